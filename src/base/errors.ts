@@ -1,0 +1,72 @@
+/**
+ * The one error type of sluice and the closed table of its codes.
+ *
+ * Errors of operation are `TransferError`s; programmer errors are plain
+ * `Error`s from assertions. `wire/status.ts` is the only place that maps codes
+ * to gRPC status and back. `cause` is for logs and never crosses the wire.
+ */
+
+/** Every code a `TransferError` can have, with what it means and what to do. */
+export const ERROR_CODES = {
+  INVALID_ARGUMENT: 'a field or option has a value that can never be right; correct it',
+  INVALID_NAME: 'the file name is not acceptable; names are relative, "/"-separated and contain no ".."',
+  NOT_FOUND: 'there is no such file; list the directory to see what there is',
+  NOT_A_FILE: 'the name is a directory, a FIFO, a device or on another file system; only regular files are served',
+  OUT_OF_RANGE: 'the start lies beyond the end of the file',
+  VERSION_MISMATCH: 'the file has another version than the one asked for; start over with the new one',
+  FILE_CHANGED: 'the file changed during the transfer; start over with the new version',
+  STALLED: 'the reader took no byte for the stall time-out; resume from the last byte received',
+  RESOURCE_EXHAUSTED: 'a limit of the server is reached; try again later',
+  PERMISSION_DENIED: 'the server may not read this file',
+  UNAUTHENTICATED: 'the server does not know who is calling',
+  UNAVAILABLE: 'the server cannot be reached, drains or restarts; resume',
+  CANCELLED: 'the caller cancelled the transfer',
+  DEADLINE_EXCEEDED: 'the deadline of the call passed',
+  DATA_LOSS: 'stored bytes cannot be read',
+  CHECKSUM_MISMATCH: 'received bytes are not the bytes that were sent; the transfer is tried again',
+  PROTOCOL_ERROR: 'the peer broke the contract of the transfer service',
+  LOCAL_IO: 'reading or writing a local file failed',
+  INVALID_CONFIG: 'the configuration is not usable; the message says which key and why',
+  UNIMPLEMENTED: 'the peer does not know this call',
+  INTERNAL: 'a defect; please report it',
+} as const;
+
+export type ErrorCode = keyof typeof ERROR_CODES;
+
+export interface TransferErrorOptions {
+  /** The underlying error, for logs only. */
+  cause?: unknown;
+  /** The version the file has now, where it is known. */
+  version?: string;
+}
+
+/** An error of operation: something outside the program was not as it should be. */
+export class TransferError extends Error {
+  override readonly name = 'TransferError';
+  readonly code: ErrorCode;
+  readonly version: string | undefined;
+
+  constructor(code: ErrorCode, message: string, options: TransferErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.code = code;
+    this.version = options.version;
+  }
+
+  /** `reason` itself when it is a TransferError; otherwise an INTERNAL one around it. */
+  static from(reason: unknown): TransferError {
+    if (reason instanceof TransferError) return reason;
+    if (isAbortError(reason)) return new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
+    const message = reason instanceof Error ? reason.message : String(reason);
+    return new TransferError('INTERNAL', message, { cause: reason });
+  }
+}
+
+function isAbortError(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'AbortError';
+}
+
+/** The `errno` name (such as `ENOENT`) of a system error, or undefined. */
+export function errnoOf(reason: unknown): string | undefined {
+  if (typeof reason !== 'object' || reason === null || !('code' in reason)) return undefined;
+  return typeof reason.code === 'string' ? reason.code : undefined;
+}

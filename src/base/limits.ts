@@ -1,0 +1,38 @@
+/**
+ * Fixed limits: name, unit, reason. What an operator may want to change is in
+ * `config/schema.ts`; what stands here is part of a format or bounds a queue.
+ */
+import { KIB, MIB } from './units.ts';
+
+/** The longest component of a name, in bytes of UTF-8 (NAME_MAX of Linux file systems). */
+export const MAX_NAME_COMPONENT_BYTES = 255;
+
+/** The longest name, in bytes of UTF-8. Well below PATH_MAX, so that the root's own path fits before it. */
+export const MAX_NAME_BYTES = 2 * KIB;
+
+/** The deepest name, in components: each costs one open of a directory. */
+export const MAX_NAME_DEPTH = 64;
+
+/**
+ * The most bytes in front of a chunk: 5 of gRPC frame header, then the protobuf
+ * fields of `wire/chunk-header.ts` (2 + 11 + 6 + 5 + 6), rounded up.
+ */
+export const MAX_CHUNK_HEADER_BYTES = 40;
+
+/** Room for headers in each slab, beside its payload. */
+export const SLAB_HEADER_ROOM_BYTES = 4 * KIB;
+
+/** The most messages in one slab; with this many, all headers fit the header room. */
+export const MAX_MESSAGES_PER_SLAB = 100;
+if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADER_ROOM_BYTES) {
+  throw new Error('the headers of a full slab must fit its header room');
+}
+
+/** Request messages are names and numbers; anything larger is hostile. */
+export const MAX_REQUEST_MESSAGE_BYTES = 64 * KIB;
+
+/** The largest chunk a client accepts, whatever the server sends. */
+export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;
+
+/** Entries in one message of a listing. */
+export const LIST_BATCH_ENTRIES = 256;

@@ -1,0 +1,141 @@
+/**
+ * The one schema of the server's configuration. Flags, environment variables,
+ * the config file, validation, `sluice config` and docs/configuration.md are
+ * all derived from it. Relations between settings are in `relations.ts`.
+ */
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { KIB, MIB, parseBytes, parseDurationMs } from '../base/units.ts';
+
+export type SettingKind = 'bytes' | 'duration' | 'count' | 'text' | 'flag' | 'choice';
+
+/** What the derived forms need to know of one setting. */
+export interface SettingMeta {
+  kind: SettingKind;
+  /** One or two sentences: what it does, and what bounds it. */
+  describe: string;
+}
+
+/** Metadata of each leaf schema, by the schema object itself. */
+export const settingMeta = new WeakMap<object, SettingMeta>();
+
+function setting<T extends z.ZodType>(schema: T, kind: SettingKind, describe: string): T {
+  settingMeta.set(schema, { kind, describe });
+  return schema;
+}
+
+/** The meta of a leaf is kept under the outermost schema, so `.default` comes first. */
+function bytes(initial: number, min: number, max: number, describe: string) {
+  const parse = (value: unknown) => (typeof value === 'string' ? (parseBytes(value) ?? value) : value);
+  return setting(z.preprocess(parse, z.int().min(min).max(max)).default(initial), 'bytes', describe);
+}
+
+function durationMs(initial: number, min: number, max: number, describe: string) {
+  const parse = (value: unknown) => (typeof value === 'string' ? (parseDurationMs(value) ?? value) : value);
+  return setting(z.preprocess(parse, z.int().min(min).max(max)).default(initial), 'duration', describe);
+}
+
+function count(initial: number, min: number, max: number, describe: string) {
+  const parse = (value: unknown) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value);
+  return setting(z.preprocess(parse, z.int().min(min).max(max)).default(initial), 'count', describe);
+}
+
+function text(initial: string, describe: string) {
+  return setting(z.string().default(initial), 'text', describe);
+}
+
+function flag(initial: boolean, describe: string) {
+  const parse = (value: unknown) => (value === 'true' ? true : value === 'false' ? false : value);
+  return setting(z.preprocess(parse, z.boolean()).default(initial), 'flag', describe);
+}
+
+function choice<const T extends readonly [string, ...string[]]>(initial: T[number], values: T, describe: string) {
+  return setting(z.enum(values).default(initial as never), 'choice', describe);
+}
+
+const DAY_MS = 86_400_000;
+
+const schemaShape = {
+  listen: text(
+    '127.0.0.1:50051',
+    'Where to accept calls: host:port, [ipv6]:port, :port (all addresses) or unix:/path. Port 0 picks a free one.',
+  ),
+  root: text('.', 'The directory to serve.'),
+  insecure: flag(false, 'Accept calls without TLS on addresses other than loopback.'),
+  tls: group({
+    cert: text('', 'PEM file with the certificate chain of the server. With tls.key it turns TLS on.'),
+    key: text('', 'PEM file with the private key of the server.'),
+    clientCa: text('', 'PEM file with the authorities for client certificates. Set, every client must present one.'),
+  }),
+  pool: group({
+    threads: count(
+      Math.min(availableParallelism(), 16),
+      1,
+      128,
+      'Worker threads that read, checksum and compress. The default is one for each processor, at most 16.',
+    ),
+    niceness: count(10, 0, 19, 'How far workers lower their own priority below the event loop (Linux only).'),
+  }),
+  slab: group({
+    size: bytes(MIB, 16 * KIB, 64 * MIB, 'Payload bytes of one slab: the most that one job reads and one write sends.'),
+    count: count(48, 4, 65_536, 'Slabs in the pool. slab.size × slab.count is allocated once, at start.'),
+  }),
+  chunk: group({
+    size: bytes(256 * KIB, 1, 64 * MIB, 'Bytes of a chunk before compression, when the client does not ask for a size.'),
+    maxSize: bytes(MIB, 1, 64 * MIB, 'The most a client can ask for. At most slab.size.'),
+  }),
+  stream: group({
+    jobsInFlight: count(3, 1, 64, 'Jobs of one stream that may be running or ready to send at the same time.'),
+    firstMessage: bytes(
+      64 * KIB,
+      KIB,
+      MIB,
+      'What a stream may send before its peer has shown that it reads, in bytes. The most heap a stalled stream holds.',
+    ),
+    stallTimeout: durationMs(60_000, 100, DAY_MS, 'A stream whose peer takes no byte for this long is ended with ABORTED.'),
+    stallLinger: durationMs(
+      5_000,
+      0,
+      DAY_MS,
+      'How long an ended stalled stream may still deliver its status before it is reset.',
+    ),
+  }),
+  compression: group({
+    mode: choice('auto', ['auto', 'off'], 'auto: compress what the client can decompress and what gets smaller. off: never.'),
+    level: count(1, 1, 9, 'gzip level. 1 is about three times as fast as 6.'),
+    minSize: bytes(KIB, 0, 64 * MIB, 'Files smaller than this are never compressed.'),
+  }),
+  limits: group({
+    streams: count(1024, 1, 1_000_000, 'Transfers at the same time; further ones get RESOURCE_EXHAUSTED.'),
+    connections: count(1024, 1, 1_000_000, 'Connections at the same time; further ones are closed at once.'),
+    streamsPerConnection: count(256, 1, 100_000, 'Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS).'),
+  }),
+  connection: group({
+    maxAge: durationMs(0, 0, 365 * DAY_MS, 'Close a connection after this long, so that load spreads over replicas; 0 never.'),
+    maxAgeGrace: durationMs(60_000, 0, 365 * DAY_MS, 'What calls in flight get to finish when their connection is too old.'),
+    maxIdle: durationMs(0, 0, 365 * DAY_MS, 'Close a connection without calls after this long; 0 never.'),
+    keepaliveTime: durationMs(30_000, 1_000, DAY_MS, 'Ping a silent peer after this long.'),
+    keepaliveTimeout: durationMs(
+      60_000,
+      1_000,
+      DAY_MS,
+      'Close the connection when a ping has no answer for this long. A ping waits behind data: keep it far above the time to drain a window.',
+    ),
+  }),
+  shutdown: group({
+    grace: durationMs(30_000, 0, DAY_MS, 'What transfers in flight get to finish after SIGTERM or SIGINT.'),
+  }),
+  log: group({
+    level: choice('info', ['debug', 'info', 'warn', 'error', 'silent'], 'The least important messages to log. info has a line for each request.'),
+    format: choice('auto', ['auto', 'json', 'pretty'], 'auto: pretty on a terminal, JSON lines elsewhere.'),
+  }),
+};
+
+function group<T extends z.core.$ZodLooseShape>(shape: T) {
+  return z.strictObject(shape).prefault({} as never);
+}
+
+export const configSchema = z.strictObject(schemaShape);
+
+/** A complete, valid configuration. Sizes are bytes, durations milliseconds. */
+export type Config = z.output<typeof configSchema>;

@@ -1,0 +1,57 @@
+/**
+ * The seam to storage. Nothing above it knows whether the bytes are in a local
+ * directory or elsewhere. Names are checked here, once, for every RPC.
+ */
+
+/** A file's content at one moment. */
+export interface FileIdentity {
+  readonly name: string;
+  /** Bytes. */
+  readonly size: number;
+  /** Opaque; equal exactly when the content is the same. */
+  readonly version: string;
+  /** Milliseconds since the epoch. */
+  readonly modifiedMs: number;
+}
+
+export interface StoreEntry {
+  /** The whole name from the root of the store. */
+  readonly name: string;
+  readonly isDirectory: boolean;
+  /** Bytes; 0 for a directory. */
+  readonly size: number;
+  readonly modifiedMs: number;
+  /** Empty for a directory. */
+  readonly version: string;
+}
+
+/** One version of a file, held open. The opener closes it, after the last job that reads it has ended. */
+export interface OpenFile {
+  readonly identity: FileIdentity;
+  /** A descriptor that worker threads may `pread` until `close`. */
+  readonly fd: number;
+  /**
+   * Throws FILE_CHANGED when the content is not that of `identity` any more:
+   * written to, truncated, replaced or removed under its name.
+   */
+  verifyUnchanged(): Promise<void>;
+  /** Closes once; safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface ListOptions {
+  recursive: boolean;
+  signal?: AbortSignal;
+}
+
+/**
+ * All methods throw `TransferError`: INVALID_NAME, NOT_FOUND, NOT_A_FILE,
+ * PERMISSION_DENIED, RESOURCE_EXHAUSTED (out of descriptors), DATA_LOSS.
+ */
+export interface Store {
+  open(name: string): Promise<OpenFile>;
+  stat(name: string): Promise<FileIdentity>;
+  /** Entries below `prefix` ('' is the root), sorted by name in each directory, directories before their content. */
+  list(prefix: string, options: ListOptions): AsyncIterable<StoreEntry>;
+  close(): Promise<void>;
+}
