@@ -11,7 +11,8 @@ export const ERROR_CODES = {
   INVALID_ARGUMENT: 'a field or option has a value that can never be right; correct it',
   INVALID_NAME: 'the file name is not acceptable; names are relative, "/"-separated and contain no ".."',
   NOT_FOUND: 'there is no such file; list the directory to see what there is',
-  NOT_A_FILE: 'the name is a directory, a FIFO, a device or on another file system; only regular files are served',
+  NOT_A_FILE:
+    'the name is a directory, a FIFO, a device or on another file system; only regular files are served',
   OUT_OF_RANGE: 'the start lies beyond the end of the file',
   VERSION_MISMATCH: 'the file has another version than the one asked for; start over with the new one',
   FILE_CHANGED: 'the file changed during the transfer; start over with the new version',
@@ -55,7 +56,8 @@ export class TransferError extends Error {
   /** `reason` itself when it is a TransferError; otherwise an INTERNAL one around it. */
   static from(reason: unknown): TransferError {
     if (reason instanceof TransferError) return reason;
-    if (isAbortError(reason)) return new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
+    if (isAbortError(reason))
+      return new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
     const message = reason instanceof Error ? reason.message : String(reason);
     return new TransferError('INTERNAL', message, { cause: reason });
   }

@@ -36,7 +36,8 @@ function durationMs(initial: number, min: number, max: number, describe: string)
 }
 
 function count(initial: number, min: number, max: number, describe: string) {
-  const parse = (value: unknown) => (typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value);
+  const parse = (value: unknown) =>
+    typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
   return setting(z.preprocess(parse, z.int().min(min).max(max)).default(initial), 'count', describe);
 }
 
@@ -49,7 +50,11 @@ function flag(initial: boolean, describe: string) {
   return setting(z.preprocess(parse, z.boolean()).default(initial), 'flag', describe);
 }
 
-function choice<const T extends readonly [string, ...string[]]>(initial: T[number], values: T, describe: string) {
+function choice<const T extends readonly [string, ...string[]]>(
+  initial: T[number],
+  values: T,
+  describe: string,
+) {
   return setting(z.enum(values).default(initial as never), 'choice', describe);
 }
 
@@ -65,7 +70,10 @@ const schemaShape = {
   tls: group({
     cert: text('', 'PEM file with the certificate chain of the server. With tls.key it turns TLS on.'),
     key: text('', 'PEM file with the private key of the server.'),
-    clientCa: text('', 'PEM file with the authorities for client certificates. Set, every client must present one.'),
+    clientCa: text(
+      '',
+      'PEM file with the authorities for client certificates. Set, every client must present one.',
+    ),
   }),
   pool: group({
     threads: count(
@@ -77,22 +85,42 @@ const schemaShape = {
     niceness: count(10, 0, 19, 'How far workers lower their own priority below the event loop (Linux only).'),
   }),
   slab: group({
-    size: bytes(MIB, 16 * KIB, 64 * MIB, 'Payload bytes of one slab: the most that one job reads and one write sends.'),
+    size: bytes(
+      MIB,
+      16 * KIB,
+      64 * MIB,
+      'Payload bytes of one slab: the most that one job reads and one write sends.',
+    ),
     count: count(48, 4, 65_536, 'Slabs in the pool. slab.size × slab.count is allocated once, at start.'),
   }),
   chunk: group({
-    size: bytes(256 * KIB, 1, 64 * MIB, 'Bytes of a chunk before compression, when the client does not ask for a size.'),
+    size: bytes(
+      256 * KIB,
+      1,
+      64 * MIB,
+      'Bytes of a chunk before compression, when the client does not ask for a size.',
+    ),
     maxSize: bytes(MIB, 1, 64 * MIB, 'The most a client can ask for. At most slab.size.'),
   }),
   stream: group({
-    jobsInFlight: count(3, 1, 64, 'Jobs of one stream that may be running or ready to send at the same time.'),
+    jobsInFlight: count(
+      3,
+      1,
+      64,
+      'Jobs of one stream that may be running or ready to send at the same time.',
+    ),
     firstMessage: bytes(
       64 * KIB,
       KIB,
       MIB,
       'What a stream may send before its peer has shown that it reads, in bytes. The most heap a stalled stream holds.',
     ),
-    stallTimeout: durationMs(60_000, 100, DAY_MS, 'A stream whose peer takes no byte for this long is ended with ABORTED.'),
+    stallTimeout: durationMs(
+      60_000,
+      100,
+      DAY_MS,
+      'A stream whose peer takes no byte for this long is ended with ABORTED.',
+    ),
     stallLinger: durationMs(
       5_000,
       0,
@@ -101,18 +129,37 @@ const schemaShape = {
     ),
   }),
   compression: group({
-    mode: choice('auto', ['auto', 'off'], 'auto: compress what the client can decompress and what gets smaller. off: never.'),
+    mode: choice(
+      'auto',
+      ['auto', 'off'],
+      'auto: compress what the client can decompress and what gets smaller. off: never.',
+    ),
     level: count(1, 1, 9, 'gzip level. 1 is about three times as fast as 6.'),
     minSize: bytes(KIB, 0, 64 * MIB, 'Files smaller than this are never compressed.'),
   }),
   limits: group({
     streams: count(1024, 1, 1_000_000, 'Transfers at the same time; further ones get RESOURCE_EXHAUSTED.'),
     connections: count(1024, 1, 1_000_000, 'Connections at the same time; further ones are closed at once.'),
-    streamsPerConnection: count(256, 1, 100_000, 'Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS).'),
+    streamsPerConnection: count(
+      256,
+      1,
+      100_000,
+      'Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS).',
+    ),
   }),
   connection: group({
-    maxAge: durationMs(0, 0, 365 * DAY_MS, 'Close a connection after this long, so that load spreads over replicas; 0 never.'),
-    maxAgeGrace: durationMs(60_000, 0, 365 * DAY_MS, 'What calls in flight get to finish when their connection is too old.'),
+    maxAge: durationMs(
+      0,
+      0,
+      365 * DAY_MS,
+      'Close a connection after this long, so that load spreads over replicas; 0 never.',
+    ),
+    maxAgeGrace: durationMs(
+      60_000,
+      0,
+      365 * DAY_MS,
+      'What calls in flight get to finish when their connection is too old.',
+    ),
     maxIdle: durationMs(0, 0, 365 * DAY_MS, 'Close a connection without calls after this long; 0 never.'),
     keepaliveTime: durationMs(30_000, 1_000, DAY_MS, 'Ping a silent peer after this long.'),
     keepaliveTimeout: durationMs(
@@ -126,7 +173,11 @@ const schemaShape = {
     grace: durationMs(30_000, 0, DAY_MS, 'What transfers in flight get to finish after SIGTERM or SIGINT.'),
   }),
   log: group({
-    level: choice('info', ['debug', 'info', 'warn', 'error', 'silent'], 'The least important messages to log. info has a line for each request.'),
+    level: choice(
+      'info',
+      ['debug', 'info', 'warn', 'error', 'silent'],
+      'The least important messages to log. info has a line for each request.',
+    ),
     format: choice('auto', ['auto', 'json', 'pretty'], 'auto: pretty on a terminal, JSON lines elsewhere.'),
   }),
 };

@@ -1,0 +1,92 @@
+/**
+ * What stands in front of a chunk on the wire: the gRPC message frame and the
+ * protobuf fields of StreamFileResponse, written by hand so that a chunk can be
+ * read straight into its place in a slab.
+ *
+ *   0          1             5                                        h        h + n
+ *   | 00       | length u32be| 10 01 | 18 v | 20 v | 2d c32 | 0a v     | chunk  |
+ *   | identity | of message  | compr.| off. | raw  | crc    | size tag | n bytes|
+ *
+ * The chunk comes last, so the header's size is known before the chunk is
+ * there. Absent fields take no bytes. `test/wire` decodes it with protobufjs.
+ */
+
+export interface ChunkFields {
+  /** Bytes of the chunk as sent. */
+  wireBytes: number;
+  /** Bytes of the chunk before compression. */
+  rawBytes: number;
+  compressed: boolean;
+  /** The chunk's place in the file, or -1 to leave out `offset` and `raw_size`. */
+  offset: number;
+  /** CRC-32 of the raw chunk, or -1 to leave it out. */
+  crc32: number;
+}
+
+const FRAME_HEADER_BYTES = 5;
+
+/** Bytes before the chunk for these fields. */
+export function chunkHeaderBytes(fields: ChunkFields): number {
+  return FRAME_HEADER_BYTES + fieldBytes(fields);
+}
+
+function fieldBytes(fields: ChunkFields): number {
+  let bytes = 1 + varintBytes(fields.wireBytes);
+  if (fields.compressed) bytes += 2;
+  if (fields.offset >= 0) bytes += 2 + varintBytes(fields.offset) + varintBytes(fields.rawBytes);
+  if (fields.crc32 >= 0) bytes += 5;
+  return bytes;
+}
+
+/** Writes the header at `at`; returns where the chunk starts. */
+export function writeChunkHeader(target: Uint8Array, at: number, fields: ChunkFields): number {
+  const messageBytes = fieldBytes(fields) + fields.wireBytes;
+  let end = at;
+  target[end++] = 0;
+  target[end++] = messageBytes >>> 24;
+  target[end++] = messageBytes >>> 16;
+  target[end++] = messageBytes >>> 8;
+  target[end++] = messageBytes;
+  if (fields.compressed) {
+    target[end++] = 0x10;
+    target[end++] = 1;
+  }
+  if (fields.offset >= 0) {
+    target[end++] = 0x18;
+    end = writeVarint(target, end, fields.offset);
+    target[end++] = 0x20;
+    end = writeVarint(target, end, fields.rawBytes);
+  }
+  if (fields.crc32 >= 0) {
+    target[end++] = 0x2d;
+    target[end++] = fields.crc32;
+    target[end++] = fields.crc32 >>> 8;
+    target[end++] = fields.crc32 >>> 16;
+    target[end++] = fields.crc32 >>> 24;
+  }
+  target[end++] = 0x0a;
+  return writeVarint(target, end, fields.wireBytes);
+}
+
+/** Bytes of the message frame that starts at `at`, with its 5-byte header. */
+export function framedMessageBytes(run: Uint8Array, at: number): number {
+  const view = new DataView(run.buffer, run.byteOffset + at, FRAME_HEADER_BYTES);
+  return FRAME_HEADER_BYTES + view.getUint32(1);
+}
+
+function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes += 1;
+  return bytes;
+}
+
+function writeVarint(target: Uint8Array, at: number, value: number): number {
+  let end = at;
+  let rest = value;
+  while (rest >= 0x80) {
+    target[end++] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  target[end++] = rest;
+  return end;
+}

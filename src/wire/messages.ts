@@ -1,0 +1,87 @@
+/**
+ * The messages of proto/sluice/v1/transfer.proto as they appear in code.
+ * test/wire/messages.test.ts holds the field names against the proto file.
+ */
+
+export interface GetFileSizeRequest {
+  fileName: string;
+}
+
+export interface GetFileSizeResponse {
+  size: number;
+  version: string;
+}
+
+export type CompressionWish = 'COMPRESSION_UNSPECIFIED' | 'COMPRESSION_NEVER' | 'COMPRESSION_ALWAYS';
+export type Codec = 'CODEC_UNSPECIFIED' | 'CODEC_GZIP';
+
+export interface StreamFileRequest {
+  start: number;
+  chunkSize: number;
+  fileName: string;
+  canDecompress: boolean;
+  /** Absent: to the end of the file. */
+  limit?: number;
+  ifMatch: string;
+  wantDetails: boolean;
+  wantChecksums: boolean;
+  /** A number when the peer sent a value this version does not know. */
+  compression: CompressionWish | number;
+  acceptedCodecs: (Codec | number)[];
+}
+
+export interface StreamFileResponse {
+  chunk: Uint8Array;
+  compressed: boolean;
+  offset: number;
+  rawSize: number;
+  crc32?: number;
+  file?: FileInfo | null;
+  summary?: RangeSummary | null;
+}
+
+export interface RangeSummary {
+  offset: number;
+  size: number;
+  crc32: number;
+}
+
+export interface FileInfo {
+  name: string;
+  /** Bytes. */
+  size: number;
+  /** Opaque; equal exactly when the content is the same. */
+  version: string;
+  /** Milliseconds since the epoch. */
+  modifiedMs: number;
+  /** MIME type by the name's extension; empty when unknown. */
+  contentType: string;
+}
+
+export interface StatFileRequest {
+  fileName: string;
+}
+
+export interface StatFileResponse {
+  file: FileInfo | null;
+}
+
+export interface ListFilesRequest {
+  prefix: string;
+  recursive: boolean;
+}
+
+export interface ListFilesResponse {
+  entries: ListEntry[];
+}
+
+export interface ListEntry {
+  /** The whole name from the root. */
+  name: string;
+  isDirectory: boolean;
+  /** Bytes; 0 for a directory. */
+  size: number;
+  modifiedMs: number;
+  /** Empty for a directory. */
+  version: string;
+}

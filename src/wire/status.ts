@@ -1,0 +1,85 @@
+/**
+ * The only place where error codes become gRPC status and back.
+ *
+ * The stable code travels in the trailer `sluice-code`, the file's present
+ * version in `sluice-version`; a peer that reads neither still gets a fitting
+ * status. Details are made well-formed and short here, because a lone
+ * surrogate throws inside grpc-js.
+ */
+import type { ServiceError, StatusObject } from '@grpc/grpc-js';
+import { Metadata, status } from '@grpc/grpc-js';
+import { ERROR_CODES, type ErrorCode, TransferError } from '../base/errors.ts';
+
+const CODE_TRAILER = 'sluice-code';
+const VERSION_TRAILER = 'sluice-version';
+const MAX_DETAILS_CHARS = 1024;
+
+const STATUS_OF_CODE: Readonly<Record<ErrorCode, status>> = {
+  INVALID_ARGUMENT: status.INVALID_ARGUMENT,
+  INVALID_NAME: status.INVALID_ARGUMENT,
+  NOT_FOUND: status.NOT_FOUND,
+  NOT_A_FILE: status.FAILED_PRECONDITION,
+  OUT_OF_RANGE: status.OUT_OF_RANGE,
+  VERSION_MISMATCH: status.FAILED_PRECONDITION,
+  FILE_CHANGED: status.ABORTED,
+  STALLED: status.ABORTED,
+  RESOURCE_EXHAUSTED: status.RESOURCE_EXHAUSTED,
+  PERMISSION_DENIED: status.PERMISSION_DENIED,
+  UNAUTHENTICATED: status.UNAUTHENTICATED,
+  UNAVAILABLE: status.UNAVAILABLE,
+  CANCELLED: status.CANCELLED,
+  DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
+  DATA_LOSS: status.DATA_LOSS,
+  CHECKSUM_MISMATCH: status.DATA_LOSS,
+  PROTOCOL_ERROR: status.INTERNAL,
+  LOCAL_IO: status.INTERNAL,
+  INVALID_CONFIG: status.INTERNAL,
+  UNIMPLEMENTED: status.UNIMPLEMENTED,
+  INTERNAL: status.INTERNAL,
+};
+
+/** For a peer that sends no `sluice-code`: the closest code of each status. */
+const CODE_OF_STATUS: ReadonlyMap<status, ErrorCode> = new Map([
+  [status.CANCELLED, 'CANCELLED'],
+  [status.INVALID_ARGUMENT, 'INVALID_ARGUMENT'],
+  [status.DEADLINE_EXCEEDED, 'DEADLINE_EXCEEDED'],
+  [status.NOT_FOUND, 'NOT_FOUND'],
+  [status.PERMISSION_DENIED, 'PERMISSION_DENIED'],
+  [status.RESOURCE_EXHAUSTED, 'RESOURCE_EXHAUSTED'],
+  [status.FAILED_PRECONDITION, 'VERSION_MISMATCH'],
+  [status.ABORTED, 'FILE_CHANGED'],
+  [status.OUT_OF_RANGE, 'OUT_OF_RANGE'],
+  [status.UNIMPLEMENTED, 'UNIMPLEMENTED'],
+  [status.UNAVAILABLE, 'UNAVAILABLE'],
+  [status.DATA_LOSS, 'DATA_LOSS'],
+  [status.UNAUTHENTICATED, 'UNAUTHENTICATED'],
+]);
+
+/** The status that ends a call with this error. */
+export function statusOf(error: TransferError): StatusObject {
+  const metadata = new Metadata();
+  metadata.set(CODE_TRAILER, error.code);
+  if (error.version !== undefined) metadata.set(VERSION_TRAILER, error.version);
+  return { code: STATUS_OF_CODE[error.code], details: presentable(error), metadata };
+}
+
+/** The text of a defect stays in the log: it may name a path of the server. */
+function presentable(error: TransferError): string {
+  const text = error.code === 'INTERNAL' ? 'internal error; the server log has the cause' : error.message;
+  return text.slice(0, MAX_DETAILS_CHARS).toWellFormed();
+}
+
+/** What a failed call means, from the error grpc-js gives the client. */
+export function errorOfStatus(failure: ServiceError): TransferError {
+  const code = codeOfTrailer(failure.metadata) ?? CODE_OF_STATUS.get(failure.code) ?? 'INTERNAL';
+  const version = failure.metadata?.get(VERSION_TRAILER)[0];
+  return new TransferError(code, failure.details || failure.message, {
+    cause: failure,
+    ...(typeof version === 'string' ? { version } : {}),
+  });
+}
+
+function codeOfTrailer(metadata: Metadata | undefined): ErrorCode | undefined {
+  const sent = metadata?.get(CODE_TRAILER)[0];
+  return typeof sent === 'string' && Object.hasOwn(ERROR_CODES, sent) ? (sent as ErrorCode) : undefined;
+}
