@@ -1,0 +1,178 @@
+/**
+ * The engine: slabs, threads, turns and transfers put together. It knows no
+ * gRPC and no paths.
+ *
+ * Memory: slabs.count × (slab + header room), and for each transfer at most one
+ * heap copy of `firstMessageBytes` and its headers.
+ */
+import { TransferError } from '../base/errors.ts';
+import { MAX_CHUNK_HEADER_BYTES, MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
+import type { Logger } from '../base/logger.ts';
+import { MIB } from '../base/units.ts';
+import type { FilledRun } from './job.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Sink } from './sink.ts';
+import { type Ledger, SlabPool } from './slab-pool.ts';
+import { SlabPolicy } from './slab-policy.ts';
+import { Transfer, type TransferRequest } from './transfer.ts';
+import { WorkerPool } from './worker-pool.ts';
+
+export interface EngineOptions {
+  threads: number;
+  niceness: number;
+  slabBytes: number;
+  slabCount: number;
+  jobsInFlight: number;
+  firstMessageBytes: number;
+  gzipLevel: number;
+  stallTimeoutMs: number;
+  logger: Logger;
+}
+
+export interface EngineStats {
+  transfers: number;
+  jobsOutstanding: number;
+  jobsWaiting: number;
+  slabs: Ledger;
+}
+
+/** A job longer than this delays others more than its posting costs. */
+const TARGET_JOB_MS = 5;
+
+/** Where the measured rate of compression starts from. */
+const INITIAL_GZIP_BYTES_PER_MS = MIB / 5;
+
+/** A peer that has not drained a write for this long gets no slabs ahead of it when others want them. */
+const HESITATION_MS = 100;
+
+/** One that has not for this long has its slabs taken back in any case. */
+const IDLE_MS = 1000;
+
+/** How long a stream that wants a slab waits before it looks again. */
+const RETRY_MS = 10;
+
+export class Engine {
+  readonly options: EngineOptions;
+  readonly slabs: SlabPool;
+  readonly workers: WorkerPool;
+  readonly policy: SlabPolicy;
+  readonly #scheduler: Scheduler;
+  readonly #transfers = new Set<Transfer>();
+  #gzipBytesPerMs = INITIAL_GZIP_BYTES_PER_MS;
+  #watch: NodeJS.Timeout | null = null;
+  #retry: NodeJS.Timeout | null = null;
+  #reclaimedAtMs = 0;
+
+  constructor(options: EngineOptions) {
+    this.options = options;
+    this.slabs = new SlabPool(options.slabBytes, options.slabCount);
+    this.workers = new WorkerPool({ ...options, slabs: this.slabs });
+    const maxOutstanding = options.threads + 1;
+    this.policy = new SlabPolicy(options.slabCount, maxOutstanding);
+    this.#scheduler = new Scheduler(maxOutstanding, options.slabBytes);
+  }
+
+  /** Throws INTERNAL when the threads do not start. */
+  start(): Promise<void> {
+    return this.workers.start();
+  }
+
+  /** Ends every transfer with UNAVAILABLE, then the threads. */
+  async stop(): Promise<void> {
+    for (const transfer of this.#transfers) {
+      transfer.fail(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
+    }
+    if (this.#watch !== null) clearInterval(this.#watch);
+    if (this.#retry !== null) clearTimeout(this.#retry);
+    await this.workers.stop();
+  }
+
+  /** Prepares a transfer; its `run` starts it. */
+  transfer(request: TransferRequest, sink: Sink): Transfer {
+    const transfer = new Transfer(this, request, sink, this.options.gzipLevel);
+    this.#transfers.add(transfer);
+    this.#watch ??= this.#startWatch();
+    return transfer;
+  }
+
+  stats(): EngineStats {
+    return {
+      transfers: this.#transfers.size,
+      jobsOutstanding: this.#scheduler.outstanding,
+      jobsWaiting: this.#scheduler.waiting,
+      slabs: this.slabs.ledger(),
+    };
+  }
+
+  /** The most raw bytes one job should cover. */
+  jobBytes(gzips: boolean, chunkBytes: number): number {
+    const messages = Math.min(MAX_MESSAGES_PER_SLAB * chunkBytes, this.options.slabBytes);
+    if (!gzips) return messages;
+    return Math.min(messages, Math.max(chunkBytes, this.#gzipBytesPerMs * TARGET_JOB_MS));
+  }
+
+  // What transfers tell the engine.
+
+  want(transfer: Transfer): void {
+    this.#scheduler.add(transfer);
+    this.dispatch();
+  }
+
+  forget(transfer: Transfer): void {
+    this.#transfers.delete(transfer);
+    this.#scheduler.remove(transfer);
+    if (this.#transfers.size > 0 || this.#watch === null) return;
+    clearInterval(this.#watch);
+    this.#watch = null;
+  }
+
+  jobEnded(): void {
+    this.#scheduler.jobEnded();
+  }
+
+  /** Learns how fast compression is, with the load the machine has now. */
+  observe(triedGzip: boolean, run: FilledRun): void {
+    if (!triedGzip || run.incompressible || run.workMs <= 0) return;
+    this.#gzipBytesPerMs += (run.rawBytes / run.workMs - this.#gzipBytesPerMs) / 8;
+  }
+
+  dispatch(): void {
+    if (this.#scheduler.dispatch() || this.#retry !== null) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = null;
+      this.dispatch();
+    }, RETRY_MS);
+  }
+
+  /** Takes slabs back from streams whose peer hesitates. */
+  reclaim(nowMs: number): void {
+    if (nowMs - this.#reclaimedAtMs < RETRY_MS) return;
+    this.#reclaimedAtMs = nowMs;
+    for (const transfer of this.#transfers) {
+      if (transfer.waitedMs(nowMs) > HESITATION_MS) transfer.giveBack();
+    }
+  }
+
+  #startWatch(): NodeJS.Timeout {
+    const { stallTimeoutMs } = this.options;
+    const everyMs = Math.min(Math.max(stallTimeoutMs / 4, 25), IDLE_MS / 2);
+    return setInterval(() => this.#checkStalls(performance.now()), everyMs).unref();
+  }
+
+  #checkStalls(nowMs: number): void {
+    const { stallTimeoutMs } = this.options;
+    for (const transfer of this.#transfers) {
+      const waitedMs = transfer.waitedMs(nowMs);
+      if (waitedMs > stallTimeoutMs) {
+        transfer.fail(new TransferError('STALLED', `the reader took no byte for ${stallTimeoutMs} ms; resume`));
+      } else if (waitedMs > IDLE_MS) {
+        transfer.giveBack();
+      }
+    }
+  }
+}
+
+/** The heap that one transfer can hold at most, in bytes. */
+export function maxCopyBytes(firstMessageBytes: number): number {
+  return firstMessageBytes + MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES;
+}

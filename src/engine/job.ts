@@ -1,0 +1,75 @@
+/**
+ * What main and the workers say to each other: both directions in one file.
+ *
+ * The bytes themselves never travel in messages: they are in the slab that a
+ * job names. `control` holds, for each slab, two 32-bit words:
+ *
+ *   2 × slab      the id of the thread that is working in the slab, 0 for none
+ *   2 × slab + 1  non-zero: nobody wants the result any more, stop between chunks
+ */
+
+/** `workerData` of every pool thread. */
+export interface WorkerSetup {
+  /** The slabs, `strideBytes` apart. */
+  memory: SharedArrayBuffer;
+  control: SharedArrayBuffer;
+  strideBytes: number;
+  /** How far the thread lowers its own priority; 0 leaves it alone. */
+  niceness: number;
+}
+
+/** Fill one slab with ready-to-send messages. */
+export interface FillJob {
+  slab: number;
+  /** Descriptor of a regular file, kept open by the poster until the job has ended. */
+  fd: number;
+  /** Where in the file the first chunk starts. */
+  offset: number;
+  /** Bytes of the file to cover; they and their headers fit the slab. */
+  rawBytes: number;
+  /** Bytes of each chunk but the last. */
+  chunkBytes: number;
+  /** Send `offset` and `raw_size` with each chunk. */
+  details: boolean;
+  /** Compute CRC-32 and send it with each chunk. */
+  checksums: boolean;
+  /** 1 to 9; 0 sends the bytes as they are. */
+  gzipLevel: number;
+  /** Compress a small sample first and leave the job uncompressed when that gains nothing. */
+  probe: boolean;
+}
+
+/** The slab's first `runBytes` bytes are whole messages, ready to be sent. */
+export interface FilledRun {
+  kind: 'filled';
+  runBytes: number;
+  rawBytes: number;
+  /** CRC-32 of the job's raw bytes; 0 unless asked for. */
+  crc32: number;
+  /** True when compressing was tried and the run is hardly smaller for it. */
+  incompressible: boolean;
+  /** What the job took in the worker, in milliseconds. */
+  workMs: number;
+}
+
+export type FillResult =
+  | FilledRun
+  /** The file ended before `rawBytes` were read. */
+  | { kind: 'short' }
+  | { kind: 'cancelled' }
+  | { kind: 'failed'; errno: string; message: string };
+
+export type PoolTask = FillJob | 'ping';
+export type PoolAnswer = FillResult | 'pong';
+
+export const CONTROL_WORDS_PER_SLAB = 2;
+
+/** Index of the word that names the thread working in `slab`. */
+export function threadWord(slab: number): number {
+  return slab * CONTROL_WORDS_PER_SLAB;
+}
+
+/** Index of the word that asks the job in `slab` to stop. */
+export function cancelWord(slab: number): number {
+  return slab * CONTROL_WORDS_PER_SLAB + 1;
+}

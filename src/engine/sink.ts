@@ -1,0 +1,15 @@
+/** Where a transfer's bytes go. The engine's only view of the network. */
+
+export interface Sink {
+  /**
+   * Sends whole messages, in order. At most one write is outstanding. `done`
+   * is called when the bytes are not needed any more; it is never called when
+   * the stream ended before. Until then the bytes must not change.
+   */
+  write(run: Uint8Array, done: () => void): void;
+  /**
+   * After a transfer has ended: resolves when neither the kernel nor http2 can
+   * touch the bytes of an unfinished write any more.
+   */
+  untouched(): Promise<void>;
+}

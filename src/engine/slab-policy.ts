@@ -1,0 +1,53 @@
+/**
+ * Who may hold a slab while its bytes are on their way (zero copy), and who
+ * must make do with a small heap copy.
+ *
+ *   count  =  reserve | proven | newcomers
+ *
+ * The reserve (one slab for each job that can be outstanding) is never held
+ * past its job, so copied sends always go on. Peers that have not yet drained
+ * more than any window could hide share half of the pool: readers that stop
+ * early cannot take the rest from those that read.
+ */
+import { MIB } from '../base/units.ts';
+
+/** More than the windows of a client and its socket buffers: who drained this much reads. */
+const PROVEN_BYTES = 64 * MIB;
+
+/** While slabs still return at least this often, waiting for one beats copying. */
+const MOVING_MS = 10;
+
+export class SlabPolicy {
+  readonly #maxHeld: number;
+  readonly #maxNewcomerHeld: number;
+  #held = 0;
+  #lastReturnMs = 0;
+
+  constructor(slabCount: number, maxOutstandingJobs: number) {
+    this.#maxHeld = slabCount - maxOutstandingJobs;
+    this.#maxNewcomerHeld = Math.max(1, Math.floor(this.#maxHeld / 2));
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  /** Whether a stream that has drained `drainedBytes` may take a slab to hold. */
+  mayHold(drainedBytes: number): boolean {
+    return this.#held < (drainedBytes >= PROVEN_BYTES ? this.#maxHeld : this.#maxNewcomerHeld);
+  }
+
+  /** Whether one that may not should rather wait than copy. */
+  shouldWait(nowMs: number): boolean {
+    return nowMs - this.#lastReturnMs < MOVING_MS;
+  }
+
+  took(): void {
+    this.#held += 1;
+  }
+
+  returned(nowMs: number): void {
+    this.#held -= 1;
+    this.#lastReturnMs = nowMs;
+  }
+}

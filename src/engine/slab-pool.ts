@@ -1,0 +1,127 @@
+/**
+ * The slabs: one SharedArrayBuffer, allocated once, and main's ledger of it.
+ *
+ *   slab i = [ i × stride, (i + 1) × stride )    stride = payload + header room
+ *
+ * Invariant: free + leased + sending + quarantined = count, at every moment.
+ * A slab is leased once, released once; a lease used after its release throws,
+ * because by then the bytes may be another client's.
+ */
+import assert from 'node:assert/strict';
+import { SLAB_HEADER_ROOM_BYTES } from '../base/limits.ts';
+import { CONTROL_WORDS_PER_SLAB, cancelWord, threadWord } from './job.ts';
+
+/**
+ * leased: a job fills it, or its run waits to be sent. sending: the kernel or
+ * http2 may still read it. quarantined: as sending or leased, but nobody is left
+ * to say when that ends, so it waits for proof.
+ */
+export type LeaseState = 'leased' | 'sending' | 'quarantined' | 'released';
+
+export interface Ledger {
+  free: number;
+  leased: number;
+  sending: number;
+  quarantined: number;
+  count: number;
+}
+
+export class SlabPool {
+  readonly memory: SharedArrayBuffer;
+  readonly control: SharedArrayBuffer;
+  /** Payload bytes of one slab. */
+  readonly slabBytes: number;
+  readonly strideBytes: number;
+  readonly count: number;
+  readonly #free: number[] = [];
+  readonly #words: Int32Array;
+  readonly #tally = { leased: 0, sending: 0, quarantined: 0 };
+
+  /** Allocates `count × (slabBytes + header room)`; the system commits pages as they are first used. */
+  constructor(slabBytes: number, count: number) {
+    this.slabBytes = slabBytes;
+    this.strideBytes = slabBytes + SLAB_HEADER_ROOM_BYTES;
+    this.count = count;
+    this.memory = new SharedArrayBuffer(this.strideBytes * count);
+    this.control = new SharedArrayBuffer(count * CONTROL_WORDS_PER_SLAB * Int32Array.BYTES_PER_ELEMENT);
+    this.#words = new Int32Array(this.control);
+    for (let slab = count - 1; slab >= 0; slab--) this.#free.push(slab);
+  }
+
+  get freeCount(): number {
+    return this.#free.length;
+  }
+
+  ledger(): Ledger {
+    return { free: this.#free.length, ...this.#tally, count: this.count };
+  }
+
+  /** The most recently used free slab, whose pages are warm; undefined when there is none. */
+  lease(): Lease | undefined {
+    const slab = this.#free.pop();
+    if (slab === undefined) return undefined;
+    Atomics.store(this.#words, threadWord(slab), 0);
+    Atomics.store(this.#words, cancelWord(slab), 0);
+    this.#tally.leased += 1;
+    return new Lease(this, slab);
+  }
+
+  /** The id of the thread that is working in the slab, 0 for none. */
+  threadIn(slab: number): number {
+    return Atomics.load(this.#words, threadWord(slab));
+  }
+
+  /** Asks the job in the slab to stop at its next chunk. */
+  cancelJob(slab: number): void {
+    Atomics.store(this.#words, cancelWord(slab), 1);
+  }
+
+  /** For `Lease` only. */
+  move(slab: number, from: LeaseState, to: LeaseState): void {
+    assert(from !== 'released', 'a released lease was used again');
+    this.#tally[from] -= 1;
+    if (to === 'released') this.#free.push(slab);
+    else this.#tally[to] += 1;
+  }
+}
+
+/** The exclusive right to one slab. */
+export class Lease {
+  readonly slab: number;
+  readonly #pool: SlabPool;
+  #state: LeaseState = 'leased';
+
+  constructor(pool: SlabPool, slab: number) {
+    this.#pool = pool;
+    this.slab = slab;
+  }
+
+  get state(): LeaseState {
+    return this.#state;
+  }
+
+  /** The first `length` bytes of the slab; valid until `release`. */
+  bytes(length: number): Uint8Array<SharedArrayBuffer> {
+    assert(this.#state !== 'released', 'a released lease was used again');
+    return new Uint8Array(this.#pool.memory, this.slab * this.#pool.strideBytes, length);
+  }
+
+  markSending(): void {
+    this.#move('sending');
+  }
+
+  release(): void {
+    this.#move('released');
+  }
+
+  /** Releases the slab once `untouched` resolves: nobody reads or writes it any more. */
+  quarantine(untouched: Promise<void>): Promise<void> {
+    this.#move('quarantined');
+    return untouched.then(() => this.release());
+  }
+
+  #move(to: LeaseState): void {
+    this.#pool.move(this.slab, this.#state, to);
+    this.#state = to;
+  }
+}

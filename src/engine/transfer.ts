@@ -1,0 +1,323 @@
+/**
+ * One stream of one file range: jobs in order, bounded, sent as the peer drains.
+ *
+ *   nextOffset ──job──▶ running ──result──▶ ready ──head of line, no write out──▶ sending ──done──▶ drained
+ *
+ * Invariants: entries are in file order; at most one write is outstanding; what
+ * is not sent can be given back and read again, so nothing but the write in
+ * flight ties a slab to a peer that does not read.
+ */
+import { TransferError } from '../base/errors.ts';
+import { combineCrc32 } from '../wire/crc32.ts';
+import { type CompressionMode, CompressionPolicy } from './compression-policy.ts';
+import type { Engine } from './engine.ts';
+import type { FilledRun, FillJob, FillResult } from './job.ts';
+import { Pace } from './pace.ts';
+import type { Schedulable } from './scheduler.ts';
+import type { Sink } from './sink.ts';
+import type { Lease } from './slab-pool.ts';
+import { WorkerDied } from './worker-pool.ts';
+
+export interface TransferRequest {
+  /** Open until `run` has settled. */
+  fd: number;
+  /** The range `[start, end)` of the file. */
+  start: number;
+  end: number;
+  chunkBytes: number;
+  details: boolean;
+  checksums: boolean;
+  compression: CompressionMode;
+}
+
+export interface TransferTotals {
+  /** Bytes of the file that were sent and drained. */
+  rawBytes: number;
+  /** Bytes of messages. */
+  wireBytes: number;
+  /** CRC-32 of the raw bytes; 0 unless asked for. */
+  crc32: number;
+}
+
+/** A job from its posting until its run is drained or given back. */
+interface Entry {
+  readonly lease: Lease;
+  readonly offset: number;
+  readonly rawBytes: number;
+  readonly triedGzip: boolean;
+  /** Holds its slab until the peer has drained it; otherwise it is copied out at once. */
+  readonly held: boolean;
+  run: FilledRun | null;
+  /** Given back: whoever answers releases the slab. */
+  abandoned: boolean;
+}
+
+/** Threads may die of one bad job again and again; this ends it. */
+const MAX_WORKER_DEATHS = 5;
+
+/** What posting and framing one message costs beside its bytes, in the scheduler's bytes. */
+const MESSAGE_COST_BYTES = 4096;
+
+export class Transfer implements Schedulable {
+  deficitBytes = 0;
+  readonly totals: TransferTotals = { rawBytes: 0, wireBytes: 0, crc32: 0 };
+  readonly #engine: Engine;
+  readonly #request: TransferRequest;
+  readonly #sink: Sink;
+  readonly #pace: Pace;
+  readonly #policy: CompressionPolicy;
+  /** In file order; the first is the next to be sent. */
+  readonly #entries: Entry[] = [];
+  /** Jobs posted and not answered, abandoned ones included: they still use the descriptor. */
+  #running = 0;
+  #nextOffset: number;
+  #sending: Entry | null = null;
+  #sentAtMs = 0;
+  #writeOut = false;
+  #workerDeaths = 0;
+  #error: TransferError | null = null;
+  #isSettled = false;
+  readonly #settled: Promise<TransferTotals>;
+  #resolve!: (totals: TransferTotals) => void;
+  #reject!: (error: TransferError) => void;
+
+  constructor(engine: Engine, request: TransferRequest, sink: Sink, level: number) {
+    this.#engine = engine;
+    this.#request = request;
+    this.#sink = sink;
+    this.#pace = new Pace(engine.options.firstMessageBytes, engine.options.slabBytes);
+    this.#policy = new CompressionPolicy(request.compression, level);
+    this.#nextOffset = request.start;
+    this.#settled = new Promise((resolve, reject) => {
+      this.#resolve = resolve;
+      this.#reject = reject;
+    });
+  }
+
+  /**
+   * Sends the range. Resolves when its last byte is drained; rejects with the
+   * error that ended it. Either way no job uses the descriptor any more.
+   */
+  run(): Promise<TransferTotals> {
+    this.#settleIfDone();
+    this.#engine.want(this);
+    return this.#settled;
+  }
+
+  /** Ends the transfer; what is under way is given back or quarantined. The first error stays. */
+  fail(error: TransferError): void {
+    if (this.#error !== null || this.#isSettled) return;
+    this.#error = error;
+    this.giveBack();
+    const sending = this.#sending;
+    this.#sending = null;
+    if (sending !== null) this.#quarantine(sending, this.#sink.untouched());
+    this.#settleIfDone();
+  }
+
+  /** How long the outstanding write has been waiting for the peer; 0 without one. */
+  waitedMs(nowMs: number): number {
+    return this.#writeOut ? nowMs - this.#sentAtMs : 0;
+  }
+
+  /** Releases everything that is not being sent; it will be read again when the peer drains. */
+  giveBack(): void {
+    this.#pace.restart();
+    this.#dropFrom(0);
+  }
+
+  nextCostBytes(): number {
+    const bytes = this.#nextJobBytes();
+    return bytes === 0 ? 0 : bytes + MESSAGE_COST_BYTES * Math.ceil(bytes / this.#request.chunkBytes);
+  }
+
+  startJob(): boolean {
+    const nowMs = performance.now();
+    const { slabs, policy } = this.#engine;
+    let held = !this.#pace.isSmall;
+    if (held && !policy.mayHold(this.#pace.drainedBytes)) {
+      this.#engine.reclaim(nowMs);
+      const mustWait = this.#writeOut || this.#entries.length > 0 || policy.shouldWait(nowMs);
+      if (mustWait) return false;
+      this.#pace.restart();
+      held = false;
+    }
+    const bytes = this.#nextJobBytes();
+    const lease = slabs.lease();
+    if (lease === undefined) return false;
+    if (held) policy.took();
+    const gzipLevel = this.#policy.levelAt(this.#nextOffset);
+    const entry: Entry = {
+      lease,
+      offset: this.#nextOffset,
+      rawBytes: bytes,
+      triedGzip: gzipLevel > 0,
+      held,
+      run: null,
+      abandoned: false,
+    };
+    this.#nextOffset += bytes;
+    this.#entries.push(entry);
+    this.#post(entry, gzipLevel);
+    return true;
+  }
+
+  #nextJobBytes(): number {
+    if (this.#error !== null || this.#nextOffset >= this.#request.end) return 0;
+    const small = this.#pace.isSmall;
+    if (small ? this.#writeOut || this.#entries.length > 0 : this.#entries.length >= this.#engine.options.jobsInFlight) {
+      return 0;
+    }
+    const { chunkBytes, end } = this.#request;
+    const gzips = this.#policy.levelAt(this.#nextOffset) > 0;
+    const most = Math.min(this.#pace.pieceBytes, this.#engine.jobBytes(gzips, chunkBytes));
+    const whole = most > chunkBytes ? most - (most % chunkBytes) : most;
+    return Math.min(whole, end - this.#nextOffset);
+  }
+
+  #post(entry: Entry, gzipLevel: number): void {
+    const { fd, chunkBytes, details, checksums } = this.#request;
+    const job: FillJob = {
+      slab: entry.lease.slab,
+      fd,
+      offset: entry.offset,
+      rawBytes: entry.rawBytes,
+      chunkBytes: Math.min(chunkBytes, entry.rawBytes),
+      details,
+      checksums,
+      gzipLevel,
+      probe: this.#policy.mustProbe,
+    };
+    this.#running += 1;
+    this.#engine.workers.fill(job).then(
+      (result) => this.#answered(entry, result),
+      (reason) => this.#died(entry, reason),
+    );
+  }
+
+  #answered(entry: Entry, result: FillResult): void {
+    this.#running -= 1;
+    this.#engine.jobEnded();
+    if (entry.abandoned) {
+      this.#releaseLease(entry);
+    } else if (result.kind === 'filled') {
+      entry.run = result;
+      this.#engine.observe(entry.triedGzip, result);
+      if (entry.triedGzip) this.#policy.observe(result, entry.offset + entry.rawBytes);
+      this.#pump();
+    } else {
+      this.#entries.splice(this.#entries.indexOf(entry), 1);
+      this.#releaseLease(entry);
+      this.fail(errorOf(result));
+    }
+    this.#settleIfDone();
+    this.#engine.want(this);
+  }
+
+  /** The thread died: keep the slab away until it has exited, and read the rest again. */
+  #died(entry: Entry, reason: unknown): void {
+    this.#running -= 1;
+    this.#engine.jobEnded();
+    this.#workerDeaths += 1;
+    const untouched = reason instanceof WorkerDied ? reason.untouched : Promise.resolve();
+    this.#quarantine(entry, untouched);
+    const at = this.#entries.indexOf(entry);
+    if (at >= 0) {
+      this.#dropFrom(at + 1);
+      this.#entries.pop();
+      this.#nextOffset = entry.offset;
+    }
+    if (this.#workerDeaths >= MAX_WORKER_DEATHS) {
+      this.fail(new TransferError('INTERNAL', 'worker threads keep dying', { cause: reason }));
+    }
+    this.#settleIfDone();
+    this.#engine.want(this);
+  }
+
+  /** Sends the head of the line when it is ready and nothing is on its way. */
+  #pump(): void {
+    const head = this.#entries[0];
+    if (this.#writeOut || this.#error !== null || !head?.run) return;
+    this.#entries.shift();
+    this.#writeOut = true;
+    this.#sentAtMs = performance.now();
+    const { runBytes } = head.run;
+    if (head.held) {
+      head.lease.markSending();
+      this.#sending = head;
+      this.#sink.write(head.lease.bytes(runBytes), () => this.#drained(head));
+      return;
+    }
+    const copy = Buffer.allocUnsafeSlow(runBytes);
+    copy.set(head.lease.bytes(runBytes)); // copy: a stream that may stall must not hold a slab
+    this.#releaseLease(head);
+    this.#sink.write(copy, () => this.#drained(head));
+  }
+
+  #drained(entry: Entry): void {
+    if (!this.#writeOut) return;
+    this.#writeOut = false;
+    const run = entry.run as FilledRun;
+    const nowMs = performance.now();
+    if (this.#error === null) {
+      if (entry.held) {
+        this.#sending = null;
+        this.#releaseLease(entry);
+      }
+      this.#pace.drained(run.rawBytes, nowMs - this.#sentAtMs);
+      this.totals.rawBytes += run.rawBytes;
+      this.totals.wireBytes += run.runBytes;
+      if (this.#request.checksums) this.totals.crc32 = combineCrc32(this.totals.crc32, run.crc32, run.rawBytes);
+      this.#pump();
+    }
+    this.#settleIfDone();
+    this.#engine.want(this);
+  }
+
+  /** Gives back the entries from `index` on; their range will be read again. */
+  #dropFrom(index: number): void {
+    const dropped = this.#entries.splice(index);
+    if (dropped[0] !== undefined) this.#nextOffset = dropped[0].offset;
+    for (const entry of dropped) {
+      entry.abandoned = true;
+      if (entry.run !== null) this.#releaseLease(entry);
+      else this.#engine.slabs.cancelJob(entry.lease.slab);
+    }
+  }
+
+  #quarantine(entry: Entry, untouched: Promise<void>): void {
+    void entry.lease.quarantine(untouched).then(() => {
+      if (entry.held) this.#engine.policy.returned(performance.now());
+      this.#engine.dispatch();
+    });
+  }
+
+  #releaseLease(entry: Entry): void {
+    entry.lease.release();
+    if (entry.held) this.#engine.policy.returned(performance.now());
+  }
+
+  #settleIfDone(): void {
+    if (this.#isSettled || this.#running > 0) return;
+    if (this.#error !== null) {
+      this.#isSettled = true;
+      this.#engine.forget(this);
+      this.#reject(this.#error);
+    } else if (this.#nextOffset >= this.#request.end && this.#entries.length === 0 && !this.#writeOut) {
+      this.#isSettled = true;
+      this.#engine.forget(this);
+      this.#resolve(this.totals);
+    }
+  }
+}
+
+function errorOf(result: Exclude<FillResult, FilledRun>): TransferError {
+  switch (result.kind) {
+    case 'short':
+      return new TransferError('FILE_CHANGED', 'the file shrank during the transfer; start over with its new version');
+    case 'cancelled':
+      return new TransferError('INTERNAL', 'a job nobody cancelled says it was cancelled');
+    case 'failed':
+      return new TransferError('DATA_LOSS', `the file cannot be read (${result.errno})`, { cause: result.message });
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * The threads. The only file that knows piscina.
+ *
+ * Invariant: when `fill` ends in `WorkerDied`, `untouched` resolves only after
+ * the thread that worked in the slab has exited; until then the slab may still
+ * be written to (a thread blocked in a read finishes it after its task failed).
+ */
+import type { Worker } from 'node:worker_threads';
+import { Piscina } from 'piscina';
+import { TransferError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from './job.ts';
+import type { SlabPool } from './slab-pool.ts';
+
+const WORKER_FILE = new URL('../../workers/fill-slab.js', import.meta.url).href;
+
+/** A bad worker file makes tasks hang for ever; this says so at start instead. */
+const START_TIMEOUT_MS = 10_000;
+
+/** What threads get to end at `stop` before it gives up on them. */
+const STOP_TIMEOUT_MS = 5_000;
+
+/** The thread died under the job; the job can be posted again in another slab. */
+export class WorkerDied extends Error {
+  override readonly name = 'WorkerDied';
+  /** Resolves when the dead job's slab is certainly not touched any more. */
+  readonly untouched: Promise<void>;
+
+  constructor(untouched: Promise<void>, cause: unknown) {
+    super('a worker thread died', { cause });
+    this.untouched = untouched;
+  }
+}
+
+export interface WorkerPoolOptions {
+  threads: number;
+  niceness: number;
+  slabs: SlabPool;
+  logger: Logger;
+}
+
+export class WorkerPool {
+  readonly threads: number;
+  readonly #piscina: Piscina<PoolTask, PoolAnswer>;
+  readonly #slabs: SlabPool;
+  /** Every thread that ever ran, by id, until it has exited. */
+  readonly #exits = new Map<number, Promise<void>>();
+  readonly #known = new WeakSet<Worker>();
+
+  constructor(options: WorkerPoolOptions) {
+    this.threads = options.threads;
+    this.#slabs = options.slabs;
+    const setup: WorkerSetup = {
+      memory: options.slabs.memory,
+      control: options.slabs.control,
+      strideBytes: options.slabs.strideBytes,
+      niceness: options.niceness,
+    };
+    this.#piscina = new Piscina<PoolTask, PoolAnswer>({
+      filename: WORKER_FILE,
+      minThreads: options.threads,
+      maxThreads: options.threads,
+      concurrentTasksPerWorker: 1,
+      stricterFIFO: true,
+      atomics: 'sync',
+      workerData: setup,
+    });
+    this.#piscina.on('error', (error: unknown) => options.logger.error({ err: error }, 'worker thread failed'));
+    this.#piscina.on('workerCreate', () => this.#watchThreads());
+    this.#watchThreads();
+  }
+
+  /** Resolves once every thread could answer; throws INTERNAL when they do not. */
+  async start(): Promise<void> {
+    const pings = Array.from({ length: this.threads }, () => this.#piscina.run('ping'));
+    const timedOut = new Promise<never>((_resolve, reject) => {
+      setTimeout(() => reject(new Error(`no answer in ${START_TIMEOUT_MS} ms`)), START_TIMEOUT_MS).unref();
+    });
+    try {
+      await Promise.race([Promise.all(pings), timedOut]);
+    } catch (cause) {
+      throw new TransferError('INTERNAL', 'the worker threads do not start', { cause });
+    }
+  }
+
+  /** Runs one job. Throws `WorkerDied` only. */
+  async fill(job: FillJob): Promise<FillResult> {
+    try {
+      return (await this.#piscina.run(job)) as FillResult;
+    } catch (cause) {
+      throw new WorkerDied(this.#untouched(job.slab), cause);
+    }
+  }
+
+  /** Ends the threads; the caller has seen all its jobs end, or does not care any more. */
+  async stop(): Promise<void> {
+    const timedOut = new Promise<void>((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
+    await Promise.race([this.#piscina.destroy(), timedOut]);
+  }
+
+  /** Kills one thread as a crash would; for tests of what happens then. */
+  async killThread(): Promise<void> {
+    await this.#piscina.threads[0]?.terminate();
+  }
+
+  async #untouched(slab: number): Promise<void> {
+    await this.#exits.get(this.#slabs.threadIn(slab));
+  }
+
+  #watchThreads(): void {
+    for (const worker of this.#piscina.threads) {
+      if (this.#known.has(worker)) continue;
+      this.#known.add(worker);
+      const id = worker.threadId;
+      const exited = new Promise<void>((resolve) => {
+        worker.once('exit', () => {
+          this.#exits.delete(id);
+          resolve();
+        });
+      });
+      this.#exits.set(id, exited);
+    }
+  }
+}

@@ -1,0 +1,167 @@
+/**
+ * The server's life: new → starting → serving → draining → stopped.
+ *
+ * Draining: health says NOT_SERVING, no new connections, GOAWAY on the ones
+ * there are, transfers in flight finish up to the grace time; then connections
+ * are destroyed and the threads ended. `stop` is safe to call twice.
+ */
+import { Server, type ServerOptions } from '@grpc/grpc-js';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { TransferError } from '../base/errors.ts';
+import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
+import { type Logger, silentLogger } from '../base/logger.ts';
+import { parseListenAddress } from '../config/listen-address.ts';
+import type { Config } from '../config/schema.ts';
+import { Engine, type EngineStats } from '../engine/engine.ts';
+import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
+import { Admission } from '../service/admission.ts';
+import { bindTransferService } from '../service/bind.ts';
+import { openLocalStore } from '../storage/local-store.ts';
+import type { Store } from '../storage/store.ts';
+import { packageDefinition, SERVICE_NAME } from '../wire/service.ts';
+import { serverCredentials } from './credentials.ts';
+import { Listener } from './listener.ts';
+
+export interface ServerStats extends EngineStats {
+  connections: number;
+}
+
+export interface SluiceServerOptions {
+  /** Default: drops everything. */
+  logger?: Logger;
+  /** false sends every message through grpc-js' copying path, as where the self-test fails. */
+  zeroCopy?: boolean;
+}
+
+/** What a started server is made of. */
+interface Running {
+  store: Store;
+  engine: Engine;
+  grpc: Server;
+  health: HealthImplementation;
+  listener: Listener;
+  drain: (graceMs: number) => void;
+}
+
+/** After GOAWAY, what a peer gets to close an idle connection on its own. */
+const CLOSE_MARGIN_MS = 1000;
+
+export class SluiceServer {
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #zeroCopy: boolean;
+  #running: Running | null = null;
+  #stopped: Promise<void> | null = null;
+
+  /** `config` is complete and valid: `loadConfig` or `parseConfig` made it. */
+  constructor(config: Config, options: SluiceServerOptions = {}) {
+    this.#config = config;
+    this.#logger = options.logger ?? silentLogger;
+    this.#zeroCopy = options.zeroCopy ?? true;
+  }
+
+  /** Resolves once calls are accepted. Throws INVALID_CONFIG for what the operator can mend. */
+  async start(): Promise<{ address: string }> {
+    const config = this.#config;
+    const listenAddress = parseListenAddress(config.listen);
+    const credentials = await serverCredentials(config.tls);
+    const store = await openLocalStore(config.root);
+    const engine = new Engine(engineOptions(config, this.#logger));
+    try {
+      const [zeroCopy] = await Promise.all([this.#zeroCopy && zeroCopyWorks(), engine.start()]);
+      if (this.#zeroCopy && !zeroCopy) {
+        this.#logger.warn({ node: process.version }, 'zero-copy sends do not work here; messages are copied');
+      }
+      const grpc = new Server(grpcOptions(config));
+      bindTransferService(grpc, {
+        store,
+        engine,
+        admission: new Admission(config.limits.streams),
+        logger: this.#logger,
+        zeroCopy,
+        chunk: config.chunk,
+        compression: config.compression,
+        stallLingerMs: config.stream.stallLinger,
+      });
+      const health = new HealthImplementation({ '': 'SERVING', [SERVICE_NAME]: 'SERVING' });
+      health.addToServer(grpc);
+      new ReflectionService(packageDefinition).addToServer(grpc);
+      const injector = grpc.createConnectionInjector(credentials);
+      const listener = new Listener(config.limits.connections, (socket) => injector.injectConnection(socket));
+      const address = await listener.listen(listenAddress);
+      this.#running = { store, engine, grpc, health, listener, drain: (graceMs) => injector.drain(graceMs) };
+      return { address };
+    } catch (error) {
+      await engine.stop();
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** What the server holds now; throws when it is not running. */
+  stats(): ServerStats {
+    if (this.#running === null) throw new TransferError('INVALID_ARGUMENT', 'the server is not running');
+    const { engine, listener } = this.#running;
+    return { ...engine.stats(), connections: listener.connectionCount };
+  }
+
+  /** Drains for at most `graceMs` (default: shutdown.grace), then ends everything. */
+  stop(graceMs = this.#config.shutdown.grace): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  /** Kills one worker thread as a crash would; for tests. */
+  async killWorkerForTest(): Promise<void> {
+    await this.#running?.engine.workers.killThread();
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    const running = this.#running;
+    if (running === null) return;
+    const { store, engine, grpc, health, listener, drain } = running;
+    health.setStatus('', 'NOT_SERVING');
+    health.setStatus(SERVICE_NAME, 'NOT_SERVING');
+    listener.close();
+    drain(graceMs);
+    await listener.empty(graceMs + CLOSE_MARGIN_MS);
+    listener.destroyAll();
+    grpc.forceShutdown();
+    await engine.stop();
+    await store.close();
+    this.#running = null;
+  }
+}
+
+function engineOptions(config: Config, logger: Logger) {
+  return {
+    threads: config.pool.threads,
+    niceness: config.pool.niceness,
+    slabBytes: config.slab.size,
+    slabCount: config.slab.count,
+    jobsInFlight: config.stream.jobsInFlight,
+    firstMessageBytes: config.stream.firstMessage,
+    gzipLevel: config.compression.level,
+    stallTimeoutMs: config.stream.stallTimeout,
+    logger,
+  };
+}
+
+/** 0 in the configuration means never; grpc-js means it by leaving the option out. */
+function grpcOptions(config: Config): ServerOptions {
+  const { connection, limits } = config;
+  return {
+    'grpc.enable_channelz': 0,
+    // Runs are larger than any one message; their size is bounded by the slab.
+    'grpc.max_send_message_length': -1,
+    'grpc.max_receive_message_length': MAX_REQUEST_MESSAGE_BYTES,
+    'grpc.max_concurrent_streams': limits.streamsPerConnection,
+    'grpc.keepalive_time_ms': connection.keepaliveTime,
+    'grpc.keepalive_timeout_ms': connection.keepaliveTimeout,
+    ...(connection.maxAge > 0
+      ? { 'grpc.max_connection_age_ms': connection.maxAge, 'grpc.max_connection_age_grace_ms': connection.maxAgeGrace }
+      : {}),
+    ...(connection.maxIdle > 0 ? { 'grpc.max_connection_idle_ms': connection.maxIdle } : {}),
+  };
+}

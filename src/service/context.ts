@@ -1,0 +1,27 @@
+/** What every RPC handler gets: bound once, when the server is built. */
+import type { Logger } from '../base/logger.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Store } from '../storage/store.ts';
+import type { Admission } from './admission.ts';
+
+export interface ServiceContext {
+  store: Store;
+  engine: Engine;
+  admission: Admission;
+  logger: Logger;
+  /** False where the self-test found that runs must be sent message by message. */
+  zeroCopy: boolean;
+  chunk: { size: number; maxSize: number };
+  compression: { mode: 'auto' | 'off'; minSize: number };
+  /** What a stalled stream gets to deliver its status, in milliseconds. */
+  stallLingerMs: number;
+}
+
+/** What a handler reports for the request log. */
+export interface RequestFacts {
+  name: string;
+  start?: number;
+  rawBytes?: number;
+  wireBytes?: number;
+  entries?: number;
+}

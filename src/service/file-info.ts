@@ -1,0 +1,9 @@
+import type { FileIdentity } from '../storage/store.ts';
+import type { FileInfo } from '../wire/messages.ts';
+import { contentTypeOf } from './content-type.ts';
+
+/** A file's identity as the wire has it. */
+export function fileInfoOf(identity: FileIdentity): FileInfo {
+  const { name, size, version, modifiedMs } = identity;
+  return { name, size, version, modifiedMs, contentType: contentTypeOf(name) };
+}

@@ -1,0 +1,51 @@
+/** What a StreamFileRequest asks for, checked and completed. */
+import { TransferError } from '../base/errors.ts';
+import type { CompressionMode } from '../engine/compression-policy.ts';
+import type { FileIdentity } from '../storage/store.ts';
+import type { StreamFileRequest } from '../wire/messages.ts';
+import { contentTypeOf, mayCompress } from './content-type.ts';
+import type { ServiceContext } from './context.ts';
+
+/** The size of a chunk for this request, in bytes before compression. */
+export function chunkBytesOf(request: StreamFileRequest, chunk: ServiceContext['chunk']): number {
+  if (request.chunkSize < 0) {
+    throw new TransferError('INVALID_ARGUMENT', 'chunk_size is negative; leave it at 0 for the default of the server');
+  }
+  return request.chunkSize === 0 ? chunk.size : Math.min(request.chunkSize, chunk.maxSize);
+}
+
+/** The range `[start, end)` of a file of `size` bytes. */
+export function rangeOf(request: StreamFileRequest, size: number): { start: number; end: number } {
+  const { start, limit } = request;
+  if (start < 0) throw new TransferError('INVALID_ARGUMENT', 'start is negative; it is an offset from the start of the file');
+  if (limit !== undefined && limit < 0) {
+    throw new TransferError('INVALID_ARGUMENT', 'limit is negative; leave it out to read up to the end');
+  }
+  if (start > size) {
+    throw new TransferError('OUT_OF_RANGE', `start ${start} lies beyond the end of the file, which has ${size} bytes`);
+  }
+  return { start, end: Math.min(size, start + (limit ?? size)) };
+}
+
+/** Throws VERSION_MISMATCH, naming the present version, when the request is pinned to another one. */
+export function checkVersion(request: StreamFileRequest, file: FileIdentity): void {
+  if (request.ifMatch === '' || request.ifMatch === file.version) return;
+  throw new TransferError(
+    'VERSION_MISMATCH',
+    `the file's version is ${file.version} now, not the one asked for; start over with it`,
+    { version: file.version },
+  );
+}
+
+/** Whether chunks may, must not or should be compressed. */
+export function compressionOf(
+  request: StreamFileRequest,
+  file: FileIdentity,
+  settings: ServiceContext['compression'],
+): CompressionMode {
+  const takesGzip = request.acceptedCodecs.length === 0 || request.acceptedCodecs.includes('CODEC_GZIP');
+  if (!request.canDecompress || !takesGzip || settings.mode === 'off') return 'never';
+  if (request.compression === 'COMPRESSION_NEVER' || file.size < settings.minSize) return 'never';
+  if (request.compression === 'COMPRESSION_ALWAYS') return 'always';
+  return mayCompress(contentTypeOf(file.name)) ? 'auto' : 'never';
+}

@@ -1,0 +1,194 @@
+/**
+ * What runs in the pool's threads: fill one slab with ready-to-send messages.
+ *
+ * Synchronous, touches every byte once where it can, never sees gRPC, never
+ * throws: errors are values, because a rejection costs the thread. Between
+ * chunks it looks whether anybody still wants the result.
+ */
+import { readlinkSync, readSync, readvSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { threadId, workerData } from 'node:worker_threads';
+import { constants, gzipSync } from 'node:zlib';
+import { errnoOf } from '../src/base/errors.ts';
+import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
+import type { FilledRun, FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from '../src/engine/job.ts';
+import { cancelWord, threadWord } from '../src/engine/job.ts';
+import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wire/chunk-header.ts';
+import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
+
+/** A sample this large tells text from noise; smaller ones misjudge archives with long headers. */
+const PROBE_BYTES = 16 * 1024;
+
+/** Compressed to more than this share of its size, data is not worth the receiver's gunzip. */
+const WORTHWHILE_RATIO = 0.95;
+
+const setup = workerData as WorkerSetup;
+const memory = new Uint8Array(setup.memory);
+const control = new Int32Array(setup.control);
+lowerPriority();
+
+export default function fillSlab(task: PoolTask): PoolAnswer {
+  if (task === 'ping') return 'pong';
+  Atomics.store(control, threadWord(task.slab), threadId);
+  try {
+    return fill(task);
+  } catch (error) {
+    return { kind: 'failed', errno: errnoOf(error) ?? 'UNKNOWN', message: String(error) };
+  } finally {
+    Atomics.store(control, threadWord(task.slab), 0);
+  }
+}
+
+function fill(job: FillJob): FillResult {
+  const startMs = performance.now();
+  const gainless = job.gzipLevel > 0 && job.probe && !probe(job);
+  const result = job.gzipLevel > 0 && !gainless ? fillCompressed(job) : fillIdentity(job);
+  if (result.kind === 'filled') {
+    result.workMs = performance.now() - startMs;
+    if (gainless) result.incompressible = true;
+  }
+  return result;
+}
+
+/** Reads each chunk straight into its place, leaving exactly its header's room before it. */
+function fillIdentity(job: FillJob): FillResult {
+  const base = job.slab * setup.strideBytes;
+  const chunks: Uint8Array[] = [];
+  const fields = blankFields(job);
+  let at = base;
+  for (let done = 0; done < job.rawBytes; done += job.chunkBytes) {
+    setChunk(fields, job, done);
+    at += chunkHeaderBytes(fields);
+    chunks.push(memory.subarray(at, at + fields.wireBytes));
+    at += fields.wireBytes;
+  }
+  if (!readChunks(job.fd, chunks, job.offset)) return { kind: 'short' };
+  return writeHeaders(job, chunks, fields, base);
+}
+
+function writeHeaders(job: FillJob, chunks: Uint8Array[], fields: ChunkFields, base: number): FillResult {
+  let crc = 0;
+  let at = base;
+  let done = 0;
+  for (const chunk of chunks) {
+    if (isCancelled(job)) return { kind: 'cancelled' };
+    setChunk(fields, job, done);
+    if (job.checksums) {
+      fields.crc32 = crc32(chunk);
+      crc = combineCrc32(crc, fields.crc32, chunk.length);
+    }
+    at = writeChunkHeader(memory, at, fields) + chunk.length;
+    done += chunk.length;
+  }
+  return filled(job, at - base, crc);
+}
+
+/**
+ * Reads the job's bytes behind the header room and moves them forward,
+ * compressed, chunk by chunk. The write position never overtakes what is still
+ * to be compressed: a chunk is only kept compressed when that makes it smaller,
+ * and all headers together fit the header room.
+ */
+function fillCompressed(job: FillJob): FillResult {
+  const base = job.slab * setup.strideBytes;
+  const raw = memory.subarray(base + SLAB_HEADER_ROOM_BYTES, base + SLAB_HEADER_ROOM_BYTES + job.rawBytes);
+  if (!readChunks(job.fd, [raw], job.offset)) return { kind: 'short' };
+  const fields = blankFields(job);
+  let crc = 0;
+  let at = base;
+  for (let done = 0; done < job.rawBytes; done += job.chunkBytes) {
+    if (isCancelled(job)) return { kind: 'cancelled' };
+    setChunk(fields, job, done);
+    const chunk = raw.subarray(done, done + fields.rawBytes);
+    const member = gzip(chunk, job.gzipLevel);
+    fields.compressed = member.length < chunk.length;
+    if (fields.compressed) fields.wireBytes = member.length;
+    if (job.checksums) {
+      // RFC 1952: a member ends in the CRC-32 of its content and its size.
+      fields.crc32 = member.readUInt32LE(member.length - 8);
+      crc = combineCrc32(crc, fields.crc32, chunk.length);
+    }
+    at = writeChunkHeader(memory, at, fields);
+    if (fields.compressed) memory.set(member, at); // copy: zlib allocates its own output
+    else memory.copyWithin(at, chunk.byteOffset, chunk.byteOffset + chunk.length); // copy: close the gap before it
+    at += fields.wireBytes;
+  }
+  const result = filled(job, at - base, crc);
+  result.incompressible = result.runBytes > job.rawBytes * WORTHWHILE_RATIO;
+  return result;
+}
+
+/** Whether a sample from the middle of the job gets notably smaller. */
+function probe(job: FillJob): boolean {
+  const sampleBytes = Math.min(PROBE_BYTES, job.rawBytes);
+  const base = job.slab * setup.strideBytes;
+  const sample = memory.subarray(base, base + sampleBytes);
+  const offset = job.offset + Math.floor((job.rawBytes - sampleBytes) / 2);
+  if (!readChunks(job.fd, [sample], offset)) return false;
+  return gzip(sample, 1).length <= sampleBytes * WORTHWHILE_RATIO;
+}
+
+function gzip(bytes: Uint8Array, level: number): Buffer {
+  // One output block and the larger hash table save 5 to 10 % (bench/micro/gzip).
+  return gzipSync(bytes, { level, memLevel: constants.Z_MAX_MEMLEVEL, chunkSize: bytes.length + 1024 });
+}
+
+/** Fills all `chunks` from `offset` on; false when the file ends before. */
+function readChunks(fd: number, chunks: Uint8Array[], offset: number): boolean {
+  let index = 0;
+  let skip = 0;
+  let position = offset;
+  while (index < chunks.length) {
+    const rest = skip === 0 && index === 0 ? chunks : [(chunks[index] as Uint8Array).subarray(skip), ...chunks.slice(index + 1)];
+    const only = rest.length === 1 ? rest[0] : undefined;
+    let read = only ? readSync(fd, only, 0, only.length, position) : readvSync(fd, rest, position);
+    if (read === 0) return false;
+    position += read;
+    // A read may be short (a signal, the 2 GiB limit); go on behind it.
+    while (read > 0) {
+      const left = (chunks[index] as Uint8Array).length - skip;
+      if (read < left) {
+        skip += read;
+        break;
+      }
+      read -= left;
+      index += 1;
+      skip = 0;
+    }
+  }
+  return true;
+}
+
+function blankFields(job: FillJob): ChunkFields {
+  return { wireBytes: 0, rawBytes: 0, compressed: false, offset: -1, crc32: job.checksums ? 0 : -1 };
+}
+
+/** Describes the uncompressed chunk that starts `done` bytes into the job. */
+function setChunk(fields: ChunkFields, job: FillJob, done: number): void {
+  fields.rawBytes = Math.min(job.chunkBytes, job.rawBytes - done);
+  fields.wireBytes = fields.rawBytes;
+  fields.compressed = false;
+  if (job.details) fields.offset = job.offset + done;
+}
+
+function filled(job: FillJob, runBytes: number, crc: number): FilledRun {
+  return { kind: 'filled', runBytes, rawBytes: job.rawBytes, crc32: crc, incompressible: false, workMs: 0 };
+}
+
+function isCancelled(job: FillJob): boolean {
+  return Atomics.load(control, cancelWord(job.slab)) !== 0;
+}
+
+/**
+ * Linux gives each thread its own nice value and shows the thread's id in
+ * /proc/thread-self; so compression yields to the event loop without native code.
+ */
+function lowerPriority(): void {
+  if (setup.niceness === 0 || process.platform !== 'linux') return;
+  try {
+    const id = Number(readlinkSync('/proc/thread-self').split('/').pop());
+    setPriority(id, setup.niceness);
+  } catch {
+    // Without /proc the threads keep their priority: slower under load, never wrong.
+  }
+}
