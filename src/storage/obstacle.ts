@@ -1,0 +1,27 @@
+/**
+ * Why an inode is not served. Only regular files on the device of the root are:
+ * anything else may block a thread for ever, has no true size, or is somebody
+ * else's disk. The answers stand after the quoted name in a message.
+ */
+import type { BigIntStats } from 'node:fs';
+
+export const LINK_OBSTACLE = 'is a symbolic link; links are not followed, name what it points to';
+const DEVICE_OBSTACLE = 'is on another file system than the root of the store; it must be served from there';
+
+/** Why these are not the stats of a file that is served; undefined when they are. */
+export function fileObstacle(stats: BigIntStats, device: bigint): string | undefined {
+  if (stats.isSymbolicLink()) return LINK_OBSTACLE;
+  if (stats.isDirectory()) return 'is a directory; list it instead';
+  if (stats.isFIFO()) return 'is a FIFO; only regular files are served';
+  if (stats.isSocket()) return 'is a socket; only regular files are served';
+  if (!stats.isFile()) return 'is a device; only regular files are served';
+  return stats.dev === device ? undefined : DEVICE_OBSTACLE;
+}
+
+/** Why these are not the stats of a directory that is listed; undefined when they are. */
+export function directoryObstacle(stats: BigIntStats, device: bigint): string | undefined {
+  if (stats.isSymbolicLink()) return LINK_OBSTACLE;
+  if (stats.isFile()) return 'is a file, not a directory; ask for it by its name';
+  if (!stats.isDirectory()) return 'is not a directory; list the one that holds it';
+  return stats.dev === device ? undefined : DEVICE_OBSTACLE;
+}
