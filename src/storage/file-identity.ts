@@ -3,9 +3,6 @@
  * change time cannot be set by a program, so any write shows in the version;
  * so do a rename, a link and a chmod, which leave the content alone: a transfer
  * then starts over for nothing, but never splices two contents.
- *
- * Kernels before 6.13 stamp changes in steps of a clock tick (up to 10 ms): a
- * write that keeps the size, within the same tick as the stamp we saw, is not seen.
  */
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';

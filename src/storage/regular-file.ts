@@ -5,10 +5,11 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { TransferError } from '../base/errors.ts';
-import { closeDescriptor, OPEN_FILE_FLAGS, openDescriptor, statDescriptor } from './descriptor.ts';
+import { closeDescriptor, OPEN_FILE_FLAGS, openDescriptor } from './descriptor.ts';
 import type { Directory } from './directory.ts';
 import { fileObstacle } from './obstacle.ts';
 import { quoteName } from './quoted-name.ts';
+import { settledStats } from './settled-stats.ts';
 
 export interface OpenRegularFile {
   readonly fd: number;
@@ -41,7 +42,7 @@ export async function openRegularFile(
   await statRegularFile(parent, entry, name, device);
   const fd = await openDescriptor(parent.pathOf(entry), OPEN_FILE_FLAGS);
   try {
-    return { fd, stats: requireRegularFile(await statDescriptor(fd), name, device) };
+    return { fd, stats: requireRegularFile(await settledStats(fd), name, device) };
   } catch (reason) {
     await closeDescriptor(fd);
     throw reason;

@@ -24,6 +24,17 @@ describe('verifyUnchanged', () => {
     await file.verifyUnchanged();
   });
 
+  it('sees a write of the same size right after the open of a file just written', async (t) => {
+    const { store, at } = await scratchStore(t, {});
+    for (let round = 0; round < 20; round++) {
+      await writeFile(at('fresh'), 'content');
+      const file = await store.open('fresh');
+      await writeFile(at('fresh'), 'CONTENT', { flag: 'r+' });
+      assert.match((await failureOf(file.verifyUnchanged())).message, /was modified/);
+      await file.close();
+    }
+  });
+
   const changes: [string, RegExp, (at: (name: string) => string) => Promise<void>][] = [
     ['grew', /"dir\/file" grew during the transfer/, (at) => appendFile(at('dir/file'), 'more')],
     ['shrank', /shrank/, (at) => truncate(at('dir/file'), 3)],
