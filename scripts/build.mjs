@@ -1,0 +1,29 @@
+/**
+ * Compiles src, workers, bench and test into dist/, incrementally.
+ *
+ * Output whose source is gone is removed, so that a deleted test does not run
+ * for ever and nothing stale is packed. The command is made executable, which
+ * npm does only for an installed package.
+ */
+import { spawnSync } from 'node:child_process';
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DIST = join(ROOT, 'dist');
+const COMMAND = join(DIST, 'src/cli/main.js');
+const COMPILER = join(ROOT, 'node_modules/typescript/bin/tsc');
+
+const { status } = spawnSync(process.execPath, [COMPILER], { cwd: ROOT, stdio: 'inherit' });
+removeStaleOutput();
+if (existsSync(COMMAND)) chmodSync(COMMAND, 0o755);
+process.exitCode = status ?? 1;
+
+function removeStaleOutput() {
+  for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true })) {
+    const output = join(entry.parentPath, entry.name);
+    const stem = relative(DIST, output).match(/^(.*?)(\.d\.ts|\.js|\.js\.map)$/)?.[1];
+    if (stem !== undefined && !existsSync(join(ROOT, `${stem}.ts`))) rmSync(output, { force: true });
+  }
+}

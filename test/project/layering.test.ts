@@ -1,0 +1,140 @@
+/** Imports point one way: docs/ARCHITECTURE.md, "Layers". */
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { importsOf, sourceFiles, specifiersIn } from './imports.ts';
+
+/** Seen from dist/test/project. */
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** The arithmetic of bytes, without gRPC; all that engine and workers may know of the wire. */
+const FRAMING = ['src/wire/chunk-header.ts', 'src/wire/crc32.ts'];
+
+/** What each layer may import besides itself: layers above it in this list, or single files of them. */
+const LAYERS: Readonly<Record<string, readonly string[]>> = {
+  'src/base': [],
+  'src/config': ['src/base'],
+  'src/wire': ['src/base'],
+  'src/storage': ['src/base'],
+  'src/engine': ['src/base', ...FRAMING],
+  workers: ['src/base', ...FRAMING, 'src/engine/job.ts'],
+  'src/flow': ['src/base', 'src/wire'],
+  'src/service': ['src/base', 'src/wire', 'src/storage', 'src/engine', 'src/flow'],
+  'src/server': [
+    'src/base',
+    'src/config',
+    'src/wire',
+    'src/storage',
+    'src/engine',
+    'src/flow',
+    'src/service',
+  ],
+  'src/client': ['src/base', 'src/wire', 'src/flow'],
+  'src/index.ts': ['src/base', 'src/config', 'src/wire/messages.ts', 'src/server', 'src/client'],
+  'src/cli': ['src/base', 'src/config', 'src/wire', 'src/server', 'src/client'],
+};
+
+/** Packages that one layer alone knows. */
+const OWNERS: Readonly<Record<string, string>> = {
+  piscina: 'src/engine',
+  'node:http2': 'src/flow',
+  yaml: 'src/config',
+  commander: 'src/cli',
+};
+
+/** Members of grpc-js that it does not document, which make a seam private. */
+const PRIVATE_MEMBERS = /\b(?:serializeMessage|nextCall|commonServerOptions|incomingEncoding|http2Servers)\b/;
+
+const FILES = [...sourceFiles(ROOT, 'src'), ...sourceFiles(ROOT, 'workers')];
+const IMPORTS = FILES.flatMap((file) => importsOf(ROOT, file));
+
+function layerOf(file: string): string | undefined {
+  return Object.keys(LAYERS).find((layer) => file === layer || file.startsWith(`${layer}/`));
+}
+
+function describe({ importer, imported }: { importer: string; imported: string }): string {
+  return `${importer} → ${imported}`;
+}
+
+test('reads every form of import', () => {
+  const source = [
+    "import { a } from 'a';",
+    "import type { B } from './b.ts';",
+    "import {\n  c,\n  type D,\n} from '../c.ts';",
+    "import 'e';",
+    "export { f } from './f.ts';",
+    "const g = await import('g');",
+    "const text = 'not from here';",
+  ].join('\n');
+
+  assert.deepEqual(specifiersIn(source).sort(), ['../c.ts', './b.ts', './f.ts', 'a', 'e', 'g']);
+});
+
+test('every source file belongs to a layer', () => {
+  assert.deepEqual(
+    FILES.filter((file) => layerOf(file) === undefined),
+    [],
+  );
+});
+
+test('every relative import names a file', () => {
+  const missing = IMPORTS.filter(({ imported }) => imported.includes('/') && layerOf(imported) !== undefined)
+    .filter(({ imported }) => !existsSync(join(ROOT, imported)))
+    .map(describe);
+
+  assert.deepEqual(missing, []);
+});
+
+test('the layers themselves are in order, so that no cycle of them can be', () => {
+  const order = Object.keys(LAYERS);
+  for (const [layer, allowed] of Object.entries(LAYERS)) {
+    for (const other of allowed) {
+      const below = layerOf(other) ?? '';
+      assert.ok(order.indexOf(below) < order.indexOf(layer), `${layer} may not import ${other}`);
+    }
+  }
+});
+
+test('a layer imports only layers below it', () => {
+  const wrong = IMPORTS.filter(({ importer, imported }) => {
+    const from = layerOf(importer) ?? '';
+    const to = layerOf(imported);
+    const isInside = imported.startsWith('src/') || imported.startsWith('workers/');
+    if (to === undefined) return isInside || /^(?:bench|test|dist|scripts)\//.test(imported);
+    return to !== from && !LAYERS[from]?.includes(to) && !LAYERS[from]?.includes(imported);
+  });
+
+  assert.deepEqual(wrong.map(describe), []);
+});
+
+for (const [name, owner] of Object.entries(OWNERS)) {
+  test(`only ${owner} imports ${name}`, () => {
+    const others = IMPORTS.filter(({ imported }) => imported === name || imported.startsWith(`${name}/`))
+      .filter(({ importer }) => layerOf(importer) !== owner)
+      .map(describe);
+
+    assert.deepEqual(others, []);
+  });
+}
+
+test('only src/flow touches private parts of grpc-js', () => {
+  const deep = IMPORTS.filter(({ imported }) => imported.startsWith('@grpc/grpc-js/')).map(
+    ({ importer }) => importer,
+  );
+  const naming = FILES.filter((file) => PRIVATE_MEMBERS.test(readFileSync(join(ROOT, file), 'utf8')));
+
+  assert.deepEqual(
+    [...deep, ...naming].filter((file) => layerOf(file) !== 'src/flow'),
+    [],
+  );
+});
+
+test('engine and workers know no gRPC', () => {
+  const knowing = IMPORTS.filter(({ imported }) => imported.startsWith('@grpc/'))
+    .filter(({ importer }) => ['src/engine', 'workers'].includes(layerOf(importer) ?? ''))
+    .map(describe);
+
+  assert.deepEqual(knowing, []);
+});
