@@ -5,58 +5,8 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { KIB, MIB, parseBytes, parseDurationMs } from '../base/units.ts';
-
-export type SettingKind = 'bytes' | 'duration' | 'count' | 'text' | 'flag' | 'choice';
-
-/** What the derived forms need to know of one setting. */
-export interface SettingMeta {
-  kind: SettingKind;
-  /** One or two sentences: what it does, and what bounds it. */
-  describe: string;
-}
-
-/** Metadata of each leaf schema, by the schema object itself. */
-export const settingMeta = new WeakMap<object, SettingMeta>();
-
-function setting<T extends z.ZodType>(schema: T, kind: SettingKind, describe: string): T {
-  settingMeta.set(schema, { kind, describe });
-  return schema;
-}
-
-/** The meta of a leaf is kept under the outermost schema, so `.default` comes first. */
-function bytes(initial: number, min: number, max: number, describe: string) {
-  const parse = (value: unknown) => (typeof value === 'string' ? (parseBytes(value) ?? value) : value);
-  return setting(z.preprocess(parse, z.int().min(min).max(max)).default(initial), 'bytes', describe);
-}
-
-function durationMs(initial: number, min: number, max: number, describe: string) {
-  const parse = (value: unknown) => (typeof value === 'string' ? (parseDurationMs(value) ?? value) : value);
-  return setting(z.preprocess(parse, z.int().min(min).max(max)).default(initial), 'duration', describe);
-}
-
-function count(initial: number, min: number, max: number, describe: string) {
-  const parse = (value: unknown) =>
-    typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value;
-  return setting(z.preprocess(parse, z.int().min(min).max(max)).default(initial), 'count', describe);
-}
-
-function text(initial: string, describe: string) {
-  return setting(z.string().default(initial), 'text', describe);
-}
-
-function flag(initial: boolean, describe: string) {
-  const parse = (value: unknown) => (value === 'true' ? true : value === 'false' ? false : value);
-  return setting(z.preprocess(parse, z.boolean()).default(initial), 'flag', describe);
-}
-
-function choice<const T extends readonly [string, ...string[]]>(
-  initial: T[number],
-  values: T,
-  describe: string,
-) {
-  return setting(z.enum(values).default(initial as never), 'choice', describe);
-}
+import { KIB, MIB } from '../base/units.ts';
+import { bytes, choice, count, durationMs, flag, group, text } from './setting-kinds.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -80,7 +30,8 @@ const schemaShape = {
       Math.min(availableParallelism(), 16),
       1,
       128,
-      'Worker threads that read, checksum and compress. The default is one for each processor, at most 16.',
+      'Worker threads that read, checksum and compress.',
+      'one for each processor, at most 16',
     ),
     niceness: count(10, 0, 19, 'How far workers lower their own priority below the event loop (Linux only).'),
   }),
@@ -182,10 +133,7 @@ const schemaShape = {
   }),
 };
 
-function group<T extends z.core.$ZodLooseShape>(shape: T) {
-  return z.strictObject(shape).prefault({} as never);
-}
-
+/** Validates a whole configuration and fills in the defaults; unknown keys are refused. */
 export const configSchema = z.strictObject(schemaShape);
 
 /** A complete, valid configuration. Sizes are bytes, durations milliseconds. */

@@ -1,0 +1,110 @@
+/**
+ * Flags that say how to connect, and the clients made from them: one for each
+ * server of a command. Without flags: plaintext to this machine, TLS to others.
+ */
+import { readFileSync } from 'node:fs';
+import { type Command, Option } from 'commander';
+import { TransferError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { SluiceClient } from '../client/client.ts';
+import type { ClientOptions, TlsOptions } from '../client/options.ts';
+import type { CliTarget } from './target.ts';
+
+export interface ConnectionOptions {
+  tls?: boolean;
+  ca?: string;
+  cert?: string;
+  key?: string;
+  serverName?: string;
+  insecure?: boolean;
+}
+
+const TLS_FLAGS = ['tls', 'ca', 'cert', 'key', 'serverName'] as const;
+
+export function addConnectionOptions(command: Command): Command {
+  const group = 'Connection:';
+  const options = [
+    new Option('--tls', 'use TLS (default for servers on other machines)').conflicts('insecure'),
+    new Option('--ca <path>', "PEM file with the authorities to trust instead of the system's"),
+    new Option('--cert <path>', "PEM file with the client's own certificate, with --key"),
+    new Option('--key <path>', "PEM file with the client's private key"),
+    new Option('--server-name <name>', "the name in the server's certificate, when it is another"),
+    new Option('--insecure', 'use no TLS, also to other machines').conflicts([...TLS_FLAGS]),
+  ];
+  for (const option of options) command.addOption(option.helpGroup(group));
+  return command;
+}
+
+/** The clients of one command, made on first use and closed together. */
+export class Connections {
+  readonly #options: ConnectionOptions;
+  readonly #defaults: ClientOptions;
+  readonly #clients = new Map<string, SluiceClient>();
+
+  /** `defaults` is for options of transfers, such as the chunk size. */
+  constructor(options: ConnectionOptions, logger: Logger, defaults: ClientOptions = {}) {
+    this.#options = options;
+    this.#defaults = { ...defaults, logger };
+  }
+
+  /** Throws INVALID_CONFIG for what can never work: a malformed server, TLS files that cannot be used. */
+  clientFor(target: CliTarget): SluiceClient {
+    const key = `${target.transport} ${target.server}`;
+    const known = this.#clients.get(key);
+    if (known !== undefined) return known;
+    const client = this.#open(target);
+    this.#clients.set(key, client);
+    return client;
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    for (const client of this.#clients.values()) client.close();
+    this.#clients.clear();
+  }
+
+  #open(target: CliTarget): SluiceClient {
+    try {
+      return new SluiceClient(target.server, { ...this.#defaults, ...transportOf(target, this.#options) });
+    } catch (reason) {
+      const error = TransferError.from(reason);
+      if (error.code !== 'INVALID_ARGUMENT') throw error;
+      // Nothing was tried yet: to the caller of the program this is wrong usage.
+      throw new TransferError('INVALID_CONFIG', error.message, { cause: error });
+    }
+  }
+}
+
+function transportOf({ transport }: CliTarget, options: ConnectionOptions): ClientOptions {
+  const wantsTls = TLS_FLAGS.some((flag) => options[flag] !== undefined);
+  if (transport === 'tls' && options.insecure === true) throw contradiction('grpcs://', '--insecure');
+  if (transport === 'plaintext' && wantsTls) throw contradiction('grpc://', 'flags for TLS');
+  if (wantsTls) return { tls: tlsOptions(options) };
+  if (transport === 'tls') return { tls: true };
+  return { insecure: transport === 'plaintext' || options.insecure === true };
+}
+
+function contradiction(scheme: string, flags: string): TransferError {
+  return new TransferError('INVALID_CONFIG', `${scheme} and ${flags} contradict each other`);
+}
+
+function tlsOptions({ ca, cert, key, serverName }: ConnectionOptions): TlsOptions {
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TransferError('INVALID_CONFIG', '--cert and --key come together');
+  }
+  return {
+    ...(ca === undefined ? {} : { ca: readPem('--ca', ca) }),
+    ...(cert === undefined ? {} : { cert: readPem('--cert', cert) }),
+    ...(key === undefined ? {} : { key: readPem('--key', key) }),
+    ...(serverName === undefined ? {} : { serverName }),
+  };
+}
+
+function readPem(flag: string, path: string): Buffer {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new TransferError('INVALID_CONFIG', `${flag}: ${why}`, { cause });
+  }
+}

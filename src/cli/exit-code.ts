@@ -1,0 +1,56 @@
+/**
+ * The exit code of each error: the only place that maps them. Scripts rely on
+ * these numbers, so a number keeps its meaning for ever.
+ */
+import type { ErrorCode } from '../base/errors.ts';
+
+/** Every exit code, with what a script can conclude from it. */
+export const EXIT_CODES = {
+  ok: { code: 0, meaning: 'done, and every byte checked' },
+  failed: { code: 1, meaning: 'any other failure' },
+  usage: { code: 2, meaning: 'wrong usage or configuration; nothing was tried' },
+  notFound: { code: 3, meaning: 'there is no such file' },
+  refused: {
+    code: 4,
+    meaning: 'refused: no permission, an unacceptable name or range, another version than the one asked for',
+  },
+  unavailable: {
+    code: 5,
+    meaning: 'the server cannot be reached or is busy, also after retries; the same command resumes later',
+  },
+  badData: { code: 6, meaning: 'the bytes are wrong, cannot be read or changed on the way' },
+  localIo: { code: 7, meaning: 'a local file cannot be read or written' },
+  interrupted: { code: 130, meaning: 'interrupted by Ctrl-C; the same command resumes' },
+} as const;
+
+type Outcome = keyof typeof EXIT_CODES;
+
+/** What each error code means for the exit. */
+const OUTCOME_OF_ERROR: Readonly<Record<ErrorCode, Outcome>> = {
+  INVALID_ARGUMENT: 'refused',
+  INVALID_NAME: 'refused',
+  NOT_FOUND: 'notFound',
+  NOT_A_FILE: 'refused',
+  OUT_OF_RANGE: 'refused',
+  VERSION_MISMATCH: 'refused',
+  FILE_CHANGED: 'badData',
+  STALLED: 'unavailable',
+  RESOURCE_EXHAUSTED: 'unavailable',
+  PERMISSION_DENIED: 'refused',
+  UNAUTHENTICATED: 'refused',
+  UNAVAILABLE: 'unavailable',
+  CANCELLED: 'interrupted',
+  DEADLINE_EXCEEDED: 'unavailable',
+  DATA_LOSS: 'badData',
+  CHECKSUM_MISMATCH: 'badData',
+  PROTOCOL_ERROR: 'failed',
+  LOCAL_IO: 'localIo',
+  INVALID_CONFIG: 'usage',
+  UNIMPLEMENTED: 'failed',
+  INTERNAL: 'failed',
+};
+
+/** The process's exit code for an error with this code. */
+export function exitCodeOf(code: ErrorCode): number {
+  return EXIT_CODES[OUTCOME_OF_ERROR[code]].code;
+}

@@ -1,0 +1,136 @@
+/** `sluice get`: downloads files and trees; a download that was interrupted goes on where it stopped. */
+import { type Command, Option } from 'commander';
+import { TransferError } from '../base/errors.ts';
+import { formatBytes } from '../base/units.ts';
+import type { ClientOptions, CompressionMode } from '../client/options.ts';
+import { bytesArgument, countArgument } from './argument.ts';
+import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
+import { planDownloads, plannedBytes, STDOUT_PATH } from './download-plan.ts';
+import { DownloadRun } from './download-run.ts';
+import { Interrupt } from './interrupt.ts';
+import { createNoteLogger } from './note-logger.ts';
+import { guardOutput } from './output.ts';
+import { createDisplay } from './progress-display.ts';
+import { writeFileCount } from './progress-text.ts';
+import { type CliTarget, parseCliTarget } from './target.ts';
+
+const EXAMPLES = `
+Examples:
+  sluice get localhost:50051/images/disk.iso               to ./disk.iso
+  sluice get localhost:50051/a.bin localhost:50051/b.bin -o downloads/
+  sluice get -r files.example.org:50051/models -o models   what is in models, to models
+  sluice get localhost:50051/logs.tar -o - | tar x
+  sluice get localhost:50051/disk.iso --start 1GiB --limit 1MiB -o piece.bin
+
+A file appears under its name only when it is complete and checked; it replaces
+one that is there, unless --no-overwrite is given. After an interruption the same
+command resumes. In a tree, files whose size and time agree are not fetched again.
+Names are literal: there is no percent-decoding.`;
+
+const MAX_PARALLEL = 64;
+const DEFAULT_PARALLEL = 4;
+
+interface GetOptions extends ConnectionOptions {
+  output?: string;
+  recursive?: boolean;
+  overwrite: boolean;
+  parallel: number;
+  start?: number;
+  limit?: number;
+  ifMatch?: string;
+  verify: boolean;
+  compression: CompressionMode;
+  chunkSize?: number;
+  window?: number;
+  json?: boolean;
+  quiet?: boolean;
+  verbose?: boolean;
+}
+
+export function addGetCommand(program: Command): void {
+  const command = program
+    .command('get')
+    .description('Download files; resumes by itself.')
+    .argument('<targets...>', 'host:port/name, and more of them', collectTargets)
+    .option('-o, --output <path>', 'file or directory to write to; - is standard output')
+    .option('-r, --recursive', 'download a directory with everything below it')
+    .option('--no-overwrite', 'fail when the file is already there')
+    .option('--parallel <count>', 'the most files at a time', countArgument(MAX_PARALLEL), DEFAULT_PARALLEL)
+    .option('--start <size>', 'skip this much of the file', bytesArgument)
+    .option('--limit <size>', 'download at most this much', bytesArgument)
+    .option('--if-match <version>', 'accept only this version of the file (see sluice stat)')
+    .option('--no-verify', 'do without checksums')
+    .addOption(
+      new Option('--compression <when>', 'auto: as the server thinks best')
+        .choices(['auto', 'never', 'always'])
+        .default('auto'),
+    )
+    .option('--chunk-size <size>', 'the chunk size to ask for', bytesArgument)
+    .option('--window <size>', 'receive window: bandwidth × round trip at the least', bytesArgument)
+    .option('--json', 'print one JSON object a line: progress and results')
+    .option('-q, --quiet', 'print errors only')
+    .option('-v, --verbose', 'also print details; on failure, where it arose')
+    .action(get);
+  addConnectionOptions(command).addHelpText('after', EXAMPLES);
+}
+
+function collectTargets(text: string, previous: CliTarget[] | undefined): CliTarget[] {
+  return [...(previous ?? []), parseCliTarget(text)];
+}
+
+async function get(targets: CliTarget[], options: GetOptions): Promise<void> {
+  const { json = false, output, quiet = false, recursive = false, verbose = false } = options;
+  const isStdoutTaken = output === STDOUT_PATH;
+  const display = createDisplay({ json, quiet, isStdoutTaken });
+  const connections = new Connections(options, createNoteLogger(display, verbose), transferOptions(options));
+  const interrupt = new Interrupt();
+  guardOutput(process.stdout);
+  try {
+    const jobs = await planDownloads(targets, connections, { output, recursive, signal: interrupt.signal });
+    if (recursive) display.note(`${writeFileCount(jobs.length)}, ${formatBytes(plannedBytes(jobs) ?? 0)}`);
+    const run = new DownloadRun(jobs, {
+      // Standard output is one sequence of bytes.
+      parallel: isStdoutTaken ? 1 : options.parallel,
+      display,
+      signal: interrupt.signal,
+      transfer: rangeOptions(options),
+    });
+    await run.run();
+  } catch (reason) {
+    throw interrupt.signal.aborted ? interrupted(isStdoutTaken, reason) : reason;
+  } finally {
+    display.close();
+    interrupt.dispose();
+    connections.close();
+  }
+}
+
+function transferOptions({ chunkSize, compression, verify, window }: GetOptions): ClientOptions {
+  return {
+    compression,
+    verify,
+    ...(chunkSize === undefined ? {} : { chunkBytes: chunkSize }),
+    ...(window === undefined ? {} : { windowBytes: window }),
+  };
+}
+
+function rangeOptions({ ifMatch, limit, overwrite, start }: GetOptions) {
+  return {
+    overwrite,
+    ...(start === undefined ? {} : { start }),
+    ...(limit === undefined ? {} : { limit }),
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+  };
+}
+
+function interrupted(isStdoutTaken: boolean, cause: unknown): TransferError {
+  const remedy = isStdoutTaken
+    ? 'standard output cannot be resumed; --start skips what you have'
+    : `what has arrived is kept; resume with\n  sluice ${process.argv.slice(2).map(quoted).join(' ')}`;
+  return new TransferError('CANCELLED', `interrupted; ${remedy}`, { cause });
+}
+
+/** An argument as a POSIX shell reads it back. */
+function quoted(argument: string): string {
+  return /^[\w@%+=:,./[\]-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
+}

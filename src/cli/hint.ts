@@ -1,0 +1,39 @@
+/**
+ * What to try next, for failures whose remedy is a flag or another command.
+ * The messages of the layers below know neither.
+ */
+import { ERROR_CODES, type TransferError } from '../base/errors.ts';
+
+/** Words of Node and OpenSSL in a failed connection, and what they mean to the caller. */
+const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
+  [/wrong version number|packet length too long/i, 'the server speaks no TLS; --insecure connects without'],
+  [
+    /self.signed|unable to (get|verify)|unknown ca/i,
+    'the certificate is of no known authority; --ca names the one to trust',
+  ],
+  [/hostname|altname/i, 'the certificate is for another name; --server-name says which one to accept'],
+  [
+    /certificate required|handshake failure/i,
+    'the server asks for a client certificate; give --cert and --key',
+  ],
+  [/ECONNREFUSED|ENOENT/, 'nothing listens there; is the port right, and is `sluice serve` running?'],
+  [/Name resolution failed|ENOTFOUND/, 'the host name is unknown; is it spelled right?'],
+  [/plaintext/, 'if the server wants TLS, add --tls (and --ca for an authority of your own)'],
+];
+
+/** One line, or undefined when the message says it all. */
+export function hintFor(error: TransferError): string | undefined {
+  switch (error.code) {
+    case 'UNAVAILABLE':
+      return CONNECTION_HINTS.find(([pattern]) => pattern.test(error.message))?.[1];
+    case 'NOT_FOUND':
+      return error.message.includes('did you mean') ? undefined : '`sluice ls` shows what there is';
+    case 'NOT_A_FILE':
+      return '`sluice get -r` gets a directory with everything below it';
+    case 'INTERNAL':
+    case 'PROTOCOL_ERROR':
+      return `${ERROR_CODES[error.code]}; -v shows where it arose`;
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * Where downloaded files may go. Names come from a server and are not trusted:
+ * whatever it says, nothing is written outside the target directory, neither
+ * by the spelling of a name nor through a symbolic link that is already there.
+ */
+import { lstat, mkdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { errnoOf, TransferError } from '../base/errors.ts';
+
+/** Characters that are separators or streams on some system, or that no name should have. */
+const FORBIDDEN = /[\p{Cc}\\]|^[a-z]:/iu;
+
+/** The path below `directory` for a `/`-separated name. Throws LOCAL_IO for a name that could lead out. */
+export function pathBelow(directory: string, name: string): string {
+  const components = name.split('/');
+  const isBad = components.some(
+    (each) => each === '' || each === '.' || each === '..' || FORBIDDEN.test(each),
+  );
+  if (isBad) {
+    throw new TransferError(
+      'LOCAL_IO',
+      `the server names a file ${JSON.stringify(name)}, which is no name for a local file; it is not written`,
+    );
+  }
+  return join(directory, ...components);
+}
+
+/**
+ * Makes the directories above `path` and makes certain that writing to `path`
+ * stays inside `directory`: no symbolic link on the way leads out, and a link
+ * or a device at the end is not written through. Throws LOCAL_IO.
+ */
+export async function preparePlace(directory: string, path: string): Promise<void> {
+  await makeParents(directory, path);
+  const found = await asLocalIo(() => lstat(path).catch(ignoreMissing));
+  if (found === undefined || found.isFile()) return;
+  throw new TransferError('LOCAL_IO', `${path} is there and is not a regular file; nothing is written to it`);
+}
+
+async function makeParents(directory: string, path: string): Promise<void> {
+  await asLocalIo(() => mkdir(directory, { recursive: true }));
+  const top = await asLocalIo(() => realpath(directory));
+  let at = resolve(directory);
+  for (const component of relative(directory, dirname(path)).split(sep).filter(Boolean)) {
+    at = join(at, component);
+    await asLocalIo(() => mkdir(at, { recursive: true }));
+    const actual = await asLocalIo(() => realpath(at));
+    if (actual !== top && !actual.startsWith(top.endsWith(sep) ? top : top + sep)) {
+      throw new TransferError(
+        'LOCAL_IO',
+        `${at} is a symbolic link that leads out of ${directory}; nothing is written through it`,
+      );
+    }
+  }
+}
+
+/** Where one file goes: `output` itself, or below it when it is a directory or ends with a separator. */
+export async function pathForFile(name: string, output: string | undefined): Promise<string> {
+  const lastComponent = name.slice(name.lastIndexOf('/') + 1);
+  if (output === undefined) return await pathHere(lastComponent);
+  if (!output.endsWith('/') && !(await isDirectory(output))) return output;
+  await asLocalIo(() => mkdir(output, { recursive: true }));
+  return pathBelow(output, lastComponent);
+}
+
+async function pathHere(lastComponent: string): Promise<string> {
+  const path = pathBelow('', lastComponent);
+  if (!(await isDirectory(path))) return path;
+  throw new TransferError(
+    'LOCAL_IO',
+    `there is a directory ${path} here; name another place with -o, or add -r if it is one on the server too`,
+  );
+}
+
+/** Where a tree goes: `output`, or a directory called like the last component of the tree. */
+export function directoryForTree(name: string, output: string | undefined): string {
+  if (output !== undefined) return output;
+  return name === '' ? '.' : pathBelow('', basename(name));
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  const found = await asLocalIo(() => stat(path).catch(ignoreMissing));
+  return found?.isDirectory() ?? false;
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (errnoOf(error) !== 'ENOENT') throw error;
+}
+
+async function asLocalIo<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new TransferError('LOCAL_IO', cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}

@@ -1,0 +1,67 @@
+/** `sluice ls`: what is in a directory of the store. */
+import type { Command } from 'commander';
+import { silentLogger } from '../base/logger.ts';
+import { formatBytes } from '../base/units.ts';
+import type { ListEntry } from '../wire/messages.ts';
+import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
+import { entriesOf } from './entries.ts';
+import { Interrupt } from './interrupt.ts';
+import { guardOutput, printable, writeJson, writeLine, writeTime } from './output.ts';
+import { type CliTarget, parseCliTarget } from './target.ts';
+
+const EXAMPLES = `
+Examples:
+  sluice ls localhost:50051                     the root of the store
+  sluice ls -l files.example.org:50051/images
+  sluice ls -r --json localhost:50051 | jq -r 'select(.size > 1e9).name'
+
+Names are whole, from the root of the store, so that they can be put behind
+host:port/ as they are; a directory ends with "/".`;
+
+/** Wide enough for every size that formatBytes writes. */
+const SIZE_CHARS = 9;
+
+interface LsOptions extends ConnectionOptions {
+  recursive?: boolean;
+  long?: boolean;
+  json?: boolean;
+}
+
+export function addLsCommand(program: Command): void {
+  const command = program
+    .command('ls')
+    .description('List a directory of a server.')
+    .argument('<target>', 'host:port or host:port/directory', parseCliTarget)
+    .option('-r, --recursive', 'also what is in the directories below')
+    .option('-l, --long', 'with size and time of change')
+    .option('--json', 'print one JSON object for each entry')
+    .option('-v, --verbose', 'on failure, also where it arose')
+    .action(list);
+  addConnectionOptions(command).addHelpText('after', EXAMPLES);
+}
+
+async function list(target: CliTarget, options: LsOptions): Promise<void> {
+  const connections = new Connections(options, silentLogger);
+  const interrupt = new Interrupt();
+  guardOutput(process.stdout);
+  try {
+    const { recursive = false } = options;
+    const client = connections.clientFor(target);
+    const entries = entriesOf(client, target.name, { recursive, signal: interrupt.signal });
+    for await (const entry of entries) await writeEntry(entry, options);
+  } finally {
+    interrupt.dispose();
+    connections.close();
+  }
+}
+
+async function writeEntry(entry: ListEntry, { json, long }: LsOptions): Promise<void> {
+  if (json === true) return await writeJson(entry);
+  const name = printable(entry.name) + (entry.isDirectory ? '/' : '');
+  await writeLine(long === true ? longLine(entry, name) : name);
+}
+
+function longLine(entry: ListEntry, name: string): string {
+  const size = entry.isDirectory ? '-' : formatBytes(entry.size);
+  return `${size.padStart(SIZE_CHARS)}  ${writeTime(entry.modifiedMs)}  ${name}`;
+}

@@ -1,0 +1,15 @@
+/** The client's log as notes beside the progress: retries, restarts, discarded parts. */
+import type { Logger } from '../base/logger.ts';
+import type { ProgressDisplay } from './progress.ts';
+
+/** `display` may change later, so it is asked for at each message. */
+export function createNoteLogger(display: ProgressDisplay, verbose: boolean): Logger {
+  const note = (fields: object, message: string) => {
+    const { name, reason, ...rest } = fields as { name?: string; reason?: string };
+    const subject = name === undefined ? '' : `${name}: `;
+    const why = reason === undefined ? '' : ` (${reason})`;
+    const more = verbose && Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : '';
+    display.note(`${subject}${message}${why}${more}`);
+  };
+  return { debug: verbose ? note : () => {}, info: note, warn: note, error: note };
+}

@@ -1,0 +1,67 @@
+/**
+ * The command line as a whole: its commands, and how each way to end becomes
+ * an exit code. Commander reports wrong usage, with the nearest known name.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { addConfigCommand } from './config.ts';
+import { EXIT_CODES } from './exit-code.ts';
+import { reportFailure } from './failure.ts';
+import { addGetCommand } from './get.ts';
+import { addLsCommand } from './ls.ts';
+import { addServeCommand } from './serve.ts';
+import { addStatCommand } from './stat.ts';
+
+const EXIT_CODE_HELP = Object.values(EXIT_CODES)
+  .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
+  .join('\n');
+
+const HELP_END = `
+Examples:
+  sluice serve /srv/files                       on 127.0.0.1:50051
+  sluice get localhost:50051/disk.iso
+  sluice get -r localhost:50051/images -o images
+  sluice ls -l localhost:50051
+
+Exit codes:
+${EXIT_CODE_HELP}`;
+
+/** Runs the program with the arguments after its name; returns the exit code. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  const program = createProgram();
+  let running: Command | undefined;
+  program.hook('preAction', (_program, command) => {
+    running = command;
+  });
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return EXIT_CODES.ok.code;
+  } catch (reason) {
+    // Commander has already said what is wrong; help and version end with 0.
+    if (reason instanceof CommanderError) return reason.exitCode === 0 ? 0 : EXIT_CODES.usage.code;
+    const { json = false, verbose = false } = running?.opts<{ json?: boolean; verbose?: boolean }>() ?? {};
+    return reportFailure(reason, { json, verbose });
+  }
+}
+
+function createProgram(): Command {
+  // Before the commands, which take these settings over.
+  const program = new Command('sluice')
+    .description('Moves large files between services over gRPC.')
+    .version(packageVersion())
+    .exitOverride()
+    .showHelpAfterError('(--help shows all commands and flags)')
+    .addHelpText('after', HELP_END);
+  addServeCommand(program);
+  addGetCommand(program);
+  addLsCommand(program);
+  addStatCommand(program);
+  addConfigCommand(program);
+  return program;
+}
+
+/** Seen from dist/src/cli. */
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { version: string }).version;
+}

@@ -1,0 +1,35 @@
+/** Progress for programs: one JSON object a line, at most one a second beside the results. */
+import type { Writable } from 'node:stream';
+import { type FinishedFile, type ProgressDisplay, type Snapshot, Throttle } from './progress.ts';
+
+const INTERVAL_MS = 1_000;
+
+export class ProgressJson implements ProgressDisplay {
+  readonly #stream: Writable;
+  readonly #now: () => number;
+  readonly #throttle: Throttle;
+
+  constructor(stream: Writable, now: () => number = () => performance.now()) {
+    this.#stream = stream;
+    this.#now = now;
+    this.#throttle = new Throttle(INTERVAL_MS, now());
+  }
+
+  show(snapshot: Snapshot): void {
+    if (this.#throttle.passes(this.#now())) this.#write({ event: 'progress', ...snapshot });
+  }
+
+  finished({ name, path, result }: FinishedFile): void {
+    this.#write({ event: 'done', name, path, ...result });
+  }
+
+  note(text: string): void {
+    this.#write({ event: 'note', text });
+  }
+
+  close(): void {}
+
+  #write(value: object): void {
+    this.#stream.write(`${JSON.stringify(value)}\n`);
+  }
+}

@@ -1,0 +1,49 @@
+/** The words that the bar and the plain lines share. */
+import { formatBytes, formatDuration } from '../base/units.ts';
+import { printable } from './output.ts';
+import type { FinishedFile, Snapshot } from './progress.ts';
+
+/** `45 %`, or undefined while the size is unknown. Never 100 before the end. */
+export function writePercent({ phase, receivedBytes, sizeBytes }: Snapshot): string | undefined {
+  if (sizeBytes === undefined) return undefined;
+  const percent = sizeBytes === 0 ? 100 : Math.floor((receivedBytes / sizeBytes) * 100);
+  return `${Math.min(percent, phase === 'finishing' ? 100 : 99)} %`;
+}
+
+/** `1.80 GiB of 4.00 GiB`. */
+export function writeAmount({ receivedBytes, sizeBytes }: Snapshot): string {
+  const received = formatBytes(receivedBytes);
+  return sizeBytes === undefined ? received : `${received} of ${formatBytes(sizeBytes)}`;
+}
+
+/** What is going on, when bytes are not simply arriving; else the rate and the time left. */
+export function writePace({ etaMs, phase, rateBytesPerSec }: Snapshot): string[] {
+  if (phase === 'checking') return ['checking what is already there'];
+  if (phase === 'waiting') return ['waiting to try again'];
+  if (phase === 'finishing') return ['finishing'];
+  const rate = rateBytesPerSec === undefined ? [] : [`${formatBytes(rateBytesPerSec)}/s`];
+  return etaMs === undefined ? rate : [...rate, `${writeWait(etaMs)} left`];
+}
+
+/** Whole seconds: the last digit of an estimate is noise. */
+function writeWait(ms: number): string {
+  const seconds = Math.ceil(ms / 1000);
+  return seconds < 60 ? `${seconds}s` : formatDuration(seconds * 1000);
+}
+
+/** `1 file`, `3 files`. */
+export function writeFileCount(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`;
+}
+
+/** `dir/image.iso → image.iso: 4.00 GiB in 12.3s, 333 MiB/s, checked; 1.20 GiB of it were already there`. */
+export function writeFinished({ name, path, result }: FinishedFile): string {
+  const { bytes, resumedBytes, seconds, verified } = result;
+  const freshBytes = bytes - resumedBytes;
+  const rate = seconds > 0 && freshBytes > 0 ? `, ${formatBytes(freshBytes / seconds)}/s` : '';
+  const check = verified ? 'checked' : 'not checked';
+  const resumed = resumedBytes > 0 ? `; ${formatBytes(resumedBytes)} of it were already there` : '';
+  const place = path === '-' || path === name ? '' : ` → ${printable(path)}`;
+  const took = formatDuration(seconds * 1000);
+  return `${printable(name)}${place}: ${formatBytes(bytes)} in ${took}${rate}, ${check}${resumed}`;
+}

@@ -1,0 +1,124 @@
+/**
+ * What a display of progress is told, and the sums over all files of one
+ * command that it is told about.
+ */
+import type { DownloadResult, Progress, TransferPhase } from '../client/transfer-options.ts';
+import { RateMeter } from './rate-meter.ts';
+
+/** All files of the command together, at one moment. */
+export interface Snapshot {
+  /** The file's name when there is one file, `3 of 10 files` when there are more. */
+  label: string;
+  fileCount: number;
+  phase: TransferPhase;
+  /** Undefined until it is known. */
+  sizeBytes: number | undefined;
+  /** Resumed bytes included. */
+  receivedBytes: number;
+  resumedBytes: number;
+  /** Of the last seconds, without resumed bytes; undefined until there is enough to tell. */
+  rateBytesPerSec: number | undefined;
+  etaMs: number | undefined;
+}
+
+export interface FinishedFile {
+  name: string;
+  /** Where the bytes are; `-` is standard output. */
+  path: string;
+  result: DownloadResult;
+}
+
+/** One way to show progress. `close` restores the terminal and is safe to call twice. */
+export interface ProgressDisplay {
+  /** About ten times a second for each file; the display decides how often it shows one. */
+  show(snapshot: Snapshot): void;
+  finished(file: FinishedFile): void;
+  /** Something worth a line now: a retry, a skipped file. */
+  note(text: string): void;
+  close(): void;
+}
+
+/** Adds up the files of one command. */
+export class ProgressSum {
+  readonly #fileCount: number;
+  /** Sizes known beforehand, from a listing; undefined when each file tells its own. */
+  readonly #plannedBytes: number | undefined;
+  readonly #meter = new RateMeter();
+  readonly #active = new Map<object, Progress>();
+  #doneFiles = 0;
+  #doneBytes = 0;
+  #doneResumedBytes = 0;
+
+  constructor(fileCount: number, plannedBytes: number | undefined) {
+    this.#fileCount = fileCount;
+    this.#plannedBytes = plannedBytes;
+  }
+
+  /** `file` is any object that stands for one download. */
+  update(file: object, progress: Progress, nowMs: number): Snapshot {
+    this.#active.set(file, progress);
+    return this.#snapshot(progress, nowMs);
+  }
+
+  /** The download ended well; its bytes count as done. */
+  done(file: object, bytes: number, resumedBytes: number): void {
+    this.#active.delete(file);
+    this.#doneFiles += 1;
+    this.#doneBytes += bytes;
+    this.#doneResumedBytes += resumedBytes;
+  }
+
+  /** The download failed; its bytes do not count. */
+  dropped(file: object): void {
+    this.#active.delete(file);
+  }
+
+  #snapshot(latest: Progress, nowMs: number): Snapshot {
+    let receivedBytes = this.#doneBytes;
+    let resumedBytes = this.#doneResumedBytes;
+    for (const progress of this.#active.values()) {
+      receivedBytes += progress.receivedBytes;
+      resumedBytes += progress.resumedBytes;
+    }
+    const sizeBytes = this.#fileCount === 1 ? latest.sizeBytes : this.#plannedBytes;
+    this.#meter.add(receivedBytes - resumedBytes, nowMs);
+    const rateBytesPerSec = this.#meter.bytesPerSec;
+    return {
+      label: this.#fileCount === 1 ? latest.name : `${this.#doneFiles} of ${this.#fileCount} files`,
+      fileCount: this.#fileCount,
+      phase: latest.phase,
+      sizeBytes,
+      receivedBytes,
+      resumedBytes,
+      rateBytesPerSec,
+      etaMs: etaMs(sizeBytes, receivedBytes, rateBytesPerSec),
+    };
+  }
+}
+
+function etaMs(
+  sizeBytes: number | undefined,
+  receivedBytes: number,
+  rateBytesPerSec: number | undefined,
+): number | undefined {
+  if (sizeBytes === undefined || rateBytesPerSec === undefined || rateBytesPerSec <= 0) return undefined;
+  return (Math.max(0, sizeBytes - receivedBytes) / rateBytesPerSec) * 1000;
+}
+
+/** Lets something through at most once in `intervalMs`. */
+export class Throttle {
+  readonly #intervalMs: number;
+  #nextMs: number;
+
+  /** The first one passes at `firstMs`. */
+  constructor(intervalMs: number, firstMs: number) {
+    this.#intervalMs = intervalMs;
+    this.#nextMs = firstMs;
+  }
+
+  passes(nowMs: number): boolean {
+    if (nowMs < this.#nextMs) return false;
+    this.#nextMs = nowMs + this.#intervalMs;
+    return true;
+  }
+}

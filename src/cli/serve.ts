@@ -1,0 +1,59 @@
+/** `sluice serve`: runs the server until it is told to stop. */
+import { once } from 'node:events';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import { TransferError } from '../base/errors.ts';
+import { writeDuration } from '../config/notation.ts';
+import { SluiceServer } from '../server/server.ts';
+import { Interrupt } from './interrupt.ts';
+import { createLog } from './log.ts';
+import { guardOutput, writeJson, writeLine } from './output.ts';
+import { addSettingOptions, loadFromCommand } from './setting-options.ts';
+
+const EXAMPLES = `
+Examples:
+  sluice serve                                  the working directory, for this machine only
+  sluice serve /srv/files --listen :50051 --tls-cert cert.pem --tls-key key.pem
+  sluice serve /srv/files --listen 10.0.0.7:50051 --insecure
+  SLUICE_POOL_THREADS=8 sluice serve --config /etc/sluice.yaml
+
+It prints one line once it accepts calls. Ctrl-C or SIGTERM lets transfers finish
+(--shutdown-grace) and ends with 0; a second one ends at once. Every flag is also
+an environment variable and a key of the file: docs/configuration.md.`;
+
+interface ServeOptions {
+  json?: boolean;
+  verbose?: boolean;
+}
+
+export function addServeCommand(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('Serve a directory, read-only.')
+    .argument('[dir]', 'the directory; the same as --root')
+    .option('--json', 'print the ready line as JSON')
+    .action(async (dir: string | undefined, options: ServeOptions) => serve(command, dir, options));
+  addSettingOptions(command).addHelpText('after', EXAMPLES);
+}
+
+async function serve(command: Command, dir: string | undefined, options: ServeOptions): Promise<void> {
+  if (dir !== undefined && command.getOptionValue('root') !== undefined) {
+    throw new TransferError('INVALID_CONFIG', 'the directory is given twice; use either [dir] or --root');
+  }
+  const { config } = loadFromCommand(command, dir === undefined ? {} : { root: dir });
+  const logger = createLog(config.log);
+  const server = new SluiceServer(config, { logger });
+  const { address } = await server.start();
+  const interrupt = new Interrupt(() => {
+    const grace = writeDuration(config.shutdown.grace);
+    logger.info({}, `stopping; transfers in flight get ${grace}, a second signal ends at once`);
+  });
+  guardOutput(process.stdout);
+  const root = resolve(config.root);
+  const tls = config.tls.cert !== '';
+  if (options.json === true) await writeJson({ event: 'ready', address, root, tls, readOnly: true });
+  else await writeLine(`sluice is ready on ${address}, serving ${root} (read-only)`);
+  if (!interrupt.signal.aborted) await once(interrupt.signal, 'abort');
+  await server.stop();
+  logger.info({}, 'stopped');
+}

@@ -1,0 +1,71 @@
+/**
+ * The most memory that transfers can hold, as a sum with one line for each
+ * holder. It depends on the configuration only, never on the size or number of
+ * files. Node itself, its code and its idle threads come on top.
+ */
+import { totalmem } from 'node:os';
+import { MAX_REQUEST_MESSAGE_BYTES, SLAB_HEADER_ROOM_BYTES } from '../base/limits.ts';
+import { KIB } from '../base/units.ts';
+import { writeBytes } from './notation.ts';
+import type { Config } from './schema.ts';
+
+/** zlib's deflate state at windowBits 15 and memLevel 9: 2^17 + 2^18 bytes, rounded up (zconf.h). */
+const DEFLATE_STATE_BYTES = 512 * KIB;
+
+export interface MemoryLine {
+  bytes: number;
+  /** The product that gives `bytes`, in keys and values. */
+  arithmetic: string;
+  /** What holds the bytes, and when. */
+  holder: string;
+}
+
+export interface MemoryBound {
+  /** The sum of the lines, in bytes. */
+  total: number;
+  lines: { slabs: MemoryLine; streams: MemoryLine; threads: MemoryLine };
+}
+
+/** The sum for one configuration. */
+export function memoryBoundBytes(config: Config): MemoryBound {
+  const lines = { slabs: slabLine(config), streams: streamLine(config), threads: threadLine(config) };
+  return { total: lines.slabs.bytes + lines.streams.bytes + lines.threads.bytes, lines };
+}
+
+/** Allocated once, at start; the system commits a page when it is first used. */
+function slabLine({ slab }: Config): MemoryLine {
+  return {
+    bytes: slabStrideBytes(slab.size) * slab.count,
+    arithmetic: `(slab.size ${writeBytes(slab.size)} + ${writeBytes(SLAB_HEADER_ROOM_BYTES)} for headers) × slab.count ${slab.count}`,
+    holder: 'the slabs: everything that is read ahead or being sent',
+  };
+}
+
+/** Every stream can hold one copied message while its peer reads nothing, and the request that began it. */
+function streamLine({ limits, stream }: Config): MemoryLine {
+  return {
+    bytes: (stream.firstMessage + MAX_REQUEST_MESSAGE_BYTES) * limits.streams,
+    arithmetic: `(stream.firstMessage ${writeBytes(stream.firstMessage)} + ${writeBytes(MAX_REQUEST_MESSAGE_BYTES)} for the request) × limits.streams ${limits.streams}`,
+    holder: 'streams whose peers do not read, all at the same time',
+  };
+}
+
+/** A worker compresses one chunk at a time, outside the slab. */
+function threadLine({ pool, chunk }: Config): MemoryLine {
+  return {
+    bytes: (chunk.maxSize + DEFLATE_STATE_BYTES) * pool.threads,
+    arithmetic: `(chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(DEFLATE_STATE_BYTES)} for zlib) × pool.threads ${pool.threads}`,
+    holder: 'workers that compress',
+  };
+}
+
+/** Bytes of memory that one slab takes. */
+export function slabStrideBytes(slabBytes: number): number {
+  return slabBytes + SLAB_HEADER_ROOM_BYTES;
+}
+
+/** What this process may use, in bytes: the machine's memory or a smaller limit of its cgroup. */
+export function availableMemoryBytes(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(totalmem(), limit) : totalmem();
+}

@@ -1,0 +1,111 @@
+/**
+ * What must hold between settings that are each valid alone. Every refusal
+ * shows its arithmetic and names a value that would do.
+ */
+import { TransferError } from '../base/errors.ts';
+import { formatBytes } from '../base/units.ts';
+import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { type MemoryBound, memoryBoundBytes, slabStrideBytes } from './memory-bound.ts';
+import { writeBytes } from './notation.ts';
+import type { Config } from './schema.ts';
+
+/**
+ * Slabs beside those that workers fill: one is on its way while the next one
+ * is ready, or the pool idles while the network writes.
+ */
+const SLABS_BESIDE_JOBS = 2;
+
+/** All problems of a configuration, in the order of the schema; none when it is usable. */
+export function relationProblems(config: Config, availableBytes: number): string[] {
+  return [
+    ...listenProblems(config),
+    ...tlsProblems(config),
+    ...sizeProblems(config),
+    ...slabCountProblems(config),
+    ...memoryProblems(config, availableBytes),
+  ];
+}
+
+function listenProblems(config: Config): string[] {
+  let address: ListenAddress;
+  try {
+    address = parseListenAddress(config.listen);
+  } catch (error) {
+    return [`listen: ${TransferError.from(error).message}`];
+  }
+  if (isLoopback(address) || config.insecure || config.tls.cert !== '') return [];
+  return [
+    `listen ${config.listen} can be reached from other machines, and without TLS everybody on the way can read the files; ` +
+      'set tls.cert and tls.key (--tls-cert, --tls-key), or say --insecure to accept that',
+  ];
+}
+
+function tlsProblems({ tls }: Config): string[] {
+  const problems: string[] = [];
+  if (tls.cert !== '' && tls.key === '')
+    problems.push(`tls.cert is set to ${tls.cert} but tls.key is not; TLS needs both`);
+  if (tls.key !== '' && tls.cert === '')
+    problems.push(`tls.key is set to ${tls.key} but tls.cert is not; TLS needs both`);
+  if (tls.clientCa !== '' && tls.cert === '') {
+    problems.push('tls.clientCa asks for client certificates, which only TLS has; set tls.cert and tls.key');
+  }
+  return problems;
+}
+
+function sizeProblems({ chunk, slab, stream }: Config): string[] {
+  return [
+    ...atMost('chunk.size', chunk.size, 'chunk.maxSize', chunk.maxSize),
+    ...atMost('chunk.maxSize', chunk.maxSize, 'slab.size', slab.size),
+    ...atMost('stream.firstMessage', stream.firstMessage, 'slab.size', slab.size),
+  ];
+}
+
+function atMost(smaller: string, smallerBytes: number, larger: string, largerBytes: number): string[] {
+  if (smallerBytes <= largerBytes) return [];
+  const [low, high] = [writeBytes(smallerBytes), writeBytes(largerBytes)];
+  return [
+    `${smaller} ${low} is more than ${larger} ${high}; lower ${smaller} to ${high} or raise ${larger} to ${low}`,
+  ];
+}
+
+/** Jobs outstanding are one for each thread and one that waits for the next free thread. */
+function minSlabCount(threads: number): number {
+  return threads + 1 + SLABS_BESIDE_JOBS;
+}
+
+function slabCountProblems({ pool, slab }: Config): string[] {
+  const least = minSlabCount(pool.threads);
+  if (slab.count >= least) return [];
+  return [
+    `slab.count ${slab.count} is too few for pool.threads ${pool.threads}: ${pool.threads} + 1 jobs fill a slab each, ` +
+      `and ${SLABS_BESIDE_JOBS} more are ready or being sent; raise slab.count to at least ${least}`,
+  ];
+}
+
+function memoryProblems(config: Config, availableBytes: number): string[] {
+  const bound = memoryBoundBytes(config);
+  if (bound.total <= availableBytes) return [];
+  const sum = Object.values(bound.lines).map((line) => `${line.arithmetic} = ${formatBytes(line.bytes)}`);
+  const [total, available] = [formatBytes(bound.total), formatBytes(availableBytes)];
+  return [
+    `${sum.join('; ')}; together ${total}, but this machine or container has ${available}; ` +
+      remedy(config, bound, availableBytes),
+  ];
+}
+
+/** Names the setting that holds the most, and the value of it that is enough, where there is one. */
+function remedy(config: Config, bound: MemoryBound, availableBytes: number): string {
+  const { slabs, streams } = bound.lines;
+  const excessBytes = bound.total - availableBytes;
+  if (streams.bytes > slabs.bytes) {
+    const perStreamBytes = streams.bytes / config.limits.streams;
+    const streamCount = Math.floor((streams.bytes - excessBytes) / perStreamBytes);
+    return streamCount >= 1
+      ? `lower limits.streams to ${streamCount}`
+      : 'lower limits.streams and slab.count';
+  }
+  const slabCount = Math.floor((slabs.bytes - excessBytes) / slabStrideBytes(config.slab.size));
+  return slabCount >= minSlabCount(config.pool.threads)
+    ? `lower slab.count to ${slabCount}`
+    : 'lower slab.size and limits.streams';
+}

@@ -1,0 +1,71 @@
+/**
+ * Every setting of the schema as a flat list, with its three names: the key
+ * (`pool.threads`), the flag (`--pool-threads`) and the environment variable
+ * (`SLUICE_POOL_THREADS`). The names are derived here and nowhere else.
+ */
+import { z } from 'zod';
+import { configSchema } from './schema.ts';
+import { type SettingMeta, settingMetaOf } from './setting-kinds.ts';
+
+export const ENV_PREFIX = 'SLUICE_';
+
+/** Names the config file, as `--config` does; not a setting itself. */
+export const CONFIG_FILE_ENV = 'SLUICE_CONFIG';
+
+export interface Setting {
+  /** Dotted path in the schema and in the config file. */
+  key: string;
+  /** The first part of the key, or '' at the top level. */
+  group: string;
+  flag: string;
+  env: string;
+  meta: SettingMeta;
+  schema: z.ZodType;
+}
+
+/** In the order of the schema. */
+export const SETTINGS: readonly Setting[] = listSettings(configSchema.shape, '');
+
+const SETTING_OF_KEY: ReadonlyMap<string, Setting> = new Map(SETTINGS.map((each) => [each.key, each]));
+
+/** The setting with this key, or undefined. */
+export function settingOfKey(key: string): Setting | undefined {
+  return SETTING_OF_KEY.get(key);
+}
+
+/** Names of the groups, such as `pool`. */
+export const GROUPS: readonly string[] = [...new Set(SETTINGS.map((each) => each.group))].filter(
+  (group) => group !== '',
+);
+
+function listSettings(shape: Readonly<Record<string, unknown>>, group: string): Setting[] {
+  return Object.entries(shape).flatMap(([name, schema]) => {
+    if (schema instanceof z.ZodPrefault) return listSettings(shapeOfGroup(schema), name);
+    return [namedSetting(group, name, schema as z.ZodType)];
+  });
+}
+
+function shapeOfGroup(schema: z.ZodPrefault): Readonly<Record<string, unknown>> {
+  const inner = schema.unwrap();
+  if (!(inner instanceof z.ZodObject)) throw new Error('a group is an object of settings');
+  return inner.shape;
+}
+
+function namedSetting(group: string, name: string, schema: z.ZodType): Setting {
+  const meta = settingMetaOf(schema);
+  if (meta === undefined) throw new Error(`the setting ${name} is made by one of setting-kinds.ts`);
+  const words = [group, name].filter((part) => part !== '').flatMap(wordsOf);
+  return {
+    key: group === '' ? name : `${group}.${name}`,
+    group,
+    flag: `--${words.join('-')}`,
+    env: ENV_PREFIX + words.join('_').toUpperCase(),
+    meta,
+    schema,
+  };
+}
+
+/** `jobsInFlight` → `jobs`, `in`, `flight`. */
+function wordsOf(name: string): string[] {
+  return name.split(/(?=[A-Z])/).map((word) => word.toLowerCase());
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { scratchDirectory } from '../support/scratch.ts';
+import { runSluice } from './sluice-process.ts';
+
+test('each value is shown with where it came from', async (t) => {
+  const file = join(scratchDirectory(t), 'sluice.yaml');
+  writeFileSync(file, 'chunk:\n  size: 8KiB\n');
+  const { code, stdout } = await runSluice(t, ['config', '--config', file, '--slab-count', '96'], {
+    env: { SLUICE_SHUTDOWN_GRACE: '5s' },
+  });
+  assert.equal(code, 0);
+  assert.match(stdout, /^ {2}count: 96 +# flag --slab-count$/m);
+  assert.match(stdout, /^ {2}grace: 5s +# environment SLUICE_SHUTDOWN_GRACE$/m);
+  assert.ok(new RegExp(`^ {2}size: 8KiB +# ${file}:2$`, 'm').test(stdout), stdout);
+  assert.match(stdout, /^ {2}stallTimeout: 1m +# default$/m);
+});
+
+test('the output is a configuration file that means the same', async (t) => {
+  const file = join(scratchDirectory(t), 'sluice.yaml');
+  const first = await runSluice(t, ['config', '--json', '--slab-count', '96', '--root', 'a "b": #c']);
+  const yaml = await runSluice(t, ['config', '--slab-count', '96', '--root', 'a "b": #c']);
+  writeFileSync(file, yaml.stdout);
+  const second = await runSluice(t, ['config', '--json', '--config', file]);
+  assert.deepEqual(valuesOf(second.stdout), valuesOf(first.stdout));
+});
+
+test('the defaults are a file to start from', async (t) => {
+  const file = join(scratchDirectory(t), 'sluice.yaml');
+  writeFileSync(file, (await runSluice(t, ['config', '--default'])).stdout);
+  const { code, stderr } = await runSluice(t, ['config', '--config', file]);
+  assert.equal(code, 0, stderr);
+});
+
+test('the memory bound is shown as a sum', async (t) => {
+  const { stdout } = await runSluice(t, ['config', '--pool-threads', '2']);
+  assert.match(
+    stdout,
+    /^# Transfers hold at most \d+ MiB:\n# {3}\(slab\.size 1MiB \+ 4KiB for headers\) × slab\.count 48 = 48\.2 MiB$/m,
+  );
+});
+
+test('an unusable configuration ends with 2', async (t) => {
+  const { code, stderr } = await runSluice(t, ['config', '--slab-size', '64MiB', '--slab-count', '65536']);
+  assert.equal(code, 2);
+  assert.match(stderr, /lower slab\.count to/);
+});
+
+function valuesOf(json: string): Record<string, unknown> {
+  const { settings } = JSON.parse(json) as { settings: Record<string, { value: unknown }> };
+  return Object.fromEntries(Object.entries(settings).map(([key, { value }]) => [key, value]));
+}

@@ -1,0 +1,206 @@
+import assert from 'node:assert/strict';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { assertBytes, lines, noise } from '../support/content.ts';
+import { scratchDirectory } from '../support/scratch.ts';
+import { startServer, type TestServer } from '../support/test-server.ts';
+import { runSluice, SluiceProcess } from './sluice-process.ts';
+
+const SIZE = 3_000_000;
+
+/** A server with a few files, and an empty directory to download to. */
+async function scene(t: TestContext): Promise<{ server: TestServer; cwd: string }> {
+  const server = await startServer(t);
+  server.write('a.bin', noise(1, SIZE));
+  mkdirSync(server.at('tree/deep'), { recursive: true });
+  server.write('tree/b.txt', lines(1000));
+  server.write('tree/deep/c.bin', noise(2, 100));
+  return { server, cwd: scratchDirectory(t) };
+}
+
+test('a file is downloaded to the working directory and is checked', async (t) => {
+  const { server, cwd } = await scene(t);
+  const { code, stderr, stdout } = await runSluice(t, ['get', `${server.address}/a.bin`], { cwd });
+  assert.equal(code, 0, stderr);
+  assert.equal(stdout, '');
+  assert.match(stderr, /^a\.bin: 2\.86 MiB in .*, checked$/m);
+  assertBytes(readFileSync(join(cwd, 'a.bin')), noise(1, SIZE), 0);
+  assert.deepEqual(readdirSync(cwd), ['a.bin']);
+});
+
+test('-o names a file or a directory', async (t) => {
+  const { server, cwd } = await scene(t);
+  await runSluice(t, ['get', `${server.address}/a.bin`, '-o', 'other.bin'], { cwd });
+  await runSluice(t, ['get', `${server.address}/a.bin`, `${server.address}/tree/b.txt`, '-o', 'into'], {
+    cwd,
+  });
+  assert.ok(existsSync(join(cwd, 'other.bin')));
+  assert.deepEqual(namesIn(join(cwd, 'into')), ['a.bin', 'b.txt']);
+});
+
+test('-o - writes the bytes and nothing else to standard output', async (t) => {
+  const { server } = await scene(t);
+  const { code, stdout } = await runSluice(t, ['get', `${server.address}/tree/b.txt`, '-o', '-']);
+  assert.equal(code, 0);
+  assert.equal(stdout, lines(1000).bytes(0, 1000).toString());
+});
+
+test('with --json and -o - the results go to standard error', async (t) => {
+  const { server } = await scene(t);
+  const { stderr, stdout } = await runSluice(t, ['get', `${server.address}/tree/b.txt`, '-o', '-', '--json']);
+  assert.equal(stdout.length, 1000);
+  assert.match(stderr, /^\{"event":"done"/m);
+});
+
+test('a reader that goes away ends the download quietly', async (t) => {
+  const { server } = await scene(t);
+  const get = new SluiceProcess(t, ['get', `${server.address}/a.bin`, '-o', '-', '-q']);
+  get.child.stdout?.once('data', () => get.child.stdout?.destroy());
+  const { code, stderr } = await get.outcome();
+  assert.equal(code, 0);
+  assert.equal(stderr, '');
+});
+
+test('a range is downloaded with --start and --limit', async (t) => {
+  const { server, cwd } = await scene(t);
+  const args = ['get', `${server.address}/a.bin`, '--start', '1MiB', '--limit', '64KiB', '-o', 'piece'];
+  assert.equal((await runSluice(t, args, { cwd })).code, 0);
+  const piece = readFileSync(join(cwd, 'piece'));
+  assert.equal(piece.length, 65_536);
+  assertBytes(piece, noise(1, SIZE), 1_048_576);
+});
+
+test('-r recreates a tree below the output', async (t) => {
+  const { server, cwd } = await scene(t);
+  const { code, stderr } = await runSluice(t, ['get', '-r', `${server.address}/tree`, '-o', 'copy'], { cwd });
+  assert.equal(code, 0, stderr);
+  assert.deepEqual(namesIn(join(cwd, 'copy')), ['b.txt', 'deep', 'deep/c.bin']);
+  assertBytes(readFileSync(join(cwd, 'copy/deep/c.bin')), noise(2, 100), 0);
+});
+
+test('-r without -o makes a directory of the name', async (t) => {
+  const { server, cwd } = await scene(t);
+  await runSluice(t, ['get', '-r', `${server.address}/tree/deep`], { cwd });
+  assert.deepEqual(readdirSync(join(cwd, 'deep')), ['c.bin']);
+});
+
+test('-r with a file is the file', async (t) => {
+  const { server, cwd } = await scene(t);
+  assert.equal((await runSluice(t, ['get', '-r', `${server.address}/a.bin`], { cwd })).code, 0);
+  assert.ok(statSync(join(cwd, 'a.bin')).isFile());
+});
+
+test('a tree that is there already is not fetched again, a changed file is', async (t) => {
+  const { server, cwd } = await scene(t);
+  const args = ['get', '-r', `${server.address}/tree`, '--json'];
+  await runSluice(t, args, { cwd });
+  server.write('tree/b.txt', lines(1000));
+  utimesSync(server.at('tree/b.txt'), 1_000_000, 1_000_000);
+  const { stdout } = await runSluice(t, args, { cwd });
+  const fetched = events(stdout).filter((each) => each.event === 'done');
+  assert.deepEqual(
+    fetched.map((each) => each.name),
+    ['tree/b.txt'],
+  );
+});
+
+test('a link in the target directory that leads out is not written through', async (t) => {
+  const { server, cwd } = await scene(t);
+  mkdirSync(join(cwd, 'out'));
+  mkdirSync(join(cwd, 'elsewhere'));
+  symlinkSync('../elsewhere', join(cwd, 'out/deep'));
+  const { code, stderr } = await runSluice(t, ['get', '-r', `${server.address}/tree`, '-o', 'out'], { cwd });
+  assert.equal(code, 7);
+  assert.match(stderr, /symbolic link that leads out/);
+  assert.deepEqual(readdirSync(join(cwd, 'elsewhere')), []);
+});
+
+test('files that would have the same place are refused before anything moves', async (t) => {
+  const { server, cwd } = await scene(t);
+  mkdirSync(server.at('other'));
+  server.write('other/a.bin', noise(3, 10));
+  server.write('a.bin.part', noise(4, 10));
+  for (const second of ['other/a.bin', 'a.bin.part']) {
+    const args = ['get', `${server.address}/a.bin`, `${server.address}/${second}`];
+    const { code, stderr } = await runSluice(t, args, { cwd });
+    assert.equal(code, 2);
+    assert.match(stderr, /cannot be fetched together/);
+  }
+  assert.deepEqual(readdirSync(cwd), []);
+});
+
+test('one missing file does not stop the others', async (t) => {
+  const { server, cwd } = await scene(t);
+  const args = ['get', `${server.address}/absent`, `${server.address}/a.bin`];
+  const { code, stderr } = await runSluice(t, args, { cwd });
+  assert.equal(code, 3);
+  assert.match(stderr, /1 of 2 files failed, the first was absent/);
+  assert.ok(existsSync(join(cwd, 'a.bin')));
+});
+
+test('a finished file is replaced, unless --no-overwrite is given', async (t) => {
+  const { server, cwd } = await scene(t);
+  writeFileSync(join(cwd, 'a.bin'), 'old');
+  const args = ['get', `${server.address}/a.bin`];
+  assert.equal((await runSluice(t, [...args, '--no-overwrite'], { cwd })).code, 7);
+  assert.equal(readFileSync(join(cwd, 'a.bin'), 'utf8'), 'old');
+  assert.equal((await runSluice(t, args, { cwd })).code, 0);
+  assert.equal(statSync(join(cwd, 'a.bin')).size, SIZE);
+});
+
+test('each refusal has its exit code', async (t) => {
+  const { server, cwd } = await scene(t);
+  for (const [args, expected] of [
+    [['absent'], 3],
+    [['tree'], 4],
+    [['../a.bin'], 4],
+    [['a.bin', '--start', '1GiB'], 4],
+    [['a.bin', '--if-match', 'another'], 4],
+    [['a.bin', '-o', 'no/such/directory/file'], 7],
+    [['a.bin', '--start', 'far'], 2],
+    [['a.bin', '--window', '1'], 2],
+    [['a.bin', '--cert', 'x'], 2],
+    [['', '-o', 'x'], 2],
+    [['tree', '-r', '-o', '-'], 2],
+  ] as const) {
+    const [name, ...flags] = args;
+    const { code, stderr } = await runSluice(t, ['get', `${server.address}/${name}`, ...flags], { cwd });
+    assert.equal(code, expected, `${args.join(' ')}: ${stderr}`);
+  }
+  assert.deepEqual(readdirSync(cwd), []);
+});
+
+test('with --json a failure is an object on standard error', async (t) => {
+  const { server, cwd } = await scene(t);
+  const { stderr } = await runSluice(t, ['get', `${server.address}/absent`, '--json'], { cwd });
+  const { code, event, exitCode } = JSON.parse(stderr) as Record<string, unknown>;
+  assert.deepEqual({ code, event, exitCode }, { code: 'NOT_FOUND', event: 'error', exitCode: 3 });
+});
+
+test('-q says nothing about a success', async (t) => {
+  const { server, cwd } = await scene(t);
+  const { stderr, stdout } = await runSluice(t, ['get', `${server.address}/a.bin`, '-q'], { cwd });
+  assert.equal(stderr + stdout, '');
+});
+
+function namesIn(directory: string): string[] {
+  const names = readdirSync(directory, { recursive: true, encoding: 'utf8' });
+  return names.sort((a, b) => (a < b ? -1 : 1));
+}
+
+function events(stdout: string): { event: string; name?: string }[] {
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { event: string; name?: string });
+}

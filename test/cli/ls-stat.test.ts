@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, utimesSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { lines } from '../support/content.ts';
+import { startServer, type TestServer } from '../support/test-server.ts';
+import { runSluice, SluiceProcess } from './sluice-process.ts';
+
+async function startWithFiles(t: TestContext): Promise<TestServer> {
+  const server = await startServer(t);
+  mkdirSync(server.at('dir'));
+  server.write('a.txt', lines(1536));
+  server.write('dir/b.txt', lines(10));
+  utimesSync(server.at('a.txt'), 1_000_000_000, 1_000_000_000);
+  return server;
+}
+
+test('ls prints whole names, directories with a slash', async (t) => {
+  const { address } = await startWithFiles(t);
+  assert.equal((await runSluice(t, ['ls', address])).stdout, 'a.txt\ndir/\n');
+  assert.equal((await runSluice(t, ['ls', `${address}/dir/`])).stdout, 'dir/b.txt\n');
+  assert.equal((await runSluice(t, ['ls', '-r', address])).stdout, 'a.txt\ndir/\ndir/b.txt\n');
+});
+
+test('ls of a file is the file', async (t) => {
+  const { address } = await startWithFiles(t);
+  assert.equal((await runSluice(t, ['ls', `${address}/a.txt`])).stdout, 'a.txt\n');
+});
+
+test('ls -l shows size and time', async (t) => {
+  const { address } = await startWithFiles(t);
+  const { stdout } = await runSluice(t, ['ls', '-l', address]);
+  assert.match(stdout, /^ 1\.50 KiB {2}2001-09-09 01:46:40Z {2}a\.txt\n {8}- {2}\S+ \S+ {2}dir\/\n$/);
+});
+
+test('ls --json prints one object for each entry', async (t) => {
+  const { address } = await startWithFiles(t);
+  const { stdout } = await runSluice(t, ['ls', '--json', address]);
+  const [file, directory] = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  assert.equal(file?.size, 1536);
+  assert.equal(directory?.isDirectory, true);
+});
+
+test('ls ends quietly when its reader goes away', async (t) => {
+  const server = await startWithFiles(t);
+  for (let index = 0; index < 5000; index++) server.write(`dir/file-with-a-long-name-${index}`, lines(0));
+  const ls = new SluiceProcess(t, ['ls', `${server.address}/dir`]);
+  ls.child.stdout?.once('data', () => ls.child.stdout?.destroy());
+  const { code, stderr } = await ls.outcome();
+  assert.equal(code, 0);
+  assert.equal(stderr, '');
+});
+
+test('stat shows what a file is', async (t) => {
+  const { address } = await startWithFiles(t);
+  const { stdout } = await runSluice(t, ['stat', `${address}/a.txt`]);
+  assert.match(
+    stdout,
+    /^name {6}a\.txt\nsize {6}1536 \(1\.50 KiB\)\nmodified {2}2001-09-09 01:46:40Z\nversion {3}\S+\ntype {6}text\/plain\n$/,
+  );
+});
+
+test('stat --json prints one object', async (t) => {
+  const { address } = await startWithFiles(t);
+  const { stdout } = await runSluice(t, ['stat', '--json', `${address}/a.txt`]);
+  const { modifiedMs, name, size } = JSON.parse(stdout) as Record<string, unknown>;
+  assert.deepEqual({ modifiedMs, name, size }, { modifiedMs: 1_000_000_000_000, name: 'a.txt', size: 1536 });
+});
+
+test('the suggestion of the server is passed on', async (t) => {
+  const { address } = await startWithFiles(t);
+  const { code, stderr } = await runSluice(t, ['stat', `${address}/b.txt`]);
+  assert.equal(code, 3);
+  assert.match(stderr, /did you mean "a\.txt"\?/);
+});

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
+import { test } from 'node:test';
+import { type ProgressDisplay, ProgressSum, type Snapshot, Throttle } from '../../src/cli/progress.ts';
+import { ProgressBar } from '../../src/cli/progress-bar.ts';
+import { ProgressJson } from '../../src/cli/progress-json.ts';
+import { ProgressLines } from '../../src/cli/progress-lines.ts';
+import { writePace, writePercent } from '../../src/cli/progress-text.ts';
+import { RateMeter } from '../../src/cli/rate-meter.ts';
+import type { Progress } from '../../src/client/transfer-options.ts';
+
+const MIB = 1024 * 1024;
+
+const RECEIVING: Progress = {
+  name: 'a.bin',
+  phase: 'receiving',
+  sizeBytes: 100 * MIB,
+  receivedBytes: 0,
+  resumedBytes: 0,
+  attempt: 1,
+  restarts: 0,
+};
+
+function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
+  return {
+    label: 'a.bin',
+    fileCount: 1,
+    phase: 'receiving',
+    sizeBytes: 100 * MIB,
+    receivedBytes: 50 * MIB,
+    resumedBytes: 0,
+    rateBytesPerSec: 10 * MIB,
+    etaMs: 5_000,
+    ...changes,
+  };
+}
+
+test('the rate is that of the last seconds', () => {
+  const meter = new RateMeter();
+  for (let second = 0; second <= 20; second++) meter.add(second * 100, second * 1000);
+  for (let second = 21; second <= 30; second++) meter.add(2000 + (second - 20) * 10, second * 1000);
+  assert.equal(meter.bytesPerSec, 10);
+});
+
+test('there is no rate before there is enough to tell', () => {
+  const meter = new RateMeter();
+  meter.add(0, 0);
+  meter.add(1_000_000, 20);
+  assert.equal(meter.bytesPerSec, undefined);
+});
+
+test('a restart does not make the rate negative', () => {
+  const meter = new RateMeter();
+  meter.add(0, 0);
+  meter.add(5000, 1000);
+  meter.add(0, 1100);
+  meter.add(1000, 2100);
+  assert.equal(meter.bytesPerSec, 1000);
+});
+
+test('resumed bytes are progress but not rate', () => {
+  const sum = new ProgressSum(1, undefined);
+  const file = {};
+  sum.update(file, { ...RECEIVING, phase: 'checking' }, 0);
+  const last = sum.update(file, { ...RECEIVING, receivedBytes: 70 * MIB, resumedBytes: 60 * MIB }, 1000);
+  assert.equal(last.receivedBytes, 70 * MIB);
+  assert.equal(last.rateBytesPerSec, 10 * MIB);
+  assert.equal(last.etaMs, 3000);
+});
+
+test('several files are shown as one', () => {
+  const sum = new ProgressSum(3, 300 * MIB);
+  const [first, second] = [{}, {}];
+  sum.done(first, 100 * MIB, 0);
+  const shown = sum.update(second, { ...RECEIVING, receivedBytes: 20 * MIB }, 0);
+  assert.equal(shown.label, '1 of 3 files');
+  assert.equal(shown.receivedBytes, 120 * MIB);
+  assert.equal(shown.sizeBytes, 300 * MIB);
+});
+
+test('a failed file does not count', () => {
+  const sum = new ProgressSum(2, undefined);
+  const [first, second] = [{}, {}];
+  sum.update(first, { ...RECEIVING, receivedBytes: 20 * MIB }, 0);
+  sum.dropped(first);
+  assert.equal(sum.update(second, RECEIVING, 0).receivedBytes, 0);
+});
+
+test('100 % is said only when all bytes are there', () => {
+  assert.equal(writePercent(snapshot({ receivedBytes: 100 * MIB - 1 })), '99 %');
+  assert.equal(writePercent(snapshot({ receivedBytes: 100 * MIB, phase: 'finishing' })), '100 %');
+  assert.equal(writePercent(snapshot({ sizeBytes: undefined })), undefined);
+  assert.equal(writePercent(snapshot({ sizeBytes: 0, receivedBytes: 0, phase: 'finishing' })), '100 %');
+});
+
+test('the pace is rate and time left, or what is going on instead', () => {
+  assert.deepEqual(writePace(snapshot()), ['10.0 MiB/s', '5s left']);
+  assert.deepEqual(writePace(snapshot({ etaMs: 90_000 })), ['10.0 MiB/s', '1m30s left']);
+  assert.deepEqual(writePace(snapshot({ phase: 'waiting' })), ['waiting to try again']);
+  assert.deepEqual(writePace(snapshot({ phase: 'checking' })), ['checking what is already there']);
+});
+
+test('the throttle lets one through in each interval', () => {
+  const throttle = new Throttle(1000, 0);
+  const passed = [0, 500, 999, 1000, 1500, 2100].filter((atMs) => throttle.passes(atMs));
+  assert.deepEqual(passed, [0, 1000, 2100]);
+});
+
+test('plain lines say the start once and then at most one line every ten seconds', () => {
+  const shown = shownBy((stream, now) => new ProgressLines(stream, now), 35);
+  assert.deepEqual(shown, [
+    'a.bin: 100 MiB',
+    ...Array(3).fill('a.bin: 50 %, 50.0 MiB of 100 MiB, 10.0 MiB/s, 5s left'),
+  ]);
+});
+
+test('plain lines say where a resumed file goes on', () => {
+  const shown = shownBy((stream, now) => new ProgressLines(stream, now), 1, { resumedBytes: 25 * MIB });
+  assert.deepEqual(shown, ['a.bin: resuming at 25.0 MiB of 100 MiB']);
+});
+
+test('JSON has at most one progress a second', () => {
+  const shown = shownBy((stream, now) => new ProgressJson(stream, now), 3);
+  assert.equal(shown.length, 3);
+  assert.equal(JSON.parse(String(shown[0])).receivedBytes, 50 * MIB);
+});
+
+test('the bar shows the state, writes results above itself and gives the cursor back', () => {
+  const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
+  const bar = new ProgressBar(terminal as unknown as NodeJS.WriteStream);
+  bar.show(snapshot({ resumedBytes: 25 * MIB }));
+  bar.note('b.bin: done');
+  bar.close();
+  bar.close();
+  const text = (terminal.read() as Buffer).toString();
+  assert.ok(
+    text.includes('50 %, 50.0 MiB of 100 MiB, 10.0 MiB/s, 5s left, 25.0 MiB were already there'),
+    text,
+  );
+  assert.ok(text.includes('b.bin: done\n'), text);
+  assert.ok(text.lastIndexOf('\u001b[?25h') > text.lastIndexOf('\u001b[?25l'), text);
+});
+
+test('control characters in a name do not reach the terminal', () => {
+  const [line] = shownBy((stream, now) => new ProgressLines(stream, now), 1, { label: 'a\u001b[2Jb' });
+  assert.equal(line, 'a\\u001b[2Jb: 100 MiB');
+});
+
+/** The lines that a display writes when it is shown the same snapshot ten times a second. */
+function shownBy(
+  create: (stream: PassThrough, now: () => number) => ProgressDisplay,
+  seconds: number,
+  changes: Partial<Snapshot> = {},
+): string[] {
+  const stream = new PassThrough();
+  let nowMs = 0;
+  const display = create(stream, () => nowMs);
+  for (; nowMs < seconds * 1000; nowMs += 100) display.show(snapshot(changes));
+  display.close();
+  const text = (stream.read() as Buffer | null)?.toString() ?? '';
+  return text.split('\n').slice(0, -1);
+}

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
+import { runSluice, SluiceProcess } from './sluice-process.ts';
+
+const READY = /^sluice is ready on (\S+), serving (.+) \(read-only\)\n$/;
+const ANY_PORT = ['--listen', '127.0.0.1:0'];
+
+test('one line says that the server is ready, where, and what it serves', async (t) => {
+  const root = scratchRoot(t);
+  const server = new SluiceProcess(t, ['serve', root, ...ANY_PORT]);
+  const [, address, served] = await server.says(READY);
+  assert.match(String(address), /^127\.0\.0\.1:[1-9]\d*$/);
+  assert.equal(served, root);
+  assert.equal((await runSluice(t, ['ls', String(address)])).code, 0);
+});
+
+test('with --json the ready line is an object', async (t) => {
+  const root = scratchRoot(t);
+  const server = new SluiceProcess(t, ['serve', root, ...ANY_PORT, '--json']);
+  const [line] = await server.says(/^\{.*\}\n/);
+  const { address, ...rest } = JSON.parse(line) as { address: string };
+  assert.match(address, /^127\.0\.0\.1:\d+$/);
+  assert.deepEqual(rest, { event: 'ready', root, tls: false, readOnly: true });
+});
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  test(`${signal} ends the server with 0`, async (t) => {
+    const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT]);
+    await server.says(READY);
+    server.child.kill(signal);
+    const { code, stderr } = await server.outcome();
+    assert.equal(code, 0);
+    assert.match(stderr, /"msg":"stopped"/);
+  });
+}
+
+test('a second signal ends a server that still waits for its peers', async (t) => {
+  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT, '--shutdown-grace', '1h']);
+  const [, address] = await server.says(READY);
+  const peer = net.connect(Number(String(address).split(':')[1]), '127.0.0.1');
+  t.after(() => peer.destroy());
+  await once(peer.resume(), 'data');
+  server.child.kill('SIGTERM');
+  await server.says(/a second signal ends at once/);
+  server.child.kill('SIGTERM');
+  assert.equal((await server.outcome()).code, 130);
+});
+
+test('a Unix socket is served and removed at the end', async (t) => {
+  const socket = join(scratchDirectory(t), 's.sock');
+  const server = new SluiceProcess(t, ['serve', scratchRoot(t), '--listen', `unix:${socket}`]);
+  await server.says(READY);
+  assert.equal((await runSluice(t, ['ls', `unix:${socket}`])).code, 0);
+  server.child.kill('SIGTERM');
+  await server.outcome();
+  assert.ok(!existsSync(socket));
+});
+
+test('the log goes to standard error as JSON lines', async (t) => {
+  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT]);
+  const [, address] = await server.says(READY);
+  await runSluice(t, ['ls', String(address)]);
+  const [line] = await server.says(/^\{.*ListFiles.*\}$/m);
+  assert.equal(JSON.parse(line).method, 'ListFiles');
+});
+
+test('--log-level silent logs nothing', async (t) => {
+  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT, '--log-level', 'silent']);
+  const [, address] = await server.says(READY);
+  await runSluice(t, ['ls', String(address)]);
+  server.child.kill('SIGTERM');
+  assert.equal((await server.outcome()).stderr, '');
+});
+
+test('a port in use is a configuration error with a remedy', async (t) => {
+  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT]);
+  const [, address] = await server.says(READY);
+  const { code, stderr, stdout } = await runSluice(t, ['serve', scratchRoot(t), '--listen', String(address)]);
+  assert.equal(code, 2);
+  assert.equal(stdout, '');
+  assert.match(stderr, /another process listens there/);
+});
+
+test('a directory that is not there is a configuration error', async (t) => {
+  const { code, stderr } = await runSluice(t, ['serve', join(scratchDirectory(t), 'absent'), ...ANY_PORT]);
+  assert.equal(code, 2);
+  assert.match(stderr, /absent" does not exist/);
+});
+
+test('the directory cannot be given twice', async (t) => {
+  const { code, stderr } = await runSluice(t, ['serve', 'a', '--root', 'b']);
+  assert.equal(code, 2);
+  assert.match(stderr, /use either \[dir\] or --root/);
+});
+
+test('an address for others needs TLS or --insecure', async (t) => {
+  const { code, stderr } = await runSluice(t, ['serve', scratchRoot(t), '--listen', ':0']);
+  assert.equal(code, 2);
+  assert.match(stderr, /say --insecure/);
+});
+
+test('all problems of the configuration are reported at once', async (t) => {
+  const { code, stderr } = await runSluice(t, ['serve', '--slab-size', 'big'], {
+    env: { SLUICE_POOL_THREADS: 'many', SLUICE_SLAB_CUONT: '4' },
+  });
+  assert.equal(code, 2);
+  for (const part of ['--slab-size', 'SLUICE_POOL_THREADS', 'did you mean SLUICE_SLAB_COUNT?']) {
+    assert.ok(stderr.includes(part), stderr);
+  }
+});

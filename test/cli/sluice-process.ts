@@ -1,0 +1,78 @@
+/** The built command line as a real process. Its output is kept; the process ends with the test. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { until } from '../support/until.ts';
+
+/** Seen from dist/test/cli. */
+const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+
+export interface SluiceOptions {
+  cwd?: string;
+  env?: Record<string, string>;
+}
+
+export interface SluiceOutcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+export class SluiceProcess {
+  readonly child: ChildProcess;
+  stdout = '';
+  stderr = '';
+  readonly #ended: Promise<unknown>;
+
+  constructor(t: TestContext, args: readonly string[], { cwd, env }: SluiceOptions = {}) {
+    this.child = spawn(process.execPath, [MAIN, ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...environmentWithoutSettings(), ...env },
+      ...(cwd === undefined ? {} : { cwd }),
+    });
+    this.child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      this.stdout += text;
+    });
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      this.stderr += text;
+    });
+    this.#ended = once(this.child, 'close');
+    t.after(async () => {
+      this.child.kill('SIGKILL');
+      await this.#ended;
+    });
+  }
+
+  async outcome(): Promise<SluiceOutcome> {
+    await this.#ended;
+    return { code: this.child.exitCode, stdout: this.stdout, stderr: this.stderr };
+  }
+
+  /** Resolves once `pattern` is on one of the outputs. */
+  async says(pattern: RegExp): Promise<RegExpExecArray> {
+    const match = () => pattern.exec(this.stdout) ?? pattern.exec(this.stderr);
+    const hasEnded = () => this.child.exitCode !== null && match() === null;
+    await until(`sluice says ${pattern}`, () => match() !== null || hasEnded(), {
+      state: () => [this.stdout, this.stderr],
+    });
+    const found = match();
+    if (found === null)
+      throw new Error(`sluice ended without saying ${pattern}:\n${this.stdout}${this.stderr}`);
+    return found;
+  }
+}
+
+/** Runs to the end. */
+export async function runSluice(
+  t: TestContext,
+  args: readonly string[],
+  options: SluiceOptions = {},
+): Promise<SluiceOutcome> {
+  return await new SluiceProcess(t, args, options).outcome();
+}
+
+function environmentWithoutSettings(): NodeJS.ProcessEnv {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
+  return Object.fromEntries(kept);
+}

@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { parseCliTarget, writeCliTarget } from '../../src/cli/target.ts';
+
+test('server and name are split at the first slash', () => {
+  for (const [text, server, name] of [
+    ['host:1/a/b.bin', 'host:1', 'a/b.bin'],
+    ['host/a', 'host', 'a'],
+    ['host:1', 'host:1', ''],
+    ['host:1/', 'host:1', ''],
+    ['host:1/dir/', 'host:1', 'dir'],
+    ['[::1]:1/a', '[::1]:1', 'a'],
+    ['[::1]/a', '[::1]', 'a'],
+    [':50051/a', 'localhost:50051', 'a'],
+    ['ipv4:10.0.0.1:1,10.0.0.2:1/a', 'ipv4:10.0.0.1:1,10.0.0.2:1', 'a'],
+    ['dns:///host:1/a/b', 'dns:///host:1', 'a/b'],
+    ['dns://8.8.8.8/host:1/a', 'dns://8.8.8.8/host:1', 'a'],
+    ['unix:/run/s.sock:a/b', 'unix:/run/s.sock', 'a/b'],
+    ['unix:/run/s.sock:/a/b', 'unix:/run/s.sock', 'a/b'],
+    ['unix:/run/s.sock', 'unix:/run/s.sock', ''],
+    ['unix:///run/s.sock:a', 'unix:/run/s.sock', 'a'],
+  ] as const) {
+    assert.deepEqual(parseCliTarget(text), { server, name, transport: undefined }, text);
+  }
+});
+
+test('a scheme says whether TLS is used', () => {
+  assert.deepEqual(parseCliTarget('grpcs://host:1/a'), { server: 'host:1', name: 'a', transport: 'tls' });
+  assert.deepEqual(parseCliTarget('grpc://host/a'), { server: 'host', name: 'a', transport: 'plaintext' });
+  assert.deepEqual(parseCliTarget('sluice://host/a'), { server: 'host', name: 'a', transport: undefined });
+});
+
+test('names are literal', () => {
+  assert.equal(parseCliTarget('host/a%20b?c#d').name, 'a%20b?c#d');
+  assert.equal(parseCliTarget('host/a b:c').name, 'a b:c');
+});
+
+test('what is not a target is refused with the way to write it', () => {
+  for (const [text, hint] of [
+    ['http://host:1/a', /write grpc:\/\/host:1\/a/],
+    ['https://host/a', /write grpcs:\/\/host\/a/],
+    ['s3://bucket/a', /no scheme "s3"/],
+    ['/srv/a', /The server is missing: localhost:50051\/srv\/a/],
+    ['./a', /a local path/],
+    ['unix:', /path of the socket is missing/],
+    ['dns://host:1', /dns:\/\/\/host:port\/name/],
+    ['', /The server is missing/],
+  ] as const) {
+    assert.throws(() => parseCliTarget(text), hint, text);
+  }
+});
+
+test('a target is written as it is read', () => {
+  const server = fc.oneof(
+    fc.domain(),
+    fc.tuple(fc.ipV4(), fc.nat(65_535)).map(([host, port]) => `${host}:${port}`),
+    fc.constant('unix:/run/s.sock'),
+  );
+  const name = fc.stringMatching(/^([a-z %?#:]{1,8}\/){0,3}[a-z %?#:]{1,8}$/);
+  fc.assert(
+    fc.property(server, name, (where, what) => {
+      const target = { server: where, name: what, transport: undefined };
+      assert.deepEqual(parseCliTarget(writeCliTarget(target)), target);
+    }),
+  );
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import net from 'node:net';
+import { test } from 'node:test';
+import { SETTINGS } from '../../src/config/settings.ts';
+import { startServer } from '../support/test-server.ts';
+import { runSluice } from './sluice-process.ts';
+
+/** Seen from dist/test/cli. */
+const PACKAGE = new URL('../../../package.json', import.meta.url);
+
+test('--version is that of the package', async (t) => {
+  const { version } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { version: string };
+  const { code, stdout } = await runSluice(t, ['--version']);
+  assert.equal(code, 0);
+  assert.equal(stdout, `${version}\n`);
+});
+
+test('the help of the program and of each command has examples', async (t) => {
+  for (const command of [[], ['serve'], ['get'], ['ls'], ['stat'], ['config']]) {
+    const { code, stdout } = await runSluice(t, [...command, '--help']);
+    assert.equal(code, 0);
+    assert.match(stdout, /\nExamples:\n {2}sluice /, command.join());
+  }
+});
+
+test('the help of the program has the exit codes', async (t) => {
+  assert.match((await runSluice(t, ['--help'])).stdout, /\n {4}3 {2}there is no such file\n/);
+});
+
+test('serve has a flag for every setting', async (t) => {
+  const { stdout } = await runSluice(t, ['serve', '--help']);
+  for (const { flag } of SETTINGS) assert.ok(stdout.includes(`  ${flag} `), flag);
+});
+
+test('an unknown command or flag is wrong usage and names the nearest', async (t) => {
+  for (const [args, nearest] of [
+    [['sevre'], /Did you mean serve\?/],
+    [['serve', '--slab-cuont', '4'], /Did you mean --slab-count\?/],
+    [['get'], /missing required argument 'targets'/],
+    [['get', 'https://localhost/a'], /write grpcs:\/\/localhost\/a/],
+    [['ls', '--tls', '--insecure', 'localhost:1'], /cannot be used with option/],
+  ] as const) {
+    const { code, stderr } = await runSluice(t, args);
+    assert.equal(code, 2, stderr);
+    assert.match(stderr, nearest);
+  }
+});
+
+test('where nothing answers, the message names the address and says what to check', async (t) => {
+  const listener = net.createServer().listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const { port } = listener.address() as net.AddressInfo;
+  listener.close();
+  await once(listener, 'close');
+  const { code, stderr } = await runSluice(t, ['ls', `127.0.0.1:${port}`]);
+  assert.equal(code, 5);
+  assert.ok(stderr.includes(`127.0.0.1:${port}`), stderr);
+  assert.match(stderr, /is `sluice serve` running\?/);
+});
+
+test('TLS to a server without it says which flag to use', async (t) => {
+  const { address } = await startServer(t);
+  const { code, stderr } = await runSluice(t, ['ls', '--tls', address]);
+  assert.equal(code, 5);
+  assert.match(stderr, /--insecure connects without/);
+});
+
+test('nothing is coloured where the output is no terminal', async (t) => {
+  const { stderr } = await runSluice(t, ['stat', 'localhost:1/a'], { env: { CI: 'true', FORCE_COLOR: '1' } });
+  assert.ok(!stderr.includes('\u001b'), JSON.stringify(stderr));
+});

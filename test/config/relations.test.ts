@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { GIB, MIB } from '../../src/base/units.ts';
+import { loadConfig } from '../../src/config/load.ts';
+import { memoryBoundBytes } from '../../src/config/memory-bound.ts';
+import { relationProblems } from '../../src/config/relations.ts';
+import { configSchema } from '../../src/config/schema.ts';
+
+type Input = Parameters<typeof configSchema.parse>[0];
+
+function problemsOf(input: Input, availableBytes = 1024 * GIB): string[] {
+  return relationProblems(configSchema.parse(input), availableBytes);
+}
+
+test('the defaults hold together for every number of threads', () => {
+  for (const threads of [1, 2, 16]) assert.deepEqual(problemsOf({ pool: { threads } }), []);
+});
+
+test('a chunk fits a slab', () => {
+  assert.deepEqual(problemsOf({ slab: { size: '512KiB' } }), [
+    'chunk.maxSize 1MiB is more than slab.size 512KiB; lower chunk.maxSize to 512KiB or raise slab.size to 1MiB',
+  ]);
+});
+
+test('the default chunk is not above the cap', () => {
+  assert.match(
+    String(problemsOf({ chunk: { maxSize: '64KiB' } })[0]),
+    /^chunk\.size 256KiB is more than chunk\.maxSize 64KiB;/,
+  );
+});
+
+test('the first message fits a slab', () => {
+  const problems = problemsOf({
+    slab: { size: '32KiB' },
+    chunk: { size: '16KiB', maxSize: '32KiB' },
+  });
+  assert.match(String(problems[0]), /^stream\.firstMessage 64KiB is more than slab\.size 32KiB;/);
+});
+
+test('slabs are enough for the threads, and the message counts them', () => {
+  assert.deepEqual(problemsOf({ pool: { threads: 8 }, slab: { count: 10 } }), [
+    'slab.count 10 is too few for pool.threads 8: 8 + 1 jobs fill a slab each, and 2 more are ready or being sent; raise slab.count to at least 11',
+  ]);
+  assert.deepEqual(problemsOf({ pool: { threads: 8 }, slab: { count: 11 } }), []);
+});
+
+test('more memory than there is is refused with the sum and a count that fits', () => {
+  const input = { pool: { threads: 4 }, slab: { size: '64MiB', count: 4096 } };
+  const [problem] = problemsOf(input, 24 * GIB);
+  assert.match(String(problem), /slab\.size 64MiB \+ 4KiB for headers\) × slab\.count 4096 = 256 GiB/);
+  assert.match(String(problem), /this machine or container has 24\.0 GiB; lower slab\.count to \d+$/);
+
+  const count = Number(/slab\.count to (\d+)$/.exec(String(problem))?.[1]);
+  assert.deepEqual(problemsOf({ ...input, slab: { ...input.slab, count } }, 24 * GIB), []);
+  assert.equal(problemsOf({ ...input, slab: { ...input.slab, count: count + 1 } }, 24 * GIB).length, 1);
+});
+
+test('when streams hold the most, the remedy is fewer streams', () => {
+  const input = { pool: { threads: 4 }, limits: { streams: 1_000_000 } };
+  const [problem] = problemsOf(input, GIB);
+  const streams = Number(/lower limits\.streams to (\d+)$/.exec(String(problem))?.[1]);
+  assert.deepEqual(problemsOf({ ...input, limits: { streams } }, GIB), []);
+});
+
+test('the memory bound is the sum of its lines', () => {
+  const bound = memoryBoundBytes(configSchema.parse({ slab: { size: '1MiB', count: 10 } }));
+  assert.equal(bound.lines.slabs.bytes, 10 * (MIB + 4096));
+  const sum = Object.values(bound.lines).reduce((bytes, line) => bytes + line.bytes, 0);
+  assert.equal(bound.total, sum);
+});
+
+test('an address that others can reach needs TLS or a loud insecure', () => {
+  const open = { listen: '0.0.0.0:50051' };
+  assert.match(String(problemsOf(open)[0]), /set tls\.cert and tls\.key .* or say --insecure/);
+  assert.deepEqual(problemsOf({ ...open, insecure: true }), []);
+  assert.deepEqual(problemsOf({ ...open, tls: { cert: 'c.pem', key: 'k.pem' } }), []);
+});
+
+test('an address that only this machine can reach needs nothing', () => {
+  for (const listen of [
+    '127.0.0.1:0',
+    '127.9.9.9:1',
+    '[::1]:50051',
+    'localhost:50051',
+    'unix:/run/sluice.sock',
+  ]) {
+    assert.deepEqual(problemsOf({ listen }), [], listen);
+  }
+});
+
+test('certificate and key come together', () => {
+  assert.match(
+    String(problemsOf({ tls: { cert: 'c.pem' } })[0]),
+    /tls\.cert is set to c\.pem but tls\.key is not/,
+  );
+  assert.match(
+    String(problemsOf({ tls: { key: 'k.pem' } })[0]),
+    /tls\.key is set to k\.pem but tls\.cert is not/,
+  );
+  assert.match(
+    String(problemsOf({ tls: { clientCa: 'a.pem' } })[0]),
+    /tls\.clientCa asks for client certificates/,
+  );
+});
+
+test('loadConfig refuses what does not hold together', () => {
+  assert.throws(() => loadConfig({ flags: { 'slab.count': 4 }, availableBytes: GIB }), {
+    code: 'INVALID_CONFIG',
+    message: /raise slab\.count to at least/,
+  });
+});
