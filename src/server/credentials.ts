@@ -15,9 +15,13 @@ export async function serverCredentials(tls: Config['tls']): Promise<ServerCrede
     createSecureContext({ cert, key, ...(clientCa === null ? {} : { ca: clientCa }) });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
-    throw new TransferError('INVALID_CONFIG', `tls.cert and tls.key do not make a valid pair of PEM files: ${why}`, {
-      cause,
-    });
+    throw new TransferError(
+      'INVALID_CONFIG',
+      `tls.cert and tls.key do not make a valid pair of PEM files: ${why}`,
+      {
+        cause,
+      },
+    );
   }
   return ServerCredentials.createSsl(clientCa, [{ cert_chain: cert, private_key: key }], clientCa !== null);
 }

@@ -4,8 +4,10 @@
  *
  * Invariant: `sockets` holds every accepted connection until it has closed.
  */
-import { createServer, type Server, type Socket } from 'node:net';
-import { TransferError, errnoOf } from '../base/errors.ts';
+import { once } from 'node:events';
+import { rm } from 'node:fs/promises';
+import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
+import { errnoOf, TransferError } from '../base/errors.ts';
 import { type ListenAddress, writeListenAddress } from '../config/listen-address.ts';
 
 /** A connection that has sent nothing by then is no gRPC client. */
@@ -22,6 +24,8 @@ export class Listener {
     this.#maxConnections = maxConnections;
     this.#accept = accept;
     this.#server = createServer({ noDelay: true }, (socket) => this.#connected(socket));
+    // Out of descriptors, an accept fails; the peer sees that, and the server goes on. `listen` looks for itself.
+    this.#server.on('error', () => {});
   }
 
   get connectionCount(): number {
@@ -30,13 +34,18 @@ export class Listener {
 
   /** Resolves with the address as a client writes it; throws INVALID_CONFIG when it cannot be had. */
   async listen(address: ListenAddress): Promise<string> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => reject(refusal(address, error)));
-      const where = address.kind === 'unix' ? { path: address.path } : { port: address.port, host: address.host || '::' };
-      this.#server.listen(where, resolve);
-    });
+    try {
+      await this.#bind(address);
+    } catch (reason) {
+      if (!(await isLeftBehind(address, reason))) throw refusal(address, reason);
+      await rm((address as { path: string }).path);
+      await this.#bind(address).catch((again: unknown) => {
+        throw refusal(address, again);
+      });
+    }
     const bound = this.#server.address();
-    if (address.kind === 'unix' || bound === null || typeof bound === 'string') return writeListenAddress(address);
+    if (bound === null || typeof bound === 'string' || address.kind === 'unix')
+      return writeListenAddress(address);
     return writeListenAddress({ kind: 'tcp', host: address.host || bound.address, port: bound.port });
   }
 
@@ -62,6 +71,11 @@ export class Listener {
     for (const socket of this.#sockets) socket.destroy();
   }
 
+  async #bind(address: ListenAddress): Promise<void> {
+    this.#server.listen(address.kind === 'unix' ? { path: address.path } : placeOf(address));
+    await once(this.#server, 'listening');
+  }
+
   #connected(socket: Socket): void {
     if (this.#sockets.size >= this.#maxConnections) {
       socket.destroy();
@@ -81,10 +95,29 @@ export class Listener {
   }
 }
 
-function refusal(address: ListenAddress, error: Error): TransferError {
+/** Without a host Node takes all addresses, of IPv6 too where the machine has it. */
+function placeOf({ host, port }: { host: string; port: number }): ListenOptions {
+  return host === '' ? { port } : { host, port };
+}
+
+/** Whether the address is a Unix socket whose server ended without removing it: nobody answers there. */
+async function isLeftBehind(address: ListenAddress, reason: unknown): Promise<boolean> {
+  if (address.kind !== 'unix' || errnoOf(reason) !== 'EADDRINUSE') return false;
+  const socket = connect(address.path);
+  try {
+    await once(socket, 'connect');
+    return false;
+  } catch (answer) {
+    return errnoOf(answer) === 'ECONNREFUSED';
+  } finally {
+    socket.destroy();
+  }
+}
+
+function refusal(address: ListenAddress, reason: unknown): TransferError {
   const where = writeListenAddress(address);
-  const why = REFUSALS[errnoOf(error) ?? ''] ?? `cannot listen there: ${error.message}`;
-  return new TransferError('INVALID_CONFIG', `listen ${where}: ${why}`, { cause: error });
+  const why = REFUSALS[errnoOf(reason) ?? ''] ?? `cannot listen there: ${String(reason)}`;
+  return new TransferError('INVALID_CONFIG', `listen ${where}: ${why}`, { cause: reason });
 }
 
 const REFUSALS: Readonly<Record<string, string>> = {

@@ -82,6 +82,7 @@ export class SluiceServer {
         zeroCopy,
         chunk: config.chunk,
         compression: config.compression,
+        stallTimeoutMs: config.stream.stallTimeout,
         stallLingerMs: config.stream.stallLinger,
       });
       const health = new HealthImplementation({ '': 'SERVING', [SERVICE_NAME]: 'SERVING' });
@@ -160,7 +161,10 @@ function grpcOptions(config: Config): ServerOptions {
     'grpc.keepalive_time_ms': connection.keepaliveTime,
     'grpc.keepalive_timeout_ms': connection.keepaliveTimeout,
     ...(connection.maxAge > 0
-      ? { 'grpc.max_connection_age_ms': connection.maxAge, 'grpc.max_connection_age_grace_ms': connection.maxAgeGrace }
+      ? {
+          'grpc.max_connection_age_ms': connection.maxAge,
+          'grpc.max_connection_age_grace_ms': connection.maxAgeGrace,
+        }
       : {}),
     ...(connection.maxIdle > 0 ? { 'grpc.max_connection_idle_ms': connection.maxIdle } : {}),
   };
