@@ -1,0 +1,111 @@
+/**
+ * The load that all drivers put on a server, the same for every client: N
+ * streams of a file over up to eight connections, measured from the first
+ * request to the last byte. Only the client below it differs.
+ */
+import { readCpuSeconds, readPeakRssBytes } from '../harness/proc.ts';
+import { answer, type LoadReport, type LoadRequest } from './protocol.ts';
+
+/** Streams share connections beyond this many, as those of one service do. */
+const MAX_CONNECTIONS = 8;
+
+/** One connection of the client under test. */
+export interface LoadClient {
+  /** Makes the connection. */
+  connect(): Promise<void>;
+  /** Reads to the end of the file and reports the length of each piece. */
+  read(start: number, onBytes: (bytes: number) => void): Promise<void>;
+  /** Downloads the whole file and returns its size in bytes. */
+  download(path: string, synced: boolean): Promise<number>;
+}
+
+/** Runs the load, prints the report and ends the process. */
+export async function runLoad(
+  request: LoadRequest,
+  open: (request: LoadRequest) => LoadClient,
+): Promise<void> {
+  const clients = Array.from({ length: Math.min(request.streams, MAX_CONNECTIONS) }, () => open(request));
+  await Promise.all(clients.map((client) => client.connect()));
+  if (request.warmUpStart !== undefined) await clients[0]?.read(request.warmUpStart, () => {});
+  answer(await new Load(request, clients).measure());
+  process.exit(0);
+}
+
+class Load {
+  readonly #request: LoadRequest;
+  readonly #clients: readonly LoadClient[];
+  readonly #bytesByStream: number[];
+  #streamsWithoutBytes: number;
+  #startMs = 0;
+  #perStreamBytesPerSec: number[] | undefined;
+
+  constructor(request: LoadRequest, clients: readonly LoadClient[]) {
+    this.#request = request;
+    this.#clients = clients;
+    this.#bytesByStream = new Array<number>(request.streams).fill(0);
+    this.#streamsWithoutBytes = request.streams;
+  }
+
+  async measure(): Promise<LoadReport> {
+    const { serverPid } = this.#request;
+    const serverCpuBefore = readCpuSeconds(serverPid);
+    const clientCpuBefore = process.cpuUsage();
+    this.#startMs = performance.now();
+    await this.#run();
+    const seconds = this.#elapsedSeconds();
+    const clientCpu = process.cpuUsage(clientCpuBefore);
+    this.#compareStreams();
+    return {
+      event: 'report',
+      bytes: this.#bytesByStream.reduce((sum, bytes) => sum + bytes, 0),
+      seconds,
+      clientCpuSeconds: (clientCpu.user + clientCpu.system) / 1e6,
+      serverCpuSeconds: readCpuSeconds(serverPid) - serverCpuBefore,
+      serverPeakRssBytes: readPeakRssBytes(serverPid),
+      clientPeakRssBytes: readPeakRssBytes(process.pid),
+      perStreamBytesPerSec: this.#perStreamBytesPerSec ?? [],
+    };
+  }
+
+  async #run(): Promise<void> {
+    const { streams, seconds } = this.#request;
+    const all = Promise.all(Array.from({ length: streams }, (_, stream) => this.#runStream(stream)));
+    if (seconds === undefined) {
+      await all;
+      return;
+    }
+    const timeIsUp = new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    await Promise.race([all, timeIsUp]);
+  }
+
+  async #runStream(stream: number): Promise<void> {
+    const { start, sink, seconds } = this.#request;
+    const client = this.#clients[stream % this.#clients.length] as LoadClient;
+    if (sink.kind === 'file') {
+      this.#count(stream, await client.download(sink.path, sink.synced));
+      return;
+    }
+    const onBytes = (bytes: number) => this.#count(stream, bytes);
+    do await client.read(start, onBytes);
+    while (seconds !== undefined);
+    this.#compareStreams();
+  }
+
+  #count(stream: number, bytes: number): void {
+    const before = this.#bytesByStream[stream] as number;
+    this.#bytesByStream[stream] = before + bytes;
+    if (before > 0 || bytes === 0) return;
+    this.#streamsWithoutBytes -= 1;
+    if (this.#streamsWithoutBytes === 0) answer({ event: 'started' });
+  }
+
+  /** Takes the rates once: when the first stream ends, or else the time. */
+  #compareStreams(): void {
+    const seconds = this.#elapsedSeconds();
+    this.#perStreamBytesPerSec ??= this.#bytesByStream.map((bytes) => bytes / seconds);
+  }
+
+  #elapsedSeconds(): number {
+    return (performance.now() - this.#startMs) / 1000;
+  }
+}

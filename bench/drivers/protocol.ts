@@ -1,0 +1,90 @@
+/**
+ * What the bench tells a driver and what the driver answers. A driver is a
+ * process of its own: the request is its only argument, as JSON; the answers
+ * are lines of JSON on its standard output.
+ */
+import type { StockSettings } from '../peers/stock-settings.ts';
+
+/** What to do with the bytes of a stream. */
+export type Sink = { kind: 'discard' } | { kind: 'file'; path: string; synced: boolean };
+
+export interface LoadRequest {
+  /** host:port */
+  target: string;
+  /** Whose CPU time to measure. */
+  serverPid: number;
+  /** Settings of the stock client; the others ignore it. */
+  settings: StockSettings;
+  file: string;
+  /** Streams at the same time. */
+  streams: number;
+  /** Each stream reads from here to the end of the file. */
+  start: number;
+  /** 0 leaves it to the server. */
+  chunkBytes: number;
+  /** Check every chunk and the whole; the stock client cannot. */
+  verified: boolean;
+  /** What the client wishes; with anything but `never` it decompresses what it gets. */
+  compression: 'never' | 'auto' | 'always';
+  sink: Sink;
+  /** One stream reads from here to the end before the measurement; undefined for no warm-up. */
+  warmUpStart?: number;
+  /** Read again and again for this long, in seconds, rather than once. */
+  seconds?: number;
+}
+
+/** The line that says that every stream has got its first bytes. */
+export interface LoadStarted {
+  event: 'started';
+}
+
+export interface LoadReport {
+  event: 'report';
+  /** Of all streams, after decompression. */
+  bytes: number;
+  seconds: number;
+  /** Of the driver. */
+  clientCpuSeconds: number;
+  serverCpuSeconds: number;
+  serverPeakRssBytes: number;
+  clientPeakRssBytes: number;
+  /** Over the time in which all streams ran: up to the end of the first one. */
+  perStreamBytesPerSec: number[];
+}
+
+export interface ProbeRequest {
+  target: string;
+  file: string;
+  /** How long to probe. */
+  seconds: number;
+}
+
+export interface ProbeReport {
+  event: 'report';
+  calls: number;
+  p50Ms: number;
+  p99Ms: number;
+  maxMs: number;
+}
+
+export interface StalledReadersRequest {
+  target: string;
+  file: string;
+  readers: number;
+  chunkBytes: number;
+}
+
+/** The line that says that every reader has got its first message and stopped. */
+export interface ReadersStalled {
+  event: 'stalled';
+}
+
+/** The request of this driver process. */
+export function parseRequest<T>(): T {
+  return JSON.parse(process.argv[2] as string) as T;
+}
+
+/** Writes one answer. */
+export function answer(line: LoadStarted | LoadReport | ProbeReport | ReadersStalled): void {
+  console.log(JSON.stringify(line));
+}

@@ -1,0 +1,29 @@
+/** The load of `load.ts` by sluice's client. */
+import { createWriteStream } from 'node:fs';
+import { SluiceClient } from '../../src/client/client.ts';
+import { type LoadClient, runLoad } from './load.ts';
+import { type LoadRequest, parseRequest } from './protocol.ts';
+
+function open({ target, file, chunkBytes, verified, compression }: LoadRequest): LoadClient {
+  const client = new SluiceClient(target, {
+    verify: verified,
+    compression,
+    ownConnection: true,
+    ...(chunkBytes > 0 ? { chunkBytes } : {}),
+  });
+  return {
+    async connect() {
+      await client.getFileSize(file);
+    },
+    async read(start, onBytes) {
+      for await (const piece of client.stream(file, { start })) onBytes(piece.length);
+    },
+    async download(path, synced) {
+      // A path is downloaded durably and can be resumed; a stream is written as it comes.
+      const result = await client.download(file, synced ? path : createWriteStream(path));
+      return result.bytes;
+    },
+  };
+}
+
+await runLoad(parseRequest<LoadRequest>(), open);

@@ -1,0 +1,59 @@
+/**
+ * Measures the cases of a scenario in turn, round after round, so that what
+ * else happens on the machine hits all of them alike. The first round warms
+ * up and does not count.
+ */
+import type { Medians } from './bar.ts';
+import { type Metrics, mediansOfRuns } from './metrics.ts';
+import type { BenchContext, Case, Scenario } from './scenario.ts';
+
+export interface CaseResult {
+  name: string;
+  /** One for each counted round in which the case did not fail. */
+  runs: Metrics[];
+  median: Metrics;
+  /** Why rounds failed. */
+  errors: string[];
+}
+
+/** `rounds` counts the warm-up. `onProgress` gets one line before each measurement. */
+export async function runRounds(
+  scenario: Scenario,
+  context: BenchContext,
+  rounds: number,
+  onProgress: (line: string) => void,
+): Promise<CaseResult[]> {
+  onProgress(`${scenario.name}: preparing files`);
+  try {
+    const cases = await scenario.prepare(context);
+    const results = cases.map(({ name }): CaseResult => ({ name, runs: [], median: {}, errors: [] }));
+    for (let round = 0; round < rounds; round += 1) {
+      const label = round === 0 ? 'warm-up' : `round ${round} of ${rounds - 1}`;
+      for (const [index, { name }] of cases.entries()) {
+        onProgress(`${scenario.name}: ${label}: ${name}`);
+        await runOnce(cases[index] as Case, results[index] as CaseResult, round > 0);
+      }
+    }
+    for (const result of results) result.median = mediansOfRuns(result.runs);
+    return results;
+  } finally {
+    await scenario.cleanUp?.(context);
+  }
+}
+
+/** The medians by name, as bars want them. */
+export function mediansOf(results: readonly CaseResult[]): Medians {
+  return new Map(results.map((result) => [result.name, result.median]));
+}
+
+async function runOnce(subject: Case, result: CaseResult, counts: boolean): Promise<void> {
+  // A case that fails once would fail, and perhaps time out, again: its bars fail now.
+  if (result.errors.length > 0) return;
+  try {
+    const metrics = await subject.measure();
+    if (counts) result.runs.push(metrics);
+  } catch (error) {
+    result.errors.push(error instanceof Error ? error.message : String(error));
+    result.runs = [];
+  }
+}

@@ -1,0 +1,54 @@
+/** The words of a scenario: cases that are measured in turn, and bars that their medians must keep. */
+import type { Bar } from './bar.ts';
+import type { Contender, LoadPlan, Server } from './contender.ts';
+import { type Metrics, toMetrics } from './metrics.ts';
+import type { TestFiles } from './test-files.ts';
+
+/** What a scenario may use. */
+export interface BenchContext {
+  readonly files: TestFiles;
+  /** Shorter: less data, so less sharp figures. */
+  readonly quick: boolean;
+  /** Servers outside Node that were asked for and are installed. */
+  readonly extraPeers: readonly Contender[];
+}
+
+/** One thing to measure, in processes of its own each time. */
+export interface Case {
+  readonly name: string;
+  measure(): Promise<Metrics>;
+}
+
+export interface Scenario {
+  readonly name: string;
+  /** What is measured, in one line. */
+  readonly describe: string;
+  readonly bars: readonly Bar[];
+  /** Makes the files it needs and returns its cases. */
+  prepare(context: BenchContext): Promise<readonly Case[]>;
+  /** Removes what must not stay for the scenarios after it. */
+  cleanUp?(context: BenchContext): Promise<void>;
+}
+
+/** A case that puts one load on a fresh server. */
+export function loadCase(name: string, contender: Contender, context: BenchContext, plan: LoadPlan): Case {
+  return {
+    name,
+    measure: () =>
+      withServer(contender, context, async (server) => toMetrics(await contender.load(server, plan))),
+  };
+}
+
+/** Runs `work` against a fresh server and stops the server in any event. */
+export async function withServer<T>(
+  contender: Contender,
+  context: BenchContext,
+  work: (server: Server) => Promise<T>,
+): Promise<T> {
+  const server = await contender.start(context.files.directory);
+  try {
+    return await work(server);
+  } finally {
+    await server.stop();
+  }
+}

@@ -1,0 +1,14 @@
+/** sluice itself as a contender: its server with its defaults, its client. */
+import { existsSync } from 'node:fs';
+import { type Contender, driverContender, type Server, startServer } from '../harness/contender.ts';
+import { compiledPath } from '../harness/paths.ts';
+
+const SERVE_FLAGS = ['--listen', '127.0.0.1:0', '--log-format', 'json', '--log-level', 'warn'];
+
+export const sluice: Contender = driverContender('sluice', startSluice, 'sluice-driver', 'tuned');
+
+async function startSluice(directory: string): Promise<Server> {
+  const program = compiledPath('src/cli/main.js');
+  if (!existsSync(program)) throw new Error(`there is no ${program}; build it first: npm run build`);
+  return startServer('sluice', process.execPath, [program, 'serve', directory, ...SERVE_FLAGS]);
+}

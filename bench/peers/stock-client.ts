@@ -1,0 +1,70 @@
+/** The client of the stock peer, as a competent developer writes it: one channel, messages in order. */
+import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { gunzip as gunzipWithCallback } from 'node:zlib';
+import grpc from '@grpc/grpc-js';
+import { type StreamFileRequest, TransferService, type TransferServiceClient } from './contract.ts';
+import { STOCK_SETTINGS, type StockSettings } from './stock-settings.ts';
+
+const gunzip = promisify<Buffer, Buffer>(gunzipWithCallback);
+
+export class StockClient {
+  readonly #client: TransferServiceClient;
+
+  /** Has a connection of its own, whatever other clients there are. */
+  constructor(target: string, settings: StockSettings) {
+    this.#client = new TransferService(target, grpc.credentials.createInsecure(), {
+      ...STOCK_SETTINGS[settings].channelOptions,
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.enable_http_proxy': 0,
+    });
+  }
+
+  async getFileSize(fileName: string): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#client.getFileSize({ fileName }, (error, response) => {
+        if (error === null) resolve(response.size);
+        else reject(error);
+      });
+    });
+  }
+
+  /** The bytes of the file from `request.start` on, gunzipped. */
+  async *stream(request: Partial<StreamFileRequest>): AsyncGenerator<Buffer> {
+    const call = this.#client.streamFile(request);
+    try {
+      for await (const message of call) {
+        yield message.compressed ? await gunzip(message.chunk) : message.chunk;
+      }
+    } finally {
+      call.cancel();
+    }
+  }
+
+  /** Writes the file to `path` and returns its size; with `synced` it is on the disk at the end. */
+  async download(request: Partial<StreamFileRequest>, path: string, synced: boolean): Promise<number> {
+    const target = createWriteStream(path);
+    for await (const piece of this.stream(request)) {
+      if (!target.write(piece)) await once(target, 'drain');
+    }
+    target.end();
+    await once(target, 'close');
+    if (synced) await syncFile(path);
+    return target.bytesWritten;
+  }
+
+  close(): void {
+    this.#client.close();
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}

@@ -1,0 +1,31 @@
+/** The server's memory must not depend on the size of the file. */
+import { GIB } from '../../src/base/units.ts';
+import { atMost, distanceOf } from '../harness/bar.ts';
+import { loadCase, type Scenario } from '../harness/scenario.ts';
+import { sluice } from '../peers/sluice.ts';
+import { stockTuned } from '../peers/stock.ts';
+
+const SMALL_BYTES = GIB;
+const LARGE_BYTES = 16 * GIB;
+
+export const flatMemory: Scenario = {
+  name: 'flat-memory',
+  describe: 'one stream of a sparse file of 1 GiB and of 16 GiB',
+  bars: [atMost(10, distanceOf('serverPeakRssMib', 'sluice 16 GiB', 'sluice 1 GiB'))],
+  async prepare(context) {
+    // Without a warm-up the short run would end before the heap and the slabs have been used in full.
+    const small = { file: await context.files.sparse(SMALL_BYTES), warmUpStart: 0 };
+    const large = { file: await context.files.sparse(LARGE_BYTES), warmUpStart: LARGE_BYTES - SMALL_BYTES };
+    return [
+      loadCase('stock tuned 1 GiB', stockTuned, context, small),
+      loadCase('sluice 1 GiB', sluice, context, small),
+      loadCase('stock tuned 16 GiB', stockTuned, context, large),
+      loadCase('sluice 16 GiB', sluice, context, large),
+    ];
+  },
+  // Read holes fill the page cache with zeros and drive other scenarios' files out.
+  async cleanUp(context) {
+    context.files.remove(await context.files.sparse(SMALL_BYTES));
+    context.files.remove(await context.files.sparse(LARGE_BYTES));
+  },
+};

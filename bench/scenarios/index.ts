@@ -1,0 +1,19 @@
+/** All scenarios, in the order in which they run. */
+import type { Scenario } from '../harness/scenario.ts';
+import { flatMemory } from './flat-memory.ts';
+import { gzipText } from './gzip-text.ts';
+import { manyStreams } from './many-streams.ts';
+import { oneStream } from './one-stream.ts';
+import { stalledReaders } from './stalled-readers.ts';
+import { toDisk } from './to-disk.ts';
+import { unaryLatency } from './unary-latency.ts';
+
+export const SCENARIOS: readonly Scenario[] = [
+  oneStream,
+  manyStreams,
+  unaryLatency,
+  gzipText,
+  stalledReaders,
+  flatMemory,
+  toDisk,
+];
