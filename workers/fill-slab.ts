@@ -109,7 +109,8 @@ function fillCompressed(job: FillJob): FillResult {
       crc = combineCrc32(crc, fields.crc32, chunk.length);
     }
     at = writeChunkHeader(memory, at, fields);
-    if (fields.compressed) memory.set(member, at); // copy: zlib allocates its own output
+    if (fields.compressed)
+      memory.set(member, at); // copy: zlib allocates its own output
     else memory.copyWithin(at, chunk.byteOffset, chunk.byteOffset + chunk.length); // copy: close the gap before it
     at += fields.wireBytes;
   }
@@ -139,7 +140,10 @@ function readChunks(fd: number, chunks: Uint8Array[], offset: number): boolean {
   let skip = 0;
   let position = offset;
   while (index < chunks.length) {
-    const rest = skip === 0 && index === 0 ? chunks : [(chunks[index] as Uint8Array).subarray(skip), ...chunks.slice(index + 1)];
+    const rest =
+      skip === 0 && index === 0
+        ? chunks
+        : [(chunks[index] as Uint8Array).subarray(skip), ...chunks.slice(index + 1)];
     const only = rest.length === 1 ? rest[0] : undefined;
     let read = only ? readSync(fd, only, 0, only.length, position) : readvSync(fd, rest, position);
     if (read === 0) return false;

@@ -41,22 +41,22 @@ function parseUnit(text: string, units: Readonly<Record<string, number>>): numbe
   return Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** `1536` → `1.5 KiB`: at most three significant figures and the unit. */
+/** `1536` → `1.50 KiB`: three significant figures and the unit; whole numbers of bytes. */
 export function formatBytes(bytes: number): string {
   const names = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;
   let unit = 0;
-  while (value >= 1000 && unit < names.length - 1) {
+  while (value >= 999.5 && unit < names.length - 1) {
     value /= 1024;
     unit += 1;
   }
-  const digits = unit === 0 || value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  const digits = unit === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
   return `${value.toFixed(digits)} ${names[unit]}`;
 }
 
-/** `90500` → `1m30s`; below a minute one decimal of a second; below a second whole milliseconds. */
+/** `90500` → `1m31s`; below a minute one decimal of a second; below a second whole milliseconds. */
 export function formatDuration(ms: number): string {
-  if (ms < 1000) return `${Math.round(ms)}ms`;
+  if (Math.round(ms) < 1000) return `${Math.round(ms)}ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)}s`;
   const seconds = Math.round(ms / 1000);
   const h = Math.floor(seconds / 3600);

@@ -70,7 +70,7 @@ const schemaShape = {
       60_000,
       100,
       DAY_MS,
-      'A stream whose peer takes no byte for this long is ended with ABORTED.',
+      'A stream whose peer has not taken one write (stream.firstMessage for a slow peer, slab.size at most) in this time is ended with ABORTED.',
     ),
     stallLinger: durationMs(
       5_000,

@@ -41,6 +41,8 @@ export class CompressionPolicy {
   /** Learns from a job that was tried with compression and ended at `endOffset`. */
   observe(run: FilledRun, endOffset: number): void {
     if (this.#mode !== 'auto') return;
+    // Several jobs are under way when the bytes change their kind; only the first of them tells something new.
+    if (endOffset <= this.#resumeOffset) return;
     this.#paying = !run.incompressible;
     if (this.#paying) {
       this.#pauseBytes = FIRST_PAUSE_BYTES;

@@ -6,14 +6,14 @@
  * heap copy of `firstMessageBytes` and its headers.
  */
 import { TransferError } from '../base/errors.ts';
-import { MAX_CHUNK_HEADER_BYTES, MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
+import { MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import { MIB } from '../base/units.ts';
 import type { FilledRun } from './job.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Sink } from './sink.ts';
-import { type Ledger, SlabPool } from './slab-pool.ts';
 import { SlabPolicy } from './slab-policy.ts';
+import { type Ledger, SlabPool } from './slab-pool.ts';
 import { Transfer, type TransferRequest } from './transfer.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -164,15 +164,12 @@ export class Engine {
     for (const transfer of this.#transfers) {
       const waitedMs = transfer.waitedMs(nowMs);
       if (waitedMs > stallTimeoutMs) {
-        transfer.fail(new TransferError('STALLED', `the reader took no byte for ${stallTimeoutMs} ms; resume`));
+        transfer.fail(
+          new TransferError('STALLED', `the reader took no byte for ${stallTimeoutMs} ms; resume`),
+        );
       } else if (waitedMs > IDLE_MS) {
         transfer.giveBack();
       }
     }
   }
-}
-
-/** The heap that one transfer can hold at most, in bytes. */
-export function maxCopyBytes(firstMessageBytes: number): number {
-  return firstMessageBytes + MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES;
 }

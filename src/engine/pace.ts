@@ -19,7 +19,8 @@ export class Pace {
   #drainedBytes = 0;
 
   constructor(firstBytes: number, maxBytes: number) {
-    this.#firstBytes = Math.min(firstBytes, maxBytes);
+    // Half at most, so that there is something to grow to.
+    this.#firstBytes = Math.min(firstBytes, Math.floor(maxBytes / 2));
     this.#maxBytes = maxBytes;
     this.#pieceBytes = this.#firstBytes;
   }
@@ -41,7 +42,7 @@ export class Pace {
 
   drained(bytes: number, tookMs: number): void {
     this.#drainedBytes += bytes;
-    if (tookMs > SLOW_MS) this.#pieceBytes = Math.max(this.#firstBytes, this.#pieceBytes / 2);
+    if (tookMs > SLOW_MS) this.#pieceBytes = Math.max(this.#firstBytes, Math.floor(this.#pieceBytes / 2));
     else if (tookMs < FAST_MS) this.#pieceBytes = Math.min(this.#maxBytes, this.#pieceBytes * 2);
   }
 

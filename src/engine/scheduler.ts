@@ -58,6 +58,8 @@ export class Scheduler {
       if (costBytes === 0) {
         this.remove(item);
       } else if (item.deficitBytes < costBytes) {
+        // Others may refuse until this one has saved up for its job; that must not end the round.
+        refusals = 0;
         item.deficitBytes += this.#quantumBytes;
         this.#rotate(item);
       } else if (item.startJob()) {

@@ -3,8 +3,8 @@
 export interface Sink {
   /**
    * Sends whole messages, in order. At most one write is outstanding. `done`
-   * is called when the bytes are not needed any more; it is never called when
-   * the stream ended before. Until then the bytes must not change.
+   * is called when the bytes are not needed any more; when the stream ends
+   * before, it may never be. Until then the bytes must not change.
    */
   write(run: Uint8Array, done: () => void): void;
   /**

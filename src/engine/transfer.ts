@@ -92,6 +92,8 @@ export class Transfer implements Schedulable {
       this.#resolve = resolve;
       this.#reject = reject;
     });
+    // It may be failed before anybody runs it; whoever does gets the error then.
+    this.#settled.catch(() => {});
   }
 
   /**
@@ -165,7 +167,11 @@ export class Transfer implements Schedulable {
   #nextJobBytes(): number {
     if (this.#error !== null || this.#nextOffset >= this.#request.end) return 0;
     const small = this.#pace.isSmall;
-    if (small ? this.#writeOut || this.#entries.length > 0 : this.#entries.length >= this.#engine.options.jobsInFlight) {
+    if (
+      small
+        ? this.#writeOut || this.#entries.length > 0
+        : this.#entries.length >= this.#engine.options.jobsInFlight
+    ) {
       return 0;
     }
     const { chunkBytes, end } = this.#request;
@@ -265,9 +271,12 @@ export class Transfer implements Schedulable {
         this.#releaseLease(entry);
       }
       this.#pace.drained(run.rawBytes, nowMs - this.#sentAtMs);
+      // A job that kills threads lets nothing behind it pass; deaths with progress between them are not its doing.
+      this.#workerDeaths = 0;
       this.totals.rawBytes += run.rawBytes;
       this.totals.wireBytes += run.runBytes;
-      if (this.#request.checksums) this.totals.crc32 = combineCrc32(this.totals.crc32, run.crc32, run.rawBytes);
+      if (this.#request.checksums)
+        this.totals.crc32 = combineCrc32(this.totals.crc32, run.crc32, run.rawBytes);
       this.#pump();
     }
     this.#settleIfDone();
@@ -314,10 +323,15 @@ export class Transfer implements Schedulable {
 function errorOf(result: Exclude<FillResult, FilledRun>): TransferError {
   switch (result.kind) {
     case 'short':
-      return new TransferError('FILE_CHANGED', 'the file shrank during the transfer; start over with its new version');
+      return new TransferError(
+        'FILE_CHANGED',
+        'the file shrank during the transfer; start over with its new version',
+      );
     case 'cancelled':
       return new TransferError('INTERNAL', 'a job nobody cancelled says it was cancelled');
     case 'failed':
-      return new TransferError('DATA_LOSS', `the file cannot be read (${result.errno})`, { cause: result.message });
+      return new TransferError('DATA_LOSS', `the file cannot be read (${result.errno})`, {
+        cause: result.message,
+      });
   }
 }

@@ -17,6 +17,9 @@ const WORKER_FILE = new URL('../../workers/fill-slab.js', import.meta.url).href;
 /** A bad worker file makes tasks hang for ever; this says so at start instead. */
 const START_TIMEOUT_MS = 10_000;
 
+/** How long a missing thread waits for its replacement: a worker file that cannot start must not busy the machine. */
+const REPLACE_DELAY_MS = 100;
+
 /** What threads get to end at `stop` before it gives up on them. */
 const STOP_TIMEOUT_MS = 5_000;
 
@@ -46,6 +49,7 @@ export class WorkerPool {
   /** Every thread that ever ran, by id, until it has exited. */
   readonly #exits = new Map<number, Promise<void>>();
   readonly #known = new WeakSet<Worker>();
+  #isStopping = false;
 
   constructor(options: WorkerPoolOptions) {
     this.threads = options.threads;
@@ -65,8 +69,11 @@ export class WorkerPool {
       atomics: 'sync',
       workerData: setup,
     });
-    this.#piscina.on('error', (error: unknown) => options.logger.error({ err: error }, 'worker thread failed'));
+    this.#piscina.on('error', (error: unknown) =>
+      options.logger.error({ err: error }, 'worker thread failed'),
+    );
     this.#piscina.on('workerCreate', () => this.#watchThreads());
+    this.#piscina.on('workerDestroy', () => this.#replaceLater());
     this.#watchThreads();
   }
 
@@ -94,6 +101,7 @@ export class WorkerPool {
 
   /** Ends the threads; the caller has seen all its jobs end, or does not care any more. */
   async stop(): Promise<void> {
+    this.#isStopping = true;
     const timedOut = new Promise<void>((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
     await Promise.race([this.#piscina.destroy(), timedOut]);
   }
@@ -105,6 +113,19 @@ export class WorkerPool {
 
   async #untouched(slab: number): Promise<void> {
     await this.#exits.get(this.#slabs.threadIn(slab));
+  }
+
+  /**
+   * Piscina replaces a thread that died at work, but gives up for good once one
+   * dies before it is ready. A task that finds no idle thread makes it start one.
+   */
+  #replaceLater(): void {
+    setTimeout(() => {
+      if (this.#isStopping || this.#piscina.threads.length >= this.threads) return;
+      this.#piscina.run('ping').catch(() => {
+        // The thread died as well; its end brings us back here.
+      });
+    }, REPLACE_DELAY_MS).unref();
   }
 
   #watchThreads(): void {

@@ -13,6 +13,7 @@
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { ServerWritableStream, StatusObject } from '@grpc/grpc-js';
+import { TransferError } from '../base/errors.ts';
 import { framedMessageBytes } from '../wire/chunk-header.ts';
 
 /** Whole gRPC frames, to be sent as they are. */
@@ -40,12 +41,19 @@ export class BulkCall<Request, Response> {
   readonly #stream: ServerHttp2Stream;
   readonly #session: ServerHttp2Session | undefined;
   readonly #zeroCopy: boolean;
+  readonly #stallTimeoutMs: number;
   readonly #closeListeners = new Set<() => void>();
   #writeEnded: Promise<void> | null = null;
+  #isFailed = false;
 
-  constructor(call: ServerWritableStream<Request, Response | FramedRun>, zeroCopy: boolean) {
+  constructor(
+    call: ServerWritableStream<Request, Response | FramedRun>,
+    zeroCopy: boolean,
+    stallTimeoutMs: number,
+  ) {
     this.#call = call;
     this.#zeroCopy = zeroCopy;
+    this.#stallTimeoutMs = stallTimeoutMs;
     const framing = framingCallOf(call);
     this.#stream = framing.stream;
     this.#stream.once('close', () => {
@@ -53,7 +61,7 @@ export class BulkCall<Request, Response> {
     });
     // A closed stream forgets its session, which is when it is needed.
     this.#session = this.#stream.session as ServerHttp2Session | undefined;
-    if (this.#session) rememberEnd(this.#session);
+    if (this.#session) void rememberEnd(this.#session);
     if (zeroCopy) sendRunsAsTheyAre(framing);
   }
 
@@ -72,13 +80,20 @@ export class BulkCall<Request, Response> {
     else this.#closeListeners.add(listener);
   }
 
-  /** Sends one ordinary message; resolves when it is written, or the call has ended. */
+  /** Sends one ordinary message; resolves when it is written, or the call has ended. Throws STALLED. */
   send(message: Response): Promise<void> {
-    return new Promise((resolve) => {
+    return new Promise((resolve, reject) => {
       const sent = () => {
+        clearTimeout(stall);
         this.#closeListeners.delete(sent);
         resolve();
       };
+      const stall = setTimeout(() => {
+        this.#closeListeners.delete(sent);
+        reject(
+          new TransferError('STALLED', `the reader took no byte for ${this.#stallTimeoutMs} ms; resume`),
+        );
+      }, this.#stallTimeoutMs);
       this.onClose(sent);
       this.#call.write(message, sent);
     });
@@ -102,7 +117,8 @@ export class BulkCall<Request, Response> {
 
   /** The ordinary path: one message after another, each copied by grpc-js. */
   #writeMessages(run: Uint8Array, at: number, finished: () => void): void {
-    if (at >= run.length) {
+    // Behind its status a call takes no message; the attempt would destroy it, status and all.
+    if (at >= run.length || this.#isFailed) {
       finished();
       return;
     }
@@ -125,6 +141,7 @@ export class BulkCall<Request, Response> {
 
   /** Ends the call with an error status, behind what is still queued. */
   fail(status: StatusObject): void {
+    this.#isFailed = true;
     this.#call.emit('error', status);
   }
 
@@ -137,7 +154,11 @@ export class BulkCall<Request, Response> {
 /** What grpc-js' `serialize` gets to return for a FramedRun on the ordinary path: the message without its frame. */
 export function unframed(run: FramedRun): Buffer {
   const { buffer, byteOffset, length } = run.bytes;
-  const message = Buffer.from(buffer as ArrayBuffer, byteOffset + FRAME_HEADER_BYTES, length - FRAME_HEADER_BYTES);
+  const message = Buffer.from(
+    buffer as ArrayBuffer,
+    byteOffset + FRAME_HEADER_BYTES,
+    length - FRAME_HEADER_BYTES,
+  );
   // copy: `fill` is a plain memcpy; `copy` from shared memory is eight times slower unless both sides
   // have the same alignment (Node 20 to 24).
   message.copy = (target: Uint8Array, at = 0) => {
@@ -152,8 +173,8 @@ function framingCallOf(call: object): FramingCall {
 }
 
 function sendRunsAsTheyAre(framing: FramingCall): void {
-  const ordinary = framing.serializeMessage;
-  framing.serializeMessage = (value) => (value instanceof FramedRun ? value.bytes : ordinary.call(framing, value));
+  const ordinary = framing.serializeMessage.bind(framing);
+  framing.serializeMessage = (value) => (value instanceof FramedRun ? value.bytes : ordinary(value));
 }
 
 const sessionEnds = new WeakMap<ServerHttp2Session, Promise<void>>();

@@ -1,4 +1,5 @@
 /** TLS of the server, from the files that the configuration names. */
+import { X509Certificate } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
@@ -11,6 +12,7 @@ export async function serverCredentials(tls: Config['tls']): Promise<ServerCrede
   const cert = await readPem('tls.cert', tls.cert);
   const key = await readPem('tls.key', tls.key);
   const clientCa = tls.clientCa === '' ? null : await readPem('tls.clientCa', tls.clientCa);
+  if (clientCa !== null) requireCertificate('tls.clientCa', clientCa);
   try {
     createSecureContext({ cert, key, ...(clientCa === null ? {} : { ca: clientCa }) });
   } catch (cause) {
@@ -31,5 +33,14 @@ async function readPem(setting: string, path: string): Promise<Buffer> {
     return await readFile(path);
   } catch (cause) {
     throw new TransferError('INVALID_CONFIG', `${setting}: cannot read "${path}"`, { cause });
+  }
+}
+
+/** OpenSSL takes a file without any certificate for an empty list of authorities. */
+function requireCertificate(setting: string, pem: Buffer): void {
+  try {
+    new X509Certificate(pem);
+  } catch (cause) {
+    throw new TransferError('INVALID_CONFIG', `${setting}: the file holds no PEM certificate`, { cause });
   }
 }

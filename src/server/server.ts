@@ -5,6 +5,8 @@
  * there are, transfers in flight finish up to the grace time; then connections
  * are destroyed and the threads ended. `stop` is safe to call twice.
  */
+import assert from 'node:assert/strict';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Server, type ServerOptions } from '@grpc/grpc-js';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
@@ -17,9 +19,10 @@ import { Engine, type EngineStats } from '../engine/engine.ts';
 import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
 import { Admission } from '../service/admission.ts';
 import { bindTransferService } from '../service/bind.ts';
+import { CallsUnderWay } from '../service/calls-under-way.ts';
 import { openLocalStore } from '../storage/local-store.ts';
 import type { Store } from '../storage/store.ts';
-import { packageDefinition, SERVICE_NAME } from '../wire/service.ts';
+import { reflectedDefinition, SERVICE_NAME } from '../wire/service.ts';
 import { serverCredentials } from './credentials.ts';
 import { Listener } from './listener.ts';
 
@@ -36,21 +39,25 @@ export interface SluiceServerOptions {
 
 /** What a started server is made of. */
 interface Running {
+  address: string;
   store: Store;
   engine: Engine;
   grpc: Server;
   health: HealthImplementation;
   listener: Listener;
-  drain: (graceMs: number) => void;
+  calls: CallsUnderWay;
+  /** Sends GOAWAY on every connection; calls under way go on. */
+  goAway: () => void;
 }
 
-/** After GOAWAY, what a peer gets to close an idle connection on its own. */
+/** After the last call, what a peer gets to take what is on its way and to close the connection. */
 const CLOSE_MARGIN_MS = 1000;
 
 export class SluiceServer {
   readonly #config: Config;
   readonly #logger: Logger;
   readonly #zeroCopy: boolean;
+  #starting: Promise<Running> | null = null;
   #running: Running | null = null;
   #stopped: Promise<void> | null = null;
 
@@ -61,8 +68,15 @@ export class SluiceServer {
     this.#zeroCopy = options.zeroCopy ?? true;
   }
 
-  /** Resolves once calls are accepted. Throws INVALID_CONFIG for what the operator can mend. */
+  /** Resolves once calls are accepted; once only. Throws INVALID_CONFIG for what the operator can mend. */
   async start(): Promise<{ address: string }> {
+    assert(this.#starting === null, 'a server starts once');
+    this.#starting = this.#start();
+    this.#running = await this.#starting;
+    return { address: this.#running.address };
+  }
+
+  async #start(): Promise<Running> {
     const config = this.#config;
     const listenAddress = parseListenAddress(config.listen);
     const credentials = await serverCredentials(config.tls);
@@ -74,10 +88,12 @@ export class SluiceServer {
         this.#logger.warn({ node: process.version }, 'zero-copy sends do not work here; messages are copied');
       }
       const grpc = new Server(grpcOptions(config));
+      const calls = new CallsUnderWay();
       bindTransferService(grpc, {
         store,
         engine,
         admission: new Admission(config.limits.streams),
+        calls,
         logger: this.#logger,
         zeroCopy,
         chunk: config.chunk,
@@ -87,12 +103,12 @@ export class SluiceServer {
       });
       const health = new HealthImplementation({ '': 'SERVING', [SERVICE_NAME]: 'SERVING' });
       health.addToServer(grpc);
-      new ReflectionService(packageDefinition).addToServer(grpc);
+      new ReflectionService(reflectedDefinition()).addToServer(grpc);
       const injector = grpc.createConnectionInjector(credentials);
       const listener = new Listener(config.limits.connections, (socket) => injector.injectConnection(socket));
       const address = await listener.listen(listenAddress);
-      this.#running = { store, engine, grpc, health, listener, drain: (graceMs) => injector.drain(graceMs) };
-      return { address };
+      const goAway = () => injector.destroy();
+      return { address, store, engine, grpc, health, listener, calls, goAway };
     } catch (error) {
       await engine.stop();
       await store.close();
@@ -119,17 +135,20 @@ export class SluiceServer {
   }
 
   async #stop(graceMs: number): Promise<void> {
-    const running = this.#running;
-    if (running === null) return;
-    const { store, engine, grpc, health, listener, drain } = running;
+    // A start under way is waited for; one that failed left nothing.
+    const running = await this.#starting?.catch(() => null);
+    if (!running) return;
+    const { store, engine, grpc, health, listener, calls, goAway } = running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     listener.close();
-    drain(graceMs);
-    await listener.empty(graceMs + CLOSE_MARGIN_MS);
+    goAway();
+    await Promise.race([calls.none(), delay(graceMs, undefined, { ref: false })]);
+    // What is still running ends with UNAVAILABLE and may say so before its connection goes.
+    await engine.stop();
+    await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();
-    await engine.stop();
     await store.close();
     this.#running = null;
   }

@@ -6,7 +6,7 @@
  * rejection would end the process and leave the client waiting.
  */
 import type { handleUnaryCall, Server, ServerWritableStream, ServiceDefinition } from '@grpc/grpc-js';
-import { TransferError } from '../base/errors.ts';
+import type { TransferError } from '../base/errors.ts';
 import { BulkCall, FramedRun, unframed } from '../flow/bulk-call.ts';
 import { transferService } from '../wire/service.ts';
 import { statusOf } from '../wire/status.ts';
@@ -35,7 +35,8 @@ function serviceWithRuns(): ServiceDefinition {
     ...(transferService as ServiceDefinition),
     StreamFile: {
       ...definition,
-      responseSerialize: (value: object) => (value instanceof FramedRun ? unframed(value) : responseSerialize(value)),
+      responseSerialize: (value: object) =>
+        value instanceof FramedRun ? unframed(value) : responseSerialize(value),
     },
   };
 }
@@ -48,13 +49,16 @@ function unary<Request extends { fileName: string }, Response>(
   return (call, callback) => {
     const facts: RequestFacts = { name: call.request.fileName };
     const log = new RequestLog(context.logger, method, call.getPeer(), facts);
-    handle(context, call.request).then(
-      (response) => {
-        log.ended();
-        callback(null, response);
-      },
-      (reason) => callback(statusOf(log.failed(reason))),
-    );
+    context.calls.begin();
+    handle(context, call.request)
+      .then(
+        (response) => {
+          log.ended();
+          callback(null, response);
+        },
+        (reason) => callback(statusOf(log.failed(reason))),
+      )
+      .finally(() => context.calls.end());
   };
 }
 
@@ -65,9 +69,11 @@ function streaming<Request, Response>(
   handle: (context: ServiceContext, call: BulkCall<Request, Response>, facts: RequestFacts) => Promise<void>,
 ): (call: ServerWritableStream<Request, Response>) => void {
   return (grpcCall) => {
-    const call = new BulkCall<Request, Response>(grpcCall as never, context.zeroCopy);
+    const call = new BulkCall<Request, Response>(grpcCall, context.zeroCopy, context.stallTimeoutMs);
     const facts: RequestFacts = { name: nameOf(call.request) };
     const log = new RequestLog(context.logger, method, grpcCall.getPeer(), facts);
+    context.calls.begin();
+    call.onClose(() => context.calls.end());
     handle(context, call, facts).then(
       () => {
         log.ended();

@@ -3,16 +3,20 @@ import type { Logger } from '../base/logger.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../storage/store.ts';
 import type { Admission } from './admission.ts';
+import type { CallsUnderWay } from './calls-under-way.ts';
 
 export interface ServiceContext {
   store: Store;
   engine: Engine;
   admission: Admission;
+  calls: CallsUnderWay;
   logger: Logger;
   /** False where the self-test found that runs must be sent message by message. */
   zeroCopy: boolean;
   chunk: { size: number; maxSize: number };
   compression: { mode: 'auto' | 'off'; minSize: number };
+  /** How long a peer may take no byte, in milliseconds. */
+  stallTimeoutMs: number;
   /** What a stalled stream gets to deliver its status, in milliseconds. */
   stallLingerMs: number;
 }

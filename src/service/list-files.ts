@@ -9,6 +9,20 @@ export async function listFiles(
   call: BulkCall<ListFilesRequest, ListFilesResponse>,
   facts: RequestFacts,
 ): Promise<void> {
+  // A listing holds descriptors and the names of a directory: it counts as a transfer.
+  context.admission.enter();
+  try {
+    await sendEntries(context, call, facts);
+  } finally {
+    context.admission.leave();
+  }
+}
+
+async function sendEntries(
+  context: ServiceContext,
+  call: BulkCall<ListFilesRequest, ListFilesResponse>,
+  facts: RequestFacts,
+): Promise<void> {
   const { prefix, recursive } = call.request;
   const closed = new AbortController();
   call.onClose(() => closed.abort());

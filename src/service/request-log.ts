@@ -37,7 +37,8 @@ export class RequestLog {
   #fields(result: string): object {
     const durationMs = Math.round((performance.now() - this.#startMs) * 10) / 10;
     const { rawBytes } = this.#facts;
-    const rate = rawBytes && durationMs > 0 ? { rateBytesPerSec: Math.round((rawBytes / durationMs) * 1000) } : {};
+    const rate =
+      rawBytes && durationMs > 0 ? { rateBytesPerSec: Math.round((rawBytes / durationMs) * 1000) } : {};
     return { method: this.#method, peer: this.#peer, ...this.#facts, durationMs, ...rate, result };
   }
 }

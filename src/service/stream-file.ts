@@ -15,7 +15,11 @@ import { checkVersion, chunkBytesOf, compressionOf, rangeOf } from './stream-req
 
 type StreamCall = BulkCall<StreamFileRequest, StreamFileResponse>;
 
-export async function streamFile(context: ServiceContext, call: StreamCall, facts: RequestFacts): Promise<void> {
+export async function streamFile(
+  context: ServiceContext,
+  call: StreamCall,
+  facts: RequestFacts,
+): Promise<void> {
   context.admission.enter();
   try {
     const chunkBytes = chunkBytesOf(call.request, context.chunk);
@@ -54,6 +58,10 @@ async function streamOpened(
   call.onClose(() => transfer.fail(new TransferError('CANCELLED', 'the client ended the call')));
   try {
     await transfer.run();
+  } catch (error) {
+    // The engine saw it shrink; the store can say what the file is now.
+    if (TransferError.from(error).code === 'FILE_CHANGED') await file.verifyUnchanged();
+    throw error;
   } finally {
     facts.rawBytes = transfer.totals.rawBytes;
     facts.wireBytes = transfer.totals.wireBytes;
@@ -63,7 +71,10 @@ async function streamOpened(
 }
 
 function summaryOf(offset: number, totals: TransferTotals): StreamFileResponse {
-  return messageOf({ offset: offset + totals.rawBytes, summary: { offset, size: totals.rawBytes, crc32: totals.crc32 } });
+  return messageOf({
+    offset: offset + totals.rawBytes,
+    summary: { offset, size: totals.rawBytes, crc32: totals.crc32 },
+  });
 }
 
 function messageOf(fields: Partial<StreamFileResponse>): StreamFileResponse {

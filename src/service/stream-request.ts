@@ -9,7 +9,10 @@ import type { ServiceContext } from './context.ts';
 /** The size of a chunk for this request, in bytes before compression. */
 export function chunkBytesOf(request: StreamFileRequest, chunk: ServiceContext['chunk']): number {
   if (request.chunkSize < 0) {
-    throw new TransferError('INVALID_ARGUMENT', 'chunk_size is negative; leave it at 0 for the default of the server');
+    throw new TransferError(
+      'INVALID_ARGUMENT',
+      'chunk_size is negative; leave it at 0 for the default of the server',
+    );
   }
   return request.chunkSize === 0 ? chunk.size : Math.min(request.chunkSize, chunk.maxSize);
 }
@@ -17,12 +20,19 @@ export function chunkBytesOf(request: StreamFileRequest, chunk: ServiceContext['
 /** The range `[start, end)` of a file of `size` bytes. */
 export function rangeOf(request: StreamFileRequest, size: number): { start: number; end: number } {
   const { start, limit } = request;
-  if (start < 0) throw new TransferError('INVALID_ARGUMENT', 'start is negative; it is an offset from the start of the file');
+  if (start < 0)
+    throw new TransferError(
+      'INVALID_ARGUMENT',
+      'start is negative; it is an offset from the start of the file',
+    );
   if (limit !== undefined && limit < 0) {
     throw new TransferError('INVALID_ARGUMENT', 'limit is negative; leave it out to read up to the end');
   }
   if (start > size) {
-    throw new TransferError('OUT_OF_RANGE', `start ${start} lies beyond the end of the file, which has ${size} bytes`);
+    throw new TransferError(
+      'OUT_OF_RANGE',
+      `start ${start} lies beyond the end of the file, which has ${size} bytes`,
+    );
   }
   return { start, end: Math.min(size, start + (limit ?? size)) };
 }

@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import { type Schedulable, Scheduler } from '../../src/engine/scheduler.ts';
+
+const QUANTUM_BYTES = 1000;
+
+/** A stream that always has another job, of the given costs in turn. */
+class EndlessStream implements Schedulable {
+  deficitBytes = 0;
+  servedBytes = 0;
+  jobs = 0;
+  refuses = false;
+  wants = true;
+  readonly #costs: number[];
+
+  constructor(costs: number[]) {
+    this.#costs = costs;
+  }
+
+  nextCostBytes(): number {
+    return this.wants ? (this.#costs[this.jobs % this.#costs.length] as number) : 0;
+  }
+
+  startJob(): boolean {
+    if (this.refuses) return false;
+    this.servedBytes += this.nextCostBytes();
+    this.jobs += 1;
+    return true;
+  }
+}
+
+function startAll(scheduler: Scheduler, streams: EndlessStream[]): void {
+  for (const stream of streams) scheduler.add(stream);
+}
+
+/** Ends one job and lets the scheduler post what it can. */
+function step(scheduler: Scheduler): boolean {
+  if (scheduler.outstanding > 0) scheduler.jobEnded();
+  return scheduler.dispatch();
+}
+
+const costs = fc.array(fc.integer({ min: 1, max: 3 * QUANTUM_BYTES }), { minLength: 1, maxLength: 5 });
+const streams = fc.array(costs, { minLength: 1, maxLength: 8 });
+const maxOutstanding = fc.integer({ min: 1, max: 5 });
+
+/** What happens to streams and jobs between two looks of the scheduler. */
+const event = fc.record({
+  stream: fc.nat(7),
+  happen: fc.constantFrom<(scheduler: Scheduler, stream: EndlessStream) => void>(
+    (scheduler) => scheduler.outstanding > 0 && scheduler.jobEnded(),
+    (_scheduler, stream) => {
+      stream.refuses = !stream.refuses;
+    },
+    (scheduler, stream) => {
+      stream.wants = !stream.wants;
+      if (stream.wants) scheduler.add(stream);
+    },
+  ),
+});
+
+describe('the scheduler', () => {
+  it('serves streams that always want jobs equal bytes, to within one quantum and one job', () => {
+    fc.assert(
+      fc.property(streams, maxOutstanding, (all, limit) => {
+        const scheduler = new Scheduler(limit, QUANTUM_BYTES);
+        const backlogged = all.map((each) => new EndlessStream(each));
+        startAll(scheduler, backlogged);
+        const largestJob = Math.max(...all.flat());
+        for (let i = 0; i < 300; i++) {
+          step(scheduler);
+          const served = backlogged.map((stream) => stream.servedBytes);
+          assert.ok(
+            Math.max(...served) - Math.min(...served) <= QUANTUM_BYTES + largestJob,
+            served.join(' '),
+          );
+        }
+      }),
+    );
+  });
+
+  it('uses all the room it has and never more', () => {
+    fc.assert(
+      fc.property(
+        streams,
+        maxOutstanding,
+        fc.array(event, { maxLength: 80, size: 'max' }),
+        (all, limit, events) => {
+          const scheduler = new Scheduler(limit, QUANTUM_BYTES);
+          const items = all.map((each) => new EndlessStream(each));
+          startAll(scheduler, items);
+          for (const { happen, stream } of events) {
+            happen(scheduler, items[stream % items.length] as EndlessStream);
+            scheduler.dispatch();
+            const couldStart = items.some((each) => each.wants && !each.refuses);
+            assert.ok(scheduler.outstanding <= limit);
+            assert.ok(scheduler.outstanding === limit || !couldStart, 'a job that could be posted was not');
+          }
+        },
+      ),
+    );
+  });
+
+  it('starves nobody, whatever the others refuse', () => {
+    fc.assert(
+      fc.property(streams, costs, maxOutstanding, (refusing, own, limit) => {
+        const scheduler = new Scheduler(limit, QUANTUM_BYTES);
+        const others = refusing.map((each) => new EndlessStream(each));
+        for (const other of others) other.refuses = true;
+        const stream = new EndlessStream(own);
+        startAll(scheduler, [...others, stream]);
+        for (let i = 0; i < 20; i++) {
+          const before = stream.jobs;
+          step(scheduler);
+          assert.ok(stream.jobs > before);
+        }
+      }),
+    );
+  });
+
+  it('says when a job is wanted and nobody could post one', () => {
+    const scheduler = new Scheduler(2, QUANTUM_BYTES);
+    const stream = new EndlessStream([10]);
+    stream.refuses = true;
+    assert.equal(scheduler.dispatch(), true);
+    scheduler.add(stream);
+    assert.equal(scheduler.dispatch(), false);
+    stream.refuses = false;
+    assert.equal(scheduler.dispatch(), true);
+    assert.equal(stream.jobs, 2);
+  });
+
+  it('leaves one that was refused its place and its credit', () => {
+    const scheduler = new Scheduler(1, QUANTUM_BYTES);
+    const refused = new EndlessStream([900]);
+    const other = new EndlessStream([900]);
+    refused.refuses = true;
+    startAll(scheduler, [refused, other]);
+    for (let i = 0; i < 10; i++) step(scheduler);
+    assert.equal(refused.jobs, 0);
+    const creditBytes = refused.deficitBytes;
+    assert.ok(creditBytes >= 900);
+    refused.refuses = false;
+    const before = other.jobs;
+    for (let i = 0; i < 3; i++) step(scheduler);
+    assert.ok(refused.jobs >= 1);
+    assert.ok(other.jobs - before <= 2);
+  });
+
+  it('does not let one that was refused for long catch up at the expense of others', () => {
+    const scheduler = new Scheduler(1, QUANTUM_BYTES);
+    const refused = new EndlessStream([500]);
+    const other = new EndlessStream([500]);
+    refused.refuses = true;
+    startAll(scheduler, [refused, other]);
+    for (let i = 0; i < 100; i++) step(scheduler);
+    refused.refuses = false;
+    const [refusedBefore, otherBefore] = [refused.servedBytes, other.servedBytes];
+    for (let i = 0; i < 100; i++) step(scheduler);
+    const gained = refused.servedBytes - refusedBefore - (other.servedBytes - otherBefore);
+    assert.ok(Math.abs(gained) <= 2 * QUANTUM_BYTES + 500, `${gained} bytes`);
+  });
+
+  it('drops one that wants nothing, with its credit, and takes it back when it does', () => {
+    const scheduler = new Scheduler(1, QUANTUM_BYTES);
+    const stream = new EndlessStream([100]);
+    scheduler.add(stream);
+    step(scheduler);
+    assert.ok(stream.deficitBytes > 0);
+    stream.wants = false;
+    step(scheduler);
+    assert.equal(scheduler.waiting, 0);
+    assert.equal(stream.deficitBytes, 0);
+    stream.wants = true;
+    scheduler.add(stream);
+    step(scheduler);
+    assert.equal(stream.jobs, 2);
+  });
+
+  it('serves one that was removed no more', () => {
+    const scheduler = new Scheduler(1, QUANTUM_BYTES);
+    const [gone, stays] = [new EndlessStream([100]), new EndlessStream([100])];
+    startAll(scheduler, [gone, stays]);
+    step(scheduler);
+    scheduler.remove(gone);
+    const before = gone.jobs;
+    for (let i = 0; i < 50; i++) step(scheduler);
+    assert.equal(gone.jobs, before);
+    assert.ok(stays.jobs >= 49);
+  });
+
+  it('counts one that is added twice once', () => {
+    const scheduler = new Scheduler(1, QUANTUM_BYTES);
+    const [eager, modest] = [new EndlessStream([1000]), new EndlessStream([1000])];
+    startAll(scheduler, [eager, eager, modest, eager]);
+    for (let i = 0; i < 100; i++) step(scheduler);
+    assert.ok(Math.abs(eager.jobs - modest.jobs) <= 1);
+  });
+});

@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { KIB, MIB } from '../../src/base/units.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import { MemorySink } from './memory-sink.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from './test-engine.ts';
+import { until } from './until.ts';
+
+const scope = { after };
+const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
+
+/** Lets the peer read until slabs are on their way to it and prefetched behind, then stop. */
+async function stopsReading(engine: Engine, sink: MemorySink): Promise<void> {
+  await until(() => {
+    if (sink.pending === undefined) return false;
+    if (engine.stats().slabs.sending > 0) return true;
+    sink.drain();
+    return false;
+  }, 'a write from a slab');
+  await until(
+    () => engine.stats().slabs.leased > 0 && engine.stats().jobsOutstanding === 0,
+    'prefetched slabs',
+  );
+}
+
+/** As a stream that wants slabs does, once the peer of another one hesitates. */
+function reclaim(engine: Engine): void {
+  engine.reclaim(performance.now() + 10_000);
+}
+
+describe('a peer that never reads', () => {
+  it('holds a small copy and no slab', async (t) => {
+    const engine = await startEngine(t);
+    const sink = new MemorySink('by hand');
+    void engine
+      .transfer(requestOf(file), sink)
+      .run()
+      .catch(() => {});
+    await until(() => sink.pending !== undefined, 'the first write');
+    assert.ok(sink.pending?.buffer instanceof ArrayBuffer);
+    assert.ok(sink.pending.length <= engine.options.firstMessageBytes + 4 * KIB);
+    const { slabs, jobsOutstanding, jobsWaiting } = engine.stats();
+    assert.deepEqual(
+      { free: slabs.free, jobsOutstanding, jobsWaiting },
+      { free: slabs.count, jobsOutstanding: 0, jobsWaiting: 0 },
+    );
+  });
+
+  it('does not keep others from reading, however many there are of it', async (t) => {
+    const engine = await startEngine(t);
+    const stalled = Array.from({ length: 100 }, () => new MemorySink('by hand'));
+    for (const sink of stalled)
+      void engine
+        .transfer(requestOf(file), sink)
+        .run()
+        .catch(() => {});
+    await until(() => stalled.every((sink) => sink.pending !== undefined), 'all first writes');
+    const healthy = new MemorySink('next turn');
+    await engine.transfer(requestOf(file), healthy).run();
+    assert.ok(healthy.received.equals(file.bytes));
+  });
+});
+
+describe('a peer that stops reading', () => {
+  it('is sent no more than the outstanding write', async (t) => {
+    const engine = await startEngine(t);
+    const sink = new MemorySink('by hand');
+    void engine
+      .transfer(requestOf(file), sink)
+      .run()
+      .catch(() => {});
+    await stopsReading(engine, sink);
+    const { slabs } = engine.stats();
+    assert.equal(slabs.sending, 1);
+    assert.ok(slabs.leased + slabs.sending <= 1 + engine.options.jobsInFlight);
+  });
+
+  it('keeps only the slab of the outstanding write when others want slabs', async (t) => {
+    const engine = await startEngine(t);
+    const sink = new MemorySink('by hand');
+    void engine
+      .transfer(requestOf(file), sink)
+      .run()
+      .catch(() => {});
+    await stopsReading(engine, sink);
+    reclaim(engine);
+    const { count } = engine.slabs;
+    assert.deepEqual(engine.stats().slabs, { free: count - 1, leased: 0, sending: 1, quarantined: 0, count });
+  });
+
+  it('loses its prefetched slabs by itself after a while', async (t) => {
+    const engine = await startEngine(t);
+    const sink = new MemorySink('by hand');
+    void engine
+      .transfer(requestOf(file), sink)
+      .run()
+      .catch(() => {});
+    await stopsReading(engine, sink);
+    await until(() => engine.stats().slabs.leased === 0, 'prefetched slabs given back');
+    assert.equal(engine.stats().slabs.sending, 1);
+  });
+
+  it('gets the right bytes when it goes on, read again where they were given back', async (t) => {
+    const engine = await startEngine(t);
+    for (const compression of ['never', 'always'] as const) {
+      const sink = new MemorySink('by hand');
+      const run = engine.transfer(requestOf(file, { compression }), sink).run();
+      for (let stop = 0; stop < 3; stop++) {
+        await stopsReading(engine, sink);
+        reclaim(engine);
+        // While a slab may be on its way, others work in the ones that came back.
+        await engine.transfer(requestOf(file, { start: 500 * KIB }), new MemorySink('at once')).run();
+        sink.drain();
+      }
+      sink.drainAll();
+      const totals = await run;
+      assert.ok(sink.received.equals(file.bytes));
+      assert.equal(totals.rawBytes, file.bytes.length);
+    }
+  });
+
+  it('gets the right bytes when slabs are given back while jobs still work in them', async (t) => {
+    const engine = await startEngine(t);
+    const sink = new MemorySink('by hand');
+    const transfer = engine.transfer(requestOf(file, { compression: 'always' }), sink);
+    const run = transfer.run();
+    let givenBack = 0;
+    await until(() => {
+      if (engine.stats().jobsOutstanding > 0) {
+        transfer.giveBack();
+        givenBack += 1;
+      }
+      if (sink.pending !== undefined) sink.drain();
+      return givenBack >= 20;
+    }, 'twenty jobs given back');
+    sink.drainAll();
+    await run;
+    assert.ok(sink.received.equals(file.bytes));
+    await until(() => engine.stats().slabs.free === engine.slabs.count, 'all slabs free');
+  });
+
+  it('is given up as STALLED after the time-out, and its slab kept until it is certainly untouched', async (t) => {
+    const engine = await startEngine(t, { stallTimeoutMs: 100 });
+    const sink = new MemorySink('by hand', false);
+    const run = engine.transfer(requestOf(file), sink).run();
+    const failure = assert.rejects(run, { code: 'STALLED' });
+    await stopsReading(engine, sink);
+    await failure;
+    const { count } = engine.slabs;
+    assert.deepEqual(engine.stats().slabs, { free: count - 1, leased: 0, sending: 0, quarantined: 1, count });
+    sink.proveUntouched();
+    await until(() => engine.stats().slabs.free === count, 'the slab back');
+  });
+});
+
+describe('a peer that reads slowly', () => {
+  it('is not given up as long as it takes something within the time-out', async (t) => {
+    const engine = await startEngine(t, { stallTimeoutMs: 200 });
+    const sink = new MemorySink('by hand');
+    const write = sink.write.bind(sink);
+    sink.write = (run, done) => {
+      write(run, done);
+      setTimeout(() => sink.drain(), 20);
+    };
+    await engine.transfer(requestOf(file, { end: 100 * KIB }), sink).run();
+    assert.ok(sink.received.equals(file.bytes.subarray(0, 100 * KIB)));
+  });
+});

@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { after, describe, it } from 'node:test';
+import { crc32 } from 'node:zlib';
+import fc from 'fast-check';
+import { KIB, MIB } from '../../src/base/units.ts';
+import type { CompressionMode } from '../../src/engine/compression-policy.ts';
+import { rawBytesOf } from '../wire/decoded-run.ts';
+import { type Draining, MemorySink } from './memory-sink.ts';
+import { mixedBytes, noiseBytes, requestOf, sourceFile, startEngine, textBytes } from './test-engine.ts';
+
+const scope = { after };
+const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
+const engine = await startEngine(scope);
+const allFree = engine.stats().slabs;
+
+const range = fc
+  .tuple(fc.nat(file.bytes.length), fc.nat(file.bytes.length))
+  .map(([a, b]) => ({ start: Math.min(a, b), end: Math.max(a, b) }));
+
+const anyRequest = fc.record({
+  range,
+  // Tiny chunks take many messages: of a short range only, or it takes long.
+  chunkBytes: fc.oneof(fc.integer({ min: 1, max: 64 * KIB }), fc.constantFrom(1, 7, 4096, 64 * KIB)),
+  details: fc.boolean(),
+  checksums: fc.boolean(),
+  compression: fc.constantFrom<CompressionMode>('never', 'auto', 'always'),
+  draining: fc.constantFrom<Draining>('at once', 'next turn'),
+});
+
+describe('a transfer', () => {
+  it('sends exactly the bytes of any range, in order, in chunks of any size, compressed or not', async () => {
+    await fc.assert(
+      fc.asyncProperty(anyRequest, async ({ range, draining, ...wishes }) => {
+        const { start } = range;
+        const end = Math.min(range.end, start + wishes.chunkBytes * 2000);
+        const sink = new MemorySink(draining);
+        const totals = await engine.transfer(requestOf(file, { ...wishes, start, end }), sink).run();
+        const bytes = file.bytes.subarray(start, end);
+        assert.ok(sink.received.equals(bytes));
+        assert.equal(totals.rawBytes, bytes.length);
+        assert.equal(totals.wireBytes, sink.wireBytes);
+        if (wishes.checksums) assert.equal(totals.crc32, crc32(bytes));
+        assert.deepEqual(engine.stats().slabs, allFree);
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('says with each chunk where it belongs, how long it is and what its checksum is', async () => {
+    const sink = new MemorySink('next turn');
+    await engine
+      .transfer(requestOf(file, { start: 1000, chunkBytes: 5000, compression: 'always' }), sink)
+      .run();
+    let offset = 1000;
+    for (const message of sink.messages) {
+      const raw = rawBytesOf(message);
+      assert.equal(message.offset, offset);
+      assert.equal(message.rawSize, raw.length);
+      assert.equal(message.crc32, crc32(raw));
+      assert.ok(raw.length <= 5000);
+      offset += raw.length;
+    }
+    assert.equal(offset, file.bytes.length);
+  });
+
+  it('of an empty range ends well without a write', async () => {
+    for (const at of [0, 1000, file.bytes.length]) {
+      const sink = new MemorySink('by hand');
+      const totals = await engine.transfer(requestOf(file, { start: at, end: at }), sink).run();
+      assert.deepEqual(totals, { rawBytes: 0, wireBytes: 0, crc32: 0 });
+      assert.equal(sink.pending, undefined);
+    }
+  });
+
+  it('never compresses where it must not', async () => {
+    const sink = new MemorySink('next turn');
+    await engine.transfer(requestOf(file, { compression: 'never' }), sink).run();
+    assert.ok(sink.messages.every((message) => !message.compressed));
+  });
+
+  it('leaves noise as it is and makes text smaller', async (t) => {
+    for (const compression of ['auto', 'always'] as const) {
+      const noise = new MemorySink('next turn');
+      await engine.transfer(requestOf(sourceFile(t, noiseBytes(300 * KIB)), { compression }), noise).run();
+      assert.ok(noise.messages.every((message) => !message.compressed));
+
+      const text = new MemorySink('next turn');
+      await engine.transfer(requestOf(sourceFile(t, textBytes(300 * KIB)), { compression }), text).run();
+      assert.ok(text.messages.every((message) => message.compressed));
+      assert.ok(text.wireBytes < 100 * KIB);
+    }
+  });
+
+  it('sends its first piece as a copy and, to a peer that reads, the rest from the slabs', async () => {
+    const sink = new MemorySink('by hand');
+    const buffers: ArrayBufferLike[] = [];
+    const write = sink.write.bind(sink);
+    sink.write = (run, done) => {
+      buffers.push(run.buffer);
+      write(run, done);
+      setImmediate(() => sink.drain());
+    };
+    await engine.transfer(requestOf(file), sink).run();
+    assert.ok(buffers[0] instanceof ArrayBuffer);
+    assert.ok(buffers.includes(engine.slabs.memory));
+  });
+});
+
+describe('many transfers at once', () => {
+  it('all send their own bytes, within the limit of jobs, with far fewer slabs than they want', async (t) => {
+    const small = await startEngine(t, { slabCount: 6, slabBytes: 16 * KIB });
+    const sinks = Array.from({ length: 30 }, () => new MemorySink('next turn'));
+    const runs = sinks.map((sink, i) => {
+      const request = requestOf(file, {
+        start: i * 1000,
+        end: i * 1000 + 200 * KIB,
+        compression: i % 2 ? 'auto' : 'never',
+      });
+      const write = sink.write.bind(sink);
+      sink.write = (run, done) => {
+        assert.ok(small.stats().jobsOutstanding <= 3);
+        write(run, done);
+      };
+      return small.transfer(request, sink).run();
+    });
+    await Promise.all(runs);
+    for (const [i, sink] of sinks.entries()) {
+      assert.ok(sink.received.equals(file.bytes.subarray(i * 1000, i * 1000 + 200 * KIB)));
+    }
+    assert.deepEqual(small.stats(), {
+      transfers: 0,
+      jobsOutstanding: 0,
+      jobsWaiting: 0,
+      slabs: { free: 6, leased: 0, sending: 0, quarantined: 0, count: 6 },
+    });
+  });
+});

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { silentLogger } from '../../src/base/logger.ts';
+import { MIB } from '../../src/base/units.ts';
+import type { FillJob } from '../../src/engine/job.ts';
+import { SlabPool } from '../../src/engine/slab-pool.ts';
+import { WorkerDied, WorkerPool } from '../../src/engine/worker-pool.ts';
+import { sourceFile, textBytes } from './test-engine.ts';
+import { until } from './until.ts';
+
+describe('the worker pool', () => {
+  it('replaces a thread that died before it was ready, and does the jobs that waited for it', async (t) => {
+    const file = sourceFile(t, textBytes(8 * MIB));
+    const slabs = new SlabPool(8 * MIB, 2);
+    const workers = new WorkerPool({ threads: 1, niceness: 0, slabs, logger: silentLogger });
+    t.after(() => workers.stop());
+    await workers.start();
+    const job: Omit<FillJob, 'slab'> = {
+      fd: file.fd,
+      offset: 0,
+      rawBytes: 8 * MIB,
+      chunkBytes: MIB,
+      details: true,
+      checksums: true,
+      gzipLevel: 9,
+      probe: false,
+    };
+    const atWork = workers.fill({ ...job, slab: 0 });
+    const died = assert.rejects(atWork, WorkerDied);
+    const waiting = workers.fill({ ...job, slab: 1, gzipLevel: 0 });
+    let answer = '';
+    void waiting.then(({ kind }) => (answer = kind));
+    await until(() => slabs.threadIn(0) !== 0, 'a thread at work');
+    await workers.killThread();
+    await died;
+    // Its replacement is still starting.
+    await workers.killThread();
+    await until(() => answer !== '', 'an answer to the job that waited');
+    assert.equal(answer, 'filled');
+  });
+});

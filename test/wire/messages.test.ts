@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type * as messages from '../../src/wire/messages.ts';
+import { packageDefinition, transferService } from '../../src/wire/service.ts';
+
+/** The compiler accepts exactly the fields of the interface here: none missing, none more. */
+type FieldsOf<Message> = Record<keyof Message, true>;
+
+const FIELDS_IN_CODE: {
+  GetFileSizeRequest: FieldsOf<messages.GetFileSizeRequest>;
+  GetFileSizeResponse: FieldsOf<messages.GetFileSizeResponse>;
+  StreamFileRequest: FieldsOf<messages.StreamFileRequest>;
+  StreamFileResponse: FieldsOf<messages.StreamFileResponse>;
+  RangeSummary: FieldsOf<messages.RangeSummary>;
+  FileInfo: FieldsOf<messages.FileInfo>;
+  StatFileRequest: FieldsOf<messages.StatFileRequest>;
+  StatFileResponse: FieldsOf<messages.StatFileResponse>;
+  ListFilesRequest: FieldsOf<messages.ListFilesRequest>;
+  ListFilesResponse: FieldsOf<messages.ListFilesResponse>;
+  ListEntry: FieldsOf<messages.ListEntry>;
+} = {
+  GetFileSizeRequest: { fileName: true },
+  GetFileSizeResponse: { size: true, version: true },
+  StreamFileRequest: {
+    start: true,
+    chunkSize: true,
+    fileName: true,
+    canDecompress: true,
+    limit: true,
+    ifMatch: true,
+    wantDetails: true,
+    wantChecksums: true,
+    compression: true,
+    acceptedCodecs: true,
+  },
+  StreamFileResponse: {
+    chunk: true,
+    compressed: true,
+    offset: true,
+    rawSize: true,
+    crc32: true,
+    file: true,
+    summary: true,
+  },
+  RangeSummary: { offset: true, size: true, crc32: true },
+  FileInfo: { name: true, size: true, version: true, modifiedMs: true, contentType: true },
+  StatFileRequest: { fileName: true },
+  StatFileResponse: { file: true },
+  ListFilesRequest: { prefix: true, recursive: true },
+  ListFilesResponse: { entries: true },
+  ListEntry: { name: true, isDirectory: true, size: true, modifiedMs: true, version: true },
+};
+
+const VALUES_IN_CODE: {
+  Compression: Record<messages.CompressionWish, true>;
+  Codec: Record<messages.Codec, true>;
+} = {
+  Compression: { COMPRESSION_UNSPECIFIED: true, COMPRESSION_NEVER: true, COMPRESSION_ALWAYS: true },
+  Codec: { CODEC_UNSPECIFIED: true, CODEC_GZIP: true },
+};
+
+interface Declared {
+  format: string;
+  type: { field?: { name: string }[]; value?: { name: string }[] };
+}
+
+function declared(format: string): [string, Declared][] {
+  return Object.entries(packageDefinition)
+    .map(([name, definition]): [string, Declared] => [
+      name.replace('sluice.v1.', ''),
+      definition as unknown as Declared,
+    ])
+    .filter(([, definition]) => definition.format === `Protocol Buffer 3 ${format}`);
+}
+
+describe('the messages in code', () => {
+  it('are those of the proto file, with the same fields', () => {
+    const inProto = declared('DescriptorProto').map(([name, { type }]) => [
+      name,
+      type.field?.map((field) => field.name),
+    ]);
+    const inCode = Object.entries(FIELDS_IN_CODE).map(([name, fields]) => [name, Object.keys(fields)]);
+    assert.deepEqual(sortedDeep(inCode), sortedDeep(inProto));
+  });
+
+  it('have the enum values of the proto file', () => {
+    const inProto = declared('EnumDescriptorProto').map(([name, { type }]) => [
+      name,
+      type.value?.map((value) => value.name),
+    ]);
+    const inCode = Object.entries(VALUES_IN_CODE).map(([name, values]) => [name, Object.keys(values)]);
+    assert.deepEqual(sortedDeep(inCode), sortedDeep(inProto));
+  });
+});
+
+describe('a decoded StreamFileRequest', () => {
+  function decoded(fields: object): messages.StreamFileRequest {
+    const method = transferService.StreamFile;
+    assert.ok(method);
+    return method.requestDeserialize(
+      method.requestSerialize(fields),
+    ) as unknown as messages.StreamFileRequest;
+  }
+
+  it('has a value for every field but an absent limit', () => {
+    const { limit, ...others } = decoded({});
+    assert.equal(limit, undefined);
+    assert.deepEqual(others, {
+      start: 0,
+      chunkSize: 0,
+      fileName: '',
+      canDecompress: false,
+      ifMatch: '',
+      wantDetails: false,
+      wantChecksums: false,
+      compression: 'COMPRESSION_UNSPECIFIED',
+      acceptedCodecs: [],
+    });
+  });
+
+  it('tells a limit of 0 from an absent one', () => {
+    assert.equal(decoded({ limit: 0 }).limit, 0);
+  });
+
+  it('has 64-bit fields as numbers', () => {
+    assert.equal(decoded({ start: Number.MAX_SAFE_INTEGER }).start, Number.MAX_SAFE_INTEGER);
+    assert.equal(decoded({ start: -1 }).start, -1);
+  });
+
+  it('has enum values that this version does not know as numbers', () => {
+    const { compression, acceptedCodecs } = decoded({ compression: 77, acceptedCodecs: [1, 99] });
+    assert.equal(compression, 77);
+    assert.deepEqual(acceptedCodecs, ['CODEC_GZIP', 99]);
+  });
+});
+
+/** Each list in it sorted, the outer one by its first elements. */
+function sortedDeep(pairs: unknown[][]): unknown[][] {
+  return pairs
+    .map(([name, names]) => [name, (names as string[]).toSorted()])
+    .toSorted((a, b) => (String(a[0]) < String(b[0]) ? -1 : 1));
+}
