@@ -14,7 +14,7 @@ import { quoteName } from './quoted-name.ts';
  * Such a file is called after an id, never after the file it becomes, so a
  * component of a name may use all the bytes the file system has.
  */
-export const RESERVED_COMPONENT_PREFIX = '.sluice-';
+const RESERVED_COMPONENT_PREFIX = '.sluice-';
 
 /**
  * The components of `name`.

@@ -15,7 +15,7 @@ export interface Expected {
 }
 
 /** The range `[start, end)` that a request means for a file of `size` bytes. */
-export function rangeOf(request: StreamRequest, size: number): { start: number; end: number } {
+function rangeOf(request: StreamRequest, size: number): { start: number; end: number } {
   const start = Number(request.start ?? 0);
   return { start, end: request.limit === undefined ? size : Math.min(size, start + Number(request.limit)) };
 }

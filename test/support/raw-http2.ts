@@ -77,5 +77,3 @@ export function answerOf(stream: ClientHttp2Stream): Promise<RawAnswer> {
     });
   });
 }
-
-export const { NGHTTP2_NO_ERROR, NGHTTP2_CANCEL } = constants;

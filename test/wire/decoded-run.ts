@@ -8,7 +8,7 @@ import { transferService } from '../../src/wire/service.ts';
 const FRAME_HEADER_BYTES = 5;
 
 /** One message without its frame. */
-export function decodeMessage(message: Uint8Array): StreamFileResponse {
+function decodeMessage(message: Uint8Array): StreamFileResponse {
   return transferService.StreamFile?.responseDeserialize(
     Buffer.from(message),
   ) as unknown as StreamFileResponse;

@@ -1,0 +1,61 @@
+/**
+ * Ends an attempt that does not move: no connection in time, or no message for
+ * the stall time-out. Time in which our own side is not reading does not count,
+ * and neither does time in which the event loop is blocked: ticks are counted,
+ * not the clock.
+ */
+import { TransferError } from '../base/errors.ts';
+import type { Channel } from './channel.ts';
+import { WATCH_TICKS } from './limits.ts';
+import type { ResolvedOptions } from './options.ts';
+
+export interface Watched {
+  /** Bytes the call has delivered so far. */
+  readonly deliveredBytes: number;
+  /** Our own side is not reading. */
+  readonly isPaused: boolean;
+  fail(error: TransferError): void;
+}
+
+export class AttemptWatch {
+  readonly #watched: Watched;
+  readonly #channel: Channel;
+  readonly #options: ResolvedOptions;
+  readonly #tickMs: number;
+  readonly #timer: NodeJS.Timeout;
+  #openMs = 0;
+  #stillMs = 0;
+  #seenBytes = 0;
+
+  constructor(watched: Watched, channel: Channel, options: ResolvedOptions) {
+    this.#watched = watched;
+    this.#channel = channel;
+    this.#options = options;
+    const shortestMs = Math.min(options.stallTimeoutMs, options.connectTimeoutMs);
+    this.#tickMs = Math.max(1, Math.floor(shortestMs / WATCH_TICKS));
+    this.#timer = setInterval(() => this.#look(), this.#tickMs);
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #look(): void {
+    const { deliveredBytes, isPaused } = this.#watched;
+    this.#openMs += this.#tickMs;
+    if (isPaused || deliveredBytes !== this.#seenBytes) {
+      this.#stillMs = 0;
+      this.#seenBytes = deliveredBytes;
+      return;
+    }
+    this.#stillMs += this.#tickMs;
+    const { connectTimeoutMs, stallTimeoutMs } = this.#options;
+    if (deliveredBytes === 0 && this.#openMs >= connectTimeoutMs && !this.#channel.isReady) {
+      this.#watched.fail(this.#channel.unreachable());
+    } else if (this.#stillMs >= stallTimeoutMs) {
+      const message = `${this.#channel.address} sent nothing for ${stallTimeoutMs} ms`;
+      this.#watched.fail(new TransferError('STALLED', message));
+    }
+  }
+}

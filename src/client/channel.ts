@@ -1,0 +1,167 @@
+/**
+ * The connection to one target: the only file of the client that makes grpc-js
+ * calls. Calls fail fast; waiting and trying again is `retry.ts`'s business.
+ * Every failure leaves here as a `TransferError`.
+ */
+import {
+  Client,
+  type ClientReadableStream,
+  connectivityState,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { TransferError } from '../base/errors.ts';
+import { transferService } from '../wire/service.ts';
+import { errorOfStatus } from '../wire/status.ts';
+import { channelOptions, credentialsFor, usesTls } from './connection-options.ts';
+import type { ResolvedOptions } from './options.ts';
+import { parseTarget } from './target.ts';
+
+type Method = 'GetFileSize' | 'StatFile' | 'StreamFile' | 'ListFiles';
+
+export class Channel {
+  /** The target, for messages to people. */
+  readonly address: string;
+  readonly #client: Client;
+  readonly #options: ResolvedOptions;
+  readonly #transport: 'TLS' | 'plaintext';
+  #hasConnected = false;
+  #isClosed = false;
+
+  /** Connects at the first call. Throws INVALID_ARGUMENT for a malformed target or unusable TLS material. */
+  constructor(targetText: string, options: ResolvedOptions) {
+    const target = parseTarget(targetText);
+    this.address = target.address;
+    this.#options = options;
+    this.#transport = usesTls(target, options) ? 'TLS' : 'plaintext';
+    this.#client = new Client(
+      target.address,
+      credentialsFor(target, options),
+      channelOptions(target, options),
+    );
+  }
+
+  /** The server has answered once; from then on an outage is worth waiting for. */
+  get hasConnected(): boolean {
+    this.#hasConnected ||= this.isReady;
+    return this.#hasConnected;
+  }
+
+  /** There is a connection right now. */
+  get isReady(): boolean {
+    return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /**
+   * Starts a server stream. The caller reads at once, keeps an `error`
+   * listener, and cancels the call when it is done with it; `failureOf`
+   * translates its errors.
+   */
+  stream<Request, Response>(method: Method, request: Request): ClientReadableStream<Response> {
+    this.assertOpen();
+    const { path, requestSerialize, responseDeserialize } = definition(method);
+    const call = this.#client.makeServerStreamRequest<Request, Response>(
+      path,
+      requestSerialize as (request: Request) => Buffer,
+      responseDeserialize as (message: Buffer) => Response,
+      request,
+    );
+    call.once('metadata', () => {
+      this.#hasConnected = true;
+    });
+    return call;
+  }
+
+  /** One request, one answer, within the connect and stall time-outs. Rejects with a TransferError. */
+  async unary<Request, Response>(method: Method, request: Request, signal?: AbortSignal): Promise<Response> {
+    this.assertOpen();
+    if (signal?.aborted) throw cancelledBy(signal);
+    const { path, requestSerialize, responseDeserialize } = definition(method);
+    const deadline = Date.now() + this.#options.connectTimeoutMs + this.#options.stallTimeoutMs;
+    return await new Promise((resolve, reject) => {
+      const settle = (failure: ServiceError | null, response?: Response) => {
+        clearTimeout(connectTimer);
+        signal?.removeEventListener('abort', onAbort);
+        if (failure === null) {
+          this.#hasConnected = true;
+          resolve(response as Response);
+        } else if (signal?.aborted) reject(cancelledBy(signal));
+        else reject(timedOut ? this.unreachable() : this.failureOf(failure));
+      };
+      const call = this.#client.makeUnaryRequest<Request, Response>(
+        path,
+        requestSerialize as (request: Request) => Buffer,
+        responseDeserialize as (message: Buffer) => Response,
+        request,
+        new Metadata(),
+        { deadline },
+        settle,
+      );
+      let timedOut = false;
+      const connectTimer = setTimeout(() => {
+        if (this.isReady) return;
+        timedOut = true;
+        call.cancel();
+      }, this.#options.connectTimeoutMs);
+      const onAbort = () => call.cancel();
+      signal?.addEventListener('abort', onAbort);
+    });
+  }
+
+  /** What the failure of a call means; names the address when nothing answers there. */
+  failureOf(failure: Error): TransferError {
+    if (failure instanceof TransferError) return failure;
+    if (!('metadata' in failure)) return TransferError.from(failure);
+    const error = errorOfStatus(failure as ServiceError);
+    if (error.code !== 'UNAVAILABLE' || this.hasConnected || sentBySluice(failure as ServiceError))
+      return error;
+    return this.unreachable(failure as ServiceError);
+  }
+
+  /** UNAVAILABLE for a server that cannot be connected to. */
+  unreachable(failure?: ServiceError): TransferError {
+    const reason = connectProblem(failure) ?? `no connection within ${this.#options.connectTimeoutMs} ms`;
+    const hint =
+      this.#transport === 'TLS' ? 'does it speak TLS (otherwise say insecure)' : 'does it speak plaintext';
+    return new TransferError(
+      'UNAVAILABLE',
+      `cannot connect to ${this.address} (${this.#transport}): ${reason}; is a server listening there, and ${hint}?`,
+      { cause: failure },
+    );
+  }
+
+  /** Throws INVALID_ARGUMENT after `close`. */
+  assertOpen(): void {
+    if (this.#isClosed) throw new TransferError('INVALID_ARGUMENT', 'the client is closed');
+  }
+
+  /** Starts no call any more; closes the connection once calls have ended. Safe to call twice. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#client.close();
+  }
+}
+
+function definition(method: Method) {
+  const found = transferService[method];
+  if (found === undefined) throw new Error(`the contract has no ${method}`);
+  return found;
+}
+
+/** CANCELLED, with the signal's reason as its cause. */
+export function cancelledBy(signal: AbortSignal): TransferError {
+  const { reason } = signal;
+  if (reason instanceof TransferError) return reason;
+  return new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
+}
+
+/** `connect ECONNREFUSED …` out of what grpc-js wraps around it. */
+function connectProblem(failure: ServiceError | undefined): string | undefined {
+  return failure?.details.replace(/^.*Last error: (Error: )?/, '').replace(/\.? Resolution note: .*$/, '');
+}
+
+/** The status came from a server, not from grpc-js on our side. */
+function sentBySluice(failure: ServiceError): boolean {
+  return failure.metadata?.get('sluice-code').length > 0;
+}

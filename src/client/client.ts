@@ -1,0 +1,134 @@
+/**
+ * The client of a transfer service: what a program or a command line calls.
+ * One instance is one connection to one target, shared by any number of
+ * transfers at the same time.
+ */
+import type { Writable } from 'node:stream';
+import { TransferError } from '../base/errors.ts';
+import type {
+  FileInfo,
+  GetFileSizeRequest,
+  GetFileSizeResponse,
+  ListEntry,
+  StatFileRequest,
+  StatFileResponse,
+} from '../wire/messages.ts';
+import { Channel } from './channel.ts';
+import { download } from './download.ts';
+import { type ListOptions, listEntries } from './list.ts';
+import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import { retryUnary } from './retry.ts';
+import { streamFile } from './stream.ts';
+import type { DownloadOptions, DownloadResult, StreamOptions } from './transfer-options.ts';
+import { receivedSize } from './wire-size.ts';
+
+export interface CallOptions {
+  /** Aborting rejects with CANCELLED. */
+  signal?: AbortSignal;
+}
+
+/**
+ * Every method rejects with a `TransferError`: the server's codes, CANCELLED
+ * after the caller's signal, UNAVAILABLE when nothing answers, PROTOCOL_ERROR
+ * for a server that breaks the contract. Transfers resume by themselves.
+ */
+export class SluiceClient {
+  readonly #channel: Channel;
+  readonly #options: ResolvedOptions;
+
+  /**
+   * Connects with the first call.
+   *
+   * @param target `host:port` (port 50051 when left out), `[v6]:port`, `unix:/path`,
+   *   `dns:///host:port`, `ipv4:host:port,host:port`
+   * @throws TransferError INVALID_ARGUMENT for a malformed target or option
+   */
+  constructor(target: string, options: ClientOptions = {}) {
+    this.#options = resolveOptions(options);
+    this.#channel = new Channel(target, this.#options);
+  }
+
+  /** The size of a file in bytes. */
+  async getFileSize(name: string, options: CallOptions = {}): Promise<number> {
+    const response = await this.#unary<GetFileSizeRequest, GetFileSizeResponse>(
+      'GetFileSize',
+      { fileName: name },
+      options.signal,
+    );
+    return receivedSize(response.size, name);
+  }
+
+  /** What a file is: size, version, time of change, type. */
+  async stat(name: string, options: CallOptions = {}): Promise<FileInfo> {
+    const request: StatFileRequest = { fileName: name };
+    const { file } = await this.#unary<StatFileRequest, StatFileResponse>(
+      'StatFile',
+      request,
+      options.signal,
+    );
+    if (file === null) throw new TransferError('PROTOCOL_ERROR', `the server said nothing about ${name}`);
+    receivedSize(file.size, name);
+    return file;
+  }
+
+  /** The entries below a directory, as the server sorts them; the root without a prefix. */
+  async *list(prefix = '', options: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
+    yield* listEntries(this.#open(), this.#options, prefix, options);
+  }
+
+  /**
+   * Fetches a file, or a range of it, to a target.
+   *
+   * A path gets the bytes through `<path>.part`, which a later call with the
+   * same arguments resumes; the file appears under its name only when it is
+   * whole, checked and durable. A stream gets verified bytes in order; it is
+   * ended after the last one and destroyed after a failure.
+   *
+   * Besides the codes above: LOCAL_IO for the target, VERSION_MISMATCH or
+   * FILE_CHANGED when the file changed after a stream got its first bytes.
+   */
+  async download(
+    name: string,
+    target: string | Writable | WritableStream<Uint8Array>,
+    options: DownloadOptions = {},
+  ): Promise<DownloadResult> {
+    return await download(this.#open(), this.#options, name, target, options);
+  }
+
+  /**
+   * The verified chunks of a file, in order; the consumer owns each one. The
+   * iteration ends only after length and checksums of the whole range agreed,
+   * and throws otherwise. Leaving the loop early cancels the call.
+   */
+  stream(
+    name: string,
+    options: StreamOptions = {},
+  ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+    // Not a generator itself: each level of delegation would cost every chunk a turn of the microtask queue.
+    return streamFile(this.#channel, this.#options, name, options);
+  }
+
+  /**
+   * Closes the connection when running calls have ended. A transfer that is
+   * interrupted after this does not resume. Safe to call twice.
+   */
+  close(): void {
+    this.#channel.close();
+  }
+
+  async #unary<Request, Response>(
+    method: 'GetFileSize' | 'StatFile',
+    request: Request,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
+    const channel = this.#open();
+    return await retryUnary(channel, this.#options.retry, signal, () =>
+      channel.unary<Request, Response>(method, request, signal),
+    );
+  }
+
+  #open(): Channel {
+    this.#channel.assertOpen();
+    return this.#channel;
+  }
+}

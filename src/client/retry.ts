@@ -1,0 +1,98 @@
+/**
+ * When a failed attempt is followed by another one, and after which wait.
+ * The budget counts consecutive attempts without progress; a new byte refills it.
+ */
+import type { ServiceError } from '@grpc/grpc-js';
+import { type ErrorCode, TransferError } from '../base/errors.ts';
+import type { Channel } from './channel.ts';
+import { FIRST_CONNECT_TRIES } from './limits.ts';
+import type { RetryOptions } from './options.ts';
+import { delay } from './wait.ts';
+
+/**
+ * Failures that another attempt may not meet again. VERSION_MISMATCH and
+ * FILE_CHANGED are not among them: they need a decision first, see `Transfer`.
+ * CANCELLED is here because a reset by the peer looks like that; the caller's
+ * own signal is checked before.
+ */
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'UNAVAILABLE',
+  'STALLED',
+  'CANCELLED',
+  'DEADLINE_EXCEEDED',
+  'RESOURCE_EXHAUSTED',
+  'CHECKSUM_MISMATCH',
+  'PROTOCOL_ERROR',
+  // What grpc-js reports for most resets of a stream.
+  'INTERNAL',
+]);
+
+export class RetryBudget {
+  readonly #options: Required<RetryOptions>;
+  #failures = 0;
+  #lastProgressAtMs = performance.now();
+
+  constructor(options: Required<RetryOptions>) {
+    this.#options = options;
+  }
+
+  /** The attempt that just failed brought bytes that had not arrived before. */
+  refill(): void {
+    // The failure that is counted next came after progress.
+    this.#failures = -1;
+    this.#lastProgressAtMs = performance.now();
+  }
+
+  /**
+   * Counts a failure. Returns the wait before the next attempt in
+   * milliseconds, or undefined when there should be none.
+   *
+   * @param hasConnected the server has answered this client before
+   */
+  spend(error: TransferError, hasConnected: boolean): number | undefined {
+    this.#failures += 1;
+    if (!RETRYABLE.has(error.code) || this.#isExhausted(error.code, hasConnected)) return undefined;
+    const pushbackMs = pushbackMsOf(error);
+    if (pushbackMs !== undefined && pushbackMs < 0) return undefined;
+    const { initialBackoffMs, maxBackoffMs } = this.#options;
+    const boundMs = Math.min(maxBackoffMs, initialBackoffMs * 2 ** Math.max(0, this.#failures - 1));
+    // Full jitter: clients that failed together do not come back together.
+    return Math.max(Math.random() * boundMs, Math.min(pushbackMs ?? 0, maxBackoffMs));
+  }
+
+  #isExhausted(code: ErrorCode, hasConnected: boolean): boolean {
+    if (code !== 'UNAVAILABLE') return this.#failures >= this.#options.attempts;
+    if (!hasConnected) return this.#failures >= Math.min(FIRST_CONNECT_TRIES, this.#options.attempts);
+    const outageMs = performance.now() - this.#lastProgressAtMs;
+    return this.#failures >= this.#options.attempts && outageMs >= this.#options.outageMs;
+  }
+}
+
+/** The wait the server asks for with its status, in milliseconds; negative: do not try again. */
+function pushbackMsOf(error: TransferError): number | undefined {
+  const { cause } = error;
+  if (typeof cause !== 'object' || cause === null || !('metadata' in cause)) return undefined;
+  const sent = (cause as ServiceError).metadata?.get('grpc-retry-pushback-ms')[0];
+  const pushbackMs = typeof sent === 'string' ? Number(sent) : Number.NaN;
+  return Number.isFinite(pushbackMs) ? pushbackMs : undefined;
+}
+
+/** Repeats `call` within a budget of its own; rejects with the last failure. */
+export async function retryUnary<Response>(
+  channel: Channel,
+  options: Required<RetryOptions>,
+  signal: AbortSignal | undefined,
+  call: () => Promise<Response>,
+): Promise<Response> {
+  const budget = new RetryBudget(options);
+  for (;;) {
+    try {
+      return await call();
+    } catch (reason) {
+      const error = TransferError.from(reason);
+      const waitMs = signal?.aborted ? undefined : budget.spend(error, channel.hasConnected);
+      if (waitMs === undefined) throw error;
+      await delay(waitMs, signal);
+    }
+  }
+}

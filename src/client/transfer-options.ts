@@ -1,0 +1,85 @@
+/**
+ * What a caller says about one transfer, and what it hears back: the half-open
+ * range [start, start + limit), progress, and the result.
+ */
+import { inRange } from './options.ts';
+
+export interface StreamOptions {
+  /** Offset of the first byte. Default 0. */
+  start?: number;
+  /** The most bytes from `start` on; a limit beyond the end is cut there. Default: up to the end. */
+  limit?: number;
+  /** Accept only this version of the file; any other is VERSION_MISMATCH, never a restart. */
+  ifMatch?: string;
+  /** Aborting rejects with CANCELLED; a part on disk is kept for the next try. */
+  signal?: AbortSignal;
+  /** Called about ten times a second and at every change of phase; must not throw. */
+  onProgress?: (progress: Progress) => void;
+}
+
+export interface DownloadOptions extends StreamOptions {
+  /** Path targets: replace an existing file. Default true; false fails when there is one. */
+  overwrite?: boolean;
+  /** Writable and WritableStream targets: end them after the last byte. Default true, except for stdout and stderr. */
+  end?: boolean;
+}
+
+/**
+ * - `checking`: bytes of an earlier run are read back and compared
+ * - `receiving`: a call is open, or being opened
+ * - `waiting`: the last attempt failed; the next one follows after a backoff
+ * - `finishing`: all bytes are there; they are made durable and published
+ */
+export type TransferPhase = 'checking' | 'receiving' | 'waiting' | 'finishing';
+
+export interface Progress {
+  readonly name: string;
+  readonly phase: TransferPhase;
+  /** Bytes of the range; undefined until the server has named the file's size. */
+  readonly sizeBytes: number | undefined;
+  /** Bytes of the range that are there, resumed ones included. Falls back after a restart. */
+  readonly receivedBytes: number;
+  /** Bytes taken over from an earlier run. */
+  readonly resumedBytes: number;
+  /** Calls so far; 1 is the first. */
+  readonly attempt: number;
+  /** Times the transfer began again because the file changed. */
+  readonly restarts: number;
+}
+
+export interface DownloadResult {
+  /** Bytes of the range, resumed ones included. */
+  readonly bytes: number;
+  /** Bytes taken over from an earlier run. */
+  readonly resumedBytes: number;
+  /** The version all bytes belong to; empty when the server does not tell versions. */
+  readonly version: string;
+  /** CRC-32 of the range; undefined when `verify` is off and nothing else needed it. */
+  readonly crc32: number | undefined;
+  /** Length and checksums agreed. False with `verify: false` or a server without checksums: then only the length did. */
+  readonly verified: boolean;
+  readonly attempts: number;
+  readonly restarts: number;
+  /** Wall time of the transfer. */
+  readonly seconds: number;
+}
+
+/** What to fetch. */
+export interface TransferRequest {
+  readonly name: string;
+  readonly start: number;
+  readonly limit: number | undefined;
+  /** Empty: any version. */
+  readonly ifMatch: string;
+}
+
+/** Throws INVALID_ARGUMENT for a bad start or limit. */
+export function requestOf(name: string, options: StreamOptions): TransferRequest {
+  const most = Number.MAX_SAFE_INTEGER;
+  return {
+    name,
+    start: inRange('start', options.start ?? 0, 0, most),
+    limit: options.limit === undefined ? undefined : inRange('limit', options.limit, 0, most),
+    ifMatch: options.ifMatch ?? '',
+  };
+}

@@ -1,0 +1,17 @@
+/** The public API of sluice. */
+export { ERROR_CODES, type ErrorCode, TransferError, type TransferErrorOptions } from './base/errors.ts';
+export { type Logger, silentLogger } from './base/logger.ts';
+export { type CallOptions, SluiceClient } from './client/client.ts';
+export type { ListOptions } from './client/list.ts';
+export type { ClientOptions, CompressionMode, RetryOptions, TlsOptions } from './client/options.ts';
+export type {
+  DownloadOptions,
+  DownloadResult,
+  Progress,
+  StreamOptions,
+  TransferPhase,
+} from './client/transfer-options.ts';
+export { type ConfigInputs, type LoadedConfig, loadConfig } from './config/load.ts';
+export type { Config } from './config/schema.ts';
+export { type ServerStats, SluiceServer, type SluiceServerOptions } from './server/server.ts';
+export type { FileInfo, ListEntry } from './wire/messages.ts';
