@@ -1,11 +1,5 @@
 /** gRPC by bare node:http2: windows that never open, resets at any moment, requests no gRPC library would send. */
-import {
-  type ClientHttp2Session,
-  type ClientHttp2Stream,
-  connect,
-  constants,
-  type Settings,
-} from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect, type Settings } from 'node:http2';
 import { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
 import { methodOf } from './raw-client.ts';
