@@ -32,9 +32,14 @@ export class SlabPolicy {
     return this.#held;
   }
 
-  /** Whether a stream that has drained `drainedBytes` may take a slab to hold. */
-  mayHold(drainedBytes: number): boolean {
-    return this.#held < (drainedBytes >= PROVEN_BYTES ? this.#maxHeld : this.#maxNewcomerHeld);
+  /**
+   * Whether a stream that has drained `drainedBytes` may take a slab to hold.
+   * Reading ahead of what is being sent is for times of plenty: a slab that
+   * waits behind its stream's own write is a slab another stream could send.
+   */
+  mayHold(drainedBytes: number, readsAhead: boolean): boolean {
+    const most = drainedBytes >= PROVEN_BYTES ? this.#maxHeld : this.#maxNewcomerHeld;
+    return this.#held < (readsAhead ? Math.ceil(most / 2) : most);
   }
 
   /** Whether one that may not should rather wait than copy. */

@@ -137,10 +137,10 @@ export class Transfer implements Schedulable {
     const nowMs = performance.now();
     const { slabs, policy } = this.#engine;
     let held = !this.#pace.isSmall;
-    if (held && !policy.mayHold(this.#pace.drainedBytes)) {
+    const readsAhead = this.#writeOut || this.#entries.length > 0;
+    if (held && !policy.mayHold(this.#pace.drainedBytes, readsAhead)) {
       this.#engine.reclaim(nowMs);
-      const mustWait = this.#writeOut || this.#entries.length > 0 || policy.shouldWait(nowMs);
-      if (mustWait) return false;
+      if (readsAhead || policy.shouldWait(nowMs)) return false;
       this.#pace.restart();
       held = false;
     }

@@ -134,6 +134,19 @@ test('does not replace a file that appeared during the download when told so', a
   assert.equal(await readFile(join(directory, 'a'), 'utf8'), 'mine');
 });
 
+test('forgets a part of another version at once', async (t) => {
+  const directory = await scratchDirectory(t);
+  const server = await startServer(t, { a: someFile() });
+  const client = clientOf(t, server);
+  const refusal = new TransferError('PERMISSION_DENIED', 'no more');
+  server.scripts.push({ messages: first(8), ending: refusal });
+  await failureOf(client.download('a', join(directory, 'a')));
+  server.files.set('a', someFile('v2'));
+  server.scripts.push({}, { messages: first(1), ending: refusal });
+  assert.equal((await failureOf(client.download('a', join(directory, 'a')))).code, 'PERMISSION_DENIED');
+  assert.deepEqual(await readdir(directory), []);
+});
+
 test('never touches a finished file that a killed publisher left under two names', async (t) => {
   const directory = await scratchDirectory(t);
   const server = await startServer(t, { a: someFile() });

@@ -6,9 +6,9 @@ import { SlabPolicy } from '../../src/engine/slab-policy.ts';
 const NEWCOMER = 0;
 const PROVEN = 2 ** 50;
 
-function askFor(drainedBytes: number): (policy: SlabPolicy) => void {
+function askFor(drainedBytes: number, readsAhead = false): (policy: SlabPolicy) => void {
   return (policy) => {
-    if (policy.mayHold(drainedBytes)) policy.took();
+    if (policy.mayHold(drainedBytes, readsAhead)) policy.took();
   };
 }
 
@@ -16,11 +16,11 @@ function returnOne(policy: SlabPolicy): void {
   if (policy.held > 0) policy.returned(0);
 }
 
-const ask = fc.constantFrom(askFor(NEWCOMER), askFor(PROVEN), returnOne);
+const ask = fc.constantFrom(askFor(NEWCOMER), askFor(PROVEN), askFor(PROVEN, true), returnOne);
 
 /** How many slabs a crowd of streams that have drained so much can hold in all. */
-function holdAll(policy: SlabPolicy, drainedBytes: number): number {
-  while (policy.mayHold(drainedBytes)) policy.took();
+function holdAll(policy: SlabPolicy, drainedBytes: number, readsAhead = false): number {
+  while (policy.mayHold(drainedBytes, readsAhead)) policy.took();
   return policy.held;
 }
 
@@ -51,6 +51,16 @@ describe('the slab policy', () => {
     );
   });
 
+  it('lets nobody read ahead on more than half of what they may hold', () => {
+    fc.assert(
+      fc.property(sizes, fc.constantFrom(NEWCOMER, PROVEN), ({ outstanding, count }, drainedBytes) => {
+        const ahead = holdAll(new SlabPolicy(count, outstanding), drainedBytes, true);
+        const all = holdAll(new SlabPolicy(count, outstanding), drainedBytes);
+        assert.equal(ahead, Math.ceil(all / 2));
+      }),
+    );
+  });
+
   it('leaves peers that have proven to read all the rest', () => {
     fc.assert(
       fc.property(sizes, ({ outstanding, count }) => {
@@ -65,9 +75,9 @@ describe('the slab policy', () => {
     const policy = new SlabPolicy(20, 3);
     holdAll(policy, NEWCOMER);
     policy.returned(0);
-    assert.ok(policy.mayHold(NEWCOMER));
+    assert.ok(policy.mayHold(NEWCOMER, false));
     policy.took();
-    assert.ok(!policy.mayHold(NEWCOMER));
+    assert.ok(!policy.mayHold(NEWCOMER, false));
   });
 
   it('says to wait while slabs come back and to copy when they do not', () => {
