@@ -79,15 +79,14 @@ class Load {
   }
 
   async #runStream(stream: number): Promise<void> {
-    const { start, sink, seconds } = this.#request;
+    const { start, sink, seconds, repeats = 1 } = this.#request;
     const client = this.#clients[stream % this.#clients.length] as LoadClient;
     if (sink.kind === 'file') {
       this.#count(stream, await client.download(sink.path, sink.synced));
       return;
     }
     const onBytes = (bytes: number) => this.#count(stream, bytes);
-    do await client.read(start, onBytes);
-    while (seconds !== undefined);
+    for (let done = 0; done < repeats || seconds !== undefined; done += 1) await client.read(start, onBytes);
     this.#compareStreams();
   }
 

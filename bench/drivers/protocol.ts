@@ -29,6 +29,8 @@ export interface LoadRequest {
   sink: Sink;
   /** One stream reads from here to the end before the measurement; undefined for no warm-up. */
   warmUpStart?: number;
+  /** Read this often, one after the other; undefined is once. */
+  repeats?: number;
   /** Read again and again for this long, in seconds, rather than once. */
   seconds?: number;
 }

@@ -5,8 +5,14 @@
  */
 import { KIB, MIB } from '../../src/base/units.ts';
 import type { LoadReport, ProbeReport } from '../drivers/protocol.ts';
-import { atMost, figureOf } from '../harness/bar.ts';
-import { type Contender, completeLoad, finishDriver, startDriver } from '../harness/contender.ts';
+import { atMost, figureOf, ratioOf } from '../harness/bar.ts';
+import {
+  type Contender,
+  completeLoad,
+  finishDriver,
+  type Server,
+  startDriver,
+} from '../harness/contender.ts';
 import { toMetrics } from '../harness/metrics.ts';
 import { type BenchContext, type Case, type Scenario, withServer } from '../harness/scenario.ts';
 import { sluice } from '../peers/sluice.ts';
@@ -19,18 +25,31 @@ const CHUNK_BYTES = 256 * KIB;
 const LOAD_MARGIN_SECONDS = 3;
 const START_TIMEOUT_MS = 30_000;
 
+/**
+ * Asks a second, idle server while the first one is busy: what the scheduling
+ * of this machine's processors adds to any answer, whoever gives it.
+ */
+const PROBE_IDLE = true;
+
 export const unaryLatency: Scenario = {
   name: 'unary-latency',
   describe: 'GetFileSize every 5 ms from another process while 64 streams run, as bytes are and as gzip',
-  bars: [atMost(12, figureOf('p99Ms', 'sluice identity')), atMost(8, figureOf('p99Ms', 'sluice gzip'))],
+  bars: [
+    atMost(12, figureOf('p99Ms', 'sluice identity')),
+    atMost(8, figureOf('p99Ms', 'sluice gzip')),
+    atMost(1.25, ratioOf('p99Ms', 'sluice identity', 'idle beside identity')),
+    atMost(1.25, ratioOf('p99Ms', 'sluice gzip', 'idle beside gzip')),
+  ],
   async prepare(context) {
     const random = await context.files.random(256 * MIB);
     const text = await context.files.text(64 * MIB);
     return [
       probeCase('stock tuned identity', stockTuned, context, random, 'never'),
       probeCase('sluice identity', sluice, context, random, 'never'),
+      probeCase('idle beside identity', sluice, context, random, 'never', PROBE_IDLE),
       probeCase('stock tuned gzip', stockTuned, context, text, 'always'),
       probeCase('sluice gzip', sluice, context, text, 'always'),
+      probeCase('idle beside gzip', sluice, context, text, 'always', PROBE_IDLE),
     ];
   },
 };
@@ -41,18 +60,19 @@ function probeCase(
   context: BenchContext,
   file: string,
   compression: 'never' | 'always',
+  probesIdle = false,
 ): Case {
   const probeSeconds = context.quick ? 3 : 6;
   return {
     name,
     measure: () =>
-      withServer(contender, context, async (server) => {
+      withServers(contender, context, probesIdle, async (server, probed) => {
         const seconds = probeSeconds + LOAD_MARGIN_SECONDS;
         const plan = { file, streams: STREAMS, chunkBytes: CHUNK_BYTES, compression, seconds };
         const load = startDriver('stock-driver', completeLoad(server, plan, 'tuned'));
         try {
           await load.line(/started/, START_TIMEOUT_MS);
-          const request = { target: server.target, file, seconds: probeSeconds };
+          const request = { target: probed.target, file, seconds: probeSeconds };
           const probe = await finishDriver<ProbeReport>(startDriver('latency-probe', request));
           const { p50Ms, p99Ms, maxMs } = probe;
           return { ...toMetrics(await finishDriver<LoadReport>(load)), p50Ms, p99Ms, maxMs };
@@ -61,4 +81,16 @@ function probeCase(
         }
       }),
   };
+}
+
+/** Runs `work` with the server under load and the one to ask, which may be the same. */
+function withServers<T>(
+  contender: Contender,
+  context: BenchContext,
+  probesIdle: boolean,
+  work: (server: Server, probed: Server) => Promise<T>,
+): Promise<T> {
+  return withServer(contender, context, (server) =>
+    probesIdle ? withServer(contender, context, (idle) => work(server, idle)) : work(server, server),
+  );
 }

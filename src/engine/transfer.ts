@@ -60,6 +60,7 @@ const MESSAGE_COST_BYTES = 4096;
 
 export class Transfer implements Schedulable {
   deficitBytes = 0;
+  isQueued = false;
   readonly totals: TransferTotals = { rawBytes: 0, wireBytes: 0, crc32: 0 };
   readonly #engine: Engine;
   readonly #request: TransferRequest;

@@ -17,6 +17,9 @@ const WORKER_FILE = new URL('../../workers/fill-slab.js', import.meta.url).href;
 /** A bad worker file makes tasks hang for ever; this says so at start instead. */
 const START_TIMEOUT_MS = 10_000;
 
+/** A job leaves little garbage; by default V8 would let each thread's grow to 48 MiB (bench flat-memory). */
+const WORKER_YOUNG_GENERATION_MIB = 3;
+
 /** How long a missing thread waits for its replacement: a worker file that cannot start must not busy the machine. */
 const REPLACE_DELAY_MS = 100;
 
@@ -67,6 +70,7 @@ export class WorkerPool {
       concurrentTasksPerWorker: 1,
       stricterFIFO: true,
       atomics: 'sync',
+      resourceLimits: { maxYoungGenerationSizeMb: WORKER_YOUNG_GENERATION_MIB },
       workerData: setup,
     });
     this.#piscina.on('error', (error: unknown) =>

@@ -8,6 +8,7 @@ const QUANTUM_BYTES = 1000;
 /** A stream that always has another job, of the given costs in turn. */
 class EndlessStream implements Schedulable {
   deficitBytes = 0;
+  isQueued = false;
   servedBytes = 0;
   jobs = 0;
   refuses = false;
