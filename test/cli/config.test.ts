@@ -38,7 +38,7 @@ test('the memory bound is shown as a sum', async (t) => {
   const { stdout } = await runSluice(t, ['config', '--pool-threads', '2']);
   assert.match(
     stdout,
-    /^# Transfers hold at most \d+ MiB:\n# {3}\(slab\.size 1MiB \+ 4KiB for headers\) × slab\.count 48 = 48\.2 MiB$/m,
+    /^# Transfers hold at most \d+ MiB:\n# {3}\(slab\.size 512KiB \+ 4KiB for headers\) × slab\.count 64 = 32\.3 MiB$/m,
   );
 });
 

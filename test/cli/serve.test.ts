@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import net from 'node:net';
+import { randomBytes } from 'node:crypto';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { MIB } from '../../src/base/units.ts';
+import { SluiceClient } from '../../src/client/client.ts';
 import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
 import { runSluice, SluiceProcess } from './sluice-process.ts';
 
@@ -40,11 +41,16 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 test('a second signal ends a server that still waits for its peers', async (t) => {
-  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT, '--shutdown-grace', '1h']);
+  const root = scratchRoot(t);
+  writeFileSync(join(root, 'large'), randomBytes(64 * MIB));
+  const server = new SluiceProcess(t, ['serve', root, ...ANY_PORT, '--shutdown-grace', '1h']);
   const [, address] = await server.says(READY);
-  const peer = net.connect(Number(String(address).split(':')[1]), '127.0.0.1');
-  t.after(() => peer.destroy());
-  await once(peer.resume(), 'data');
+  const client = new SluiceClient(String(address));
+  t.after(() => client.close());
+  // A reader that stops after its first chunk keeps its call open.
+  const chunks = client.stream('large');
+  t.after(() => chunks.return());
+  await chunks.next();
   server.child.kill('SIGTERM');
   await server.says(/a second signal ends at once/);
   server.child.kill('SIGTERM');

@@ -17,8 +17,8 @@ test('the defaults hold together for every number of threads', () => {
 });
 
 test('a chunk fits a slab', () => {
-  assert.deepEqual(problemsOf({ slab: { size: '512KiB' } }), [
-    'chunk.maxSize 1MiB is more than slab.size 512KiB; lower chunk.maxSize to 512KiB or raise slab.size to 1MiB',
+  assert.deepEqual(problemsOf({ slab: { size: '256KiB' } }), [
+    'chunk.maxSize 512KiB is more than slab.size 256KiB; lower chunk.maxSize to 256KiB or raise slab.size to 512KiB',
   ]);
 });
 

@@ -31,7 +31,7 @@ test('a wrong value says what is expected, with an example', () => {
     [
       'SLUICE_SLAB_COUNT',
       '-1',
-      '"-1" is not a whole number; expected a whole number from 4 to 65536, such as 48',
+      '"-1" is not a whole number; expected a whole number from 4 to 65536, such as 64',
     ],
     [
       'SLUICE_STREAM_STALL_TIMEOUT',
@@ -71,7 +71,7 @@ test('a value is validated even where a more important place overrides it', () =
 });
 
 test('an empty variable counts as not set', () => {
-  assert.equal(loadConfig({ env: { SLUICE_SLAB_COUNT: '' } }).config.slab.count, 48);
+  assert.equal(loadConfig({ env: { SLUICE_SLAB_COUNT: '' } }).config.slab.count, 64);
 });
 
 test('an empty group or entry in the file counts as not set', () => {
