@@ -4,12 +4,16 @@ import type { ProgressDisplay } from './progress.ts';
 
 /** `display` may change later, so it is asked for at each message. */
 export function createNoteLogger(display: ProgressDisplay, verbose: boolean): Logger {
+  let last = '';
   const note = (fields: object, message: string) => {
     const { name, reason, ...rest } = fields as { name?: string; reason?: string };
     const subject = name === undefined ? '' : `${name}: `;
     const why = reason === undefined ? '' : ` (${reason})`;
     const more = verbose && Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : '';
-    display.note(`${subject}${message}${why}${more}`);
+    const text = `${subject}${message}${why}${more}`;
+    // A server that stays away would otherwise fill the screen with one sentence.
+    if (text !== last) display.note(text);
+    last = text;
   };
   return { debug: verbose ? note : () => {}, info: note, warn: note, error: note };
 }

@@ -113,9 +113,11 @@ export class Channel {
     if (failure instanceof TransferError) return failure;
     if (!('metadata' in failure)) return TransferError.from(failure);
     const error = errorOfStatus(failure as ServiceError);
-    if (error.code !== 'UNAVAILABLE' || this.hasConnected || sentBySluice(failure as ServiceError))
-      return error;
-    return this.unreachable(failure as ServiceError);
+    if (error.code !== 'UNAVAILABLE' || sentBySluice(failure as ServiceError)) return error;
+    if (!this.hasConnected) return this.unreachable(failure as ServiceError);
+    return new TransferError('UNAVAILABLE', connectProblem(failure as ServiceError) ?? error.message, {
+      cause: failure,
+    });
   }
 
   /** UNAVAILABLE for a server that cannot be connected to. */

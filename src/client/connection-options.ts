@@ -2,7 +2,8 @@
  * How a connection is made: credentials and the channel options of grpc-js.
  * Plaintext leaves this machine only when the caller asked for it.
  */
-import { ChannelCredentials, type ChannelOptions } from '@grpc/grpc-js';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { ChannelCredentials, type ChannelOptions, type VerifyOptions } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
 import { KIB } from '../base/units.ts';
@@ -12,6 +13,12 @@ import type { Target } from './target.ts';
 
 /** Beside the chunk a message holds header fields, or a file's identity: names and numbers. */
 const MAX_MESSAGE_BYTES = MAX_RECEIVED_CHUNK_BYTES + 64 * KIB;
+
+/**
+ * TLS names a server only by a host name (RFC 6066), and Node 26 refuses an
+ * address there; grpc-js always names one. This name exists nowhere (RFC 2606).
+ */
+const NAME_OF_AN_ADDRESS = 'ip-address.invalid';
 
 /** Throws INVALID_ARGUMENT when `tls` and `insecure` contradict each other. */
 export function usesTls(target: Target, options: ResolvedOptions): boolean {
@@ -28,15 +35,31 @@ export function credentialsFor(target: Target, options: ResolvedOptions): Channe
   if (!usesTls(target, options)) return ChannelCredentials.createInsecure();
   const { ca, cert, key } = typeof options.tls === 'object' ? options.tls : {};
   try {
-    return ChannelCredentials.createSsl(ca ?? null, key ?? null, cert ?? null);
+    return ChannelCredentials.createSsl(
+      ca ?? null,
+      key ?? null,
+      cert ?? null,
+      verifyOptions(target, options),
+    );
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new TransferError('INVALID_ARGUMENT', `tls: the PEM material cannot be used: ${reason}`, { cause });
   }
 }
 
+/** A server that is called by its address proves that it is that address. */
+function verifyOptions(target: Target, options: ResolvedOptions): VerifyOptions {
+  const { ip } = target;
+  if (ip === undefined || givenServerName(options) !== undefined) return {};
+  return { checkServerIdentity: (_name: string, cert: PeerCertificate) => checkServerIdentity(ip, cert) };
+}
+
+function givenServerName(options: ResolvedOptions): string | undefined {
+  return typeof options.tls === 'object' ? options.tls.serverName : undefined;
+}
+
 export function channelOptions(target: Target, options: ResolvedOptions): ChannelOptions {
-  const serverName = typeof options.tls === 'object' ? options.tls.serverName : undefined;
+  const serverName = givenServerName(options);
   return {
     'grpc-node.flow_control_window': options.windowBytes,
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -49,8 +72,11 @@ export function channelOptions(target: Target, options: ResolvedOptions): Channe
     'grpc.use_local_subchannel_pool': options.ownConnection ? 1 : 0,
     // A proxy from the environment cannot reach this machine's loopback.
     ...(target.isLocal ? { 'grpc.enable_http_proxy': 0 } : {}),
-    ...(serverName === undefined
-      ? {}
-      : { 'grpc.ssl_target_name_override': serverName, 'grpc.default_authority': serverName }),
+    ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),
+    ...nameOverride(serverName ?? (target.ip === undefined ? undefined : NAME_OF_AN_ADDRESS)),
   };
+}
+
+function nameOverride(name: string | undefined): ChannelOptions {
+  return name === undefined ? {} : { 'grpc.ssl_target_name_override': name };
 }

@@ -3,7 +3,7 @@
  * and the schemes of grpc-js. Decides what grpc-js is given and whether every
  * address of the target is on this machine.
  */
-import { isIPv6 } from 'node:net';
+import { isIP, isIPv6 } from 'node:net';
 import { TransferError } from '../base/errors.ts';
 import { DEFAULT_PORT } from './limits.ts';
 
@@ -12,6 +12,8 @@ export interface Target {
   readonly address: string;
   /** Bytes to it cannot leave this machine. */
   readonly isLocal: boolean;
+  /** The host, where it is one IP address rather than a name. */
+  readonly ip: string | undefined;
 }
 
 const SCHEME = /^(dns|ipv4|ipv6|unix|unix-abstract):(.*)$/i;
@@ -24,9 +26,10 @@ export function parseTarget(text: string): Target {
   if (scheme === undefined) return parseHostPort(text);
   const rest = schemed?.[2] ?? '';
   if (rest === '') throw malformed(text);
-  if (scheme.startsWith('unix')) return { address: text, isLocal: true };
+  if (scheme.startsWith('unix')) return { address: text, isLocal: true, ip: undefined };
   const hosts = scheme === 'dns' ? [rest.replace(/^\/\/[^/]*\//, '')] : rest.split(',');
-  return { address: text, isLocal: hosts.every((host) => isLoopback(hostOf(host))) };
+  const isLocal = hosts.every((host) => isLoopback(hostOf(host)));
+  return { address: text, isLocal, ip: hosts.length === 1 ? ipOf(hostOf(hosts[0] as string)) : undefined };
 }
 
 function parseHostPort(text: string): Target {
@@ -38,7 +41,11 @@ function parseHostPort(text: string): Target {
     throw malformed(text);
   }
   const bracketed = isIPv6(host) ? `[${host}]` : host;
-  return { address: `${bracketed}:${port ?? DEFAULT_PORT}`, isLocal: isLoopback(host) };
+  return { address: `${bracketed}:${port ?? DEFAULT_PORT}`, isLocal: isLoopback(host), ip: ipOf(host) };
+}
+
+function ipOf(host: string): string | undefined {
+  return isIP(host) === 0 ? undefined : host;
 }
 
 function hostOf(hostPort: string): string {

@@ -108,7 +108,7 @@ export class Engine {
   jobBytes(gzips: boolean, chunkBytes: number): number {
     const messages = Math.min(MAX_MESSAGES_PER_SLAB * chunkBytes, this.options.slabBytes);
     if (!gzips) return messages;
-    return Math.min(messages, Math.max(chunkBytes, this.#gzipBytesPerMs * TARGET_JOB_MS));
+    return Math.min(messages, Math.max(chunkBytes, Math.floor(this.#gzipBytesPerMs * TARGET_JOB_MS)));
   }
 
   // What transfers tell the engine.

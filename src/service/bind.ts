@@ -47,7 +47,7 @@ function unary<Request extends { fileName: string }, Response>(
   handle: (context: ServiceContext, request: Request) => Promise<Response>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
-    const facts: RequestFacts = { name: call.request.fileName };
+    const facts: RequestFacts = { file: call.request.fileName };
     const log = new RequestLog(context.logger, method, call.getPeer(), facts);
     context.calls.begin();
     handle(context, call.request)
@@ -70,7 +70,7 @@ function streaming<Request, Response>(
 ): (call: ServerWritableStream<Request, Response>) => void {
   return (grpcCall) => {
     const call = new BulkCall<Request, Response>(grpcCall, context.zeroCopy, context.stallTimeoutMs);
-    const facts: RequestFacts = { name: nameOf(call.request) };
+    const facts: RequestFacts = { file: nameOf(call.request) };
     const log = new RequestLog(context.logger, method, grpcCall.getPeer(), facts);
     context.calls.begin();
     call.onClose(() => context.calls.end());

@@ -23,7 +23,8 @@ export interface ServiceContext {
 
 /** What a handler reports for the request log. */
 export interface RequestFacts {
-  name: string;
+  /** The name asked for; `name` would be the logger's own in pino's lines. */
+  file: string;
   start?: number;
   rawBytes?: number;
   wireBytes?: number;

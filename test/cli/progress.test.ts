@@ -132,7 +132,7 @@ test('the bar shows the state, writes results above itself and gives the cursor 
   bar.note('b.bin: done');
   bar.close();
   bar.close();
-  const text = (terminal.read() as Buffer).toString();
+  const text = writtenTo(terminal);
   assert.ok(
     text.includes('50 %, 50.0 MiB of 100 MiB, 10.0 MiB/s, 5s left, 25.0 MiB were already there'),
     text,
@@ -157,6 +157,12 @@ function shownBy(
   const display = create(stream, () => nowMs);
   for (; nowMs < seconds * 1000; nowMs += 100) display.show(snapshot(changes));
   display.close();
-  const text = (stream.read() as Buffer | null)?.toString() ?? '';
-  return text.split('\n').slice(0, -1);
+  return writtenTo(stream).split('\n').slice(0, -1);
+}
+
+/** Node 26 reads one piece at a time. */
+function writtenTo(stream: PassThrough): string {
+  let text = '';
+  for (let piece = stream.read(); piece !== null; piece = stream.read()) text += String(piece);
+  return text;
 }

@@ -111,6 +111,16 @@ test('speaks TLS to a server whose authority it trusts', async (t) => {
   assert.equal(await client.getFileSize('a'), 42);
 });
 
+test('speaks TLS to a server that is called by an address its certificate names, and to no other', async (t) => {
+  const { address, ca } = await startTlsServer(t);
+  const at = (ip: string) => clientOf(t, address.replace('localhost', ip), { tls: { ca } });
+  assert.equal(await at('127.0.0.2').getFileSize('a'), 42);
+  assert.match(
+    (await failureOf(at('127.0.0.1').getFileSize('a'))).message,
+    /127\.0\.0\.1 is not in the cert's list/,
+  );
+});
+
 test('does not speak TLS to a server whose authority it does not know', async (t) => {
   const { address } = await startTlsServer(t);
   const failure = await failureOf(clientOf(t, address, { tls: true }).getFileSize('a'));

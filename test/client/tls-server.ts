@@ -1,4 +1,4 @@
-/** A gRPC server with a certificate for `sluice.test`, made with openssl for the one test. */
+/** A gRPC server with a certificate for `sluice.test` and 127.0.0.2, made with openssl for the one test. */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,7 +12,7 @@ export async function startTlsServer(t: TestContext): Promise<{ address: string;
   const directory = await scratchDirectory(t);
   const [key, cert] = [join(directory, 'key.pem'), join(directory, 'cert.pem')];
   const args = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -subj /CN=sluice.test';
-  const names = ['-addext', 'subjectAltName=DNS:sluice.test', '-keyout', key, '-out', cert];
+  const names = ['-addext', 'subjectAltName=DNS:sluice.test,IP:127.0.0.2', '-keyout', key, '-out', cert];
   execFileSync('openssl', [...args.split(' '), ...names], { stdio: 'ignore' });
   const ca = readFileSync(cert);
   const server = new Server();
@@ -21,7 +21,7 @@ export async function startTlsServer(t: TestContext): Promise<{ address: string;
   });
   const credentials = ServerCredentials.createSsl(null, [{ private_key: readFileSync(key), cert_chain: ca }]);
   const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync('127.0.0.1:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
+    server.bindAsync('0.0.0.0:0', credentials, (error, bound) => (error ? reject(error) : resolve(bound)));
   });
   t.after(() => server.forceShutdown());
   return { address: `localhost:${port}`, ca };
