@@ -2,7 +2,7 @@
  * Who gets the next job: deficit round robin by bytes (Shreedhar and Varghese,
  * SIGCOMM 1995) over the transfers that want one.
  *
- * Invariant: at most `maxOutstanding` jobs are posted and unanswered, so the
+ * Invariant: no job is posted while `maxOutstanding` are unanswered, so the
  * queue is here, where it can be fair, and not in the pool.
  */
 
@@ -18,7 +18,7 @@ export interface Schedulable {
 }
 
 export class Scheduler {
-  readonly #maxOutstanding: number;
+  #maxOutstanding: number;
   readonly #quantumBytes: number;
   /**
    * In the order of turns. Not a Set: adding and deleting for each job makes V8
@@ -31,6 +31,11 @@ export class Scheduler {
   constructor(maxOutstanding: number, quantumBytes: number) {
     this.#maxOutstanding = maxOutstanding;
     this.#quantumBytes = quantumBytes;
+  }
+
+  /** From the next dispatch on. */
+  limitTo(maxOutstanding: number): void {
+    this.#maxOutstanding = maxOutstanding;
   }
 
   get outstanding(): number {
