@@ -29,6 +29,16 @@ const TARGETS: [text: string, address: string, isLocal: boolean][] = [
 
 for (const [text, address, isLocal] of TARGETS) {
   test(`reads ${text} as ${address}, ${isLocal ? 'on' : 'not on'} this machine`, () => {
-    assert.deepEqual(parseTarget(text), { address, isLocal });
+    const target = parseTarget(text);
+    assert.equal(target.address, address);
+    assert.equal(target.isLocal, isLocal);
   });
 }
+
+test('tells an address from a name, and several addresses from one', () => {
+  const ips = ['10.0.0.1:80', '[::1]:80', '::1', 'ipv4:127.0.0.2:2'].map((text) => parseTarget(text).ip);
+  assert.deepEqual(ips, ['10.0.0.1', '::1', '::1', '127.0.0.2']);
+  for (const text of ['example.org:80', '127.0.0.1.example.org', 'unix:/a', 'ipv4:127.0.0.1:1,10.0.0.1:2']) {
+    assert.equal(parseTarget(text).ip, undefined);
+  }
+});
