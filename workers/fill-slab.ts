@@ -12,7 +12,7 @@ import { constants, gzipSync } from 'node:zlib';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
 import type { FilledRun, FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from '../src/engine/job.ts';
-import { cancelWord, threadWord } from '../src/engine/job.ts';
+import { cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from '../src/engine/job.ts';
 import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wire/chunk-header.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 
@@ -43,6 +43,7 @@ function fill(job: FillJob): FillResult {
   const startMs = performance.now();
   const gainless = job.gzipLevel > 0 && job.probe && !probe(job);
   const result = job.gzipLevel > 0 && !gainless ? fillCompressed(job) : fillIdentity(job);
+  if (isCancelled(job)) return { kind: 'cancelled' };
   if (result.kind === 'filled') {
     result.workMs = performance.now() - startMs;
     if (gainless) result.incompressible = true;
@@ -180,7 +181,9 @@ function filled(job: FillJob, runBytes: number, crc: number): FilledRun {
 }
 
 function isCancelled(job: FillJob): boolean {
-  return Atomics.load(control, cancelWord(job.slab)) !== 0;
+  const word = Atomics.load(control, cancelWord(job.slab));
+  if (word === JOB_CRASH) process.exit(1);
+  return word === JOB_CANCELLED;
 }
 
 /**

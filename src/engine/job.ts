@@ -5,8 +5,14 @@
  * job names. `control` holds, for each slab, two 32-bit words:
  *
  *   2 × slab      the id of the thread that is working in the slab, 0 for none
- *   2 × slab + 1  non-zero: nobody wants the result any more, stop between chunks
+ *   2 × slab + 1  0 to go on; JOB_CANCELLED or JOB_CRASH, seen between chunks
  */
+
+/** Nobody wants the result any more. */
+export const JOB_CANCELLED = 1;
+
+/** The thread ends at once, as in a crash: how tests see to what happens then. */
+export const JOB_CRASH = 2;
 
 /** `workerData` of every pool thread. */
 export interface WorkerSetup {

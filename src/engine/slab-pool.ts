@@ -9,7 +9,7 @@
  */
 import assert from 'node:assert/strict';
 import { SLAB_HEADER_ROOM_BYTES } from '../base/limits.ts';
-import { CONTROL_WORDS_PER_SLAB, cancelWord, threadWord } from './job.ts';
+import { CONTROL_WORDS_PER_SLAB, cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from './job.ts';
 
 /**
  * leased: a job fills it, or its run waits to be sent. sending: the kernel or
@@ -73,7 +73,12 @@ export class SlabPool {
 
   /** Asks the job in the slab to stop at its next chunk. */
   cancelJob(slab: number): void {
-    Atomics.store(this.#words, cancelWord(slab), 1);
+    Atomics.store(this.#words, cancelWord(slab), JOB_CANCELLED);
+  }
+
+  /** Has the thread that works in the slab end at its next chunk; for tests. */
+  crashJob(slab: number): void {
+    Atomics.store(this.#words, cancelWord(slab), JOB_CRASH);
   }
 
   /** For `Lease` only. */

@@ -23,7 +23,7 @@ const WORKER_YOUNG_GENERATION_MIB = 3;
 /** How long a missing thread waits for its replacement: a worker file that cannot start must not busy the machine. */
 const REPLACE_DELAY_MS = 100;
 
-/** What threads get to end at `stop` before it gives up on them. */
+/** What jobs get to end at `stop`, and then threads, before it gives up on them. */
 const STOP_TIMEOUT_MS = 5_000;
 
 /** The thread died under the job; the job can be posted again in another slab. */
@@ -36,6 +36,10 @@ export class WorkerDied extends Error {
     super('a worker thread died', { cause });
     this.untouched = untouched;
   }
+}
+
+function patience(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
 }
 
 export interface WorkerPoolOptions {
@@ -52,6 +56,8 @@ export class WorkerPool {
   /** Every thread that ever ran, by id, until it has exited. */
   readonly #exits = new Map<number, Promise<void>>();
   readonly #known = new WeakSet<Worker>();
+  /** Jobs posted and not answered. */
+  readonly #unanswered = new Set<Promise<FillResult>>();
   #isStopping = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -96,22 +102,38 @@ export class WorkerPool {
 
   /** Runs one job. Throws `WorkerDied` only. */
   async fill(job: FillJob): Promise<FillResult> {
+    const answer = this.#piscina.run(job) as Promise<FillResult>;
+    this.#unanswered.add(answer);
     try {
-      return (await this.#piscina.run(job)) as FillResult;
+      return await answer;
     } catch (cause) {
       throw new WorkerDied(this.#untouched(job.slab), cause);
+    } finally {
+      this.#unanswered.delete(answer);
     }
   }
 
-  /** Ends the threads; the caller has seen all its jobs end, or does not care any more. */
+  /**
+   * Ends the threads, once their jobs have ended: Node aborts the process when
+   * a thread is terminated while it makes a zlib handle. The caller posts no
+   * more and has cancelled what it can.
+   */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    const timedOut = new Promise<void>((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
-    await Promise.race([this.#piscina.destroy(), timedOut]);
+    await Promise.race([Promise.allSettled(this.#unanswered), patience()]);
+    await Promise.race([this.#piscina.destroy(), patience()]);
   }
 
-  /** Kills one thread as a crash would; for tests of what happens then. */
+  /** Kills one thread as a crash would, at work if one is; for tests of what happens then. */
   async killThread(): Promise<void> {
+    for (let slab = 0; slab < this.#slabs.count; slab++) {
+      // A dead thread's id stays in its slab, but not among the exits to come.
+      const exited = this.#exits.get(this.#slabs.threadIn(slab));
+      if (exited === undefined) continue;
+      this.#slabs.crashJob(slab);
+      await exited;
+      return;
+    }
     await this.#piscina.threads[0]?.terminate();
   }
 
