@@ -5,7 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { KIB, MIB } from '../base/units.ts';
+import { GIB, KIB, MIB } from '../base/units.ts';
 import { bytes, choice, count, durationMs, flag, group, text } from './setting-kinds.ts';
 
 const DAY_MS = 86_400_000;
@@ -16,6 +16,7 @@ const schemaShape = {
     'Where to accept calls: host:port, [ipv6]:port, :port (all addresses) or unix:/path. Port 0 picks a free one.',
   ),
   root: text('.', 'The directory to serve.'),
+  writable: flag(false, 'Accept uploads and deletes. Without it the directory is only read.'),
   insecure: flag(false, 'Accept calls without TLS on addresses other than loopback.'),
   tls: group({
     cert: text('', 'PEM file with the certificate chain of the server. With tls.key it turns TLS on.'),
@@ -80,6 +81,41 @@ const schemaShape = {
       'How long an ended stalled stream may still deliver its status before it is reset.',
     ),
   }),
+  uploads: group({
+    sync: choice(
+      'batched',
+      ['always', 'batched', 'none'],
+      'When received bytes are made durable. always: at once, behind each write to the disk; batched: after uploads.syncBytes or uploads.syncInterval, and at the end of each call; what was acknowledged survives power loss with both. none: never; a killed server loses nothing, a power cut may.',
+    ),
+    syncBytes: bytes(64 * MIB, MIB, 16 * GIB, 'batched: bytes of one upload that are made durable together.'),
+    syncInterval: durationMs(1_000, 10, DAY_MS, 'batched: the longest that received bytes wait for it.'),
+    window: bytes(
+      512 * KIB,
+      65_535,
+      64 * MIB,
+      'Receive window of each stream: what a sender may have on its way. At least bandwidth × round trip.',
+    ),
+    expiry: durationMs(
+      DAY_MS,
+      1_000,
+      365 * DAY_MS,
+      'An upload that got no byte for this long is discarded; so is the memory of a finished one.',
+    ),
+    maxSize: bytes(0, 0, Number.MAX_SAFE_INTEGER, 'The largest file an upload may become; 0 for no limit.'),
+    maxTotalSize: bytes(
+      0,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      'What all unfinished uploads may take together: their declared size, or what they have received; 0 for no limit.',
+    ),
+    minFree: bytes(
+      256 * MIB,
+      0,
+      Number.MAX_SAFE_INTEGER,
+      'Free space that uploads leave on the disk; without it they get RESOURCE_EXHAUSTED.',
+    ),
+    maxOpen: count(1_000, 1, 1_000_000, 'Unfinished uploads at the same time.'),
+  }),
   compression: group({
     mode: choice(
       'auto',
@@ -91,6 +127,12 @@ const schemaShape = {
   }),
   limits: group({
     streams: count(1024, 1, 1_000_000, 'Transfers at the same time; further ones get RESOURCE_EXHAUSTED.'),
+    uploadStreams: count(
+      256,
+      1,
+      100_000,
+      'UploadFile calls at the same time; further ones get RESOURCE_EXHAUSTED.',
+    ),
     connections: count(1024, 1, 1_000_000, 'Connections at the same time; further ones are closed at once.'),
     streamsPerConnection: count(
       256,

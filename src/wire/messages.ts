@@ -85,3 +85,101 @@ export interface ListEntry {
   /** Empty for a directory. */
   version: string;
 }
+
+export type OverwriteWish =
+  | 'OVERWRITE_UNSPECIFIED'
+  | 'OVERWRITE_NEVER'
+  | 'OVERWRITE_ALWAYS'
+  | 'OVERWRITE_VERSION';
+
+/** What is known of a whole file before it is there. */
+export interface Expected {
+  /** Bytes. */
+  size?: number;
+  crc32?: number;
+  /** 32 bytes, or none when it is not known. */
+  sha256: Uint8Array;
+}
+
+export interface StartUploadRequest {
+  fileName: string;
+  expected: Expected | null;
+  /** A number when the peer sent a value this version does not know. */
+  overwrite: OverwriteWish | number;
+  ifMatch: string;
+}
+
+export interface StartUploadResponse {
+  uploadId: string;
+  /** Bytes, as sent and decompressed. */
+  maxChunkSize: number;
+  /** Milliseconds since the epoch. */
+  expiresMs: number;
+  acceptedCodecs: (Codec | number)[];
+}
+
+export interface UploadFileRequest {
+  chunk: Uint8Array;
+  compressed: boolean;
+  /** Absent: where the chunk before it ended. */
+  offset?: number;
+  rawSize: number;
+  crc32?: number;
+  uploadId: string;
+  start: StartUploadRequest | null;
+  finish: boolean;
+  expected: Expected | null;
+}
+
+export interface UploadFileResponse {
+  uploadId: string;
+  committedSize: number;
+  file: FileInfo | null;
+}
+
+export interface GetUploadStatusRequest {
+  uploadId: string;
+  /** Empty: of any file. */
+  fileName: string;
+  sync: boolean;
+}
+
+/** The half-open range `[start, end)`. */
+export interface Part {
+  start: number;
+  end: number;
+}
+
+export interface GetUploadStatusResponse {
+  fileName: string;
+  committedSize: number;
+  parts: Part[];
+  expectedSize?: number;
+  complete: boolean;
+  file: FileInfo | null;
+  expiresMs: number;
+}
+
+export interface FinishUploadRequest {
+  uploadId: string;
+  fileName: string;
+  expected: Expected | null;
+}
+
+export interface FinishUploadResponse {
+  file: FileInfo | null;
+}
+
+export interface AbortUploadRequest {
+  uploadId: string;
+}
+
+export type AbortUploadResponse = Record<never, never>;
+
+export interface DeleteFileRequest {
+  fileName: string;
+  /** Empty: any version. */
+  ifMatch: string;
+}
+
+export type DeleteFileResponse = Record<never, never>;

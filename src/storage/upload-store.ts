@@ -1,0 +1,121 @@
+/**
+ * The seam to storage for writers: resumable uploads and deletes. What stands
+ * behind it keeps every promise about durability; nothing above knows how.
+ *
+ * The life of an upload:
+ *
+ *   start ──▶ open ──finish──▶ finished ──expiry──▶ gone
+ *               └──abort, expiry──▶ gone
+ *
+ * Invariants: the committed size never decreases while the upload lives. The
+ * file appears under its name only by `finish`, whole. An upload survives the
+ * death of the process at any moment; it then has at least what was committed.
+ */
+import type { FileIdentity } from './store.ts';
+
+/** What must be under the name when an upload is finished, or a file deleted. */
+export type WriteCondition =
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'any' }
+  | { readonly kind: 'version'; readonly version: string };
+
+/** What is known of the whole; what is given is checked before the file gets its name. */
+export interface ExpectedContent {
+  /** Bytes. */
+  readonly size?: number;
+  readonly crc32?: number;
+  /** 32 bytes. */
+  readonly sha256?: Uint8Array;
+}
+
+export interface UploadSpec {
+  readonly name: string;
+  readonly expected: ExpectedContent;
+  readonly condition: WriteCondition;
+}
+
+/** The half-open range `[start, end)` of a file. */
+export interface ByteRange {
+  readonly start: number;
+  readonly end: number;
+}
+
+/** Bytes that were written to the descriptor of an upload, as they were sent. */
+export interface WrittenRange extends ByteRange {
+  /** CRC-32 of the bytes. */
+  readonly crc32: number;
+}
+
+export interface UploadState {
+  /** The size of the durable part that begins at 0. */
+  readonly committedSize: number;
+  /** All durable ranges, ascending, with gaps between them. */
+  readonly parts: readonly ByteRange[];
+  readonly expectedSize: number | undefined;
+  /** What the file is, once the upload is finished. */
+  readonly file: FileIdentity | undefined;
+  /** Milliseconds since the epoch. */
+  readonly expiresMs: number;
+}
+
+/** The right to write to an upload's bytes; keeps its descriptor open. */
+export interface UploadWriter {
+  /** A descriptor that worker threads may `pwrite` until `close`. */
+  readonly fd: number;
+  /** Closes once, after the last job that writes to it has ended; safe to call twice. */
+  close(): Promise<void>;
+}
+
+export interface Upload {
+  readonly id: string;
+  readonly name: string;
+  readonly expectedSize: number | undefined;
+  state(): UploadState;
+  /**
+   * @param onFailed called at most once, when bytes that were written cannot be made durable, the
+   *   upload was aborted or has expired: the writer must stop and close. Nothing is committed from then on.
+   * @throws TransferError UPLOAD_NOT_FOUND, DISK_FULL, RESOURCE_EXHAUSTED, READ_ONLY, WRITE_FAILED
+   */
+  openWriter(onFailed: (error: Error) => void): Promise<UploadWriter>;
+  /**
+   * The end of the written range, durable or not, that `offset` lies in; `offset` itself where
+   * nothing is. A sender's bytes up to there may be skipped: they are there, and checked.
+   */
+  writtenEnd(offset: number): number;
+  /**
+   * Whether `bytes` more bytes at `offset` are acceptable.
+   *
+   * @throws TransferError TOO_LARGE (limit of a file), CONTENT_MISMATCH (beyond the declared size),
+   *   DISK_FULL (limit of all uploads, free space), RESOURCE_EXHAUSTED (too many separate parts)
+   */
+  checkRoom(offset: number, bytes: number): void;
+  /** Notes that bytes were written and are as they were sent. They are made durable by the sync policy. */
+  written(range: WrittenRange): void;
+  /** Makes everything noted until now durable. Throws WRITE_FAILED, DISK_FULL; never tried again on the same bytes. */
+  sync(): Promise<void>;
+  /**
+   * Checks length and checksums, makes the file durable and gives it its name. Once it has succeeded,
+   * every further call has the same result.
+   *
+   * @throws TransferError CONTENT_MISMATCH (the upload stays as it is), ALREADY_EXISTS, VERSION_MISMATCH,
+   *   NOT_A_FILE (the name is a directory), WRITE_FAILED, DISK_FULL, PERMISSION_DENIED, UPLOAD_NOT_FOUND
+   */
+  finish(expected: ExpectedContent): Promise<FileIdentity>;
+  /** Discards it; OK when it is gone already. Throws INVALID_ARGUMENT when it is finished: delete the file instead. */
+  abort(): Promise<void>;
+}
+
+/** All methods throw `TransferError`; besides what is listed: INVALID_NAME, READ_ONLY. */
+export interface UploadStore {
+  /**
+   * @throws ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE where that is plain already; TOO_LARGE, DISK_FULL,
+   *   RESOURCE_EXHAUSTED (too many uploads)
+   */
+  start(spec: UploadSpec): Promise<Upload>;
+  /** An upload of this or an earlier process. Throws UPLOAD_NOT_FOUND, also for an id that no server ever gave out. */
+  find(id: string): Promise<Upload>;
+  /** Removes a file, durably. Throws NOT_FOUND, NOT_A_FILE, VERSION_MISMATCH. */
+  delete(name: string, condition: WriteCondition): Promise<void>;
+  /** Makes open uploads durable and lets go of them; they can be resumed by a later process. */
+  close(): Promise<void>;
+}
