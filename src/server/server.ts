@@ -16,10 +16,12 @@ import { type Logger, silentLogger } from '../base/logger.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import { Engine, type EngineStats } from '../engine/engine.ts';
+import { directReadsWork } from '../flow/direct-read-test.ts';
 import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
 import { Admission } from '../service/admission.ts';
 import { bindTransferService } from '../service/bind.ts';
 import { CallsUnderWay } from '../service/calls-under-way.ts';
+import { LiveUploads } from '../service/live-uploads.ts';
 import { openLocalStore } from '../storage/local-store.ts';
 import type { Store } from '../storage/store.ts';
 import { reflectedDefinition, SERVICE_NAME } from '../wire/service.ts';
@@ -33,7 +35,7 @@ export interface ServerStats extends EngineStats {
 export interface SluiceServerOptions {
   /** Default: drops everything. */
   logger?: Logger;
-  /** false sends every message through grpc-js' copying path, as where the self-test fails. */
+  /** false sends and receives every message through grpc-js' copying path, as where the self-tests fail. */
   zeroCopy?: boolean;
 }
 
@@ -83,19 +85,33 @@ export class SluiceServer {
     const store = await openLocalStore(config.root);
     const engine = new Engine(engineOptions(config, this.#logger));
     try {
-      const [zeroCopy] = await Promise.all([this.#zeroCopy && zeroCopyWorks(), engine.start()]);
+      const [zeroCopy, directReads] = await Promise.all([
+        this.#zeroCopy && zeroCopyWorks(),
+        this.#zeroCopy && directReadsWork(),
+        engine.start(),
+      ]);
       if (this.#zeroCopy && !zeroCopy) {
         this.#logger.warn({ node: process.version }, 'zero-copy sends do not work here; messages are copied');
+      }
+      if (this.#zeroCopy && !directReads) {
+        this.#logger.warn(
+          { node: process.version },
+          'direct reads do not work here; uploads are copied once more',
+        );
       }
       const grpc = new Server(grpcOptions(config));
       const calls = new CallsUnderWay();
       bindTransferService(grpc, {
         store,
+        uploads: new LiveUploads(store.uploads),
         engine,
-        admission: new Admission(config.limits.streams),
+        admission: new Admission('transfers', config.limits.streams),
+        uploadAdmission: new Admission('uploads', config.limits.uploadStreams),
         calls,
         logger: this.#logger,
         zeroCopy,
+        directReads,
+        uploadWindowBytes: config.uploads.window,
         chunk: config.chunk,
         compression: config.compression,
         stallTimeoutMs: config.stream.stallTimeout,

@@ -17,6 +17,7 @@ import { openRoot } from './root-directory.ts';
 import { SharedResource } from './shared-resource.ts';
 import type { FileIdentity, ListOptions, OpenFile, Store, StoreEntry } from './store.ts';
 import { withSuggestion } from './suggestion.ts';
+import type { UploadStore } from './upload-store.ts';
 
 /**
  * The store of the files below `rootPath`.
@@ -28,11 +29,13 @@ export async function openLocalStore(rootPath: string): Promise<Store> {
 }
 
 export class LocalStore implements Store {
+  readonly uploads: UploadStore | null;
   readonly #root: Root;
   readonly #rootUse: SharedResource;
 
   /** Takes over `root` and closes it. */
-  constructor(root: Root) {
+  constructor(root: Root, uploads: UploadStore | null = null) {
+    this.uploads = uploads;
     this.#root = root;
     this.#rootUse = new SharedResource('the store', () => root.directory.close());
   }
