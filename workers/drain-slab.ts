@@ -98,5 +98,16 @@ function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
   while (done < piece.bytes.length) {
     done += writeSync(fd, piece.bytes, done, piece.bytes.length - done, piece.start + done);
   }
-  written.push({ start: piece.start, end: piece.end, crc32: piece.crc32 });
+  report(piece, written);
+}
+
+/** Ranges that continue each other are one, whatever memory they came from. */
+function report({ start, end, crc32: crc }: Piece, written: WrittenBytes[]): void {
+  const last = written.at(-1);
+  if (last?.end === start) {
+    last.end = end;
+    last.crc32 = combineCrc32(last.crc32, crc, end - start);
+  } else {
+    written.push({ start, end, crc32: crc });
+  }
 }
