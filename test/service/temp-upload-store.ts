@@ -91,6 +91,8 @@ export class TempUpload implements Upload {
   readonly path: string;
   /** Open ones. */
   writers = 0;
+  /** Writers that were ever opened. */
+  openings = 0;
   syncs = 0;
   /** Every range that was reported, as it was. */
   readonly reported: WrittenRange[] = [];
@@ -133,6 +135,7 @@ export class TempUpload implements Upload {
     await this.#store.passed('openWriter');
     const fd = openSync(this.path, existsSync(this.path) ? 'r+' : 'w+');
     this.writers += 1;
+    this.openings += 1;
     this.#onFailed.add(onFailed);
     let isOpen = true;
     return {

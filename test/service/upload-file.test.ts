@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { crc32, gzipSync } from 'node:zlib';
 import { TransferError } from '../../src/base/errors.ts';
 import { mixedBytes, noiseBytes, textBytes } from '../engine/test-engine.ts';
@@ -167,14 +167,17 @@ for (const direct of [true, false]) {
         call.end();
         await until(() => service.sockets.length > 0, 'the connection');
         if (step === 'sync' || step === 'finish') {
-          const upload = await onlyUpload(service);
-          await until(() => upload.reported.length > 0, 'bytes are written');
+          const { reported } = await onlyUpload(service);
+          await until(() => reported.length > 0, 'bytes are written');
         } else {
           await until(() => (service.sockets[0]?.bytesRead ?? 0) > 200, 'the first message');
         }
         call.cancel();
         await within('the call is over', service.calls.none());
         release();
+        const upload = await onlyUpload(service);
+        // One that was cancelled before its upload began opens no writer.
+        await until(() => step === 'start' || upload.openings === 1, 'what was held goes on');
         await service.untilIdle();
       }
     });
@@ -534,7 +537,7 @@ describe('an upload that the store gives up', () => {
 
 describe('a stream that has ended', () => {
   /** A raw stream in the middle of a chunk that arrives in a slab; the rest of it. */
-  async function midChunk(t: TestContext, service: UploadService, name: string) {
+  async function midChunk(service: UploadService, name: string) {
     const stream = service.raw();
     stream.write(framedMessage({ start: { fileName: name }, chunk: Buffer.alloc(1000, 1) }));
     const id = `upload-${service.store.uploads.size + 1}`;
@@ -543,14 +546,13 @@ describe('a stream that has ended', () => {
     const held = service.engine.policy.held;
     stream.write(bytes.subarray(0, 2000));
     await until(() => service.engine.policy.held > held, 'a slab with half a chunk');
-    t.after(() => stream.close());
     return { stream, upload: service.store.uploads.get(id) as TempUpload, rest: bytes.subarray(2000) };
   }
 
   it('writes no byte into a slab that another has by then', async (t) => {
     // One slab to receive into.
     const service = await UploadService.start(t, { engine: { slabCount: 4 } });
-    const ended = await midChunk(t, service, 'ended');
+    const ended = await midChunk(service, 'ended');
     // It stays in its end for as long as the sync takes.
     const release = service.store.hold('sync');
     ended.upload.fail(new TransferError('WRITE_FAILED', 'the disk is gone'));
@@ -575,6 +577,7 @@ describe('a stream that has ended', () => {
     const { status, details } = await within('the response', end);
     assert.equal(status, 'OK', details);
     assertFile(service, text);
+    ended.stream.close();
     await service.untilIdle();
   });
 });
