@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { crc32, gzipSync } from 'node:zlib';
+import { crc32 } from 'node:zlib';
 import { TransferError } from '../../src/base/errors.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../../src/base/limits.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
@@ -10,7 +10,7 @@ import type { DrainJob } from '../../src/engine/job.ts';
 import { Random, seedOf } from '../support/seed.ts';
 import { within } from '../support/until.ts';
 import { MemorySink } from './memory-sink.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine, textBytes } from './test-engine.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from './test-engine.ts';
 import { type SentChunk, TestSender, targetFile } from './test-sender.ts';
 import { until } from './until.ts';
 
@@ -379,72 +379,84 @@ describe('a sender that stalls', () => {
 });
 
 describe('a thread that dies at work on an upload', () => {
-  /** Jobs of 32 MiB to inflate: long enough to be met at work. */
-  const slow = { threads: 1, slabBytes: 8 * MIB, slabCount: 6, jobsInFlight: 2 };
-  const text = textBytes(32 * MIB);
-  // Made before: while it compresses, the test does not see when a thread is at work.
-  const chunks = Array.from({ length: 8 }, (_, i): SentChunk => {
-    const [start, end] = [i * 4 * MIB, (i + 1) * 4 * MIB];
-    return { start, end, compressed: true, wire: gzipSync(text.subarray(start, end), { level: 1 }) };
-  });
+  const CHUNK_BYTES = 32 * KIB;
 
-  /** Kills the thread at work; false when there is no more work. */
-  async function killAtWork(engine: Engine, isOver: () => boolean, killed: Set<number>): Promise<boolean> {
-    const slabs = Array.from({ length: engine.slabs.count }, (_, slab) => slab);
-    const atWork = () =>
-      slabs.map((slab) => engine.slabs.threadIn(slab)).find((id) => id !== 0 && !killed.has(id));
-    await until(() => isOver() || atWork() !== undefined, 'a thread at work');
-    if (isOver()) return false;
-    killed.add(atWork() ?? 0);
-    await engine.workers.killThread();
-    return true;
+  /** An engine whose first `crashes` jobs of uploads end their threads, and how many there were. */
+  async function crashing(t: TestContext, crashes: number): Promise<{ engine: Engine; jobs: () => number }> {
+    const engine = await startEngine(t, FEW);
+    const drain = engine.workers.drain.bind(engine.workers);
+    let jobs = 0;
+    engine.workers.drain = (job) => {
+      jobs += 1;
+      if (jobs <= crashes) engine.slabs.crashJob(job.slab);
+      return drain(job);
+    };
+    return { engine, jobs: () => jobs };
   }
 
-  async function begun(t: TestContext) {
-    const engine = await startEngine(t, slow);
-    const file = targetFile(t);
-    const sender = new TestSender(engine, file, text);
-    let isOver = false;
-    const sending = (async () => {
-      for (const chunk of chunks) {
-        if (!(await sender.send(chunk))) break;
-      }
-      await sender.intake.flush();
-    })().finally(() => {
-      isOver = true;
-    });
-    sending.catch(() => {}); // Awaited later.
-    return { engine, file, sender, sending, isOver: () => isOver };
+  async function sendAll(sender: TestSender): Promise<void> {
+    for (let start = 0; start < MIB; start += CHUNK_BYTES) {
+      if (!(await sender.send({ start, end: start + CHUNK_BYTES }))) break;
+    }
+    await sender.intake.flush();
   }
 
   it('costs it a job and no byte', async (t) => {
-    const { engine, file, sender, sending, isOver } = await begun(t);
-    const killed = new Set<number>();
-    assert.ok(await killAtWork(engine, isOver, killed));
-    assert.ok(await killAtWork(engine, isOver, killed));
-    await within('the upload', sending);
-    assert.ok(file.bytes().equals(text));
-    assert.equal(sender.intake.writtenBytes, text.length);
+    const { engine, jobs } = await crashing(t, 2);
+    const file = targetFile(t);
+    const sender = new TestSender(engine, file, source);
+    await within('the upload', sendAll(sender));
+    assert.ok(file.bytes().equals(source));
+    assertRanges(sender, MIB);
+    assert.ok(jobs() > 2);
     await sender.intake.close();
     await assertIdle(engine);
   });
 
+  it('costs others nothing', async (t) => {
+    const { engine } = await crashing(t, 4);
+    const uploads = Array.from({ length: 5 }, async () => {
+      const file = targetFile(t);
+      const sender = new TestSender(engine, file, source);
+      await sendAll(sender);
+      assert.ok(file.bytes().equals(source));
+      await sender.intake.close();
+    });
+    await within('all uploads', Promise.all(uploads));
+    await assertIdle(engine);
+  });
+
   it('again and again ends it with INTERNAL', async (t) => {
-    const { engine, sender, sending, isOver } = await begun(t);
-    const killed = new Set<number>();
-    while (await killAtWork(engine, isOver, killed));
-    await assert.rejects(sending, { code: 'INTERNAL', message: /dying/ });
+    const { engine } = await crashing(t, Number.POSITIVE_INFINITY);
+    const sender = new TestSender(engine, targetFile(t), source);
+    await assert.rejects(within('the end', sendAll(sender)), { code: 'INTERNAL', message: /dying/ });
     await sender.intake.close();
     await assertIdle(engine);
   });
 
   it('when the upload is over already loses no slab', async (t) => {
-    const { engine, sender, sending, isOver } = await begun(t);
-    const killing = killAtWork(engine, isOver, new Set());
-    await until(() => engine.slabs.threadIn(0) + engine.slabs.threadIn(1) !== 0, 'a thread at work');
-    await killing;
+    const { engine } = await crashing(t, 1);
+    const sender = new TestSender(engine, targetFile(t), source);
+    await sender.send({ start: 0, end: CHUNK_BYTES });
+    await until(() => engine.stats().jobsOutstanding === 1, 'the job');
+    await within('the close', sender.intake.close());
+    await assertIdle(engine);
+  });
+
+  it('in the middle of its writes costs no byte', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const file = targetFile(t);
+    const sender = new TestSender(engine, file, source);
+    const sending = sendAll(sender);
+    for (let kills = 0; kills < 3; kills++) {
+      const seen = sender.ranges.length;
+      await until(() => sender.ranges.length > seen || sender.intake.writtenBytes === MIB, 'more is written');
+      await engine.workers.killThread();
+    }
+    await within('the upload', sending);
+    assert.ok(file.bytes().equals(source));
+    assertRanges(sender, MIB);
     await sender.intake.close();
-    await assert.rejects(sending, { code: 'CANCELLED' });
     await assertIdle(engine);
   });
 });
