@@ -201,7 +201,12 @@ export class Engine {
   }
 
   dispatch(): void {
-    this.#grantSoon();
+    // Slabs that came back go to uploads first; jobs are posted behind that.
+    if (this.#wantRoom.length > 0 && this.#maySlabReceive) this.#grantSoon();
+    else this.#dispatchJobs();
+  }
+
+  #dispatchJobs(): void {
     // From within the start of a job: the round that runs sees what was added.
     if (this.#isDispatching) return;
     this.#isDispatching = true;
@@ -245,10 +250,11 @@ export class Engine {
     queueMicrotask(() => {
       this.#grantsSoon = false;
       this.#grantRoom();
+      this.#dispatchJobs();
     });
   }
 
-  /** Slabs that came back go to uploads first: they may have at most half while somebody downloads. */
+  /** Uploads may have at most half of the slabs while somebody downloads. */
   #grantRoom(): void {
     // Who is told and still gets none, or wants none, waits behind the others for the next time.
     for (let waiting = this.#wantRoom.length; waiting > 0 && this.#maySlabReceive; waiting--) {

@@ -133,6 +133,8 @@ export class Intake implements Schedulable {
       this.#unpark();
     } else {
       addTo(room.box, chunk);
+      // Most chunks of a stream have one size.
+      if (!this.#fits(room.box, chunk.wireBytes)) this.#submit();
     }
   }
 
