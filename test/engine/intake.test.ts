@@ -117,6 +117,36 @@ describe('an intake', () => {
     await assertIdle(engine);
   });
 
+  it('gets on beside downloads that never end, and downloads beside uploads that never do', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const file = sourceFile(t, source);
+    for (const endless of ['downloads', 'uploads']) {
+      let isOver = false;
+      const download = async () => {
+        const sink = new MemorySink('at once');
+        await engine.transfer(requestOf(file), sink).run();
+        assert.ok(sink.received.equals(source));
+      };
+      const upload = async () => {
+        const target = targetFile(t);
+        const sender = new TestSender(engine, target, source);
+        for (let start = 0; start < MIB; start += 32 * KIB)
+          await sender.send({ start, end: start + 32 * KIB });
+        await sender.intake.flush();
+        assert.ok(target.bytes().equals(source));
+        await sender.intake.close();
+      };
+      const [background, subject] = endless === 'downloads' ? [download, upload] : [upload, download];
+      const others = Array.from({ length: 8 }, async () => {
+        while (!isOver) await background();
+      });
+      await within(`what shares with ${endless}`, Promise.all([subject(), subject(), subject()]));
+      isOver = true;
+      await Promise.all(others);
+    }
+    await assertIdle(engine);
+  });
+
   it('gets room while a download’s reader takes nothing, and when that one is cancelled all of it', async (t) => {
     const engine = await startEngine(t, FEW);
     const sink = new MemorySink('by hand');

@@ -516,6 +516,49 @@ describe('several streams', () => {
   });
 });
 
+describe('senders that stall in the middle of a chunk', () => {
+  it('keep no other from sending, and lose no byte themselves', async (t) => {
+    const service = await UploadService.start(t);
+    const chunk = framedMessage({ chunk: content.subarray(1000, 21_000) });
+    const stalled = [1, 2, 3, 4, 5, 6].map((i) => {
+      const stream = service.raw();
+      stream.write(framedMessage({ start: { fileName: `stalled ${i}` }, chunk: content.subarray(0, 1000) }));
+      return stream;
+    });
+    await until(
+      () =>
+        service.store.uploads.size === 6 &&
+        [...service.store.uploads.values()].every((u) => u.reported.length === 1),
+      'first chunks of all',
+    );
+    for (const [i, stream] of stalled.entries()) stream.write(chunk.subarray(0, 500 + 3000 * i));
+    await until(() => service.engine.policy.held === 3, 'all slabs that may be held');
+    const healthy = [{ start: { fileName: 'a/b' } }, ...chunksOf(0, content.length), { finish: true }];
+    assert.equal((await within('the healthy one', service.send(healthy))).status, 'OK');
+    assertFile(service, content);
+    for (const [i, stream] of stalled.entries()) {
+      stream.write(chunk.subarray(500 + 3000 * i));
+      stream.end(framedMessage({ finish: true, expected: { crc32: crc32(content.subarray(0, 21_000)) } }));
+    }
+    await service.untilIdle();
+    for (let i = 1; i <= 6; i++) assertFile(service, content.subarray(0, 21_000), `stalled ${i}`);
+  });
+});
+
+describe('an engine that stops', () => {
+  it('ends uploads with UNAVAILABLE, and what they wrote is committed', async (t) => {
+    const service = await UploadService.start(t);
+    const { call, end } = service.open();
+    for (const message of [{ start: { fileName: 'a' } }, ...chunksOf(0, 200_000)]) call.write(message);
+    const upload = await onlyUpload(service);
+    await until(() => upload.reported.length > 0, 'bytes are written');
+    await service.engine.stop();
+    assert.equal((await within('the end', end)).code, 'UNAVAILABLE');
+    await service.untilIdle();
+    assert.ok(upload.state().committedSize > 0);
+  });
+});
+
 describe('an upload that the store gives up', () => {
   for (const [when, messages] of [
     ['while chunks arrive', [{ chunk: content.subarray(0, 1000) }]],
