@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { crc32, gzipSync } from 'node:zlib';
 import { TransferError } from '../../src/base/errors.ts';
 import { mixedBytes, noiseBytes, textBytes } from '../engine/test-engine.ts';
@@ -17,6 +17,9 @@ import {
 } from './upload-service.ts';
 
 const content = mixedBytes(400_000, 30_000);
+
+/** For tests that need none of their own. */
+const shared = await UploadService.start({ after });
 
 /** `[start, end)` of the content in chunks, the first with its offset. */
 function chunksOf(start: number, end: number, chunkBytes = 50_000): SentMessage[] {
@@ -313,8 +316,8 @@ describe('the offsets of chunks', () => {
     },
   ];
   for (const { what, ranges, size, before = 0, outcome, written } of cases) {
-    it(`${what} ${outcome === 'OK' ? 'are taken' : `are ${outcome[0]}`}`, async (t) => {
-      const service = await UploadService.start(t);
+    it(`${what} ${outcome === 'OK' ? 'are taken' : `are ${outcome[0]}`}`, async () => {
+      const service = shared;
       const upload = await begun(service, size);
       if (before > 0) await service.send(to(upload, chunksOf(0, before)));
       const messages = ranges.map(([start, end]) => ({ chunk: content.subarray(start, end), offset: start }));
@@ -407,8 +410,8 @@ describe('a bad call', () => {
     ],
   ];
   for (const [what, messages, code] of calls) {
-    it(`(${what}) is ${code}`, async (t) => {
-      const service = await UploadService.start(t);
+    it(`(${what}) is ${code}`, async () => {
+      const service = shared;
       service.store.maxBytes = 1000;
       assert.equal((await within('the end', service.send(messages))).code, code);
       await service.untilIdle();
