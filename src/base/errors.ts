@@ -13,7 +13,8 @@ export const ERROR_CODES = {
   NOT_FOUND: 'there is no such file; list the directory to see what there is',
   NOT_A_FILE:
     'the name is a directory, a FIFO, a device or on another file system; only regular files are served',
-  ALREADY_EXISTS: 'a file has that name, and the upload may not replace it; choose another name or overwrite it',
+  ALREADY_EXISTS:
+    'a file has that name, and the upload may not replace it; choose another name or overwrite it',
   UPLOAD_NOT_FOUND: 'there is no such upload: it expired, was aborted or never began; start a new one',
   OUT_OF_RANGE: 'the start lies beyond the end of the file',
   GAP: 'the chunk leaves a gap behind the bytes before it; the message names the offset to send',
@@ -23,7 +24,8 @@ export const ERROR_CODES = {
   TAKEN_OVER: 'a newer stream writes the same range of the upload; ask for the state and resume',
   CONTENT_MISMATCH: 'the uploaded bytes have another length or checksum than was declared; start over',
   RESOURCE_EXHAUSTED: 'a limit of the server is reached; try again later',
-  DISK_FULL: 'the disk of the server is full, or would be below its floor of free space; resume when there is room',
+  DISK_FULL:
+    'the disk of the server is full, or would be below its floor of free space; resume when there is room',
   TOO_LARGE: 'the file is larger than the server or its file system takes',
   READ_ONLY: 'the server takes no uploads and deletes nothing; start it with --writable',
   WRITE_FAILED: 'the server could not store bytes; ask for the state and resume',
