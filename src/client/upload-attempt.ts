@@ -248,13 +248,13 @@ export class UploadAttempt implements Watched {
   }
 
   #onAnswer(failure: ServiceError | null, response: UploadFileResponse | undefined): void {
-    if (failure !== null) return this.fail(this.#errorOf(failure));
-    if (this.#state !== 'awaiting') {
-      return this.fail(new TransferError('PROTOCOL_ERROR', 'the server answered before it had everything'));
+    if (failure !== null) this.fail(this.#errorOf(failure));
+    else if (this.#state === 'sending') this.fail(answeredEarly());
+    else if (this.#state === 'awaiting') {
+      this.#state = 'settled';
+      this.#response = response as UploadFileResponse;
+      this.#settle();
     }
-    this.#state = 'settled';
-    this.#response = response as UploadFileResponse;
-    this.#settle();
   }
 
   #errorOf(failure: ServiceError): TransferError {
@@ -263,6 +263,10 @@ export class UploadAttempt implements Watched {
     if (error.code === 'FILE_CHANGED') return new TransferError('STALLED', error.message, { cause: failure });
     return error;
   }
+}
+
+function answeredEarly(): TransferError {
+  return new TransferError('PROTOCOL_ERROR', 'the server answered before it had everything');
 }
 
 interface ChunkFacts {

@@ -34,7 +34,7 @@ export async function upload(
   const source = await openSource(given, request);
   const progress = new UploadReporter(name, onProgress);
   const records = recordsOf(source, request, channels.target, options);
-  const transfer = new UploadTransfer({ channels, options, request, source, records, progress, signal });
+  const transfer = new UploadTransfer({ channels, options, request, source, records, progress }, signal);
   const file = await transfer.run();
   if (file.size !== source.size) {
     throw new TransferError(
