@@ -28,6 +28,10 @@ export function hintFor(error: TransferError): string | undefined {
       return CONNECTION_HINTS.find(([pattern]) => pattern.test(error.message))?.[1];
     case 'NOT_FOUND':
       return error.message.includes('did you mean') ? undefined : '`sluice ls` shows what there is';
+    case 'READ_ONLY':
+      return '`sluice serve --writable` takes uploads';
+    case 'ALREADY_EXISTS':
+      return 'without --no-overwrite it is replaced';
     case 'NOT_A_FILE':
       return '`sluice get -r` gets a directory with everything below it';
     case 'INTERNAL':

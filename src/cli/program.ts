@@ -9,6 +9,8 @@ import { EXIT_CODES } from './exit-code.ts';
 import { reportFailure } from './failure.ts';
 import { addGetCommand } from './get.ts';
 import { addLsCommand } from './ls.ts';
+import { addPutCommand } from './put.ts';
+import { addRmCommand } from './rm.ts';
 import { addServeCommand } from './serve.ts';
 import { addStatCommand } from './stat.ts';
 
@@ -21,6 +23,7 @@ Examples:
   sluice serve /srv/files                       on 127.0.0.1:50051
   sluice get localhost:50051/disk.iso
   sluice get -r localhost:50051/images -o images
+  sluice put disk.iso localhost:50051/images/
   sluice ls -l localhost:50051
 
 Exit codes:
@@ -54,8 +57,10 @@ function createProgram(): Command {
     .addHelpText('after', HELP_END);
   addServeCommand(program);
   addGetCommand(program);
+  addPutCommand(program);
   addLsCommand(program);
   addStatCommand(program);
+  addRmCommand(program);
   addConfigCommand(program);
   return program;
 }
