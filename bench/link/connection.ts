@@ -64,6 +64,11 @@ export class Connection {
     return this.#halves[direction].lane.passedBytes;
   }
 
+  /** Bytes that wait in either direction. */
+  get waitingBytes(): number {
+    return this.#halves.up.waitingBytes + this.#halves.down.waitingBytes;
+  }
+
   failAt(direction: Direction, fault: Fault): void {
     this.#halves[direction].lane.failAt(fault);
   }

@@ -9,6 +9,7 @@
 import type { Socket } from 'node:net';
 import type { Lane, Receiver } from './lane.ts';
 import type { Line } from './line.ts';
+import { sendQueueEmpty } from './send-queue.ts';
 
 export interface HalfOptions {
   source: Socket;
@@ -17,7 +18,7 @@ export interface HalfOptions {
   queueBytes: number;
   /** The opening parcel has come through. */
   onOpen: () => void;
-  /** A fault has cut this direction; its last bytes are with the system. */
+  /** A fault has cut this direction; its last bytes are with the peer. */
   onCut: () => void;
 }
 
@@ -77,12 +78,20 @@ export class Half implements Receiver {
   }
 
   cut(): void {
-    // The system has taken everything when an empty write behind it is answered.
-    if (this.#target.writable) this.#target.write('', () => this.#onCut());
-    else this.#onCut();
+    const target = this.#target;
+    if (!target.writable) {
+      this.#onCut();
+      return;
+    }
+    target.write('', () => void sendQueueEmpty(target).then(this.#onCut));
+  }
+
+  /** For the rate, for the end of a stall, for the target to take them. */
+  get waitingBytes(): number {
+    return this.lane.backlogBytes + this.#target.writableLength;
   }
 
   get #isFull(): boolean {
-    return this.lane.backlogBytes + this.#target.writableLength >= this.#queueBytes;
+    return this.waitingBytes >= this.#queueBytes;
   }
 }

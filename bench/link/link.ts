@@ -33,6 +33,8 @@ export interface LinkStats {
   /** Bytes that have arrived since the start. */
   upBytes: number;
   downBytes: number;
+  /** Bytes that wait: for the rate, for the end of a stall, for a socket to take them. */
+  waitingBytes: number;
 }
 
 const IDEAL: LineSettings = { delayMs: 0, jitterMs: 0, rateBytesPerSec: Number.POSITIVE_INFINITY };
@@ -128,11 +130,14 @@ export class Link {
   }
 
   stats(): LinkStats {
-    const passedBytes = { ...this.#passedBytes };
+    const { up, down } = this.#passedBytes;
+    const stats = { connections: this.#connections.size, upBytes: up, downBytes: down, waitingBytes: 0 };
     for (const connection of this.#connections) {
-      for (const direction of DIRECTIONS) passedBytes[direction] += connection.passedBytes(direction);
+      stats.upBytes += connection.passedBytes('up');
+      stats.downBytes += connection.passedBytes('down');
+      stats.waitingBytes += connection.waitingBytes;
     }
-    return { connections: this.#connections.size, upBytes: passedBytes.up, downBytes: passedBytes.down };
+    return stats;
   }
 
   /** Breaks all connections and accepts no more; safe to call twice. */

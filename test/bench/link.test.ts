@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { describe, it, type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { type Link, type LinkOptions, startLink } from '../../bench/link/link.ts';
 import { startLinkProcess } from '../../bench/link/link-process.ts';
 import { MIB } from '../../src/base/units.ts';
@@ -62,7 +63,13 @@ describe('the link emulator', () => {
   it('passes a half-close on, and the other half stays open', async (t) => {
     const link = await linkTo(
       t,
-      (socket) => void buffer(socket).then((request) => socket.end(`${request.length} bytes`)),
+      (socket) => {
+        let bytes = 0;
+        socket.on('data', (piece) => {
+          bytes += piece.length;
+        });
+        socket.on('end', () => socket.end(`${bytes} bytes`));
+      },
       { delayMs: 1 },
     );
     const socket = dial(t, link);
@@ -125,26 +132,15 @@ describe('the link emulator', () => {
   });
 
   it('does not read on from a source whose bytes nobody takes', async (t) => {
-    let written = 0;
-    const pour = (socket: Socket) => {
-      const more = () =>
-        socket.write(Buffer.alloc(64 * 1024), () => {
-          written += 64 * 1024;
-          more();
-        });
-      more();
-    };
-    const link = await linkTo(t, pour, { queueBytes: 256 * 1024 });
+    const pour = (socket: Socket) => void socket.write(Buffer.alloc(16 * MIB));
+    const queueBytes = 256 * 1024;
+    const link = await linkTo(t, pour, { queueBytes });
     link.stall('down');
     dial(t, link);
-    // The sender comes to a stop: what the system buffers at the ends, and the queue.
-    let before = -1;
-    await until(() => written > 0, 'the first bytes');
-    while (written !== before) {
-      before = written;
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    assert.ok(written < 32 * MIB, `${written} bytes were taken`);
+    await until(() => link.stats().waitingBytes >= queueBytes, 'a full queue');
+    for (let turn = 0; turn < 100; turn += 1) await setImmediate();
+    const { waitingBytes } = link.stats();
+    assert.ok(waitingBytes < queueBytes + MIB, `${waitingBytes} bytes wait`);
   });
 
   it('resets the client when nothing listens at the target', async (t) => {
