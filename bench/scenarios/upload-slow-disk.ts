@@ -19,7 +19,7 @@ const DISK_BYTES_PER_SEC = 10 * MIB;
 const FILE_BYTES = 16 * MIB;
 
 const RSS_BOUND_BYTES =
-  memoryBoundBytes(configSchema.parse({ limits: { streams: STREAMS, uploadStreams: STREAMS } })).total +
+  memoryBoundBytes(configSchema.parse({ writable: true, limits: { streams: STREAMS, uploadStreams: STREAMS } })).total +
   NODE_BYTES;
 
 export const uploadSlowDisk: Scenario = {
