@@ -5,10 +5,10 @@ import type { Command } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { writeDuration } from '../config/notation.ts';
 import { SluiceServer } from '../server/server.ts';
+import { collectLessOften } from './heap.ts';
 import { Interrupt } from './interrupt.ts';
 import { createLog } from './log.ts';
 import { guardOutput, writeJson, writeLine } from './output.ts';
-import { collectLessOften } from './heap.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
 const EXAMPLES = `
@@ -54,8 +54,12 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   guardOutput(process.stdout);
   const root = resolve(config.root);
   const tls = config.tls.cert !== '';
-  if (options.json === true) await writeJson({ event: 'ready', address, root, tls, readOnly: !config.writable });
-  else await writeLine(`sluice is ready on ${address}, serving ${root} (${config.writable ? 'writable' : 'read-only'})`);
+  if (options.json === true)
+    await writeJson({ event: 'ready', address, root, tls, readOnly: !config.writable });
+  else
+    await writeLine(
+      `sluice is ready on ${address}, serving ${root} (${config.writable ? 'writable' : 'read-only'})`,
+    );
   if (!interrupt.signal.aborted) await once(interrupt.signal, 'abort');
   await server.stop();
   logger.info({}, 'stopped');
