@@ -50,6 +50,11 @@ export class Commits {
     return this.#written;
   }
 
+  /** Whether bytes were forgotten. */
+  get hasFailed(): boolean {
+    return this.#failures > 0;
+  }
+
   note(range: WrittenRange): void {
     this.#written.add(range);
     this.#unsynced.add(range);

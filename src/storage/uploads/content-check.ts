@@ -25,11 +25,21 @@ export function declaredContent(spec: SpecRecord, expected: ExpectedContent): De
 }
 
 /**
- * The size of the file whose bytes are exactly `committed`.
+ * The size of the file whose bytes are exactly `committed`. Where nobody declared
+ * one, it is what there is; unless `mayLackBytes` says that the client may have
+ * sent more than we still have.
  *
  * @throws TransferError CONTENT_MISMATCH when bytes are missing, or length or CRC-32 are others than declared.
  */
-export function checkCommitted(name: string, declared: Declared, committed: CheckedRanges): number {
+export function checkCommitted(
+  name: string,
+  declared: Declared,
+  committed: CheckedRanges,
+  mayLackBytes: boolean,
+): number {
+  if (declared.size === undefined && mayLackBytes) {
+    throw mismatch(name, 'lost bytes before they were durable, or may have; finish it with its size');
+  }
   const size = declared.size ?? committed.end;
   const crc32 = committed.crc32Of(size);
   if (crc32 === undefined) throw lengthMismatch(name, size, committed);

@@ -46,14 +46,20 @@ export class LocalUpload implements Upload {
   readonly #commits: Commits;
   /** Finish and end take turns. */
   readonly #turns = new Exclusive();
+  readonly #isRecovered: boolean;
   readonly #onEnded: (end: UploadEnd) => void;
   #finishing: Promise<FileIdentity> | undefined;
   #touchedMs: number;
   /** Why nothing goes on with this upload; undefined while it does. */
   #end: TransferError | undefined;
 
-  /** `onEnded` runs once, when the upload is finished or gone. */
-  constructor(context: UploadContext, journal: Journal, onEnded: (end: UploadEnd) => void) {
+  /** `isRecovered`: of an earlier process. `onEnded` runs once, when the upload is finished or gone. */
+  constructor(
+    context: UploadContext,
+    journal: Journal,
+    isRecovered: boolean,
+    onEnded: (end: UploadEnd) => void,
+  ) {
     const { spec, touchedMs } = journal.state;
     this.id = journal.id;
     this.name = spec.name;
@@ -61,6 +67,7 @@ export class LocalUpload implements Upload {
     this.#context = context;
     this.#journal = journal;
     this.#touchedMs = touchedMs;
+    this.#isRecovered = isRecovered;
     this.#onEnded = onEnded;
     const { fs, directory } = context;
     this.#part = new SharedDescriptor(
@@ -177,7 +184,7 @@ export class LocalUpload implements Upload {
     await this.#commits.sync();
     const { spec, committed } = this.#journal.state;
     const declared = declaredContent(spec, expected);
-    const size = checkCommitted(this.name, declared, committed);
+    const size = checkCommitted(this.name, declared, committed, this.#mayLackBytes());
     try {
       const file = await this.#part.with(async (fd) => {
         await this.#trim(fd, size);
@@ -251,6 +258,11 @@ export class LocalUpload implements Upload {
     }
     this.#stop(error);
     this.#onEnded('gone');
+  }
+
+  /** Whether bytes that were sent, and acknowledged to nobody, may be gone. */
+  #mayLackBytes(): boolean {
+    return this.#isRecovered || this.#commits.hasFailed;
   }
 
   #stop(error: TransferError): void {

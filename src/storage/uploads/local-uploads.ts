@@ -120,7 +120,7 @@ class LocalUploads implements UploadStore {
     index.admit(id, expected.size, now());
     try {
       await directory.open();
-      return this.#adopt(await createUpload(this.#context, id, spec));
+      return this.#adopt(await createUpload(this.#context, id, spec), false);
     } catch (reason) {
       index.forget(id);
       throw toWriteError(reason, name);
@@ -156,17 +156,17 @@ class LocalUploads implements UploadStore {
     try {
       if (!(await this.#context.directory.openIfThere())) return undefined;
       const journal = await recoverUpload(this.#context, id);
-      return journal === undefined ? undefined : this.#adopt(journal);
+      return journal === undefined ? undefined : this.#adopt(journal, true);
     } catch (reason) {
       throw toWriteError(reason, `the upload ${id}`);
     }
   }
 
   /** Finished ones are not held: their journal answers a second finish. */
-  #adopt(journal: Journal): LocalUpload {
+  #adopt(journal: Journal, isRecovered: boolean): LocalUpload {
     const { index } = this.#context;
     const { id, state } = journal;
-    const upload = new LocalUpload(this.#context, journal, (end) => this.#ended(id, end));
+    const upload = new LocalUpload(this.#context, journal, isRecovered, (end) => this.#ended(id, end));
     if (state.finished !== undefined) {
       index.noteFinished(id, state.touchedMs);
       return upload;
