@@ -14,6 +14,7 @@ const EXAMPLES = `
 Examples:
   sluice serve                                  the working directory, for this machine only
   sluice serve /srv/files --listen :50051 --tls-cert cert.pem --tls-key key.pem
+  sluice serve /srv/files --writable            also takes uploads and removals
   sluice serve /srv/files --listen 10.0.0.7:50051 --insecure
   SLUICE_POOL_THREADS=8 sluice serve --config /etc/sluice.yaml
 
@@ -29,7 +30,7 @@ interface ServeOptions {
 export function addServeCommand(program: Command): void {
   const command = program
     .command('serve')
-    .description('Serve a directory, read-only.')
+    .description('Serve a directory; read-only unless --writable is given.')
     .argument('[dir]', 'the directory; the same as --root')
     .option('--json', 'print the ready line as JSON')
     .action(async (dir: string | undefined, options: ServeOptions) => serve(command, dir, options));
@@ -51,8 +52,12 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   guardOutput(process.stdout);
   const root = resolve(config.root);
   const tls = config.tls.cert !== '';
-  if (options.json === true) await writeJson({ event: 'ready', address, root, tls, readOnly: true });
-  else await writeLine(`sluice is ready on ${address}, serving ${root} (read-only)`);
+  const { writable } = config;
+  if (options.json === true) await writeJson({ event: 'ready', address, root, tls, readOnly: !writable });
+  else
+    await writeLine(
+      `sluice is ready on ${address}, serving ${root} (${writable ? 'writable' : 'read-only'})`,
+    );
   if (!interrupt.signal.aborted) await once(interrupt.signal, 'abort');
   await server.stop();
   logger.info({}, 'stopped');
