@@ -1,20 +1,18 @@
 /**
- * What runs in the pool's threads: fill one slab with ready-to-send messages.
+ * Job of a pool thread: fill one slab with ready-to-send messages.
  *
  * Synchronous, touches every byte once where it can, never sees gRPC, never
  * throws: errors are values, because a rejection costs the thread. Between
  * chunks it looks whether anybody still wants the result.
  */
-import { readlinkSync, readSync, readvSync } from 'node:fs';
-import { setPriority } from 'node:os';
-import { threadId, workerData } from 'node:worker_threads';
+import { readSync, readvSync } from 'node:fs';
 import { constants, gzipSync } from 'node:zlib';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
-import type { FilledRun, FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from '../src/engine/job.ts';
-import { cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from '../src/engine/job.ts';
+import type { FilledRun, FillJob, FillResult } from '../src/engine/job.ts';
 import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wire/chunk-header.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
+import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
 /** A sample this large tells text from noise; smaller ones misjudge archives with long headers. */
 const PROBE_BYTES = 16 * 1024;
@@ -22,20 +20,14 @@ const PROBE_BYTES = 16 * 1024;
 /** Compressed to more than this share of its size, data is not worth the receiver's gunzip. */
 const WORTHWHILE_RATIO = 0.95;
 
-const setup = workerData as WorkerSetup;
-const memory = new Uint8Array(setup.memory);
-const control = new Int32Array(setup.control);
-lowerPriority();
-
-export default function fillSlab(task: PoolTask): PoolAnswer {
-  if (task === 'ping') return 'pong';
-  Atomics.store(control, threadWord(task.slab), threadId);
+export function fillSlab(job: FillJob): FillResult {
+  enterSlab(job.slab);
   try {
-    return fill(task);
+    return fill(job);
   } catch (error) {
     return { kind: 'failed', errno: errnoOf(error) ?? 'UNKNOWN', message: String(error) };
   } finally {
-    Atomics.store(control, threadWord(task.slab), 0);
+    leaveSlab(job.slab);
   }
 }
 
@@ -43,7 +35,7 @@ function fill(job: FillJob): FillResult {
   const startMs = performance.now();
   const gainless = job.gzipLevel > 0 && job.probe && !probe(job);
   const result = job.gzipLevel > 0 && !gainless ? fillCompressed(job) : fillIdentity(job);
-  if (isCancelled(job)) return { kind: 'cancelled' };
+  if (isCancelled(job.slab)) return { kind: 'cancelled' };
   if (result.kind === 'filled') {
     result.workMs = performance.now() - startMs;
     if (gainless) result.incompressible = true;
@@ -53,7 +45,7 @@ function fill(job: FillJob): FillResult {
 
 /** Reads each chunk straight into its place, leaving exactly its header's room before it. */
 function fillIdentity(job: FillJob): FillResult {
-  const base = job.slab * setup.strideBytes;
+  const base = slabStart(job.slab);
   const chunks: Uint8Array[] = [];
   const fields = blankFields(job);
   let at = base;
@@ -72,7 +64,7 @@ function writeHeaders(job: FillJob, chunks: Uint8Array[], fields: ChunkFields, b
   let at = base;
   let done = 0;
   for (const chunk of chunks) {
-    if (isCancelled(job)) return { kind: 'cancelled' };
+    if (isCancelled(job.slab)) return { kind: 'cancelled' };
     setChunk(fields, job, done);
     if (job.checksums) {
       fields.crc32 = crc32(chunk);
@@ -91,14 +83,14 @@ function writeHeaders(job: FillJob, chunks: Uint8Array[], fields: ChunkFields, b
  * and all headers together fit the header room.
  */
 function fillCompressed(job: FillJob): FillResult {
-  const base = job.slab * setup.strideBytes;
+  const base = slabStart(job.slab);
   const raw = memory.subarray(base + SLAB_HEADER_ROOM_BYTES, base + SLAB_HEADER_ROOM_BYTES + job.rawBytes);
   if (!readChunks(job.fd, [raw], job.offset)) return { kind: 'short' };
   const fields = blankFields(job);
   let crc = 0;
   let at = base;
   for (let done = 0; done < job.rawBytes; done += job.chunkBytes) {
-    if (isCancelled(job)) return { kind: 'cancelled' };
+    if (isCancelled(job.slab)) return { kind: 'cancelled' };
     setChunk(fields, job, done);
     const chunk = raw.subarray(done, done + fields.rawBytes);
     const member = gzip(chunk, job.gzipLevel);
@@ -123,7 +115,7 @@ function fillCompressed(job: FillJob): FillResult {
 /** Whether a sample from the middle of the job gets notably smaller. */
 function probe(job: FillJob): boolean {
   const sampleBytes = Math.min(PROBE_BYTES, job.rawBytes);
-  const base = job.slab * setup.strideBytes;
+  const base = slabStart(job.slab);
   const sample = memory.subarray(base, base + sampleBytes);
   const offset = job.offset + Math.floor((job.rawBytes - sampleBytes) / 2);
   if (!readChunks(job.fd, [sample], offset)) return false;
@@ -178,24 +170,4 @@ function setChunk(fields: ChunkFields, job: FillJob, done: number): void {
 
 function filled(job: FillJob, runBytes: number, crc: number): FilledRun {
   return { kind: 'filled', runBytes, rawBytes: job.rawBytes, crc32: crc, incompressible: false, workMs: 0 };
-}
-
-function isCancelled(job: FillJob): boolean {
-  const word = Atomics.load(control, cancelWord(job.slab));
-  if (word === JOB_CRASH) process.exit(1);
-  return word === JOB_CANCELLED;
-}
-
-/**
- * Linux gives each thread its own nice value and shows the thread's id in
- * /proc/thread-self; so compression yields to the event loop without native code.
- */
-function lowerPriority(): void {
-  if (setup.niceness === 0 || process.platform !== 'linux') return;
-  try {
-    const id = Number(readlinkSync('/proc/thread-self').split('/').pop());
-    setPriority(id, setup.niceness);
-  } catch {
-    // Without /proc the threads keep their priority: slower under load, never wrong.
-  }
 }

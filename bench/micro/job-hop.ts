@@ -35,6 +35,7 @@ export async function benchJobHop(): Promise<() => Promise<void>> {
 
 async function fill(workers: WorkerPool, fd: number, rawBytes: number, checksums: boolean): Promise<void> {
   const job: FillJob = {
+    kind: 'fill',
     slab: 0,
     fd,
     offset: 0,

@@ -5,7 +5,7 @@
  */
 import { TransferError } from '../base/errors.ts';
 import { crc32 } from '../wire/crc32.ts';
-import { inflateMember } from './gzip-member.ts';
+import { inflateMember } from '../wire/gzip-member.ts';
 import { INFLATE_SLOTS } from './limits.ts';
 import { NO_CRC } from './received-range.ts';
 

@@ -6,8 +6,8 @@
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
 import { combineCrc32 } from '../wire/crc32.ts';
+import { trailerOf } from '../wire/gzip-member.ts';
 import type { RangeSummary, StreamFileResponse } from '../wire/messages.ts';
-import { trailerOf } from './gzip-member.ts';
 
 /** A CRC-32 that was not declared. */
 export const NO_CRC = -1;

@@ -23,13 +23,19 @@ export interface MemoryLine {
 export interface MemoryBound {
   /** The sum of the lines, in bytes. */
   total: number;
-  lines: { slabs: MemoryLine; streams: MemoryLine; threads: MemoryLine };
+  lines: { slabs: MemoryLine; streams: MemoryLine; threads: MemoryLine; uploads?: MemoryLine };
 }
 
 /** The sum for one configuration. */
 export function memoryBoundBytes(config: Config): MemoryBound {
-  const lines = { slabs: slabLine(config), streams: streamLine(config), threads: threadLine(config) };
-  return { total: lines.slabs.bytes + lines.streams.bytes + lines.threads.bytes, lines };
+  const lines = {
+    slabs: slabLine(config),
+    streams: streamLine(config),
+    threads: threadLine(config),
+    ...(config.writable ? { uploads: uploadLine(config) } : {}),
+  };
+  const total = Object.values(lines).reduce((sum, line) => sum + line.bytes, 0);
+  return { total, lines };
 }
 
 /** Allocated once, at start; the system commits a page when it is first used. */
@@ -56,6 +62,15 @@ function threadLine({ pool, chunk }: Config): MemoryLine {
     bytes: (chunk.maxSize + DEFLATE_STATE_BYTES) * pool.threads,
     arithmetic: `(chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(DEFLATE_STATE_BYTES)} for zlib) × pool.threads ${pool.threads}`,
     holder: 'workers that compress',
+  };
+}
+
+/** What senders have on its way to streams that are not read, and one chunk of each that arrives slowly. */
+function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
+  return {
+    bytes: (uploads.window + chunk.maxSize) * limits.uploadStreams,
+    arithmetic: `(uploads.window ${writeBytes(uploads.window)} + chunk.maxSize ${writeBytes(chunk.maxSize)}) × limits.uploadStreams ${limits.uploadStreams}`,
+    holder: 'uploads that arrive faster than the disk takes them',
   };
 }
 

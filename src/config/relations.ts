@@ -95,8 +95,13 @@ function memoryProblems(config: Config, availableBytes: number): string[] {
 
 /** Names the setting that holds the most, and the value of it that is enough, where there is one. */
 function remedy(config: Config, bound: MemoryBound, availableBytes: number): string {
-  const { slabs, streams } = bound.lines;
+  const { slabs, streams, uploads } = bound.lines;
   const excessBytes = bound.total - availableBytes;
+  if (uploads !== undefined && uploads.bytes > Math.max(slabs.bytes, streams.bytes)) {
+    const perStreamBytes = uploads.bytes / config.limits.uploadStreams;
+    const streamCount = Math.floor((uploads.bytes - excessBytes) / perStreamBytes);
+    if (streamCount >= 1) return `lower limits.uploadStreams to ${streamCount}`;
+  }
   if (streams.bytes > slabs.bytes) {
     const perStreamBytes = streams.bytes / config.limits.streams;
     const streamCount = Math.floor((streams.bytes - excessBytes) / perStreamBytes);

@@ -2,18 +2,20 @@
  * The engine: slabs, threads, turns and transfers put together. It knows no
  * gRPC and no paths.
  *
- * Memory: slabs.count × (slab + header room), and for each transfer at most one
- * heap copy of `firstMessageBytes` and its headers.
+ * Memory: slabs.count × (slab + header room), for each transfer at most one
+ * heap copy of `firstMessageBytes` and its headers, for each intake at most one
+ * chunk on the heap.
  */
 import { TransferError } from '../base/errors.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import { MIB } from '../base/units.ts';
+import { Intake, type IntakeListener, type WriteFaultMapper } from './intake.ts';
 import type { FilledRun } from './job.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Sink } from './sink.ts';
 import { SlabPolicy } from './slab-policy.ts';
-import { type Ledger, SlabPool } from './slab-pool.ts';
+import { type Lease, type Ledger, SlabPool } from './slab-pool.ts';
 import { Transfer, type TransferRequest } from './transfer.ts';
 import { WorkerPool } from './worker-pool.ts';
 
@@ -31,6 +33,7 @@ export interface EngineOptions {
 
 export interface EngineStats {
   transfers: number;
+  uploads: number;
   jobsOutstanding: number;
   jobsWaiting: number;
   slabs: Ledger;
@@ -67,12 +70,17 @@ export class Engine {
   readonly #maxOutstanding: number;
   readonly #scheduler: Scheduler;
   readonly #transfers = new Set<Transfer>();
+  readonly #intakes = new Set<Intake>();
+  /** Uploads that wait for a slab, in the order in which they began to. */
+  readonly #wantRoom: Intake[] = [];
   #gzipBytesPerMs = INITIAL_GZIP_BYTES_PER_MS;
   /** Of the last jobs, in the worker. */
   #meanJobMs = SHORT_JOB_MS;
   #watch: NodeJS.Timeout | null = null;
   #retry: NodeJS.Timeout | null = null;
   #reclaimedAtMs = 0;
+  #isDispatching = false;
+  #grantsSoon = false;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -93,6 +101,9 @@ export class Engine {
     for (const transfer of this.#transfers) {
       transfer.fail(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
     }
+    for (const intake of this.#intakes) {
+      intake.fail(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
+    }
     if (this.#watch !== null) clearInterval(this.#watch);
     if (this.#retry !== null) clearTimeout(this.#retry);
     await this.workers.stop();
@@ -106,9 +117,18 @@ export class Engine {
     return transfer;
   }
 
+  /** Prepares to receive into the file `fd`, which stays open until the intake is closed. */
+  intake(fd: number, listener: IntakeListener, faultOf: WriteFaultMapper): Intake {
+    const intake = new Intake(this, fd, listener, faultOf);
+    this.#intakes.add(intake);
+    this.#watch ??= this.#startWatch();
+    return intake;
+  }
+
   stats(): EngineStats {
     return {
       transfers: this.#transfers.size,
+      uploads: this.#intakes.size,
       jobsOutstanding: this.#scheduler.outstanding,
       jobsWaiting: this.#scheduler.waiting,
       slabs: this.slabs.ledger(),
@@ -122,40 +142,74 @@ export class Engine {
     return Math.min(messages, Math.max(chunkBytes, Math.floor(this.#gzipBytesPerMs * TARGET_JOB_MS)));
   }
 
-  // What transfers tell the engine.
+  // What transfers and intakes tell the engine.
 
-  want(transfer: Transfer): void {
-    this.#scheduler.add(transfer);
+  want(item: Transfer | Intake): void {
+    this.#scheduler.add(item);
     this.dispatch();
   }
 
   forget(transfer: Transfer): void {
     this.#transfers.delete(transfer);
     this.#scheduler.remove(transfer);
-    if (this.#transfers.size > 0 || this.#watch === null) return;
-    clearInterval(this.#watch);
-    this.#watch = null;
+    this.#stopWatchIfIdle();
+    this.#grantSoon();
+  }
+
+  forgetIntake(intake: Intake): void {
+    this.#intakes.delete(intake);
+    this.#scheduler.remove(intake);
+    const at = this.#wantRoom.indexOf(intake);
+    if (at >= 0) this.#wantRoom.splice(at, 1);
+    this.#stopWatchIfIdle();
+  }
+
+  /** A slab to receive into; undefined when there is none now: the intake is told when there is. */
+  leaseForIntake(intake: Intake): Lease | undefined {
+    const lease = this.#maySlabReceive ? this.slabs.lease() : undefined;
+    if (lease !== undefined) {
+      this.policy.tookToReceive();
+    } else if (!this.#wantRoom.includes(intake)) {
+      this.#wantRoom.push(intake);
+      this.#retryLater();
+    }
+    return lease;
+  }
+
+  returnedFromIntake(): void {
+    this.policy.returnedFromReceiving(performance.now());
+    this.#grantSoon();
   }
 
   jobEnded(): void {
     this.#scheduler.jobEnded();
   }
 
-  /** Learns how long jobs take and how fast compression is, with the load the machine has now. */
-  observe(triedGzip: boolean, run: FilledRun): void {
-    this.#meanJobMs += (run.workMs - this.#meanJobMs) / 16;
-    const oneKeepsUp = this.#meanJobMs < SHORT_JOB_MS && this.#transfers.size > this.options.threads;
+  /** Learns how long jobs take, with the load the machine has now. */
+  observeJob(workMs: number): void {
+    this.#meanJobMs += (workMs - this.#meanJobMs) / 16;
+    const streams = this.#transfers.size + this.#intakes.size;
+    const oneKeepsUp = this.#meanJobMs < SHORT_JOB_MS && streams > this.options.threads;
     this.#scheduler.limitTo(oneKeepsUp ? 1 : this.#maxOutstanding);
+  }
+
+  /** Learns how fast compression is as well. */
+  observe(triedGzip: boolean, run: FilledRun): void {
+    this.observeJob(run.workMs);
     if (!triedGzip || run.incompressible || run.workMs <= 0) return;
     this.#gzipBytesPerMs += (run.rawBytes / run.workMs - this.#gzipBytesPerMs) / 8;
   }
 
   dispatch(): void {
-    if (this.#scheduler.dispatch() || this.#retry !== null) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = null;
-      this.dispatch();
-    }, RETRY_MS);
+    this.#grantSoon();
+    // From within the start of a job: the round that runs sees what was added.
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    try {
+      if (!this.#scheduler.dispatch()) this.#retryLater();
+    } finally {
+      this.#isDispatching = false;
+    }
   }
 
   /** Takes slabs back from streams whose peer hesitates. */
@@ -165,6 +219,47 @@ export class Engine {
     for (const transfer of this.#transfers) {
       if (transfer.waitedMs(nowMs) > HESITATION_MS) transfer.giveBack();
     }
+    for (const intake of this.#intakes) intake.evictSlow(nowMs, HESITATION_MS);
+  }
+
+  /** Whoever waits for a slab is looked after again, and those who only hold one lose it. */
+  #retryLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      if (this.#wantRoom.length > 0) {
+        this.reclaim(performance.now());
+        this.#retryLater();
+      }
+      this.dispatch();
+    }, RETRY_MS);
+  }
+
+  get #maySlabReceive(): boolean {
+    return this.slabs.freeCount > 0 && this.policy.mayReceive(this.#transfers.size === 0);
+  }
+
+  /** Later, because a stream that is told of room takes it at once, and may be in the middle of a chunk now. */
+  #grantSoon(): void {
+    if (this.#grantsSoon || this.#wantRoom.length === 0) return;
+    this.#grantsSoon = true;
+    queueMicrotask(() => {
+      this.#grantsSoon = false;
+      this.#grantRoom();
+    });
+  }
+
+  /** Slabs that came back go to uploads first: they may have at most half while somebody downloads. */
+  #grantRoom(): void {
+    // Who is told and still gets none, or wants none, waits behind the others for the next time.
+    for (let waiting = this.#wantRoom.length; waiting > 0 && this.#maySlabReceive; waiting--) {
+      this.#wantRoom.shift()?.slabIsFree();
+    }
+  }
+
+  #stopWatchIfIdle(): void {
+    if (this.#transfers.size + this.#intakes.size > 0 || this.#watch === null) return;
+    clearInterval(this.#watch);
+    this.#watch = null;
   }
 
   #startWatch(): NodeJS.Timeout {
@@ -185,5 +280,6 @@ export class Engine {
         transfer.giveBack();
       }
     }
+    for (const intake of this.#intakes) intake.evictSlow(nowMs, IDLE_MS);
   }
 }

@@ -8,7 +8,7 @@
  *   2 × slab + 1  0 to go on; JOB_CANCELLED or JOB_CRASH, seen between chunks
  */
 
-/** Nobody wants the result any more. */
+/** Nobody wants the result any more. A drain job looks before each write. */
 export const JOB_CANCELLED = 1;
 
 /** The thread ends at once, as in a crash: how tests see to what happens then. */
@@ -26,6 +26,7 @@ export interface WorkerSetup {
 
 /** Fill one slab with ready-to-send messages. */
 export interface FillJob {
+  kind: 'fill';
   slab: number;
   /** Descriptor of a regular file, kept open by the poster until the job has ended. */
   fd: number;
@@ -65,8 +66,59 @@ export type FillResult =
   | { kind: 'cancelled' }
   | { kind: 'failed'; errno: string; message: string };
 
-export type PoolTask = FillJob | 'ping';
-export type PoolAnswer = FillResult | 'pong';
+/** Check the chunks in one slab and write them to a file. */
+export interface DrainJob {
+  kind: 'drain';
+  slab: number;
+  /** Descriptor of a regular file, kept open by the poster until the job has ended. */
+  fd: number;
+  /** In the order in which they stand in the slab. */
+  chunks: readonly DrainChunk[];
+}
+
+/** One chunk in a slab. */
+export interface DrainChunk {
+  /** Where it begins, in bytes from the start of the slab. */
+  at: number;
+  /** Bytes as received. */
+  wireBytes: number;
+  /** Bytes before compression. */
+  rawBytes: number;
+  /** One gzip member of `rawBytes`. */
+  compressed: boolean;
+  /** CRC-32 before compression, to be checked; -1 when the sender gave none. */
+  crc32: number;
+  /** Where in the file the raw chunk begins. */
+  offset: number;
+  /** What of the raw chunk is to be written: half-open ranges of the file, ascending. All of it is checked. */
+  ranges: readonly { start: number; end: number }[];
+}
+
+export interface Drained {
+  kind: 'drained';
+  /** What was written, in the order of the chunks, joined where it is contiguous. */
+  written: WrittenBytes[];
+  /** The chunk that could not be written, and why; chunks before it were. */
+  fault: DrainFault | null;
+  /** What the job took in the worker, in milliseconds. */
+  workMs: number;
+}
+
+/** The half-open range `[start, end)` of the file. */
+export interface WrittenBytes {
+  start: number;
+  end: number;
+  crc32: number;
+}
+
+export type DrainFault =
+  | { kind: 'cancelled' }
+  /** The bytes are not those that were sent. */
+  | { kind: 'corrupt'; offset: number; message: string }
+  | { kind: 'failed'; errno: string; message: string };
+
+export type PoolTask = FillJob | DrainJob | 'ping';
+export type PoolAnswer = FillResult | Drained | 'pong';
 
 export const CONTROL_WORDS_PER_SLAB = 2;
 

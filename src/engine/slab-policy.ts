@@ -21,6 +21,8 @@ export class SlabPolicy {
   readonly #maxHeld: number;
   readonly #maxNewcomerHeld: number;
   #held = 0;
+  /** Of the held ones, those of uploads. */
+  #receiving = 0;
   #lastReturnMs = 0;
 
   constructor(slabCount: number, maxOutstandingJobs: number) {
@@ -40,6 +42,22 @@ export class SlabPolicy {
   mayHold(drainedBytes: number, readsAhead: boolean): boolean {
     const most = drainedBytes >= PROVEN_BYTES ? this.#maxHeld : this.#maxNewcomerHeld;
     return this.#held < (readsAhead ? Math.ceil(most / 2) : most);
+  }
+
+  /** Whether an upload may take a slab to receive into: half of what may be held, all of it while nobody downloads. */
+  mayReceive(isAlone: boolean): boolean {
+    const most = isAlone ? this.#maxHeld : Math.max(1, Math.floor(this.#maxHeld / 2));
+    return this.#receiving < most && this.#held < this.#maxHeld;
+  }
+
+  tookToReceive(): void {
+    this.#receiving += 1;
+    this.took();
+  }
+
+  returnedFromReceiving(nowMs: number): void {
+    this.#receiving -= 1;
+    this.returned(nowMs);
   }
 
   /** Whether one that may not should rather wait than copy. */

@@ -185,6 +185,7 @@ export class Transfer implements Schedulable {
   #post(entry: Entry, gzipLevel: number): void {
     const { fd, chunkBytes, details, checksums } = this.#request;
     const job: FillJob = {
+      kind: 'fill',
       slab: entry.lease.slab,
       fd,
       offset: entry.offset,

@@ -9,10 +9,10 @@ import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from './job.ts';
+import type { Drained, DrainJob, FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from './job.ts';
 import type { SlabPool } from './slab-pool.ts';
 
-const WORKER_FILE = new URL('../../workers/fill-slab.js', import.meta.url).href;
+const WORKER_FILE = new URL('../../workers/main.js', import.meta.url).href;
 
 /** A bad worker file makes tasks hang for ever; this says so at start instead. */
 const START_TIMEOUT_MS = 10_000;
@@ -57,7 +57,7 @@ export class WorkerPool {
   readonly #exits = new Map<number, Promise<void>>();
   readonly #known = new WeakSet<Worker>();
   /** Jobs posted and not answered. */
-  readonly #unanswered = new Set<Promise<FillResult>>();
+  readonly #unanswered = new Set<Promise<PoolAnswer>>();
   #isStopping = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -100,9 +100,18 @@ export class WorkerPool {
     }
   }
 
-  /** Runs one job. Throws `WorkerDied` only. */
-  async fill(job: FillJob): Promise<FillResult> {
-    const answer = this.#piscina.run(job) as Promise<FillResult>;
+  /** Throws `WorkerDied` only. */
+  fill(job: FillJob): Promise<FillResult> {
+    return this.#run(job) as Promise<FillResult>;
+  }
+
+  /** Throws `WorkerDied` only. */
+  drain(job: DrainJob): Promise<Drained> {
+    return this.#run(job) as Promise<Drained>;
+  }
+
+  async #run(job: FillJob | DrainJob): Promise<PoolAnswer> {
+    const answer = this.#piscina.run(job);
     this.#unanswered.add(answer);
     try {
       return await answer;

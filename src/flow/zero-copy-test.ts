@@ -3,48 +3,36 @@
  * this Node version with this grpc-js: over a real connection, from shared
  * memory, two messages in one write.
  */
-import { createServer } from 'node:net';
-import {
-  Client,
-  credentials,
-  type handleServerStreamingCall,
-  Metadata,
-  Server,
-  ServerCredentials,
-} from '@grpc/grpc-js';
+import { type Client, type handleServerStreamingCall, Metadata } from '@grpc/grpc-js';
 import { writeChunkHeader } from '../wire/chunk-header.ts';
 import { BulkCall, FramedRun, unframed } from './bulk-call.ts';
+import { passThrough, selfTest, TEST_TIMEOUT_MS } from './self-test-server.ts';
 
-const TEST_TIMEOUT_MS = 3000;
 const PATH = '/sluice.SelfTest/Run';
 const CHUNK_BYTES = 40_000;
 
 /** True when zero copy works here. Never throws; takes a few milliseconds. */
 export async function zeroCopyWorks(): Promise<boolean> {
   const { run, messages } = testRun();
-  const server = new Server({ 'grpc.enable_channelz': 0 });
   const handle: handleServerStreamingCall<Buffer, Buffer | FramedRun> = (call) => {
     const bulk = new BulkCall(call, true, TEST_TIMEOUT_MS);
     bulk.write(run, () => bulk.end());
   };
-  server.register(PATH, handle, serialize, passThrough, 'serverStream');
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const listener = createServer((socket) => injector.injectConnection(socket));
-  try {
-    const port = await new Promise<number>((resolve, reject) => {
-      listener.once('error', reject);
-      listener.listen(0, '127.0.0.1', () => resolve((listener.address() as { port: number }).port));
-    });
-    const received = await receive(`127.0.0.1:${port}`);
-    return (
-      received.length === messages.length && received.every((bytes, i) => bytes.equals(messages[i] as Buffer))
-    );
-  } catch {
-    return false;
-  } finally {
-    listener.close();
-    server.forceShutdown();
-  }
+  return await selfTest(
+    {
+      path: PATH,
+      type: 'serverStream',
+      handle,
+      serialize: (value) => (value instanceof FramedRun ? unframed(value) : (value as Buffer)),
+    },
+    async (client) => {
+      const received = await receive(client);
+      return (
+        received.length === messages.length &&
+        received.every((bytes, i) => bytes.equals(messages[i] as Buffer))
+      );
+    },
+  );
 }
 
 /** Two framed messages in shared memory, and what a client must get. */
@@ -68,10 +56,10 @@ function testRun(): { run: Uint8Array; messages: Buffer[] } {
   return { run: run.subarray(0, at), messages };
 }
 
-function receive(target: string): Promise<Buffer[]> {
-  const client = new Client(target, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+function receive(client: Client): Promise<Buffer[]> {
   return new Promise<Buffer[]>((resolve, reject) => {
     const received: Buffer[] = [];
+    const deadline = Date.now() + TEST_TIMEOUT_MS;
     const call = client.makeServerStreamRequest(
       PATH,
       passThrough,
@@ -79,19 +67,11 @@ function receive(target: string): Promise<Buffer[]> {
       Buffer.alloc(0),
       new Metadata(),
       {
-        deadline: Date.now() + TEST_TIMEOUT_MS,
+        deadline,
       },
     );
     call.on('data', (message: Buffer) => received.push(message));
     call.on('error', reject);
     call.on('end', () => resolve(received));
-  }).finally(() => client.close());
-}
-
-function passThrough(bytes: Buffer): Buffer {
-  return bytes;
-}
-
-function serialize(value: Buffer | FramedRun): Buffer {
-  return value instanceof FramedRun ? unframed(value) : value;
+  });
 }

@@ -16,12 +16,17 @@ import { type Logger, silentLogger } from '../base/logger.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import { Engine, type EngineStats } from '../engine/engine.ts';
+import { HashPool } from '../engine/hash-pool.ts';
+import { directReadsWork } from '../flow/direct-read-test.ts';
 import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
 import { Admission } from '../service/admission.ts';
 import { bindTransferService } from '../service/bind.ts';
 import { CallsUnderWay } from '../service/calls-under-way.ts';
+import { LiveUploads } from '../service/live-uploads.ts';
 import { openLocalStore } from '../storage/local-store.ts';
 import type { Store } from '../storage/store.ts';
+import type { UploadStore } from '../storage/upload-store.ts';
+import type { UploadOptions } from '../storage/uploads/options.ts';
 import { reflectedDefinition, SERVICE_NAME } from '../wire/service.ts';
 import { serverCredentials } from './credentials.ts';
 import { Listener } from './listener.ts';
@@ -33,7 +38,7 @@ export interface ServerStats extends EngineStats {
 export interface SluiceServerOptions {
   /** Default: drops everything. */
   logger?: Logger;
-  /** false sends every message through grpc-js' copying path, as where the self-test fails. */
+  /** false sends and receives every message through grpc-js' copying path, as where the self-tests fail. */
   zeroCopy?: boolean;
 }
 
@@ -41,7 +46,9 @@ export interface SluiceServerOptions {
 interface Running {
   address: string;
   store: Store;
+  uploads: UploadStore | null;
   engine: Engine;
+  hashes: HashPool;
   grpc: Server;
   health: HealthImplementation;
   listener: Listener;
@@ -82,20 +89,37 @@ export class SluiceServer {
     const credentials = await serverCredentials(config.tls);
     const store = await openLocalStore(config.root);
     const engine = new Engine(engineOptions(config, this.#logger));
+    const hashes = new HashPool(config.pool.niceness, this.#logger);
+    let uploads: UploadStore | null = null;
     try {
-      const [zeroCopy] = await Promise.all([this.#zeroCopy && zeroCopyWorks(), engine.start()]);
+      if (config.writable) uploads = await store.openUploads(this.#uploadOptions(hashes));
+      const [zeroCopy, directReads] = await Promise.all([
+        this.#zeroCopy && zeroCopyWorks(),
+        this.#zeroCopy && directReadsWork(),
+        engine.start(),
+      ]);
       if (this.#zeroCopy && !zeroCopy) {
         this.#logger.warn({ node: process.version }, 'zero-copy sends do not work here; messages are copied');
+      }
+      if (this.#zeroCopy && !directReads) {
+        this.#logger.warn(
+          { node: process.version },
+          'direct reads do not work here; uploads are copied once more',
+        );
       }
       const grpc = new Server(grpcOptions(config));
       const calls = new CallsUnderWay();
       bindTransferService(grpc, {
         store,
+        uploads: new LiveUploads(uploads),
         engine,
-        admission: new Admission(config.limits.streams),
+        admission: new Admission('transfers', config.limits.streams),
+        uploadAdmission: new Admission('uploads', config.limits.uploadStreams),
         calls,
         logger: this.#logger,
         zeroCopy,
+        directReads,
+        uploadWindowBytes: config.uploads.window,
         chunk: config.chunk,
         compression: config.compression,
         stallTimeoutMs: config.stream.stallTimeout,
@@ -108,9 +132,10 @@ export class SluiceServer {
       const listener = new Listener(config.limits.connections, (socket) => injector.injectConnection(socket));
       const address = await listener.listen(listenAddress);
       const goAway = () => injector.destroy();
-      return { address, store, engine, grpc, health, listener, calls, goAway };
+      return { address, store, uploads, engine, hashes, grpc, health, listener, calls, goAway };
     } catch (error) {
-      await engine.stop();
+      await Promise.all([engine.stop(), hashes.stop()]);
+      await uploads?.close();
       await store.close();
       throw error;
     }
@@ -134,21 +159,38 @@ export class SluiceServer {
     await this.#running?.engine.workers.killThread();
   }
 
+  #uploadOptions(hashes: HashPool): UploadOptions {
+    const { uploads } = this.#config;
+    return {
+      sync: uploads.sync,
+      syncBytes: uploads.syncBytes,
+      syncIntervalMs: uploads.syncInterval,
+      expiryMs: uploads.expiry,
+      maxSizeBytes: uploads.maxSize,
+      maxTotalBytes: uploads.maxTotalSize,
+      minFreeBytes: uploads.minFree,
+      maxOpen: uploads.maxOpen,
+      logger: this.#logger,
+      hash: (fd, size) => hashes.sha256(fd, size),
+    };
+  }
+
   async #stop(graceMs: number): Promise<void> {
     // A start under way is waited for; one that failed left nothing.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { store, engine, grpc, health, listener, calls, goAway } = running;
+    const { store, uploads, engine, hashes, grpc, health, listener, calls, goAway } = running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     listener.close();
     goAway();
     await Promise.race([calls.none(), delay(graceMs, undefined, { ref: false })]);
     // What is still running ends with UNAVAILABLE and may say so before its connection goes.
-    await engine.stop();
+    await Promise.all([engine.stop(), hashes.stop()]);
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();
+    await uploads?.close();
     await store.close();
     this.#running = null;
   }

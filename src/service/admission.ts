@@ -1,11 +1,14 @@
-/** How many transfers may be under way at once. */
+/** How many transfers of one kind may be under way at once. */
 import { TransferError } from '../base/errors.ts';
 
 export class Admission {
+  readonly #what: string;
   readonly #limit: number;
   #active = 0;
 
-  constructor(limit: number) {
+  /** `what` names them in the refusal. */
+  constructor(what: string, limit: number) {
+    this.#what = what;
     this.#limit = limit;
   }
 
@@ -18,7 +21,7 @@ export class Admission {
     if (this.#active >= this.#limit) {
       throw new TransferError(
         'RESOURCE_EXHAUSTED',
-        `the server already runs ${this.#limit} transfers, which is its limit; try again later`,
+        `the server already runs ${this.#limit} ${this.#what}, which is its limit; try again later`,
       );
     }
     this.#active += 1;

@@ -5,17 +5,32 @@
  * Invariant: no handler's promise is left without a catch; an unhandled
  * rejection would end the process and leave the client waiting.
  */
-import type { handleUnaryCall, Server, ServerWritableStream, ServiceDefinition } from '@grpc/grpc-js';
+import type {
+  handleClientStreamingCall,
+  handleUnaryCall,
+  Server,
+  ServerWritableStream,
+  ServiceDefinition,
+  StatusObject,
+} from '@grpc/grpc-js';
 import type { TransferError } from '../base/errors.ts';
 import { BulkCall, FramedRun, unframed } from '../flow/bulk-call.ts';
+import { UploadCall } from '../flow/upload-call.ts';
+import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { transferService } from '../wire/service.ts';
 import { statusOf } from '../wire/status.ts';
+import { abortUpload } from './abort-upload.ts';
 import type { RequestFacts, ServiceContext } from './context.ts';
+import { deleteFile } from './delete-file.ts';
+import { finishUpload } from './finish-upload.ts';
 import { getFileSize } from './get-file-size.ts';
+import { getUploadStatus } from './get-upload-status.ts';
 import { listFiles } from './list-files.ts';
 import { RequestLog } from './request-log.ts';
+import { startUpload } from './start-upload.ts';
 import { statFile } from './stat-file.ts';
 import { streamFile } from './stream-file.ts';
+import { uploadFile } from './upload-file.ts';
 
 /** Adds TransferService to `server`. */
 export function bindTransferService(server: Server, context: ServiceContext): void {
@@ -24,6 +39,12 @@ export function bindTransferService(server: Server, context: ServiceContext): vo
     StatFile: unary(context, 'StatFile', statFile),
     ListFiles: streaming(context, 'ListFiles', (request) => request.prefix, listFiles),
     StreamFile: streaming(context, 'StreamFile', (request) => request.fileName, streamFile),
+    StartUpload: unary(context, 'StartUpload', startUpload),
+    UploadFile: uploading(context),
+    GetUploadStatus: unary(context, 'GetUploadStatus', getUploadStatus),
+    FinishUpload: unary(context, 'FinishUpload', finishUpload),
+    AbortUpload: unary(context, 'AbortUpload', abortUpload),
+    DeleteFile: unary(context, 'DeleteFile', deleteFile),
   });
 }
 
@@ -41,13 +62,14 @@ function serviceWithRuns(): ServiceDefinition {
   };
 }
 
-function unary<Request extends { fileName: string }, Response>(
+function unary<Request extends { fileName?: string; uploadId?: string }, Response>(
   context: ServiceContext,
   method: string,
   handle: (context: ServiceContext, request: Request) => Promise<Response>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
-    const facts: RequestFacts = { file: call.request.fileName };
+    const { fileName = '', uploadId } = call.request;
+    const facts: RequestFacts = { file: fileName, ...(uploadId === undefined ? {} : { upload: uploadId }) };
     const log = new RequestLog(context.logger, method, call.getPeer(), facts);
     context.calls.begin();
     handle(context, call.request)
@@ -84,14 +106,43 @@ function streaming<Request, Response>(
   };
 }
 
-/** A stalled peer cannot be told: what is queued before the status gets a while, then the stream is reset. */
-function endWithError<Request, Response>(
+function uploading(
   context: ServiceContext,
-  call: BulkCall<Request, Response>,
-  error: TransferError,
-): void {
+): handleClientStreamingCall<UploadFileRequest, UploadFileResponse> {
+  const { requestDeserialize } = transferService.UploadFile as ServiceDefinition[string];
+  return (grpcCall, respond) => {
+    const call = new UploadCall(grpcCall, respond, requestDeserialize, {
+      direct: context.directReads,
+      maxChunkBytes: context.chunk.maxSize,
+      stallTimeoutMs: context.stallTimeoutMs,
+      windowBytes: context.uploadWindowBytes,
+    });
+    const facts: RequestFacts = { file: '' };
+    const log = new RequestLog(context.logger, 'UploadFile', grpcCall.getPeer(), facts);
+    context.calls.begin();
+    call.onClose(() => context.calls.end());
+    uploadFile(context, call, facts).then(
+      (response) => {
+        log.ended();
+        call.respond(response);
+      },
+      (reason) => endWithError(context, call, log.failed(reason)),
+    );
+  };
+}
+
+/** A stalled peer cannot be told, and one that still sends may not listen: the status gets a while, then the stream is reset. */
+function endWithError(context: ServiceContext, call: EndableCall, error: TransferError): void {
   if (call.isClosed) return;
   call.fail(statusOf(error));
   const linger = setTimeout(() => call.reset(), context.stallLingerMs);
   call.onClose(() => clearTimeout(linger));
+}
+
+/** What a streaming call of either direction has for its end. */
+interface EndableCall {
+  readonly isClosed: boolean;
+  fail(status: StatusObject): void;
+  reset(): void;
+  onClose(listener: () => void): void;
 }

@@ -4,15 +4,22 @@ import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../storage/store.ts';
 import type { Admission } from './admission.ts';
 import type { CallsUnderWay } from './calls-under-way.ts';
+import type { LiveUploads } from './live-uploads.ts';
 
 export interface ServiceContext {
   store: Store;
   engine: Engine;
+  uploads: LiveUploads;
   admission: Admission;
+  uploadAdmission: Admission;
   calls: CallsUnderWay;
   logger: Logger;
   /** False where the self-test found that runs must be sent message by message. */
   zeroCopy: boolean;
+  /** False where the self-test found that chunks cannot be taken out of a call's stream directly. */
+  directReads: boolean;
+  /** Receive window of each upload stream, in bytes. */
+  uploadWindowBytes: number;
   chunk: { size: number; maxSize: number };
   compression: { mode: 'auto' | 'off'; minSize: number };
   /** How long a peer may take no byte, in milliseconds. */
@@ -25,6 +32,8 @@ export interface ServiceContext {
 export interface RequestFacts {
   /** The name asked for; `name` would be the logger's own in pino's lines. */
   file: string;
+  /** The id of the upload. */
+  upload?: string;
   start?: number;
   rawBytes?: number;
   wireBytes?: number;

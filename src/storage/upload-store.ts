@@ -79,9 +79,14 @@ export interface Upload {
   openWriter(onFailed: (error: Error) => void): Promise<UploadWriter>;
   /**
    * The end of the written range, durable or not, that `offset` lies in; `offset` itself where
-   * nothing is. A sender's bytes up to there may be skipped: they are there, and checked.
+   * nothing is.
    */
   writtenEnd(offset: number): number;
+  /**
+   * What of `[start, end)` is not written yet, ascending. The rest is there, durable or not, and
+   * checked: a sender's bytes for it may be skipped.
+   */
+  missing(start: number, end: number): ByteRange[];
   /**
    * Whether `bytes` more bytes at `offset` are acceptable.
    *

@@ -129,6 +129,7 @@ describe('many transfers at once', () => {
     }
     assert.deepEqual(small.stats(), {
       transfers: 0,
+      uploads: 0,
       jobsOutstanding: 0,
       jobsWaiting: 0,
       slabs: { free: 6, leased: 0, sending: 0, quarantined: 0, count: 6 },

@@ -16,6 +16,7 @@ describe('the worker pool', () => {
     t.after(() => workers.stop());
     await workers.start();
     const job: Omit<FillJob, 'slab'> = {
+      kind: 'fill',
       fd: file.fd,
       offset: 0,
       rawBytes: 8 * MIB,

@@ -17,7 +17,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/base': [],
   'src/config': ['src/base'],
   'src/wire': ['src/base'],
-  'src/storage': ['src/base'],
+  'src/storage': ['src/base', 'src/wire/crc32.ts'],
   'src/engine': ['src/base', ...FRAMING],
   workers: ['src/base', ...FRAMING, 'src/engine/job.ts'],
   'src/flow': ['src/base', 'src/wire'],

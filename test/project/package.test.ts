@@ -52,7 +52,7 @@ test('packs the compiled library, the workers, the contract and the pages, nothi
   for (const path of [
     'dist/src/index.js',
     'dist/src/index.d.ts',
-    'dist/workers/fill-slab.js',
+    'dist/workers/main.js',
     'proto/sluice/v1/transfer.proto',
     'CHANGELOG.md',
     'LICENSE',

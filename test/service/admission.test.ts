@@ -5,7 +5,7 @@ import { Admission } from '../../src/service/admission.ts';
 
 describe('admission', () => {
   it('refuses the transfer beyond the limit, saying what the limit is', () => {
-    const admission = new Admission(2);
+    const admission = new Admission('transfers', 2);
     admission.enter();
     admission.enter();
     assert.throws(() => admission.enter(), {
@@ -16,7 +16,7 @@ describe('admission', () => {
   });
 
   it('gives the place of one that left to the next', () => {
-    const admission = new Admission(1);
+    const admission = new Admission('transfers', 1);
     admission.enter();
     admission.leave();
     admission.enter();
@@ -26,7 +26,7 @@ describe('admission', () => {
   it('never has more inside than the limit, and a refusal takes no place', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 5 }), fc.array(fc.boolean()), (limit, comings) => {
-        const admission = new Admission(limit);
+        const admission = new Admission('transfers', limit);
         let inside = 0;
         for (const comes of comings) {
           inside = comes ? enterOne(admission, inside, limit) : leaveOne(admission, inside);

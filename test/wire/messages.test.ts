@@ -18,6 +18,20 @@ const FIELDS_IN_CODE: {
   ListFilesRequest: FieldsOf<messages.ListFilesRequest>;
   ListFilesResponse: FieldsOf<messages.ListFilesResponse>;
   ListEntry: FieldsOf<messages.ListEntry>;
+  Expected: FieldsOf<messages.Expected>;
+  StartUploadRequest: FieldsOf<messages.StartUploadRequest>;
+  StartUploadResponse: FieldsOf<messages.StartUploadResponse>;
+  UploadFileRequest: FieldsOf<messages.UploadFileRequest>;
+  UploadFileResponse: FieldsOf<messages.UploadFileResponse>;
+  GetUploadStatusRequest: FieldsOf<messages.GetUploadStatusRequest>;
+  Part: FieldsOf<messages.Part>;
+  GetUploadStatusResponse: FieldsOf<messages.GetUploadStatusResponse>;
+  FinishUploadRequest: FieldsOf<messages.FinishUploadRequest>;
+  FinishUploadResponse: FieldsOf<messages.FinishUploadResponse>;
+  AbortUploadRequest: FieldsOf<messages.AbortUploadRequest>;
+  AbortUploadResponse: FieldsOf<messages.AbortUploadResponse>;
+  DeleteFileRequest: FieldsOf<messages.DeleteFileRequest>;
+  DeleteFileResponse: FieldsOf<messages.DeleteFileResponse>;
 } = {
   GetFileSizeRequest: { fileName: true },
   GetFileSizeResponse: { size: true, version: true },
@@ -49,14 +63,53 @@ const FIELDS_IN_CODE: {
   ListFilesRequest: { prefix: true, recursive: true },
   ListFilesResponse: { entries: true },
   ListEntry: { name: true, isDirectory: true, size: true, modifiedMs: true, version: true },
+  Expected: { size: true, crc32: true, sha256: true },
+  StartUploadRequest: { fileName: true, expected: true, overwrite: true, ifMatch: true },
+  StartUploadResponse: { uploadId: true, maxChunkSize: true, expiresMs: true, acceptedCodecs: true },
+  UploadFileRequest: {
+    chunk: true,
+    compressed: true,
+    offset: true,
+    rawSize: true,
+    crc32: true,
+    uploadId: true,
+    start: true,
+    finish: true,
+    expected: true,
+  },
+  UploadFileResponse: { uploadId: true, committedSize: true, file: true },
+  GetUploadStatusRequest: { uploadId: true, fileName: true, sync: true },
+  Part: { start: true, end: true },
+  GetUploadStatusResponse: {
+    fileName: true,
+    committedSize: true,
+    parts: true,
+    expectedSize: true,
+    complete: true,
+    file: true,
+    expiresMs: true,
+  },
+  FinishUploadRequest: { uploadId: true, fileName: true, expected: true },
+  FinishUploadResponse: { file: true },
+  AbortUploadRequest: { uploadId: true },
+  AbortUploadResponse: {},
+  DeleteFileRequest: { fileName: true, ifMatch: true },
+  DeleteFileResponse: {},
 };
 
 const VALUES_IN_CODE: {
   Compression: Record<messages.CompressionWish, true>;
   Codec: Record<messages.Codec, true>;
+  Overwrite: Record<messages.OverwriteWish, true>;
 } = {
   Compression: { COMPRESSION_UNSPECIFIED: true, COMPRESSION_NEVER: true, COMPRESSION_ALWAYS: true },
   Codec: { CODEC_UNSPECIFIED: true, CODEC_GZIP: true },
+  Overwrite: {
+    OVERWRITE_UNSPECIFIED: true,
+    OVERWRITE_NEVER: true,
+    OVERWRITE_ALWAYS: true,
+    OVERWRITE_VERSION: true,
+  },
 };
 
 interface Declared {

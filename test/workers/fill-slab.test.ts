@@ -41,6 +41,7 @@ const stride = slabs.strideBytes;
 
 function jobOf(wishes: Partial<FillJob>): FillJob {
   return {
+    kind: 'fill',
     slab: SLAB,
     fd: mixed.fd,
     offset: 0,

@@ -1,12 +1,12 @@
 /**
- * Inflates one gzip member (RFC 1952), off the event loop, and accepts nothing
+ * Inflates one gzip member (RFC 1952) and accepts nothing
  * else: exactly one member, exactly the declared size, its own CRC-32 right.
  * `zlib.gunzip` would silently take several members or trailing bytes.
  *
  *   | 1f 8b 08 | flags | mtime ×4 | xfl | os | optional fields | deflate … | crc32 le | size le |
  */
 import { Buffer } from 'node:buffer';
-import { inflateRaw } from 'node:zlib';
+import { inflateRaw, inflateRawSync, type ZlibOptions } from 'node:zlib';
 import { TransferError } from '../base/errors.ts';
 
 const FIXED_HEADER_BYTES = 10;
@@ -40,19 +40,45 @@ export function inflateMember(
   rawBytes: number,
   done: (error: TransferError | undefined, content: Uint8Array) => void,
 ): void {
-  const deflated = member.subarray(headerBytes(member), member.byteLength - TRAILER_BYTES);
+  const deflated = deflatedPart(member);
+  inflateRaw(deflated, optionsFor(rawBytes), (failure, result) => {
+    if (failure !== null) return done(malformed(failure.message), NOTHING);
+    try {
+      done(undefined, checkedContent(result, deflated, rawBytes));
+    } catch (error) {
+      done(error as TransferError, NOTHING);
+    }
+  });
+}
+
+/** As `inflateMember`, in a thread that may block. Throws PROTOCOL_ERROR. */
+export function inflateMemberSync(member: Uint8Array, rawBytes: number): Uint8Array {
+  const deflated = deflatedPart(member);
+  let result: unknown;
+  try {
+    result = inflateRawSync(deflated, optionsFor(rawBytes));
+  } catch (failure) {
+    throw malformed((failure as Error).message);
+  }
+  return checkedContent(result, deflated, rawBytes);
+}
+
+function deflatedPart(member: Uint8Array): Uint8Array {
+  return member.subarray(headerBytes(member), member.byteLength - TRAILER_BYTES);
+}
+
+function optionsFor(rawBytes: number): ZlibOptions {
   // One byte more than the content: with an exactly full output, zlib would allocate and run a second time.
   const chunkSize = Math.max(rawBytes + 1, MIN_OUTPUT_BYTES);
-  const options = { chunkSize, maxOutputLength: Math.max(rawBytes, 1), info: true };
-  // With `info` the result is the output and the engine that made it; @types/node does not know.
-  inflateRaw(deflated, options, (failure, result) => {
-    if (failure !== null) return done(malformed(failure.message), NOTHING);
-    const { buffer, engine } = result as unknown as { buffer: Buffer; engine: { bytesWritten: number } };
-    if (engine.bytesWritten !== deflated.byteLength)
-      return done(malformed('bytes follow the member'), NOTHING);
-    if (buffer.byteLength !== rawBytes) return done(malformed('its size is not the declared one'), NOTHING);
-    done(undefined, buffer);
-  });
+  return { chunkSize, maxOutputLength: Math.max(rawBytes, 1), info: true };
+}
+
+/** With `info` the result is the output and the engine that made it; @types/node does not know. */
+function checkedContent(result: unknown, deflated: Uint8Array, rawBytes: number): Uint8Array {
+  const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
+  if (engine.bytesWritten !== deflated.byteLength) throw malformed('bytes follow the member');
+  if (buffer.byteLength !== rawBytes) throw malformed('its size is not the declared one');
+  return buffer;
 }
 
 const NOTHING = Buffer.alloc(0);

@@ -1,0 +1,343 @@
+/**
+ * One stream of an upload: room for its chunks, jobs that check and write them.
+ *
+ *   room ──bytes arrive──▶ keep ──slab full, slow or flushed──▶ queued ──turn──▶ running ──▶ written
+ *     └──▶ drop
+ *
+ * A stream starts on the heap with one chunk at a time, which needs a slab only
+ * for its job; one that fills chunks fast receives them in slabs. So a sender
+ * that stalls holds at most one chunk of heap, and no slab.
+ *
+ * Invariants: chunks are kept in the order of their rooms; at most
+ * `jobsInFlight` slabs are queued or running beside the one that is being
+ * filled; no job touches the descriptor once `close` has resolved.
+ */
+import assert from 'node:assert/strict';
+import { TransferError } from '../base/errors.ts';
+import { MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
+import type { Engine } from './engine.ts';
+import type { DrainChunk, Drained, DrainFault, WrittenBytes } from './job.ts';
+import type { Schedulable } from './scheduler.ts';
+import type { Lease } from './slab-pool.ts';
+import { WorkerDied } from './worker-pool.ts';
+
+export interface IntakeListener {
+  /** There may be room again, after `room` gave none. Never called from within a method of the intake. */
+  hasRoom(): void;
+  /** The chunk that is being received goes on in `memory`, a copy of its room; its old room is gone. */
+  moveChunk(memory: Uint8Array): void;
+  /** Bytes are in the file, as they were sent. Not in order; after `failed`, what was being written still comes. */
+  written(ranges: readonly WrittenBytes[]): void;
+  /** Once, before `fail` returns: nothing more is taken. The last room belongs to others from now on: write no byte to it. */
+  failed(error: TransferError): void;
+}
+
+/** Says what a fault of the file system means; the store knows. */
+export type WriteFaultMapper = (errno: string) => TransferError;
+
+/** A slab with checked-in chunks. */
+interface Box {
+  readonly lease: Lease;
+  readonly chunks: DrainChunk[];
+  /** Of the slab, used by kept chunks. */
+  usedBytes: number;
+  rawBytes: number;
+  workerDeaths: number;
+}
+
+/** Where the chunk that arrives goes. */
+interface Room {
+  /** null: on the heap. */
+  readonly box: Box | null;
+  readonly memory: Uint8Array;
+  readonly sinceMs: number;
+}
+
+/** Heap memory with a chunk that waits for a slab. */
+interface Parked {
+  readonly memory: Uint8Array;
+  readonly chunk: Omit<DrainChunk, 'at'>;
+}
+
+/** A chunk that arrives within this time earns its stream a slab. */
+const FAST_MS = 50;
+
+/** One that takes longer loses it. */
+const SLOW_MS = 250;
+
+const MAX_WORKER_DEATHS = 5;
+
+/** Compressed chunks of one job are at most this many slabs before compression, and one chunk: about 4 ms of gunzip. */
+const MAX_INFLATED_SLABS = 4;
+
+/** What posting and checking one chunk costs beside its bytes, in the scheduler's bytes. */
+const CHUNK_COST_BYTES = 4096;
+
+export class Intake implements Schedulable {
+  deficitBytes = 0;
+  isQueued = false;
+  /** Bytes of the file that were written. */
+  writtenBytes = 0;
+  readonly #engine: Engine;
+  readonly #fd: number;
+  readonly #listener: IntakeListener;
+  readonly #faultOf: WriteFaultMapper;
+  #box: Box | null = null;
+  #room: Room | null = null;
+  #parked: Parked | null = null;
+  readonly #queue: Box[] = [];
+  readonly #running = new Set<Box>();
+  #isDirect = false;
+  #keptAtMs = 0;
+  #wantsRoom = false;
+  #error: TransferError | null = null;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(engine: Engine, fd: number, listener: IntakeListener, faultOf: WriteFaultMapper) {
+    this.#engine = engine;
+    this.#fd = fd;
+    this.#listener = listener;
+    this.#faultOf = faultOf;
+  }
+
+  /** Memory for the next chunk, or null; then `hasRoom` follows. */
+  room(bytes: number): Uint8Array | null {
+    assert(this.#room === null, 'one chunk arrives at a time');
+    if (this.#error !== null) return null;
+    this.#wantsRoom = false;
+    if (this.#parked !== null || !this.#prepare(bytes)) {
+      this.#wantsRoom = true;
+      return null;
+    }
+    const sinceMs = performance.now();
+    const box = this.#box;
+    const memory =
+      box === null
+        ? Buffer.allocUnsafeSlow(bytes)
+        : box.lease.bytes(this.#engine.options.slabBytes).subarray(box.usedBytes, box.usedBytes + bytes);
+    this.#room = { box, memory, sinceMs };
+    return memory;
+  }
+
+  /** The chunk that arrived last is to be written. */
+  keep(chunk: Omit<DrainChunk, 'at'>): void {
+    const room = this.#room;
+    if (this.#error !== null || room === null) return;
+    this.#room = null;
+    this.#keptAtMs = performance.now();
+    const tookMs = this.#keptAtMs - room.sinceMs;
+    if (tookMs < FAST_MS) this.#isDirect = true;
+    else if (tookMs > SLOW_MS) this.#isDirect = false;
+    if (room.box === null) {
+      this.#parked = { memory: room.memory, chunk };
+      this.#unpark();
+    } else {
+      addTo(room.box, chunk);
+    }
+  }
+
+  /** The chunk that arrived last is not wanted. */
+  drop(): void {
+    this.#room = null;
+  }
+
+  /** Resolves when everything kept so far is written; rejects with the error that ended the intake. */
+  async flush(): Promise<void> {
+    this.#submit();
+    await this.#idle();
+    if (this.#error !== null) throw this.#error;
+  }
+
+  /** Ends the intake; what is not being written yet is let go. The first error stays. */
+  fail(error: TransferError): void {
+    if (this.#error !== null) return;
+    this.#error = error;
+    this.#room = null;
+    this.#parked = null;
+    const boxes = this.#queue.splice(0);
+    if (this.#box !== null) boxes.push(this.#box);
+    this.#box = null;
+    for (const box of boxes) this.#release(box);
+    for (const box of this.#running) this.#engine.slabs.cancelJob(box.lease.slab);
+    this.#engine.forgetIntake(this);
+    this.#wake();
+    this.#listener.failed(error);
+    this.#engine.dispatch();
+  }
+
+  /** Ends the intake and resolves when no job touches the descriptor any more. */
+  async close(): Promise<void> {
+    this.fail(new TransferError('CANCELLED', 'the upload stream has ended'));
+    await this.#idle();
+  }
+
+  /** Takes the slab back from a chunk that has been arriving for longer than `limitMs`, and writes what is complete. */
+  evictSlow(nowMs: number, limitMs: number): void {
+    const room = this.#room;
+    if (room === null || room.box === null) {
+      // Whole chunks wait for the slab to fill, but not for ever.
+      if (this.#box !== null && nowMs - this.#keptAtMs > limitMs) this.#submit();
+      return;
+    }
+    if (nowMs - room.sinceMs <= limitMs) return;
+    const memory = Buffer.allocUnsafeSlow(room.memory.length);
+    memory.set(room.memory); // copy: all of it, because only the receiver knows how far it has come
+    this.#room = { box: null, memory, sinceMs: room.sinceMs };
+    this.#isDirect = false;
+    this.#listener.moveChunk(memory);
+    this.#submit();
+    this.#engine.dispatch();
+  }
+
+  nextCostBytes(): number {
+    const box = this.#queue[0];
+    return box === undefined ? 0 : box.rawBytes + CHUNK_COST_BYTES * box.chunks.length;
+  }
+
+  startJob(): boolean {
+    const box = this.#queue.shift() as Box;
+    this.#running.add(box);
+    const { slab } = box.lease;
+    this.#engine.workers.drain({ kind: 'drain', slab, fd: this.#fd, chunks: box.chunks }).then(
+      (drained) => this.#answered(box, drained),
+      (reason) => this.#died(box, reason),
+    );
+    return true;
+  }
+
+  /** The engine has a slab for a stream that waited for one. */
+  slabIsFree(): void {
+    if (this.#parked !== null) this.#unpark();
+    this.#offerRoom();
+  }
+
+  /** Sees to a slab, or leave to use the heap, for a chunk of `bytes`; false when there is neither now. */
+  #prepare(bytes: number): boolean {
+    if (this.#box !== null && this.#fits(this.#box, bytes)) return true;
+    this.#submit();
+    if (this.#queue.length + this.#running.size >= this.#engine.options.jobsInFlight) return false;
+    if (!this.#isDirect) return true;
+    this.#box = this.#take();
+    return this.#box !== null;
+  }
+
+  /** Tiny chunks and those that inflate are bounded by what they cost beside their bytes. */
+  #fits(box: Box, bytes: number): boolean {
+    const { slabBytes } = this.#engine.options;
+    return (
+      box.usedBytes + bytes <= slabBytes &&
+      box.chunks.length < MAX_MESSAGES_PER_SLAB &&
+      box.rawBytes < MAX_INFLATED_SLABS * slabBytes
+    );
+  }
+
+  #take(): Box | null {
+    const lease = this.#engine.leaseForIntake(this);
+    return lease === undefined ? null : { lease, chunks: [], usedBytes: 0, rawBytes: 0, workerDeaths: 0 };
+  }
+
+  /** Copies the chunk that waits on the heap into a slab of its own, if there is one. */
+  #unpark(): void {
+    const parked = this.#parked as Parked;
+    const box = this.#take();
+    if (box === null) return;
+    this.#parked = null;
+    box.lease.bytes(parked.memory.length).set(parked.memory); // copy: a slow sender must not hold a slab
+    addTo(box, parked.chunk);
+    this.#queue.push(box);
+    this.#engine.want(this);
+  }
+
+  #submit(): void {
+    const box = this.#box;
+    if (box === null) return;
+    this.#box = null;
+    if (box.chunks.length === 0) {
+      this.#release(box);
+      return;
+    }
+    this.#queue.push(box);
+    this.#engine.want(this);
+  }
+
+  #answered(box: Box, drained: Drained): void {
+    this.#ended(box);
+    this.#release(box);
+    for (const { start, end } of drained.written) this.writtenBytes += end - start;
+    this.#engine.observeJob(drained.workMs);
+    if (drained.written.length > 0) this.#listener.written(drained.written);
+    if (drained.fault !== null) this.fail(this.#errorOf(drained.fault));
+    this.#offerRoom();
+    this.#wake();
+    this.#engine.want(this);
+  }
+
+  /** The slab is whole and writing is repeatable: once the dead thread has exited, it is queued again. */
+  #died(box: Box, reason: unknown): void {
+    this.#ended(box);
+    box.workerDeaths += 1;
+    const untouched = reason instanceof WorkerDied ? reason.untouched : Promise.resolve();
+    this.#running.add(box);
+    void untouched.then(() => {
+      this.#running.delete(box);
+      if (this.#error !== null) {
+        this.#release(box);
+      } else {
+        this.#engine.slabs.renewJob(box.lease.slab);
+        this.#queue.unshift(box);
+      }
+      if (box.workerDeaths >= MAX_WORKER_DEATHS) {
+        this.fail(new TransferError('INTERNAL', 'worker threads keep dying', { cause: reason }));
+      }
+      this.#wake();
+      this.#engine.want(this);
+    });
+  }
+
+  #ended(box: Box): void {
+    this.#running.delete(box);
+    this.#engine.jobEnded();
+  }
+
+  #release(box: Box): void {
+    box.lease.release();
+    this.#engine.returnedFromIntake();
+  }
+
+  #offerRoom(): void {
+    if (!this.#wantsRoom || this.#error !== null) return;
+    this.#wantsRoom = false;
+    this.#listener.hasRoom();
+  }
+
+  /** Resolves when nothing is queued or running. */
+  async #idle(): Promise<void> {
+    while (this.#queue.length + this.#running.size > 0 || this.#parked !== null) {
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  #errorOf(fault: DrainFault): TransferError {
+    switch (fault.kind) {
+      case 'cancelled':
+        return this.#error ?? new TransferError('INTERNAL', 'a job nobody cancelled says it was cancelled');
+      case 'corrupt':
+        return new TransferError(
+          'CHECKSUM_MISMATCH',
+          `the chunk at offset ${fault.offset} did not arrive as it was sent: ${fault.message}; send it again`,
+        );
+      case 'failed':
+        return this.#faultOf(fault.errno);
+    }
+  }
+}
+
+function addTo(box: Box, chunk: Omit<DrainChunk, 'at'>): void {
+  box.chunks.push({ ...chunk, at: box.usedBytes });
+  box.usedBytes += chunk.wireBytes;
+  box.rawBytes += chunk.rawBytes;
+}

@@ -1,0 +1,44 @@
+/** A gRPC server and a client of it on loopback, for the self-tests at start. */
+import { createServer } from 'node:net';
+import { Client, credentials, Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+
+export const TEST_TIMEOUT_MS = 3000;
+
+export interface SelfTestMethod {
+  path: string;
+  type: 'serverStream' | 'clientStream';
+  handle: UntypedHandleCall;
+  serialize(value: unknown): Buffer;
+}
+
+/** Runs `test` with a client of a server that has one method; false when anything goes wrong. */
+export async function selfTest(
+  method: SelfTestMethod,
+  test: (client: Client) => Promise<boolean>,
+): Promise<boolean> {
+  const server = new Server({ 'grpc.enable_channelz': 0 });
+  server.register(method.path, method.handle, method.serialize, passThrough, method.type);
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const listener = createServer((socket) => injector.injectConnection(socket));
+  let client: Client | undefined;
+  try {
+    const port = await new Promise<number>((resolve, reject) => {
+      listener.once('error', reject);
+      listener.listen(0, '127.0.0.1', () => resolve((listener.address() as { port: number }).port));
+    });
+    client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+    });
+    return await test(client);
+  } catch {
+    return false;
+  } finally {
+    client?.close();
+    listener.close();
+    server.forceShutdown();
+  }
+}
+
+export function passThrough(bytes: Buffer): Buffer {
+  return bytes;
+}

@@ -1,0 +1,53 @@
+/**
+ * The uploads that calls are working on now, each with the claims of its
+ * streams. The store knows all others.
+ */
+import { TransferError } from '../base/errors.ts';
+import type { Upload, UploadSpec, UploadStore } from '../storage/upload-store.ts';
+import { UploadClaims } from './upload-claims.ts';
+
+export interface LiveUpload {
+  readonly upload: Upload;
+  readonly claims: UploadClaims;
+}
+
+export class LiveUploads {
+  readonly #store: UploadStore | null;
+  readonly #live = new Map<string, LiveUpload>();
+
+  /** @param store null where uploads are off. */
+  constructor(store: UploadStore | null) {
+    this.#store = store;
+  }
+
+  /** Throws READ_ONLY where uploads are off. */
+  get store(): UploadStore {
+    if (this.#store !== null) return this.#store;
+    throw new TransferError('READ_ONLY', 'the server takes no uploads; start it with --writable');
+  }
+
+  start(spec: UploadSpec): Promise<Upload> {
+    return this.store.start(spec);
+  }
+
+  /** Throws UPLOAD_NOT_FOUND; also when it is an upload of another file than `fileName`, where that is given. */
+  async find(id: string, fileName = ''): Promise<Upload> {
+    const upload = this.#live.get(id)?.upload ?? (await this.store.find(id));
+    if (fileName === '' || fileName === upload.name) return upload;
+    throw new TransferError('UPLOAD_NOT_FOUND', 'the upload is one of another file; start a new one');
+  }
+
+  /** The upload with its claims; `left` when the stream is over. */
+  joined(upload: Upload): LiveUpload {
+    let live = this.#live.get(upload.id);
+    if (live === undefined) {
+      live = { upload, claims: new UploadClaims() };
+      this.#live.set(upload.id, live);
+    }
+    return live;
+  }
+
+  left({ upload, claims }: LiveUpload): void {
+    if (claims.count === 0 && this.#live.get(upload.id)?.claims === claims) this.#live.delete(upload.id);
+  }
+}

@@ -1,0 +1,78 @@
+/** What the requests of uploads say, checked and completed. */
+import { TransferError } from '../base/errors.ts';
+import type { ExpectedContent, Upload, UploadSpec, WriteCondition } from '../storage/upload-store.ts';
+import type {
+  Expected,
+  GetUploadStatusResponse,
+  StartUploadRequest,
+  StartUploadResponse,
+} from '../wire/messages.ts';
+import { safeInteger } from '../wire/safe-integer.ts';
+import { fileInfoOf } from './file-info.ts';
+
+const SHA256_BYTES = 32;
+
+export function specOf(request: StartUploadRequest): UploadSpec {
+  return {
+    name: request.fileName,
+    expected: expectedOf(request.expected),
+    condition: conditionOf(request),
+  };
+}
+
+export function expectedOf(expected: Expected | null): ExpectedContent {
+  if (expected === null) return {};
+  const { size, crc32, sha256 } = expected;
+  if (sha256.length !== 0 && sha256.length !== SHA256_BYTES) {
+    throw new TransferError(
+      'INVALID_ARGUMENT',
+      `sha256 has ${sha256.length} bytes; it has ${SHA256_BYTES} or none`,
+    );
+  }
+  return {
+    ...(size === undefined ? {} : { size: safeInteger(size, 'size') }),
+    ...(crc32 === undefined ? {} : { crc32 }),
+    // copy: the decoder's bytes lie in the memory that the next message is read into
+    ...(sha256.length === 0 ? {} : { sha256: Uint8Array.from(sha256) }),
+  };
+}
+
+function conditionOf({ overwrite, ifMatch }: StartUploadRequest): WriteCondition {
+  if (ifMatch !== '' && overwrite !== 'OVERWRITE_VERSION') {
+    throw new TransferError('INVALID_ARGUMENT', 'if_match is for OVERWRITE_VERSION; set overwrite to it');
+  }
+  switch (overwrite) {
+    case 'OVERWRITE_UNSPECIFIED':
+    case 'OVERWRITE_NEVER':
+      return { kind: 'absent' };
+    case 'OVERWRITE_ALWAYS':
+      return { kind: 'any' };
+    case 'OVERWRITE_VERSION':
+      if (ifMatch !== '') return { kind: 'version', version: ifMatch };
+      throw new TransferError('INVALID_ARGUMENT', 'OVERWRITE_VERSION needs if_match, the version to replace');
+    default:
+      throw new TransferError('INVALID_ARGUMENT', `overwrite ${overwrite} is not known to this server`);
+  }
+}
+
+export function startedResponse(upload: Upload, maxChunkSize: number): StartUploadResponse {
+  return {
+    uploadId: upload.id,
+    maxChunkSize,
+    expiresMs: upload.state().expiresMs,
+    acceptedCodecs: ['CODEC_GZIP'],
+  };
+}
+
+export function statusResponse(upload: Upload): GetUploadStatusResponse {
+  const { committedSize, parts, expectedSize, file, expiresMs } = upload.state();
+  return {
+    fileName: upload.name,
+    committedSize,
+    parts: parts.map(({ start, end }) => ({ start, end })),
+    ...(expectedSize === undefined ? {} : { expectedSize }),
+    complete: file !== undefined,
+    file: file === undefined ? null : fileInfoOf(file),
+    expiresMs,
+  };
+}

@@ -1,0 +1,314 @@
+/**
+ * UploadFile: chunks of one upload, from one call.
+ *
+ *   opening ──first message──▶ receiving ──half-close──▶ ending ──▶ response
+ *      └──────────────┴──────────────────────┴──error, cut──▶ over
+ *
+ * Invariants: the file is finished only by a message with `finish` before the
+ * half-close, and only after everything kept was written. However the call
+ * ends, what was written is made durable and stays.
+ */
+import { TransferError } from '../base/errors.ts';
+import type { Intake, IntakeListener } from '../engine/intake.ts';
+import type { DrainChunk, WrittenBytes } from '../engine/job.ts';
+import type { UploadCall, UploadReceiver } from '../flow/upload-call.ts';
+import type { ExpectedContent, UploadWriter } from '../storage/upload-store.ts';
+import { writeErrorOf } from '../storage/uploads/write-error.ts';
+import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
+import { safeInteger } from '../wire/safe-integer.ts';
+import type { RequestFacts, ServiceContext } from './context.ts';
+import { fileInfoOf } from './file-info.ts';
+import type { LiveUpload } from './live-uploads.ts';
+import { type RangeWriter, takenOver } from './upload-claims.ts';
+import { expectedOf, specOf } from './upload-fields.ts';
+
+type Call = UploadCall<UploadFileRequest, UploadFileResponse>;
+
+/** Handles one call; resolves with the response, rejects with the error that ended it. */
+export async function uploadFile(
+  context: ServiceContext,
+  call: Call,
+  facts: RequestFacts,
+): Promise<UploadFileResponse> {
+  context.uploadAdmission.enter();
+  const stream = new UploadStream(context, call, facts);
+  try {
+    return await stream.run();
+  } finally {
+    context.uploadAdmission.leave();
+  }
+}
+
+class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener, RangeWriter {
+  start = 0;
+  next = 0;
+  readonly #context: ServiceContext;
+  readonly #call: Call;
+  readonly #facts: RequestFacts;
+  /** Begun with the first message; never rejects. */
+  #opening: Promise<void> | null = null;
+  #isOver = false;
+  #live: LiveUpload | null = null;
+  #writer: UploadWriter | null = null;
+  #intake: Intake | null = null;
+  /** Before the upload is open: the memory of the first chunk. */
+  #firstChunk: Uint8Array | null = null;
+  #hasChunk = false;
+  /** Older streams are ending, and a chunk waits for that. */
+  #isYielding = false;
+  #finish: { expected: ExpectedContent } | null = null;
+  #resolveEnd!: () => void;
+  #rejectEnd!: (error: TransferError) => void;
+  /** Settles when the sender has half-closed, or the stream has failed. */
+  readonly #end: Promise<void>;
+
+  constructor(context: ServiceContext, call: Call, facts: RequestFacts) {
+    this.#context = context;
+    this.#call = call;
+    this.#facts = facts;
+    this.#end = new Promise((resolve, reject) => {
+      this.#resolveEnd = resolve;
+      this.#rejectEnd = reject;
+    });
+    this.#end.catch(() => {});
+  }
+
+  async run(): Promise<UploadFileResponse> {
+    this.#call.onClose(() => this.failed(new TransferError('CANCELLED', 'the client ended the call')));
+    this.#call.start(this);
+    try {
+      await this.#end;
+      return await this.#complete();
+    } finally {
+      await this.#leave();
+    }
+  }
+
+  // What the call brings.
+
+  room(bytes: number): Uint8Array | null {
+    if (this.#intake !== null) return this.#intake.room(bytes);
+    this.#firstChunk = Buffer.allocUnsafeSlow(bytes);
+    return this.#firstChunk;
+  }
+
+  message(message: UploadFileRequest, chunkBytes: number): void {
+    if (this.#intake !== null) {
+      this.#take(message, chunkBytes);
+      return;
+    }
+    if (this.#opening !== null)
+      throw new TransferError('INTERNAL', 'a message came while the upload was being opened');
+    this.#call.pause();
+    this.#opening = this.#open(message)
+      .then(() => this.#takeFirst(message, chunkBytes))
+      .catch((error: unknown) => this.failed(TransferError.from(error)));
+  }
+
+  ended(): void {
+    if (this.#intake === null) this.failed(new TransferError('INVALID_ARGUMENT', NO_UPLOAD));
+    else this.#resolveEnd();
+  }
+
+  /** Also from the intake, whose slabs others have from then on: so the call must write to none of them any more. */
+  failed(error: TransferError): void {
+    this.#isOver = true;
+    this.#rejectEnd(error);
+    this.#call.discard();
+    this.#intake?.fail(error);
+  }
+
+  // What the engine brings.
+
+  hasRoom(): void {
+    if (!this.#isYielding) this.#call.proceed();
+  }
+
+  moveChunk(memory: Uint8Array): void {
+    this.#call.moveChunk(memory);
+  }
+
+  written(ranges: readonly WrittenBytes[]): void {
+    for (const range of ranges) this.#live?.upload.written(range);
+  }
+
+  async yieldTo(error: TransferError): Promise<void> {
+    this.failed(error);
+    await this.#intake?.close();
+  }
+
+  async #open(first: UploadFileRequest): Promise<void> {
+    const { uploads } = this.#context;
+    const found = await (first.start === null ? uploads.find(first.uploadId) : this.#startOwn(first));
+    if (this.#isOver) return;
+    const live = uploads.joined(found);
+    const { upload } = live;
+    this.#live = live;
+    live.claims.join(this);
+    this.#facts.file = upload.name;
+    this.#facts.upload = upload.id;
+    this.#writer = await upload.openWriter((error) => this.failed(TransferError.from(error)));
+    const faultOf = (errno: string) => writeErrorOf(errno, upload.name);
+    this.#intake = this.#context.engine.intake(this.#writer.fd, this, faultOf);
+    this.start = upload.state().committedSize;
+    this.next = this.start;
+  }
+
+  async #startOwn({ uploadId, start }: UploadFileRequest) {
+    if (uploadId !== '') {
+      throw new TransferError('INVALID_ARGUMENT', 'give upload_id or start, not both');
+    }
+    const upload = await this.#context.uploads.start(specOf(start as NonNullable<typeof start>));
+    this.#call.sendHeader('sluice-upload-id', upload.id);
+    return upload;
+  }
+
+  /** The first chunk came before there was an intake to receive it. */
+  #takeFirst(message: UploadFileRequest, chunkBytes: number): void {
+    if (this.#isOver) return;
+    if (chunkBytes > 0) this.#intake?.room(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
+    this.#firstChunk = null;
+    this.#take(message, chunkBytes);
+    if (!this.#isYielding) this.#call.proceed();
+  }
+
+  /** One message, its chunk in its room. */
+  #take(message: UploadFileRequest, chunkBytes: number): void {
+    if (this.#finish !== null) {
+      throw new TransferError(
+        'INVALID_ARGUMENT',
+        'a message follows the one with finish, which must be the last',
+      );
+    }
+    if (message.finish) this.#finish = { expected: expectedOf(message.expected) };
+    const offset = this.#offsetOf(message);
+    if (chunkBytes === 0) return;
+    const chunk = chunkOf(message, chunkBytes, offset, this.#context.chunk.maxSize);
+    this.#live?.upload.checkRoom(offset, chunk.rawBytes);
+    this.#hasChunk = true;
+    this.#place(chunk);
+  }
+
+  /** Where the chunk belongs: in each call one follows another. */
+  #offsetOf(message: UploadFileRequest): number {
+    const offset = message.offset === undefined ? this.next : safeInteger(message.offset, 'offset');
+    if (!this.#hasChunk) this.#begin(offset);
+    if (offset > this.next) throw gap(offset, this.next);
+    return offset;
+  }
+
+  /** The first chunk may lie anywhere in a file of known size; otherwise it continues what is there. */
+  #begin(offset: number): void {
+    const { upload } = this.#live as LiveUpload;
+    const { expectedSize } = upload;
+    if (expectedSize === undefined) {
+      const [gapBefore] = upload.missing(0, offset);
+      if (gapBefore !== undefined) throw gap(offset, gapBefore.start);
+    } else if (offset > expectedSize) {
+      throw new TransferError(
+        'OUT_OF_RANGE',
+        `offset ${offset} lies beyond the declared size of ${expectedSize}`,
+      );
+    }
+    this.start = offset;
+    this.next = offset;
+  }
+
+  /** Keeps what is missing of the chunk; waits first for older streams that still write there. */
+  #place(chunk: PlacedChunk): void {
+    const { upload, claims } = this.#live as LiveUpload;
+    const intake = this.#intake as Intake;
+    const end = chunk.offset + chunk.rawBytes;
+    if (chunk.offset < this.start && upload.missing(chunk.offset, Math.min(this.start, end)).length > 0) {
+      throw new TransferError(
+        'INVALID_ARGUMENT',
+        `the chunk at offset ${chunk.offset} lies before the first of its call at ${this.start}; chunks go in order`,
+      );
+    }
+    // What this stream has handed in already is not taken twice, written or not.
+    const ranges = upload.missing(Math.max(chunk.offset, Math.min(this.next, end)), end);
+    const met = ranges.flatMap((range) => claims.metBy(this, range.start, range.end));
+    if (met.length > 0) {
+      this.#waitFor(met, chunk);
+      return;
+    }
+    this.next = Math.max(this.next, end);
+    if (ranges.length === 0) intake.drop();
+    else intake.keep({ ...chunk, ranges });
+  }
+
+  #waitFor(older: readonly RangeWriter[], chunk: PlacedChunk): void {
+    this.#isYielding = true;
+    this.#call.pause();
+    Promise.all(older.map((writer) => writer.yieldTo(takenOver())))
+      .then(() => {
+        for (const writer of older) this.#live?.claims.leave(writer);
+        this.#isYielding = false;
+        this.#place(chunk);
+        if (!this.#isYielding) this.#call.proceed();
+      })
+      .catch((error: unknown) => this.failed(TransferError.from(error)));
+  }
+
+  async #complete(): Promise<UploadFileResponse> {
+    const { upload } = this.#live as LiveUpload;
+    await this.#intake?.flush();
+    this.#facts.rawBytes = this.#intake?.writtenBytes ?? 0;
+    if (this.#finish === null) {
+      await upload.sync();
+      return { uploadId: upload.id, committedSize: upload.state().committedSize, file: null };
+    }
+    const file = await upload.finish(this.#finish.expected);
+    return { uploadId: upload.id, committedSize: file.size, file: fileInfoOf(file) };
+  }
+
+  /** The descriptor is closed behind the last job; what was written is made durable for whoever resumes. */
+  async #leave(): Promise<void> {
+    await this.#opening;
+    const live = this.#live;
+    if (live === null) return;
+    await this.#intake?.close();
+    this.#facts.rawBytes = this.#intake?.writtenBytes ?? 0;
+    live.claims.leave(this);
+    this.#context.uploads.left(live);
+    await live.upload.sync().catch(() => {
+      // The store has told every writer; whoever resumes sees what is committed.
+    });
+    await this.#writer?.close();
+  }
+}
+
+/** A chunk and its place in the file. */
+type PlacedChunk = Omit<DrainChunk, 'at' | 'ranges'>;
+
+function chunkOf(
+  message: UploadFileRequest,
+  wireBytes: number,
+  offset: number,
+  mostBytes: number,
+): PlacedChunk {
+  const { compressed, crc32, rawSize } = message;
+  const rawBytes = compressed ? rawSize : wireBytes;
+  if (compressed && (rawSize <= 0 || rawSize > mostBytes)) {
+    throw new TransferError(
+      'INVALID_ARGUMENT',
+      `raw_size is ${rawSize}; a compressed chunk has 1 to ${mostBytes} bytes`,
+    );
+  }
+  if (!compressed && rawSize !== 0 && rawSize !== wireBytes) {
+    throw new TransferError(
+      'INVALID_ARGUMENT',
+      `raw_size is ${rawSize}, but the chunk has ${wireBytes} bytes`,
+    );
+  }
+  return { wireBytes, rawBytes, compressed, crc32: crc32 ?? -1, offset };
+}
+
+function gap(offset: number, expected: number): TransferError {
+  return new TransferError(
+    'GAP',
+    `the chunk at offset ${offset} leaves a gap; send from offset ${expected} on`,
+  );
+}
+
+const NO_UPLOAD = 'the call ended before its first message; name the upload in it, or start one';

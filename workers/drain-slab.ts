@@ -1,0 +1,113 @@
+/**
+ * Job of a pool thread: check the chunks in one slab and write them to a file.
+ *
+ * As synchronous and as careful as `fill-slab`: errors are values. A chunk is
+ * written only after all of it was found right; chunks before a wrong one are
+ * written and reported. Neighbours in the slab that are neighbours in the file
+ * are written with one call.
+ */
+import { writeSync } from 'node:fs';
+import { errnoOf } from '../src/base/errors.ts';
+import type { DrainChunk, Drained, DrainFault, DrainJob, WrittenBytes } from '../src/engine/job.ts';
+import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
+import { inflateMemberSync, trailerOf } from '../src/wire/gzip-member.ts';
+import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
+
+/** Checked bytes that are still to be written. */
+interface Piece extends WrittenBytes {
+  bytes: Uint8Array;
+}
+
+export function drainSlab(job: DrainJob): Drained {
+  enterSlab(job.slab);
+  const startMs = performance.now();
+  const written: WrittenBytes[] = [];
+  let fault: DrainFault | null;
+  try {
+    fault = drain(job, written);
+  } catch (error) {
+    fault = { kind: 'failed', errno: errnoOf(error) ?? 'UNKNOWN', message: String(error) };
+  } finally {
+    leaveSlab(job.slab);
+  }
+  return { kind: 'drained', written, fault, workMs: performance.now() - startMs };
+}
+
+function drain(job: DrainJob, written: WrittenBytes[]): DrainFault | null {
+  let pending: Piece | null = null;
+  let fault: DrainFault | null = null;
+  for (const chunk of job.chunks) {
+    if (isCancelled(job.slab)) return { kind: 'cancelled' };
+    const pieces = checkedPieces(job, chunk);
+    if (typeof pieces === 'string') {
+      fault = { kind: 'corrupt', offset: chunk.offset, message: pieces };
+      break;
+    }
+    for (const piece of pieces) {
+      const joined: Piece | null = pending && join(pending, piece);
+      if (pending !== null && joined === null) write(job.fd, pending, written);
+      pending = joined ?? piece;
+    }
+  }
+  if (isCancelled(job.slab)) return { kind: 'cancelled' };
+  if (pending !== null) write(job.fd, pending, written);
+  return fault;
+}
+
+/** The ranges of a chunk with their bytes, or what is wrong with it. */
+function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
+  const at = slabStart(job.slab) + chunk.at;
+  const wire = memory.subarray(at, at + chunk.wireBytes);
+  let raw: Uint8Array = wire;
+  if (chunk.compressed) {
+    try {
+      raw = inflateMemberSync(wire, chunk.rawBytes);
+    } catch (error) {
+      return (error as Error).message;
+    }
+  }
+  const whole = crc32(raw);
+  if (chunk.crc32 >= 0 && whole !== chunk.crc32) return 'its checksum is wrong';
+  if (chunk.compressed && whole !== trailerOf(wire).crc32) return 'the checksum of its gzip member is wrong';
+  return chunk.ranges.map(({ start, end }) => {
+    const bytes = raw.subarray(start - chunk.offset, end - chunk.offset);
+    return { start, end, bytes, crc32: bytes.length === raw.length ? whole : crc32(bytes) };
+  });
+}
+
+/** Both as one piece, where they are neighbours in memory and in the file. */
+function join(first: Piece, second: Piece): Piece | null {
+  const { bytes } = first;
+  const areNeighbours =
+    first.end === second.start &&
+    bytes.buffer === memory.buffer &&
+    second.bytes.buffer === memory.buffer &&
+    bytes.byteOffset + bytes.length === second.bytes.byteOffset;
+  if (!areNeighbours) return null;
+  return {
+    start: first.start,
+    end: second.end,
+    crc32: combineCrc32(first.crc32, second.crc32, second.bytes.length),
+    bytes: memory.subarray(bytes.byteOffset, bytes.byteOffset + bytes.length + second.bytes.length),
+  };
+}
+
+function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
+  let done = 0;
+  // A write may be short: a signal, a limit, a disk that is nearly full.
+  while (done < piece.bytes.length) {
+    done += writeSync(fd, piece.bytes, done, piece.bytes.length - done, piece.start + done);
+  }
+  report(piece, written);
+}
+
+/** Ranges that continue each other are one, whatever memory they came from. */
+function report({ start, end, crc32: crc }: Piece, written: WrittenBytes[]): void {
+  const last = written.at(-1);
+  if (last?.end === start) {
+    last.end = end;
+    last.crc32 = combineCrc32(last.crc32, crc, end - start);
+  } else {
+    written.push({ start, end, crc32: crc });
+  }
+}

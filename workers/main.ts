@@ -1,0 +1,9 @@
+/** What runs in the pool's threads: one entry for every kind of task. */
+import type { PoolAnswer, PoolTask } from '../src/engine/job.ts';
+import { drainSlab } from './drain-slab.ts';
+import { fillSlab } from './fill-slab.ts';
+
+export default function run(task: PoolTask): PoolAnswer {
+  if (task === 'ping') return 'pong';
+  return task.kind === 'fill' ? fillSlab(task) : drainSlab(task);
+}
