@@ -69,6 +69,8 @@ interface Slot {
 export class UploadAttempt implements Watched {
   /** Bytes that the transport has taken. */
   deliveredBytes = 0;
+  /** It failed while it waited for the source: the server cannot be blamed for seeing nothing. */
+  hasStarved = false;
   /** The upload that the server began for this call, as soon as it has said so. */
   startedUploadId = '';
   readonly #context: AttemptContext;
@@ -124,6 +126,7 @@ export class UploadAttempt implements Watched {
   /** Ends the attempt; only the first end counts. */
   fail(error: TransferError): void {
     if (this.#state === 'settled') return;
+    this.hasStarved = this.isPaused;
     this.#state = 'settled';
     this.#queue.length = 0;
     this.#settle(error);

@@ -75,7 +75,7 @@ export class UploadLane {
       parts.settle(part);
       return true;
     }
-    progress.attempts += 1;
+    if (part.start < source.releasedBytes) throw forgotten(part.start, source.releasedBytes);
     progress.enter('sending');
     const attempt = new UploadAttempt({
       ...this.#context,
@@ -104,10 +104,13 @@ export class UploadLane {
       options.logger.debug({ name, reason: error.message }, 'doing without one of the connections');
       return false;
     }
-    const waitMs = this.#budget.spend(error, channels.hasConnected);
+    const isOurs = error.code === 'STALLED' && attempt.hasStarved;
+    const waitMs = isOurs ? 0 : this.#budget.spend(error, channels.hasConnected);
     if (waitMs === undefined) throw error;
     const fields = { name, offset: part.sentEnd, code: error.code, reason: error.message, waitMs };
-    options.logger.info(fields, 'upload interrupted; resuming');
+    if (isOurs) options.logger.debug(fields, 'the source gave nothing for long; the call ended');
+    else options.logger.info(fields, 'upload interrupted; resuming');
+    progress.attempts += 1;
     progress.enter('waiting');
     await delay(waitMs, signal);
     const state = await calls.sync(uploadId, source.size);
@@ -126,6 +129,13 @@ export class UploadLane {
       this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
     }
   }
+}
+
+function forgotten(offset: number, releasedBytes: number): TransferError {
+  return new TransferError(
+    'PROTOCOL_ERROR',
+    `the server asks for bytes from ${offset} on; up to ${releasedBytes} it had said they are durable`,
+  );
 }
 
 /** Errors that are no interruption of the part, but the end of this upload, if not of the whole transfer. */

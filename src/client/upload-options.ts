@@ -68,7 +68,7 @@ export interface UploadProgress {
   readonly durableBytes: number;
   /** Bytes that an earlier run had sent. */
   readonly resumedBytes: number;
-  /** Calls so far; parts sent at the same time count one each. */
+  /** 1, and one more for each interruption of any of the calls. */
   readonly attempt: number;
   /** Times the upload began again: the source changed, or the server had lost the upload. */
   readonly restarts: number;

@@ -7,7 +7,7 @@ import { PROGRESS_INTERVAL_MS } from './limits.ts';
 import type { UploadPhase, UploadProgress } from './upload-options.ts';
 
 export class UploadReporter {
-  attempts = 0;
+  attempts = 1;
   restarts = 0;
   /** Bytes that an earlier run had sent. */
   resumedBytes = 0;

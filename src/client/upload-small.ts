@@ -34,7 +34,6 @@ async function attempt(
   budget: RetryBudget,
 ): Promise<FileInfo | undefined> {
   const { channels, progress } = run.context;
-  progress.attempts += 1;
   progress.enter('sending');
   const call = callFor(run, sizeBytes);
   try {
@@ -47,6 +46,7 @@ async function attempt(
     const waitMs = endsAttempts(error) ? undefined : budget.spend(error, channels.hasConnected);
     if (waitMs === undefined || run.signal.aborted) throw error;
     await run.pause(error, waitMs);
+    progress.attempts += 1;
     return undefined;
   }
 }

@@ -188,8 +188,8 @@ export class UploadPeer {
         const refusal = this.refusals[method]?.shift();
         if (refusal !== undefined) throw refusal;
         const response = work(call.request);
-        if (this.#losesAnswer(method)) return this.cutConnections();
-        done(null, response);
+        if (this.#losesAnswer(method)) this.cutConnections();
+        else done(null, response);
       } catch (reason) {
         done(statusOf(TransferError.from(reason)));
       }
@@ -273,34 +273,47 @@ export class UploadPeer {
     this.calls.push('UploadFile');
     const fault = this.faults.shift();
     call.on('error', () => {});
-    let upload: PeerUpload | undefined;
-    let bytes = 0;
-    let file: FileInfo | undefined;
-    let at: number | undefined;
     try {
       if (fault?.how instanceof TransferError && fault.afterBytes === undefined) throw fault.how;
-      for await (const message of call as AsyncIterable<UploadFileRequest>) {
-        await this.onMessage(message);
-        upload ??= this.#open(call, message);
-        at = this.#take(call.getPeer(), upload, message, at);
-        bytes += message.chunk.byteLength;
-        if (fault !== undefined && fault.how !== 'lose answer' && bytes >= (fault.afterBytes ?? 0)) {
-          if (fault.how === 'hang') return;
-          if (fault.how === 'crash') return this.crash();
-          if (fault.how === 'cut') return this.cutConnections();
-          throw fault.how;
-        }
-        if (message.finish) file = this.#finish(upload, message.expected);
-      }
-      if (upload === undefined || call.cancelled) return;
+      const end = await this.#receive(call, fault);
+      if (end === 'broken' || call.cancelled) return;
+      const { file, upload } = end;
       upload.durable = [...upload.received];
-      if (fault?.how === 'lose answer') return this.cutConnections();
       const [first] = upload.durable;
       const committedSize = first?.start === 0 ? first.end : 0;
-      done(null, { uploadId: upload.id, committedSize, file: file ?? null });
+      if (fault?.how === 'lose answer') this.cutConnections();
+      else done(null, { uploadId: upload.id, committedSize, file });
     } catch (reason) {
       done(statusOf(TransferError.from(reason)));
     }
+  }
+
+  async #receive(
+    call: UploadCall,
+    fault: CallFault | undefined,
+  ): Promise<{ upload: PeerUpload; file: FileInfo | null } | 'broken'> {
+    let upload: PeerUpload | undefined;
+    let file: FileInfo | null = null;
+    let bytes = 0;
+    let at: number | undefined;
+    for await (const message of call as AsyncIterable<UploadFileRequest>) {
+      await this.onMessage(message);
+      upload ??= this.#open(call, message);
+      at = this.#take(call.getPeer(), upload, message, at);
+      bytes += message.chunk.byteLength;
+      if (fault !== undefined && bytes >= (fault.afterBytes ?? 0) && this.#breaks(fault)) return 'broken';
+      if (message.finish) file = this.#finish(upload, message.expected);
+    }
+    if (upload === undefined) throw new TransferError('INVALID_ARGUMENT', 'the call names no upload');
+    return { upload, file };
+  }
+
+  /** False for a fault that comes later. */
+  #breaks({ how }: CallFault): boolean {
+    if (how instanceof TransferError) throw how;
+    if (how === 'crash') this.crash();
+    if (how === 'cut') this.cutConnections();
+    return how !== 'lose answer';
   }
 
   #open(call: UploadCall, message: UploadFileRequest): PeerUpload {
