@@ -121,7 +121,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   // What the engine brings.
 
   hasRoom(): void {
-    if (!this.#isYielding) this.#call.proceed();
+    this.#call.proceed();
   }
 
   moveChunk(memory: Uint8Array): void {
