@@ -95,7 +95,7 @@ export async function outcomeOf(work: Promise<unknown>): Promise<TransferError |
     await work;
     return undefined;
   } catch (reason) {
-    if (reason instanceof TransferError) return reason;
+    if (reason instanceof TransferError && reason.code !== 'INTERNAL') return reason;
     // The chunk's own write, which a worker makes.
     if (reason instanceof Error && 'code' in reason && /injected|crashed/.test(reason.message)) {
       return new TransferError('WRITE_FAILED', reason.message);

@@ -3,10 +3,11 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import type { UploadStore, WriteCondition } from '../../../src/storage/upload-store.ts';
+import { Turns } from '../../../src/storage/uploads/turns.ts';
 import { writeErrorOf } from '../../../src/storage/uploads/write-error.ts';
 import { openFilesBelow } from '../../support/scratch.ts';
 import { until } from '../../support/until.ts';
-import { type CallRecord, type Fault, FaultyFileSystem } from './faulty-file-system.ts';
+import { type CallRecord, type Fault, FaultyFileSystem, SYNCLESS_FILE_SYSTEM } from './faulty-file-system.ts';
 import { Journey, outcomeOf } from './journey.ts';
 import {
   makeDirectory,
@@ -26,7 +27,7 @@ interface Scene extends ScratchUploads {
 
 /** Uploads whose call number `at` (all later ones too, when it crashes) meets `fault`. */
 async function sceneWith(t: TestContext, at: number, fault: Fault | undefined, old?: string): Promise<Scene> {
-  const faulty = new FaultyFileSystem((index) => (index === at ? fault : undefined));
+  const faulty = new FaultyFileSystem((index) => (index === at ? fault : undefined), SYNCLESS_FILE_SYSTEM);
   const scratch = await scratchUploads(t, { fileSystem: faulty.fileSystem, minFreeBytes: 1 });
   if (old !== undefined) {
     makeDirectory(scratch.at('directory'));
@@ -68,7 +69,7 @@ for (const { title, condition, old } of CASES) {
     for (const errno of ERRNOS) {
       it(`has the documented code for ${errno}, loses nothing and leaves no descriptor`, async (t) => {
         const calls = await callsOf(t, condition, old);
-        for (const [at, { call, target }] of calls.entries()) {
+        await eachOf(calls, async ({ call, target }, at) => {
           const where = `${errno} at call ${at}, ${call} ${target}`;
           const scene = await sceneWith(t, at, { kind: 'errno', errno }, old);
           const journey = journeyIn(scene, condition);
@@ -91,14 +92,14 @@ for (const { title, condition, old } of CASES) {
           }
           assert.deepEqual(visibleFiles(scene.root), { [NAME]: CONTENT }, where);
           await nothingOpen(scene.root, where);
-        }
+        });
       });
     }
 
     for (const when of ['before', 'after'] as const) {
       it(`may be the last one before a crash (${when} its effect)`, async (t) => {
         const calls = await callsOf(t, condition, old);
-        for (const [at, { call, target }] of calls.entries()) {
+        await eachOf(calls, async ({ call, target }, at) => {
           const where = `crash ${when} call ${at}, ${call} ${target}`;
           const scene = await sceneWith(t, at, { kind: 'crash', when }, old);
           const journey = journeyIn(scene, condition);
@@ -108,14 +109,23 @@ for (const { title, condition, old } of CASES) {
             [JSON.stringify(before), JSON.stringify({ [NAME]: CONTENT })].includes(JSON.stringify(visible)),
             where,
           );
-          const later = await scene.reopen({ fileSystem: new FaultyFileSystem(() => undefined).fileSystem });
+          const later = await scene.reopen({ fileSystem: SYNCLESS_FILE_SYSTEM });
           await resume(later, new Journey({ name: NAME, content: CONTENT, condition }), journey, where);
           assert.deepEqual(visibleFiles(scene.root), { [NAME]: CONTENT }, where);
           await nothingOpen(scene.root, where);
-        }
+        });
       });
     }
   });
+}
+
+/** Runs `work` for each call, a few scenes at a time: most of it is waiting for a clock tick to pass. */
+async function eachOf(
+  calls: readonly CallRecord[],
+  work: (call: CallRecord, at: number) => Promise<void>,
+): Promise<void> {
+  const turns = new Turns(8);
+  await Promise.all(calls.map((call, at) => turns.run(() => work(call, at))));
 }
 
 /** What a client does after the server was started again. */
@@ -161,7 +171,7 @@ describe('each failing call of an abort', () => {
         const started = await outcomeOf(journey.begin(scene.uploads));
         if (started !== undefined) continue;
         await outcomeOf(scene.uploads.find(journey.id ?? '').then((upload) => upload.abort()));
-        const later = await scene.reopen({ fileSystem: new FaultyFileSystem(() => undefined).fileSystem });
+        const later = await scene.reopen({ fileSystem: SYNCLESS_FILE_SYSTEM });
         const failure = await outcomeOf(later.find(journey.id ?? '').then((upload) => upload.abort()));
         if (failure !== undefined) assert.equal(failure.code, 'UPLOAD_NOT_FOUND');
         assert.deepEqual(uploadEntries(scene.root), []);
