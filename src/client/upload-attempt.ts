@@ -71,7 +71,7 @@ export class UploadAttempt implements Watched {
   deliveredBytes = 0;
   /** After the last byte: as long as what is under way may take at the rate so far. */
   extraPatienceMs = 0;
-  /** It failed while it waited for the source: the server cannot be blamed for seeing nothing. */
+  /** It failed while it waited for a stream: the server cannot be blamed for seeing nothing. */
   hasStarved = false;
   /** The upload that the server began for this call, as soon as it has said so. */
   startedUploadId = '';
@@ -129,7 +129,7 @@ export class UploadAttempt implements Watched {
   /** Ends the attempt; only the first end counts. */
   fail(error: TransferError): void {
     if (this.#state === 'settled') return;
-    this.hasStarved = this.isPaused;
+    this.hasStarved = this.isPaused && !this.#context.source.isSeekable;
     this.#state = 'settled';
     this.#queue.length = 0;
     this.#settle(error);
