@@ -14,6 +14,8 @@ export interface Watched {
   readonly deliveredBytes: number;
   /** Our own side is not reading, or has nothing to send. */
   readonly isPaused: boolean;
+  /** Longer than the stall time-out that it may be still; default 0. */
+  readonly extraPatienceMs?: number;
   fail(error: TransferError): void;
 }
 
@@ -45,7 +47,7 @@ export class AttemptWatch {
   }
 
   #look(): void {
-    const { deliveredBytes, isPaused } = this.#watched;
+    const { deliveredBytes, extraPatienceMs = 0, isPaused } = this.#watched;
     this.#openMs += this.#tickMs;
     if (isPaused || deliveredBytes !== this.#seenBytes) {
       this.#stillMs = 0;
@@ -56,8 +58,8 @@ export class AttemptWatch {
     const { connectTimeoutMs, stallTimeoutMs } = this.#options;
     if (deliveredBytes === 0 && this.#openMs >= connectTimeoutMs && !this.#channel.isReady) {
       this.#watched.fail(this.#channel.unreachable());
-    } else if (this.#stillMs >= stallTimeoutMs) {
-      const message = `${this.#channel.address} ${this.#problem} for ${stallTimeoutMs} ms`;
+    } else if (this.#stillMs >= stallTimeoutMs + extraPatienceMs) {
+      const message = `${this.#channel.address} ${this.#problem} for ${this.#stillMs} ms`;
       this.#watched.fail(new TransferError('STALLED', message));
     }
   }

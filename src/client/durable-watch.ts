@@ -16,8 +16,8 @@ export interface DurableWatchContext {
   onState(state: UploadState): void;
 }
 
-/** How often a stream that waits for room is looked at. */
-const FULL_CHECKS = 20;
+/** How often a stream is looked at that waits for its bytes to become durable. */
+const PRESSED_CHECKS = 20;
 
 export class DurableWatch {
   readonly #context: DurableWatchContext;
@@ -30,28 +30,29 @@ export class DurableWatch {
     this.#context = context;
     const { progress, source } = context;
     if (source.isSeekable && !progress.hasListener) return;
-    this.#timer = setInterval(() => this.#tick(), STATUS_INTERVAL_MS / FULL_CHECKS).unref();
+    this.#timer = setInterval(() => this.#tick(), STATUS_INTERVAL_MS / PRESSED_CHECKS).unref();
+    source.onPressed = () => void this.#ask();
   }
 
   /** Safe to call twice. */
   close(): void {
     this.#isClosed = true;
+    this.#context.source.onPressed = undefined;
     clearInterval(this.#timer);
   }
 
   #tick(): void {
     this.#ticks += 1;
-    if (this.#isAsking) return;
-    const { isFull } = this.#context.source;
-    if (isFull || this.#ticks % FULL_CHECKS === 0) void this.#ask(isFull);
+    if (this.#context.source.isPressed || this.#ticks % PRESSED_CHECKS === 0) void this.#ask();
   }
 
   /** Never rejects. */
-  async #ask(sync: boolean): Promise<void> {
+  async #ask(): Promise<void> {
+    if (this.#isAsking) return;
     const { calls, source, uploadId } = this.#context;
     this.#isAsking = true;
     try {
-      const state = await calls.status(uploadId, source.size, sync);
+      const state = await calls.status(uploadId, source.size, source.isPressed);
       if (!this.#isClosed) this.#context.onState(state);
     } catch {
       // The attempts meet the same failure and decide what it means.

@@ -93,6 +93,15 @@ export const STATUS_INTERVAL_MS = 1_000;
 /** What a server makes durable and reads back in a millisecond, at the least: a disk of 20 MiB/s. */
 export const FINISH_BYTES_PER_MS = 20 * KIB;
 
+/**
+ * A ping of an upload waits behind what the kernel has taken and the link has not: megabytes, on a
+ * slow link for a minute. A peer that is dead is noticed by the stall time-out before.
+ */
+export const UPLOAD_KEEPALIVE_TIMEOUT_MS = 60_000;
+
+/** What may be under way when the transport has taken the last byte: the send buffer of the kernel, windows. */
+export const UNDER_WAY_BYTES = 8 * MIB;
+
 /** Discarding an upload that failed is a courtesy: it is not waited for any longer. */
 export const ABORT_TIMEOUT_MS = 3_000;
 

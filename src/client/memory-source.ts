@@ -3,7 +3,8 @@ import type { OpenSource, ReadOutcome } from './upload-source.ts';
 
 export class MemorySource implements OpenSource {
   readonly isSeekable = true;
-  readonly isFull = false;
+  readonly isPressed = false;
+  onPressed: undefined;
   readonly identity = undefined;
   readonly releasedBytes = 0;
   readonly #bytes: Uint8Array;

@@ -23,7 +23,8 @@ export async function openPath(path: string): Promise<PathSource> {
 
 export class PathSource implements OpenSource {
   readonly isSeekable = true;
-  readonly isFull = false;
+  readonly isPressed = false;
+  onPressed: undefined;
   readonly releasedBytes = 0;
   readonly #path: string;
   #handle: FileHandle;

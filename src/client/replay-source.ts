@@ -33,6 +33,7 @@ interface Waiter {
 export class ReplaySource implements OpenSource {
   readonly isSeekable = false;
   readonly identity = undefined;
+  onPressed: (() => void) | undefined;
   readonly #pieces: SourcePieces;
   readonly #limitBytes: number;
   readonly #kept: Kept[] = [];
@@ -57,8 +58,13 @@ export class ReplaySource implements OpenSource {
     return this.#hasEnded ? this.#keptEnd : undefined;
   }
 
+  /** The stream is not read on. */
   get isFull(): boolean {
     return this.#keptEnd - this.#base >= this.#limitBytes && !this.#hasEnded;
+  }
+
+  get isPressed(): boolean {
+    return this.#keptEnd - this.#base >= this.#limitBytes / 2 && !this.#hasEnded;
   }
 
   get releasedBytes(): number {
@@ -172,7 +178,9 @@ export class ReplaySource implements OpenSource {
       this.#block = undefined;
       this.#kept.push({ start: this.#keptEnd, bytes });
     }
+    const wasPressed = this.isPressed;
     this.#keptEnd += bytes.byteLength;
+    if (!wasPressed && this.isPressed) this.onPressed?.();
   }
 
   #gather(bytes: Uint8Array): void {

@@ -27,15 +27,13 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'DISK_FULL',
   'WRITE_FAILED',
   'GAP',
+  'TAKEN_OVER',
   // What grpc-js reports for most resets of a stream.
   'INTERNAL',
 ]);
 
-/** Failures that pass when somebody else is done or makes room: trying again at once only adds to the load. */
-const SLOW_TO_PASS: ReadonlySet<ErrorCode> = new Set(['RESOURCE_EXHAUSTED', 'DISK_FULL']);
-
-/** So many times longer are the waits for those. */
-const SLOW_FACTOR = 10;
+/** A full disk gets room when somebody makes some, not at once; the waits for it are so many times longer. */
+const DISK_FULL_FACTOR = 10;
 
 export class RetryBudget {
   readonly #options: Required<RetryOptions>;
@@ -65,7 +63,7 @@ export class RetryBudget {
     const pushbackMs = pushbackMsOf(error);
     if (pushbackMs !== undefined && pushbackMs < 0) return undefined;
     const { initialBackoffMs, maxBackoffMs } = this.#options;
-    const firstMs = initialBackoffMs * (SLOW_TO_PASS.has(error.code) ? SLOW_FACTOR : 1);
+    const firstMs = initialBackoffMs * (error.code === 'DISK_FULL' ? DISK_FULL_FACTOR : 1);
     const boundMs = Math.min(maxBackoffMs, firstMs * 2 ** Math.max(0, this.#failures - 1));
     // Full jitter: clients that failed together do not come back together.
     return Math.max(Math.random() * boundMs, Math.min(pushbackMs ?? 0, maxBackoffMs));

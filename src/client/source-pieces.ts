@@ -30,7 +30,7 @@ export function piecesOf(
 function piecesOfWebStream(stream: ReadableStream<Uint8Array>): SourcePieces {
   const reader = stream.getReader();
   return {
-    next: async () => (await reader.read()) as IteratorResult<Uint8Array, undefined>,
+    next: async () => await reader.read(),
     cancel: (error) => void reader.cancel(error).catch(() => {}),
   };
 }

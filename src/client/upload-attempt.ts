@@ -17,7 +17,7 @@ import { UPLOAD_HEADER_ROOM_BYTES, uploadControlMessage, writeUploadHeader } fro
 import { AttemptWatch, type Watched } from './attempt-watch.ts';
 import { type Channel, cancelledBy } from './channel.ts';
 import type { ContentCrc } from './content-crc.ts';
-import { OUTSTANDING_MESSAGES, SEND_SLOTS } from './limits.ts';
+import { OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { UploadCompression } from './upload-compression.ts';
 import type { SendingPart } from './upload-parts.ts';
@@ -69,7 +69,9 @@ interface Slot {
 export class UploadAttempt implements Watched {
   /** Bytes that the transport has taken. */
   deliveredBytes = 0;
-  /** It failed while it waited for the source: the server cannot be blamed for seeing nothing. */
+  /** After the last byte: as long as what is under way may take at the rate so far. */
+  extraPatienceMs = 0;
+  /** It failed while it waited for a stream: the server cannot be blamed for seeing nothing. */
   hasStarved = false;
   /** The upload that the server began for this call, as soon as it has said so. */
   startedUploadId = '';
@@ -77,6 +79,7 @@ export class UploadAttempt implements Watched {
   readonly #free: Slot[] = [];
   /** Read, in order, not written yet. */
   readonly #queue: Slot[] = [];
+  readonly #startedAtMs = performance.now();
   #slotCount = 0;
   #outstanding = 0;
   #state: State = 'sending';
@@ -126,7 +129,7 @@ export class UploadAttempt implements Watched {
   /** Ends the attempt; only the first end counts. */
   fail(error: TransferError): void {
     if (this.#state === 'settled') return;
-    this.hasStarved = this.isPaused;
+    this.hasStarved = this.isPaused && !this.#context.source.isSeekable;
     this.#state = 'settled';
     this.#queue.length = 0;
     this.#settle(error);
@@ -148,6 +151,8 @@ export class UploadAttempt implements Watched {
     if (this.#isOver) return;
     if (last !== undefined) this.#write(uploadControlMessage(last));
     this.#state = 'awaiting';
+    const underWay = Math.min(1, UNDER_WAY_BYTES / Math.max(1, this.deliveredBytes));
+    this.extraPatienceMs = (performance.now() - this.#startedAtMs) * underWay;
     this.#call?.end();
   }
 

@@ -35,6 +35,8 @@ export interface LaneContext {
   readonly chunkBytes: number;
   /** Aborted when the upload ends; its reason is the error. */
   readonly signal: AbortSignal;
+  /** One takeover may be by a dead stream of our own; see `mayBeOurs`. */
+  readonly takeover: { hasBeen: boolean };
   /** Learns what is durable, from whoever asked. */
   onState(state: UploadState): void;
 }
@@ -96,38 +98,61 @@ export class UploadLane {
 
   /** Returns when the next attempt may start; throws when there should be none. */
   async #recover(error: TransferError, part: SendingPart, attempt: UploadAttempt): Promise<boolean> {
-    const { calls, channels, name, options, parts, progress, signal, source, uploadId } = this.#context;
+    const { calls, name, options, parts, progress, signal, source, uploadId } = this.#context;
     if (signal.aborted) throw cancelledBy(signal);
-    if (ENDING.has(error.code)) throw error;
+    if (ENDING.has(error.code) || (error.code === 'TAKEN_OVER' && !this.#mayBeOurs())) throw error;
     if (this.#index > 0 && error.code === 'UNAVAILABLE' && !this.#channel.hasConnected) {
       parts.settle(part, [{ start: part.start, end: part.end }]);
       options.logger.debug({ name, reason: error.message }, 'doing without one of the connections');
       return false;
     }
-    const isOurs = error.code === 'STALLED' && attempt.hasStarved;
-    const waitMs = isOurs ? 0 : this.#budget.spend(error, channels.hasConnected);
-    if (waitMs === undefined) throw error;
-    const fields = { name, offset: part.sentEnd, code: error.code, reason: error.message, waitMs };
-    if (isOurs) options.logger.debug(fields, 'the source gave nothing for long; the call ended');
-    else options.logger.info(fields, 'upload interrupted; resuming');
     progress.attempts += 1;
-    progress.enter('waiting');
-    await delay(waitMs, signal);
+    const isOurs = error.code === 'STALLED' && attempt.hasStarved;
+    if (isOurs) options.logger.debug({ name }, 'the stream paused; the server ended the call');
+    else await this.#pause(error, part.sentEnd);
     const state = await calls.sync(uploadId, source.size);
     this.#context.onState(state);
-    this.#noteProgress(state, error, attempt);
+    const hasProgress = this.#noteProgress(state, error, attempt);
+    if (isOurs && !hasProgress) await this.#pause(error, part.sentEnd);
     parts.settle(part, missingRanges(state.durable, part.start, part.end));
     return true;
   }
 
-  #noteProgress(state: UploadState, error: TransferError, attempt: UploadAttempt): void {
+  /**
+   * Parts of one process never meet. But after an interruption, bytes of a dead
+   * connection may still have been on their way: once, that is no other
+   * process. More often it is one, and both going on would never end.
+   */
+  #mayBeOurs(): boolean {
+    const { progress, takeover } = this.#context;
+    const isFirst = !takeover.hasBeen;
+    takeover.hasBeen = true;
+    return isFirst && (progress.attempts > 1 || progress.resumedBytes > 0);
+  }
+
+  /** Waits before the next attempt; throws the error when there should be none. */
+  async #pause(error: TransferError, offset: number): Promise<void> {
+    const { channels, name, options, progress, signal } = this.#context;
+    const waitMs = this.#budget.spend(error, channels.hasConnected);
+    if (waitMs === undefined) throw error;
+    const fields = { name, offset, code: error.code, reason: error.message, waitMs };
+    options.logger.info(fields, 'upload interrupted; resuming');
+    progress.enter('waiting');
+    await delay(waitMs, signal);
+  }
+
+  /** True when more is durable than after any failure before. */
+  #noteProgress(state: UploadState, error: TransferError, attempt: UploadAttempt): boolean {
     if (state.durableBytes > this.#seenDurableBytes) {
       this.#seenDurableBytes = state.durableBytes;
       this.#budget.refill();
-    } else if (error.code === 'STALLED' && attempt.deliveredBytes < this.#chunkBytes) {
+      return true;
+    }
+    if (error.code === 'STALLED' && attempt.deliveredBytes < this.#chunkBytes) {
       // On a very slow link one whole chunk may take longer than the stall time-out.
       this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
     }
+    return false;
   }
 }
 
@@ -140,8 +165,6 @@ function forgotten(offset: number, releasedBytes: number): TransferError {
 
 /** Errors that are no interruption of the part, but the end of this upload, if not of the whole transfer. */
 const ENDING: ReadonlySet<ErrorCode> = new Set([
-  // Only another process takes over: parts of one process never meet. Both going on would never end.
-  'TAKEN_OVER',
   'UPLOAD_NOT_FOUND',
   'NOT_FOUND',
   // Of the source: an ABORTED of the server without a code is read as STALLED.

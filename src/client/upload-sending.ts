@@ -56,6 +56,7 @@ function laneContext(run: UploadRun, begun: Begun, parts: UploadParts, signal: A
     progress,
     chunkBytes: Math.min(options.chunkBytes, begun.maxChunkBytes),
     signal,
+    takeover: { hasBeen: false },
     onState: (state) => noteState(run.context, state),
   };
 }

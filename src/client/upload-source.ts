@@ -12,8 +12,10 @@ export interface OpenSource {
   readonly size: number | undefined;
   /** Any byte can be read again, and ranges at the same time. */
   readonly isSeekable: boolean;
-  /** Waits for `release`: what was handed out must become durable first. */
-  readonly isFull: boolean;
+  /** Half of what may be kept is: `release` is wanted before all of it is, and the source has to wait. */
+  readonly isPressed: boolean;
+  /** Called when `isPressed` becomes true. */
+  onPressed: (() => void) | undefined;
   /** What a later process recognises the content by; undefined where it cannot be resumed. */
   readonly identity: SourceIdentity | undefined;
 

@@ -71,6 +71,8 @@ export class UploadTransfer {
     progress.onThrown = (error) => this.#stop.abort(error);
     try {
       const file = await this.#untilDone();
+      progress.durableBytes = file.size;
+      progress.enter('finishing');
       await records?.remove(this.#run.uploadId);
       await source.close();
       return file;

@@ -112,6 +112,16 @@ test('an upload taken over by another process ends, and leaves it to that one', 
   assert.equal(records().length, 1);
 });
 
+test('bytes of a dead connection that arrive late are no other process, once', async (t) => {
+  const { client, pathOf, peer } = await scene(t);
+  const takenOver = new TransferError('TAKEN_OVER', 'a newer stream');
+  peer.faults.push({ how: 'cut', afterBytes: HALF }, { how: takenOver });
+  await client.upload(pathOf(content), 'a');
+  assert.ok(peer.files.get('a')?.content.equals(content));
+  peer.faults.push({ how: 'cut', afterBytes: HALF }, { how: takenOver }, { how: takenOver });
+  assert.equal((await failureOf(client.upload(pathOf(content), 'b'))).code, 'TAKEN_OVER');
+});
+
 test('an upload that the server has lost begins again', async (t) => {
   const { client, pathOf, peer } = await scene(t);
   peer.faults.push({ how: 'cut', afterBytes: HALF });
