@@ -4,7 +4,7 @@
  * owner counts bytes, sends the pings and applies the window.
  *
  *     bytes arrive ─▶ ping ─▶ bytes until its answer: a sample, of at most what is in flight in one round trip
- *     a sample that fills the window, at more bandwidth than when it last grew ─▶ window = 2 × sample
+ *     a sample that fills the window, at more bandwidth than when it last grew ─▶ room for 2 × sample
  *
  * Invariants: the window grows only when the growth before it brought
  * bandwidth; it never exceeds `maxBytes`, nor (beyond the least window) what
@@ -21,11 +21,18 @@ export interface BdpOptions {
 /** The window of HTTP/2 without settings; nothing is gained by less. */
 export const LEAST_WINDOW_BYTES = 65_535;
 
-/** A sample of at least this part of the window says that the window is what limits (gRPC-Go: beta). */
-const FULL = 0.66;
+/**
+ * nghttp2 gives credit back once half of a window has been read. Unless frames
+ * happen to end just there, the other half never is in use: a sender that
+ * always has more gets half a window for each round trip.
+ */
+const USED = 0.5;
 
-/** The window becomes this many samples (gRPC-Go: gamma). */
-const GROWTH = 2;
+/** A sample of at least this part of what can be in use says that the window is what limits (gRPC-Go: beta). */
+const FULL = 0.66 * USED;
+
+/** What can be in use becomes two samples (gRPC-Go: gamma). */
+const GROWTH = 2 / USED;
 
 /** A sample spans up to this many round trips: its ping waits behind data on the way (gRPC-Go). */
 const SAMPLE_ROUND_TRIPS = 1.5;

@@ -118,6 +118,7 @@ export class SimulatedLink {
     this.#estimator.received(what.bytes, this.nowMs);
     this.#ping(what.bytes);
     this.#consumedBytes += what.bytes;
+    // As nghttp2 does it.
     if (this.#consumedBytes < this.#windowBytes / 2) return;
     this.#return({ kind: 'credit', bytes: this.#consumedBytes });
     this.#consumedBytes = 0;
