@@ -51,8 +51,8 @@ const QUEUE_MS = 100;
 /** So many samples in a row must find the window too large: one can be a pause of a process. */
 const QUEUED_SAMPLES = 2;
 
-/** The least round trip is that of this long at least, of twice as long at most. */
-const LEAST_ROUND_TRIP_PERIOD_MS = 60_000;
+/** The least round trip is that of this long at least, of twice as long at most: then a wrong one is forgotten. */
+const LEAST_ROUND_TRIP_PERIOD_MS = 10_000;
 
 /** No byte for so long: what was known of the link may not hold any more. */
 const IDLE_MS = 10_000;

@@ -89,13 +89,13 @@ describe('the estimator of the bandwidth-delay product', () => {
     assert.ok(estimator.windowBytes <= 2 * MIB, `${estimator.windowBytes} bytes`);
   });
 
-  it('finds the window even after answers that came too early', () => {
+  it('recovers from many answers that came too early', () => {
     const { estimator, link } = linkWith({ delayMs: 32, bytesPerSec: 200 * MIB });
     for (let i = 0; i < 40; i += 1) {
       link.run(i % 3 === 0 ? 100 : 3);
       link.answerAtOnce();
     }
-    link.run(5000);
+    link.run(25_000);
     assert.ok(link.run(1000) >= 0.9 * 200 * MIB, `${estimator.windowBytes} bytes`);
   });
 
