@@ -45,6 +45,7 @@ const MAX_LOOK_INTERVAL_MS = 100;
 export class ReceiveWindows {
   readonly #policy: WindowPolicy;
   readonly #sessions = new Map<Http2Session, SessionWindows>();
+  readonly #followed = new WeakSet<Http2Stream>();
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -54,12 +55,15 @@ export class ReceiveWindows {
 
   /**
    * A stream that receives bytes, from as early as possible until it closes.
-   * Its session gets the start window with the first one. Once for each stream.
+   * Its session gets the start window with the first one. A second call for a
+   * stream does nothing, nor does one for none.
    */
-  follow(stream: Http2Stream): void {
+  follow(stream: Http2Stream | undefined): void {
+    if (this.#isClosed || stream === undefined || stream.destroyed || this.#followed.has(stream)) return;
     const { session } = stream;
     // A closed stream has forgotten its session.
-    if (this.#isClosed || session === undefined || session.destroyed || stream.destroyed) return;
+    if (session === undefined || session.destroyed) return;
+    this.#followed.add(stream);
     let windows = this.#sessions.get(session);
     if (windows === undefined) {
       windows = new SessionWindows(session, this.#policy);
