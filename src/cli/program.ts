@@ -11,6 +11,7 @@ import { addGetCommand } from './get.ts';
 import { addLsCommand } from './ls.ts';
 import { addServeCommand } from './serve.ts';
 import { addStatCommand } from './stat.ts';
+import { addTuneCommand } from './tune.ts';
 
 const EXIT_CODE_HELP = Object.values(EXIT_CODES)
   .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
@@ -22,6 +23,7 @@ Examples:
   sluice get localhost:50051/disk.iso
   sluice get -r localhost:50051/images -o images
   sluice ls -l localhost:50051
+  sluice tune /srv/files                        which settings suit this machine and these files
 
 Exit codes:
 ${EXIT_CODE_HELP}`;
@@ -57,6 +59,7 @@ function createProgram(): Command {
   addLsCommand(program);
   addStatCommand(program);
   addConfigCommand(program);
+  addTuneCommand(program);
   return program;
 }
 

@@ -1,0 +1,90 @@
+/**
+ * What people see: tables, a bar where the terminal can move, and the verdict,
+ * all on standard error. Standard output gets the configuration alone, so that
+ * `sluice tune > sluice.yaml` works.
+ */
+import { formatBytes, formatDuration } from '../../base/units.ts';
+import { colorsFor, isLive, printable, writeLine } from '../output.ts';
+import { writeFileCount } from '../progress-text.ts';
+import { type Candidate, isSame, TUNED_KEYS, writeCandidate } from './candidate.ts';
+import { comparisonLines, writePercent, writeSpread } from './chart.ts';
+import type { Comparison } from './comparison.ts';
+import type { Step, TuneDisplay, TunePlan, TuneResult } from './display.ts';
+import { RULE } from './gain.ts';
+import { configText } from './result-file.ts';
+import { StepBar } from './step-bar.ts';
+
+export class TextDisplay implements TuneDisplay {
+  readonly #stream = process.stderr;
+  readonly #bar = isLive(process.stderr) ? new StepBar(process.stderr) : undefined;
+
+  note(text: string): void {
+    this.#write(text.split('\n').map(printable));
+  }
+
+  async planned({ directory, sample, schedule, streams }: TunePlan): Promise<void> {
+    const from = directory === undefined ? 'generated: half text, half noise' : `the largest of ${directory}`;
+    const compressible = sample.isCompressible ? 'compressible' : 'not compressible';
+    const { loadMs, rounds } = schedule;
+    this.note(
+      [
+        `${writeFileCount(sample.files.length)}, ${formatBytes(sample.bytes)}, ${compressible} (${from})`,
+        `${rounds} rounds of ${formatDuration(loadMs)} for each value and load, beside the present best; up to ${streams} streams`,
+        `about ${formatDuration(schedule.estimateMs)}; Ctrl-C keeps what was measured`,
+      ].join('\n'),
+    );
+  }
+
+  step(step: Step): void {
+    this.#bar?.show(step);
+  }
+
+  async compared(comparison: Comparison): Promise<void> {
+    this.#write(['', ...comparisonLines(comparison, colorsFor(this.#stream))]);
+  }
+
+  async finished(result: TuneResult, written: string | undefined): Promise<void> {
+    const { bold } = colorsFor(this.#stream);
+    this.#write(['', bold(verdict(result)), ...remarks(result), ...savedNote(written), '']);
+    await writeLine(configText(result).trimEnd());
+  }
+
+  close(): void {
+    this.#bar?.clear();
+  }
+
+  #write(lines: readonly string[]): void {
+    this.#bar?.clear();
+    this.#stream.write(lines.map((line) => `${line.trimEnd()}\n`).join(''));
+  }
+}
+
+function verdict({ gain, isInterrupted, settings }: TuneResult): string {
+  const isNothing = isSame(settings, {});
+  if (isInterrupted) {
+    return isNothing
+      ? 'Interrupted; so far nothing was clearly faster than the defaults.'
+      : `Interrupted; the best so far, not yet compared with the defaults: ${writeCandidate(settings)}`;
+  }
+  if (isNothing)
+    return 'The defaults are as good: nothing was clearly faster on this machine with these files.';
+  const gained = gain === undefined ? '' : `: ${writePercent(gain.median)} (${writeSpread(gain)})`;
+  return `Faster than the defaults${gained}: ${writeCandidate(settings)}`;
+}
+
+function remarks({ notMeasured, settings }: TuneResult): string[] {
+  const rule = [`The rule: ${RULE}.`];
+  const late = notMeasured.length === 0 ? [] : [`Not measured, for lack of time: ${notMeasured.join(', ')}.`];
+  return [...rule, ...late, ...chunkRemark(settings)];
+}
+
+/** Who sets the chunk size would otherwise wonder why `sluice get` does not change. */
+function chunkRemark(settings: Candidate): string[] {
+  const key = TUNED_KEYS.find((each) => each === 'chunk.size');
+  if (key === undefined || settings[key] === undefined) return [];
+  return ['chunk.size is for clients that ask for no size; sluice get has --chunk-size.'];
+}
+
+function savedNote(written: string | undefined): string[] {
+  return written === undefined ? [] : [`Saved to ${written}; use it with sluice serve --config ${written}`];
+}
