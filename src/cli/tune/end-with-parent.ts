@@ -5,4 +5,8 @@
 import { isMainThread } from 'node:worker_threads';
 
 // Threads of the child load this module as well, and have no channel to the parent.
-if (isMainThread) process.once('disconnect', () => process.exit());
+if (isMainThread) {
+  process.once('disconnect', () => process.exit());
+  // Listening must not keep a program alive that has come to its end.
+  process.channel?.unref();
+}

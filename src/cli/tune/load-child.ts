@@ -17,6 +17,8 @@ const clientsOfTarget = new Map<string, Map<string, SluiceClient[]>>();
 // Ctrl-C on a terminal reaches this process too; its parent decides when it ends.
 process.on('SIGINT', () => {});
 
+// Nothing else keeps it alive between two questions.
+process.channel?.ref();
 process.on('message', (question: LoadRequest | CloseRequest) => {
   if ('close' in question) close(question.close);
   else
