@@ -41,7 +41,7 @@ const DEFAULT_ROUNDS = 5;
 const QUICK_ROUNDS = 3;
 
 const DEFAULT_TIME_MS = 100_000;
-const QUICK_TIME_MS = 20_000;
+const QUICK_TIME_MS = 40_000;
 
 const MAX_STREAMS = 1024;
 const DEFAULT_STREAMS = 16;
@@ -81,7 +81,7 @@ export function addTuneCommand(program: Command): void {
       `rounds of each comparison (default: ${DEFAULT_ROUNDS})`,
       countArgument(MAX_ROUNDS),
     )
-    .option('--quick', `a first look: ${QUICK_ROUNDS} rounds in about 20s, less sure`)
+    .option('--quick', `a first look: ${QUICK_ROUNDS} rounds in about 40s, less sure`)
     .option('--streams <count>', 'of the load with many streams', countArgument(MAX_STREAMS), DEFAULT_STREAMS)
     .option('--only <settings>', 'tune only these, separated by commas', keysArgument)
     .option('--json', 'print one JSON object a line')

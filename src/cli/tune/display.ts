@@ -19,6 +19,8 @@ export interface TuneResult {
   /** Of all of them together over the defaults; undefined where it was not measured. */
   gain: Gain | undefined;
   isInterrupted: boolean;
+  /** How wide the spreads were, 0.1 is from −5 % to +5 %: their median; undefined when nothing was compared. */
+  typicalSpread: number | undefined;
   /** Settings that the time did not suffice for. */
   notMeasured: readonly string[];
 }

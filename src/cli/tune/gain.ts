@@ -20,10 +20,12 @@ export interface Gain {
 const COVERAGE = 0.9;
 
 /** What is closer to the base than this is not worth a setting. */
-export const LEAST_GAIN = 1.02;
+const LEAST_GAIN = 1.02;
 
-export const RULE =
-  'recommended is only what was at least 2 % faster even at the low end of its spread, and slower nowhere';
+export const RULE = 'recommended is only what was at least 2 % faster even at the low end of its spread';
+
+/** Spreads wider than this hide gains that are worth having. */
+export const WIDE_SPREAD = 0.1;
 
 /** The gain over the rounds; NaN of none. */
 export function gainOf(ratios: readonly number[]): Gain {

@@ -35,16 +35,15 @@ export class JsonDisplay implements TuneDisplay {
     });
   }
 
-  async finished(
-    { gain, isInterrupted, notMeasured, settings }: TuneResult,
-    written?: string,
-  ): Promise<void> {
+  async finished(result: TuneResult, written: string | undefined): Promise<void> {
+    const { gain, isInterrupted, notMeasured, settings, typicalSpread } = result;
     const entries = Object.entries(settings).map(([key, value]) => [key, writeSetting(key, value)]);
     await writeJson({
       event: 'result',
       settings: Object.fromEntries(entries),
       gain: gain ?? null,
       isInterrupted,
+      typicalSpread: typicalSpread ?? null,
       notMeasured,
       written: written ?? null,
     });

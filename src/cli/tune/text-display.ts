@@ -5,12 +5,12 @@
  */
 import { formatBytes, formatDuration } from '../../base/units.ts';
 import { colorsFor, isLive, printable, writeLine } from '../output.ts';
-import { writeFileCount } from '../progress-text.ts';
+import { writeFileCount, writeWait } from '../progress-text.ts';
 import { type Candidate, isSame, TUNED_KEYS, writeCandidate } from './candidate.ts';
 import { comparisonLines, writePercent, writeSpread } from './chart.ts';
 import type { Comparison } from './comparison.ts';
 import type { Step, TuneDisplay, TunePlan, TuneResult } from './display.ts';
-import { RULE } from './gain.ts';
+import { RULE, WIDE_SPREAD } from './gain.ts';
 import { configText } from './result-file.ts';
 import { StepBar } from './step-bar.ts';
 
@@ -29,8 +29,8 @@ export class TextDisplay implements TuneDisplay {
     this.note(
       [
         `${writeFileCount(sample.files.length)}, ${formatBytes(sample.bytes)}, ${compressible} (${from})`,
-        `${rounds} rounds of ${formatDuration(loadMs)} for each value and load, beside the present best; up to ${streams} streams`,
-        `about ${formatDuration(schedule.estimateMs)}; Ctrl-C keeps what was measured`,
+        `${rounds} rounds of ${formatDuration(loadMs)} for each value, 1 and ${streams} streams, beside the best so far`,
+        `about ${writeWait(schedule.estimateMs)}; Ctrl-C keeps what was measured`,
       ].join('\n'),
     );
   }
@@ -72,17 +72,26 @@ function verdict({ gain, isInterrupted, settings }: TuneResult): string {
   return `Faster than the defaults${gained}: ${writeCandidate(settings)}`;
 }
 
-function remarks({ notMeasured, settings }: TuneResult): string[] {
-  const rule = [`The rule: ${RULE}.`];
+function remarks({ notMeasured, settings, typicalSpread }: TuneResult): string[] {
+  const rule = [`The rule: ${RULE}.`, ...noiseRemark(typicalSpread)];
   const late = notMeasured.length === 0 ? [] : [`Not measured, for lack of time: ${notMeasured.join(', ')}.`];
   return [...rule, ...late, ...chunkRemark(settings)];
+}
+
+/** Nothing found is not the same as nothing there. */
+function noiseRemark(typicalSpread: number | undefined): string[] {
+  if (typicalSpread === undefined || typicalSpread < WIDE_SPREAD) return [];
+  return [
+    `The spreads are wide (typically ${Math.round(typicalSpread * 100)} %), so smaller gains cannot be seen;`,
+    'an idle machine, a longer --time and more --rounds make them narrower.',
+  ];
 }
 
 /** Who sets the chunk size would otherwise wonder why `sluice get` does not change. */
 function chunkRemark(settings: Candidate): string[] {
   const key = TUNED_KEYS.find((each) => each === 'chunk.size');
   if (key === undefined || settings[key] === undefined) return [];
-  return ['chunk.size is for clients that ask for no size; sluice get has --chunk-size.'];
+  return ['chunk.size is for clients that ask for none; sluice get has --chunk-size.'];
 }
 
 function savedNote(written: string | undefined): string[] {

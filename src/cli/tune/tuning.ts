@@ -7,6 +7,7 @@ import { type Candidate, DEFAULTS, isSame, neighbours, problemOf, type TunedKey 
 import { type Comparison, winnerOf } from './comparison.ts';
 import { descend } from './descent.ts';
 import type { TuneDisplay, TuneResult } from './display.ts';
+import { median } from './gain.ts';
 import { Measurement } from './measurement.ts';
 import { comparisonMs, type Schedule } from './schedule.ts';
 import type { SampleFile } from './workload.ts';
@@ -33,6 +34,7 @@ export class Tuning {
   readonly #measurement: Measurement;
   readonly #startMs = performance.now();
   readonly #measured = new Set<TunedKey>();
+  readonly #spreads: number[] = [];
   #best: Candidate = DEFAULTS;
 
   constructor(options: TuningOptions) {
@@ -76,11 +78,15 @@ export class Tuning {
   #result(settings: Candidate): TuneResult {
     const { keys, signal } = this.#options;
     const notMeasured = keys.filter((key) => !this.#measured.has(key));
-    return { settings, gain: undefined, isInterrupted: signal.aborted, notMeasured };
+    const typicalSpread = this.#spreads.length === 0 ? undefined : median(this.#spreads);
+    return { settings, gain: undefined, isInterrupted: signal.aborted, typicalSpread, notMeasured };
   }
 
   async #show(comparison: Comparison): Promise<void> {
-    if (comparison.rounds > 0) await this.#options.display.compared(comparison);
+    if (comparison.rounds === 0) return;
+    const gains = comparison.measured.map((each) => each.gain).filter((gain) => gain !== undefined);
+    this.#spreads.push(...gains.map(({ high, low }) => high - low));
+    await this.#options.display.compared(comparison);
   }
 
   #mayGoOn(key: TunedKey): boolean {

@@ -19,6 +19,7 @@ const RESULT = {
   settings: { 'slab.count': 128, 'slab.size': 1_048_576 },
   gain: { median: 1.05, low: 1.03, high: 1.08, rounds: 7 },
   isInterrupted: false,
+  typicalSpread: 0.04,
   notMeasured: [],
 };
 
