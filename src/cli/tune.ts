@@ -22,8 +22,8 @@ import { sureComparisons, Tuning } from './tune/tuning.ts';
 
 const EXAMPLES = `
 Examples:
-  sluice tune                                   with the files of the working directory
-  sluice tune /srv/files --write sluice.yaml    then: sluice serve /srv/files --config sluice.yaml
+  sluice tune                                   the working directory
+  sluice tune /srv/files --write sluice.yaml    for sluice serve --config
   sluice tune /srv/files --time 10m --rounds 9  sharper
   sluice tune --only pool.threads,slab.count --streams 64
 
@@ -148,6 +148,7 @@ async function measure(
   const load = (loadavg()[0] ?? 0) / availableParallelism();
   if (load > BUSY_LOAD)
     display.note('the machine is busy: what else runs takes a part of it and widens the spreads');
+  display.note(`reading the largest files of ${directory} once`);
   let sample = await sampleOf(directory, mostBytes, signal);
   let generated: GeneratedDirectory | undefined;
   try {

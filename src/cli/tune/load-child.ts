@@ -11,6 +11,9 @@ import type { CloseRequest, LoadAnswer, LoadRequest } from './workload.ts';
 /** Streams share connections beyond this many, as those of one service do. */
 const MAX_CONNECTIONS = 4;
 
+/** A server that died is not coming back. */
+const RETRY = { attempts: 3, outageMs: 0 };
+
 /** The clients of a server, by what they ask it for; kept from one load to the next. */
 const clientsOfTarget = new Map<string, Map<string, SluiceClient[]>>();
 
@@ -76,7 +79,7 @@ function clientsFor({ chunkBytes, compression, streams, target }: LoadRequest): 
   kinds.set(kind, clients);
   const count = Math.min(streams, MAX_CONNECTIONS);
   while (clients.length < count)
-    clients.push(new SluiceClient(target, { chunkBytes, compression, ownConnection: true }));
+    clients.push(new SluiceClient(target, { chunkBytes, compression, ownConnection: true, retry: RETRY }));
   return clients.slice(0, count);
 }
 

@@ -65,10 +65,14 @@ export function saveResult(result: TuneResult, { path }: ResultFileOptions): boo
   return true;
 }
 
-function headLines({ gain }: TuneResult): string[] {
+function headLines({ gain, isInterrupted, settings }: TuneResult): string[] {
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${availableParallelism()} processors, Node ${process.version}`;
   const made = `sluice tune, ${date}, ${machine}`;
+  if (isInterrupted) {
+    const known = Object.keys(settings).length === 0 ? 'nothing found so far' : 'the best so far';
+    return [`${made}: interrupted, ${known}`];
+  }
   if (gain === undefined) return [`${made}: the defaults are as good`];
   return [`${made}: ${writePercent(gain.median)} over the defaults (${writeSpread(gain)})`];
 }

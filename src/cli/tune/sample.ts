@@ -45,14 +45,13 @@ export async function takeSample(
   client: SluiceClient,
   mostBytes: number,
   signal: AbortSignal,
-  onRead: (bytes: number) => void = () => {},
 ): Promise<Sample> {
   const wanted = shareOut(await largestFiles(client, signal), mostBytes);
   const sample: Sample = { files: [], bytes: 0, isCompressible: false };
   let [probedBytes, smallBytes] = [0, 0];
   for (const file of wanted) {
     const beginning: Uint8Array[] = [];
-    if (!(await readThrough(client, file, beginning, signal, onRead))) continue;
+    if (!(await readThrough(client, file, beginning, signal))) continue;
     sample.files.push(file);
     sample.bytes += file.bytes;
     const probe = Buffer.concat(beginning).subarray(0, PROBE_BYTES);
@@ -126,14 +125,12 @@ async function readThrough(
   { bytes, name }: SampleFile,
   beginning: Uint8Array[],
   signal: AbortSignal,
-  onRead: (bytes: number) => void,
 ): Promise<boolean> {
   let readBytes = 0;
   try {
     for await (const chunk of client.stream(name, { limit: bytes, signal })) {
       if (readBytes < PROBE_BYTES) beginning.push(chunk);
       readBytes += chunk.byteLength;
-      onRead(chunk.byteLength);
     }
     return readBytes === bytes;
   } catch (reason) {

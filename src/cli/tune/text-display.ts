@@ -6,13 +6,15 @@
 import { formatBytes, formatDuration } from '../../base/units.ts';
 import { colorsFor, isLive, printable, writeLine } from '../output.ts';
 import { writeFileCount, writeWait } from '../progress-text.ts';
-import { type Candidate, isSame, TUNED_KEYS, writeCandidate } from './candidate.ts';
+import { type Candidate, isSame, writeCandidate } from './candidate.ts';
 import { comparisonLines, writePercent, writeSpread } from './chart.ts';
 import type { Comparison } from './comparison.ts';
 import type { Step, TuneDisplay, TunePlan, TuneResult } from './display.ts';
 import { RULE, WIDE_SPREAD } from './gain.ts';
 import { configText } from './result-file.ts';
 import { StepBar } from './step-bar.ts';
+
+const MAX_LINE_CHARS = 80;
 
 export class TextDisplay implements TuneDisplay {
   readonly #stream = process.stderr;
@@ -25,11 +27,12 @@ export class TextDisplay implements TuneDisplay {
   async planned({ directory, sample, schedule, streams }: TunePlan): Promise<void> {
     const from = directory === undefined ? 'generated: half text, half noise' : `the largest of ${directory}`;
     const compressible = sample.isCompressible ? 'compressible' : 'not compressible';
+    const loads = streams === 1 ? '1 stream' : `1 and ${streams} streams`;
     const { loadMs, rounds } = schedule;
     this.note(
       [
         `${writeFileCount(sample.files.length)}, ${formatBytes(sample.bytes)}, ${compressible} (${from})`,
-        `${rounds} rounds of ${formatDuration(loadMs)} for each value, 1 and ${streams} streams, beside the best so far`,
+        `${rounds} rounds of ${formatDuration(loadMs)} for each value, ${loads}, beside the best so far`,
         `about ${writeWait(schedule.estimateMs)}; Ctrl-C keeps what was measured`,
       ].join('\n'),
     );
@@ -45,7 +48,8 @@ export class TextDisplay implements TuneDisplay {
 
   async finished(result: TuneResult, written: string | undefined): Promise<void> {
     const { bold } = colorsFor(this.#stream);
-    this.#write(['', bold(verdict(result)), ...remarks(result), ...savedNote(written), '']);
+    const lines = [...remarks(result), ...savedNote(written)].flatMap(wrapped);
+    this.#write(['', ...wrapped(verdict(result)).map(bold), ...lines, '']);
     await writeLine(configText(result).trimEnd());
   }
 
@@ -72,9 +76,10 @@ function verdict({ gain, isInterrupted, settings }: TuneResult): string {
   return `Faster than the defaults${gained}: ${writeCandidate(settings)}`;
 }
 
-function remarks({ notMeasured, settings, typicalSpread }: TuneResult): string[] {
+function remarks({ isInterrupted, notMeasured, settings, typicalSpread }: TuneResult): string[] {
   const rule = [`The rule: ${RULE}.`, ...noiseRemark(typicalSpread)];
-  const late = notMeasured.length === 0 ? [] : [`Not measured, for lack of time: ${notMeasured.join(', ')}.`];
+  const why = isInterrupted ? '' : ', for lack of time';
+  const late = notMeasured.length === 0 ? [] : [`Not measured${why}: ${notMeasured.join(', ')}.`];
   return [...rule, ...late, ...chunkRemark(settings)];
 }
 
@@ -82,16 +87,25 @@ function remarks({ notMeasured, settings, typicalSpread }: TuneResult): string[]
 function noiseRemark(typicalSpread: number | undefined): string[] {
   if (typicalSpread === undefined || typicalSpread < WIDE_SPREAD) return [];
   return [
-    `The spreads are wide (typically ${Math.round(typicalSpread * 100)} %), so smaller gains cannot be seen;`,
-    'an idle machine, a longer --time and more --rounds make them narrower.',
+    `The spreads are wide (typically ${Math.round(typicalSpread * 100)} %), so smaller gains cannot be seen; an idle machine, a longer --time and more --rounds make them narrower.`,
   ];
 }
 
 /** Who sets the chunk size would otherwise wonder why `sluice get` does not change. */
 function chunkRemark(settings: Candidate): string[] {
-  const key = TUNED_KEYS.find((each) => each === 'chunk.size');
-  if (key === undefined || settings[key] === undefined) return [];
+  if (settings['chunk.size'] === undefined) return [];
   return ['chunk.size is for clients that ask for none; sluice get has --chunk-size.'];
+}
+
+/** In lines that fit a terminal. A word longer than that, such as a path, stays whole. */
+function wrapped(text: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(' ')) {
+    const last = lines.at(-1);
+    if (last === undefined || last.length + 1 + word.length > MAX_LINE_CHARS) lines.push(word);
+    else lines[lines.length - 1] = `${last} ${word}`;
+  }
+  return lines;
 }
 
 function savedNote(written: string | undefined): string[] {

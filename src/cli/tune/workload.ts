@@ -35,10 +35,8 @@ export type LoadAnswer = { bytes: number; seconds: number } | { error: string };
 
 /** The compression level shows only where something is compressed; all others where nothing is. */
 export function workloadsOf(key: TunedKey | undefined, streams: number): Workload[] {
-  if (key === 'compression.level')
-    return [{ name: `gzip, ${streams} streams`, streams, compression: 'always' }];
-  return [
-    { name: '1 stream', streams: 1, compression: 'never' },
-    { name: `${streams} streams`, streams, compression: 'never' },
-  ];
+  const name = streams === 1 ? '1 stream' : `${streams} streams`;
+  if (key === 'compression.level') return [{ name: `gzip, ${name}`, streams, compression: 'always' }];
+  const many: Workload = { name, streams, compression: 'never' };
+  return streams === 1 ? [many] : [{ name: '1 stream', streams: 1, compression: 'never' }, many];
 }
