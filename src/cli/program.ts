@@ -13,6 +13,7 @@ import { addPutCommand } from './put.ts';
 import { addRmCommand } from './rm.ts';
 import { addServeCommand } from './serve.ts';
 import { addStatCommand } from './stat.ts';
+import { addTuneCommand } from './tune.ts';
 
 const EXIT_CODE_HELP = Object.values(EXIT_CODES)
   .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
@@ -25,6 +26,7 @@ Examples:
   sluice get -r localhost:50051/images -o images
   sluice put disk.iso localhost:50051/images/
   sluice ls -l localhost:50051
+  sluice tune /srv/files                        which settings suit this machine and these files
 
 Exit codes:
 ${EXIT_CODE_HELP}`;
@@ -62,6 +64,7 @@ function createProgram(): Command {
   addStatCommand(program);
   addRmCommand(program);
   addConfigCommand(program);
+  addTuneCommand(program);
   return program;
 }
 

@@ -27,7 +27,7 @@ export function writePace({ etaMs, phase, rateBytesPerSec }: Snapshot): string[]
 }
 
 /** Whole seconds: the last digit of an estimate is noise. */
-function writeWait(ms: number): string {
+export function writeWait(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   return seconds < 60 ? `${seconds}s` : formatDuration(seconds * 1000);
 }
