@@ -80,11 +80,6 @@ export interface Upload {
    */
   openWriter(onFailed: (error: Error) => void): Promise<UploadWriter>;
   /**
-   * The end of the written range, durable or not, that `offset` lies in; `offset` itself where
-   * nothing is.
-   */
-  writtenEnd(offset: number): number;
-  /**
    * What of `[start, end)` is not written yet, ascending. The rest is there, durable or not, and
    * checked: a sender's bytes for it may be skipped.
    */

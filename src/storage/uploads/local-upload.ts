@@ -104,10 +104,6 @@ export class LocalUpload implements Upload {
     throw this.#end;
   }
 
-  writtenEnd(offset: number): number {
-    return this.#commits.written.endAt(offset);
-  }
-
   missing(start: number, end: number): ByteRange[] {
     return this.#commits.written.missing(start, end);
   }

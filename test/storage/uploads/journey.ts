@@ -3,6 +3,7 @@
  * between: a journey can be broken off anywhere, and gone on with in the same
  * process or a later one.
  */
+
 import assert from 'node:assert/strict';
 import { TransferError } from '../../../src/base/errors.ts';
 import type { FileIdentity } from '../../../src/storage/store.ts';
@@ -10,6 +11,7 @@ import type { Upload, UploadStore, WriteCondition } from '../../../src/storage/u
 import { type FileSystem, nodeFileSystem } from '../../../src/storage/uploads/file-system.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import { specOf, writeChunk } from './scratch-uploads.ts';
+import { writtenEnd } from './written-end.ts';
 
 export interface JourneyOptions {
   readonly name?: string;
@@ -55,7 +57,7 @@ export class Journey {
     if (upload.state().file !== undefined) return;
     const half = Math.floor(this.content.length / 2);
     for (const end of [half, this.content.length]) {
-      const offset = upload.writtenEnd(0);
+      const offset = writtenEnd(upload, 0);
       if (offset >= end) continue;
       await this.#sendPart(upload, offset, end);
       await upload.sync();

@@ -1,4 +1,5 @@
 /** The life of an upload, without faults: started, written, committed, finished, or discarded. */
+
 import assert from 'node:assert/strict';
 import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,6 +18,7 @@ import {
   visibleFiles,
   writeChunk,
 } from './scratch-uploads.ts';
+import { writtenEnd } from './written-end.ts';
 
 describe('an upload', () => {
   it('is a file under its name once it is finished, and nothing before', async (t) => {
@@ -73,10 +75,10 @@ describe('an upload', () => {
   it('tells how far bytes are written, durable or not', async (t) => {
     const { uploads } = await scratchUploads(t);
     const upload = await uploadOf(uploads, 'file', 'abcdef');
-    assert.equal(upload.writtenEnd(0), 6);
-    assert.equal(upload.writtenEnd(5), 6);
-    assert.equal(upload.writtenEnd(6), 6);
-    assert.equal(upload.writtenEnd(9), 9);
+    assert.equal(writtenEnd(upload, 0), 6);
+    assert.equal(writtenEnd(upload, 5), 6);
+    assert.equal(writtenEnd(upload, 6), 6);
+    assert.equal(writtenEnd(upload, 9), 9);
   });
 
   it('is not listed and not reached by name before it is finished', async (t) => {

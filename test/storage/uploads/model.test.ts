@@ -3,6 +3,7 @@
  * rely on: start, chunks in any order and twice, syncs, crashes, finish, abort and
  * delete. After each step the files that peers see are those of the model.
  */
+
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
@@ -14,6 +15,7 @@ import { crc32 } from '../../../src/wire/crc32.ts';
 import { scratchRoot } from '../../support/scratch.ts';
 import { FaultyFileSystem, SYNCLESS_FILE_SYSTEM } from './faulty-file-system.ts';
 import { openUploads, specOf, visibleFiles, writeChunk } from './scratch-uploads.ts';
+import { writtenEnd } from './written-end.ts';
 
 const NAMES = ['one', 'two/three', 'two/four'] as const;
 const SIZE = 48;
@@ -197,7 +199,7 @@ class World {
 
   async #send(model: ModelUpload, upload: Upload, chunk: number): Promise<void> {
     const offset = chunk * CHUNK;
-    const isThere = upload.writtenEnd(offset) > offset;
+    const isThere = writtenEnd(upload, offset) > offset;
     if (isThere) assert.ok(model.sent.has(chunk));
     if (isThere || model.file !== undefined) return;
     const writer = await upload.openWriter(assert.fail);
@@ -213,7 +215,7 @@ class World {
   }
 
   async #finish(model: ModelUpload, upload: Upload): Promise<void> {
-    const isWhole = upload.writtenEnd(0) === SIZE;
+    const isWhole = writtenEnd(upload, 0) === SIZE;
     const expected = isWhole ? this.#conditionCode(model.name, model.condition) : 'CONTENT_MISMATCH';
     const { value: file, code } = await codeOf(upload.finish({}));
     if (model.file !== undefined) {

@@ -1,4 +1,5 @@
 /** When written bytes become durable, and what a sync that fails means. */
+
 import assert from 'node:assert/strict';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import { until } from '../../support/until.ts';
 import { failureOf } from '../scratch-store.ts';
 import { type Fault, FaultyFileSystem } from './faulty-file-system.ts';
 import { scratchUploads, send, specOf, uploadOf, visibleFiles, writeChunk } from './scratch-uploads.ts';
+import { writtenEnd } from './written-end.ts';
 
 async function counted(t: TestContext, options: Partial<UploadOptions>) {
   const faults: (Fault | undefined)[] = [];
@@ -106,7 +108,7 @@ describe('a failed sync', () => {
     await send(upload, 3, 'def');
     await failureOf(upload.sync()).catch(() => undefined);
     assert.equal(upload.state().committedSize, 3);
-    assert.equal(upload.writtenEnd(0), 3);
+    assert.equal(writtenEnd(upload, 0), 3);
     await send(upload, 3, 'xyz');
     assert.equal((await failureOf(upload.finish({}))).code, 'CONTENT_MISMATCH');
     await upload.finish({ size: 6 });
@@ -139,7 +141,7 @@ describe('a failed sync', () => {
     faults.push(FAILED);
     await failureOf(upload.sync());
     upload.written({ start: 3, end: 6, crc32: 0 });
-    assert.equal(upload.writtenEnd(3), 3);
+    assert.equal(writtenEnd(upload, 3), 3);
     let isLetIn = false;
     const opening = upload.openWriter(assert.fail).then((writer) => {
       isLetIn = true;
