@@ -103,7 +103,7 @@ async function uploadOne(victim: Victim, name: string, content: Content, random:
     const client = await victim.client();
     if (uploadId === '') {
       const { answer } = await client.unary('StartUpload', { fileName: name, expected });
-      uploadId = String(answer?.uploadId ?? '');
+      uploadId = (answer?.uploadId as string | undefined) ?? '';
       continue;
     }
     const status = await uploadStatus(client, uploadId);
