@@ -2,11 +2,10 @@
  * What every job in a pool thread stands on: the shared slabs, the words beside
  * them, and a thread that yields to the event loop.
  */
-import { readlinkSync } from 'node:fs';
-import { setPriority } from 'node:os';
 import { threadId, workerData } from 'node:worker_threads';
 import type { WorkerSetup } from '../src/engine/job.ts';
 import { cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from '../src/engine/job.ts';
+import { lowerPriority } from './priority.ts';
 
 const setup = workerData as WorkerSetup;
 const control = new Int32Array(setup.control);
@@ -35,18 +34,4 @@ export function isCancelled(slab: number): boolean {
   return word === JOB_CANCELLED;
 }
 
-/**
- * Linux gives each thread its own nice value and shows the thread's id in
- * /proc/thread-self; so compression yields to the event loop without native code.
- */
-function lowerPriority(): void {
-  if (setup.niceness === 0 || process.platform !== 'linux') return;
-  try {
-    const id = Number(readlinkSync('/proc/thread-self').split('/').pop());
-    setPriority(id, setup.niceness);
-  } catch {
-    // Without /proc the threads keep their priority: slower under load, never wrong.
-  }
-}
-
-lowerPriority();
+lowerPriority(setup.niceness);

@@ -13,9 +13,23 @@ export interface BenchContext {
   readonly extraPeers: readonly Contender[];
 }
 
+/** Where a case stands in a chart; what a scenario does not vary is left out. */
+export interface CaseParameters {
+  /** Who is measured: the name of a line or bar. */
+  readonly contender: string;
+  readonly streams?: number;
+  /** Of the link, without load, in milliseconds. */
+  readonly roundTripMs?: number;
+  readonly linkMibPerSec?: number | 'unlimited';
+  /** What is moved, or how: `text`, `random`, `tar of both`. */
+  readonly data?: string;
+}
+
 /** One thing to measure, in processes of its own each time. */
 export interface Case {
   readonly name: string;
+  /** Without them a report reads `contender × streams` from the name. */
+  readonly parameters?: CaseParameters;
   measure(): Promise<Metrics>;
 }
 
@@ -24,6 +38,8 @@ export interface Scenario {
   /** What is measured, in one line. */
   readonly describe: string;
   readonly bars: readonly Bar[];
+  /** Why it cannot run on this machine; undefined when it can. */
+  unavailable?(): string | undefined;
   /** Makes the files it needs and returns its cases. */
   prepare(context: BenchContext): Promise<readonly Case[]>;
   /** Removes what must not stay for the scenarios after it. */

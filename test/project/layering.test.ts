@@ -10,14 +10,14 @@ import { importsOf, sourceFiles, specifiersIn } from './imports.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The arithmetic of bytes, without gRPC; all that engine and workers may know of the wire. */
-const FRAMING = ['src/wire/chunk-header.ts', 'src/wire/crc32.ts'];
+const FRAMING = ['src/wire/chunk-header.ts', 'src/wire/crc32.ts', 'src/wire/gzip-member.ts'];
 
 /** What each layer may import besides itself: layers above it in this list, or single files of them. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/base': [],
   'src/config': ['src/base'],
   'src/wire': ['src/base'],
-  'src/storage': ['src/base'],
+  'src/storage': ['src/base', 'src/wire/crc32.ts'],
   'src/engine': ['src/base', ...FRAMING],
   workers: ['src/base', ...FRAMING, 'src/engine/job.ts'],
   'src/flow': ['src/base', 'src/wire'],
@@ -45,7 +45,8 @@ const OWNERS: Readonly<Record<string, string>> = {
 };
 
 /** Members of grpc-js that it does not document, which make a seam private. */
-const PRIVATE_MEMBERS = /\b(?:serializeMessage|nextCall|commonServerOptions|incomingEncoding|http2Servers)\b/;
+const PRIVATE_MEMBERS =
+  /\b(?:serializeMessage|nextCall|commonServerOptions|incomingEncoding|http2Servers)\b|\.decoder\b/;
 
 const FILES = [...sourceFiles(ROOT, 'src'), ...sourceFiles(ROOT, 'workers')];
 const IMPORTS = FILES.flatMap((file) => importsOf(ROOT, file));

@@ -1,0 +1,43 @@
+/**
+ * Whole-file SHA-256, off the event loop. A thread of its own, started when it
+ * is first needed and ended when idle: the pool's threads work in slices of
+ * milliseconds, and a hash cannot move from one to another in the middle.
+ */
+import { Piscina } from 'piscina';
+import { TransferError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { HashJob, HashResult, HashSetup } from './job.ts';
+
+const WORKER_FILE = new URL('../../workers/hash-file.js', import.meta.url).href;
+const IDLE_TIMEOUT_MS = 10_000;
+
+export class HashPool {
+  readonly #piscina: Piscina<HashJob, HashResult>;
+  readonly #stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
+
+  constructor(niceness: number, logger: Logger) {
+    const setup: HashSetup = { niceness, stop: this.#stop };
+    this.#piscina = new Piscina<HashJob, HashResult>({
+      filename: WORKER_FILE,
+      minThreads: 0,
+      maxThreads: 1,
+      idleTimeout: IDLE_TIMEOUT_MS,
+      workerData: setup,
+    });
+    this.#piscina.on('error', (error: unknown) => logger.error({ err: error }, 'hash thread failed'));
+  }
+
+  /** The SHA-256 of the first `size` bytes of `fd`. Throws DATA_LOSS where they cannot be read, UNAVAILABLE after `stop`. */
+  async sha256(fd: number, size: number): Promise<Uint8Array> {
+    const result = await this.#piscina.run({ fd, size });
+    if (result.kind === 'hashed') return result.sha256;
+    if (result.errno === 'ECANCELED')
+      throw new TransferError('UNAVAILABLE', 'the server is stopping; resume');
+    throw new TransferError('DATA_LOSS', `the upload cannot be read back (${result.errno})`);
+  }
+
+  async stop(): Promise<void> {
+    Atomics.store(new Int32Array(this.#stop), 0, 1);
+    await this.#piscina.destroy();
+  }
+}
