@@ -218,7 +218,7 @@ export class LocalUpload implements Upload {
           isNamed = true;
         },
       });
-      file = identityOf(this.name, await settledStats(fd, fs.fstat));
+      file = identityOf(this.name, await settledStats(fd, (opened) => fs.fstat(opened)));
     } catch (reason) {
       // The name is there, but maybe not for long. A later process finds out; this one would only ask a liar again.
       if (isNamed) this.#stop(toWriteError(reason, this.name));

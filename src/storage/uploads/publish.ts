@@ -89,7 +89,7 @@ export async function completePublication(
         await directory.sync();
         const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
         return await withDescriptor(fs, parent.pathOf(entry), flags, async (fd) =>
-          identityOf(name, await settledStats(fd, fs.fstat)),
+          identityOf(name, await settledStats(fd, (opened) => fs.fstat(opened))),
         );
       }),
     );

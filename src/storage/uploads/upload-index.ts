@@ -12,7 +12,7 @@ export interface OpenEntry {
 }
 
 /** Finished uploads that are remembered; beyond it the oldest are forgotten before they expire. */
-export const MAX_FINISHED_UPLOADS = 16_384;
+const MAX_FINISHED_UPLOADS = 16_384;
 
 export class UploadIndex {
   readonly #maxOpen: number;

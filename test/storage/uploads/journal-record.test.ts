@@ -87,6 +87,6 @@ describe('the state of a journal', () => {
   it('is none without a spec that this version knows', () => {
     assert.equal(JournalState.of([]), undefined);
     assert.equal(JournalState.of(RECORDS.slice(1)), undefined);
-    assert.equal(JournalState.of([{ ...SPEC, format: JOURNAL_FORMAT + 1 } as JournalRecord]), undefined);
+    assert.equal(JournalState.of([{ ...SPEC, format: JOURNAL_FORMAT + 1 }]), undefined);
   });
 });
