@@ -83,7 +83,7 @@ export const SYNCLESS_FILE_SYSTEM: FileSystem = {
 };
 
 /** What all calls of a process end with that is no more. */
-export class CrashError extends Error {
+class CrashError extends Error {
   readonly code = 'EIO';
 
   constructor() {

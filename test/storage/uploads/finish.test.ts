@@ -198,3 +198,15 @@ describe('a name', () => {
     assert.deepEqual(visibleFiles(root), { 'locked/file': CONTENT });
   });
 });
+
+it('a file that another process makes at the last moment is not replaced by an upload that may not', async (t) => {
+  const { at, root, reopen } = await scratchUploads(t);
+  const link = async (from: string, to: string) => {
+    writeFileSync(at('file'), 'made meanwhile');
+    await nodeFileSystem.link(from, to);
+  };
+  const uploads = await reopen({ fileSystem: { ...nodeFileSystem, link } });
+  const upload = await uploadOf(uploads, 'file', CONTENT);
+  assert.equal((await failureOf(upload.finish({}))).code, 'ALREADY_EXISTS');
+  assert.deepEqual(visibleFiles(root), { file: 'made meanwhile' });
+});

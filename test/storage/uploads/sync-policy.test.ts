@@ -1,10 +1,12 @@
 /** When written bytes become durable, and what a sync that fails means. */
 
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { nodeFileSystem, writeFully } from '../../../src/storage/uploads/file-system.ts';
+import { decodeRecords } from '../../../src/storage/uploads/journal-record.ts';
+import { JournalState } from '../../../src/storage/uploads/journal-state.ts';
 import type { UploadOptions } from '../../../src/storage/uploads/options.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import { until } from '../../support/until.ts';
@@ -125,6 +127,10 @@ describe('a failed sync', () => {
     assert.equal((await failureOf(upload.sync())).code, 'WRITE_FAILED');
     await writer.close();
     assert.equal(upload.state().committedSize, 3);
+    // Before bytes change that the record names which may be there.
+    await (await upload.openWriter(assert.fail)).close();
+    const journal = readFileSync(join(root, '.sluice-uploads', `${upload.id}.journal`));
+    assert.equal(JournalState.of(decodeRecords(journal).records)?.committed.end, 3);
     await send(upload, 3, 'xyz');
     await upload.sync();
     const found = await (await reopen()).find(upload.id);

@@ -6,7 +6,6 @@ import type { UploadStore, WriteCondition } from '../../../src/storage/upload-st
 import { Turns } from '../../../src/storage/uploads/turns.ts';
 import { writeErrorOf } from '../../../src/storage/uploads/write-error.ts';
 import { openFilesBelow } from '../../support/scratch.ts';
-import { until } from '../../support/until.ts';
 import { type CallRecord, type Fault, FaultyFileSystem, SYNCLESS_FILE_SYSTEM } from './faulty-file-system.ts';
 import { Journey, outcomeOf } from './journey.ts';
 import {
@@ -51,10 +50,10 @@ async function callsOf(
   return [...scene.faulty.calls];
 }
 
-/** What runs behind the last answer (a commit behind the last writer, the sweep) ends and leaves nothing open. */
-async function nothingOpen(root: string, where = ''): Promise<void> {
-  const open = () => openFilesBelow(root).filter((path) => !path.endsWith('/.sluice-uploads'));
-  await until(`nothing is open (${where})`, () => open().length === 0, { limitMs: 2000, state: open });
+/** Once these stores are closed, nothing is under way, and nothing may be open. */
+async function leavesNothingOpen(root: string, where: string, ...stores: UploadStore[]): Promise<void> {
+  for (const store of stores) await store.close();
+  assert.deepEqual(openFilesBelow(root), [], where);
 }
 
 const CASES: readonly { title: string; condition: WriteCondition; old?: string }[] = [
@@ -82,16 +81,17 @@ for (const { title, condition, old } of CASES) {
             [JSON.stringify(before), JSON.stringify({ [NAME]: CONTENT })].includes(JSON.stringify(visible)),
             where,
           );
-          await nothingOpen(scene.root, where);
           const again = await outcomeOf(journey.run(scene.uploads));
           // Only a name that may not be durable has to wait for another process.
           if (again !== undefined) {
             assert.deepEqual(visible, { [NAME]: CONTENT }, `${where}: ${again.message}`);
             await scene.uploads.close();
-            await journey.run(await scene.reopen());
+            const later = await scene.reopen({ fileSystem: SYNCLESS_FILE_SYSTEM });
+            await journey.run(later);
+            await later.close();
           }
           assert.deepEqual(visibleFiles(scene.root), { [NAME]: CONTENT }, where);
-          await nothingOpen(scene.root, where);
+          await leavesNothingOpen(scene.root, where, scene.uploads);
         });
       });
     }
@@ -112,7 +112,7 @@ for (const { title, condition, old } of CASES) {
           const later = await scene.reopen({ fileSystem: SYNCLESS_FILE_SYSTEM });
           await resume(later, new Journey({ name: NAME, content: CONTENT, condition }), journey, where);
           assert.deepEqual(visibleFiles(scene.root), { [NAME]: CONTENT }, where);
-          await nothingOpen(scene.root, where);
+          await leavesNothingOpen(scene.root, where, scene.uploads, later);
         });
       });
     }
@@ -157,7 +157,7 @@ describe('each failing call of an abort', () => {
       if (failure !== undefined) assert.equal(failure.code, 'WRITE_FAILED');
       await upload.abort();
       assert.deepEqual(uploadEntries(scene.root), []);
-      await nothingOpen(scene.root);
+      await leavesNothingOpen(scene.root, `call ${at}`, scene.uploads);
     }
   });
 
@@ -189,10 +189,10 @@ describe('each failing call of a delete', () => {
         const scene = await sceneWith(t, at, { kind: 'errno', errno }, 'content');
         const failure = await outcomeOf(scene.uploads.delete(NAME, { kind: 'any' }));
         assert.equal(failure?.code, writeErrorOf(errno, NAME).code);
-        await nothingOpen(scene.root);
         const again = await outcomeOf(scene.uploads.delete(NAME, { kind: 'any' }));
         assert.ok(again === undefined || again.code === 'NOT_FOUND');
         assert.deepEqual(visibleFiles(scene.root), {});
+        await leavesNothingOpen(scene.root, `call ${at}`, scene.uploads);
       }
     });
   }
