@@ -8,7 +8,7 @@
  *
  * Invariants: the window grows only when the growth before it brought
  * bandwidth; it never exceeds `maxBytes`, nor (beyond the least window) what
- * the link carries in four round trips and a tenth of a second.
+ * the link carries in two round trips and a fifth of a second.
  */
 
 export interface BdpOptions {
@@ -31,8 +31,9 @@ const USED = 0.5;
 /** A sample of at least this part of what can be in use says that the window is what limits (gRPC-Go: beta). */
 const FULL = 0.66 * USED;
 
-/** What can be in use becomes two samples (gRPC-Go: gamma). */
+/** What can be in use becomes two samples (gRPC-Go: gamma); the window at most doubles, for all of it may be in use. */
 const GROWTH = 2 / USED;
+const MOST_GROWTH = 2;
 
 /** A sample spans up to this many round trips: its ping waits behind data on the way (gRPC-Go). */
 const SAMPLE_ROUND_TRIPS = 1.5;
@@ -45,8 +46,11 @@ const BOOTSTRAP_SAMPLES = 10;
 const DAMPING = 0.9;
 
 /** How much of the link's time a window may hold: busy processes answer late, so a round trip alone is too little. */
-const QUEUE_ROUND_TRIPS = 4;
-const QUEUE_MS = 100;
+const QUEUE_ROUND_TRIPS = 2;
+const QUEUE_MS = 200;
+
+/** A window is too large for the link only by clearly more than that, or it would change with every sample. */
+const TOO_LARGE = 1.25;
 
 /** So many samples in a row must find the window too large: one can be a pause of a process. */
 const QUEUED_SAMPLES = 2;
@@ -183,7 +187,7 @@ export class BdpEstimator {
   #judge(sampleBytes: number, answerMs: number): void {
     const isFull = sampleBytes >= FULL * this.#windowBytes;
     const queueBytes = this.#queueBytes(sampleBytes, answerMs);
-    const holdsTooMuch = isFull && this.#windowBytes > queueBytes;
+    const holdsTooMuch = isFull && this.#windowBytes > TOO_LARGE * queueBytes;
     this.#queuedSamples = holdsTooMuch ? this.#queuedSamples + 1 : 0;
     // A quick answer to a ping amid a burst would pass the burst off as bandwidth.
     const bandwidth = sampleBytes / (Math.max(answerMs, this.#roundTripMs) * SAMPLE_ROUND_TRIPS);
@@ -195,7 +199,8 @@ export class BdpEstimator {
     }
     if (!isFull || bandwidth < this.#growthBandwidth * GAIN) return;
     this.#growthBandwidth = bandwidth;
-    const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), queueBytes, this.#maxBytes);
+    const wantedBytes = Math.min(GROWTH * sampleBytes, MOST_GROWTH * this.#windowBytes);
+    const grownBytes = Math.min(Math.ceil(wantedBytes), queueBytes, this.#maxBytes);
     this.#windowBytes = Math.max(this.#windowBytes, grownBytes);
   }
 

@@ -88,7 +88,7 @@ export class ReceiveWindows {
   /** Leaves all windows as they are. */
   close(): void {
     this.#isClosed = true;
-    for (const session of [...this.#sessions.keys()]) this.#forget(session);
+    for (const session of this.#sessions.keys()) this.#forget(session);
   }
 
   #look(): void {
