@@ -7,8 +7,8 @@
  *     a sample that fills the window, at more bandwidth than when it last grew ─▶ room for 2 × sample
  *
  * Invariants: the window grows only when the growth before it brought
- * bandwidth; it never exceeds `maxBytes`, nor (beyond the least window) what
- * the link carries in four round trips and a tenth of a second.
+ * bandwidth, or on trial, and what brings none is taken back; it never exceeds `maxBytes`, nor (beyond the least window) what
+ * the link carries in two round trips and a fifth of a second.
  */
 
 export interface BdpOptions {
@@ -31,8 +31,9 @@ const USED = 0.5;
 /** A sample of at least this part of what can be in use says that the window is what limits (gRPC-Go: beta). */
 const FULL = 0.66 * USED;
 
-/** What can be in use becomes two samples (gRPC-Go: gamma). */
+/** What can be in use becomes two samples (gRPC-Go: gamma); the window at most doubles, for all of it may be in use. */
 const GROWTH = 2 / USED;
+const MOST_GROWTH = 2;
 
 /** A sample spans up to this many round trips: its ping waits behind data on the way (gRPC-Go). */
 const SAMPLE_ROUND_TRIPS = 1.5;
@@ -45,11 +46,23 @@ const BOOTSTRAP_SAMPLES = 10;
 const DAMPING = 0.9;
 
 /** How much of the link's time a window may hold: busy processes answer late, so a round trip alone is too little. */
-const QUEUE_ROUND_TRIPS = 4;
-const QUEUE_MS = 100;
+const QUEUE_ROUND_TRIPS = 2;
+const QUEUE_MS = 200;
+
+/** A window is too large for the link only by clearly more than that, or it would change with every sample. */
+const TOO_LARGE = 1.25;
 
 /** So many samples in a row must find the window too large: one can be a pause of a process. */
 const QUEUED_SAMPLES = 2;
+
+/**
+ * One sample with luck can set the bandwidth to beat too high. So a window that
+ * stays full is doubled on trial; it goes back unless one of the next samples
+ * has more bandwidth than the mean before. Trials that fail become rarer.
+ */
+const TRIAL_SAMPLES = 4;
+const FIRST_TRIAL_WAIT_MS = 1000;
+const MAX_TRIAL_WAIT_MS = 32_000;
 
 /** The least round trip is that of this long at least, of twice as long at most: then a wrong one is forgotten. */
 const LEAST_ROUND_TRIP_PERIOD_MS = 10_000;
@@ -86,6 +99,11 @@ export class BdpEstimator {
   #roundTripMs = 0;
   readonly #leastRoundTrip = new LeastOfPeriod(LEAST_ROUND_TRIP_PERIOD_MS);
   #growthBandwidth = 0;
+  #trial: Trial | undefined;
+  #trialAtMs = Number.POSITIVE_INFINITY;
+  #trialWaitMs = FIRST_TRIAL_WAIT_MS;
+  #fullSamples = 0;
+  #fullBandwidth = 0;
   #queuedSamples = 0;
   #earlySamples = 0;
   #arrivedAtMs = Number.NEGATIVE_INFINITY;
@@ -149,9 +167,9 @@ export class BdpEstimator {
     if (this.#isTooEarly(answerMs)) return false;
     this.#countRoundTrip(answerMs, nowMs);
     const before = this.#windowBytes;
-    this.#judge(sampleBytes, answerMs);
+    this.#judge(sampleBytes, answerMs, nowMs);
     const hasChanged = this.#windowBytes !== before;
-    if (hasChanged) this.#lookClosely();
+    if (hasChanged || this.#trial !== undefined) this.#lookClosely();
     else this.#lookLess(nowMs);
     return hasChanged;
   }
@@ -161,7 +179,8 @@ export class BdpEstimator {
     if (nowMs - this.#arrivedAtMs < IDLE_MS) return false;
     const hasChanged = this.#windowBytes !== Math.min(this.#startBytes, this.#maxBytes);
     this.#windowBytes = Math.min(this.#startBytes, this.#maxBytes);
-    this.#growthBandwidth = 0;
+    this.#settle(this.#windowBytes, 0, nowMs);
+    this.#trialWaitMs = FIRST_TRIAL_WAIT_MS;
     this.#queuedSamples = 0;
     this.#samples = 0;
     return hasChanged;
@@ -180,23 +199,58 @@ export class BdpEstimator {
     this.#leastRoundTrip.add(answerMs, nowMs);
   }
 
-  #judge(sampleBytes: number, answerMs: number): void {
+  #judge(sampleBytes: number, answerMs: number, nowMs: number): void {
     const isFull = sampleBytes >= FULL * this.#windowBytes;
     const queueBytes = this.#queueBytes(sampleBytes, answerMs);
-    const holdsTooMuch = isFull && this.#windowBytes > queueBytes;
+    const holdsTooMuch = isFull && this.#windowBytes > TOO_LARGE * queueBytes;
     this.#queuedSamples = holdsTooMuch ? this.#queuedSamples + 1 : 0;
     // A quick answer to a ping amid a burst would pass the burst off as bandwidth.
     const bandwidth = sampleBytes / (Math.max(answerMs, this.#roundTripMs) * SAMPLE_ROUND_TRIPS);
     if (holdsTooMuch) {
-      if (this.#queuedSamples < QUEUED_SAMPLES) return;
-      this.#windowBytes = queueBytes;
-      this.#growthBandwidth = bandwidth;
+      if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(queueBytes, bandwidth, nowMs);
       return;
     }
-    if (!isFull || bandwidth < this.#growthBandwidth * GAIN) return;
+    const mostBytes = Math.min(queueBytes, this.#maxBytes, MOST_GROWTH * this.#windowBytes);
+    if (this.#trial !== undefined) this.#judgeTrial(this.#trial, bandwidth, nowMs);
+    else if (isFull && bandwidth >= this.#growthBandwidth * GAIN) {
+      const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), mostBytes);
+      this.#settle(Math.max(this.#windowBytes, grownBytes), bandwidth, nowMs);
+    } else if (isFull) this.#considerTrial(bandwidth, mostBytes, nowMs);
+  }
+
+  /** This is the window, until a sample has clearly more than this bandwidth. */
+  #settle(windowBytes: number, bandwidth: number, nowMs: number): void {
+    this.#windowBytes = windowBytes;
     this.#growthBandwidth = bandwidth;
-    const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), queueBytes, this.#maxBytes);
-    this.#windowBytes = Math.max(this.#windowBytes, grownBytes);
+    this.#trial = undefined;
+    this.#trialAtMs = nowMs + this.#trialWaitMs;
+    this.#fullSamples = 0;
+    this.#fullBandwidth = 0;
+  }
+
+  #considerTrial(bandwidth: number, mostBytes: number, nowMs: number): void {
+    this.#fullSamples += 1;
+    this.#fullBandwidth += (bandwidth - this.#fullBandwidth) / this.#fullSamples;
+    if (nowMs < this.#trialAtMs || this.#fullSamples < TRIAL_SAMPLES || mostBytes <= this.#windowBytes)
+      return;
+    this.#trial = {
+      fromBytes: this.#windowBytes,
+      bandwidth: this.#fullBandwidth,
+      samplesLeft: TRIAL_SAMPLES,
+    };
+    this.#windowBytes = mostBytes;
+  }
+
+  #judgeTrial(trial: Trial, bandwidth: number, nowMs: number): void {
+    if (bandwidth >= trial.bandwidth * GAIN) {
+      this.#trialWaitMs = FIRST_TRIAL_WAIT_MS;
+      this.#settle(this.#windowBytes, bandwidth, nowMs);
+      return;
+    }
+    trial.samplesLeft -= 1;
+    if (trial.samplesLeft > 0) return;
+    this.#trialWaitMs = Math.min(MAX_TRIAL_WAIT_MS, this.#trialWaitMs * 2);
+    this.#settle(trial.fromBytes, this.#growthBandwidth, nowMs);
   }
 
   /** The most that the window may hold on a link that carried this sample in this time. */
@@ -217,6 +271,14 @@ export class BdpEstimator {
       Math.max(FIRST_PING_INTERVAL_MS, this.#pingIntervalMs * 2),
     );
   }
+}
+
+/** A larger window that has to bring bandwidth. */
+interface Trial {
+  readonly fromBytes: number;
+  /** The mean before. */
+  readonly bandwidth: number;
+  samplesLeft: number;
 }
 
 /** The least value of the current period and the one before it. */

@@ -30,16 +30,29 @@ describe('the estimator of the bandwidth-delay product', () => {
     assert.ok(estimator.windowBytes >= link.productBytes);
   });
 
-  it('stops growing when growth brings no bandwidth, whatever the noise', () => {
+  it('takes back growth that brings no bandwidth, whatever the noise', () => {
     const { estimator, link } = linkWith({ delayMs: 8, bytesPerSec: 100 * MIB, noise: 0.3 });
     link.run(3000);
     const { windowBytes } = estimator;
-    assert.ok(
-      windowBytes >= link.productBytes && windowBytes <= 16 * link.productBytes,
-      `${windowBytes} bytes`,
-    );
-    link.run(60_000);
-    assert.equal(estimator.windowBytes, windowBytes);
+    const seen: number[] = [];
+    for (let second = 0; second < 120; second += 1) {
+      link.run(1000);
+      seen.push(estimator.windowBytes);
+    }
+    assert.ok(Math.max(...seen) <= 2 * windowBytes, seen.join(' '));
+    const settled = seen.slice(-40).filter((bytes) => bytes <= windowBytes);
+    assert.ok(settled.length >= 35, seen.join(' '));
+  });
+
+  it('grows after a sample with luck has set its mark too high', () => {
+    const { estimator, link } = linkWith({ delayMs: 8, bytesPerSec: 50 * MIB });
+    link.run(500);
+    // For a moment the link is far faster than it ever is again.
+    link.plan = { delayMs: 1, bytesPerSec: 2000 * MIB };
+    link.run(3);
+    link.plan = { delayMs: 8, bytesPerSec: 500 * MIB };
+    link.run(15_000);
+    assert.ok(link.run(1000) >= 450 * MIB, `${estimator.windowBytes} bytes`);
   });
 
   it('lets no queue pile up on a slow link', () => {
@@ -47,7 +60,7 @@ describe('the estimator of the bandwidth-delay product', () => {
     link.run(10_000);
     link.mostQueuedBytes = 0;
     const rate = link.run(20_000);
-    assert.ok(link.mostQueuedBytes <= 400 * KIB, `${link.mostQueuedBytes} bytes queued`);
+    assert.ok(link.mostQueuedBytes <= 512 * KIB, `${link.mostQueuedBytes} bytes queued`);
     assert.ok(estimator.windowBytes <= 512 * KIB, `${estimator.windowBytes} bytes`);
     assert.ok(rate >= 0.95 * MIB);
   });
