@@ -120,18 +120,18 @@ async function tune(dir: string, options: TuneOptions): Promise<void> {
     // Who interrupts may want no more of it: the file stays, the settings are printed.
     const isSaved = file !== undefined && !result.isInterrupted && saveResult(result, file);
     await display.finished(result, isSaved ? file.path : undefined);
-    if (result.isInterrupted) throw interrupted(file?.path);
+    if (result.isInterrupted) throw interrupted(file?.path, interrupt.signal.reason);
   } catch (reason) {
-    throw interrupt.signal.aborted && !(reason instanceof TransferError) ? interrupted(file?.path) : reason;
+    throw interrupt.signal.aborted ? interrupted(file?.path, reason) : reason;
   } finally {
     display.close();
     interrupt.dispose();
   }
 }
 
-function interrupted(path: string | undefined): TransferError {
+function interrupted(path: string | undefined, cause: unknown): TransferError {
   const notSaved = path === undefined ? '' : `; ${path} was not written`;
-  return new TransferError('CANCELLED', `interrupted${notSaved}`);
+  return new TransferError('CANCELLED', `interrupted${notSaved}`, { cause });
 }
 
 async function measure(

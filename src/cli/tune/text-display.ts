@@ -32,7 +32,7 @@ export class TextDisplay implements TuneDisplay {
     this.note(
       [
         `${writeFileCount(sample.files.length)}, ${formatBytes(sample.bytes)}, ${compressible} (${from})`,
-        `${rounds} rounds of ${formatDuration(loadMs)} for each value, ${loads}, beside the best so far`,
+        `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(loadMs)} for each value, ${loads}, beside the best so far`,
         `about ${writeWait(schedule.estimateMs)}; Ctrl-C keeps what was measured`,
       ].join('\n'),
     );
@@ -70,8 +70,7 @@ function verdict({ gain, isInterrupted, settings }: TuneResult): string {
       ? 'Interrupted; so far nothing was clearly faster than the defaults.'
       : `Interrupted; the best so far, not yet compared with the defaults: ${writeCandidate(settings)}`;
   }
-  if (isNothing)
-    return 'The defaults are as good: nothing was clearly faster on this machine with these files.';
+  if (isNothing) return 'The defaults are as good: nothing was clearly faster here.';
   const gained = gain === undefined ? '' : `: ${writePercent(gain.median)} (${writeSpread(gain)})`;
   return `Faster than the defaults${gained}: ${writeCandidate(settings)}`;
 }
