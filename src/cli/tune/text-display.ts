@@ -46,11 +46,15 @@ export class TextDisplay implements TuneDisplay {
     this.#write(['', ...comparisonLines(comparison, colorsFor(this.#stream))]);
   }
 
-  async finished(result: TuneResult, written: string | undefined): Promise<void> {
+  async finished(result: TuneResult): Promise<void> {
     const { bold } = colorsFor(this.#stream);
-    const lines = [...remarks(result), ...savedNote(written)].flatMap(wrapped);
+    const lines = remarks(result).flatMap(wrapped);
     this.#write(['', ...wrapped(verdict(result)).map(bold), ...lines, '']);
     await writeLine(configText(result).trimEnd());
+  }
+
+  async saved(path: string): Promise<void> {
+    this.note(`saved to ${path}; use it with sluice serve --config ${path}`);
   }
 
   close(): void {
@@ -105,8 +109,4 @@ function wrapped(text: string): string[] {
     else lines[lines.length - 1] = `${last} ${word}`;
   }
   return lines;
-}
-
-function savedNote(written: string | undefined): string[] {
-  return written === undefined ? [] : [`Saved to ${written}; use it with sluice serve --config ${written}`];
 }
