@@ -117,21 +117,23 @@ async function tune(dir: string, options: TuneOptions): Promise<void> {
   guardOutput(process.stdout);
   try {
     const result = await measure(resolve(dir), options, interrupt.signal, display);
-    // Who interrupts may want no more of it: the file stays, the settings are printed.
-    const isSaved = file !== undefined && !result.isInterrupted && saveResult(result, file);
-    await display.finished(result, isSaved ? file.path : undefined);
-    if (result.isInterrupted) throw interrupted(file?.path);
+    await display.finished(result);
+    // Who interrupts may want no more of it: the settings are printed, the file stays.
+    if (result.isInterrupted) throw interrupted(file?.path, interrupt.signal.reason);
+    if (file === undefined) return;
+    if (saveResult(result, file)) await display.saved(file.path);
+    else display.note(`${file.path} stays as it is`);
   } catch (reason) {
-    throw interrupt.signal.aborted && !(reason instanceof TransferError) ? interrupted(file?.path) : reason;
+    throw interrupt.signal.aborted ? interrupted(file?.path, reason) : reason;
   } finally {
     display.close();
     interrupt.dispose();
   }
 }
 
-function interrupted(path: string | undefined): TransferError {
+function interrupted(path: string | undefined, cause: unknown): TransferError {
   const notSaved = path === undefined ? '' : `; ${path} was not written`;
-  return new TransferError('CANCELLED', `interrupted${notSaved}`);
+  return new TransferError('CANCELLED', `interrupted${notSaved}`, { cause });
 }
 
 async function measure(

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { openSync } from 'node:fs';
+import { constants } from 'node:os';
 import { describe, it } from 'node:test';
 import { errnoOf, TransferError } from '../../src/base/errors.ts';
 
@@ -61,6 +62,18 @@ describe('a TransferError', () => {
 describe('errnoOf', () => {
   it('names the errno of a system error', () => {
     assert.equal(errnoOf(thrownBy(() => openSync('/nowhere/at/all', 'r'))), 'ENOENT');
+  });
+
+  // What Node makes of an errno that libuv has no name for.
+  const unnamed = (errno: number) =>
+    Object.assign(new Error(), { errno: -errno, code: `Unknown system error -${errno}` });
+
+  it('knows a quota that is used up, which libuv does not', () => {
+    assert.equal(errnoOf(unnamed(constants.errno.EDQUOT)), 'EDQUOT');
+  });
+
+  it('numbers what nobody has a name for', () => {
+    assert.equal(errnoOf(unnamed(9999)), 'E9999');
   });
 
   it('is undefined for everything else', () => {

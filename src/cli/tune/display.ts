@@ -39,8 +39,9 @@ export interface TuneDisplay {
   /** A step begins. */
   step(step: Step): void;
   compared(comparison: Comparison): Promise<void>;
-  /** `written` is the path of the file that was written, if one was. */
-  finished(result: TuneResult, written: string | undefined): Promise<void>;
+  finished(result: TuneResult): Promise<void>;
+  /** The result is in a file now. */
+  saved(path: string): Promise<void>;
   /** Safe to call twice. */
   close(): void;
 }

@@ -22,7 +22,8 @@ const COVERAGE = 0.9;
 /** What is closer to the base than this is not worth a setting. */
 const LEAST_GAIN = 1.02;
 
-export const RULE = 'recommended is only what was at least 2 % faster even at the low end of its spread';
+export const RULE =
+  'recommended is only what was at least 2 % faster even at the low end of its spread, and slower in no load';
 
 /** Spreads wider than this hide gains that are worth having. */
 export const WIDE_SPREAD = 0.1;
@@ -39,14 +40,17 @@ export function gainOf(ratios: readonly number[]): Gain {
   };
 }
 
+/** Fewer tell nothing of the spread. */
+const LEAST_ROUNDS = 3;
+
 /** The whole spread lies above what is worth a change. */
-export function isClearlyFaster({ low }: Gain): boolean {
-  return low >= LEAST_GAIN;
+export function isClearlyFaster({ low, rounds }: Gain): boolean {
+  return rounds >= LEAST_ROUNDS && low >= LEAST_GAIN;
 }
 
 /** The whole spread lies below the base. */
-export function isClearlySlower({ high }: Gain): boolean {
-  return high < 1;
+export function isClearlySlower({ high, rounds }: Gain): boolean {
+  return rounds >= LEAST_ROUNDS && high < 1;
 }
 
 /** The geometric mean: twice as fast in one load and half as fast in another is no gain. */

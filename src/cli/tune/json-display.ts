@@ -35,7 +35,7 @@ export class JsonDisplay implements TuneDisplay {
     });
   }
 
-  async finished(result: TuneResult, written: string | undefined): Promise<void> {
+  async finished(result: TuneResult): Promise<void> {
     const { gain, isInterrupted, notMeasured, settings, typicalSpread } = result;
     const entries = Object.entries(settings).map(([key, value]) => [key, writeSetting(key, value)]);
     await writeJson({
@@ -45,8 +45,11 @@ export class JsonDisplay implements TuneDisplay {
       isInterrupted,
       typicalSpread: typicalSpread ?? null,
       notMeasured,
-      written: written ?? null,
     });
+  }
+
+  async saved(path: string): Promise<void> {
+    await writeJson({ event: 'saved', path });
   }
 
   close(): void {}

@@ -32,7 +32,7 @@ export class TextDisplay implements TuneDisplay {
     this.note(
       [
         `${writeFileCount(sample.files.length)}, ${formatBytes(sample.bytes)}, ${compressible} (${from})`,
-        `${rounds} rounds of ${formatDuration(loadMs)} for each value, ${loads}, beside the best so far`,
+        `${rounds} ${rounds === 1 ? 'round' : 'rounds'} of ${formatDuration(loadMs)} for each value, ${loads}, beside the best so far`,
         `about ${writeWait(schedule.estimateMs)}; Ctrl-C keeps what was measured`,
       ].join('\n'),
     );
@@ -46,11 +46,15 @@ export class TextDisplay implements TuneDisplay {
     this.#write(['', ...comparisonLines(comparison, colorsFor(this.#stream))]);
   }
 
-  async finished(result: TuneResult, written: string | undefined): Promise<void> {
+  async finished(result: TuneResult): Promise<void> {
     const { bold } = colorsFor(this.#stream);
-    const lines = [...remarks(result), ...savedNote(written)].flatMap(wrapped);
+    const lines = remarks(result).flatMap(wrapped);
     this.#write(['', ...wrapped(verdict(result)).map(bold), ...lines, '']);
     await writeLine(configText(result).trimEnd());
+  }
+
+  async saved(path: string): Promise<void> {
+    this.note(`saved to ${path}; use it with sluice serve --config ${path}`);
   }
 
   close(): void {
@@ -70,8 +74,7 @@ function verdict({ gain, isInterrupted, settings }: TuneResult): string {
       ? 'Interrupted; so far nothing was clearly faster than the defaults.'
       : `Interrupted; the best so far, not yet compared with the defaults: ${writeCandidate(settings)}`;
   }
-  if (isNothing)
-    return 'The defaults are as good: nothing was clearly faster on this machine with these files.';
+  if (isNothing) return 'The defaults are as good: nothing was clearly faster here.';
   const gained = gain === undefined ? '' : `: ${writePercent(gain.median)} (${writeSpread(gain)})`;
   return `Faster than the defaults${gained}: ${writeCandidate(settings)}`;
 }
@@ -106,8 +109,4 @@ function wrapped(text: string): string[] {
     else lines[lines.length - 1] = `${last} ${word}`;
   }
   return lines;
-}
-
-function savedNote(written: string | undefined): string[] {
-  return written === undefined ? [] : [`Saved to ${written}; use it with sluice serve --config ${written}`];
 }

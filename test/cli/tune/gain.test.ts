@@ -59,6 +59,12 @@ test('clearly faster is only what is so at the low end of its spread', () => {
   assert.ok(!isClearlyFaster(gainOf([1.01, 1.5, 1.5, 1.5, 1.5])));
 });
 
+test('fewer than three rounds make nothing clear', () => {
+  assert.ok(!isClearlyFaster(gainOf([3, 3])));
+  assert.ok(!isClearlySlower(gainOf([0.3, 0.3])));
+  assert.ok(isClearlyFaster(gainOf([3, 3, 3])));
+});
+
 test('what is twice as fast in one load and half as fast in another gains nothing', () => {
   assert.ok(Math.abs(meanRatio([2, 0.5]) - 1) < 1e-12);
 });
