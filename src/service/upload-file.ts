@@ -258,7 +258,9 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
       await upload.sync();
       return { uploadId: upload.id, committedSize: upload.state().committedSize, file: null };
     }
-    const file = await upload.finish(this.#finish.expected);
+    // A sender that says nowhere how long the file is says so by where it ends.
+    const size = upload.expectedSize ?? this.next;
+    const file = await upload.finish({ size, ...this.#finish.expected });
     return { uploadId: upload.id, committedSize: file.size, file: fileInfoOf(file) };
   }
 
