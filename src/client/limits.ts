@@ -105,8 +105,8 @@ export const UNDER_WAY_BYTES = 8 * MIB;
 /** Discarding an upload that failed is a courtesy: it is not waited for any longer. */
 export const ABORT_TIMEOUT_MS = 3_000;
 
-/** Pieces of a stream below a quarter of this are gathered in blocks of this size. */
-export const GATHER_BLOCK_BYTES = 64 * KIB;
+/** What is kept of a stream is kept in blocks of this size. */
+export const REPLAY_BLOCK_BYTES = 256 * KIB;
 
 /** A stream has so long to fill a message before it goes out as it is. */
 export const SOURCE_GATHER_MS = 20;

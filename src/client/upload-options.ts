@@ -14,7 +14,7 @@ import { type CompressionMode, inRange, oneOf, type ResolvedOptions } from './op
  *
  * - a path: a regular file is pinned to the version it has now, read in parts, and resumed by a later
  *   process; anything else (a FIFO, a device) is read as a stream
- * - a stream or another iterable of bytes: read once, in order; what it hands over must not change any more
+ * - a stream or another iterable of bytes: read once, in order; what it yields is copied before the next is asked for
  * - bytes: must not change before the upload has ended
  */
 export type UploadSource =
