@@ -25,8 +25,8 @@ const LEAST_GAIN = 1.02;
 export const RULE =
   'recommended is only what was at least 2 % faster even at the low end of its spread, and slower in no load';
 
-/** Spreads wider than this hide gains that are worth having. */
-export const WIDE_SPREAD = 0.1;
+/** Spreads wider than this, from end to end, hide gains that are worth having. */
+const WIDE_SPREAD = 0.1;
 
 /** The gain over the rounds; NaN of none. */
 export function gainOf(ratios: readonly number[]): Gain {
@@ -51,6 +51,11 @@ export function isClearlyFaster({ low, rounds }: Gain): boolean {
 /** The whole spread lies below the base. */
 export function isClearlySlower({ high, rounds }: Gain): boolean {
   return rounds >= LEAST_ROUNDS && high < 1;
+}
+
+/** Whether spreads of this width let one say that there is no gain, rather than that none was seen. */
+export function isWide(spread: number | undefined): boolean {
+  return spread !== undefined && spread > WIDE_SPREAD;
 }
 
 /** The geometric mean: twice as fast in one load and half as fast in another is no gain. */

@@ -12,6 +12,7 @@ import { loadConfig } from '../../config/load.ts';
 import { type Candidate, TUNED_KEYS, writeSetting } from './candidate.ts';
 import { writePercent, writeSpread } from './chart.ts';
 import type { TuneResult } from './display.ts';
+import { isWide } from './gain.ts';
 
 /** What `withValue` changes beside the tuned settings. */
 const FOLLOWING_KEYS = ['chunk.maxSize'];
@@ -65,7 +66,7 @@ export function saveResult(result: TuneResult, { path }: ResultFileOptions): boo
   return true;
 }
 
-function headLines({ gain, isInterrupted, settings }: TuneResult): string[] {
+function headLines({ gain, isInterrupted, settings, typicalSpread }: TuneResult): string[] {
   const date = new Date().toISOString().slice(0, 10);
   const machine = `${availableParallelism()} processors, Node ${process.version}`;
   const made = `sluice tune, ${date}, ${machine}`;
@@ -73,6 +74,7 @@ function headLines({ gain, isInterrupted, settings }: TuneResult): string[] {
     const known = Object.keys(settings).length === 0 ? 'nothing found so far' : 'the best so far';
     return [`${made}: interrupted, ${known}`];
   }
+  if (gain === undefined && isWide(typicalSpread)) return [`${made}: nothing clearly faster`];
   if (gain === undefined) return [`${made}: the defaults are as good`];
   return [`${made}: ${writePercent(gain.median)} over the defaults (${writeSpread(gain)})`];
 }

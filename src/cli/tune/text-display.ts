@@ -10,7 +10,7 @@ import { type Candidate, isSame, writeCandidate } from './candidate.ts';
 import { comparisonLines, writePercent, writeSpread } from './chart.ts';
 import type { Comparison } from './comparison.ts';
 import type { Step, TuneDisplay, TunePlan, TuneResult } from './display.ts';
-import { RULE, WIDE_SPREAD } from './gain.ts';
+import { isWide, RULE } from './gain.ts';
 import { configText } from './result-file.ts';
 import { StepBar } from './step-bar.ts';
 
@@ -67,13 +67,14 @@ export class TextDisplay implements TuneDisplay {
   }
 }
 
-function verdict({ gain, isInterrupted, settings }: TuneResult): string {
+function verdict({ gain, isInterrupted, settings, typicalSpread }: TuneResult): string {
   const isNothing = isSame(settings, {});
   if (isInterrupted) {
     return isNothing
       ? 'Interrupted; so far nothing was clearly faster than the defaults.'
       : `Interrupted; the best so far, not yet compared with the defaults: ${writeCandidate(settings)}`;
   }
+  if (isNothing && isWide(typicalSpread)) return 'Nothing was clearly faster than the defaults.';
   if (isNothing) return 'The defaults are as good: nothing was clearly faster here.';
   const gained = gain === undefined ? '' : `: ${writePercent(gain.median)} (${writeSpread(gain)})`;
   return `Faster than the defaults${gained}: ${writeCandidate(settings)}`;
@@ -88,7 +89,7 @@ function remarks({ isInterrupted, notMeasured, settings, typicalSpread }: TuneRe
 
 /** Nothing found is not the same as nothing there. */
 function noiseRemark(typicalSpread: number | undefined): string[] {
-  if (typicalSpread === undefined || typicalSpread < WIDE_SPREAD) return [];
+  if (typicalSpread === undefined || !isWide(typicalSpread)) return [];
   return [
     `The spreads are wide (typically ${Math.round(typicalSpread * 100)} %), so smaller gains cannot be seen; an idle machine, a longer --time and more --rounds make them narrower.`,
   ];

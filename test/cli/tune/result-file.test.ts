@@ -49,6 +49,10 @@ test('where the defaults are as good, a new file says that and sets nothing', (t
   assert.equal(configText(NOTHING), readFileSync(path, 'utf8'));
 });
 
+test('where the noise hides gains, the file does not say that the defaults are as good', () => {
+  assert.match(configText({ ...NOTHING, typicalSpread: 0.5 }), /: nothing clearly faster\n$/);
+});
+
 test('a file that exists keeps what is not tuned, and stays as it is when nothing is recommended', (t) => {
   const path = join(scratchDirectory(t), 'sluice.yaml');
   const before = '# ours\nlisten: 127.0.0.1:7 # here\n';
