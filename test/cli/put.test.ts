@@ -221,7 +221,8 @@ test('interrupted standard input leaves nothing, and the message does not promis
   const put = new SluiceProcess(t, ['put', '-', `${server.address}/in`], { ...options, input: true });
   // It ends before it has read all of this.
   put.child.stdin?.on('error', () => {}).write(noise(1, MIB).bytes(0, MIB));
-  await until('the upload has begun', () => uploadNames(server).length > 0);
+  // Earlier, the client may not know yet that the server began an upload.
+  await until('bytes are at the server', () => uploadedBytes(server) > 0);
   put.child.kill('SIGINT');
   const { code, stderr } = await put.outcome();
   assert.equal(code, 130);

@@ -63,8 +63,10 @@ function windowsOf(t: TestContext, maxBytes: number, totalBytes = 16 * maxBytes)
 }
 
 /** Writes as long as the stream lives. */
-function pour(stream: { destroyed: boolean; write(piece: Buffer, done: () => void): boolean }): void {
-  if (!stream.destroyed) stream.write(PIECE, () => pour(stream));
+function pour(stream: { write(piece: Buffer, done: (error?: Error | null) => void): boolean }): void {
+  stream.write(PIECE, (error) => {
+    if (!error) pour(stream);
+  });
 }
 
 describe('windows that follow the link', () => {
@@ -125,6 +127,7 @@ describe('windows that follow the link', () => {
     const [first, second] = [await dial(t, place), await dial(t, place)];
     const windows = windowsOf(t, 2 * MIB, 2 * MIB);
     const download = request(first);
+    const closed = once(download, 'close');
     windows.follow(download);
     let receivedBytes = 0;
     download.on('data', (piece: Buffer) => {
@@ -135,7 +138,7 @@ describe('windows that follow the link', () => {
     windows.follow(other);
     other.resume();
     await until(() => (first.localSettings.initialWindowSize ?? 0) <= 1.5 * MIB, 'less of it');
-    await once(download, 'close');
+    await closed;
     assert.equal(receivedBytes, total);
     assert.ok(windows.stats().grantedBytes <= 2 * MIB);
   });
