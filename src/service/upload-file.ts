@@ -258,6 +258,8 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
       await upload.sync();
       return { uploadId: upload.id, committedSize: upload.state().committedSize, file: null };
     }
+    // Finishing an upload ends all its writers; this one has written everything.
+    await this.#writer?.close();
     const file = await upload.finish(this.#finish.expected);
     return { uploadId: upload.id, committedSize: file.size, file: fileInfoOf(file) };
   }

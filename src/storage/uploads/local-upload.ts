@@ -44,7 +44,7 @@ export class LocalUpload implements Upload {
   readonly #part: SharedDescriptor;
   readonly #writers = new Writers();
   readonly #commits: Commits;
-  /** Finish and end take turns. */
+  /** Finish, end and new writers take turns. */
   readonly #turns = new Exclusive();
   readonly #isRecovered: boolean;
   readonly #onEnded: (end: UploadEnd) => void;
@@ -88,20 +88,9 @@ export class LocalUpload implements Upload {
     };
   }
 
-  async openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
-    await this.#finishing?.catch(() => undefined);
-    await this.#writers.goodAgain();
-    this.#requireOpen();
-    try {
-      // Before bytes can change that a record which may be in the journal names.
-      await this.#journal.repair();
-      const fd = await this.#part.acquire();
-      if (this.#end === undefined) return this.#writers.add(fd, onFailed, () => this.#writerClosed());
-      await this.#part.release();
-    } catch (reason) {
-      throw toWriteError(reason, this.name);
-    }
-    throw this.#end;
+  openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
+    // In turn: whoever finishes the upload knows every writer there is.
+    return this.#turns.run(() => this.#openWriter(onFailed));
   }
 
   writtenEnd(offset: number): number {
@@ -171,6 +160,19 @@ export class LocalUpload implements Upload {
     });
   }
 
+  async #openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
+    await this.#writers.goodAgain();
+    this.#requireOpen();
+    try {
+      // Before bytes can change that a record which may be in the journal names.
+      await this.#journal.repair();
+      const fd = await this.#part.acquire();
+      return this.#writers.add(fd, onFailed, () => this.#writerClosed());
+    } catch (reason) {
+      throw toWriteError(reason, this.name);
+    }
+  }
+
   async #finishOnce(expected: ExpectedContent): Promise<FileIdentity> {
     try {
       return this.#journal.state.finished?.file ?? (await this.#finish(expected));
@@ -185,6 +187,7 @@ export class LocalUpload implements Upload {
     const { spec, committed } = this.#journal.state;
     const declared = declaredContent(spec, expected);
     const size = checkCommitted(this.name, declared, committed, this.#mayLackBytes());
+    await this.#endWriters();
     try {
       const file = await this.#part.with(async (fd) => {
         await this.#trim(fd, size);
@@ -200,7 +203,15 @@ export class LocalUpload implements Upload {
     }
   }
 
-  /** Cuts off what an earlier process wrote and did not commit. */
+  /** What they still hold is not part of the file, and must not come into it behind its publication. */
+  async #endWriters(): Promise<void> {
+    const message = `the upload of ${quoteName(this.name)} is being finished by another call; ask for its state`;
+    this.#writers.fail(new TransferError('TAKEN_OVER', message));
+    await this.#writers.goodAgain();
+    await this.#commits.stop();
+  }
+
+  /** Cuts off what was written and not committed. */
   async #trim(fd: number, size: number): Promise<void> {
     const { fs, durability } = this.#context;
     const storedSize = Number((await fs.fstat(fd)).size);
