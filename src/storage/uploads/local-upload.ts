@@ -4,7 +4,7 @@
  * durable is in `commits.ts`, how the part becomes a file in `publish.ts`.
  */
 import { constants } from 'node:fs';
-import { TransferError } from '../../base/errors.ts';
+import { errnoOf, TransferError } from '../../base/errors.ts';
 import { identityOf } from '../file-identity.ts';
 import { quoteName } from '../quoted-name.ts';
 import { settledStats } from '../settled-stats.ts';
@@ -69,10 +69,9 @@ export class LocalUpload implements Upload {
     this.#touchedMs = touchedMs;
     this.#isRecovered = isRecovered;
     this.#onEnded = onEnded;
-    const { fs, directory } = context;
     this.#part = new SharedDescriptor(
-      () => fs.open(directory.pathOf(this.id, 'part'), OPEN_PART_FLAGS),
-      (fd) => fs.close(fd),
+      () => this.#openPart(),
+      (fd) => context.fs.close(fd),
     );
     this.#commits = new Commits(context, journal, this.#part, (error) => this.#writers.fail(error));
   }
@@ -170,6 +169,20 @@ export class LocalUpload implements Upload {
       return this.#writers.add(fd, onFailed, () => this.#writerClosed());
     } catch (reason) {
       throw toWriteError(reason, this.name);
+    }
+  }
+
+  async #openPart(): Promise<number> {
+    const { fs, directory } = this.#context;
+    try {
+      return await fs.open(directory.pathOf(this.id, 'part'), OPEN_PART_FLAGS);
+    } catch (reason) {
+      if (errnoOf(reason) !== 'ENOENT') throw reason;
+      // To ask for the state and resume would never help.
+      const error = uploadNotFound(this.id, 'was removed from the disk of the server');
+      this.#stop(error);
+      this.#onEnded('gone');
+      throw error;
     }
   }
 
