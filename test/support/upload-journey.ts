@@ -12,6 +12,7 @@ import { chunkMessages, missingParts, sendMessages, uploadStatus } from './raw-u
 import { Random } from './seed.ts';
 
 const PIECE_BYTES = 24 * 1024;
+const MAX_CHUNK_BYTES = 64 * 1024;
 
 export interface JourneyOptions {
   readonly name?: string;
@@ -93,7 +94,13 @@ export class UploadJourney {
   }
 
   async #send(client: RawClient, start: number, end: number): Promise<Answered> {
-    const messages = chunkMessages(this.content, start, end, this.#random, this.#pieceBytes);
+    const messages = chunkMessages(
+      this.content,
+      start,
+      end,
+      this.#random,
+      Math.min(this.#pieceBytes, MAX_CHUNK_BYTES),
+    );
     const sent = await sendMessages(client, this.uploadId, messages);
     if (sent.answer !== undefined) this.#acknowledge(Number(sent.answer.committedSize));
     return sent;
