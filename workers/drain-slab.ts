@@ -96,7 +96,9 @@ function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
   let done = 0;
   // A write may be short: a signal, a limit, a disk that is nearly full.
   while (done < piece.bytes.length) {
-    done += writeSync(fd, piece.bytes, done, piece.bytes.length - done, piece.start + done);
+    const taken = writeSync(fd, piece.bytes, done, piece.bytes.length - done, piece.start + done);
+    if (taken === 0) throw Object.assign(new Error('write(2) took no byte'), { code: 'EIO' });
+    done += taken;
   }
   report(piece, written);
 }

@@ -83,12 +83,12 @@ function isAbortError(reason: unknown): boolean {
 export function errnoOf(reason: unknown): string | undefined {
   if (typeof reason !== 'object' || reason === null || !('code' in reason)) return undefined;
   if (typeof reason.code !== 'string') return undefined;
-  const isNamed = !reason.code.startsWith(UNNAMED) || !('errno' in reason);
+  const isNamed = !UNNAMED.test(reason.code) || !('errno' in reason);
   return isNamed ? reason.code : nameOfErrno(Math.abs(Number(reason.errno)));
 }
 
-/** What Node calls the errors that libuv has no name for, such as EDQUOT. */
-const UNNAMED = 'Unknown system error';
+/** What Node calls the errors that libuv has no name for, such as EDQUOT: of asynchronous calls, and of synchronous ones. */
+const UNNAMED = /^(?:Unknown system error .*|UNKNOWN)$/;
 
 /** Some have no name in Node either, such as EUCLEAN (117 on Linux), which a damaged ext4 gives: E117. */
 function nameOfErrno(errno: number): string {

@@ -258,6 +258,8 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
       await upload.sync();
       return { uploadId: upload.id, committedSize: upload.state().committedSize, file: null };
     }
+    // Finishing an upload ends all its writers; this one has written everything.
+    await this.#writer?.close();
     // A sender that says nowhere how long the file is says so by where it ends.
     const size = upload.expectedSize ?? this.next;
     const file = await upload.finish({ size, ...this.#finish.expected });

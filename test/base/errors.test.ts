@@ -64,12 +64,14 @@ describe('errnoOf', () => {
     assert.equal(errnoOf(thrownBy(() => openSync('/nowhere/at/all', 'r'))), 'ENOENT');
   });
 
-  // What Node makes of an errno that libuv has no name for.
-  const unnamed = (errno: number) =>
-    Object.assign(new Error(), { errno: -errno, code: `Unknown system error -${errno}` });
+  // What Node makes of an errno that libuv has no name for, in asynchronous and in synchronous calls.
+  const unnamed = (errno: number, code = `Unknown system error -${errno}`) =>
+    Object.assign(new Error(), { errno: -errno, code });
 
   it('knows a quota that is used up, which libuv does not', () => {
-    assert.equal(errnoOf(unnamed(constants.errno.EDQUOT)), 'EDQUOT');
+    const { EDQUOT } = constants.errno;
+    assert.equal(errnoOf(unnamed(EDQUOT)), 'EDQUOT');
+    assert.equal(errnoOf(unnamed(EDQUOT, 'UNKNOWN')), 'EDQUOT');
   });
 
   it('numbers what nobody has a name for', () => {

@@ -4,7 +4,7 @@
  * durable is in `commits.ts`, how the part becomes a file in `publish.ts`.
  */
 import { constants } from 'node:fs';
-import { TransferError } from '../../base/errors.ts';
+import { errnoOf, TransferError } from '../../base/errors.ts';
 import { identityOf } from '../file-identity.ts';
 import { quoteName } from '../quoted-name.ts';
 import { settledStats } from '../settled-stats.ts';
@@ -44,7 +44,7 @@ export class LocalUpload implements Upload {
   readonly #part: SharedDescriptor;
   readonly #writers = new Writers();
   readonly #commits: Commits;
-  /** Finish and end take turns. */
+  /** Finish, end and new writers take turns. */
   readonly #turns = new Exclusive();
   readonly #isRecovered: boolean;
   readonly #onEnded: (end: UploadEnd) => void;
@@ -69,10 +69,9 @@ export class LocalUpload implements Upload {
     this.#touchedMs = touchedMs;
     this.#isRecovered = isRecovered;
     this.#onEnded = onEnded;
-    const { fs, directory } = context;
     this.#part = new SharedDescriptor(
-      () => fs.open(directory.pathOf(this.id, 'part'), OPEN_PART_FLAGS),
-      (fd) => fs.close(fd),
+      () => this.#openPart(),
+      (fd) => context.fs.close(fd),
     );
     this.#commits = new Commits(context, journal, this.#part, (error) => this.#writers.fail(error));
   }
@@ -88,20 +87,9 @@ export class LocalUpload implements Upload {
     };
   }
 
-  async openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
-    await this.#finishing?.catch(() => undefined);
-    await this.#writers.goodAgain();
-    this.#requireOpen();
-    try {
-      // Before bytes can change that a record which may be in the journal names.
-      await this.#journal.repair();
-      const fd = await this.#part.acquire();
-      if (this.#end === undefined) return this.#writers.add(fd, onFailed, () => this.#writerClosed());
-      await this.#part.release();
-    } catch (reason) {
-      throw toWriteError(reason, this.name);
-    }
-    throw this.#end;
+  openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
+    // In turn: whoever finishes the upload knows every writer there is.
+    return this.#turns.run(() => this.#openWriter(onFailed));
   }
 
   missing(start: number, end: number): ByteRange[] {
@@ -167,6 +155,33 @@ export class LocalUpload implements Upload {
     });
   }
 
+  async #openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
+    await this.#writers.goodAgain();
+    this.#requireOpen();
+    try {
+      // Before bytes can change that a record which may be in the journal names.
+      await this.#journal.repair();
+      const fd = await this.#part.acquire();
+      return this.#writers.add(fd, onFailed, () => this.#writerClosed());
+    } catch (reason) {
+      throw toWriteError(reason, this.name);
+    }
+  }
+
+  async #openPart(): Promise<number> {
+    const { fs, directory } = this.#context;
+    try {
+      return await fs.open(directory.pathOf(this.id, 'part'), OPEN_PART_FLAGS);
+    } catch (reason) {
+      if (errnoOf(reason) !== 'ENOENT') throw reason;
+      // To ask for the state and resume would never help.
+      const error = uploadNotFound(this.id, 'was removed from the disk of the server');
+      this.#stop(error);
+      this.#onEnded('gone');
+      throw error;
+    }
+  }
+
   async #finishOnce(expected: ExpectedContent): Promise<FileIdentity> {
     try {
       return this.#journal.state.finished?.file ?? (await this.#finish(expected));
@@ -181,6 +196,7 @@ export class LocalUpload implements Upload {
     const { spec, committed } = this.#journal.state;
     const declared = declaredContent(spec, expected);
     const size = checkCommitted(this.name, declared, committed, this.#mayLackBytes());
+    await this.#endWriters();
     try {
       const file = await this.#part.with(async (fd) => {
         await this.#trim(fd, size);
@@ -196,7 +212,15 @@ export class LocalUpload implements Upload {
     }
   }
 
-  /** Cuts off what an earlier process wrote and did not commit. */
+  /** What they still hold is not part of the file, and must not come into it behind its publication. */
+  async #endWriters(): Promise<void> {
+    const message = `the upload of ${quoteName(this.name)} is being finished by another call; ask for its state`;
+    this.#writers.fail(new TransferError('TAKEN_OVER', message));
+    await this.#writers.goodAgain();
+    await this.#commits.stop();
+  }
+
+  /** Cuts off what was written and not committed. */
   async #trim(fd: number, size: number): Promise<void> {
     const { fs, durability } = this.#context;
     const storedSize = Number((await fs.fstat(fd)).size);

@@ -21,6 +21,8 @@ export class UploadsDirectory {
   readonly #durability: Durability;
   readonly #opening = new Exclusive();
   #directory: Directory | undefined;
+  /** Held to the end: a path in use must not come to mean another directory. */
+  readonly #removed: Directory[] = [];
 
   constructor(fs: FileSystem, root: Root, durability: Durability) {
     this.#fs = fs;
@@ -32,6 +34,7 @@ export class UploadsDirectory {
   async openIfThere(): Promise<boolean> {
     return await this.#opening.run(async () => {
       try {
+        await this.#letGoOfRemoved();
         this.#directory ??= await this.#enter();
         return true;
       } catch (reason) {
@@ -43,7 +46,7 @@ export class UploadsDirectory {
 
   /** Opens it, made before where it is missing. */
   async open(): Promise<void> {
-    if (this.#directory !== undefined || (await this.openIfThere())) return;
+    if (await this.openIfThere()) return;
     await this.#opening.run(async () => {
       if (this.#directory !== undefined) return;
       try {
@@ -76,6 +79,7 @@ export class UploadsDirectory {
       const directory = this.#directory;
       this.#directory = undefined;
       await directory?.close();
+      for (const removed of this.#removed.splice(0)) await removed.close();
     });
   }
 
@@ -83,6 +87,23 @@ export class UploadsDirectory {
     if (this.#directory === undefined)
       throw new TransferError('UNAVAILABLE', 'the store of uploads is closed');
     return this.#directory;
+  }
+
+  /** Somebody may have cleaned up under the server: nothing can be made in a directory that has no name. */
+  async #letGoOfRemoved(): Promise<void> {
+    const directory = this.#directory;
+    if (directory === undefined || (await this.#isThere(directory))) return;
+    this.#directory = undefined;
+    this.#removed.push(directory);
+  }
+
+  async #isThere(directory: Directory): Promise<boolean> {
+    try {
+      return (await this.#fs.lstat(directory.pathOf('.'))).nlink > 0n;
+    } catch (reason) {
+      if (errnoOf(reason) === 'ENOENT') return false;
+      throw reason;
+    }
   }
 
   async #enter(): Promise<Directory> {
