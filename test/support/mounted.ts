@@ -16,7 +16,7 @@ export function cannotMount(): string | false {
 }
 
 /** A new, empty directory in a file system that `mount` is told of by `args`; gone with the test. */
-export function mountedRoot(t: TestContext, args: readonly string[]): string {
+function mountedRoot(t: TestContext, args: readonly string[]): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-test-'));
   run('mount', ...args, path);
   const remove = () => {
@@ -44,7 +44,7 @@ export function remount(root: string, options: string): void {
 }
 
 /** A program that must succeed. */
-export function run(program: string, ...args: string[]): SpawnSyncReturns<string> {
+function run(program: string, ...args: string[]): SpawnSyncReturns<string> {
   const outcome = spawnSync(program, args, { encoding: 'utf8' });
   if (outcome.status === 0) return outcome;
   throw new Error(`${program} ${args.join(' ')} ended with ${outcome.status}: ${outcome.stderr}`);

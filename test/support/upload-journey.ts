@@ -55,7 +55,7 @@ export class UploadJourney {
     };
     const request = { fileName: this.name, expected, overwrite: this.#overwrite };
     const started = await client.unary('StartUpload', request);
-    this.uploadId = String(started.answer?.uploadId ?? '');
+    this.uploadId = (started.answer?.uploadId as string | undefined) ?? '';
     return started;
   }
 
