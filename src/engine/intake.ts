@@ -59,6 +59,8 @@ interface Parked {
   readonly chunk: Omit<DrainChunk, 'at'>;
 }
 
+const NO_HEAP = new Uint8Array(0);
+
 /** A chunk that arrives within this time earns its stream a slab. */
 const FAST_MS = 50;
 
@@ -88,6 +90,8 @@ export class Intake implements Schedulable {
   readonly #queue: Box[] = [];
   readonly #running = new Set<Box>();
   #isDirect = false;
+  /** Memory of the chunk that arrives or is parked, and of the next one. */
+  #heap: Uint8Array = NO_HEAP;
   #keptAtMs = 0;
   #wantsRoom = false;
   #error: TransferError | null = null;
@@ -113,7 +117,7 @@ export class Intake implements Schedulable {
     const box = this.#box;
     const memory =
       box === null
-        ? Buffer.allocUnsafeSlow(bytes)
+        ? this.#heapMemory(bytes)
         : box.lease.bytes(this.#engine.options.slabBytes).subarray(box.usedBytes, box.usedBytes + bytes);
     this.#room = { box, memory, sinceMs };
     return memory;
@@ -182,7 +186,7 @@ export class Intake implements Schedulable {
       return;
     }
     if (nowMs - room.sinceMs <= limitMs) return;
-    const memory = Buffer.allocUnsafeSlow(room.memory.length);
+    const memory = this.#heapMemory(room.memory.length);
     memory.set(room.memory); // copy: all of it, because only the receiver knows how far it has come
     this.#room = { box: null, memory, sinceMs: room.sinceMs };
     this.#isDirect = false;
@@ -213,12 +217,19 @@ export class Intake implements Schedulable {
     this.#offerRoom();
   }
 
+  /** The stream's own memory for one chunk: used again, because V8 collects for every few MiB that are allocated. */
+  #heapMemory(bytes: number): Uint8Array {
+    if (this.#heap.length < bytes) this.#heap = Buffer.allocUnsafeSlow(bytes);
+    return this.#heap.subarray(0, bytes);
+  }
+
   /** Sees to a slab, or leave to use the heap, for a chunk of `bytes`; false when there is neither now. */
   #prepare(bytes: number): boolean {
     if (this.#box !== null && this.#fits(this.#box, bytes)) return true;
     this.#submit();
     if (this.#queue.length + this.#running.size >= this.#engine.options.jobsInFlight) return false;
     if (!this.#isDirect) return true;
+    this.#heap = NO_HEAP;
     this.#box = this.#take();
     return this.#box !== null;
   }
