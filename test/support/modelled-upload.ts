@@ -41,7 +41,12 @@ interface OpenStream {
 
 /** Everything else would be a defect, or a status that no document names here. */
 const CODES_OF_STREAMS = new Set([
-  ...['', 'GAP', 'TAKEN_OVER', 'CHECKSUM_MISMATCH', 'UPLOAD_NOT_FOUND', 'INVALID_ARGUMENT'],
+  '',
+  'GAP',
+  'TAKEN_OVER',
+  'CHECKSUM_MISMATCH',
+  'UPLOAD_NOT_FOUND',
+  'INVALID_ARGUMENT',
 ]);
 
 export class ModelledUpload {
@@ -93,7 +98,7 @@ export class ModelledUpload {
 
   /** Whatever has happened: what is missing can be sent, and the file then be finished. */
   async complete(): Promise<void> {
-    for (const slot of [...this.#streams.keys()]) await this.#cancel(slot);
+    for (const slot of this.#streams.keys()) await this.#cancel(slot);
     if (this.#state !== 'open') return;
     const status = await this.#status(true);
     const call = this.#openStream();
@@ -110,7 +115,7 @@ export class ModelledUpload {
 
   async #start(isSizeKnown: boolean, replaces: boolean): Promise<void> {
     if (this.#state === 'open') return;
-    for (const slot of [...this.#streams.keys()]) await this.#cancel(slot);
+    for (const slot of this.#streams.keys()) await this.#cancel(slot);
     const { status, answer, details } = await this.#client.unary('StartUpload', {
       fileName: this.#name,
       expected: isSizeKnown ? { size: this.#content.size } : {},

@@ -15,10 +15,10 @@ export function cannotMount(): string | false {
   return status === 0 ? false : 'this machine lets even root mount nothing';
 }
 
-/** A new, empty directory in a file system that `mount` is told of by `args`; gone with the test. */
-export function mountedRoot(t: TestContext, args: readonly string[]): string {
+/** A new, empty directory in a file system in memory, which has room for so many bytes; gone with the test. */
+export function smallRoot(t: TestContext, bytes: number): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-test-'));
-  run('mount', ...args, path);
+  run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path);
   const remove = () => {
     // Lazily: what still has files open there ends with the test as well.
     spawnSync('umount', ['-l', path]);
@@ -32,11 +32,6 @@ export function mountedRoot(t: TestContext, args: readonly string[]): string {
   const root = join(path, 'root');
   mkdirSync(root);
   return root;
-}
-
-/** A file system in memory with room for so many bytes. */
-export function smallRoot(t: TestContext, bytes: number): string {
-  return mountedRoot(t, ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs']);
 }
 
 export function remount(root: string, options: string): void {
