@@ -15,10 +15,10 @@ export function cannotMount(): string | false {
   return status === 0 ? false : 'this machine lets even root mount nothing';
 }
 
-/** A new, empty directory in a file system that `mount` is told of by `args`; gone with the test. */
-function mountedRoot(t: TestContext, args: readonly string[]): string {
+/** A new, empty directory in a file system in memory, which has room for so many bytes; gone with the test. */
+export function smallRoot(t: TestContext, bytes: number): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-test-'));
-  run('mount', ...args, path);
+  run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path);
   const remove = () => {
     // Lazily: what still has files open there ends with the test as well.
     spawnSync('umount', ['-l', path]);
@@ -34,17 +34,12 @@ function mountedRoot(t: TestContext, args: readonly string[]): string {
   return root;
 }
 
-/** A file system in memory with room for so many bytes. */
-export function smallRoot(t: TestContext, bytes: number): string {
-  return mountedRoot(t, ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs']);
-}
-
 export function remount(root: string, options: string): void {
   run('mount', '-o', `remount,${options}`, join(root, '..'));
 }
 
 /** A program that must succeed. */
-function run(program: string, ...args: string[]): SpawnSyncReturns<string> {
+export function run(program: string, ...args: string[]): SpawnSyncReturns<string> {
   const outcome = spawnSync(program, args, { encoding: 'utf8' });
   if (outcome.status === 0) return outcome;
   throw new Error(`${program} ${args.join(' ')} ended with ${outcome.status}: ${outcome.stderr}`);

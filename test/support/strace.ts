@@ -23,25 +23,8 @@ export interface TracedCall {
 }
 
 /** The calls that change files, and those that tell which thread is which. Those that this machine does not have are left out by their `?`. */
-const FILE_CALLS = [
-  'openat',
-  'close',
-  'pwrite64',
-  'preadv',
-  'pread64',
-  'fdatasync',
-  'fsync',
-  'ftruncate',
-  'mkdir',
-  'mkdirat',
-  'rename',
-  'renameat',
-  'renameat2',
-  'link',
-  'linkat',
-  'unlink',
-  'unlinkat',
-];
+const FILE_CALLS = `openat close pwrite64 preadv pread64 fdatasync fsync ftruncate mkdir mkdirat
+  rename renameat renameat2 link linkat unlink unlinkat`.split(/\s+/);
 
 /** Why no test can trace here; false when it can. */
 export function cannotTrace(): string | false {

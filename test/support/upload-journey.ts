@@ -40,6 +40,13 @@ export class UploadJourney {
     this.#pieceBytes = options.pieceBytes ?? PIECE_BYTES;
   }
 
+  /** The same journey as seen by somebody who knows no more than this of it; it makes its file in any case. */
+  resumed(known: Pick<UploadJourney, 'uploadId' | 'committed' | 'file'>): UploadJourney {
+    const { name, content } = this;
+    const options = { name, content, overwrite: 'OVERWRITE_ALWAYS', pieceBytes: this.#pieceBytes } as const;
+    return Object.assign(new UploadJourney(options), known);
+  }
+
   /** From wherever it is to the finished file. The first call that fails ends it. */
   async run(client: RawClient): Promise<Answered> {
     const sent = await this.sendAll(client);
@@ -55,7 +62,7 @@ export class UploadJourney {
     };
     const request = { fileName: this.name, expected, overwrite: this.#overwrite };
     const started = await client.unary('StartUpload', request);
-    this.uploadId = (started.answer?.uploadId as string | undefined) ?? '';
+    this.uploadId = (started.answer?.uploadId ?? '') as string;
     return started;
   }
 
