@@ -75,6 +75,11 @@ async function bench(names: readonly string[], options: Options): Promise<boolea
   };
   let allPass = true;
   for (const scenario of scenarios) {
+    const reason = scenario.unavailable?.();
+    if (reason !== undefined) {
+      console.log(`\nskipping ${scenario.name}: ${reason}`);
+      continue;
+    }
     const results = await runRounds(scenario, context, rounds, showProgress);
     showProgress('');
     console.log(formatResults(scenario, results));
@@ -111,7 +116,7 @@ const program = new Command('bench')
 
 program.action(async (names: string[], options: Options) => {
   if (options.list) {
-    for (const { name, describe } of SCENARIOS) console.log(`${name.padEnd(16)} ${describe}`);
+    for (const { name, describe } of SCENARIOS) console.log(`${name.padEnd(18)} ${describe}`);
     return;
   }
   process.exitCode = (await bench(names, options)) ? 0 : 1;

@@ -7,7 +7,7 @@ import { readCpuSeconds, readPeakRssBytes } from '../harness/proc.ts';
 import { answer, type LoadReport, type LoadRequest } from './protocol.ts';
 
 /** Streams share connections beyond this many, as those of one service do. */
-const MAX_CONNECTIONS = 8;
+export const MAX_CONNECTIONS = 8;
 
 /** One connection of the client under test. */
 export interface LoadClient {
@@ -27,31 +27,60 @@ export async function runLoad(
   const clients = Array.from({ length: Math.min(request.streams, MAX_CONNECTIONS) }, () => open(request));
   await Promise.all(clients.map((client) => client.connect()));
   if (request.warmUpStart !== undefined) await clients[0]?.read(request.warmUpStart, () => {});
-  answer(await new Load(request, clients).measure());
+  const load = new Load(request, async (stream, onBytes) => {
+    await runStream(request, clients[stream % clients.length] as LoadClient, onBytes);
+  });
+  answer(await load.measure());
   process.exit(0);
 }
 
-class Load {
-  readonly #request: LoadRequest;
-  readonly #clients: readonly LoadClient[];
+async function runStream(
+  { start, sink, seconds, repeats = 1 }: LoadRequest,
+  client: LoadClient,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
+  if (sink.kind === 'file') {
+    onBytes(await client.download(sink.path, sink.synced));
+    return;
+  }
+  for (let done = 0; done < repeats || seconds !== undefined; done += 1) await client.read(start, onBytes);
+}
+
+/** What to measure, whatever the streams do. */
+export interface Measurement {
+  /** Whose CPU time and memory to measure. */
+  serverPid: number;
+  /** Streams at the same time. */
+  streams: number;
+  /** Ends after this long, in seconds, rather than with the streams. */
+  seconds?: number;
+}
+
+/** Runs one stream to its end and says of each piece that it was moved. */
+type RunStream = (stream: number, onBytes: (bytes: number) => void) => Promise<void>;
+
+export class Load {
+  readonly #measurement: Measurement;
+  readonly #run: RunStream;
   readonly #bytesByStream: number[];
   #streamsWithoutBytes: number;
   #startMs = 0;
   #perStreamBytesPerSec: number[] | undefined;
 
-  constructor(request: LoadRequest, clients: readonly LoadClient[]) {
-    this.#request = request;
-    this.#clients = clients;
-    this.#bytesByStream = new Array<number>(request.streams).fill(0);
-    this.#streamsWithoutBytes = request.streams;
+  constructor(measurement: Measurement, run: RunStream) {
+    this.#measurement = measurement;
+    this.#run = run;
+    this.#bytesByStream = new Array<number>(measurement.streams).fill(0);
+    this.#streamsWithoutBytes = measurement.streams;
   }
 
+  /** Runs all streams at once; rejects when one of them fails. */
   async measure(): Promise<LoadReport> {
-    const { serverPid } = this.#request;
+    const { serverPid } = this.#measurement;
     const serverCpuBefore = readCpuSeconds(serverPid);
     const clientCpuBefore = process.cpuUsage();
     this.#startMs = performance.now();
-    await this.#run();
+    await this.#runAll();
     const seconds = this.#elapsedSeconds();
     const clientCpu = process.cpuUsage(clientCpuBefore);
     this.#compareStreams();
@@ -67,8 +96,8 @@ class Load {
     };
   }
 
-  async #run(): Promise<void> {
-    const { streams, seconds } = this.#request;
+  async #runAll(): Promise<void> {
+    const { streams, seconds } = this.#measurement;
     const all = Promise.all(Array.from({ length: streams }, (_, stream) => this.#runStream(stream)));
     if (seconds === undefined) {
       await all;
@@ -79,14 +108,7 @@ class Load {
   }
 
   async #runStream(stream: number): Promise<void> {
-    const { start, sink, seconds, repeats = 1 } = this.#request;
-    const client = this.#clients[stream % this.#clients.length] as LoadClient;
-    if (sink.kind === 'file') {
-      this.#count(stream, await client.download(sink.path, sink.synced));
-      return;
-    }
-    const onBytes = (bytes: number) => this.#count(stream, bytes);
-    for (let done = 0; done < repeats || seconds !== undefined; done += 1) await client.read(start, onBytes);
+    await this.#run(stream, (bytes) => this.#count(stream, bytes));
     this.#compareStreams();
   }
 

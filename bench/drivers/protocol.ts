@@ -35,6 +35,27 @@ export interface LoadRequest {
   seconds?: number;
 }
 
+export interface UploadRequest {
+  /** host:port */
+  target: string;
+  /** Whose CPU time to measure. */
+  serverPid: number;
+  /** Settings of the stock client; sluice's ignores them. */
+  settings: StockSettings;
+  /** Path of the file that every stream sends, each to a name of its own. */
+  path: string;
+  /** Streams at the same time. */
+  streams: number;
+  /** 0 leaves it to the client. */
+  chunkBytes: number;
+  /** Check every chunk and the whole; the stock client cannot. */
+  verified: boolean;
+  /** Path of a file that each connection sends before the measurement. */
+  warmUpPath: string;
+  /** Measure for this long, in seconds, whether the files have been sent or not. */
+  seconds?: number;
+}
+
 /** The line that says that every stream has got its first bytes. */
 export interface LoadStarted {
   event: 'started';

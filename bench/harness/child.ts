@@ -4,6 +4,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** The most of a child's standard error that is kept for an error message, in characters. */
@@ -17,6 +18,8 @@ process.once('exit', () => {
 
 export interface ChildOptions {
   env?: NodeJS.ProcessEnv;
+  /** It gets a standard input, for `send`; that ends when this process does. */
+  input?: boolean;
 }
 
 export class Child {
@@ -31,8 +34,14 @@ export class Child {
   /** `name` is for messages. The program starts at once. */
   constructor(name: string, command: string, args: readonly string[], options: ChildOptions = {}) {
     this.#name = name;
-    const child = spawn(command, args, { ...options, stdio: ['ignore', 'pipe', 'pipe'] });
+    const { input = false, ...spawnOptions } = options;
+    const child = spawn(command, args, {
+      ...spawnOptions,
+      stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+    }) as ChildProcess & { stdout: Readable; stderr: Readable };
     this.#process = child;
+    // A child that has ended takes no input; its end is seen elsewhere.
+    child.stdin?.on('error', () => {});
     live.add(child);
     child.on('error', (error) => {
       this.#stderr += error.message;
@@ -55,8 +64,13 @@ export class Child {
   }
 
   /** A Node program; `script` is the path of its compiled main module. */
-  static node(name: string, script: string, args: readonly string[]): Child {
-    return new Child(name, process.execPath, [script, ...args]);
+  static node(name: string, script: string, args: readonly string[], options: ChildOptions = {}): Child {
+    return new Child(name, process.execPath, [script, ...args], options);
+  }
+
+  /** Writes a line to its standard input. */
+  send(line: string): void {
+    this.#process.stdin?.write(`${line}\n`);
   }
 
   get pid(): number {

@@ -24,6 +24,8 @@ export interface Scenario {
   /** What is measured, in one line. */
   readonly describe: string;
   readonly bars: readonly Bar[];
+  /** Why it cannot run on this machine; undefined when it can. */
+  unavailable?(): string | undefined;
   /** Makes the files it needs and returns its cases. */
   prepare(context: BenchContext): Promise<readonly Case[]>;
   /** Removes what must not stay for the scenarios after it. */

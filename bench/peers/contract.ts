@@ -31,6 +31,17 @@ export interface StreamFileResponse {
   compressed: boolean;
 }
 
+/** The first message of an upload has `start`, the last one `finish`, those between a chunk. */
+export interface UploadFileRequest {
+  chunk?: Buffer;
+  start?: { fileName: string; overwrite: 'OVERWRITE_ALWAYS' } | null;
+  finish?: boolean;
+}
+
+export interface UploadFileResponse {
+  committedSize: number;
+}
+
 /** The client that grpc-js makes from the contract. */
 export interface TransferServiceClient extends grpc.Client {
   getFileSize(
@@ -41,6 +52,9 @@ export interface TransferServiceClient extends grpc.Client {
     request: Partial<StreamFileRequest>,
     options?: grpc.CallOptions,
   ): grpc.ClientReadableStream<StreamFileResponse>;
+  uploadFile(
+    callback: (error: grpc.ServiceError | null, response: UploadFileResponse) => void,
+  ): grpc.ClientWritableStream<UploadFileRequest>;
 }
 
 const loaded = grpc.loadPackageDefinition(

@@ -5,10 +5,16 @@ import { compiledPath } from '../harness/paths.ts';
 
 const SERVE_FLAGS = ['--listen', '127.0.0.1:0', '--log-format', 'json', '--log-level', 'warn'];
 
-export const sluice: Contender = driverContender('sluice', startSluice, 'sluice-driver', 'tuned');
+export const sluice: Contender = driverContender(
+  'sluice',
+  (directory) => startSluice(directory),
+  'sluice-driver',
+  'tuned',
+);
 
-async function startSluice(directory: string): Promise<Server> {
+/** Serves a directory with further flags of `sluice serve`. */
+export async function startSluice(directory: string, flags: readonly string[] = []): Promise<Server> {
   const program = compiledPath('src/cli/main.js');
   if (!existsSync(program)) throw new Error(`there is no ${program}; build it first: npm run build`);
-  return startServer('sluice', process.execPath, [program, 'serve', directory, ...SERVE_FLAGS]);
+  return startServer('sluice', process.execPath, [program, 'serve', directory, ...SERVE_FLAGS, ...flags]);
 }

@@ -1,20 +1,28 @@
 /** The client of the stock peer, as a competent developer writes it: one channel, messages in order. */
 import { once } from 'node:events';
-import { createWriteStream } from 'node:fs';
-import { open } from 'node:fs/promises';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { open, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip as gunzipWithCallback } from 'node:zlib';
 import grpc from '@grpc/grpc-js';
-import { type StreamFileRequest, TransferService, type TransferServiceClient } from './contract.ts';
+import {
+  type StreamFileRequest,
+  TransferService,
+  type TransferServiceClient,
+  type UploadFileRequest,
+  type UploadFileResponse,
+} from './contract.ts';
 import { STOCK_SETTINGS, type StockSettings } from './stock-settings.ts';
 
 const gunzip = promisify<Buffer, Buffer>(gunzipWithCallback);
 
 export class StockClient {
   readonly #client: TransferServiceClient;
+  readonly #chunkBytes: number;
 
   /** Has a connection of its own, whatever other clients there are. */
   constructor(target: string, settings: StockSettings) {
+    this.#chunkBytes = STOCK_SETTINGS[settings].chunkBytes;
     this.#client = new TransferService(target, grpc.credentials.createInsecure(), {
       ...STOCK_SETTINGS[settings].channelOptions,
       'grpc.use_local_subchannel_pool': 1,
@@ -53,6 +61,40 @@ export class StockClient {
     await once(target, 'close');
     if (synced) await syncFile(path);
     return target.bytesWritten;
+  }
+
+  /** Sends the file at `path`; `chunkBytes` of 0 means those of the settings. */
+  async upload(
+    path: string,
+    fileName: string,
+    chunkBytes: number,
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
+    let call!: grpc.ClientWritableStream<UploadFileRequest>;
+    const answered = new Promise<UploadFileResponse>((resolve, reject) => {
+      call = this.#client.uploadFile((error, response) =>
+        error === null ? resolve(response) : reject(error),
+      );
+    });
+    await Promise.race([answered, this.#sendFile(call, path, fileName, chunkBytes, onBytes)]);
+    const { committedSize } = await answered;
+    const { size } = await stat(path);
+    if (committedSize !== size) throw new Error(`${fileName} has ${committedSize} bytes of ${size}`);
+  }
+
+  async #sendFile(
+    call: grpc.ClientWritableStream<UploadFileRequest>,
+    path: string,
+    fileName: string,
+    chunkBytes: number,
+    onBytes: (bytes: number) => void,
+  ): Promise<void> {
+    call.write({ start: { fileName, overwrite: 'OVERWRITE_ALWAYS' } });
+    const source = createReadStream(path, { highWaterMark: chunkBytes > 0 ? chunkBytes : this.#chunkBytes });
+    for await (const chunk of source as AsyncIterable<Buffer>) {
+      if (!call.write({ chunk }, () => onBytes(chunk.length))) await once(call, 'drain');
+    }
+    call.end({ finish: true });
   }
 
   close(): void {

@@ -5,7 +5,7 @@
  *     node stock-server.js DIRECTORY default|tuned|large-heap
  */
 import { once } from 'node:events';
-import { createReadStream } from 'node:fs';
+import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -20,12 +20,16 @@ import {
   type StreamFileRequest,
   type StreamFileResponse,
   TransferService,
+  type UploadFileRequest,
+  type UploadFileResponse,
 } from './contract.ts';
 import { parseStockSettings, STOCK_SETTINGS } from './stock-settings.ts';
 
 type SizeCall = grpc.ServerUnaryCall<GetFileSizeRequest, GetFileSizeResponse>;
 type SizeCallback = grpc.sendUnaryData<GetFileSizeResponse>;
 type StreamCall = grpc.ServerWritableStream<StreamFileRequest, StreamFileResponse>;
+type UploadCall = grpc.ServerReadableStream<UploadFileRequest, UploadFileResponse>;
+type UploadCallback = grpc.sendUnaryData<UploadFileResponse>;
 
 const gzip = promisify<Buffer, ZlibOptions, Buffer>(gzipWithCallback);
 
@@ -91,6 +95,29 @@ async function sendFile(call: StreamCall): Promise<void> {
   }
 }
 
+/** Writes what comes to the file, without checks; what is there at the end is the file. */
+async function receiveFile(call: UploadCall, callback: UploadCallback): Promise<void> {
+  let target: WriteStream | undefined;
+  try {
+    for await (const { start, chunk, finish } of call as AsyncIterable<UploadFileRequest>) {
+      if (start)
+        target = createWriteStream(resolveName(start.fileName), { highWaterMark: settings.writeBufferBytes });
+      if (target === undefined)
+        throw new StatusError(grpc.status.INVALID_ARGUMENT, 'the first message has no start');
+      if (chunk?.length && !target.write(chunk)) await once(target, 'drain');
+      if (!finish) continue;
+      target.end();
+      await once(target, 'close');
+      callback(null, { committedSize: target.bytesWritten });
+      return;
+    }
+    throw new StatusError(grpc.status.CANCELLED, 'the upload ended without finish');
+  } catch (error) {
+    target?.destroy();
+    callback(toStatus(error));
+  }
+}
+
 const server = new grpc.Server(settings.serverOptions);
 server.addService(TransferService.service, {
   getFileSize(call: SizeCall, callback: SizeCallback) {
@@ -98,6 +125,9 @@ server.addService(TransferService.service, {
   },
   streamFile(call: StreamCall) {
     void sendFile(call);
+  },
+  uploadFile(call: UploadCall, callback: UploadCallback) {
+    void receiveFile(call, callback);
   },
 });
 server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) => {

@@ -13,6 +13,8 @@ interface Settings {
   /** What the server reads and sends at once when the client has no wish. */
   chunkBytes: number;
   gzipLevel: number;
+  /** Bytes of an upload that may wait for the disk before the call is not read on. */
+  writeBufferBytes: number;
   /** Flags of Node for the server. */
   nodeFlags: readonly string[];
   channelOptions: Record<string, number>;
@@ -22,6 +24,7 @@ interface Settings {
 const tuned: Settings = {
   chunkBytes: MIB,
   gzipLevel: 1,
+  writeBufferBytes: 4 * MIB,
   nodeFlags: [],
   channelOptions: {
     'grpc-node.flow_control_window': 8 * MIB,
@@ -31,7 +34,14 @@ const tuned: Settings = {
 };
 
 export const STOCK_SETTINGS: Readonly<Record<StockSettings, Settings>> = {
-  default: { chunkBytes: 64 * KIB, gzipLevel: 6, nodeFlags: [], channelOptions: {}, serverOptions: {} },
+  default: {
+    chunkBytes: 64 * KIB,
+    gzipLevel: 6,
+    writeBufferBytes: 16 * KIB,
+    nodeFlags: [],
+    channelOptions: {},
+    serverOptions: {},
+  },
   tuned,
   'large-heap': { ...tuned, nodeFlags: ['--initial-old-space-size=256'] },
 };

@@ -1,5 +1,5 @@
 /** The stock peer as a contender, in its settings. */
-import { type Contender, driverContender, startServer } from '../harness/contender.ts';
+import { type Contender, driverContender, type Server, startServer } from '../harness/contender.ts';
 import { compiledPath } from '../harness/paths.ts';
 import { STOCK_SETTINGS, type StockSettings } from './stock-settings.ts';
 
@@ -8,10 +8,13 @@ export const stockDefault = stock('default');
 export const stockLargeHeap = stock('large-heap');
 
 function stock(settings: StockSettings): Contender {
-  const name = `stock ${settings}`;
+  const start = (directory: string) => startStock(settings, directory);
+  return driverContender(`stock ${settings}`, start, 'stock-driver', settings);
+}
+
+/** Serves a directory, and takes files into it. */
+export async function startStock(settings: StockSettings, directory: string): Promise<Server> {
   const program = compiledPath('bench/peers/stock-server.js');
   const { nodeFlags } = STOCK_SETTINGS[settings];
-  const start = (directory: string) =>
-    startServer(name, process.execPath, [...nodeFlags, program, directory, settings]);
-  return driverContender(name, start, 'stock-driver', settings);
+  return startServer(`stock ${settings}`, process.execPath, [...nodeFlags, program, directory, settings]);
 }

@@ -7,6 +7,10 @@ import { oneStream } from './one-stream.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { toDisk } from './to-disk.ts';
 import { unaryLatency } from './unary-latency.ts';
+import { uploadDurable } from './upload-durable.ts';
+import { uploadMany } from './upload-many.ts';
+import { uploadOneStream } from './upload-one-stream.ts';
+import { uploadSlowDisk } from './upload-slow-disk.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   oneStream,
@@ -16,4 +20,8 @@ export const SCENARIOS: readonly Scenario[] = [
   stalledReaders,
   flatMemory,
   toDisk,
+  uploadOneStream,
+  uploadDurable,
+  uploadMany,
+  uploadSlowDisk,
 ];

@@ -1,0 +1,49 @@
+/** The load of `upload-load.ts` by sluice's client. */
+import { SluiceClient } from '../../src/client/client.ts';
+import { parseRequest, type UploadRequest } from './protocol.ts';
+import { runUploads, type UploadClient } from './upload-load.ts';
+
+/** One connection for each upload, as the peer has: parts side by side are another matter. */
+const CONNECTIONS = 1;
+
+interface Uploader {
+  upload(
+    path: string,
+    name: string,
+    options: {
+      overwrite: boolean;
+      connections: number;
+      resumable: boolean;
+      onProgress: (progress: { durableBytes: number }) => void;
+    },
+  ): Promise<{ bytes: number }>;
+}
+
+function open({ target, chunkBytes, verified }: UploadRequest): UploadClient {
+  const client = new SluiceClient(target, {
+    verify: verified,
+    compression: 'never',
+    ownConnection: true,
+    ...(chunkBytes > 0 ? { chunkBytes } : {}),
+  }) as unknown as Uploader;
+  return {
+    async upload(path, name, onBytes) {
+      let counted = 0;
+      const count = (bytes: number) => {
+        // Falls back when bytes have to be sent again: those do not count twice.
+        if (bytes <= counted) return;
+        onBytes(bytes - counted);
+        counted = bytes;
+      };
+      const result = await client.upload(path, name, {
+        overwrite: true,
+        connections: CONNECTIONS,
+        resumable: false,
+        onProgress: ({ durableBytes }) => count(durableBytes),
+      });
+      count(result.bytes);
+    },
+  };
+}
+
+await runUploads(parseRequest<UploadRequest>(), open);

@@ -1,0 +1,25 @@
+/** The load of uploads, the same for every client: N streams of one file over up to eight connections. */
+import { Load, MAX_CONNECTIONS } from './load.ts';
+import { answer, type UploadRequest } from './protocol.ts';
+
+/** One connection of the client under test. */
+export interface UploadClient {
+  /** Sends a file under a name and reports bytes as they are known to be with the server. */
+  upload(path: string, name: string, onBytes: (bytes: number) => void): Promise<void>;
+}
+
+/** Runs the load, prints the report and ends the process. */
+export async function runUploads(
+  request: UploadRequest,
+  open: (request: UploadRequest) => UploadClient,
+): Promise<void> {
+  const clients = Array.from({ length: Math.min(request.streams, MAX_CONNECTIONS) }, () => open(request));
+  const { path, warmUpPath } = request;
+  await Promise.all(clients.map((client, index) => client.upload(warmUpPath, `warm-up-${index}`, () => {})));
+  const load = new Load(request, async (stream, onBytes) => {
+    const client = clients[stream % clients.length] as UploadClient;
+    await client.upload(path, `upload-${stream}`, onBytes);
+  });
+  answer(await load.measure());
+  process.exit(0);
+}
