@@ -1,4 +1,5 @@
 /** What it costs to have a slab filled by a worker thread: the hop itself, then with bytes to read and to check. */
+import { IDENTITY } from '../../src/base/coding.ts';
 import { randomFillSync } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -43,7 +44,7 @@ async function fill(workers: WorkerPool, fd: number, rawBytes: number, checksums
     chunkBytes: 256 * KIB,
     details: checksums,
     checksums,
-    gzipLevel: 0,
+    coding: IDENTITY,
     probe: false,
   };
   const result = await workers.fill(job);

@@ -8,7 +8,7 @@ import type { DownloadOptions } from '../client/transfer-options.ts';
 import { type DownloadJob, plannedBytes, STDOUT_PATH } from './download-plan.ts';
 import { preparePlace } from './local-path.ts';
 import { type ProgressDisplay, ProgressSum } from './progress.ts';
-import { writeFileCount } from './progress-text.ts';
+import { writeCodecs, writeFileCount } from './progress-text.ts';
 
 /** Failures that the next file would meet as well. */
 const STOPPING: ReadonlySet<ErrorCode> = new Set([
@@ -26,6 +26,8 @@ export interface RunOptions {
   /** The most files at a time. */
   parallel: number;
   display: ProgressDisplay;
+  /** Also tell how the bytes came. */
+  verbose: boolean;
   signal: AbortSignal;
   transfer: Pick<DownloadOptions, 'start' | 'limit' | 'ifMatch' | 'overwrite'>;
 }
@@ -87,6 +89,7 @@ export class DownloadRun {
     });
     this.#sum.done(job, result.bytes, result.resumedBytes);
     display.finished({ name: job.name, path: job.path, result });
+    if (this.#options.verbose) display.note(`${job.name}: ${writeCodecs(result)}`);
   }
 
   #failed(job: DownloadJob, error: TransferError): void {

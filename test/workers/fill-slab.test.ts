@@ -3,6 +3,7 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import { crc32, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
+import { type Coding, IDENTITY } from '../../src/base/coding.ts';
 import { MAX_MESSAGES_PER_SLAB, SLAB_HEADER_ROOM_BYTES } from '../../src/base/limits.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
@@ -12,6 +13,8 @@ import { WorkerPool } from '../../src/engine/worker-pool.ts';
 import { mixedBytes, noiseBytes, type Scope, sourceFile, textBytes } from '../engine/test-engine.ts';
 import { until } from '../engine/until.ts';
 import { decodeRun, rawBytesOf } from '../wire/decoded-run.ts';
+
+const gzip = (level: number): Coding => ({ codec: 'gzip', level });
 
 const SLAB_BYTES = 128 * KIB;
 const GUARD = 0xee;
@@ -49,7 +52,7 @@ function jobOf(wishes: Partial<FillJob>): FillJob {
     chunkBytes: 16 * KIB,
     details: true,
     checksums: true,
-    gzipLevel: 0,
+    coding: IDENTITY,
     probe: false,
     ...wishes,
   };
@@ -79,7 +82,7 @@ const anyJob = fc
     offset: fc.nat(512 * KIB - SLAB_BYTES),
     details: fc.boolean(),
     checksums: fc.boolean(),
-    gzipLevel: fc.constantFrom(0, 1, 6, 9),
+    coding: fc.constantFrom<Coding>(IDENTITY, gzip(1), gzip(6), gzip(9), { codec: 'brotli', level: 0 }, { codec: 'brotli', level: 1 }),
     probe: fc.boolean(),
   })
   .map(({ messages, ...wishes }) => jobOf({ ...wishes, chunkBytes: Math.ceil(wishes.rawBytes / messages) }));
@@ -98,7 +101,7 @@ describe('a filled slab', () => {
         assertGuarded((SLAB + 1) * stride, memory.length);
         // Where it compresses, it reads behind the header room first.
         assertGuarded(
-          SLAB * stride + (job.gzipLevel > 0 ? SLAB_HEADER_ROOM_BYTES + job.rawBytes : result.runBytes),
+          SLAB * stride + (job.coding.codec !== 'identity' ? SLAB_HEADER_ROOM_BYTES + job.rawBytes : result.runBytes),
           (SLAB + 1) * stride,
         );
       }),
@@ -143,7 +146,7 @@ describe('a filled slab', () => {
 
 describe('a compressed chunk', () => {
   it('is exactly one gzip member, with checksum and size of its bytes at the end', async () => {
-    const { run } = await runOf(jobOf({ fd: text.fd, gzipLevel: 6 }));
+    const { run } = await runOf(jobOf({ fd: text.fd, coding: gzip(6) }));
     const messages = decodeRun(run);
     assert.equal(messages.length, 8);
     for (const { chunk, compressed, offset, rawSize, crc32: sentCrc } of messages) {
@@ -164,7 +167,7 @@ describe('a compressed chunk', () => {
   });
 
   it('is only kept compressed where it got smaller', async () => {
-    const { run, result } = await runOf(jobOf({ gzipLevel: 1, chunkBytes: 10 * KIB }));
+    const { run, result } = await runOf(jobOf({ coding: gzip(1), chunkBytes: 10 * KIB }));
     const messages = decodeRun(run);
     assert.ok(messages.some((message) => message.compressed));
     assert.ok(messages.some((message) => !message.compressed));
@@ -176,21 +179,21 @@ describe('a compressed chunk', () => {
 describe('a job that is to compress', () => {
   it('noise says that it is incompressible, with a probe and without', async () => {
     for (const probe of [true, false]) {
-      const { run, result } = await runOf(jobOf({ fd: noise.fd, gzipLevel: 1, probe }));
+      const { run, result } = await runOf(jobOf({ fd: noise.fd, coding: gzip(1), probe }));
       assert.ok(result.incompressible);
       assert.ok(decodeRun(run).every((message) => !message.compressed));
     }
   });
 
   it('noise after a probe leaves the same run as one that is not to compress', async () => {
-    const probed = await runOf(jobOf({ fd: noise.fd, gzipLevel: 9, probe: true }));
-    const plain = await runOf(jobOf({ fd: noise.fd, gzipLevel: 0 }));
+    const probed = await runOf(jobOf({ fd: noise.fd, coding: gzip(9), probe: true }));
+    const plain = await runOf(jobOf({ fd: noise.fd, coding: IDENTITY }));
     assert.deepEqual(probed.run, plain.run);
   });
 
   it('text does not, with a probe and without', async () => {
     for (const probe of [true, false]) {
-      const { run, result } = await runOf(jobOf({ fd: text.fd, gzipLevel: 1, probe }));
+      const { run, result } = await runOf(jobOf({ fd: text.fd, coding: gzip(1), probe }));
       assert.equal(result.incompressible, false);
       assert.ok(result.runBytes < SLAB_BYTES / 2);
       assert.ok(decodeRun(run).every((message) => message.compressed));
@@ -201,8 +204,8 @@ describe('a job that is to compress', () => {
 describe('a job that cannot be done', () => {
   const kinds: [string, Partial<FillJob>][] = [
     ['plain', {}],
-    ['compressing', { gzipLevel: 1 }],
-    ['probing', { gzipLevel: 1, probe: true }],
+    ['compressing', { coding: gzip(1) }],
+    ['probing', { coding: gzip(1), probe: true }],
   ];
   for (const [kind, wishes] of kinds) {
     it(`because the file is shorter answers so (${kind})`, async () => {
@@ -244,7 +247,7 @@ describe('a job that nobody wants any more', () => {
     const slow = await startWorkers(t, pool, 1, 0);
     const lease = pool.lease();
     assert.ok(lease);
-    const wishes = { fd: longText.fd, rawBytes: 8 * MIB, chunkBytes: 128 * KIB, gzipLevel: 9 };
+    const wishes = { fd: longText.fd, rawBytes: 8 * MIB, chunkBytes: 128 * KIB, coding: gzip(9) };
     const answer = slow.fill(jobOf({ slab: lease.slab, ...wishes }));
     await until(() => pool.threadIn(lease.slab) !== 0, 'a thread at work');
     pool.cancelJob(lease.slab);
