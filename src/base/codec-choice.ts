@@ -18,6 +18,7 @@
  */
 import { type Coding, IDENTITY, nameOfCoding, TYPICAL_BYTES_PER_MS, TYPICAL_RATIO, type TypicalCoding } from './coding.ts';
 import { LinkMeter } from './link-meter.ts';
+import { RateWindow } from './rate-window.ts';
 import { MIB } from './units.ts';
 
 /** A coding must promise this much more than the present one. */
@@ -33,6 +34,26 @@ const MOST_TRUST_MS = 64_000;
 /** What trials that fail may cost: so much at first, and this share of the time. */
 const FIRST_TRIALS_MS = 60;
 const TRIAL_SHARE = 0.03;
+
+/** A trial that does less than this share of what it promised is over. */
+const FAILING = 0.95;
+
+/** A coding that does what it promised is kept for so long at the least; the more after many changes. */
+const LEAST_DWELL_MS = 50;
+const MOST_DWELL_MS = 500;
+
+/** A mixture of data is judged over this. */
+const OVERALL_MS = 300;
+
+/** What windows and sockets hold of what was sent before; not waited for longer than this. */
+const SETTLE_BYTES = 12 * MIB;
+const SETTLE_MS = 300;
+
+/** Speeds of workers slower than typical are believed so long after the last job. */
+const SPEED_FORGOTTEN_MS = 4_000;
+
+/** Jobs smaller than this measure more overhead than speed. */
+const TELLING_JOB_BYTES = 128 * 1024;
 
 /** How soon it is forgotten that the ends did less than workers' times promised: by half in 14 s. */
 const YIELD_REGAINED_PER_SEC = 0.05;
@@ -97,6 +118,10 @@ class Arm {
   trustMs = LEAST_TRUST_MS;
   jobs = 0;
   sentBytes = 0;
+  /** Of its own writes since it was taken last. */
+  readonly window = new RateWindow();
+  /** What the link had sent when the window began. */
+  fromBytes = 0;
 
   constructor(coding: Coding, speed: number, size: number) {
     this.coding = coding;
@@ -130,8 +155,17 @@ export class CodecChoice {
   /** What the ends achieved over what workers' times promised. */
   #yield = 1;
   #yieldAtMs = 0;
+  #learnedAtMs = 0;
   #startMs = -1;
   #isTrial = false;
+  /** What the present coding was taken for. */
+  #promised = 0;
+  #dwellMs = LEAST_DWELL_MS;
+  #settlesAtMs = 0;
+  #settlesAtBytes = 0;
+  #writeRaw = 0;
+  /** All writes since the present coding was chosen. */
+  readonly #overall = new RateWindow();
   #failedTrialsMs = 0;
   #switches = 0;
   #reason = 'the first bytes';
@@ -172,16 +206,34 @@ export class CodecChoice {
   observe(job: JobFacts, nowMs: number): void {
     if (job.coding.codec === 'identity') return;
     this.#noteKind(job, nowMs);
-    if (!job.incompressible && job.workMs > 0) this.#learn(this.#armOf(job.coding), job);
+    if (!job.incompressible && job.workMs > 0) this.#learn(this.#armOf(job.coding), job, nowMs);
   }
 
   /** A write of these bytes began. */
   wrote(coding: Coding, rawBytes: number, wireBytes: number, nowMs: number): void {
-    const arm = this.#armOf(coding);
-    if (arm !== this.#writing) this.link.restart(nowMs);
-    this.#writing = arm;
-    arm.sentBytes += rawBytes;
+    this.#writing = this.#armOf(coding);
+    this.#writing.sentBytes += rawBytes;
+    this.#writeRaw = rawBytes;
     this.link.wrote(rawBytes, wireBytes, nowMs);
+  }
+
+  /** The outstanding write was taken. */
+  drained(nowMs: number): void {
+    const ms = this.link.drained(nowMs);
+    const arm = this.#writing;
+    if (arm === null || ms === 0) return;
+    // Before full buffers, what was sent before is still what is being waited for.
+    if (nowMs < this.#settlesAtMs && this.link.sentBytes < this.#settlesAtBytes) {
+      arm.fromBytes = this.link.sentBytes;
+      return;
+    }
+    arm.window.add(ms, this.#writeRaw, 0, 0);
+    this.#overall.add(ms, this.#writeRaw, 0, 0);
+  }
+
+  /** Whether a mark should be put behind what was written; see `LinkMeter`. */
+  wantsMark(nowMs: number): boolean {
+    return this.link.wantsMark(nowMs, this.#isFirst || !this.#isKnown(this.#current, nowMs));
   }
 
   summary(): ChoiceSummary {
@@ -193,15 +245,19 @@ export class CodecChoice {
 
   #decide(nowMs: number, workers: number): void {
     if (this.#startMs < 0) this.#startMs = nowMs;
-    this.#measure(nowMs, workers);
+    if (this.#writing !== null) this.#measure(this.#writing, nowMs, workers);
     if (!this.#mayLeave(nowMs)) return;
+    if (this.#isOutdone(nowMs, workers)) return;
     const present = this.#predict(this.#current, nowMs, workers);
+    // A trial that fails ends at once; what goes well is not given up in haste.
+    const isFailing = this.#isTrial && present < this.#promised * FAILING;
+    if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < this.#dwellMs) return;
     let best = this.#current;
     let most = present;
     for (const arm of this.#arms) {
       if (arm === best) continue;
       const promised = this.#predict(arm, nowMs, workers);
-      const needed = arm.speed > best.speed ? most * THRIFT : Math.max(most, present * GAIN);
+      const needed = arm.speed > best.speed ? most * THRIFT : Math.max(most / THRIFT, present * GAIN);
       if (promised < needed) continue;
       best = arm;
       most = promised;
@@ -209,17 +265,38 @@ export class CodecChoice {
     if (best !== this.#current) this.#enter(best, nowMs, present, most);
   }
 
-  /** Keeps what the present window shows about the coding that is being written. */
-  #measure(nowMs: number, workers: number): void {
+  /**
+   * Back to identity when all that was sent with the present choice, data that
+   * does not get smaller included, came through slower than identity did.
+   */
+  #isOutdone(nowMs: number, workers: number): boolean {
+    const { ms, rawBytes } = this.#overall.sums;
+    const left = this.#current;
+    if (left === this.#identity || ms < OVERALL_MS || nowMs >= this.#identity.trustedUntilMs) return false;
+    const plain = this.#predict(this.#identity, nowMs, workers);
+    const goodput = rawBytes / ms;
+    if (plain < goodput * GAIN) return false;
+    left.goodput = goodput;
+    this.#enter(this.#identity, nowMs, goodput, plain);
+    this.#settlesAtMs = nowMs + SETTLE_MS;
+    return true;
+  }
+
+  /** Keeps what the writes of a coding show about what the ends can do with it. */
+  #measure(arm: Arm, nowMs: number, workers: number): void {
     const { link } = this;
-    const arm = this.#writing;
-    const goodput = link.goodput(nowMs);
-    if (arm === null || Number.isNaN(goodput) || !link.isConfirmed(nowMs)) return;
+    const isFull = link.isFull(nowMs);
+    if (isFull) this.#rateUntilMs = nowMs + this.#rateTrustMs;
+    if (!this.#isKnown(arm, nowMs)) return;
+    const { ms, rawBytes } = arm.window.sums;
+    const goodput = rawBytes / ms;
     const isIdentity = arm === this.#identity;
-    if (link.isFull(nowMs)) this.#rateUntilMs = nowMs + this.#rateTrustMs;
     // A full link limits a compressed stream, not what its ends can do; unless it has just carried more.
-    const isEnds = this.#isBusy(nowMs, workers) && nowMs < this.#identity.trustedUntilMs && this.#identity.goodput > link.wireRate(nowMs) * 1.3;
-    if (link.isFull(nowMs) && !isIdentity && !isEnds) return;
+    const hasCarriedMore =
+      nowMs < this.#identity.trustedUntilMs && this.#identity.goodput > link.wireRate(nowMs) * 1.3;
+    if (isFull && !isIdentity && !(hasCarriedMore && this.#isBusy(nowMs, workers))) return;
+    // Between compressed stretches the receiver still decompresses, so that is no measure of identity.
+    if (isIdentity && this.#current !== arm) return;
     arm.goodput = goodput;
     arm.trustedUntilMs = nowMs + arm.trustMs;
     if (isIdentity) return;
@@ -229,13 +306,18 @@ export class CodecChoice {
     if (link.wireRate(nowMs) > this.#identity.goodput * 1.3) this.#identity.trustedUntilMs = 0;
   }
 
+  /** Enough was sent by this coding, and enough of it has arrived, to judge it. */
+  #isKnown(arm: Arm, nowMs: number): boolean {
+    return arm.window.isTelling && this.link.isConfirmed(arm.fromBytes, arm.window.sums.ms, nowMs);
+  }
+
   #mayLeave(nowMs: number): boolean {
     const { link } = this;
-    if (this.#isFirst && link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS) return true;
     if (this.#isFirst && link.isFull(nowMs)) return true;
-    // Nothing of the present choice was sent yet; of data that gets no smaller nothing ever will be.
-    const isWritten = this.#writing === this.#current || (this.#isGainless && this.#writing === this.#identity);
-    return isWritten && link.isConfirmed(nowMs) && !Number.isNaN(link.goodput(nowMs));
+    if (this.#isFirst && link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS) return true;
+    if (this.#isKnown(this.#current, nowMs)) return true;
+    // Of data that gets no smaller, nothing of the present choice will be sent.
+    return this.#isGainless && this.#isKnown(this.#identity, nowMs);
   }
 
   /** Raw bytes a millisecond that a coding should achieve now. */
@@ -246,14 +328,18 @@ export class CodecChoice {
     const guess = this.#estimate(arm, nowMs, workers);
     // Where the link decides, this is no guess.
     if (byLink <= guess || arm === this.#current || this.#mayTry(nowMs)) return Math.min(byLink, guess);
-    return Number.isNaN(arm.goodput) ? 0 : Math.min(byLink, arm.goodput);
+    if (Number.isNaN(arm.goodput)) return arm.jobs > LEARNING_JOBS ? guess : 0;
+    return Math.min(byLink, arm.goodput);
   }
 
   /** What the ends could do, by workers' times and by how far those were right before. */
   #estimate(arm: Arm, nowMs: number, workers: number): number {
     if (arm === this.#identity) return Number.POSITIVE_INFINITY;
     const regained = 1 + ((nowMs - this.#yieldAtMs) / 1000) * YIELD_REGAINED_PER_SEC;
-    return this.#bytesPerMs * arm.speed * workers * Math.min(1, this.#yield * regained);
+    // Times measured long ago, perhaps while threads were starting, give way to typical ones.
+    const oblivion = Math.min(1, Math.max(0, nowMs - this.#learnedAtMs) / SPEED_FORGOTTEN_MS);
+    const bytesPerMs = this.#bytesPerMs + Math.max(0, TYPICAL_BYTES_PER_MS - this.#bytesPerMs) * oblivion;
+    return bytesPerMs * arm.speed * workers * Math.min(1, this.#yield * regained);
   }
 
   #mayTry(nowMs: number): boolean {
@@ -273,11 +359,13 @@ export class CodecChoice {
     return isRemembered ? rate : Number.POSITIVE_INFINITY;
   }
 
-  /** Whether the ends do so much compressing that they may be what limits. */
+  /** Whether so much is decompressed that the receiver may be what limits. */
   #isBusy(nowMs: number, workers: number): boolean {
+    const { link } = this;
     const arm = this.#writing;
-    if (arm === null || arm === this.#identity || !this.link.hasEchoes || !this.link.isBlocked(nowMs)) return false;
-    return this.link.rateBytesPerMs(nowMs) / (this.#ratio * arm.size) > LEAST_DECODED_BYTES_PER_MS * Math.min(1, workers);
+    if (arm === null || arm === this.#identity || !link.isSteady || !link.isBlocked(nowMs)) return false;
+    const decoded = link.rateBytesPerMs(nowMs) / (this.#ratio * arm.size);
+    return decoded > LEAST_DECODED_BYTES_PER_MS * Math.min(1, workers);
   }
 
   #enter(arm: Arm, nowMs: number, present: number, promised: number): void {
@@ -287,6 +375,7 @@ export class CodecChoice {
       // What is left soon was a trial that failed; what was good for long is looked at again soon.
       const hasFailed = tookMs < LEAST_TRUST_MS;
       if (hasFailed && this.#isTrial) this.#failedTrialsMs += tookMs;
+      this.#dwellMs = hasFailed ? Math.min(this.#dwellMs * 1.5, MOST_DWELL_MS) : Math.max(this.#dwellMs / 2, LEAST_DWELL_MS);
       left.trustMs = hasFailed ? Math.min(MOST_TRUST_MS, left.trustMs * 2) : LEAST_TRUST_MS;
       if (!Number.isNaN(left.goodput)) left.trustedUntilMs = Math.max(left.trustedUntilMs, nowMs + left.trustMs);
       if (left === this.#identity) {
@@ -299,6 +388,13 @@ export class CodecChoice {
     this.#isTrial = nowMs >= arm.trustedUntilMs;
     this.#current = arm;
     this.#enteredAtMs = nowMs;
+    this.#promised = promised;
+    arm.window.clear();
+    this.#overall.clear();
+    arm.fromBytes = this.link.sentBytes;
+    const isBehind = this.link.isBlocked(nowMs);
+    this.#settlesAtMs = isBehind ? nowMs + SETTLE_MS : nowMs;
+    this.#settlesAtBytes = this.link.sentBytes + SETTLE_BYTES;
     this.#reason = reasonOf(left, present, arm, promised, this.link.isFull(nowMs));
   }
 
@@ -311,9 +407,11 @@ export class CodecChoice {
     this.#isGainless = job.incompressible;
   }
 
-  #learn(arm: Arm, { rawBytes, wireBytes, workMs }: JobFacts): void {
+  #learn(arm: Arm, { rawBytes, wireBytes, workMs }: JobFacts, nowMs: number): void {
     this.#compressedRaw += rawBytes;
     this.#compressedWire += wireBytes;
+    if (rawBytes < TELLING_JOB_BYTES) return;
+    this.#learnedAtMs = nowMs;
     const rate = rawBytes / workMs;
     const ratio = wireBytes / rawBytes;
     arm.jobs += 1;

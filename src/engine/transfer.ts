@@ -292,7 +292,7 @@ export class Transfer implements Schedulable {
         this.#releaseLease(entry);
       }
       this.#pace.drained(run.rawBytes, nowMs - this.#sentAtMs);
-      this.#policy.choice?.link.drained(nowMs);
+      this.#policy.choice?.drained(nowMs);
       this.#mark(nowMs);
       // A job that kills threads lets nothing behind it pass; deaths with progress between them are not its doing.
       this.#workerDeaths = 0;
@@ -308,9 +308,9 @@ export class Transfer implements Schedulable {
 
   /** Asks for an echo behind what was written, when the choice of codings wants one. */
   #mark(nowMs: number): void {
-    const link = this.#policy.choice?.link;
-    if (link === undefined || this.#sink.mark === undefined || !link.wantsMark(nowMs)) return;
-    if (this.#sink.mark(() => link.echoed(performance.now()))) link.marked(nowMs);
+    const { choice } = this.#policy;
+    if (choice === undefined || this.#sink.mark === undefined || !choice.wantsMark(nowMs)) return;
+    if (this.#sink.mark(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
   }
 
   /** Gives back the entries from `index` on; their range will be read again. */

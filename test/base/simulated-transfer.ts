@@ -117,7 +117,7 @@ export function simulate(
   let reason = '';
 
   const mark = () => {
-    if (choice === undefined || !world.hasMarks || !choice.link.wantsMark(nowMs)) return;
+    if (choice === undefined || !world.hasMarks || !choice.wantsMark(nowMs)) return;
     choice.link.marked(nowMs);
     inLink.push({ wireLeft: 0, rawBytes: 0, isCompressed: false, mark: true });
   };
@@ -193,7 +193,7 @@ export function simulate(
         if (tookMs > 250) pieceBytes = Math.max(FIRST_BYTES, pieceBytes / 2);
         else if (tookMs < 50) pieceBytes = Math.min(SLAB_BYTES, pieceBytes * 2);
         writing = null;
-        choice?.link.drained(nowMs);
+        choice?.drained(nowMs);
         mark();
       }
       const head = jobs[0];
