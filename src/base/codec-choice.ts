@@ -35,10 +35,7 @@ const MOST_TRUST_MS = 64_000;
 const FIRST_TRIALS_MS = 60;
 const TRIAL_SHARE = 0.03;
 
-/** A trial that does less than this share of what it promised is over. */
-const FAILING = 0.95;
-
-/** A coding that does what it promised is kept for so long at the least; the more after many changes. */
+/** A coding that does better than the one before it is kept for so long at the least; the more after many changes. */
 const LEAST_DWELL_MS = 50;
 const MOST_DWELL_MS = 500;
 
@@ -55,7 +52,7 @@ const SPEED_FORGOTTEN_MS = 4_000;
 /** Jobs smaller than this measure more overhead than speed. */
 const TELLING_JOB_BYTES = 128 * 1024;
 
-/** How soon it is forgotten that the ends did less than workers' times promised: by half in 14 s. */
+/** How soon it is forgotten that the ends did less than workers' times promised: within 20 s. */
 const YIELD_REGAINED_PER_SEC = 0.05;
 
 /** The first coding is left when so many wire bytes have arrived and hardly waited. */
@@ -158,8 +155,8 @@ export class CodecChoice {
   #learnedAtMs = 0;
   #startMs = -1;
   #isTrial = false;
-  /** What the present coding was taken for. */
-  #promised = 0;
+  /** What the coding before the present one did. */
+  #toBeat = 0;
   #dwellMs = LEAST_DWELL_MS;
   #settlesAtMs = 0;
   #settlesAtBytes = 0;
@@ -250,7 +247,7 @@ export class CodecChoice {
     if (this.#isOutdone(nowMs, workers)) return;
     const present = this.#predict(this.#current, nowMs, workers);
     // A trial that fails ends at once; what goes well is not given up in haste.
-    const isFailing = this.#isTrial && present < this.#promised * FAILING;
+    const isFailing = this.#isTrial && present < this.#toBeat;
     if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < this.#dwellMs) return;
     let best = this.#current;
     let most = present;
@@ -294,7 +291,12 @@ export class CodecChoice {
     // A full link limits a compressed stream, not what its ends can do; unless it has just carried more.
     const hasCarriedMore =
       nowMs < this.#identity.trustedUntilMs && this.#identity.goodput > link.wireRate(nowMs) * 1.3;
-    if (isFull && !isIdentity && !(hasCarriedMore && this.#isBusy(nowMs, workers))) return;
+    if (isFull && !isIdentity && !(hasCarriedMore && this.#isBusy(nowMs, workers))) {
+      // So much it can do at the least.
+      if (arm.goodput < goodput) arm.goodput = goodput;
+      this.#yield = Math.max(this.#yield, Math.min(1, goodput / (this.#bytesPerMs * arm.speed * workers)));
+      return;
+    }
     // Between compressed stretches the receiver still decompresses, so that is no measure of identity.
     if (isIdentity && this.#current !== arm) return;
     arm.goodput = goodput;
@@ -327,7 +329,8 @@ export class CodecChoice {
     if (nowMs < arm.trustedUntilMs) return Math.min(byLink, arm.goodput);
     const guess = this.#estimate(arm, nowMs, workers);
     // Where the link decides, this is no guess.
-    if (byLink <= guess || arm === this.#current || this.#mayTry(nowMs)) return Math.min(byLink, guess);
+    const isCertain = Number.isFinite(byLink) && byLink <= guess;
+    if (isCertain || arm === this.#current || this.#mayTry(arm, nowMs)) return Math.min(byLink, guess);
     if (Number.isNaN(arm.goodput)) return arm.jobs > LEARNING_JOBS ? guess : 0;
     return Math.min(byLink, arm.goodput);
   }
@@ -335,15 +338,18 @@ export class CodecChoice {
   /** What the ends could do, by workers' times and by how far those were right before. */
   #estimate(arm: Arm, nowMs: number, workers: number): number {
     if (arm === this.#identity) return Number.POSITIVE_INFINITY;
-    const regained = 1 + ((nowMs - this.#yieldAtMs) / 1000) * YIELD_REGAINED_PER_SEC;
+    const regained = ((nowMs - this.#yieldAtMs) / 1000) * YIELD_REGAINED_PER_SEC;
     // Times measured long ago, perhaps while threads were starting, give way to typical ones.
     const oblivion = Math.min(1, Math.max(0, nowMs - this.#learnedAtMs) / SPEED_FORGOTTEN_MS);
     const bytesPerMs = this.#bytesPerMs + Math.max(0, TYPICAL_BYTES_PER_MS - this.#bytesPerMs) * oblivion;
-    return bytesPerMs * arm.speed * workers * Math.min(1, this.#yield * regained);
+    return bytesPerMs * arm.speed * workers * Math.min(1, this.#yield + regained);
   }
 
-  #mayTry(nowMs: number): boolean {
-    return this.#failedTrialsMs <= FIRST_TRIALS_MS + (nowMs - this.#startMs) * TRIAL_SHARE;
+  /** Whether a trial that fails would still be within what trials may cost. */
+  #mayTry(arm: Arm, nowMs: number): boolean {
+    // Behind full buffers a trial shows nothing before they have drained.
+    const costMs = arm === this.#identity && this.link.isFull(nowMs) ? SETTLE_MS : -FIRST_TRIALS_MS;
+    return this.#failedTrialsMs + costMs <= (nowMs - this.#startMs) * TRIAL_SHARE;
   }
 
   /** Wire bytes a millisecond, as far as they bear on this coding. */
@@ -364,6 +370,7 @@ export class CodecChoice {
     const { link } = this;
     const arm = this.#writing;
     if (arm === null || arm === this.#identity || !link.isSteady || !link.isBlocked(nowMs)) return false;
+    if (link.isWorsening(nowMs)) return false;
     const decoded = link.rateBytesPerMs(nowMs) / (this.#ratio * arm.size);
     return decoded > LEAST_DECODED_BYTES_PER_MS * Math.min(1, workers);
   }
@@ -372,11 +379,12 @@ export class CodecChoice {
     const left = this.#current;
     const tookMs = nowMs - this.#enteredAtMs;
     if (!this.#isFirst) {
-      // What is left soon was a trial that failed; what was good for long is looked at again soon.
-      const hasFailed = tookMs < LEAST_TRUST_MS;
-      if (hasFailed && this.#isTrial) this.#failedTrialsMs += tookMs;
-      this.#dwellMs = hasFailed ? Math.min(this.#dwellMs * 1.5, MOST_DWELL_MS) : Math.max(this.#dwellMs / 2, LEAST_DWELL_MS);
-      left.trustMs = hasFailed ? Math.min(MOST_TRUST_MS, left.trustMs * 2) : LEAST_TRUST_MS;
+      const isFailed = this.#isTrial && present < this.#toBeat;
+      if (isFailed) this.#failedTrialsMs += tookMs;
+      // What was good for long is looked at again soon.
+      const isHasty = isFailed || tookMs < LEAST_TRUST_MS;
+      left.trustMs = isHasty ? Math.min(Math.max(left.trustMs * 2, tookMs / TRIAL_SHARE), MOST_TRUST_MS) : LEAST_TRUST_MS;
+      this.#dwellMs = isHasty ? Math.min(this.#dwellMs * 1.5, MOST_DWELL_MS) : Math.max(this.#dwellMs / 2, LEAST_DWELL_MS);
       if (!Number.isNaN(left.goodput)) left.trustedUntilMs = Math.max(left.trustedUntilMs, nowMs + left.trustMs);
       if (left === this.#identity) {
         this.#rateTrustMs = left.trustMs;
@@ -388,7 +396,7 @@ export class CodecChoice {
     this.#isTrial = nowMs >= arm.trustedUntilMs;
     this.#current = arm;
     this.#enteredAtMs = nowMs;
-    this.#promised = promised;
+    this.#toBeat = present;
     arm.window.clear();
     this.#overall.clear();
     arm.fromBytes = this.link.sentBytes;

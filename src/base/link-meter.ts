@@ -32,6 +32,12 @@ const IDLE_MARK_MS = 40;
 const LEAST_MARK_BYTES = 32 * 1024;
 const LEAST_ECHO_MS = 20;
 
+/** Queues breathe by so much. */
+const WORSE_MS = 5;
+
+/** A write outstanding for so long has the link's rate all by itself. */
+const STUCK_MS = 100;
+
 /** Without echoes, buffers are taken to be full after this. */
 const BLIND_BYTES = 16 * 1024 * 1024;
 const BLIND_MS = 500;
@@ -133,13 +139,21 @@ export class LinkMeter {
     if (this.isBlocked(nowMs)) {
       const { busyMs, wireBytes } = this.#sums(nowMs);
       // The window may still show how buffers filled, which echoes do not.
-      this.#rateBytesPerMs = Math.min(wireBytes / busyMs, this.#echoRate);
+      const rate = Math.min(wireBytes / busyMs, this.#echoRate);
+      const waitedMs = this.#writeAtMs < 0 ? 0 : nowMs - this.#writeAtMs;
+      // A window is slow to show that a link has all but stopped; one long write shows it.
+      this.#rateBytesPerMs = waitedMs > STUCK_MS ? Math.min(rate, this.#writeWire / waitedMs) : rate;
     } else if (this.#markBytes - this.echoedBytes >= LEAST_MARK_BYTES) {
       // What lies before the mark has not all arrived while the mark waited.
       const bound = (this.#markBytes - this.echoedBytes) / this.queueMs(nowMs);
       this.#rateBytesPerMs = Math.min(this.#rateBytesPerMs, bound);
     }
     return this.#rateBytesPerMs;
+  }
+
+  /** The next echo already takes notably longer than the last one did: the link has just got slower. */
+  isWorsening(nowMs: number): boolean {
+    return this.queueMs(nowMs) > this.#lastQueueMs * 1.25 + WORSE_MS;
   }
 
   /** Wire bytes a millisecond of late, whether or not that is all the link takes. */

@@ -132,7 +132,7 @@ const schemaShape = {
       6,
       1,
       9,
-      'The gzip level up to which the server goes by itself on slow links; other codecs are kept to what a worker spends on it.',
+      'The gzip level up to which the server goes by itself on slow links (it uses 1, 4 and 6); other codecs get no more of a worker than that.',
     ),
     minSize: bytes(KIB, 0, 64 * MIB, 'Files smaller than this are never compressed.'),
   }),

@@ -41,6 +41,7 @@ export const FAST_WORLD: World = {
 /** Raw MiB a second of a worker and the ratio, as measured. */
 const CODERS: Readonly<Record<string, { mibPerSec: number; ratio: number }>> = {
   'gzip 1': { mibPerSec: 200, ratio: 0.227 },
+  'gzip 4': { mibPerSec: 140, ratio: 0.192 },
   'gzip 6': { mibPerSec: 65, ratio: 0.18 },
   'brotli 0': { mibPerSec: 480, ratio: 0.229 },
   'brotli 1': { mibPerSec: 258, ratio: 0.214 },
@@ -68,7 +69,9 @@ export interface Outcome {
   readonly switches: number;
   readonly codings: Readonly<Record<string, number>>;
   readonly log: readonly string[];
-  probes: number;
+  readonly probes: number;
+  /** Text sent as it is, and random bytes compressed in vain. */
+  readonly wronglyCodedBytes: number;
 }
 
 interface Job {
@@ -114,6 +117,7 @@ export function simulate(
   const decodeQueue: { rawBytes: number; isCompressed: boolean }[] = [];
   let received = 0;
   let probes = 0;
+  let wronglyCodedBytes = 0;
   let reason = '';
 
   const mark = () => {
@@ -202,12 +206,13 @@ export function simulate(
       writing = { job: head, sinceMs: nowMs };
       const coding = head.incompressible ? IDENTITY : head.choice.coding;
       codings[nameOfCoding(coding)] = (codings[nameOfCoding(coding)] ?? 0) + head.rawBytes;
+      if ((world.kindAt(head.endOffset - 1) === 'text') === (coding.codec === 'identity')) wronglyCodedBytes += head.rawBytes;
       choice?.wrote(coding, head.rawBytes, head.wireBytes, nowMs);
       inLink.push({ wireLeft: head.wireBytes, rawBytes: head.rawBytes, isCompressed: coding.codec !== 'identity', mark: false });
     }
     while (receivedBytes.length < Math.floor(nowMs / 100)) receivedBytes.push(received);
   }
-  return { receivedBytes, ms: nowMs, mibPerSec: received / MIB / (nowMs / 1000), switches: choice?.summary().switches ?? 0, codings, log, probes };
+  return { receivedBytes, ms: nowMs, mibPerSec: received / MIB / (nowMs / 1000), switches: choice?.summary().switches ?? 0, codings, log, probes, wronglyCodedBytes };
 }
 
 function jobOf(world: World, choice: Choice, offset: number, rawBytes: number): Job {

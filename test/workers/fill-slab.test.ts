@@ -3,7 +3,7 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import { crc32, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
-import { type Coding, IDENTITY } from '../../src/base/coding.ts';
+import { type Coding, IDENTITY, nameOfCoding } from '../../src/base/coding.ts';
 import { MAX_MESSAGES_PER_SLAB, SLAB_HEADER_ROOM_BYTES } from '../../src/base/limits.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
@@ -230,14 +230,14 @@ describe('a job that cannot be done', () => {
 });
 
 describe('a job that nobody wants any more', () => {
-  for (const gzipLevel of [0, 1]) {
-    it(`stops at its next chunk at gzip level ${gzipLevel}`, async () => {
+  for (const coding of [IDENTITY, gzip(1)]) {
+    it(`stops at its next chunk of ${nameOfCoding(coding)}`, async () => {
       const pool = new SlabPool(SLAB_BYTES, 1);
       const cancelling = await startWorkers(scope, pool, 1, 0);
       const lease = pool.lease();
       assert.ok(lease);
       pool.cancelJob(lease.slab);
-      assert.deepEqual(await cancelling.fill(jobOf({ slab: lease.slab, gzipLevel })), { kind: 'cancelled' });
+      assert.deepEqual(await cancelling.fill(jobOf({ slab: lease.slab, coding })), { kind: 'cancelled' });
     });
   }
 
