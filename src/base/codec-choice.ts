@@ -154,6 +154,7 @@ export class CodecChoice {
   #yieldAtMs = 0;
   #learnedAtMs = 0;
   #startMs = -1;
+  /** The present coding has not shown yet that it is better than the one before. */
   #isTrial = false;
   /** What the coding before the present one did. */
   #toBeat = 0;
@@ -247,6 +248,7 @@ export class CodecChoice {
     if (this.#isOutdone(nowMs, workers)) return;
     const present = this.#predict(this.#current, nowMs, workers);
     // A trial that fails ends at once; what goes well is not given up in haste.
+    if (present >= this.#toBeat && this.#isKnown(this.#current, nowMs)) this.#isTrial = false;
     const isFailing = this.#isTrial && present < this.#toBeat;
     if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < this.#dwellMs) return;
     let best = this.#current;
@@ -379,7 +381,7 @@ export class CodecChoice {
     const left = this.#current;
     const tookMs = nowMs - this.#enteredAtMs;
     if (!this.#isFirst) {
-      const isFailed = this.#isTrial && present < this.#toBeat;
+      const isFailed = this.#isTrial;
       if (isFailed) this.#failedTrialsMs += tookMs;
       // What was good for long is looked at again soon.
       const isHasty = isFailed || tookMs < LEAST_TRUST_MS;
