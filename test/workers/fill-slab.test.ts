@@ -12,6 +12,7 @@ import { SlabPool } from '../../src/engine/slab-pool.ts';
 import { WorkerPool } from '../../src/engine/worker-pool.ts';
 import { mixedBytes, noiseBytes, type Scope, sourceFile, textBytes } from '../engine/test-engine.ts';
 import { until } from '../engine/until.ts';
+import { CODINGS_HERE, WITHOUT_ZSTD } from '../wire/codecs.ts';
 import { decodeRun, rawBytesOf } from '../wire/decoded-run.ts';
 
 const gzip = (level: number): Coding => ({ codec: 'gzip', level });
@@ -82,7 +83,7 @@ const anyJob = fc
     offset: fc.nat(512 * KIB - SLAB_BYTES),
     details: fc.boolean(),
     checksums: fc.boolean(),
-    coding: fc.constantFrom<Coding>(IDENTITY, gzip(1), gzip(6), gzip(9), { codec: 'brotli', level: 0 }, { codec: 'brotli', level: 1 }),
+    coding: fc.constantFrom(IDENTITY, gzip(9), ...CODINGS_HERE),
     probe: fc.boolean(),
   })
   .map(({ messages, ...wishes }) => jobOf({ ...wishes, chunkBytes: Math.ceil(wishes.rawBytes / messages) }));
@@ -109,6 +110,21 @@ describe('a filled slab', () => {
     );
   });
 
+  for (const coding of CODINGS_HERE) {
+    it(`of ${nameOfCoding(coding)} says so with each chunk that is compressed; gzip, which all clients know, goes without saying`, async () => {
+      const { result, run } = await runOf(jobOf({ fd: text.fd, coding }));
+      const codecs = new Set(decodeRun(run).map(({ codec, compressed }) => compressed && codec));
+      const said = { gzip: 'CODEC_UNSPECIFIED', brotli: 'CODEC_BROTLI', zstd: 'CODEC_ZSTD', identity: '' };
+      assert.deepEqual([...codecs], [said[coding.codec]]);
+      assert.ok(result.runBytes < result.rawBytes / 2);
+      assert.equal(result.incompressible, false);
+    });
+  }
+
+  it('may be of zstd', { skip: WITHOUT_ZSTD }, () => {
+    assert.ok(CODINGS_HERE.some(({ codec }) => codec === 'zstd'));
+  });
+
   it('has chunks of the asked size but the last, each with its place, its size and its checksum', async () => {
     const { run } = await runOf(jobOf({ offset: 777, rawBytes: 100_000, chunkBytes: 30_000 }));
     const chunks = [30_000, 30_000, 30_000, 10_000].map((size, i) => {
@@ -121,6 +137,7 @@ describe('a filled slab', () => {
         rawSize: size,
         crc32: crc32(chunk),
         file: null,
+        codec: 'CODEC_UNSPECIFIED',
         summary: null,
       };
     });
