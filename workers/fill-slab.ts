@@ -103,8 +103,7 @@ function fillCompressed(job: FillJob): FillResult {
     fields.codec = fields.compressed ? codecNumber(job.coding.codec) : 0;
     if (fields.compressed) fields.wireBytes = member.length;
     if (job.checksums) {
-      // RFC 1952: a member ends in the CRC-32 of its content and its size.
-      fields.crc32 = job.coding.codec === 'gzip' ? member.readUInt32LE(member.length - 8) : crc32(chunk);
+      fields.crc32 = crcOf(chunk, member, job.coding);
       crc = combineCrc32(crc, fields.crc32, chunk.length);
     }
     at = writeChunkHeader(memory, at, fields);
@@ -116,6 +115,12 @@ function fillCompressed(job: FillJob): FillResult {
   const result = filled(job, at - base, crc);
   result.incompressible = result.runBytes > job.rawBytes * WORTHWHILE_RATIO;
   return result;
+}
+
+/** The CRC-32 of a chunk that was compressed to `member`. */
+function crcOf(chunk: Uint8Array, member: Buffer, { codec }: Coding): number {
+  // RFC 1952: a gzip member ends in the CRC-32 of its content and its size.
+  return codec === 'gzip' ? member.readUInt32LE(member.length - 8) : crc32(chunk);
 }
 
 /** Whether a sample from the middle of the job gets notably smaller. */
@@ -158,7 +163,14 @@ function readChunks(fd: number, chunks: Uint8Array[], offset: number): boolean {
 }
 
 function blankFields(job: FillJob): ChunkFields {
-  return { wireBytes: 0, rawBytes: 0, compressed: false, offset: -1, crc32: job.checksums ? 0 : -1, codec: 0 };
+  return {
+    wireBytes: 0,
+    rawBytes: 0,
+    compressed: false,
+    offset: -1,
+    crc32: job.checksums ? 0 : -1,
+    codec: 0,
+  };
 }
 
 /** Describes the uncompressed chunk that starts `done` bytes into the job. */

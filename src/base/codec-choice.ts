@@ -16,7 +16,14 @@
  * whatever the measures say, with a cheap probe now and then, and only where
  * compressing would pay.
  */
-import { type Coding, IDENTITY, nameOfCoding, TYPICAL_BYTES_PER_MS, TYPICAL_RATIO, type TypicalCoding } from './coding.ts';
+import {
+  type Coding,
+  IDENTITY,
+  nameOfCoding,
+  TYPICAL_BYTES_PER_MS,
+  TYPICAL_RATIO,
+  type TypicalCoding,
+} from './coding.ts';
 import { LinkMeter } from './link-meter.ts';
 import { RateWindow } from './rate-window.ts';
 import { MIB } from './units.ts';
@@ -186,7 +193,10 @@ export class CodecChoice {
     this.#decide(nowMs, workers);
     if (this.#current === this.#identity) return { coding: IDENTITY, probe: false };
     if (!this.#isGainless) return { coding: this.#current.coding, probe: this.#mustProbe };
-    const everyMs = Math.min(Math.max((nowMs - this.#gainlessSinceMs) * PROBE_SHARE, LEAST_PROBE_MS), MOST_PROBE_MS);
+    const everyMs = Math.min(
+      Math.max((nowMs - this.#gainlessSinceMs) * PROBE_SHARE, LEAST_PROBE_MS),
+      MOST_PROBE_MS,
+    );
     const isDue = nowMs - this.#probedAtMs >= everyMs;
     return { coding: isDue ? this.#current.coding : IDENTITY, probe: isDue };
   }
@@ -236,7 +246,8 @@ export class CodecChoice {
 
   summary(): ChoiceSummary {
     const bytes: Record<string, number> = {};
-    for (const { coding, sentBytes } of this.#arms) if (sentBytes > 0) bytes[nameOfCoding(coding)] = sentBytes;
+    for (const { coding, sentBytes } of this.#arms)
+      if (sentBytes > 0) bytes[nameOfCoding(coding)] = sentBytes;
     const ratio = this.#compressedRaw === 0 ? 0 : this.#compressedWire / this.#compressedRaw;
     return { bytes, switches: this.#switches, ratio, reason: this.#reason };
   }
@@ -318,7 +329,8 @@ export class CodecChoice {
   #mayLeave(nowMs: number): boolean {
     const { link } = this;
     if (this.#isFirst && link.isFull(nowMs)) return true;
-    if (this.#isFirst && link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS) return true;
+    if (this.#isFirst && link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS)
+      return true;
     if (this.#isKnown(this.#current, nowMs)) return true;
     // Of data that gets no smaller, nothing of the present choice will be sent.
     return this.#isGainless && this.#isKnown(this.#identity, nowMs);
@@ -385,9 +397,14 @@ export class CodecChoice {
       if (isFailed) this.#failedTrialsMs += tookMs;
       // What was good for long is looked at again soon.
       const isHasty = isFailed || tookMs < LEAST_TRUST_MS;
-      left.trustMs = isHasty ? Math.min(Math.max(left.trustMs * 2, tookMs / TRIAL_SHARE), MOST_TRUST_MS) : LEAST_TRUST_MS;
-      this.#dwellMs = isHasty ? Math.min(this.#dwellMs * 1.5, MOST_DWELL_MS) : Math.max(this.#dwellMs / 2, LEAST_DWELL_MS);
-      if (!Number.isNaN(left.goodput)) left.trustedUntilMs = Math.max(left.trustedUntilMs, nowMs + left.trustMs);
+      left.trustMs = isHasty
+        ? Math.min(Math.max(left.trustMs * 2, tookMs / TRIAL_SHARE), MOST_TRUST_MS)
+        : LEAST_TRUST_MS;
+      this.#dwellMs = isHasty
+        ? Math.min(this.#dwellMs * 1.5, MOST_DWELL_MS)
+        : Math.max(this.#dwellMs / 2, LEAST_DWELL_MS);
+      if (!Number.isNaN(left.goodput))
+        left.trustedUntilMs = Math.max(left.trustedUntilMs, nowMs + left.trustMs);
       if (left === this.#identity) {
         this.#rateTrustMs = left.trustMs;
         this.#rateUntilMs = Math.max(this.#rateUntilMs, nowMs + left.trustMs);

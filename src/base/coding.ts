@@ -58,7 +58,9 @@ const TYPICAL: readonly TypicalCoding[] = [
  * @param maxGzipLevel bounds gzip, and with it what a worker may spend on any codec
  */
 export function codingsFor(codecs: readonly CodecName[], maxGzipLevel: number): readonly TypicalCoding[] {
-  const slowest = Math.min(...TYPICAL.filter((each) => isGzipUpTo(each, maxGzipLevel)).map(({ speed }) => speed));
+  const slowest = Math.min(
+    ...TYPICAL.filter((each) => isGzipUpTo(each, maxGzipLevel)).map(({ speed }) => speed),
+  );
   const open = TYPICAL.filter(({ codec, speed }) => codecs.includes(codec as CodecName) && speed >= slowest);
   return open.filter((one) => !open.some((other) => beats(other, one))).sort((a, b) => b.speed - a.speed);
 }

@@ -107,7 +107,8 @@ export class LinkMeter {
     this.echoedBytes = this.#markBytes;
     this.#echoedAtMs = nowMs;
     this.#markBytes = -1;
-    if (isTelling && this.#lastQueueMs > QUEUED_MS && !this.isBlocked(nowMs)) this.#rateBytesPerMs = bytes / ms;
+    if (isTelling && this.#lastQueueMs > QUEUED_MS && !this.isBlocked(nowMs))
+      this.#rateBytesPerMs = bytes / ms;
   }
 
   /** How much longer than the shortest round trip the last echo took, or the next one already takes. */

@@ -101,7 +101,8 @@ export class ReceivedRange {
 /** The codec of a compressed chunk. Throws PROTOCOL_ERROR for one that was not accepted. */
 export function declaredCodec(message: StreamFileResponse): CodecName {
   const codec = isGzip(message) ? 'gzip' : codecFromContract(message.codec);
-  if (codec === undefined) throw broken(`a chunk is compressed with ${message.codec}, which was not accepted`);
+  if (codec === undefined)
+    throw broken(`a chunk is compressed with ${message.codec}, which was not accepted`);
   return codec;
 }
 

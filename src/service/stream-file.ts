@@ -80,5 +80,12 @@ function summaryOf(offset: number, totals: TransferTotals): StreamFileResponse {
 }
 
 function messageOf(fields: Partial<StreamFileResponse>): StreamFileResponse {
-  return { chunk: new Uint8Array(0), compressed: false, offset: 0, rawSize: 0, codec: 'CODEC_UNSPECIFIED', ...fields };
+  return {
+    chunk: new Uint8Array(0),
+    compressed: false,
+    offset: 0,
+    rawSize: 0,
+    codec: 'CODEC_UNSPECIFIED',
+    ...fields,
+  };
 }

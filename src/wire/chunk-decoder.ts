@@ -31,7 +31,8 @@ export function decodeChunk(chunk: Uint8Array, codec: CodecName, rawBytes: numbe
     // With `info` the result is the output and the engine that made it; @types/node does not know.
     const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
     if (engine.bytesWritten !== chunk.byteLength) done(malformed(codec, 'bytes follow it'), NOTHING);
-    else if (buffer.byteLength !== rawBytes) done(malformed(codec, 'its size is not the declared one'), NOTHING);
+    else if (buffer.byteLength !== rawBytes)
+      done(malformed(codec, 'its size is not the declared one'), NOTHING);
     else done(undefined, buffer);
   };
   // One byte more than the content: with an exactly full output, zlib would allocate and run a second time.
@@ -47,5 +48,8 @@ export function decodeChunk(chunk: Uint8Array, codec: CodecName, rawBytes: numbe
 }
 
 function malformed(codec: CodecName, problem: string): TransferError {
-  return new TransferError('PROTOCOL_ERROR', `a chunk compressed with ${codec} is not what it says: ${problem}`);
+  return new TransferError(
+    'PROTOCOL_ERROR',
+    `a chunk compressed with ${codec} is not what it says: ${problem}`,
+  );
 }

@@ -48,7 +48,9 @@ const WORLDS: readonly [name: string, world: Partial<World>, share: number][] = 
 ];
 
 function bestForced(world: Partial<World>, fileBytes: number): number {
-  return Math.max(...[IDENTITY, GZIP_1, GZIP_6].map((coding) => simulate(world, coding, fileBytes).mibPerSec));
+  return Math.max(
+    ...[IDENTITY, GZIP_1, GZIP_6].map((coding) => simulate(world, coding, fileBytes).mibPerSec),
+  );
 }
 
 /** Mean MiB/s of received bytes in `[fromMs, toMs)`. */
@@ -122,7 +124,10 @@ describe('the choice of codings', () => {
     const world = { decodedBytesPerSec: 150 * MIB };
     const outcome = simulate(world, 'auto', 8192 * MIB, { limitMs: 10_100, codecs: ['gzip', 'brotli'] });
     const plain = simulate(world, IDENTITY, 8192 * MIB, { limitMs: 10_100 });
-    assert.ok(rateBetween(outcome, 2000, 10_000) >= 0.9 * rateBetween(plain, 2000, 10_000), outcome.log.join('\n'));
+    assert.ok(
+      rateBetween(outcome, 2000, 10_000) >= 0.9 * rateBetween(plain, 2000, 10_000),
+      outcome.log.join('\n'),
+    );
   });
 
   for (const [offsetOfChange, kinds] of [

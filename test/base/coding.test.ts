@@ -35,6 +35,9 @@ describe('the codings to choose from', () => {
 
   it('come with the fastest first', () => {
     const speeds = codingsFor(['gzip', 'brotli', 'zstd'], 9).map(({ speed }) => speed);
-    assert.deepEqual(speeds, [...speeds].sort((a, b) => b - a));
+    assert.deepEqual(
+      speeds,
+      [...speeds].sort((a, b) => b - a),
+    );
   });
 });

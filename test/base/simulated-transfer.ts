@@ -131,13 +131,19 @@ export function simulate(
     nowMs += STEP_MS;
     // Jobs.
     while (offset < fileBytes && jobs.length < JOBS_IN_FLIGHT) {
-      const next = choice?.next(nowMs, Math.min(JOBS_IN_FLIGHT, world.threads)) ?? { coding: strategy as Coding, probe: false };
+      const next = choice?.next(nowMs, Math.min(JOBS_IN_FLIGHT, world.threads)) ?? {
+        coding: strategy as Coding,
+        probe: false,
+      };
       const because = choice?.summary().reason ?? '';
       if (because !== reason) log.push(`${nowMs.toFixed(0)} ms: ${because}`);
       reason = because;
       choice?.took(next, nowMs);
       const speed = choice?.bytesPerMs(next.coding) ?? Number.POSITIVE_INFINITY;
-      const slabBytes = next.coding.codec === 'identity' ? SLAB_BYTES : Math.min(SLAB_BYTES, Math.max(CHUNK_BYTES, Math.floor((speed * 5) / CHUNK_BYTES) * CHUNK_BYTES));
+      const slabBytes =
+        next.coding.codec === 'identity'
+          ? SLAB_BYTES
+          : Math.min(SLAB_BYTES, Math.max(CHUNK_BYTES, Math.floor((speed * 5) / CHUNK_BYTES) * CHUNK_BYTES));
       const rawBytes = Math.min(pieceBytes, slabBytes, fileBytes - offset);
       jobs.push(jobOf(world, next, offset, rawBytes));
       if (next.probe) probes += 1;
@@ -152,7 +158,17 @@ export function simulate(
       job.workMs += STEP_MS;
       if (job.workLeftMs <= 0) {
         job.isDone = true;
-        choice?.observe({ coding: job.choice.coding, rawBytes: job.rawBytes, wireBytes: job.wireBytes, workMs: Math.max(job.workMs, 0.01), incompressible: job.incompressible, endOffset: job.endOffset }, nowMs);
+        choice?.observe(
+          {
+            coding: job.choice.coding,
+            rawBytes: job.rawBytes,
+            wireBytes: job.wireBytes,
+            workMs: Math.max(job.workMs, 0.01),
+            incompressible: job.incompressible,
+            endOffset: job.endOffset,
+          },
+          nowMs,
+        );
       }
     }
     // The link and the receiver.
@@ -180,7 +196,11 @@ export function simulate(
     let cpuMs = STEP_MS;
     while (decodeQueue.length > 0 && cpuMs > 0) {
       const head = decodeQueue[0] as { rawBytes: number; isCompressed: boolean };
-      const perMs = Math.min(world.endsBytesPerSec, head.isCompressed ? world.decodedBytesPerSec : Number.POSITIVE_INFINITY) / 1000;
+      const perMs =
+        Math.min(
+          world.endsBytesPerSec,
+          head.isCompressed ? world.decodedBytesPerSec : Number.POSITIVE_INFINITY,
+        ) / 1000;
       const bytes = Math.min(head.rawBytes, cpuMs * perMs);
       head.rawBytes -= bytes;
       cpuMs -= bytes / perMs;
@@ -206,13 +226,28 @@ export function simulate(
       writing = { job: head, sinceMs: nowMs };
       const coding = head.incompressible ? IDENTITY : head.choice.coding;
       codings[nameOfCoding(coding)] = (codings[nameOfCoding(coding)] ?? 0) + head.rawBytes;
-      if ((world.kindAt(head.endOffset - 1) === 'text') === (coding.codec === 'identity')) wronglyCodedBytes += head.rawBytes;
+      if ((world.kindAt(head.endOffset - 1) === 'text') === (coding.codec === 'identity'))
+        wronglyCodedBytes += head.rawBytes;
       choice?.wrote(coding, head.rawBytes, head.wireBytes, nowMs);
-      inLink.push({ wireLeft: head.wireBytes, rawBytes: head.rawBytes, isCompressed: coding.codec !== 'identity', mark: false });
+      inLink.push({
+        wireLeft: head.wireBytes,
+        rawBytes: head.rawBytes,
+        isCompressed: coding.codec !== 'identity',
+        mark: false,
+      });
     }
     while (receivedBytes.length < Math.floor(nowMs / 100)) receivedBytes.push(received);
   }
-  return { receivedBytes, ms: nowMs, mibPerSec: received / MIB / (nowMs / 1000), switches: choice?.summary().switches ?? 0, codings, log, probes, wronglyCodedBytes };
+  return {
+    receivedBytes,
+    ms: nowMs,
+    mibPerSec: received / MIB / (nowMs / 1000),
+    switches: choice?.summary().switches ?? 0,
+    codings,
+    log,
+    probes,
+    wronglyCodedBytes,
+  };
 }
 
 function jobOf(world: World, choice: Choice, offset: number, rawBytes: number): Job {

@@ -24,7 +24,10 @@ function compressing(codec: CodecName): (honest: Iterable<Message>) => Iterable<
   };
 }
 
-function saying(codec: Message['codec'], compressed = true): (honest: Iterable<Message>) => Iterable<Message> {
+function saying(
+  codec: Message['codec'],
+  compressed = true,
+): (honest: Iterable<Message>) => Iterable<Message> {
   return function* (honest) {
     for (const message of honest)
       yield message.chunk === undefined || codec === undefined ? message : { ...message, compressed, codec };

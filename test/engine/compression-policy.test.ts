@@ -7,7 +7,10 @@ import type { FilledRun } from '../../src/engine/job.ts';
 
 const WORKERS = 2;
 
-function policyOf(mode: CompressionMode, codecs: readonly ('gzip' | 'brotli')[] = ['gzip']): CompressionPolicy {
+function policyOf(
+  mode: CompressionMode,
+  codecs: readonly ('gzip' | 'brotli')[] = ['gzip'],
+): CompressionPolicy {
   return new CompressionPolicy({ mode, codecs, gzipLevel: 3, maxGzipLevel: 6 });
 }
 

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { checkVersion, chunkBytesOf, codecsOf, compressionOf, rangeOf } from '../../src/service/stream-request.ts';
+import {
+  checkVersion,
+  chunkBytesOf,
+  codecsOf,
+  compressionOf,
+  rangeOf,
+} from '../../src/service/stream-request.ts';
 import type { FileIdentity } from '../../src/storage/store.ts';
 import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
 import type { StreamFileRequest } from '../../src/wire/messages.ts';

@@ -68,7 +68,14 @@ describe('a chunk header', () => {
   for (const compressed of [false, true]) {
     for (const offset of [-1, 0, 4096]) {
       for (const crc32 of [-1, 0, 0xdead_beef]) {
-        const fields = { wireBytes: 300, rawBytes: 1000, compressed, offset, crc32, codec: compressed ? 3 : 0 };
+        const fields = {
+          wireBytes: 300,
+          rawBytes: 1000,
+          compressed,
+          offset,
+          crc32,
+          codec: compressed ? 3 : 0,
+        };
         it(`decodes with compressed ${compressed}, offset ${offset}, crc32 ${crc32}`, () => {
           assert.deepEqual(decodeRun(framed(fields)), [decodedOf(fields)]);
         });
@@ -102,7 +109,14 @@ describe('a chunk header', () => {
   });
 
   it('is written to shared memory as to any other', () => {
-    const fields = { wireBytes: 10, rawBytes: 500, compressed: true, offset: 2 ** 40, crc32: 0x8000_0001, codec: 2 };
+    const fields = {
+      wireBytes: 10,
+      rawBytes: 500,
+      compressed: true,
+      offset: 2 ** 40,
+      crc32: 0x8000_0001,
+      codec: 2,
+    };
     const shared = new Uint8Array(new SharedArrayBuffer(64));
     const chunkAt = writeChunkHeader(shared, 0, fields);
     shared.fill(7, chunkAt, chunkAt + 10);

@@ -102,7 +102,8 @@ describe('a filled slab', () => {
         assertGuarded((SLAB + 1) * stride, memory.length);
         // Where it compresses, it reads behind the header room first.
         assertGuarded(
-          SLAB * stride + (job.coding.codec !== 'identity' ? SLAB_HEADER_ROOM_BYTES + job.rawBytes : result.runBytes),
+          SLAB * stride +
+            (job.coding.codec !== 'identity' ? SLAB_HEADER_ROOM_BYTES + job.rawBytes : result.runBytes),
           (SLAB + 1) * stride,
         );
       }),
