@@ -176,7 +176,8 @@ export class CodecChoice {
 
   summary(): ChoiceSummary {
     const bytes: Record<string, number> = {};
-    for (const { coding, sentBytes } of this.#arms) if (sentBytes > 0) bytes[nameOfCoding(coding)] = sentBytes;
+    for (const { coding, sentBytes } of this.#arms)
+      if (sentBytes > 0) bytes[nameOfCoding(coding)] = sentBytes;
     const { rawBytes, wireBytes } = this.#pace;
     return {
       bytes,

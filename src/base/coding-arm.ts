@@ -14,6 +14,7 @@ export class CodingArm {
   /** Over gzip 1, in raw bytes a millisecond of a worker and in size; typical until measured beside another coding. */
   speed: number;
   size: number;
+  readonly typicalSpeed: number;
   /** Compressed jobs that told their speed. */
   jobs = 0;
   /** Raw bytes, over the whole stream. */
@@ -29,6 +30,7 @@ export class CodingArm {
   constructor({ codec, level, size, speed }: TypicalCoding) {
     this.coding = { codec, level };
     this.speed = speed;
+    this.typicalSpeed = speed;
     this.size = size;
   }
 

@@ -17,6 +17,9 @@ const TELLING_JOB_BYTES = 128 * 1024;
 /** Jobs of a coding after which its relations to the others are known. */
 export const LEARNING_JOBS = 4;
 
+/** By how much relations of speeds differ from typical ones; more is the noise of a busy machine. */
+const MOST_OFF = 1.5;
+
 export class CodingPace {
   /** Compressed bytes over raw ones, of all that was compressed. */
   rawBytes = 0;
@@ -60,7 +63,14 @@ export class CodingPace {
   }
 
   /** A worker has compressed a job. `others` are the codings beside `arm`. */
-  learn(arm: CodingArm, others: readonly CodingArm[], rawBytes: number, wireBytes: number, workMs: number, nowMs: number): void {
+  learn(
+    arm: CodingArm,
+    others: readonly CodingArm[],
+    rawBytes: number,
+    wireBytes: number,
+    workMs: number,
+    nowMs: number,
+  ): void {
     this.rawBytes += rawBytes;
     this.wireBytes += wireBytes;
     if (rawBytes < TELLING_JOB_BYTES || workMs <= 0) return;
@@ -70,7 +80,8 @@ export class CodingPace {
     const ratio = wireBytes / rawBytes;
     if (arm.jobs <= LEARNING_JOBS && others.some((other) => other !== arm && other.jobs > LEARNING_JOBS)) {
       // The first jobs show how this coding relates to what was measured with another one.
-      arm.speed += (speed / this.#bytesPerMs - arm.speed) / (arm.jobs + 1);
+      const relation = arm.speed + (speed / this.#bytesPerMs - arm.speed) / (arm.jobs + 1);
+      arm.speed = Math.min(Math.max(relation, arm.typicalSpeed / MOST_OFF), arm.typicalSpeed * MOST_OFF);
       arm.size += (ratio / this.#ratio - arm.size) / (arm.jobs + 1);
       return;
     }
