@@ -196,6 +196,10 @@ export class CodecChoice {
     // A trial that fails ends at once; what goes well is not given up in haste.
     const isFailing = this.#isTrial && present < this.#toBeat;
     if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < this.#dwellMs) return;
+    this.#takeBest(present, nowMs, workers);
+  }
+
+  #takeBest(present: number, nowMs: number, workers: number): void {
     let best = this.#current;
     let most = present;
     for (const arm of this.#arms) {
@@ -214,7 +218,8 @@ export class CodecChoice {
     const { link } = this;
     const isFull = link.isFull(nowMs);
     if (isFull) this.#rateUntilMs = nowMs + this.#identity.trustMs;
-    if (!this.#isKnown(arm, nowMs)) return;
+    // The first pieces are small and threads may be starting: no measure of anything.
+    if (this.#isFirst || !this.#isKnown(arm, nowMs)) return;
     const { ms, rawBytes } = arm.window.sums;
     const goodput = rawBytes / ms;
     if (arm === this.#identity) {

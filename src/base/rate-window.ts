@@ -6,8 +6,12 @@
 
 const STRETCH_MS = 250;
 
-/** A window with less says nothing: so much time and so many writes, or few writes in a long time. */
-const LEAST_MS = 30;
+/**
+ * A window with less says nothing: so much time and so many writes, or few
+ * writes in a long time. On a busy machine a thread can wait 30 ms for its
+ * turn, which must not decide.
+ */
+const LEAST_MS = 60;
 const LEAST_WRITES = 8;
 const LONG_MS = 200;
 

@@ -25,9 +25,15 @@ type Done = (error: TransferError | undefined, content: Uint8Array) => void;
  * Throws PROTOCOL_ERROR for what is seen to be wrong at once.
  */
 export function decodeChunk(chunk: Uint8Array, codec: CodecName, rawBytes: number, done: Done): void {
-  if (codec === 'gzip') return inflateMember(chunk, rawBytes, done);
+  if (codec === 'gzip') {
+    inflateMember(chunk, rawBytes, done);
+    return;
+  }
   const decoded = (failure: Error | null, result: unknown) => {
-    if (failure !== null) return done(malformed(codec, failure.message), NOTHING);
+    if (failure !== null) {
+      done(malformed(codec, failure.message), NOTHING);
+      return;
+    }
     // With `info` the result is the output and the engine that made it; @types/node does not know.
     const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
     if (engine.bytesWritten !== chunk.byteLength) done(malformed(codec, 'bytes follow it'), NOTHING);
