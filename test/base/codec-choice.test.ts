@@ -69,7 +69,10 @@ describe('the choice of codings', () => {
           for (const codecs of PEERS) {
             const outcome = simulate(world, 'auto', fileMib * MIB, { codecs });
             const reached = outcome.mibPerSec / best;
-            assert.ok(reached >= share, `${reached.toFixed(2)} with ${codecs}\n${outcome.log.join('\n')}`);
+            assert.ok(
+              reached >= share,
+              `${reached.toFixed(2)} with ${codecs.join()}\n${outcome.log.join('\n')}`,
+            );
           }
         });
       }

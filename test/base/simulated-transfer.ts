@@ -7,7 +7,6 @@ import { type Choice, CodecChoice } from '../../src/base/codec-choice.ts';
 import { type CodecName, type Coding, codingsFor, IDENTITY, nameOfCoding } from '../../src/base/coding.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 
-/** Text and noise, by offset. */
 export type DataKind = 'text' | 'random';
 
 export interface World {
@@ -19,14 +18,15 @@ export interface World {
   threads: number;
   /** Of a worker's speed, what is left at a moment. */
   workerShare(nowMs: number): number;
-  /** Raw bytes a second that the ends move at the most, and decompress. */
+  /** Raw bytes a second that the ends move at the most, and that the receiver decompresses. */
   endsBytesPerSec: number;
   decodedBytesPerSec: number;
   kindAt(offset: number): DataKind;
+  /** False for a sender that cannot ask whether its bytes have arrived. */
   hasMarks: boolean;
 }
 
-export const FAST_WORLD: World = {
+const FAST_WORLD: World = {
   linkBytesPerSec: () => 1000 * MIB,
   bufferBytes: 4 * MIB,
   roundTripMs: 0.5,
@@ -38,7 +38,7 @@ export const FAST_WORLD: World = {
   hasMarks: true,
 };
 
-/** Raw MiB a second of a worker and the ratio, as measured. */
+/** Raw MiB a second of a worker and the ratio, as measured; not what the choice believes to be typical. */
 const CODERS: Readonly<Record<string, { mibPerSec: number; ratio: number }>> = {
   'gzip 1': { mibPerSec: 200, ratio: 0.227 },
   'gzip 4': { mibPerSec: 140, ratio: 0.192 },
@@ -53,21 +53,26 @@ const CODERS: Readonly<Record<string, { mibPerSec: number; ratio: number }>> = {
 const RANDOM_MIB_PER_SEC = 75;
 const READ_MIB_PER_SEC = 4000;
 const PROBE_MS = 0.1;
+const POST_MS = 0.02;
+const JOB_MS = 5;
 const JOBS_IN_FLIGHT = 3;
 const SLAB_BYTES = 512 * KIB;
 const FIRST_BYTES = 64 * KIB;
 const CHUNK_BYTES = 256 * KIB;
+const HEADER_BYTES = 60;
+/** What a receiver holds of what it has not decompressed yet. */
+const RECEIVER_BYTES = 8 * MIB;
 const STEP_MS = 0.1;
 
 export type Strategy = Coding | 'auto';
 
 export interface Outcome {
-  /** Raw bytes that were received and decoded, by the end of each 100 ms. */
+  /** Raw bytes that were received and decompressed by the end of each 100 ms. */
   readonly receivedBytes: readonly number[];
   readonly ms: number;
   readonly mibPerSec: number;
   readonly switches: number;
-  readonly codings: Readonly<Record<string, number>>;
+  /** Each change of mind with its time and reason. */
   readonly log: readonly string[];
   readonly probes: number;
   /** Text sent as it is, and random bytes compressed in vain. */
@@ -75,196 +80,236 @@ export interface Outcome {
 }
 
 interface Job {
-  choice: Choice;
-  coding: Coding;
-  rawBytes: number;
-  wireBytes: number;
-  incompressible: boolean;
-  endOffset: number;
+  readonly choice: Choice;
+  readonly rawBytes: number;
+  readonly wireBytes: number;
+  readonly incompressible: boolean;
+  readonly endOffset: number;
   workLeftMs: number;
   workMs: number;
   isDone: boolean;
 }
 
+/** Bytes on their way, or a mark behind them. */
 interface Sent {
   wireLeft: number;
   rawBytes: number;
   isCompressed: boolean;
-  /** A mark travels with the bytes before it. */
-  mark: boolean;
+  isMark: boolean;
 }
 
-/** Sends `fileBytes` and returns how that went; gives up after `limitMs`. */
+export interface SimulationOptions {
+  codecs?: readonly CodecName[];
+  /** Gives up then. */
+  limitMs?: number;
+}
+
+/** Sends `fileBytes` and returns how that went. */
 export function simulate(
-  given: Partial<World>,
+  world: Partial<World>,
   strategy: Strategy,
   fileBytes: number,
-  options: { codecs?: readonly CodecName[]; limitMs?: number } = {},
+  options: SimulationOptions = {},
 ): Outcome {
-  const world = { ...FAST_WORLD, ...given };
-  const choice = strategy === 'auto' ? new CodecChoice(codingsFor(options.codecs ?? ['gzip'], 6)) : undefined;
-  const jobs: Job[] = [];
-  const inLink: Sent[] = [];
-  const echoes: number[] = [];
-  const receivedBytes: number[] = [];
-  const codings: Record<string, number> = {};
-  const log: string[] = [];
-  let nowMs = 0;
-  let offset = 0;
-  let pieceBytes = FIRST_BYTES;
-  let writing: { job: Job; sinceMs: number } | null = null;
-  let toDecode = 0;
-  const decodeQueue: { rawBytes: number; isCompressed: boolean }[] = [];
-  let received = 0;
-  let probes = 0;
-  let wronglyCodedBytes = 0;
-  let reason = '';
+  return new Simulation({ ...FAST_WORLD, ...world }, strategy, fileBytes, options).run(
+    options.limitMs ?? 600_000,
+  );
+}
 
-  const mark = () => {
-    if (choice === undefined || !world.hasMarks || !choice.wantsMark(nowMs)) return;
-    choice.link.marked(nowMs);
-    inLink.push({ wireLeft: 0, rawBytes: 0, isCompressed: false, mark: true });
-  };
-  const queued = () => inLink.reduce((sum, sent) => sum + sent.wireLeft, 0);
-  mark();
-  while (received < fileBytes - KIB && nowMs < (options.limitMs ?? 600_000)) {
-    nowMs += STEP_MS;
-    // Jobs.
-    while (offset < fileBytes && jobs.length < JOBS_IN_FLIGHT) {
-      const next = choice?.next(nowMs, Math.min(JOBS_IN_FLIGHT, world.threads)) ?? {
-        coding: strategy as Coding,
-        probe: false,
-      };
-      const because = choice?.summary().reason ?? '';
-      if (because !== reason) log.push(`${nowMs.toFixed(0)} ms: ${because}`);
-      reason = because;
-      choice?.took(next, nowMs);
-      const speed = choice?.bytesPerMs(next.coding) ?? Number.POSITIVE_INFINITY;
-      const slabBytes =
-        next.coding.codec === 'identity'
-          ? SLAB_BYTES
-          : Math.min(SLAB_BYTES, Math.max(CHUNK_BYTES, Math.floor((speed * 5) / CHUNK_BYTES) * CHUNK_BYTES));
-      const rawBytes = Math.min(pieceBytes, slabBytes, fileBytes - offset);
-      jobs.push(jobOf(world, next, offset, rawBytes));
-      if (next.probe) probes += 1;
-      offset += rawBytes;
+class Simulation {
+  readonly #world: World;
+  readonly #strategy: Strategy;
+  readonly #fileBytes: number;
+  readonly #choice: CodecChoice | undefined;
+  readonly #jobs: Job[] = [];
+  readonly #inLink: Sent[] = [];
+  readonly #echoesAtMs: number[] = [];
+  readonly #toDecode: Sent[] = [];
+  readonly #receivedBytes: number[] = [];
+  readonly #log: string[] = [];
+  #nowMs = 0;
+  #offset = 0;
+  #pieceBytes = FIRST_BYTES;
+  #writeAtMs = -1;
+  #queuedBytes = 0;
+  #undecodedBytes = 0;
+  #received = 0;
+  #probes = 0;
+  #wronglyCodedBytes = 0;
+  #reason = '';
+
+  constructor(world: World, strategy: Strategy, fileBytes: number, { codecs = ['gzip'] }: SimulationOptions) {
+    this.#world = world;
+    this.#strategy = strategy;
+    this.#fileBytes = fileBytes;
+    this.#choice = strategy === 'auto' ? new CodecChoice(codingsFor(codecs, 6)) : undefined;
+  }
+
+  run(limitMs: number): Outcome {
+    this.#mark();
+    while (this.#received < this.#fileBytes - KIB && this.#nowMs < limitMs) {
+      this.#nowMs += STEP_MS;
+      this.#post();
+      this.#work();
+      this.#carry();
+      this.#echo();
+      this.#decode();
+      this.#write();
+      while (this.#receivedBytes.length < Math.floor(this.#nowMs / 100))
+        this.#receivedBytes.push(this.#received);
     }
-    let threads = world.threads;
-    for (const job of jobs) {
-      if (threads === 0) break;
-      if (job.isDone) continue;
-      threads -= 1;
-      job.workLeftMs -= STEP_MS * (job.choice.coding.codec === 'identity' ? 1 : world.workerShare(nowMs));
+    return {
+      receivedBytes: this.#receivedBytes,
+      ms: this.#nowMs,
+      mibPerSec: this.#received / MIB / (this.#nowMs / 1000),
+      switches: this.#choice?.summary().switches ?? 0,
+      log: this.#log,
+      probes: this.#probes,
+      wronglyCodedBytes: this.#wronglyCodedBytes,
+    };
+  }
+
+  #post(): void {
+    while (this.#offset < this.#fileBytes && this.#jobs.length < JOBS_IN_FLIGHT) {
+      const choice = this.#next();
+      this.#choice?.took(choice, this.#nowMs);
+      if (choice.probe) this.#probes += 1;
+      const rawBytes = Math.min(
+        this.#pieceBytes,
+        this.#jobBytes(choice.coding),
+        this.#fileBytes - this.#offset,
+      );
+      this.#jobs.push(jobOf(this.#world, choice, this.#offset, rawBytes));
+      this.#offset += rawBytes;
+    }
+  }
+
+  #next(): Choice {
+    if (this.#choice === undefined) return { coding: this.#strategy as Coding, probe: false };
+    const choice = this.#choice.next(this.#nowMs, Math.min(JOBS_IN_FLIGHT, this.#world.threads));
+    const { reason } = this.#choice.summary();
+    if (reason !== this.#reason) this.#log.push(`${this.#nowMs.toFixed(0)} ms: ${reason}`);
+    this.#reason = reason;
+    return choice;
+  }
+
+  /** As long as the engine makes jobs. */
+  #jobBytes(coding: Coding): number {
+    if (coding.codec === 'identity') return SLAB_BYTES;
+    const bytes = (this.#choice?.bytesPerMs(coding) ?? 200 * KIB) * JOB_MS;
+    return Math.min(SLAB_BYTES, Math.max(CHUNK_BYTES, bytes - (bytes % CHUNK_BYTES)));
+  }
+
+  #work(): void {
+    const working = this.#jobs.filter(({ isDone }) => !isDone).slice(0, this.#world.threads);
+    for (const job of working) {
+      const isReading = job.choice.coding.codec === 'identity';
+      job.workLeftMs -= STEP_MS * (isReading ? 1 : this.#world.workerShare(this.#nowMs));
       job.workMs += STEP_MS;
-      if (job.workLeftMs <= 0) {
-        job.isDone = true;
-        choice?.observe(
-          {
-            coding: job.choice.coding,
-            rawBytes: job.rawBytes,
-            wireBytes: job.wireBytes,
-            workMs: Math.max(job.workMs, 0.01),
-            incompressible: job.incompressible,
-            endOffset: job.endOffset,
-          },
-          nowMs,
-        );
-      }
+      if (job.workLeftMs > 0) continue;
+      job.isDone = true;
+      const { choice, endOffset, incompressible, rawBytes, wireBytes, workMs } = job;
+      const facts = { coding: choice.coding, endOffset, incompressible, rawBytes, wireBytes, workMs };
+      this.#choice?.observe(facts, this.#nowMs);
     }
-    // The link and the receiver.
-    let room = (world.linkBytesPerSec(nowMs) * STEP_MS) / 1000;
-    while (inLink.length > 0 && room > 0) {
-      const head = inLink[0] as Sent;
-      if (head.mark) {
-        echoes.push(nowMs + world.roundTripMs);
-        inLink.shift();
-        continue;
-      }
-      if (toDecode > 8 * MIB) break;
+  }
+
+  /** Bytes and marks through the link, in order. */
+  #carry(): void {
+    let room = (this.#world.linkBytesPerSec(this.#nowMs) * STEP_MS) / 1000;
+    for (let head = this.#inLink[0]; head !== undefined && room > 0; head = this.#inLink[0]) {
+      if (!head.isMark && this.#undecodedBytes > RECEIVER_BYTES) return;
       const moved = Math.min(room, head.wireLeft);
       head.wireLeft -= moved;
+      this.#queuedBytes -= moved;
       room -= moved;
-      if (head.wireLeft > 0) break;
-      inLink.shift();
-      toDecode += head.rawBytes;
-      decodeQueue.push({ rawBytes: head.rawBytes, isCompressed: head.isCompressed });
-    }
-    while (choice !== undefined && echoes.length > 0 && (echoes[0] as number) <= nowMs) {
-      echoes.shift();
-      choice.link.echoed(nowMs);
-    }
-    let cpuMs = STEP_MS;
-    while (decodeQueue.length > 0 && cpuMs > 0) {
-      const head = decodeQueue[0] as { rawBytes: number; isCompressed: boolean };
-      const perMs =
-        Math.min(
-          world.endsBytesPerSec,
-          head.isCompressed ? world.decodedBytesPerSec : Number.POSITIVE_INFINITY,
-        ) / 1000;
-      const bytes = Math.min(head.rawBytes, cpuMs * perMs);
-      head.rawBytes -= bytes;
-      cpuMs -= bytes / perMs;
-      toDecode -= bytes;
-      received += bytes;
-      if (head.rawBytes > 1) break;
-      decodeQueue.shift();
-    }
-    // Writes.
-    for (;;) {
-      if (writing !== null) {
-        if (queued() > world.bufferBytes) break;
-        const tookMs = nowMs - writing.sinceMs;
-        if (tookMs > 250) pieceBytes = Math.max(FIRST_BYTES, pieceBytes / 2);
-        else if (tookMs < 50) pieceBytes = Math.min(SLAB_BYTES, pieceBytes * 2);
-        writing = null;
-        choice?.drained(nowMs);
-        mark();
+      if (head.wireLeft > 0) return;
+      this.#inLink.shift();
+      if (head.isMark) {
+        this.#echoesAtMs.push(this.#nowMs + this.#world.roundTripMs);
+      } else {
+        this.#undecodedBytes += head.rawBytes;
+        this.#toDecode.push(head);
       }
-      const head = jobs[0];
-      if (head === undefined || !head.isDone) break;
-      jobs.shift();
-      writing = { job: head, sinceMs: nowMs };
-      const coding = head.incompressible ? IDENTITY : head.choice.coding;
-      codings[nameOfCoding(coding)] = (codings[nameOfCoding(coding)] ?? 0) + head.rawBytes;
-      if ((world.kindAt(head.endOffset - 1) === 'text') === (coding.codec === 'identity'))
-        wronglyCodedBytes += head.rawBytes;
-      choice?.wrote(coding, head.rawBytes, head.wireBytes, nowMs);
-      inLink.push({
-        wireLeft: head.wireBytes,
-        rawBytes: head.rawBytes,
-        isCompressed: coding.codec !== 'identity',
-        mark: false,
-      });
     }
-    while (receivedBytes.length < Math.floor(nowMs / 100)) receivedBytes.push(received);
   }
-  return {
-    receivedBytes,
-    ms: nowMs,
-    mibPerSec: received / MIB / (nowMs / 1000),
-    switches: choice?.summary().switches ?? 0,
-    codings,
-    log,
-    probes,
-    wronglyCodedBytes,
-  };
+
+  #echo(): void {
+    while ((this.#echoesAtMs[0] ?? Number.POSITIVE_INFINITY) <= this.#nowMs) {
+      this.#echoesAtMs.shift();
+      this.#choice?.link.echoed(this.#nowMs);
+    }
+  }
+
+  #decode(): void {
+    const { decodedBytesPerSec, endsBytesPerSec } = this.#world;
+    let leftMs = STEP_MS;
+    for (let head = this.#toDecode[0]; head !== undefined && leftMs > 0; head = this.#toDecode[0]) {
+      const bytesPerMs =
+        Math.min(endsBytesPerSec, head.isCompressed ? decodedBytesPerSec : endsBytesPerSec) / 1000;
+      const bytes = Math.min(head.rawBytes, leftMs * bytesPerMs);
+      head.rawBytes -= bytes;
+      leftMs -= bytes / bytesPerMs;
+      this.#undecodedBytes -= bytes;
+      this.#received += bytes;
+      if (head.rawBytes > 1) return;
+      this.#toDecode.shift();
+    }
+  }
+
+  /** One write is outstanding until it fits the buffers. */
+  #write(): void {
+    for (;;) {
+      if (this.#writeAtMs >= 0) {
+        if (this.#queuedBytes > this.#world.bufferBytes) return;
+        this.#drained(this.#nowMs - this.#writeAtMs);
+      }
+      const head = this.#jobs[0];
+      if (head === undefined || !head.isDone) return;
+      this.#jobs.shift();
+      this.#send(head);
+    }
+  }
+
+  #drained(tookMs: number): void {
+    if (tookMs > 250) this.#pieceBytes = Math.max(FIRST_BYTES, this.#pieceBytes / 2);
+    else if (tookMs < 50) this.#pieceBytes = Math.min(SLAB_BYTES, this.#pieceBytes * 2);
+    this.#writeAtMs = -1;
+    this.#choice?.drained(this.#nowMs);
+    this.#mark();
+  }
+
+  #send({ choice, endOffset, incompressible, rawBytes, wireBytes }: Job): void {
+    const coding = incompressible ? IDENTITY : choice.coding;
+    const isCompressed = coding.codec !== 'identity';
+    if ((this.#world.kindAt(endOffset - 1) === 'text') !== isCompressed) this.#wronglyCodedBytes += rawBytes;
+    this.#writeAtMs = this.#nowMs;
+    this.#choice?.wrote(coding, rawBytes, wireBytes, this.#nowMs);
+    this.#queuedBytes += wireBytes;
+    this.#inLink.push({ wireLeft: wireBytes, rawBytes, isCompressed, isMark: false });
+  }
+
+  #mark(): void {
+    if (!this.#world.hasMarks || !this.#choice?.wantsMark(this.#nowMs)) return;
+    this.#choice.link.marked(this.#nowMs);
+    this.#inLink.push({ wireLeft: 0, rawBytes: 0, isCompressed: false, isMark: true });
+  }
 }
 
 function jobOf(world: World, choice: Choice, offset: number, rawBytes: number): Job {
-  const kind = world.kindAt(offset);
-  const { codec } = choice.coding;
-  const compresses = codec !== 'identity' && (kind === 'text' || !choice.probe);
+  const isText = world.kindAt(offset) === 'text';
+  const isToCompress = choice.coding.codec !== 'identity';
+  const compresses = isToCompress && (isText || !choice.probe);
   const coder = CODERS[nameOfCoding(choice.coding)] ?? { mibPerSec: READ_MIB_PER_SEC, ratio: 1 };
-  const mibPerSec = !compresses ? READ_MIB_PER_SEC : kind === 'text' ? coder.mibPerSec : RANDOM_MIB_PER_SEC;
-  const ratio = compresses && kind === 'text' ? coder.ratio : 1;
+  const compressedMibPerSec = isText ? coder.mibPerSec : RANDOM_MIB_PER_SEC;
+  const mibPerSec = compresses ? compressedMibPerSec : READ_MIB_PER_SEC;
   return {
     choice,
-    coding: choice.coding,
     rawBytes,
-    wireBytes: Math.ceil(rawBytes * ratio) + 60,
-    incompressible: codec !== 'identity' && kind === 'random',
+    wireBytes: Math.ceil(rawBytes * (compresses && isText ? coder.ratio : 1)) + HEADER_BYTES,
+    incompressible: isToCompress && !isText,
     endOffset: offset + rawBytes,
-    workLeftMs: (rawBytes / MIB / mibPerSec) * 1000 + (choice.probe ? PROBE_MS : 0) + 0.02,
+    workLeftMs: (rawBytes / MIB / mibPerSec) * 1000 + (choice.probe ? PROBE_MS : 0) + POST_MS,
     workMs: 0,
     isDone: false,
   };
