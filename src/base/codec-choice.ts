@@ -35,6 +35,9 @@ const FIRST_TRIALS_MS = 60;
 const LEAST_DWELL_MS = 50;
 const MOST_DWELL_MS = 500;
 
+/** A trial of identity sends so much before the first of it has arrived. */
+const TASTE_BYTES = 256 * 1024;
+
 /** A mixture of data is judged over this. */
 const OVERALL_MS = 300;
 
@@ -92,7 +95,10 @@ export class CodecChoice {
   /** The cheapest first: identity, then from the fastest to the slowest. */
   readonly #arms: readonly CodingArm[];
   #current: CodingArm;
+  /** The coding before it. */
+  #before: CodingArm;
   #enteredAtMs = 0;
+  #enteredAtBytes = 0;
   #isFirst = true;
   /** The present coding has not shown yet that it is better than the one before, which did `toBeat`. */
   #isTrial = false;
@@ -117,6 +123,7 @@ export class CodecChoice {
     this.#arms = [this.#identity, ...codings.map((each) => new CodingArm(each))];
     // Compressing costs a fast link little in the first milliseconds; megabytes of plain bytes in a slow one's queues cost seconds.
     this.#current = this.#arms[1] ?? this.#identity;
+    this.#before = this.#current;
   }
 
   /**
@@ -125,8 +132,8 @@ export class CodecChoice {
    */
   next(nowMs: number, workers: number): Choice {
     this.#decide(nowMs, workers);
-    const { coding } = this.#current;
-    if (this.#current === this.#identity) return PLAIN;
+    if (this.#current === this.#identity && !this.#isHeldBack()) return PLAIN;
+    const { coding } = this.#current === this.#identity ? this.#before : this.#current;
     if (!this.#data.isGainless) return { coding, probe: this.#data.mustProbe };
     return this.#data.isProbeDue(nowMs) ? { coding, probe: true } : PLAIN;
   }
@@ -185,6 +192,17 @@ export class CodecChoice {
       ratio: rawBytes === 0 ? 0 : wireBytes / rawBytes,
       reason: this.#reason,
     };
+  }
+
+  /** Plain bytes are on their way for a trial, and whether the link takes them is not known yet: seconds of a slow one. */
+  #isHeldBack(): boolean {
+    const sentBytes = this.link.sentBytes - this.#enteredAtBytes;
+    return this.#isTrial && this.link.hasEchoes && sentBytes > TASTE_BYTES && !this.#hasTasted;
+  }
+
+  /** What a trial of plain bytes sent first has arrived. */
+  get #hasTasted(): boolean {
+    return this.link.echoedBytes >= this.#enteredAtBytes + TASTE_BYTES;
   }
 
   #decide(nowMs: number, workers: number): void {
@@ -256,6 +274,8 @@ export class CodecChoice {
     const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS;
     if (this.#isFirst && hasRoom) return true;
     if (this.#isKnown(this.#current, nowMs)) return true;
+    if (this.#isTrial && this.#current === this.#identity && this.#hasTasted && link.isFull(nowMs))
+      return true;
     // Of data that gets no smaller, nothing of the present choice will be sent.
     return this.#data.isGainless && this.#isKnown(this.#identity, nowMs);
   }
@@ -325,8 +345,10 @@ export class CodecChoice {
     this.#isFirst = false;
     this.#isTrial = !arm.isTrusted(nowMs);
     this.#toBeat = present;
+    this.#before = left;
     this.#current = arm;
     this.#enteredAtMs = nowMs;
+    this.#enteredAtBytes = this.link.sentBytes;
     arm.window.clear();
     this.#overall.clear();
     arm.fromBytes = this.link.sentBytes;

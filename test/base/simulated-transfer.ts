@@ -60,8 +60,8 @@ const SLAB_BYTES = 512 * KIB;
 const FIRST_BYTES = 64 * KIB;
 const CHUNK_BYTES = 256 * KIB;
 const HEADER_BYTES = 60;
-/** What a receiver holds of what it has not decompressed yet. */
-const RECEIVER_BYTES = 8 * MIB;
+/** Of the stream: what is sent and not decompressed yet, as sent. */
+const WINDOW_BYTES = 8 * MIB;
 const STEP_MS = 0.1;
 
 export type Strategy = Coding | 'auto';
@@ -93,6 +93,7 @@ interface Job {
 /** Bytes on their way, or a mark behind them. */
 interface Sent {
   wireLeft: number;
+  readonly wireBytes: number;
   rawBytes: number;
   isCompressed: boolean;
   isMark: boolean;
@@ -132,7 +133,7 @@ class Simulation {
   #pieceBytes = FIRST_BYTES;
   #writeAtMs = -1;
   #queuedBytes = 0;
-  #undecodedBytes = 0;
+  #inFlightBytes = 0;
   #received = 0;
   #probes = 0;
   #wronglyCodedBytes = 0;
@@ -218,7 +219,6 @@ class Simulation {
   #carry(): void {
     let room = (this.#world.linkBytesPerSec(this.#nowMs) * STEP_MS) / 1000;
     for (let head = this.#inLink[0]; head !== undefined && room > 0; head = this.#inLink[0]) {
-      if (!head.isMark && this.#undecodedBytes > RECEIVER_BYTES) return;
       const moved = Math.min(room, head.wireLeft);
       head.wireLeft -= moved;
       this.#queuedBytes -= moved;
@@ -228,7 +228,6 @@ class Simulation {
       if (head.isMark) {
         this.#echoesAtMs.push(this.#nowMs + this.#world.roundTripMs);
       } else {
-        this.#undecodedBytes += head.rawBytes;
         this.#toDecode.push(head);
       }
     }
@@ -250,9 +249,9 @@ class Simulation {
       const bytes = Math.min(head.rawBytes, leftMs * bytesPerMs);
       head.rawBytes -= bytes;
       leftMs -= bytes / bytesPerMs;
-      this.#undecodedBytes -= bytes;
       this.#received += bytes;
       if (head.rawBytes > 1) return;
+      this.#inFlightBytes -= head.wireBytes;
       this.#toDecode.shift();
     }
   }
@@ -261,7 +260,8 @@ class Simulation {
   #write(): void {
     for (;;) {
       if (this.#writeAtMs >= 0) {
-        if (this.#queuedBytes > this.#world.bufferBytes) return;
+        // The window of the stream closes behind a slow receiver; marks still pass.
+        if (this.#inFlightBytes > WINDOW_BYTES || this.#queuedBytes > this.#world.bufferBytes) return;
         this.#drained(this.#nowMs - this.#writeAtMs);
       }
       const head = this.#jobs[0];
@@ -286,13 +286,14 @@ class Simulation {
     this.#writeAtMs = this.#nowMs;
     this.#choice?.wrote(coding, rawBytes, wireBytes, this.#nowMs);
     this.#queuedBytes += wireBytes;
-    this.#inLink.push({ wireLeft: wireBytes, rawBytes, isCompressed, isMark: false });
+    this.#inFlightBytes += wireBytes;
+    this.#inLink.push({ wireLeft: wireBytes, wireBytes, rawBytes, isCompressed, isMark: false });
   }
 
   #mark(): void {
     if (!this.#world.hasMarks || !this.#choice?.wantsMark(this.#nowMs)) return;
     this.#choice.link.marked(this.#nowMs);
-    this.#inLink.push({ wireLeft: 0, rawBytes: 0, isCompressed: false, isMark: true });
+    this.#inLink.push({ wireLeft: 0, wireBytes: 0, rawBytes: 0, isCompressed: false, isMark: true });
   }
 }
 
