@@ -24,7 +24,7 @@ async function slowServer(t: TestContext, content: Content) {
   const done: DoneLine[] = [];
   const logger: Logger = {
     ...silentLogger,
-    info: (fields, message) => message === 'StreamFile done' && done.push(fields as DoneLine),
+    info: (fields, message) => message === 'StreamFile done' && done.push(fields),
   };
   const server = await startServer(t, {}, { logger });
   server.write(NAME, content);
