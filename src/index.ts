@@ -1,7 +1,7 @@
 /** The public API of sluice. */
 export { ERROR_CODES, type ErrorCode, TransferError, type TransferErrorOptions } from './base/errors.ts';
 export { type Logger, silentLogger } from './base/logger.ts';
-export { type CallOptions, SluiceClient } from './client/client.ts';
+export { type CallOptions, type DeleteOptions, SluiceClient } from './client/client.ts';
 export type { ListOptions } from './client/list.ts';
 export type { ClientOptions, CompressionMode, RetryOptions, TlsOptions } from './client/options.ts';
 export type {
@@ -11,6 +11,13 @@ export type {
   StreamOptions,
   TransferPhase,
 } from './client/transfer-options.ts';
+export type {
+  UploadOptions,
+  UploadPhase,
+  UploadProgress,
+  UploadResult,
+  UploadSource,
+} from './client/upload-options.ts';
 export { type ConfigInputs, type LoadedConfig, loadConfig } from './config/load.ts';
 export type { Config } from './config/schema.ts';
 export { type ServerStats, SluiceServer, type SluiceServerOptions } from './server/server.ts';

@@ -10,7 +10,7 @@ import { writeSync } from 'node:fs';
 import { errnoOf } from '../src/base/errors.ts';
 import type { DrainChunk, Drained, DrainFault, DrainJob, WrittenBytes } from '../src/engine/job.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
-import { inflateMemberSync } from '../src/wire/gzip-member.ts';
+import { inflateMemberSync, trailerOf } from '../src/wire/gzip-member.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
 /** Checked bytes that are still to be written. */
@@ -68,6 +68,7 @@ function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
   }
   const whole = crc32(raw);
   if (chunk.crc32 >= 0 && whole !== chunk.crc32) return 'its checksum is wrong';
+  if (chunk.compressed && whole !== trailerOf(wire).crc32) return 'the checksum of its gzip member is wrong';
   return chunk.ranges.map(({ start, end }) => {
     const bytes = raw.subarray(start - chunk.offset, end - chunk.offset);
     return { start, end, bytes, crc32: bytes.length === raw.length ? whole : crc32(bytes) };
@@ -95,7 +96,20 @@ function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
   let done = 0;
   // A write may be short: a signal, a limit, a disk that is nearly full.
   while (done < piece.bytes.length) {
-    done += writeSync(fd, piece.bytes, done, piece.bytes.length - done, piece.start + done);
+    const taken = writeSync(fd, piece.bytes, done, piece.bytes.length - done, piece.start + done);
+    if (taken === 0) throw Object.assign(new Error('write(2) took no byte'), { code: 'EIO' });
+    done += taken;
   }
-  written.push({ start: piece.start, end: piece.end, crc32: piece.crc32 });
+  report(piece, written);
+}
+
+/** Ranges that continue each other are one, whatever memory they came from. */
+function report({ start, end, crc32: crc }: Piece, written: WrittenBytes[]): void {
+  const last = written.at(-1);
+  if (last?.end === start) {
+    last.end = end;
+    last.crc32 = combineCrc32(last.crc32, crc, end - start);
+  } else {
+    written.push({ start, end, crc32: crc });
+  }
 }

@@ -1,4 +1,4 @@
-/** The load of `upload-load.ts` by sluice's client. */
+/** The load of `upload-load.ts` by sluice's client. It counts what is durable on the server. */
 import { SluiceClient } from '../../src/client/client.ts';
 import { parseRequest, type UploadRequest } from './protocol.ts';
 import { runUploads, type UploadClient } from './upload-load.ts';

@@ -1,4 +1,7 @@
-/** The load of `upload-load.ts` by the stock client. */
+/**
+ * The load of `upload-load.ts` by the stock client. Nothing tells it what the
+ * server has: it counts what it has written to its connection.
+ */
 import { StockClient } from '../peers/stock-client.ts';
 import { parseRequest, type UploadRequest } from './protocol.ts';
 import { runUploads, type UploadClient } from './upload-load.ts';

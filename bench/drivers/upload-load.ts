@@ -4,7 +4,7 @@ import { answer, type UploadRequest } from './protocol.ts';
 
 /** One connection of the client under test. */
 export interface UploadClient {
-  /** Sends a file under a name and reports bytes as they are known to be with the server. */
+  /** Sends a file under a name and reports bytes as far as it knows that the server has them. */
   upload(path: string, name: string, onBytes: (bytes: number) => void): Promise<void>;
 }
 

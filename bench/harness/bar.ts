@@ -39,12 +39,12 @@ export function ratio(over: Figure, under: Figure): Figure {
   };
 }
 
-/** By how much a metric of two cases differs, either way. */
-export function distanceOf(metric: Metric, one: string, other: string): Figure {
+/** How much more of a metric one case has than the other. */
+export function excessOf(metric: Metric, one: string, other: string): Figure {
   const [a, b] = [figureOf(metric, one), figureOf(metric, other)];
   return {
-    name: `${METRIC_TITLES[metric]}, difference of ${one} and ${other}`,
-    evaluate: (medians) => Math.abs(a.evaluate(medians) - b.evaluate(medians)),
+    name: `${METRIC_TITLES[metric]}, ${one} − ${other}`,
+    evaluate: (medians) => a.evaluate(medians) - b.evaluate(medians),
   };
 }
 

@@ -3,7 +3,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { cpus, loadavg, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import pc from 'picocolors';
-import { passes } from './bar.ts';
+import { type Bar, passes } from './bar.ts';
 import { METRIC_TITLES, METRICS } from './metrics.ts';
 import { repositoryPath } from './paths.ts';
 import { type CaseResult, mediansOf } from './rounds.ts';
@@ -31,6 +31,27 @@ export function describeMachine(): Machine {
     node: process.version,
     loadBefore: loadavg()[0] ?? 0,
   };
+}
+
+/** What is kept of one run of a scenario. */
+export interface ResultDocument {
+  scenario: string;
+  describe: string;
+  /** When it ended, in ISO 8601. */
+  date: string;
+  machine: Machine;
+  /** With the warm-up. */
+  rounds: number;
+  quick: boolean;
+  cases: readonly CaseResult[];
+  bars: readonly BarResult[];
+}
+
+export interface BarResult extends Pick<Bar, 'direction' | 'bound'> {
+  name: string;
+  /** Null in a file stands for NaN: there was no such figure. */
+  figure: number | null;
+  pass: boolean;
 }
 
 /** Medians of all cases and the bars with their verdicts. */
@@ -67,7 +88,7 @@ export function saveResults(
   const directory = repositoryPath('bench/results');
   const date = new Date().toISOString();
   const path = join(directory, `${date.replaceAll(':', '-')}-${scenario.name}.json`);
-  const document = {
+  const document: ResultDocument = {
     scenario: scenario.name,
     describe: scenario.describe,
     date,

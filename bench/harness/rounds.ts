@@ -5,10 +5,11 @@
  */
 import type { Medians } from './bar.ts';
 import { type Metrics, mediansOfRuns } from './metrics.ts';
-import type { BenchContext, Case, Scenario } from './scenario.ts';
+import type { BenchContext, Case, CaseParameters, Scenario } from './scenario.ts';
 
 export interface CaseResult {
   name: string;
+  parameters?: CaseParameters;
   /** One for each counted round in which the case did not fail. */
   runs: Metrics[];
   median: Metrics;
@@ -26,7 +27,15 @@ export async function runRounds(
   onProgress(`${scenario.name}: preparing files`);
   try {
     const cases = await scenario.prepare(context);
-    const results = cases.map(({ name }): CaseResult => ({ name, runs: [], median: {}, errors: [] }));
+    const results = cases.map(
+      ({ name, parameters }): CaseResult => ({
+        name,
+        ...(parameters === undefined ? {} : { parameters }),
+        runs: [],
+        median: {},
+        errors: [],
+      }),
+    );
     for (let round = 0; round < rounds; round += 1) {
       const label = round === 0 ? 'warm-up' : `round ${round} of ${rounds - 1}`;
       for (const [index, { name }] of cases.entries()) {

@@ -13,9 +13,23 @@ export interface BenchContext {
   readonly extraPeers: readonly Contender[];
 }
 
+/** Where a case stands in a chart; what a scenario does not vary is left out. */
+export interface CaseParameters {
+  /** Who is measured: the name of a line or bar. */
+  readonly contender: string;
+  readonly streams?: number;
+  /** Of the link, without load, in milliseconds. */
+  readonly roundTripMs?: number;
+  readonly linkMibPerSec?: number | 'unlimited';
+  /** What is moved, or how: `text`, `random`, `tar of both`. */
+  readonly data?: string;
+}
+
 /** One thing to measure, in processes of its own each time. */
 export interface Case {
   readonly name: string;
+  /** Without them a report reads `contender × streams` from the name. */
+  readonly parameters?: CaseParameters;
   measure(): Promise<Metrics>;
 }
 

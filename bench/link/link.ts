@@ -98,7 +98,7 @@ export class Link {
 
   /** Breaks all connections there are; later ones get through. */
   cut(): void {
-    for (const connection of [...this.#connections]) connection.cut();
+    for (const connection of this.#connections) connection.cut();
   }
 
   /** Moves nothing any more, in one direction or in both; connections stay open. */

@@ -17,8 +17,9 @@ const TOTAL_BYTES = 4 * GIB;
 const QUICK_TOTAL_BYTES = GIB;
 
 const RSS_BOUND_BYTES =
-  memoryBoundBytes(configSchema.parse({ limits: { streams: STREAMS, uploadStreams: STREAMS } })).total +
-  NODE_BYTES;
+  memoryBoundBytes(
+    configSchema.parse({ writable: true, limits: { streams: STREAMS, uploadStreams: STREAMS } }),
+  ).total + NODE_BYTES;
 
 export const uploadMany: Scenario = {
   name: 'upload-many',

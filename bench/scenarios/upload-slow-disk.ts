@@ -19,8 +19,9 @@ const DISK_BYTES_PER_SEC = 10 * MIB;
 const FILE_BYTES = 16 * MIB;
 
 const RSS_BOUND_BYTES =
-  memoryBoundBytes(configSchema.parse({ limits: { streams: STREAMS, uploadStreams: STREAMS } })).total +
-  NODE_BYTES;
+  memoryBoundBytes(
+    configSchema.parse({ writable: true, limits: { streams: STREAMS, uploadStreams: STREAMS } }),
+  ).total + NODE_BYTES;
 
 export const uploadSlowDisk: Scenario = {
   name: 'upload-slow-disk',

@@ -5,6 +5,7 @@
  * `Error`s from assertions. `wire/status.ts` is the only place that maps codes
  * to gRPC status and back. `cause` is for logs and never crosses the wire.
  */
+import { constants } from 'node:os';
 
 /** Every code a `TransferError` can have, with what it means and what to do. */
 export const ERROR_CODES = {
@@ -81,5 +82,16 @@ function isAbortError(reason: unknown): boolean {
 /** The `errno` name (such as `ENOENT`) of a system error, or undefined. */
 export function errnoOf(reason: unknown): string | undefined {
   if (typeof reason !== 'object' || reason === null || !('code' in reason)) return undefined;
-  return typeof reason.code === 'string' ? reason.code : undefined;
+  if (typeof reason.code !== 'string') return undefined;
+  const isNamed = !UNNAMED.test(reason.code) || !('errno' in reason);
+  return isNamed ? reason.code : nameOfErrno(Math.abs(Number(reason.errno)));
+}
+
+/** What Node calls the errors that libuv has no name for, such as EDQUOT: of asynchronous calls, and of synchronous ones. */
+const UNNAMED = /^(?:Unknown system error .*|UNKNOWN)$/;
+
+/** Some have no name in Node either, such as EUCLEAN (117 on Linux), which a damaged ext4 gives: E117. */
+function nameOfErrno(errno: number): string {
+  const named = Object.entries(constants.errno).find(([, value]) => value === errno);
+  return named?.[0] ?? `E${errno}`;
 }

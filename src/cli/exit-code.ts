@@ -21,7 +21,7 @@ export const EXIT_CODES = {
   },
   badData: { code: 6, meaning: 'the bytes are wrong, cannot be read or changed on the way' },
   localIo: { code: 7, meaning: 'a local file cannot be read or written' },
-  interrupted: { code: 130, meaning: 'interrupted by Ctrl-C; the same command resumes' },
+  interrupted: { code: 130, meaning: 'interrupted by Ctrl-C; a transfer resumes with the same command' },
 } as const;
 
 type Outcome = keyof typeof EXIT_CODES;

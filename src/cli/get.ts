@@ -4,6 +4,7 @@ import { TransferError } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { bytesArgument, countArgument } from './argument.ts';
+import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { planDownloads, plannedBytes, STDOUT_PATH } from './download-plan.ts';
 import { DownloadRun } from './download-run.ts';
@@ -127,11 +128,6 @@ function rangeOptions({ ifMatch, limit, overwrite, start }: GetOptions) {
 function interrupted(isStdoutTaken: boolean, cause: unknown): TransferError {
   const remedy = isStdoutTaken
     ? 'standard output cannot be resumed; --start skips what you have'
-    : `what has arrived is kept; resume with\n  sluice ${process.argv.slice(2).map(quoted).join(' ')}`;
+    : `what has arrived is kept; resume with\n  ${writeCommandLine()}`;
   return new TransferError('CANCELLED', `interrupted; ${remedy}`, { cause });
-}
-
-/** An argument as a POSIX shell reads it back. */
-function quoted(argument: string): string {
-  return /^[\w@%+=:,./[\]-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

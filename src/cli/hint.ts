@@ -28,8 +28,14 @@ export function hintFor(error: TransferError): string | undefined {
       return CONNECTION_HINTS.find(([pattern]) => pattern.test(error.message))?.[1];
     case 'NOT_FOUND':
       return error.message.includes('did you mean') ? undefined : '`sluice ls` shows what there is';
+    case 'READ_ONLY':
+      return '`sluice serve --writable` takes uploads';
+    case 'TAKEN_OVER':
+      return 'the same file is being sent by another process; the newest one goes on';
+    case 'ALREADY_EXISTS':
+      return 'without --no-overwrite it is replaced';
     case 'NOT_A_FILE':
-      return '`sluice get -r` gets a directory with everything below it';
+      return '`sluice get -r` gets a directory with everything below it; `sluice put` into one needs a "/" behind it';
     case 'INTERNAL':
     case 'PROTOCOL_ERROR':
       return `${ERROR_CODES[error.code]}; -v shows where it arose`;

@@ -7,7 +7,7 @@ import type { Writable } from 'node:stream';
 import picocolors from 'picocolors';
 import { EXIT_CODES } from './exit-code.ts';
 
-type Colors = ReturnType<typeof picocolors.createColors>;
+export type Colors = ReturnType<typeof picocolors.createColors>;
 
 /** Colours for a stream: only on a terminal, and never with NO_COLOR set. */
 export function colorsFor(stream: { isTTY?: boolean }): Colors {

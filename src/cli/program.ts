@@ -9,8 +9,11 @@ import { EXIT_CODES } from './exit-code.ts';
 import { reportFailure } from './failure.ts';
 import { addGetCommand } from './get.ts';
 import { addLsCommand } from './ls.ts';
+import { addPutCommand } from './put.ts';
+import { addRmCommand } from './rm.ts';
 import { addServeCommand } from './serve.ts';
 import { addStatCommand } from './stat.ts';
+import { addTuneCommand } from './tune.ts';
 
 const EXIT_CODE_HELP = Object.values(EXIT_CODES)
   .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
@@ -21,7 +24,9 @@ Examples:
   sluice serve /srv/files                       on 127.0.0.1:50051
   sluice get localhost:50051/disk.iso
   sluice get -r localhost:50051/images -o images
+  sluice put disk.iso localhost:50051/images/
   sluice ls -l localhost:50051
+  sluice tune /srv/files                        which settings suit this machine and these files
 
 Exit codes:
 ${EXIT_CODE_HELP}`;
@@ -54,9 +59,12 @@ function createProgram(): Command {
     .addHelpText('after', HELP_END);
   addServeCommand(program);
   addGetCommand(program);
+  addPutCommand(program);
   addLsCommand(program);
   addStatCommand(program);
+  addRmCommand(program);
   addConfigCommand(program);
+  addTuneCommand(program);
   return program;
 }
 

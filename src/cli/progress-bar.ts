@@ -59,16 +59,28 @@ export class ProgressBar implements ProgressDisplay {
 
   #line(snapshot: Snapshot): string {
     const { cyan, dim } = colorsFor(this.#stream);
-    const share = snapshot.sizeBytes === undefined ? 0 : snapshot.receivedBytes / (snapshot.sizeBytes || 1);
+    const share = snapshot.sizeBytes === undefined ? 0 : snapshot.movedBytes / (snapshot.sizeBytes || 1);
     const cells = Math.round(Math.min(1, share) * BAR_CELLS);
+    const durableCells = durableCellsOf(snapshot, cells);
     const resumed =
       snapshot.resumedBytes > 0 ? [`${formatBytes(snapshot.resumedBytes)} were already there`] : [];
     const facts = [writePercent(snapshot), writeAmount(snapshot), ...writePace(snapshot), ...resumed];
     const text = facts.filter((fact) => fact !== undefined).join(', ');
     const room = (this.#stream.columns || 80) - BAR_CELLS - text.length - 4;
     const label = shortened(printable(snapshot.label), Math.max(MIN_LABEL_CHARS, room));
-    return `${label} ${cyan('█'.repeat(cells))}${dim('░'.repeat(BAR_CELLS - cells))} ${text}`;
+    const bar = [
+      cyan('█'.repeat(durableCells)),
+      cyan('▒'.repeat(cells - durableCells)),
+      dim('░'.repeat(BAR_CELLS - cells)),
+    ].join('');
+    return `${label} ${bar} ${text}`;
   }
+}
+
+/** Of an upload, only what is durable is full; the rest of what was sent is not there for good yet. */
+function durableCellsOf({ durableBytes, sizeBytes }: Snapshot, movedCells: number): number {
+  if (durableBytes === undefined || sizeBytes === undefined) return movedCells;
+  return Math.min(movedCells, Math.round((durableBytes / (sizeBytes || 1)) * BAR_CELLS));
 }
 
 /** The end of a name tells more than its beginning. */

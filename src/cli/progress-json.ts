@@ -16,7 +16,11 @@ export class ProgressJson implements ProgressDisplay {
   }
 
   show(snapshot: Snapshot): void {
-    if (this.#throttle.passes(this.#now())) this.#write({ event: 'progress', ...snapshot });
+    if (!this.#throttle.passes(this.#now())) return;
+    const { movedBytes, durableBytes, ...rest } = snapshot;
+    const moved =
+      durableBytes === undefined ? { receivedBytes: movedBytes } : { sentBytes: movedBytes, durableBytes };
+    this.#write({ event: 'progress', ...rest, ...moved });
   }
 
   finished({ name, path, result }: FinishedFile): void {

@@ -5,16 +5,17 @@ import { printable } from './output.ts';
 import type { FinishedFile, Snapshot } from './progress.ts';
 
 /** `45 %`, or undefined while the size is unknown. Never 100 before the end. */
-export function writePercent({ phase, receivedBytes, sizeBytes }: Snapshot): string | undefined {
+export function writePercent({ phase, movedBytes, sizeBytes }: Snapshot): string | undefined {
   if (sizeBytes === undefined) return undefined;
-  const percent = sizeBytes === 0 ? 100 : Math.floor((receivedBytes / sizeBytes) * 100);
+  const percent = sizeBytes === 0 ? 100 : Math.floor((movedBytes / sizeBytes) * 100);
   return `${Math.min(percent, phase === 'finishing' ? 100 : 99)} %`;
 }
 
-/** `1.80 GiB of 4.00 GiB`. */
-export function writeAmount({ receivedBytes, sizeBytes }: Snapshot): string {
-  const received = formatBytes(receivedBytes);
-  return sizeBytes === undefined ? received : `${received} of ${formatBytes(sizeBytes)}`;
+/** `1.80 GiB of 4.00 GiB`; of an upload also what is durable: `1.80 GiB of 4.00 GiB (1.70 GiB stored)`. */
+export function writeAmount({ durableBytes, movedBytes, sizeBytes }: Snapshot): string {
+  const moved = formatBytes(movedBytes);
+  const amount = sizeBytes === undefined ? moved : `${moved} of ${formatBytes(sizeBytes)}`;
+  return durableBytes === undefined ? amount : `${amount} (${formatBytes(durableBytes)} stored)`;
 }
 
 /** What is going on, when bytes are not simply arriving; else the rate and the time left. */
@@ -27,7 +28,7 @@ export function writePace({ etaMs, phase, rateBytesPerSec }: Snapshot): string[]
 }
 
 /** Whole seconds: the last digit of an estimate is noise. */
-function writeWait(ms: number): string {
+export function writeWait(ms: number): string {
   const seconds = Math.ceil(ms / 1000);
   return seconds < 60 ? `${seconds}s` : formatDuration(seconds * 1000);
 }
@@ -38,15 +39,16 @@ export function writeFileCount(count: number): string {
 }
 
 /** `dir/image.iso → image.iso: 4.00 GiB in 12.3s, 333 MiB/s, checked; 1.20 GiB of it were already there`. */
-export function writeFinished({ name, path, result }: FinishedFile): string {
+export function writeFinished({ direction, name, path, result }: FinishedFile): string {
   const { bytes, resumedBytes, seconds, verified } = result;
   const freshBytes = bytes - resumedBytes;
   const rate = seconds > 0 && freshBytes > 0 ? `, ${formatBytes(freshBytes / seconds)}/s` : '';
   const check = verified ? 'checked' : 'not checked';
   const resumed = resumedBytes > 0 ? `; ${formatBytes(resumedBytes)} of it were already there` : '';
-  const place = path === '-' || path === name ? '' : ` → ${printable(path)}`;
+  const [from, to] = direction === 'down' ? [name, path] : [path, name];
+  const title = path === '-' || path === name ? name : `${from} → ${to}`;
   const took = formatDuration(seconds * 1000);
-  return `${printable(name)}${place}: ${formatBytes(bytes)} in ${took}${rate}, ${check}${resumed}`;
+  return `${printable(title)}: ${formatBytes(bytes)} in ${took}${rate}, ${check}${resumed}`;
 }
 
 /** `4.00 MiB on the wire: 15.0 MiB as gzip, 1.00 MiB as they are`. */

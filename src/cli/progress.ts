@@ -3,6 +3,7 @@
  * command that it is told about.
  */
 import type { DownloadResult, Progress, TransferPhase } from '../client/transfer-options.ts';
+import type { UploadPhase, UploadProgress, UploadResult } from '../client/upload-options.ts';
 import { RateMeter } from './rate-meter.ts';
 
 /** All files of the command together, at one moment. */
@@ -10,11 +11,13 @@ export interface Snapshot {
   /** The file's name when there is one file, `3 of 10 files` when there are more. */
   label: string;
   fileCount: number;
-  phase: TransferPhase;
+  phase: TransferPhase | UploadPhase;
   /** Undefined until it is known. */
   sizeBytes: number | undefined;
-  /** Resumed bytes included. */
-  receivedBytes: number;
+  /** Received, or sent; resumed bytes included. */
+  movedBytes: number;
+  /** Uploads: what of it the server has made durable. */
+  durableBytes?: number;
   resumedBytes: number;
   /** Of the last seconds, without resumed bytes; undefined until there is enough to tell. */
   rateBytesPerSec: number | undefined;
@@ -22,10 +25,12 @@ export interface Snapshot {
 }
 
 export interface FinishedFile {
+  /** On the server. */
   name: string;
-  /** Where the bytes are; `-` is standard output. */
+  /** The local file; `-` is standard input or output. */
   path: string;
-  result: DownloadResult;
+  direction: 'down' | 'up';
+  result: DownloadResult | UploadResult;
 }
 
 /** One way to show progress. `close` restores the terminal and is safe to call twice. */
@@ -44,7 +49,7 @@ export class ProgressSum {
   /** Sizes known beforehand, from a listing; undefined when each file tells its own. */
   readonly #plannedBytes: number | undefined;
   readonly #meter = new RateMeter();
-  readonly #active = new Map<object, Progress>();
+  readonly #active = new Map<object, Progress | UploadProgress>();
   #doneFiles = 0;
   #doneBytes = 0;
   #doneResumedBytes = 0;
@@ -54,13 +59,13 @@ export class ProgressSum {
     this.#plannedBytes = plannedBytes;
   }
 
-  /** `file` is any object that stands for one download. */
-  update(file: object, progress: Progress, nowMs: number): Snapshot {
+  /** `file` is any object that stands for one transfer. */
+  update(file: object, progress: Progress | UploadProgress, nowMs: number): Snapshot {
     this.#active.set(file, progress);
     return this.#snapshot(progress, nowMs);
   }
 
-  /** The download ended well; its bytes count as done. */
+  /** The transfer ended well; its bytes count as done. */
   done(file: object, bytes: number, resumedBytes: number): void {
     this.#active.delete(file);
     this.#doneFiles += 1;
@@ -68,41 +73,48 @@ export class ProgressSum {
     this.#doneResumedBytes += resumedBytes;
   }
 
-  /** The download failed; its bytes do not count. */
+  /** The transfer failed; its bytes do not count. */
   dropped(file: object): void {
     this.#active.delete(file);
   }
 
-  #snapshot(latest: Progress, nowMs: number): Snapshot {
-    let receivedBytes = this.#doneBytes;
+  #snapshot(latest: Progress | UploadProgress, nowMs: number): Snapshot {
+    let movedBytes = this.#doneBytes;
+    let durableBytes = this.#doneBytes;
     let resumedBytes = this.#doneResumedBytes;
     for (const progress of this.#active.values()) {
-      receivedBytes += progress.receivedBytes;
+      movedBytes += movedBytesOf(progress);
+      durableBytes += 'durableBytes' in progress ? progress.durableBytes : 0;
       resumedBytes += progress.resumedBytes;
     }
     const sizeBytes = this.#fileCount === 1 ? latest.sizeBytes : this.#plannedBytes;
-    this.#meter.add(receivedBytes - resumedBytes, nowMs);
+    this.#meter.add(movedBytes - resumedBytes, nowMs);
     const rateBytesPerSec = this.#meter.bytesPerSec;
     return {
       label: this.#fileCount === 1 ? latest.name : `${this.#doneFiles} of ${this.#fileCount} files`,
       fileCount: this.#fileCount,
       phase: latest.phase,
       sizeBytes,
-      receivedBytes,
+      movedBytes,
+      ...('durableBytes' in latest ? { durableBytes } : {}),
       resumedBytes,
       rateBytesPerSec,
-      etaMs: etaMs(sizeBytes, receivedBytes, rateBytesPerSec),
+      etaMs: etaMs(sizeBytes, movedBytes, rateBytesPerSec),
     };
   }
 }
 
+function movedBytesOf(progress: Progress | UploadProgress): number {
+  return 'sentBytes' in progress ? progress.sentBytes : progress.receivedBytes;
+}
+
 function etaMs(
   sizeBytes: number | undefined,
-  receivedBytes: number,
+  movedBytes: number,
   rateBytesPerSec: number | undefined,
 ): number | undefined {
   if (sizeBytes === undefined || rateBytesPerSec === undefined || rateBytesPerSec <= 0) return undefined;
-  return (Math.max(0, sizeBytes - receivedBytes) / rateBytesPerSec) * 1000;
+  return (Math.max(0, sizeBytes - movedBytes) / rateBytesPerSec) * 1000;
 }
 
 /** Lets something through at most once in `intervalMs`. */

@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { writeDuration } from '../config/notation.ts';
 import { SluiceServer } from '../server/server.ts';
+import { collectLessOften } from './heap.ts';
 import { Interrupt } from './interrupt.ts';
 import { createLog } from './log.ts';
 import { guardOutput, writeJson, writeLine } from './output.ts';
@@ -15,6 +16,7 @@ Examples:
   sluice serve                                  the working directory, for this machine only
   sluice serve /srv/files --listen :50051 --tls-cert cert.pem --tls-key key.pem
   sluice serve /srv/files --listen 10.0.0.7:50051 --insecure
+  sluice serve /srv/inbox --writable            accept uploads and deletes as well
   SLUICE_POOL_THREADS=8 sluice serve --config /etc/sluice.yaml
 
 It prints one line once it accepts calls. Ctrl-C or SIGTERM lets transfers finish
@@ -29,7 +31,7 @@ interface ServeOptions {
 export function addServeCommand(program: Command): void {
   const command = program
     .command('serve')
-    .description('Serve a directory, read-only.')
+    .description('Serve a directory; read-only unless --writable.')
     .argument('[dir]', 'the directory; the same as --root')
     .option('--json', 'print the ready line as JSON')
     .action(async (dir: string | undefined, options: ServeOptions) => serve(command, dir, options));
@@ -42,6 +44,7 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   }
   const { config } = loadFromCommand(command, dir === undefined ? {} : { root: dir });
   const logger = createLog(config.log);
+  if (config.writable) collectLessOften();
   const server = new SluiceServer(config, { logger });
   const { address } = await server.start();
   const interrupt = new Interrupt(() => {
@@ -51,8 +54,12 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   guardOutput(process.stdout);
   const root = resolve(config.root);
   const tls = config.tls.cert !== '';
-  if (options.json === true) await writeJson({ event: 'ready', address, root, tls, readOnly: true });
-  else await writeLine(`sluice is ready on ${address}, serving ${root} (read-only)`);
+  if (options.json === true)
+    await writeJson({ event: 'ready', address, root, tls, readOnly: !config.writable });
+  else
+    await writeLine(
+      `sluice is ready on ${address}, serving ${root} (${config.writable ? 'writable' : 'read-only'})`,
+    );
   if (!interrupt.signal.aborted) await once(interrupt.signal, 'abort');
   await server.stop();
   logger.info({}, 'stopped');

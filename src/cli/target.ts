@@ -14,6 +14,8 @@ export interface CliTarget {
   server: string;
   /** As it was written, without a `/` at the end; '' is the root of the store. */
   name: string;
+  /** It was written with a `/` at the end, or is the root: it can only be a directory. */
+  isDirectory: boolean;
   /** What the scheme demands; undefined leaves it to flags and defaults. */
   transport: 'tls' | 'plaintext' | undefined;
 }
@@ -37,7 +39,7 @@ export function parseCliTarget(text: string): CliTarget {
 }
 
 /** The target as it can be typed again. */
-export function writeCliTarget({ server, name, transport }: CliTarget): string {
+export function writeCliTarget({ server, name, transport }: Omit<CliTarget, 'isDirectory'>): string {
   const scheme = transport === 'tls' ? 'grpcs://' : transport === 'plaintext' ? 'grpc://' : '';
   if (name === '') return scheme + server;
   return `${scheme}${server}${server.startsWith('unix:') ? ':' : '/'}${name}`;
@@ -49,25 +51,26 @@ function splitAtSlash(rest: string, transport: CliTarget['transport']): CliTarge
   if (written === '') throw refused(`The server is missing: localhost:${DEFAULT_PORT}${rest}`);
   if (written === '.' || written === '..') throw refused('This is a local path, not a server');
   const server = written.startsWith(':') ? `localhost${written}` : written;
-  return { server, name: nameOf(slash < 0 ? '' : rest.slice(slash + 1)), transport };
+  return { server, ...nameOf(slash < 0 ? '' : rest.slice(slash + 1)), transport };
 }
 
 /** nginx's form: the path of the socket ends at the next colon. */
 function unixTarget(text: string): CliTarget {
   const [, path = '', name = ''] = /^unix:(?:\/\/)?([^:]*):?\/?(.*)$/s.exec(text) ?? [];
   if (path === '') throw refused('The path of the socket is missing');
-  return { server: `unix:${path}`, name: nameOf(name), transport: undefined };
+  return { server: `unix:${path}`, ...nameOf(name), transport: undefined };
 }
 
 /** gRPC's form with an optional name server: `dns://authority/host:port`. */
 function dnsTarget(text: string): CliTarget {
   const [, server, name = ''] = /^(dns:\/\/[^/]*\/[^/]+)\/?(.*)$/is.exec(text) ?? [];
   if (server === undefined) throw refused('Write dns:///host:port/name');
-  return { server, name: nameOf(name), transport: undefined };
+  return { server, ...nameOf(name), transport: undefined };
 }
 
-function nameOf(written: string): string {
-  return written.endsWith('/') ? written.slice(0, -1) : written;
+function nameOf(written: string): Pick<CliTarget, 'name' | 'isDirectory'> {
+  const isDirectory = written === '' || written.endsWith('/');
+  return { name: written.endsWith('/') ? written.slice(0, -1) : written, isDirectory };
 }
 
 function unknownScheme(scheme: string, text: string): string {

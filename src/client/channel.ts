@@ -6,6 +6,7 @@
 import {
   Client,
   type ClientReadableStream,
+  type ClientWritableStream,
   connectivityState,
   Metadata,
   type ServiceError,
@@ -13,11 +14,21 @@ import {
 import { TransferError } from '../base/errors.ts';
 import { transferService } from '../wire/service.ts';
 import { errorOfStatus } from '../wire/status.ts';
-import { channelOptions, credentialsFor, usesTls } from './connection-options.ts';
+import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
 import type { ResolvedOptions } from './options.ts';
 import { parseTarget } from './target.ts';
 
-type Method = 'GetFileSize' | 'StatFile' | 'StreamFile' | 'ListFiles';
+type Method =
+  | 'GetFileSize'
+  | 'StatFile'
+  | 'StreamFile'
+  | 'ListFiles'
+  | 'StartUpload'
+  | 'UploadFile'
+  | 'GetUploadStatus'
+  | 'FinishUpload'
+  | 'AbortUpload'
+  | 'DeleteFile';
 
 export class Channel {
   /** The target, for messages to people. */
@@ -29,7 +40,7 @@ export class Channel {
   #isClosed = false;
 
   /** Connects at the first call. Throws INVALID_ARGUMENT for a malformed target or unusable TLS material. */
-  constructor(targetText: string, options: ResolvedOptions) {
+  constructor(targetText: string, options: ResolvedOptions, purpose: ChannelPurpose = 'general') {
     const target = parseTarget(targetText);
     this.address = target.address;
     this.#options = options;
@@ -37,7 +48,7 @@ export class Channel {
     this.#client = new Client(
       target.address,
       credentialsFor(target, options),
-      channelOptions(target, options),
+      channelOptions(target, options, purpose),
     );
   }
 
@@ -72,12 +83,51 @@ export class Channel {
     return call;
   }
 
-  /** One request, one answer, within the connect and stall time-outs. Rejects with a TransferError. */
-  async unary<Request, Response>(method: Method, request: Request, signal?: AbortSignal): Promise<Response> {
+  /**
+   * Starts a client stream of messages that are serialised already. A message
+   * belongs to grpc-js until the callback of its `write`, which may never come
+   * after a failure. The caller cancels the call when it is done with it.
+   *
+   * @param done called once, with the answer or the failure, which `failureOf` translates
+   * @param onMetadata what the server sends before its answer
+   */
+  clientStream<Response>(
+    method: Method,
+    done: (failure: ServiceError | null, response?: Response) => void,
+    onMetadata: (metadata: Metadata) => void,
+  ): ClientWritableStream<Uint8Array> {
+    this.assertOpen();
+    const { path, responseDeserialize } = definition(method);
+    const call = this.#client.makeClientStreamRequest<Uint8Array, Response>(
+      path,
+      (message) => message as Buffer,
+      responseDeserialize as (message: Buffer) => Response,
+      done,
+    );
+    call.once('metadata', (metadata) => {
+      this.#hasConnected = true;
+      onMetadata(metadata);
+    });
+    // What goes wrong is told by `done`.
+    call.on('error', () => {});
+    return call;
+  }
+
+  /**
+   * One request, one answer, within the connect and stall time-outs and the
+   * time that the server needs for its work. Rejects with a TransferError.
+   */
+  async unary<Request, Response>(
+    method: Method,
+    request: Request,
+    signal?: AbortSignal,
+    workMs = 0,
+  ): Promise<Response> {
     this.assertOpen();
     if (signal?.aborted) throw cancelledBy(signal);
     const { path, requestSerialize, responseDeserialize } = definition(method);
-    const deadline = Date.now() + this.#options.connectTimeoutMs + this.#options.stallTimeoutMs;
+    const { connectTimeoutMs, stallTimeoutMs } = this.#options;
+    const deadline = Date.now() + connectTimeoutMs + stallTimeoutMs + workMs;
     return await new Promise((resolve, reject) => {
       const settle = (failure: ServiceError | null, response?: Response) => {
         clearTimeout(connectTimer);
@@ -102,7 +152,7 @@ export class Channel {
         if (this.isReady) return;
         timedOut = true;
         call.cancel();
-      }, this.#options.connectTimeoutMs);
+      }, connectTimeoutMs);
       const onAbort = () => call.cancel();
       signal?.addEventListener('abort', onAbort);
     });

@@ -6,6 +6,8 @@
 import type { Writable } from 'node:stream';
 import { TransferError } from '../base/errors.ts';
 import type {
+  DeleteFileRequest,
+  DeleteFileResponse,
   FileInfo,
   GetFileSizeRequest,
   GetFileSizeResponse,
@@ -20,11 +22,19 @@ import { type ClientOptions, type ResolvedOptions, resolveOptions } from './opti
 import { retryUnary } from './retry.ts';
 import { streamFile } from './stream.ts';
 import type { DownloadOptions, DownloadResult, StreamOptions } from './transfer-options.ts';
+import { upload } from './upload.ts';
+import { UploadChannels } from './upload-channels.ts';
+import type { UploadOptions, UploadResult, UploadSource } from './upload-options.ts';
 import { receivedSize } from './wire-size.ts';
 
 export interface CallOptions {
   /** Aborting rejects with CANCELLED. */
   signal?: AbortSignal;
+}
+
+export interface DeleteOptions extends CallOptions {
+  /** Delete only this version; any other is VERSION_MISMATCH. */
+  ifMatch?: string;
 }
 
 /**
@@ -34,6 +44,7 @@ export interface CallOptions {
  */
 export class SluiceClient {
   readonly #channel: Channel;
+  readonly #uploadChannels: UploadChannels;
   readonly #options: ResolvedOptions;
 
   /**
@@ -46,6 +57,7 @@ export class SluiceClient {
   constructor(target: string, options: ClientOptions = {}) {
     this.#options = resolveOptions(options);
     this.#channel = new Channel(target, this.#options);
+    this.#uploadChannels = new UploadChannels(target, this.#options);
   }
 
   /** The size of a file in bytes. */
@@ -109,11 +121,51 @@ export class SluiceClient {
   }
 
   /**
+   * Sends a file to the server, where it appears under its name whole, checked
+   * and durable, or not at all.
+   *
+   * A path is sent in parts over a few connections; interrupted, also by the
+   * death of the process, a later call with the same arguments resumes it. A
+   * stream is sent in order and cannot be resumed by another call; it is
+   * destroyed after a failure.
+   *
+   * Besides the codes above: ALREADY_EXISTS or VERSION_MISMATCH for what is
+   * under the name, LOCAL_IO for the source, FILE_CHANGED for one that does not
+   * stop changing, TAKEN_OVER when another process sends the same source there.
+   */
+  async upload(source: UploadSource, name: string, options: UploadOptions = {}): Promise<UploadResult> {
+    this.#open();
+    return await upload(this.#uploadChannels, this.#options, source, name, options);
+  }
+
+  /**
+   * Removes a file. Throws NOT_FOUND when there is none; not after an answer
+   * that was lost and asked for again.
+   */
+  async delete(name: string, options: DeleteOptions = {}): Promise<void> {
+    const { ifMatch = '', signal } = options;
+    const channel = this.#open();
+    let isRepeated = false;
+    const call = () =>
+      channel.unary<DeleteFileRequest, DeleteFileResponse>('DeleteFile', { fileName: name, ifMatch }, signal);
+    try {
+      await retryUnary(channel, this.#options.retry, signal, call, (error) => {
+        // Refused before anything was done, or perhaps done.
+        isRepeated ||= error.code !== 'RESOURCE_EXHAUSTED' && channel.hasConnected;
+      });
+    } catch (reason) {
+      if (isRepeated && reason instanceof TransferError && reason.code === 'NOT_FOUND') return;
+      throw reason;
+    }
+  }
+
+  /**
    * Closes the connection when running calls have ended. A transfer that is
    * interrupted after this does not resume. Safe to call twice.
    */
   close(): void {
     this.#channel.close();
+    this.#uploadChannels.close();
   }
 
   async #unary<Request, Response>(

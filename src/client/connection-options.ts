@@ -7,7 +7,7 @@ import { ChannelCredentials, type ChannelOptions, type VerifyOptions } from '@gr
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
 import { KIB } from '../base/units.ts';
-import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS } from './limits.ts';
+import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, UPLOAD_KEEPALIVE_TIMEOUT_MS } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Target } from './target.ts';
 
@@ -58,7 +58,21 @@ function givenServerName(options: ResolvedOptions): string | undefined {
   return typeof options.tls === 'object' ? options.tls.serverName : undefined;
 }
 
-export function channelOptions(target: Target, options: ResolvedOptions): ChannelOptions {
+/** An upload has connections of its own: what it queues would hold up every other call. */
+export type ChannelPurpose = 'general' | 'upload';
+
+/** With a buffer for retries, which are off, grpc-js would take messages before the transport does. */
+const UPLOAD_OPTIONS: ChannelOptions = {
+  'grpc.per_rpc_retry_buffer_size': 0,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.keepalive_timeout_ms': UPLOAD_KEEPALIVE_TIMEOUT_MS,
+};
+
+export function channelOptions(
+  target: Target,
+  options: ResolvedOptions,
+  purpose: ChannelPurpose,
+): ChannelOptions {
   const serverName = givenServerName(options);
   return {
     'grpc-node.flow_control_window': options.windowBytes,
@@ -70,6 +84,7 @@ export function channelOptions(target: Target, options: ResolvedOptions): Channe
     'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': options.ownConnection ? 1 : 0,
+    ...(purpose === 'upload' ? UPLOAD_OPTIONS : {}),
     // A proxy from the environment cannot reach this machine's loopback.
     ...(target.isLocal ? { 'grpc.enable_http_proxy': 0 } : {}),
     ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),

@@ -58,3 +58,64 @@ export const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 /** Times a transfer begins again because the file changed under it; a file in constant change must end in an error. */
 export const MAX_RESTARTS = 5;
+
+/** Connections of one upload, at most: each costs the server a socket and a share of its streams. */
+export const MAX_CONNECTIONS = 16;
+
+/** Connections of one upload, unless the caller says otherwise: one more for so many bytes, up to the default. */
+export const BYTES_PER_CONNECTION = 32 * MIB;
+export const DEFAULT_CONNECTIONS = 4;
+
+/** A part is at least this long: its end makes the server sync. */
+export const MIN_PART_BYTES = 32 * MIB;
+
+/** Parts for each connection, at most: enough for a slow one not to keep the others waiting at the end. */
+export const PARTS_PER_CONNECTION = 8;
+
+/** Chunks of one call that are being read, compressed or sent: its memory is so many chunks. */
+export const SEND_SLOTS = 6;
+
+/** Chunks of one upload that are compressed at once: the size of libuv's thread pool. */
+export const COMPRESS_SLOTS = 4;
+
+/** Messages given to grpc-js and not yet taken by the transport: one under way, one ready behind it. */
+export const OUTSTANDING_MESSAGES = 2;
+
+/** Uploads up to this size take one call from the start to the finish. */
+export const SMALL_UPLOAD_BYTES = 256 * KIB;
+
+/** The chunk size before the server has named its limit: every server takes as much. */
+export const SAFE_CHUNK_BYTES = 64 * KIB;
+
+/** How often an upload asks what is durable. */
+export const STATUS_INTERVAL_MS = 1_000;
+
+/** What a server makes durable and reads back in a millisecond, at the least: a disk of 20 MiB/s. */
+export const FINISH_BYTES_PER_MS = 20 * KIB;
+
+/**
+ * A ping of an upload waits behind what the kernel has taken and the link has not: megabytes, on a
+ * slow link for a minute. A peer that is dead is noticed by the stall time-out before.
+ */
+export const UPLOAD_KEEPALIVE_TIMEOUT_MS = 60_000;
+
+/** What may be under way when the transport has taken the last byte: the send buffer of the kernel, windows. */
+export const UNDER_WAY_BYTES = 8 * MIB;
+
+/** Discarding an upload that failed is a courtesy: it is not waited for any longer. */
+export const ABORT_TIMEOUT_MS = 3_000;
+
+/** What is kept of a stream is kept in blocks of this size. */
+export const REPLAY_BLOCK_BYTES = 256 * KIB;
+
+/** A stream has so long to fill a message before it goes out as it is. */
+export const SOURCE_GATHER_MS = 20;
+
+/** A stream that yields nothing for so long gets its call ended, so that nobody takes it for a stall. */
+export const SOURCE_IDLE_MS = 5_000;
+
+/** Two ticks of the slowest kernel clock that stamps changes of files, CONFIG_HZ=100. */
+export const CLOCK_TICK_MS = 20;
+
+/** Records of uploads that no run came back for, and whose upload has expired, are removed; at most so many at a time. */
+export const MAX_SWEPT_RECORDS = 64;

@@ -18,6 +18,21 @@ const REMEDY_OF_ERRNO: Readonly<Record<string, string>> = {
   ELOOP: 'it is a symbolic link; remove it',
 };
 
+const READ_REMEDY_OF_ERRNO: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EACCES: 'permission denied',
+  EPERM: 'the operation is not permitted',
+  EISDIR: 'it is a directory; name a file in it',
+};
+
+/** LOCAL_IO for a failed operation on `path`, which is only read. */
+export function readError(doing: string, path: string, cause: unknown): TransferError {
+  const errno = errnoOf(cause);
+  const reason = errno === undefined ? undefined : READ_REMEDY_OF_ERRNO[errno];
+  if (reason === undefined) return localError(doing, path, cause);
+  return new TransferError('LOCAL_IO', `${doing} ${path}: ${reason} (${errno})`, { cause });
+}
+
 /** LOCAL_IO for a failed operation on `path`; a TransferError passes through. */
 export function localError(doing: string, path: string, cause: unknown): TransferError {
   if (cause instanceof TransferError) return cause;

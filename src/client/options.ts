@@ -99,7 +99,12 @@ export function inRange(option: string, value: number, least: number, most: numb
   );
 }
 
-function oneOf<Choice extends string>(option: string, value: Choice, choices: readonly Choice[]): Choice {
+/** `value` itself when it is one of `choices`; otherwise throws INVALID_ARGUMENT. */
+export function oneOf<Choice extends string>(
+  option: string,
+  value: Choice,
+  choices: readonly Choice[],
+): Choice {
   if (choices.includes(value)) return value;
   throw new TransferError(
     'INVALID_ARGUMENT',

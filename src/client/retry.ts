@@ -23,9 +23,17 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'RESOURCE_EXHAUSTED',
   'CHECKSUM_MISMATCH',
   'PROTOCOL_ERROR',
+  // Uploads: room may be made, and what was lost is sent again.
+  'DISK_FULL',
+  'WRITE_FAILED',
+  'GAP',
+  'TAKEN_OVER',
   // What grpc-js reports for most resets of a stream.
   'INTERNAL',
 ]);
+
+/** A full disk gets room when somebody makes some, not at once; the waits for it are so many times longer. */
+const DISK_FULL_FACTOR = 10;
 
 export class RetryBudget {
   readonly #options: Required<RetryOptions>;
@@ -55,7 +63,8 @@ export class RetryBudget {
     const pushbackMs = pushbackMsOf(error);
     if (pushbackMs !== undefined && pushbackMs < 0) return undefined;
     const { initialBackoffMs, maxBackoffMs } = this.#options;
-    const boundMs = Math.min(maxBackoffMs, initialBackoffMs * 2 ** Math.max(0, this.#failures - 1));
+    const firstMs = initialBackoffMs * (error.code === 'DISK_FULL' ? DISK_FULL_FACTOR : 1);
+    const boundMs = Math.min(maxBackoffMs, firstMs * 2 ** Math.max(0, this.#failures - 1));
     // Full jitter: clients that failed together do not come back together.
     return Math.max(Math.random() * boundMs, Math.min(pushbackMs ?? 0, maxBackoffMs));
   }
@@ -77,12 +86,13 @@ function pushbackMsOf(error: TransferError): number | undefined {
   return Number.isFinite(pushbackMs) ? pushbackMs : undefined;
 }
 
-/** Repeats `call` within a budget of its own; rejects with the last failure. */
+/** Repeats `call` within a budget of its own; rejects with the last failure. `onWait` is told before each wait. */
 export async function retryUnary<Response>(
-  channel: Channel,
+  channel: Pick<Channel, 'hasConnected'>,
   options: Required<RetryOptions>,
   signal: AbortSignal | undefined,
   call: () => Promise<Response>,
+  onWait?: (error: TransferError, waitMs: number) => void,
 ): Promise<Response> {
   const budget = new RetryBudget(options);
   for (;;) {
@@ -92,6 +102,7 @@ export async function retryUnary<Response>(
       const error = TransferError.from(reason);
       const waitMs = signal?.aborted ? undefined : budget.spend(error, channel.hasConnected);
       if (waitMs === undefined) throw error;
+      onWait?.(error, waitMs);
       await delay(waitMs, signal);
     }
   }

@@ -79,6 +79,8 @@ export class Engine {
   #reclaimedAtMs = 0;
   #moving = 0;
   #countedAtMs = Number.NEGATIVE_INFINITY;
+  #isDispatching = false;
+  #grantsSoon = false;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -168,6 +170,7 @@ export class Engine {
     this.#transfers.delete(transfer);
     this.#scheduler.remove(transfer);
     this.#stopWatchIfIdle();
+    this.#grantSoon();
   }
 
   forgetIntake(intake: Intake): void {
@@ -180,18 +183,19 @@ export class Engine {
 
   /** A slab to receive into; undefined when there is none now: the intake is told when there is. */
   leaseForIntake(intake: Intake): Lease | undefined {
-    const lease = this.policy.mayReceive(this.#transfers.size === 0) ? this.slabs.lease() : undefined;
+    const lease = this.#maySlabReceive ? this.slabs.lease() : undefined;
     if (lease !== undefined) {
       this.policy.tookToReceive();
     } else if (!this.#wantRoom.includes(intake)) {
       this.#wantRoom.push(intake);
-      this.reclaim(performance.now());
+      this.#retryLater();
     }
     return lease;
   }
 
   returnedFromIntake(): void {
     this.policy.returnedFromReceiving(performance.now());
+    this.#grantSoon();
   }
 
   jobEnded(): void {
@@ -207,12 +211,20 @@ export class Engine {
   }
 
   dispatch(): void {
-    this.#grantRoom();
-    if (this.#scheduler.dispatch() || this.#retry !== null) return;
-    this.#retry = setTimeout(() => {
-      this.#retry = null;
-      this.dispatch();
-    }, RETRY_MS);
+    // Slabs that came back go to uploads first; jobs are posted behind that.
+    if (this.#wantRoom.length > 0 && this.#maySlabReceive) this.#grantSoon();
+    else this.#dispatchJobs();
+  }
+
+  #dispatchJobs(): void {
+    // From within the start of a job: the round that runs sees what was added.
+    if (this.#isDispatching) return;
+    this.#isDispatching = true;
+    try {
+      if (!this.#scheduler.dispatch()) this.#retryLater();
+    } finally {
+      this.#isDispatching = false;
+    }
   }
 
   /** Takes slabs back from streams whose peer hesitates. */
@@ -225,9 +237,37 @@ export class Engine {
     for (const intake of this.#intakes) intake.evictSlow(nowMs, HESITATION_MS);
   }
 
-  /** Slabs that came back go to uploads first: they may have at most half while somebody downloads. */
+  /** Whoever waits for a slab is looked after again, and those who only hold one lose it. */
+  #retryLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = null;
+      if (this.#wantRoom.length > 0) {
+        this.reclaim(performance.now());
+        this.#retryLater();
+      }
+      this.dispatch();
+    }, RETRY_MS);
+  }
+
+  get #maySlabReceive(): boolean {
+    return this.slabs.freeCount > 0 && this.policy.mayReceive(this.#transfers.size === 0);
+  }
+
+  /** Later, because a stream that is told of room takes it at once, and may be in the middle of a chunk now. */
+  #grantSoon(): void {
+    if (this.#grantsSoon || this.#wantRoom.length === 0) return;
+    this.#grantsSoon = true;
+    queueMicrotask(() => {
+      this.#grantsSoon = false;
+      this.#grantRoom();
+      this.#dispatchJobs();
+    });
+  }
+
+  /** Uploads may have at most half of the slabs while somebody downloads. */
   #grantRoom(): void {
-    while (this.#wantRoom.length > 0 && this.policy.mayReceive(this.#transfers.size === 0)) {
+    // Who is told and still gets none, or wants none, waits behind the others for the next time.
+    for (let waiting = this.#wantRoom.length; waiting > 0 && this.#maySlabReceive; waiting--) {
       this.#wantRoom.shift()?.slabIsFree();
     }
   }

@@ -6,22 +6,7 @@
 import { Piscina } from 'piscina';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-
-/** `workerData` of the thread. */
-export interface HashSetup {
-  niceness: number;
-  /** One 32-bit word: not 0 ends the job that runs. */
-  stop: SharedArrayBuffer;
-}
-
-export interface HashJob {
-  /** Descriptor of a regular file, kept open by the poster until the job has ended. */
-  fd: number;
-  /** Bytes to hash, from the start of the file. */
-  size: number;
-}
-
-export type HashResult = { kind: 'hashed'; sha256: Uint8Array } | { kind: 'failed'; errno: string };
+import type { HashJob, HashResult, HashSetup } from './job.ts';
 
 const WORKER_FILE = new URL('../../workers/hash-file.js', import.meta.url).href;
 const IDLE_TIMEOUT_MS = 10_000;

@@ -14,6 +14,7 @@
  */
 import assert from 'node:assert/strict';
 import { TransferError } from '../base/errors.ts';
+import { MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
 import type { Engine } from './engine.ts';
 import type { DrainChunk, Drained, DrainFault, WrittenBytes } from './job.ts';
 import type { Schedulable } from './scheduler.ts';
@@ -21,13 +22,13 @@ import type { Lease } from './slab-pool.ts';
 import { WorkerDied } from './worker-pool.ts';
 
 export interface IntakeListener {
-  /** There may be room again, after `room` gave none. */
+  /** There may be room again, after `room` gave none. Never called from within a method of the intake. */
   hasRoom(): void;
-  /** The chunk that is being received goes on in `memory`; its old room is gone. */
+  /** The chunk that is being received goes on in `memory`, a copy of its room; its old room is gone. */
   moveChunk(memory: Uint8Array): void;
-  /** Bytes are in the file, as they were sent. Not in order. */
+  /** Bytes are in the file, as they were sent. Not in order; after `failed`, what was being written still comes. */
   written(ranges: readonly WrittenBytes[]): void;
-  /** Once: nothing more will be written. */
+  /** Once, before `fail` returns: nothing more is taken. The last room belongs to others from now on: write no byte to it. */
   failed(error: TransferError): void;
 }
 
@@ -66,6 +67,9 @@ const SLOW_MS = 250;
 
 const MAX_WORKER_DEATHS = 5;
 
+/** Compressed chunks of one job are at most this many slabs before compression, and one chunk: about 4 ms of gunzip. */
+const MAX_INFLATED_SLABS = 4;
+
 /** What posting and checking one chunk costs beside its bytes, in the scheduler's bytes. */
 const CHUNK_COST_BYTES = 4096;
 
@@ -100,6 +104,7 @@ export class Intake implements Schedulable {
   room(bytes: number): Uint8Array | null {
     assert(this.#room === null, 'one chunk arrives at a time');
     if (this.#error !== null) return null;
+    this.#wantsRoom = false;
     if (this.#parked !== null || !this.#prepare(bytes)) {
       this.#wantsRoom = true;
       return null;
@@ -128,6 +133,8 @@ export class Intake implements Schedulable {
       this.#unpark();
     } else {
       addTo(room.box, chunk);
+      // Most chunks of a stream have one size.
+      if (!this.#fits(room.box, chunk.wireBytes)) this.#submit();
     }
   }
 
@@ -176,6 +183,7 @@ export class Intake implements Schedulable {
     }
     if (nowMs - room.sinceMs <= limitMs) return;
     const memory = Buffer.allocUnsafeSlow(room.memory.length);
+    memory.set(room.memory); // copy: all of it, because only the receiver knows how far it has come
     this.#room = { box: null, memory, sinceMs: room.sinceMs };
     this.#isDirect = false;
     this.#listener.moveChunk(memory);
@@ -207,12 +215,22 @@ export class Intake implements Schedulable {
 
   /** Sees to a slab, or leave to use the heap, for a chunk of `bytes`; false when there is neither now. */
   #prepare(bytes: number): boolean {
-    if (this.#box !== null && this.#box.usedBytes + bytes <= this.#engine.options.slabBytes) return true;
+    if (this.#box !== null && this.#fits(this.#box, bytes)) return true;
     this.#submit();
     if (this.#queue.length + this.#running.size >= this.#engine.options.jobsInFlight) return false;
     if (!this.#isDirect) return true;
     this.#box = this.#take();
     return this.#box !== null;
+  }
+
+  /** Tiny chunks and those that inflate are bounded by what they cost beside their bytes. */
+  #fits(box: Box, bytes: number): boolean {
+    const { slabBytes } = this.#engine.options;
+    return (
+      box.usedBytes + bytes <= slabBytes &&
+      box.chunks.length < MAX_MESSAGES_PER_SLAB &&
+      box.rawBytes < MAX_INFLATED_SLABS * slabBytes
+    );
   }
 
   #take(): Box | null {
@@ -264,8 +282,12 @@ export class Intake implements Schedulable {
     this.#running.add(box);
     void untouched.then(() => {
       this.#running.delete(box);
-      if (this.#error !== null) this.#release(box);
-      else this.#queue.unshift(box);
+      if (this.#error !== null) {
+        this.#release(box);
+      } else {
+        this.#engine.slabs.renewJob(box.lease.slab);
+        this.#queue.unshift(box);
+      }
       if (box.workerDeaths >= MAX_WORKER_DEATHS) {
         this.fail(new TransferError('INTERNAL', 'worker threads keep dying', { cause: reason }));
       }

@@ -122,6 +122,22 @@ export type DrainFault =
 export type PoolTask = FillJob | DrainJob | 'ping';
 export type PoolAnswer = FillResult | Drained | 'pong';
 
+/** `workerData` of the hash pool's thread. */
+export interface HashSetup {
+  niceness: number;
+  /** One 32-bit word: not 0 ends the job that runs. */
+  stop: SharedArrayBuffer;
+}
+
+export interface HashJob {
+  /** Descriptor of a regular file, kept open by the poster until the job has ended. */
+  fd: number;
+  /** Bytes to hash, from the start of the file. */
+  size: number;
+}
+
+export type HashResult = { kind: 'hashed'; sha256: Uint8Array } | { kind: 'failed'; errno: string };
+
 export const CONTROL_WORDS_PER_SLAB = 2;
 
 /** Index of the word that names the thread working in `slab`. */

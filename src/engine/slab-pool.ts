@@ -60,10 +60,15 @@ export class SlabPool {
   lease(): Lease | undefined {
     const slab = this.#free.pop();
     if (slab === undefined) return undefined;
-    Atomics.store(this.#words, threadWord(slab), 0);
-    Atomics.store(this.#words, cancelWord(slab), 0);
+    this.renewJob(slab);
     this.#tally.leased += 1;
     return new Lease(this, slab);
+  }
+
+  /** Forgets what was said to and by the last job in the slab; nobody works in it. */
+  renewJob(slab: number): void {
+    Atomics.store(this.#words, threadWord(slab), 0);
+    Atomics.store(this.#words, cancelWord(slab), 0);
   }
 
   /** The id of the thread that is working in the slab, 0 for none. */

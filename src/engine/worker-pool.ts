@@ -5,6 +5,7 @@
  * the thread that worked in the slab has exited; until then the slab may still
  * be written to (a thread blocked in a read finishes it after its task failed).
  */
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { TransferError } from '../base/errors.ts';
@@ -25,6 +26,9 @@ const REPLACE_DELAY_MS = 100;
 
 /** What jobs get to end at `stop`, and then threads, before it gives up on them. */
 const STOP_TIMEOUT_MS = 5_000;
+
+/** How often `killThread` looks whether a thread is dead. */
+const CRASH_LOOK_MS = 1;
 
 /** The thread died under the job; the job can be posted again in another slab. */
 export class WorkerDied extends Error {
@@ -58,6 +62,8 @@ export class WorkerPool {
   readonly #known = new WeakSet<Worker>();
   /** Jobs posted and not answered. */
   readonly #unanswered = new Set<Promise<PoolAnswer>>();
+  /** Threads that have exited. */
+  #deaths = 0;
   #isStopping = false;
 
   constructor(options: WorkerPoolOptions) {
@@ -135,15 +141,25 @@ export class WorkerPool {
 
   /** Kills one thread as a crash would, at work if one is; for tests of what happens then. */
   async killThread(): Promise<void> {
+    const deaths = this.#deaths;
+    while (this.#deaths === deaths) {
+      const slab = this.#slabAtWork();
+      if (slab === undefined) {
+        await this.#piscina.threads[0]?.terminate();
+        return;
+      }
+      this.#slabs.crashJob(slab);
+      // A job at its last chunk may end without looking; then it is the turn of the next one.
+      await delay(CRASH_LOOK_MS);
+    }
+  }
+
+  #slabAtWork(): number | undefined {
     for (let slab = 0; slab < this.#slabs.count; slab++) {
       // A dead thread's id stays in its slab, but not among the exits to come.
-      const exited = this.#exits.get(this.#slabs.threadIn(slab));
-      if (exited === undefined) continue;
-      this.#slabs.crashJob(slab);
-      await exited;
-      return;
+      if (this.#exits.has(this.#slabs.threadIn(slab))) return slab;
     }
-    await this.#piscina.threads[0]?.terminate();
+    return undefined;
   }
 
   async #untouched(slab: number): Promise<void> {
@@ -171,6 +187,7 @@ export class WorkerPool {
       const exited = new Promise<void>((resolve) => {
         worker.once('exit', () => {
           this.#exits.delete(id);
+          this.#deaths += 1;
           resolve();
         });
       });

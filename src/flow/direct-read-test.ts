@@ -66,7 +66,8 @@ function send(client: Client, messages: readonly Buffer[]): Promise<Buffer> {
       passThrough,
       new Metadata(),
       { deadline: Date.now() + TEST_TIMEOUT_MS },
-      (error, response) => (error || response === undefined ? reject(error) : resolve(response)),
+      (error, response) =>
+        response === undefined ? reject(error ?? new Error('no response')) : resolve(response),
     );
     for (const message of messages) call.write(message);
     call.end();

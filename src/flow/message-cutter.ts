@@ -15,13 +15,20 @@ import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 export interface MessageSink {
   /** Memory of exactly `bytes` for the chunk that begins; null when there is none now: the cutter then stops before it. */
   room(bytes: number): Uint8Array | null;
-  /** A whole message: its fields without the chunk, and how many bytes of chunk went to its room. False stops the cutter behind it. */
+  /**
+   * A whole message: its fields without the chunk, valid until the next call of `feed`, and how many
+   * bytes of chunk went to its room. False stops the cutter behind it.
+   */
   message(fields: Uint8Array, chunkBytes: number): boolean;
 }
 
 const FRAME_HEADER_BYTES = 5;
 const CHUNK_FIELD = 1;
 const MAX_VARINT_BYTES = 10;
+
+/** Of a tag or a length. The ordinary decoder reads longer ones differently, and the two must see the same fields. */
+const MAX_SHORT_VARINT_BYTES = 5;
+const MAX_TAG = 2 ** 32 - 1;
 const EMPTY = new Uint8Array(0);
 
 /**
@@ -65,11 +72,9 @@ export class MessageCutter {
     return this.#state !== 'frame' || this.#frameHeaderBytes > 0;
   }
 
-  /** Continues the chunk that is being received in `memory`, which has its size; what was received is copied over. */
+  /** The rest of the chunk that is being received, if one is, goes to `memory`: a copy of its room as it is now. */
   moveChunk(memory: Uint8Array): void {
-    if (this.#state !== 'chunk') return;
-    memory.set(this.#chunk.subarray(0, this.#chunk.length - this.#left)); // copy: the old room is taken back
-    this.#chunk = memory;
+    if (this.#state === 'chunk') this.#chunk = memory;
   }
 
   /**
@@ -146,7 +151,8 @@ export class MessageCutter {
     this.#varint += (byte & 0x7f) * 2 ** (7 * this.#varintBytes);
     this.#varintBytes += 1;
     if (byte >= 0x80) {
-      if (this.#varintBytes === MAX_VARINT_BYTES) throw malformed();
+      const most = this.#state === 'varint' ? MAX_VARINT_BYTES : MAX_SHORT_VARINT_BYTES;
+      if (this.#varintBytes === most) throw malformed();
     } else if (this.#state === 'tag') {
       this.#endTag(this.#varint);
     } else if (this.#state === 'size') {
@@ -158,7 +164,11 @@ export class MessageCutter {
 
   #endTag(tag: number): void {
     const wireType = tag % 8;
-    this.#isChunkField = wireType === 2 && (tag - wireType) / 8 === CHUNK_FIELD;
+    const field = (tag - wireType) / 8;
+    if (field === 0 || tag > MAX_TAG) throw malformed();
+    this.#isChunkField = field === CHUNK_FIELD;
+    // The ordinary decoder does not look at the wire type and would find a chunk here.
+    if (this.#isChunkField && wireType !== 2) throw malformed();
     if (wireType === 0) this.#state = 'varint';
     else if (wireType === 1) this.#beginBytes(8);
     else if (wireType === 2) this.#state = 'size';

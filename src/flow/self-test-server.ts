@@ -8,7 +8,7 @@ export interface SelfTestMethod {
   path: string;
   type: 'serverStream' | 'clientStream';
   handle: UntypedHandleCall;
-  serialize(value: unknown): Buffer;
+  serialize: (value: unknown) => Buffer;
 }
 
 /** Runs `test` with a client of a server that has one method; false when anything goes wrong. */

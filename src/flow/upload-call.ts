@@ -133,15 +133,25 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     if (!this.isClosed) this.#call.sendMetadata(metadata);
   }
 
+  /** Takes nothing more: no room is written to any more, and what still arrives is dropped. The call awaits its end. */
+  discard(): void {
+    this.#isOver = true;
+    this.#held = NOTHING;
+    this.#heldMessages.length = 0;
+    this.#stopWatch();
+    this.#stream.resume();
+    if (!this.#options.direct) this.#call.resume();
+  }
+
   /** Ends the call with OK. */
   respond(response: Response): void {
-    this.#end();
+    this.discard();
     this.#respond(null, response);
   }
 
   /** Ends the call with an error status; what still comes is discarded. */
   fail(status: StatusObject): void {
-    this.#end();
+    this.discard();
     if (!this.isClosed) this.#respond(status);
   }
 
@@ -195,6 +205,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
 
   #readMessages(): void {
     this.#call.on('data', (message: Request) => {
+      if (this.#isOver) return;
       this.#heldMessages.push(message);
       this.#take(NOTHING);
     });
@@ -232,7 +243,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
       if (this.#cutter === null) this.#takeMessages();
       else this.#cut(this.#cutter, data);
     } catch (error) {
-      this.#end();
+      this.discard();
       this.#receiver?.failed(TransferError.from(error));
       return;
     }
@@ -245,11 +256,11 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
 
   #halfClosed(): void {
     if (this.#cutter?.isMidMessage) {
-      this.#end();
+      this.discard();
       this.#receiver?.failed(malformed());
       return;
     }
-    this.#end();
+    this.discard();
     this.#receiver?.ended();
   }
 
@@ -277,19 +288,10 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
 
   #stalled(): void {
     if (this.#isOver) return;
-    this.#end();
+    this.discard();
     this.#receiver?.failed(
       new TransferError('STALLED', `the sender sent no byte for ${this.#options.stallTimeoutMs} ms; resume`),
     );
-  }
-
-  /** Takes nothing more; what still arrives is discarded. */
-  #end(): void {
-    this.#isOver = true;
-    this.#held = NOTHING;
-    this.#heldMessages.length = 0;
-    this.#stopWatch();
-    this.#stream.resume();
   }
 }
 

@@ -16,6 +16,7 @@ import { type Logger, silentLogger } from '../base/logger.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import { Engine, type EngineStats } from '../engine/engine.ts';
+import { HashPool } from '../engine/hash-pool.ts';
 import { directReadsWork } from '../flow/direct-read-test.ts';
 import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
 import { Admission } from '../service/admission.ts';
@@ -24,6 +25,8 @@ import { CallsUnderWay } from '../service/calls-under-way.ts';
 import { LiveUploads } from '../service/live-uploads.ts';
 import { openLocalStore } from '../storage/local-store.ts';
 import type { Store } from '../storage/store.ts';
+import type { UploadStore } from '../storage/upload-store.ts';
+import type { UploadOptions } from '../storage/uploads/options.ts';
 import { reflectedDefinition, SERVICE_NAME } from '../wire/service.ts';
 import { serverCredentials } from './credentials.ts';
 import { Listener } from './listener.ts';
@@ -43,7 +46,9 @@ export interface SluiceServerOptions {
 interface Running {
   address: string;
   store: Store;
+  uploads: UploadStore | null;
   engine: Engine;
+  hashes: HashPool;
   grpc: Server;
   health: HealthImplementation;
   listener: Listener;
@@ -84,7 +89,10 @@ export class SluiceServer {
     const credentials = await serverCredentials(config.tls);
     const store = await openLocalStore(config.root);
     const engine = new Engine(engineOptions(config, this.#logger));
+    const hashes = new HashPool(config.pool.niceness, this.#logger);
+    let uploads: UploadStore | null = null;
     try {
+      if (config.writable) uploads = await store.openUploads(this.#uploadOptions(hashes));
       const [zeroCopy, directReads] = await Promise.all([
         this.#zeroCopy && zeroCopyWorks(),
         this.#zeroCopy && directReadsWork(),
@@ -103,7 +111,7 @@ export class SluiceServer {
       const calls = new CallsUnderWay();
       bindTransferService(grpc, {
         store,
-        uploads: new LiveUploads(store.uploads),
+        uploads: new LiveUploads(uploads),
         engine,
         admission: new Admission('transfers', config.limits.streams),
         uploadAdmission: new Admission('uploads', config.limits.uploadStreams),
@@ -124,9 +132,10 @@ export class SluiceServer {
       const listener = new Listener(config.limits.connections, (socket) => injector.injectConnection(socket));
       const address = await listener.listen(listenAddress);
       const goAway = () => injector.destroy();
-      return { address, store, engine, grpc, health, listener, calls, goAway };
+      return { address, store, uploads, engine, hashes, grpc, health, listener, calls, goAway };
     } catch (error) {
-      await engine.stop();
+      await Promise.all([engine.stop(), hashes.stop()]);
+      await uploads?.close();
       await store.close();
       throw error;
     }
@@ -150,21 +159,38 @@ export class SluiceServer {
     await this.#running?.engine.workers.killThread();
   }
 
+  #uploadOptions(hashes: HashPool): UploadOptions {
+    const { uploads } = this.#config;
+    return {
+      sync: uploads.sync,
+      syncBytes: uploads.syncBytes,
+      syncIntervalMs: uploads.syncInterval,
+      expiryMs: uploads.expiry,
+      maxSizeBytes: uploads.maxSize,
+      maxTotalBytes: uploads.maxTotalSize,
+      minFreeBytes: uploads.minFree,
+      maxOpen: uploads.maxOpen,
+      logger: this.#logger,
+      hash: (fd, size) => hashes.sha256(fd, size),
+    };
+  }
+
   async #stop(graceMs: number): Promise<void> {
     // A start under way is waited for; one that failed left nothing.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { store, engine, grpc, health, listener, calls, goAway } = running;
+    const { store, uploads, engine, hashes, grpc, health, listener, calls, goAway } = running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     listener.close();
     goAway();
     await Promise.race([calls.none(), delay(graceMs, undefined, { ref: false })]);
     // What is still running ends with UNAVAILABLE and may say so before its connection goes.
-    await engine.stop();
+    await Promise.all([engine.stop(), hashes.stop()]);
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();
+    await uploads?.close();
     await store.close();
     this.#running = null;
   }

@@ -1,6 +1,6 @@
+import { contentTypeOf } from '../base/content-type.ts';
 import type { FileIdentity } from '../storage/store.ts';
 import type { FileInfo } from '../wire/messages.ts';
-import { contentTypeOf } from './content-type.ts';
 
 /** A file's identity as the wire has it. */
 export function fileInfoOf(identity: FileIdentity): FileInfo {

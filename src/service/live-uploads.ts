@@ -48,6 +48,6 @@ export class LiveUploads {
   }
 
   left({ upload, claims }: LiveUpload): void {
-    if (claims.count === 0) this.#live.delete(upload.id);
+    if (claims.count === 0 && this.#live.get(upload.id)?.claims === claims) this.#live.delete(upload.id);
   }
 }

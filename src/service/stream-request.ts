@@ -1,11 +1,11 @@
 /** What a StreamFileRequest asks for, checked and completed. */
 import type { CodecName } from '../base/coding.ts';
+import { contentTypeOf, mayCompress } from '../base/content-type.ts';
 import { TransferError } from '../base/errors.ts';
 import type { CompressionMode } from '../engine/compression-policy.ts';
 import type { FileIdentity } from '../storage/store.ts';
 import { codecFromContract } from '../wire/codec.ts';
 import type { StreamFileRequest } from '../wire/messages.ts';
-import { contentTypeOf, mayCompress } from './content-type.ts';
 import type { ServiceContext } from './context.ts';
 
 /** The size of a chunk for this request, in bytes before compression. */

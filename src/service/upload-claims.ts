@@ -41,10 +41,15 @@ export class UploadClaims {
    */
   metBy(writer: RangeWriter, start: number, end: number): RangeWriter[] {
     const at = this.#writers.indexOf(writer);
-    const met = this.#writers.filter((other, i) => i !== at && start < other.next && end > other.start);
+    const met = this.#writers.filter((other, i) => i !== at && meets(other, start, end));
     if (met.some((other) => this.#writers.indexOf(other) > at)) throw takenOver();
     return met;
   }
+}
+
+/** A writer that has handed in nothing is met by nobody. */
+function meets({ start: from, next }: RangeWriter, start: number, end: number): boolean {
+  return from < next && start < next && end > from;
 }
 
 export function takenOver(): TransferError {

@@ -32,7 +32,8 @@ export function expectedOf(expected: Expected | null): ExpectedContent {
   return {
     ...(size === undefined ? {} : { size: safeInteger(size, 'size') }),
     ...(crc32 === undefined ? {} : { crc32 }),
-    ...(sha256.length === 0 ? {} : { sha256 }),
+    // copy: the decoder's bytes lie in the memory that the next message is read into
+    ...(sha256.length === 0 ? {} : { sha256: Uint8Array.from(sha256) }),
   };
 }
 

@@ -45,7 +45,9 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   readonly #context: ServiceContext;
   readonly #call: Call;
   readonly #facts: RequestFacts;
-  #isOpening = false;
+  /** Begun with the first message; never rejects. */
+  #opening: Promise<void> | null = null;
+  #isOver = false;
   #live: LiveUpload | null = null;
   #writer: UploadWriter | null = null;
   #intake: Intake | null = null;
@@ -95,11 +97,10 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
       this.#take(message, chunkBytes);
       return;
     }
-    if (this.#isOpening)
+    if (this.#opening !== null)
       throw new TransferError('INTERNAL', 'a message came while the upload was being opened');
-    this.#isOpening = true;
     this.#call.pause();
-    this.#open(message)
+    this.#opening = this.#open(message)
       .then(() => this.#takeFirst(message, chunkBytes))
       .catch((error: unknown) => this.failed(TransferError.from(error)));
   }
@@ -109,9 +110,11 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     else this.#resolveEnd();
   }
 
-  /** Also from the intake. */
+  /** Also from the intake, whose slabs others have from then on: so the call must write to none of them any more. */
   failed(error: TransferError): void {
+    this.#isOver = true;
     this.#rejectEnd(error);
+    this.#call.discard();
     this.#intake?.fail(error);
   }
 
@@ -136,8 +139,10 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
 
   async #open(first: UploadFileRequest): Promise<void> {
     const { uploads } = this.#context;
-    const upload = await (first.start === null ? uploads.find(first.uploadId) : this.#startOwn(first));
-    const live = uploads.joined(upload);
+    const found = await (first.start === null ? uploads.find(first.uploadId) : this.#startOwn(first));
+    if (this.#isOver) return;
+    const live = uploads.joined(found);
+    const { upload } = live;
     this.#live = live;
     live.claims.join(this);
     this.#facts.file = upload.name;
@@ -160,6 +165,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
 
   /** The first chunk came before there was an intake to receive it. */
   #takeFirst(message: UploadFileRequest, chunkBytes: number): void {
+    if (this.#isOver) return;
     if (chunkBytes > 0) this.#intake?.room(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
     this.#firstChunk = null;
     this.#take(message, chunkBytes);
@@ -213,6 +219,12 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     const { upload, claims } = this.#live as LiveUpload;
     const intake = this.#intake as Intake;
     const end = chunk.offset + chunk.rawBytes;
+    if (chunk.offset < this.start && upload.missing(chunk.offset, Math.min(this.start, end)).length > 0) {
+      throw new TransferError(
+        'INVALID_ARGUMENT',
+        `the chunk at offset ${chunk.offset} lies before the first of its call at ${this.start}; chunks go in order`,
+      );
+    }
     // What this stream has handed in already is not taken twice, written or not.
     const ranges = upload.missing(Math.max(chunk.offset, Math.min(this.next, end)), end);
     const met = ranges.flatMap((range) => claims.metBy(this, range.start, range.end));
@@ -246,12 +258,17 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
       await upload.sync();
       return { uploadId: upload.id, committedSize: upload.state().committedSize, file: null };
     }
-    const file = await upload.finish(this.#finish.expected);
+    // Finishing an upload ends all its writers; this one has written everything.
+    await this.#writer?.close();
+    // A sender that says nowhere how long the file is says so by where it ends.
+    const size = upload.expectedSize ?? this.next;
+    const file = await upload.finish({ size, ...this.#finish.expected });
     return { uploadId: upload.id, committedSize: file.size, file: fileInfoOf(file) };
   }
 
   /** The descriptor is closed behind the last job; what was written is made durable for whoever resumes. */
   async #leave(): Promise<void> {
+    await this.#opening;
     const live = this.#live;
     if (live === null) return;
     await this.#intake?.close();

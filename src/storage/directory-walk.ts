@@ -13,19 +13,22 @@ import { quoteName } from './quoted-name.ts';
 /**
  * Opens the directory that holds the last of `components` (from `parseName`),
  * runs `use` with it and that last component, and closes it. Without components
- * that is the root and its entry '.', the root itself.
+ * that is the root and its entry '.', the root itself. `beforeEnter` runs before
+ * each directory on the way is opened, with the one that holds it.
  *
- * @throws TransferError when a directory on the way cannot be entered, and what `use` throws.
+ * @throws TransferError when a directory on the way cannot be entered, and what `use` and `beforeEnter` throw.
  */
 export async function inParentOf<T>(
   root: Directory,
   components: readonly string[],
   use: (parent: Directory, entry: string) => Promise<T>,
+  beforeEnter?: (parent: Directory, component: string) => Promise<void>,
 ): Promise<T> {
   let directory = root;
   try {
     for (const [index, component] of components.slice(0, -1).entries()) {
       const left = directory;
+      await beforeEnter?.(left, component);
       directory = await enter(left, component, components.slice(0, index + 1).join('/'));
       if (left !== root) await left.close();
     }

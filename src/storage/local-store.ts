@@ -1,6 +1,6 @@
 /**
  * The store that is a directory of this machine: the embedded default. It only
- * reads. Every name is checked by `name.ts` and then walked from the root, which
+ * reads; `openUploads` writes. Every name is checked by `name.ts` and then walked from the root, which
  * one descriptor holds for the life of the store; nothing outside it is reached,
  * also when directories are moved or become links meanwhile.
  */
@@ -18,24 +18,24 @@ import { SharedResource } from './shared-resource.ts';
 import type { FileIdentity, ListOptions, OpenFile, Store, StoreEntry } from './store.ts';
 import { withSuggestion } from './suggestion.ts';
 import type { UploadStore } from './upload-store.ts';
+import { openLocalUploads } from './uploads/local-uploads.ts';
+import type { UploadOptions } from './uploads/options.ts';
 
 /**
  * The store of the files below `rootPath`.
  *
  * @throws TransferError INVALID_CONFIG when the directory cannot be served.
  */
-export async function openLocalStore(rootPath: string): Promise<Store> {
+export async function openLocalStore(rootPath: string): Promise<LocalStore> {
   return new LocalStore(await openRoot(rootPath));
 }
 
 export class LocalStore implements Store {
-  readonly uploads: UploadStore | null;
   readonly #root: Root;
   readonly #rootUse: SharedResource;
 
   /** Takes over `root` and closes it. */
-  constructor(root: Root, uploads: UploadStore | null = null) {
-    this.uploads = uploads;
+  constructor(root: Root) {
     this.#root = root;
     this.#rootUse = new SharedResource('the store', () => root.directory.close());
   }
@@ -64,6 +64,15 @@ export class LocalStore implements Store {
     } finally {
       await listing.directory.close();
     }
+  }
+
+  /**
+   * Uploads into this directory and deletes from it; close them before the store.
+   *
+   * @throws TransferError INVALID_CONFIG when the directory of unfinished uploads cannot be used.
+   */
+  openUploads(options: UploadOptions): Promise<UploadStore> {
+    return this.#rootUse.use(() => openLocalUploads(this.#root, this.#rootUse, options));
   }
 
   /** Refuses further calls; resolves when those under way have ended. Open files stay readable, but not verifiable. */

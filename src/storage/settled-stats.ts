@@ -16,9 +16,12 @@ const TICK_MS = 20;
 const MAX_LOOKS = 4;
 
 /** The stats of `fd`, a clock tick or more after the last write they tell of. */
-export async function settledStats(fd: number): Promise<BigIntStats> {
+export async function settledStats(
+  fd: number,
+  stat: (fd: number) => Promise<BigIntStats> = statDescriptor,
+): Promise<BigIntStats> {
   for (let look = 1; ; look++) {
-    const stats = await statDescriptor(fd);
+    const stats = await stat(fd);
     const ageMs = Date.now() - Number(stats.ctimeMs);
     // A stamp from the future is another machine's clock; waiting does not help there.
     if (ageMs >= TICK_MS || ageMs < 0 || look === MAX_LOOKS) return stats;

@@ -3,8 +3,6 @@
  * directory or elsewhere. Names are checked here, once, for every RPC.
  */
 
-import type { UploadStore } from './upload-store.ts';
-
 /** A file's content at one moment. */
 export interface FileIdentity {
   readonly name: string;
@@ -51,8 +49,6 @@ export interface ListOptions {
  * PERMISSION_DENIED, RESOURCE_EXHAUSTED (out of descriptors), DATA_LOSS.
  */
 export interface Store {
-  /** Where files are written; null when the store is only read. */
-  readonly uploads: UploadStore | null;
   open(name: string): Promise<OpenFile>;
   stat(name: string): Promise<FileIdentity>;
   /** Entries below `prefix` ('' is the root), sorted by name in each directory, directories before their content. */

@@ -72,8 +72,11 @@ export interface Upload {
   readonly expectedSize: number | undefined;
   state(): UploadState;
   /**
+   * Waits until writers that failed have closed.
+   *
    * @param onFailed called at most once, when bytes that were written cannot be made durable, the
-   *   upload was aborted or has expired: the writer must stop and close. Nothing is committed from then on.
+   *   upload is being finished, was aborted or has expired: the writer must stop and close. Nothing is
+   *   committed from then on.
    * @throws TransferError UPLOAD_NOT_FOUND, DISK_FULL, RESOURCE_EXHAUSTED, READ_ONLY, WRITE_FAILED
    */
   openWriter(onFailed: (error: Error) => void): Promise<UploadWriter>;
@@ -96,6 +99,10 @@ export interface Upload {
   /**
    * Checks length and checksums, makes the file durable and gives it its name. Once it has succeeded,
    * every further call has the same result.
+   *
+   * The caller has closed its own writer; others are told to stop, and waited for. A size must be known,
+   * from the start or from `expected`, for an upload of an earlier process or one that had a failure:
+   * bytes that were sent may be gone.
    *
    * @throws TransferError CONTENT_MISMATCH (the upload stays as it is), ALREADY_EXISTS, VERSION_MISMATCH,
    *   NOT_A_FILE (the name is a directory), WRITE_FAILED, DISK_FULL, PERMISSION_DENIED, UPLOAD_NOT_FOUND

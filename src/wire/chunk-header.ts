@@ -81,13 +81,15 @@ export function framedMessageBytes(run: Uint8Array, at: number): number {
   return FRAME_HEADER_BYTES + view.getUint32(1);
 }
 
-function varintBytes(value: number): number {
+/** Bytes of `value` as a protobuf varint. */
+export function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes += 1;
   return bytes;
 }
 
-function writeVarint(target: Uint8Array, at: number, value: number): number {
+/** Writes `value` as a protobuf varint at `at`; returns where it ends. */
+export function writeVarint(target: Uint8Array, at: number, value: number): number {
   let end = at;
   let rest = value;
   while (rest >= 0x80) {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { openSync } from 'node:fs';
+import { constants } from 'node:os';
 import { describe, it } from 'node:test';
 import { errnoOf, TransferError } from '../../src/base/errors.ts';
 
@@ -61,6 +62,20 @@ describe('a TransferError', () => {
 describe('errnoOf', () => {
   it('names the errno of a system error', () => {
     assert.equal(errnoOf(thrownBy(() => openSync('/nowhere/at/all', 'r'))), 'ENOENT');
+  });
+
+  // What Node makes of an errno that libuv has no name for, in asynchronous and in synchronous calls.
+  const unnamed = (errno: number, code = `Unknown system error -${errno}`) =>
+    Object.assign(new Error(), { errno: -errno, code });
+
+  it('knows a quota that is used up, which libuv does not', () => {
+    const { EDQUOT } = constants.errno;
+    assert.equal(errnoOf(unnamed(EDQUOT)), 'EDQUOT');
+    assert.equal(errnoOf(unnamed(EDQUOT, 'UNKNOWN')), 'EDQUOT');
+  });
+
+  it('numbers what nobody has a name for', () => {
+    assert.equal(errnoOf(unnamed(9999)), 'E9999');
   });
 
   it('is undefined for everything else', () => {

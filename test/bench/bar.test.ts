@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { atLeast, atMost, distanceOf, figureOf, passes, ratio, ratioOf } from '../../bench/harness/bar.ts';
+import { atLeast, atMost, excessOf, figureOf, passes, ratio, ratioOf } from '../../bench/harness/bar.ts';
 
 const medians = new Map([
   ['ours', { rateMibPerSec: 1500, soloRateMibPerSec: 2000, serverPeakRssMib: 90 }],
@@ -19,13 +19,13 @@ test('a ratio of two metrics names both', () => {
   assert.equal(figure.name, 'MiB/s of ours ÷ MiB/s alone of ours');
 });
 
-test('a distance is the same either way', () => {
+test('an excess has a sign', () => {
   const [one, other] = [
-    distanceOf('serverPeakRssMib', 'ours', 'theirs'),
-    distanceOf('serverPeakRssMib', 'theirs', 'ours'),
+    excessOf('serverPeakRssMib', 'ours', 'theirs'),
+    excessOf('serverPeakRssMib', 'theirs', 'ours'),
   ];
-  assert.equal(one.evaluate(medians), 30);
-  assert.equal(other.evaluate(medians), 30);
+  assert.equal(one.evaluate(medians) + other.evaluate(medians), 0);
+  assert.equal(Math.abs(one.evaluate(medians)), 30);
 });
 
 test('a case without the figure passes no bar', () => {

@@ -27,7 +27,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     fileCount: 1,
     phase: 'receiving',
     sizeBytes: 100 * MIB,
-    receivedBytes: 50 * MIB,
+    movedBytes: 50 * MIB,
     resumedBytes: 0,
     rateBytesPerSec: 10 * MIB,
     etaMs: 5_000,
@@ -63,7 +63,7 @@ test('resumed bytes are progress but not rate', () => {
   const file = {};
   sum.update(file, { ...RECEIVING, phase: 'checking' }, 0);
   const last = sum.update(file, { ...RECEIVING, receivedBytes: 70 * MIB, resumedBytes: 60 * MIB }, 1000);
-  assert.equal(last.receivedBytes, 70 * MIB);
+  assert.equal(last.movedBytes, 70 * MIB);
   assert.equal(last.rateBytesPerSec, 10 * MIB);
   assert.equal(last.etaMs, 3000);
 });
@@ -74,7 +74,7 @@ test('several files are shown as one', () => {
   sum.done(first, 100 * MIB, 0);
   const shown = sum.update(second, { ...RECEIVING, receivedBytes: 20 * MIB }, 0);
   assert.equal(shown.label, '1 of 3 files');
-  assert.equal(shown.receivedBytes, 120 * MIB);
+  assert.equal(shown.movedBytes, 120 * MIB);
   assert.equal(shown.sizeBytes, 300 * MIB);
 });
 
@@ -83,14 +83,14 @@ test('a failed file does not count', () => {
   const [first, second] = [{}, {}];
   sum.update(first, { ...RECEIVING, receivedBytes: 20 * MIB }, 0);
   sum.dropped(first);
-  assert.equal(sum.update(second, RECEIVING, 0).receivedBytes, 0);
+  assert.equal(sum.update(second, RECEIVING, 0).movedBytes, 0);
 });
 
 test('100 % is said only when all bytes are there', () => {
-  assert.equal(writePercent(snapshot({ receivedBytes: 100 * MIB - 1 })), '99 %');
-  assert.equal(writePercent(snapshot({ receivedBytes: 100 * MIB, phase: 'finishing' })), '100 %');
+  assert.equal(writePercent(snapshot({ movedBytes: 100 * MIB - 1 })), '99 %');
+  assert.equal(writePercent(snapshot({ movedBytes: 100 * MIB, phase: 'finishing' })), '100 %');
   assert.equal(writePercent(snapshot({ sizeBytes: undefined })), undefined);
-  assert.equal(writePercent(snapshot({ sizeBytes: 0, receivedBytes: 0, phase: 'finishing' })), '100 %');
+  assert.equal(writePercent(snapshot({ sizeBytes: 0, movedBytes: 0, phase: 'finishing' })), '100 %');
 });
 
 test('the pace is rate and time left, or what is going on instead', () => {

@@ -11,6 +11,8 @@ const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 export interface SluiceOptions {
   cwd?: string;
   env?: Record<string, string>;
+  /** Its standard input is a pipe; otherwise it has none. */
+  input?: boolean;
 }
 
 export interface SluiceOutcome {
@@ -25,9 +27,9 @@ export class SluiceProcess {
   stderr = '';
   readonly #ended: Promise<unknown>;
 
-  constructor(t: TestContext, args: readonly string[], { cwd, env }: SluiceOptions = {}) {
+  constructor(t: TestContext, args: readonly string[], { cwd, env, input = false }: SluiceOptions = {}) {
     this.child = spawn(process.execPath, [MAIN, ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
+      stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
       env: { ...environmentWithoutSettings(), ...env },
       ...(cwd === undefined ? {} : { cwd }),
     });

@@ -21,14 +21,28 @@ test('server and name are split at the first slash', () => {
     ['unix:/run/s.sock', 'unix:/run/s.sock', ''],
     ['unix:///run/s.sock:a', 'unix:/run/s.sock', 'a'],
   ] as const) {
-    assert.deepEqual(parseCliTarget(text), { server, name, transport: undefined }, text);
+    const { isDirectory: _, ...target } = parseCliTarget(text);
+    assert.deepEqual(target, { server, name, transport: undefined }, text);
   }
 });
 
 test('a scheme says whether TLS is used', () => {
-  assert.deepEqual(parseCliTarget('grpcs://host:1/a'), { server: 'host:1', name: 'a', transport: 'tls' });
-  assert.deepEqual(parseCliTarget('grpc://host/a'), { server: 'host', name: 'a', transport: 'plaintext' });
-  assert.deepEqual(parseCliTarget('sluice://host/a'), { server: 'host', name: 'a', transport: undefined });
+  for (const [text, transport] of [
+    ['grpcs://host/a', 'tls'],
+    ['grpc://host/a', 'plaintext'],
+    ['sluice://host/a', undefined],
+  ] as const) {
+    assert.deepEqual(parseCliTarget(text), { server: 'host', name: 'a', isDirectory: false, transport });
+  }
+});
+
+test('what ends with a slash, or names nothing, can only be a directory', () => {
+  for (const text of ['host', 'host/', 'host/a/', 'unix:/run/s.sock', 'unix:/run/s.sock:a/', 'dns:///host']) {
+    assert.equal(parseCliTarget(text).isDirectory, true, text);
+  }
+  for (const text of ['host/a', 'unix:/run/s.sock:a', 'dns:///host/a']) {
+    assert.equal(parseCliTarget(text).isDirectory, false, text);
+  }
 });
 
 test('names are literal', () => {
@@ -60,7 +74,7 @@ test('a target is written as it is read', () => {
   const name = fc.stringMatching(/^([a-z %?#:]{1,8}\/){0,3}[a-z %?#:]{1,8}$/);
   fc.assert(
     fc.property(server, name, (where, what) => {
-      const target = { server: where, name: what, transport: undefined };
+      const target = { server: where, name: what, isDirectory: false, transport: undefined };
       assert.deepEqual(parseCliTarget(writeCliTarget(target)), target);
     }),
   );

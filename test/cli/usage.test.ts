@@ -18,7 +18,7 @@ test('--version is that of the package', async (t) => {
 });
 
 test('the help of the program and of each command has examples', async (t) => {
-  for (const command of [[], ['serve'], ['get'], ['ls'], ['stat'], ['config']]) {
+  for (const command of [[], ['serve'], ['get'], ['put'], ['ls'], ['stat'], ['rm'], ['config'], ['tune']]) {
     const { code, stdout } = await runSluice(t, [...command, '--help']);
     assert.equal(code, 0);
     assert.match(stdout, /\nExamples:\n {2}sluice /, command.join());

@@ -22,7 +22,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/base': [],
   'src/config': ['src/base'],
   'src/wire': ['src/base'],
-  'src/storage': ['src/base'],
+  'src/storage': ['src/base', 'src/wire/crc32.ts'],
   'src/engine': ['src/base', ...FRAMING],
   workers: ['src/base', ...FRAMING, 'src/engine/job.ts'],
   'src/flow': ['src/base', 'src/wire'],
@@ -50,7 +50,8 @@ const OWNERS: Readonly<Record<string, string>> = {
 };
 
 /** Members of grpc-js that it does not document, which make a seam private. */
-const PRIVATE_MEMBERS = /\b(?:serializeMessage|nextCall|commonServerOptions|incomingEncoding|http2Servers)\b/;
+const PRIVATE_MEMBERS =
+  /\b(?:serializeMessage|nextCall|commonServerOptions|incomingEncoding|http2Servers)\b|\.decoder\b/;
 
 const FILES = [...sourceFiles(ROOT, 'src'), ...sourceFiles(ROOT, 'workers')];
 const IMPORTS = FILES.flatMap((file) => importsOf(ROOT, file));

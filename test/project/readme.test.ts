@@ -137,6 +137,6 @@ test('the library examples run', async (t) => {
     const { stdout } = await run(process.execPath, ['example.mjs'], options);
 
     assert.deepEqual(await readFile(join(folder, 'model.bin')), model);
-    assert.match(stdout, /^300000 bytes of version \S+\n4096 bytes from 1024 on\n$/);
+    assert.match(stdout, /^300000 bytes of version \S+\n4096 bytes from 1024 on\n300000 bytes are safe\n$/);
   }
 });

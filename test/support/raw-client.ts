@@ -9,6 +9,7 @@ import {
   type ChannelOptions,
   Client,
   type ClientReadableStream,
+  type ClientWritableStream,
   credentials as grpcCredentials,
   Metadata,
   type ServiceError,
@@ -107,28 +108,40 @@ export class RawClient {
     return receiveAll(this.stream(request, options));
   }
 
-  /** One request, one answer; the answer is undefined unless the call ended in OK. */
-  async unary(
-    method: string,
-    request: object,
-  ): Promise<CallEnd & { answer: Record<string, unknown> | undefined }> {
+  /** A client stream: the call to write to, and its end with the answer. */
+  clientStream(method: string): { call: ClientWritableStream<object>; ended: Promise<Answered> } {
     const { path, requestSerialize, responseDeserialize } = methodOf(method);
-    return await new Promise((resolve) => {
-      this.#client.makeUnaryRequest(
+    let call!: ClientWritableStream<object>;
+    const ended = new Promise<Answered>((resolve) => {
+      call = this.#client.makeClientStreamRequest(
         path,
         requestSerialize,
         responseDeserialize,
-        request,
-        (failure, answer) => {
-          const end =
-            failure === null
-              ? callEnd({ code: status.OK, details: '', metadata: new Metadata() })
-              : callEnd(failure);
-          resolve({ ...end, answer: answer as Record<string, unknown> | undefined });
-        },
+        (failure, answer) => resolve(answeredOf(failure, answer)),
+      );
+    });
+    call.on('error', () => {}); // The end tells.
+    return { call, ended };
+  }
+
+  /** One request, one answer; the answer is undefined unless the call ended in OK. */
+  async unary(method: string, request: object): Promise<Answered> {
+    const { path, requestSerialize, responseDeserialize } = methodOf(method);
+    return await new Promise((resolve) => {
+      this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (failure, answer) =>
+        resolve(answeredOf(failure, answer)),
       );
     });
   }
+}
+
+/** The end of a call with one answer; undefined unless it ended in OK. */
+export type Answered = CallEnd & { answer: Record<string, unknown> | undefined };
+
+function answeredOf(failure: ServiceError | null, answer: unknown): Answered {
+  const end =
+    failure === null ? callEnd({ code: status.OK, details: '', metadata: new Metadata() }) : callEnd(failure);
+  return { ...end, answer: answer as Record<string, unknown> | undefined };
 }
 
 export async function receiveAll(call: ClientReadableStream<ChunkMessage>): Promise<Received> {

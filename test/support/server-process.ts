@@ -17,9 +17,10 @@ export class ServerProcess {
     this.address = address;
   }
 
-  static async start(t: TestContext, config: Config): Promise<ServerProcess> {
+  static async start(t: TestContext, config: Config, env: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
     const child = spawn(process.execPath, [CHILD, JSON.stringify(config)], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...env },
     });
     t.after(() => child.kill('SIGKILL'));
     const ready = new Promise<string>((resolve, reject) => {

@@ -53,6 +53,12 @@ describe('the contract', () => {
       ['StreamFile', '/sluice.v1.TransferService/StreamFile', false, true],
       ['StatFile', '/sluice.v1.TransferService/StatFile', false, false],
       ['ListFiles', '/sluice.v1.TransferService/ListFiles', false, true],
+      ['StartUpload', '/sluice.v1.TransferService/StartUpload', false, false],
+      ['UploadFile', '/sluice.v1.TransferService/UploadFile', true, false],
+      ['GetUploadStatus', '/sluice.v1.TransferService/GetUploadStatus', false, false],
+      ['FinishUpload', '/sluice.v1.TransferService/FinishUpload', false, false],
+      ['AbortUpload', '/sluice.v1.TransferService/AbortUpload', false, false],
+      ['DeleteFile', '/sluice.v1.TransferService/DeleteFile', false, false],
     ]);
   });
 

@@ -27,10 +27,19 @@ const CODE_OF_ERRNO: Readonly<Record<string, ErrorCode>> = {
   EILSEQ: 'INVALID_NAME',
 };
 
-/** `reason` itself when it is a TransferError; otherwise the one that tells of `reason`, met when `name` was written. */
+/** Errors of Node itself have codes like ERR_ASSERTION. */
+const ERRNO_PATTERN = /^E[A-Z0-9]+$/;
+
+/**
+ * `reason` itself when it is a TransferError; otherwise the one that tells of `reason`, met when `name` was
+ * written. What is no system error is a defect.
+ */
 export function toWriteError(reason: unknown, name: string): TransferError {
-  if (reason instanceof TransferError) return reason;
-  return writeErrorOf(errnoOf(reason) ?? 'unknown error', name, reason);
+  const errno = errnoOf(reason);
+  if (reason instanceof TransferError || errno === undefined || !ERRNO_PATTERN.test(errno)) {
+    return TransferError.from(reason);
+  }
+  return writeErrorOf(errno, name, reason);
 }
 
 /** For an error that crossed threads as its `errno` (such as `ENOSPC`). `cause` is for logs. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { contentTypeOf, mayCompress } from '../../src/service/content-type.ts';
+import { contentTypeOf, mayCompress } from '../../src/base/content-type.ts';
 
 describe('the content type of a name', () => {
   const types: [string, string][] = [

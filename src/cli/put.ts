@@ -1,0 +1,143 @@
+/** `sluice put`: uploads files and trees; an upload that was interrupted goes on where it stopped. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { TransferError } from '../base/errors.ts';
+import { formatBytes } from '../base/units.ts';
+import { MAX_CONNECTIONS } from '../client/limits.ts';
+import type { ClientOptions, CompressionMode } from '../client/options.ts';
+import { bytesArgument, countArgument } from './argument.ts';
+import { writeCommandLine } from './command-line.ts';
+import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
+import { Interrupt } from './interrupt.ts';
+import { createNoteLogger } from './note-logger.ts';
+import { guardOutput } from './output.ts';
+import { createDisplay } from './progress-display.ts';
+import { writeFileCount } from './progress-text.ts';
+import { type CliTarget, parseCliTarget } from './target.ts';
+import { plannedBytes, planUploads, STDIN_PATH, type UploadPlan } from './upload-plan.ts';
+import { runUploads } from './upload-run.ts';
+
+const EXAMPLES = `
+Examples:
+  sluice put disk.iso localhost:50051/                     as disk.iso
+  sluice put disk.iso localhost:50051/images/new.iso
+  sluice put a.bin b.bin localhost:50051/incoming/
+  sluice put -r models files.example.org:50051/            as models/…
+  tar c logs | sluice put - localhost:50051/logs.tar
+
+A file appears under its name only when it is complete, checked and on the disk of
+the server; it replaces one that is there, unless --no-overwrite is given. After an
+interruption the same command resumes; standard input has to be sent again. In a
+tree, symbolic links and special files are left out. The server must take uploads
+(sluice serve --writable).`;
+
+const MAX_PARALLEL = 64;
+const DEFAULT_PARALLEL = 4;
+
+interface PutOptions extends ConnectionOptions {
+  recursive?: boolean;
+  overwrite: boolean;
+  ifMatch?: string;
+  connections?: number;
+  parallel: number;
+  verify: boolean;
+  compression: CompressionMode;
+  chunkSize?: number;
+  json?: boolean;
+  quiet?: boolean;
+  verbose?: boolean;
+}
+
+export function addPutCommand(program: Command): void {
+  const command = program
+    .command('put')
+    .description('Upload files; resumes by itself.')
+    .usage('[options] <paths...> <host:port/[name]>')
+    .argument('<paths...>', 'local files, - for standard input; the last one is the target')
+    .option('-r, --recursive', 'upload a directory with everything below it')
+    .option('--no-overwrite', 'fail when there is a file of that name')
+    .option('--if-match <version>', 'replace only this version of the file (see sluice stat)')
+    .option('--parallel <count>', 'the most files at a time', countArgument(MAX_PARALLEL), DEFAULT_PARALLEL)
+    .option(
+      '--connections <count>',
+      'connections for the parts of one file (default: by size, up to 4)',
+      countArgument(MAX_CONNECTIONS),
+    )
+    .option('--no-verify', 'do without checksums')
+    .addOption(
+      new Option('--compression <when>', 'auto: by type and where it makes the bytes fewer')
+        .choices(['auto', 'never', 'always'])
+        .default('auto'),
+    )
+    .option('--chunk-size <size>', 'the size of a chunk, at most what the server takes', bytesArgument)
+    .option('--json', 'print one JSON object a line: progress and results')
+    .option('-q, --quiet', 'print errors only')
+    .option('-v, --verbose', 'also print details; on failure, where it arose')
+    .action(put);
+  addConnectionOptions(command).addHelpText('after', EXAMPLES);
+}
+
+async function put(args: string[], options: PutOptions): Promise<void> {
+  const { json = false, quiet = false, recursive = false, verbose = false } = options;
+  const paths = args.slice(0, -1);
+  const target = targetOf(args.at(-1) as string);
+  const display = createDisplay({ json, quiet, isStdoutTaken: false });
+  const connections = new Connections(options, createNoteLogger(display, verbose), clientOptions(options));
+  const interrupt = new Interrupt();
+  guardOutput(process.stdout);
+  try {
+    const client = connections.clientFor(target);
+    const plan = await planUploads(paths, target, { recursive, signal: interrupt.signal });
+    for (const skipped of plan.skipped) display.note(`left out ${skipped}`);
+    if (recursive) display.note(summaryOf(plan));
+    await runUploads(plan.jobs, {
+      client,
+      parallel: options.parallel,
+      display,
+      signal: interrupt.signal,
+      transfer: uploadOptions(options),
+    });
+  } catch (reason) {
+    throw interrupt.signal.aborted ? interrupted(paths, reason) : reason;
+  } finally {
+    display.close();
+    interrupt.dispose();
+    connections.close();
+  }
+}
+
+/** The last argument is not one of commander's, so its refusal is made ours. */
+function targetOf(text: string): CliTarget {
+  try {
+    return parseCliTarget(text);
+  } catch (reason) {
+    if (!(reason instanceof InvalidArgumentError)) throw reason;
+    const message = `the target ${JSON.stringify(text)} is not one: ${reason.message}`;
+    throw new TransferError('INVALID_CONFIG', message, { cause: reason });
+  }
+}
+
+function clientOptions({ chunkSize, compression, verify }: PutOptions): ClientOptions {
+  return { compression, verify, ...(chunkSize === undefined ? {} : { chunkBytes: chunkSize }) };
+}
+
+function uploadOptions({ connections, ifMatch, overwrite }: PutOptions) {
+  return {
+    overwrite,
+    ...(connections === undefined ? {} : { connections }),
+    ...(ifMatch === undefined ? {} : { ifMatch }),
+  };
+}
+
+function summaryOf({ jobs }: UploadPlan): string {
+  const bytes = plannedBytes(jobs);
+  return bytes === undefined
+    ? writeFileCount(jobs.length)
+    : `${writeFileCount(jobs.length)}, ${formatBytes(bytes)}`;
+}
+
+function interrupted(paths: readonly string[], cause: unknown): TransferError {
+  const remedy = paths.includes(STDIN_PATH)
+    ? 'standard input cannot be resumed; nothing of it is kept'
+    : `what the server has is kept; resume with\n  ${writeCommandLine()}`;
+  return new TransferError('CANCELLED', `interrupted; ${remedy}`, { cause });
+}

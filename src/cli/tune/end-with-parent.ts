@@ -1,0 +1,12 @@
+/**
+ * Loaded before the program of a child of `sluice tune`: however the parent
+ * ends, kill -9 included, the child ends too.
+ */
+import { isMainThread } from 'node:worker_threads';
+
+// Threads of the child load this module as well, and have no channel to the parent.
+if (isMainThread) {
+  process.once('disconnect', () => process.exit());
+  // Listening must not keep a program alive that has come to its end.
+  process.channel?.unref();
+}

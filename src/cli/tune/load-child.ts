@@ -1,0 +1,95 @@
+/**
+ * The client of `sluice tune`, a process of its own: reads the sample's files
+ * from a server in as many streams as asked for, and counts the bytes of the
+ * time that counts. One question at a time.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { TransferError } from '../../base/errors.ts';
+import { SluiceClient } from '../../client/client.ts';
+import type { CloseRequest, LoadAnswer, LoadRequest } from './workload.ts';
+
+/** Streams share connections beyond this many, as those of one service do. */
+const MAX_CONNECTIONS = 4;
+
+const RECHECK_MS = 10;
+
+/** A server that died is not coming back. */
+const RETRY = { attempts: 3, outageMs: 0 };
+
+/** The clients of a server, by what they ask it for; kept from one load to the next. */
+const clientsOfTarget = new Map<string, Map<string, SluiceClient[]>>();
+
+// Ctrl-C on a terminal reaches this process too; its parent decides when it ends.
+process.on('SIGINT', () => {});
+
+// Nothing else keeps it alive between two questions.
+process.channel?.ref();
+process.on('message', (question: LoadRequest | CloseRequest) => {
+  if ('close' in question) close(question.close);
+  else
+    void measure(question)
+      .catch((reason: unknown): LoadAnswer => ({ error: TransferError.from(reason).message }))
+      .then((answer) => process.send?.(answer));
+});
+
+async function measure(request: LoadRequest): Promise<LoadAnswer> {
+  const clients = clientsFor(request);
+  const stop = new AbortController();
+  let bytes = 0;
+  const streams = Array.from({ length: request.streams }, (_, stream) =>
+    readOn(clients[stream % clients.length] as SluiceClient, request, stream, stop.signal, (count) => {
+      bytes += count;
+    }),
+  );
+  // They end only when they fail, until they are stopped.
+  const failed = Promise.all(streams);
+  try {
+    await Promise.race([failed, delay(request.settleMs)]);
+    const [bytesBefore, startMs] = [bytes, performance.now()];
+    await Promise.race([failed, delay(request.durationMs)]);
+    // On a machine that is too busy to move anything in that time it takes longer, at most the client's stall time-out.
+    while (bytes === bytesBefore) await Promise.race([failed, delay(RECHECK_MS)]);
+    return { bytes: bytes - bytesBefore, seconds: (performance.now() - startMs) / 1000 };
+  } finally {
+    stop.abort();
+    await Promise.allSettled(streams);
+  }
+}
+
+/** One stream: file after file, each stream from another one on. */
+async function readOn(
+  client: SluiceClient,
+  { files }: LoadRequest,
+  stream: number,
+  signal: AbortSignal,
+  onBytes: (count: number) => void,
+): Promise<void> {
+  try {
+    for (let next = stream; !signal.aborted; next += 1) {
+      const file = files[next % files.length] as LoadRequest['files'][number];
+      for await (const chunk of client.stream(file.name, { limit: file.bytes, signal }))
+        onBytes(chunk.byteLength);
+    }
+  } catch (reason) {
+    if (!signal.aborted) throw reason;
+  }
+}
+
+function clientsFor({ chunkBytes, compression, streams, target }: LoadRequest): SluiceClient[] {
+  const kinds = clientsOfTarget.get(target) ?? new Map<string, SluiceClient[]>();
+  clientsOfTarget.set(target, kinds);
+  const kind = `${compression} ${chunkBytes}`;
+  const clients = kinds.get(kind) ?? [];
+  kinds.set(kind, clients);
+  const count = Math.min(streams, MAX_CONNECTIONS);
+  while (clients.length < count)
+    clients.push(new SluiceClient(target, { chunkBytes, compression, ownConnection: true, retry: RETRY }));
+  return clients.slice(0, count);
+}
+
+function close(target: string): void {
+  for (const clients of clientsOfTarget.get(target)?.values() ?? []) {
+    for (const client of clients) client.close();
+  }
+  clientsOfTarget.delete(target);
+}

@@ -1,0 +1,81 @@
+/** How long each part of a tuning takes, from the time that all of it may take. Pure arithmetic. */
+
+export interface ScheduleOptions {
+  /** What all of it may take, in milliseconds. */
+  budgetMs: number;
+  /** Rounds of each comparison. */
+  rounds: number;
+  /** How many servers and loads each comparison has that is sure to be made. */
+  comparisons: readonly { contenders: number; workloads: number }[];
+}
+
+export interface Schedule {
+  rounds: number;
+  /** Of the comparison with the defaults at the end: more, because it is what is promised. */
+  finalRounds: number;
+  /** Before the bytes of a load count. */
+  settleMs: number;
+  /** In which the bytes of a load count. */
+  loadMs: number;
+  /** The load that a new server gets before it is measured. */
+  warmUpMs: number;
+  /** All comparisons that are sure, and one at the end. */
+  estimateMs: number;
+}
+
+/** Until a server accepts calls, and its end; measured on a small machine. */
+const SERVER_MS = 700;
+
+/** Streams start small and grow; the end of one load drains into the next. */
+const SETTLE_MS = 100;
+
+/** Compiled code is what is measured: a server runs for days. A short tuning has less time for it. */
+const MOST_WARM_UP_MS = 500;
+const LEAST_WARM_UP_MS = 150;
+const WARM_UP_SHARE = 0.01;
+
+const LEAST_LOAD_MS = 100;
+
+/** Longer is not sharper than more rounds are. */
+const MOST_LOAD_MS = 1_500;
+
+const MORE_FINAL_ROUNDS = 2;
+
+/** Takes the length of the loads from the budget; a budget too small for that is exceeded, and the estimate says so. */
+export function scheduleOf({ budgetMs, comparisons, rounds }: ScheduleOptions): Schedule {
+  const finalRounds = rounds + MORE_FINAL_ROUNDS;
+  const finalWorkloads = Math.max(0, ...comparisons.map((each) => each.workloads));
+  const servers = 2 + sum(comparisons.map((each) => each.contenders));
+  const loads =
+    2 * finalRounds * finalWorkloads +
+    sum(comparisons.map((each) => each.contenders * each.workloads * rounds));
+  const warmUpMs = within(LEAST_WARM_UP_MS, budgetMs * WARM_UP_SHARE, MOST_WARM_UP_MS);
+  const fixedMs = servers * (SERVER_MS + warmUpMs) + loads * SETTLE_MS;
+  const loadMs = within(LEAST_LOAD_MS, (budgetMs - fixedMs) / Math.max(1, loads), MOST_LOAD_MS);
+  return {
+    rounds,
+    finalRounds,
+    settleMs: SETTLE_MS,
+    loadMs,
+    warmUpMs,
+    estimateMs: fixedMs + loads * loadMs,
+  };
+}
+
+/** What one comparison takes, in milliseconds. */
+export function comparisonMs(
+  { loadMs, settleMs, warmUpMs }: Schedule,
+  contenders: number,
+  workloads: number,
+  rounds: number,
+): number {
+  return contenders * (SERVER_MS + warmUpMs + workloads * rounds * (settleMs + loadMs));
+}
+
+function within(least: number, value: number, most: number): number {
+  return Math.round(Math.min(most, Math.max(least, value)));
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,300 @@
+/**
+ * One UploadFile call: a part of the content, read ahead, checksummed,
+ * compressed where that pays, and sent in order. What counts is the server's
+ * answer; what was sent is only sent.
+ *
+ *   free slot ─read, crc─▶ prepared ─(gzip)─▶ ready ─write─▶ outstanding ─callback─▶ free slot
+ *
+ * A slot's bytes belong to grpc-js from `write` to the callback; after a
+ * failure, when callbacks may not come, slots are never used again.
+ */
+import { Buffer } from 'node:buffer';
+import type { ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
+import { TransferError } from '../base/errors.ts';
+import { crc32 } from '../wire/crc32.ts';
+import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
+import { UPLOAD_HEADER_ROOM_BYTES, uploadControlMessage, writeUploadHeader } from '../wire/upload-message.ts';
+import { AttemptWatch, type Watched } from './attempt-watch.ts';
+import { type Channel, cancelledBy } from './channel.ts';
+import type { ContentCrc } from './content-crc.ts';
+import { OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES } from './limits.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { UploadCompression } from './upload-compression.ts';
+import type { SendingPart } from './upload-parts.ts';
+import type { OpenSource } from './upload-source.ts';
+
+export interface AttemptContext {
+  readonly channel: Channel;
+  readonly options: ResolvedOptions;
+  readonly source: OpenSource;
+  /** Undefined without checksums. */
+  readonly contentCrc: ContentCrc | undefined;
+  /** Undefined where the server takes no compressed chunks. */
+  readonly compression: UploadCompression | undefined;
+  /** Moved as bytes go to the network. */
+  readonly part: SendingPart;
+  readonly chunkBytes: number;
+  /** What the call says first: the upload to write to, or the one to begin. */
+  readonly opening: Pick<UploadFileRequest, 'uploadId'> | Pick<UploadFileRequest, 'start'>;
+  /** Makes the last message, once all bytes are read; without it the call only ends. */
+  readonly finishing?: () => Promise<Partial<UploadFileRequest>>;
+  /** Its reason, when aborted, is the error the attempt ends with. */
+  readonly signal: AbortSignal;
+}
+
+const UPLOAD_ID_HEADER = 'sluice-upload-id';
+
+/**
+ * - `sending`: bytes are read and written
+ * - `awaiting`: the call is half-closed; the answer has not come
+ * - `settled`: over, well or badly; nothing is sent any more
+ */
+type State = 'sending' | 'awaiting' | 'settled';
+
+/** How an attempt ended well. */
+export interface AttemptOutcome {
+  readonly response: UploadFileResponse;
+  /** The source had no more bytes for now: the part is not at its end. */
+  readonly isIdle: boolean;
+}
+
+interface Slot {
+  readonly buffer: Buffer;
+  /** The message to send; undefined while it is compressed. */
+  message: Uint8Array | undefined;
+  /** Offset after its chunk. */
+  end: number;
+}
+
+export class UploadAttempt implements Watched {
+  /** Bytes that the transport has taken. */
+  deliveredBytes = 0;
+  /** After the last byte: as long as what is under way may take at the rate so far. */
+  extraPatienceMs = 0;
+  /** It failed while it waited for a stream: the server cannot be blamed for seeing nothing. */
+  hasStarved = false;
+  /** The upload that the server began for this call, as soon as it has said so. */
+  startedUploadId = '';
+  readonly #context: AttemptContext;
+  readonly #free: Slot[] = [];
+  /** Read, in order, not written yet. */
+  readonly #queue: Slot[] = [];
+  readonly #startedAtMs = performance.now();
+  #slotCount = 0;
+  #outstanding = 0;
+  #state: State = 'sending';
+  #call: ClientWritableStream<Uint8Array> | undefined;
+  /** Resumes the reading side when a slot is free, or when all were written. */
+  #wake: (() => void) | undefined;
+  #settle: (error?: TransferError) => void = () => {};
+  #response: UploadFileResponse | undefined;
+  #isIdle = false;
+
+  constructor(context: AttemptContext) {
+    this.#context = context;
+  }
+
+  /** Resolves with the server's answer to the whole part. Rejects with a TransferError. */
+  async run(): Promise<AttemptOutcome> {
+    const { channel, options, opening, signal } = this.#context;
+    if (signal.aborted) throw cancelledBy(signal);
+    const onAbort = () => this.fail(cancelledBy(signal));
+    const call = channel.clientStream<UploadFileResponse>(
+      'UploadFile',
+      (failure, response) => this.#onAnswer(failure, response),
+      (metadata) => this.#onMetadata(metadata),
+    );
+    this.#call = call;
+    signal.addEventListener('abort', onAbort);
+    const watch = new AttemptWatch(this, channel, options, 'took nothing');
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#settle = (error) => (error === undefined ? resolve() : reject(error));
+        this.#write(uploadControlMessage(opening));
+        this.#send().catch((reason: unknown) => this.fail(TransferError.from(reason)));
+      });
+    } finally {
+      watch.close();
+      signal.removeEventListener('abort', onAbort);
+      call.cancel();
+    }
+    return { response: this.#response as UploadFileResponse, isIdle: this.#isIdle };
+  }
+
+  /** Nothing is under way: our source, not the server, is what the upload waits for. */
+  get isPaused(): boolean {
+    return this.#state === 'sending' && this.#outstanding === 0;
+  }
+
+  /** Ends the attempt; only the first end counts. */
+  fail(error: TransferError): void {
+    if (this.#state === 'settled') return;
+    this.hasStarved = this.isPaused && !this.#context.source.isSeekable;
+    this.#state = 'settled';
+    this.#queue.length = 0;
+    this.#settle(error);
+    this.#wake?.();
+  }
+
+  /** The reading side: fills slots until the part, or the source, is at its end. */
+  async #send(): Promise<void> {
+    const { finishing, part } = this.#context;
+    for (let offset = part.start; offset < part.end && !this.#isOver; ) {
+      const slot = await this.#freeSlot();
+      if (slot === undefined) return;
+      const bytes = await this.#fill(slot, offset);
+      if (bytes === 0) break;
+      offset += bytes;
+    }
+    const last = finishing === undefined || this.#isOver ? undefined : await finishing();
+    await this.#written();
+    if (this.#isOver) return;
+    if (last !== undefined) this.#write(uploadControlMessage(last));
+    this.#state = 'awaiting';
+    const underWay = Math.min(1, UNDER_WAY_BYTES / Math.max(1, this.deliveredBytes));
+    this.extraPatienceMs = (performance.now() - this.#startedAtMs) * underWay;
+    this.#call?.end();
+  }
+
+  get #isOver(): boolean {
+    return this.#state === 'settled';
+  }
+
+  /** Bytes read into the slot and queued; 0 when there are none. */
+  async #fill(slot: Slot, offset: number): Promise<number> {
+    const { chunkBytes, contentCrc, options, part, source } = this.#context;
+    const end = Math.min(part.end, offset + chunkBytes);
+    const stop = contentCrc?.chunkEnd(offset, end) ?? end;
+    const room = slot.buffer.subarray(UPLOAD_HEADER_ROOM_BYTES, UPLOAD_HEADER_ROOM_BYTES + stop - offset);
+    const outcome = await source.read(room, offset);
+    if (typeof outcome === 'string') {
+      this.#isIdle = outcome === 'idle';
+      return 0;
+    }
+    if (this.#isOver) return 0;
+    const chunk = room.subarray(0, outcome);
+    const crc = options.verify ? crc32(chunk) : -1;
+    if (crc >= 0) contentCrc?.note(offset, outcome, crc);
+    slot.end = offset + outcome;
+    this.#queue.push(slot);
+    void this.#prepare(slot, chunk, offset, crc);
+    return outcome;
+  }
+
+  /** Makes the message of a slot's chunk; never rejects. */
+  async #prepare(slot: Slot, chunk: Uint8Array, offset: number, crc: number): Promise<void> {
+    const { compression } = this.#context;
+    const rawBytes = chunk.byteLength;
+    try {
+      const member = await compression?.compressed(chunk);
+      slot.message =
+        member === undefined
+          ? plainMessage(slot.buffer, { rawBytes, offset, crc32: crc })
+          : compressedMessage(member, { rawBytes, offset, crc32: crc });
+      this.#flush();
+    } catch (reason) {
+      this.fail(TransferError.from(reason));
+    }
+  }
+
+  async #freeSlot(): Promise<Slot | undefined> {
+    while (!this.#isOver) {
+      const slot = this.#free.pop();
+      if (slot !== undefined) return slot;
+      if (this.#slotCount < SEND_SLOTS) {
+        this.#slotCount += 1;
+        const buffer = Buffer.allocUnsafeSlow(UPLOAD_HEADER_ROOM_BYTES + this.#context.chunkBytes);
+        return { buffer, message: undefined, end: 0 };
+      }
+      await this.#change();
+    }
+    return undefined;
+  }
+
+  async #written(): Promise<void> {
+    while (!this.#isOver && this.#queue.length > 0) await this.#change();
+  }
+
+  async #change(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#wake = resolve;
+    });
+    this.#wake = undefined;
+  }
+
+  /** Gives grpc-js what is ready, in order, a few messages at a time: its own queue knows no bytes. */
+  #flush(): void {
+    while (!this.#isOver && this.#outstanding < OUTSTANDING_MESSAGES) {
+      const slot = this.#queue[0];
+      if (slot?.message === undefined) return;
+      this.#queue.shift();
+      this.#write(slot.message, slot);
+    }
+  }
+
+  #write(message: Uint8Array, slot?: Slot): void {
+    this.#outstanding += 1;
+    this.#call?.write(message, () => {
+      this.#outstanding -= 1;
+      this.deliveredBytes += message.byteLength;
+      if (this.#isOver) return;
+      if (slot !== undefined) this.#recycle(slot);
+      this.#flush();
+      this.#wake?.();
+    });
+  }
+
+  #recycle(slot: Slot): void {
+    this.#context.part.sentEnd = slot.end;
+    slot.message = undefined;
+    this.#free.push(slot);
+  }
+
+  #onMetadata(metadata: Metadata): void {
+    const id = metadata.get(UPLOAD_ID_HEADER)[0];
+    if (typeof id === 'string') this.startedUploadId = id;
+  }
+
+  #onAnswer(failure: ServiceError | null, response: UploadFileResponse | undefined): void {
+    if (failure !== null) this.fail(this.#errorOf(failure));
+    else if (this.#state === 'sending') this.fail(answeredEarly());
+    else if (this.#state === 'awaiting') {
+      this.#state = 'settled';
+      this.#response = response as UploadFileResponse;
+      this.#settle();
+    }
+  }
+
+  #errorOf(failure: ServiceError): TransferError {
+    const error = this.#context.channel.failureOf(failure);
+    // An ABORTED without a code: it lost a race or stalled; it cannot mean our source.
+    if (error.code === 'FILE_CHANGED') return new TransferError('STALLED', error.message, { cause: failure });
+    return error;
+  }
+}
+
+function answeredEarly(): TransferError {
+  return new TransferError('PROTOCOL_ERROR', 'the server answered before it had everything');
+}
+
+interface ChunkFacts {
+  readonly rawBytes: number;
+  readonly offset: number;
+  readonly crc32: number;
+}
+
+/** The chunk stays where it was read to. */
+function plainMessage(buffer: Buffer, facts: ChunkFacts): Uint8Array {
+  const { rawBytes } = facts;
+  const fields = { ...facts, wireBytes: rawBytes, compressed: false };
+  const start = writeUploadHeader(buffer, UPLOAD_HEADER_ROOM_BYTES, fields);
+  return buffer.subarray(start, UPLOAD_HEADER_ROOM_BYTES + rawBytes);
+}
+
+function compressedMessage(member: Uint8Array, facts: ChunkFacts): Uint8Array {
+  const message = Buffer.allocUnsafe(UPLOAD_HEADER_ROOM_BYTES + member.byteLength);
+  // copy: zlib leaves no room in front of a member.
+  message.set(member, UPLOAD_HEADER_ROOM_BYTES);
+  const fields = { ...facts, wireBytes: member.byteLength, compressed: true };
+  return message.subarray(writeUploadHeader(message, UPLOAD_HEADER_ROOM_BYTES, fields));
+}

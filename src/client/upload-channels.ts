@@ -1,0 +1,40 @@
+/**
+ * The connections that uploads of one client share: made when they are first
+ * needed, apart from the client's other calls, and kept until it is closed.
+ */
+import { Channel } from './channel.ts';
+import type { ResolvedOptions } from './options.ts';
+
+export class UploadChannels {
+  /** The target, for messages to people. */
+  readonly target: string;
+  readonly #options: ResolvedOptions;
+  readonly #channels: Channel[] = [];
+  #isClosed = false;
+
+  constructor(target: string, options: ResolvedOptions) {
+    this.target = target;
+    this.#options = options;
+  }
+
+  /** The connection `index`; 0 is the one for everything but parts of large files. */
+  at(index: number): Channel {
+    const known = this.#channels[index];
+    if (known !== undefined) return known;
+    const channel = new Channel(this.target, this.#options, 'upload');
+    if (this.#isClosed) channel.close();
+    this.#channels[index] = channel;
+    return channel;
+  }
+
+  /** The server has answered on one of them. */
+  get hasConnected(): boolean {
+    return this.#channels.some((channel) => channel?.hasConnected);
+  }
+
+  /** As for `Channel.close`. */
+  close(): void {
+    this.#isClosed = true;
+    for (const channel of this.#channels) channel?.close();
+  }
+}

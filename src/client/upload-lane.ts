@@ -1,0 +1,173 @@
+/**
+ * One connection's share of an upload: takes parts and sends each until the
+ * server has it. After a failure it asks what the server has, and what is
+ * missing of the part goes back to the others and to itself.
+ */
+import { type ErrorCode, TransferError } from '../base/errors.ts';
+import { type Channel, cancelledBy } from './channel.ts';
+import type { ContentCrc } from './content-crc.ts';
+import { MIN_CHUNK_BYTES } from './limits.ts';
+import type { ResolvedOptions } from './options.ts';
+import { RetryBudget } from './retry.ts';
+import { UploadAttempt } from './upload-attempt.ts';
+import type { UploadCalls } from './upload-calls.ts';
+import type { UploadChannels } from './upload-channels.ts';
+import type { UploadCompression } from './upload-compression.ts';
+import { missingRanges, type SendingPart, type UploadParts } from './upload-parts.ts';
+import type { UploadReporter } from './upload-progress.ts';
+import type { OpenSource } from './upload-source.ts';
+import type { UploadState } from './upload-state.ts';
+import { delay } from './wait.ts';
+
+/** What all lanes of an upload share. */
+export interface LaneContext {
+  readonly name: string;
+  readonly uploadId: string;
+  readonly channels: UploadChannels;
+  readonly options: ResolvedOptions;
+  readonly source: OpenSource;
+  readonly contentCrc: ContentCrc | undefined;
+  readonly compression: UploadCompression | undefined;
+  readonly parts: UploadParts;
+  readonly calls: UploadCalls;
+  readonly progress: UploadReporter;
+  /** The chunk size to begin with. */
+  readonly chunkBytes: number;
+  /** Aborted when the upload ends; its reason is the error. */
+  readonly signal: AbortSignal;
+  /** One takeover may be by a dead stream of our own; see `mayBeOurs`. */
+  readonly takeover: { hasBeen: boolean };
+  /** Learns what is durable, from whoever asked. */
+  onState(state: UploadState): void;
+}
+
+export class UploadLane {
+  readonly #context: LaneContext;
+  readonly #index: number;
+  readonly #channel: Channel;
+  readonly #budget: RetryBudget;
+  /** Shrinks when chunks are too large to be taken within the stall time-out. */
+  #chunkBytes: number;
+  /** The most that was durable after an earlier failure; only more is progress. */
+  #seenDurableBytes: number;
+
+  /** @param index of the connection; the first one may not be given up */
+  constructor(context: LaneContext, index: number) {
+    this.#context = context;
+    this.#index = index;
+    this.#channel = context.channels.at(index);
+    this.#budget = new RetryBudget(context.options.retry);
+    this.#chunkBytes = context.chunkBytes;
+    this.#seenDurableBytes = context.progress.durableBytes;
+  }
+
+  /** Resolves when there is nothing left to take. Rejects with a TransferError that ends the upload. */
+  async run(): Promise<void> {
+    const { parts } = this.#context;
+    for (let part = parts.take(); part !== undefined; part = parts.take()) {
+      if (!(await this.#send(part))) return;
+    }
+  }
+
+  /** False when this connection cannot be had and the others have to do. */
+  async #send(part: SendingPart): Promise<boolean> {
+    const { parts, progress, signal, source } = this.#context;
+    await source.readable(part.start, signal);
+    if (part.start === source.size) {
+      parts.settle(part);
+      return true;
+    }
+    if (part.start < source.releasedBytes) throw forgotten(part.start, source.releasedBytes);
+    progress.enter('sending');
+    const attempt = new UploadAttempt({
+      ...this.#context,
+      channel: this.#channel,
+      part,
+      chunkBytes: this.#chunkBytes,
+      opening: { uploadId: this.#context.uploadId },
+    });
+    try {
+      const { isIdle, response } = await attempt.run();
+      source.release(response.committedSize);
+      parts.settle(part, isIdle ? [{ start: part.sentEnd, end: part.end }] : []);
+      return true;
+    } catch (reason) {
+      return await this.#recover(TransferError.from(reason), part, attempt);
+    }
+  }
+
+  /** Returns when the next attempt may start; throws when there should be none. */
+  async #recover(error: TransferError, part: SendingPart, attempt: UploadAttempt): Promise<boolean> {
+    const { calls, name, options, parts, progress, signal, source, uploadId } = this.#context;
+    if (signal.aborted) throw cancelledBy(signal);
+    if (ENDING.has(error.code) || (error.code === 'TAKEN_OVER' && !this.#mayBeOurs())) throw error;
+    if (this.#index > 0 && error.code === 'UNAVAILABLE' && !this.#channel.hasConnected) {
+      parts.settle(part, [{ start: part.start, end: part.end }]);
+      options.logger.debug({ name, reason: error.message }, 'doing without one of the connections');
+      return false;
+    }
+    progress.attempts += 1;
+    const isOurs = error.code === 'STALLED' && attempt.hasStarved;
+    if (isOurs) options.logger.debug({ name }, 'the stream paused; the server ended the call');
+    else await this.#pause(error, part.sentEnd);
+    const state = await calls.sync(uploadId, source.size);
+    this.#context.onState(state);
+    const hasProgress = this.#noteProgress(state, error, attempt);
+    if (isOurs && !hasProgress) await this.#pause(error, part.sentEnd);
+    parts.settle(part, missingRanges(state.durable, part.start, part.end));
+    return true;
+  }
+
+  /**
+   * Parts of one process never meet. But after an interruption, bytes of a dead
+   * connection may still have been on their way: once, that is no other
+   * process. More often it is one, and both going on would never end.
+   */
+  #mayBeOurs(): boolean {
+    const { progress, takeover } = this.#context;
+    const isFirst = !takeover.hasBeen;
+    takeover.hasBeen = true;
+    return isFirst && (progress.attempts > 1 || progress.resumedBytes > 0);
+  }
+
+  /** Waits before the next attempt; throws the error when there should be none. */
+  async #pause(error: TransferError, offset: number): Promise<void> {
+    const { channels, name, options, progress, signal } = this.#context;
+    const waitMs = this.#budget.spend(error, channels.hasConnected);
+    if (waitMs === undefined) throw error;
+    const fields = { name, offset, code: error.code, reason: error.message, waitMs };
+    options.logger.info(fields, 'upload interrupted; resuming');
+    progress.enter('waiting');
+    await delay(waitMs, signal);
+  }
+
+  /** True when more is durable than after any failure before. */
+  #noteProgress(state: UploadState, error: TransferError, attempt: UploadAttempt): boolean {
+    if (state.durableBytes > this.#seenDurableBytes) {
+      this.#seenDurableBytes = state.durableBytes;
+      this.#budget.refill();
+      return true;
+    }
+    if (error.code === 'STALLED' && attempt.deliveredBytes < this.#chunkBytes) {
+      // On a very slow link one whole chunk may take longer than the stall time-out.
+      this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
+    }
+    return false;
+  }
+}
+
+function forgotten(offset: number, releasedBytes: number): TransferError {
+  return new TransferError(
+    'PROTOCOL_ERROR',
+    `the server asks for bytes from ${offset} on; up to ${releasedBytes} it had said they are durable`,
+  );
+}
+
+/** Errors that are no interruption of the part, but the end of this upload, if not of the whole transfer. */
+const ENDING: ReadonlySet<ErrorCode> = new Set([
+  'UPLOAD_NOT_FOUND',
+  'NOT_FOUND',
+  // Of the source: an ABORTED of the server without a code is read as STALLED.
+  'FILE_CHANGED',
+  'LOCAL_IO',
+]);

@@ -1,0 +1,85 @@
+/** What the stages of one upload share: what it is about, who to ask, and which upload of the server it is now. */
+import type { StartUploadRequest } from '../wire/messages.ts';
+import type { ContentCrc } from './content-crc.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { UploadCalls } from './upload-calls.ts';
+import type { UploadChannels } from './upload-channels.ts';
+import type { UploadRequest } from './upload-options.ts';
+import type { UploadReporter } from './upload-progress.ts';
+import type { UploadRecord, UploadRecords } from './upload-record.ts';
+import type { OpenSource } from './upload-source.ts';
+import { delay } from './wait.ts';
+
+export interface UploadContext {
+  readonly channels: UploadChannels;
+  readonly options: ResolvedOptions;
+  readonly request: UploadRequest;
+  readonly source: OpenSource;
+  /** Undefined for what no later process can resume. */
+  readonly records: UploadRecords | undefined;
+  readonly progress: UploadReporter;
+}
+
+export class UploadRun {
+  readonly context: UploadContext;
+  readonly calls: UploadCalls;
+  /** Undefined when nothing is verified. */
+  readonly contentCrc: ContentCrc | undefined;
+  /** Its reason, when aborted, is the error the upload ends with. */
+  readonly signal: AbortSignal;
+  /** The upload under way; empty before one has begun. */
+  uploadId = '';
+  /** A later process will find it. */
+  isKept = false;
+
+  constructor(
+    context: UploadContext,
+    calls: UploadCalls,
+    contentCrc: ContentCrc | undefined,
+    signal: AbortSignal,
+  ) {
+    this.context = context;
+    this.calls = calls;
+    this.contentCrc = contentCrc;
+    this.signal = signal;
+  }
+
+  /** From now on this is the upload; remembers it for a later process. */
+  async enter(upload: Omit<UploadRecord, 'source'>): Promise<void> {
+    const { records, source } = this.context;
+    this.uploadId = upload.uploadId;
+    if (records === undefined || source.identity === undefined) return;
+    this.isKept = await records.write({ ...upload, source: source.identity });
+  }
+
+  /** Nothing has begun, and nothing is known of the content. */
+  reset(): void {
+    this.uploadId = '';
+    this.isKept = false;
+    this.contentCrc?.clear();
+  }
+
+  startRequest(): StartUploadRequest {
+    const { crc32, ifMatch, name, overwrite, sha256, size: given } = this.context.request;
+    const size = this.context.source.size ?? given;
+    return {
+      fileName: name,
+      overwrite,
+      ifMatch,
+      expected: {
+        sha256,
+        ...(size === undefined ? {} : { size }),
+        ...(crc32 === undefined ? {} : { crc32 }),
+      },
+    };
+  }
+
+  /** Says why, and waits before the next attempt. */
+  async pause(error: Error & { code: string }, waitMs: number): Promise<void> {
+    const { options, progress, request } = this.context;
+    const fields = { name: request.name, code: error.code, reason: error.message, waitMs };
+    options.logger.info(fields, 'upload interrupted; resuming');
+    progress.enter('waiting');
+    await delay(waitMs, this.signal);
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * A small upload: everything in one call, from the beginning to the finish.
+ *
+ * A file that is replaced is also begun by that call: one round trip. Where
+ * nothing may be replaced the upload is begun before, because after a lost
+ * answer nobody could tell our own file from another's.
+ */
+import { TransferError } from '../base/errors.ts';
+import type { FileInfo } from '../wire/messages.ts';
+import { SAFE_CHUNK_BYTES } from './limits.ts';
+import { RetryBudget } from './retry.ts';
+import { UploadAttempt } from './upload-attempt.ts';
+import { isGone } from './upload-beginning.ts';
+import { expectedContent } from './upload-ending.ts';
+import type { UploadRun } from './upload-run.ts';
+
+/** Rejects with a TransferError when another attempt would not help. */
+export async function uploadSmall(run: UploadRun, sizeBytes: number): Promise<FileInfo> {
+  const { options, request } = run.context;
+  const budget = new RetryBudget(options.retry);
+  for (;;) {
+    if (run.uploadId === '' && request.overwrite !== 'OVERWRITE_ALWAYS') {
+      run.uploadId = (await run.calls.start(run.startRequest())).uploadId;
+    }
+    const file = (await attempt(run, sizeBytes, budget)) ?? (await finishedFile(run, sizeBytes));
+    if (file !== undefined) return file;
+  }
+}
+
+/** Undefined after a failure that another attempt may not meet. */
+async function attempt(
+  run: UploadRun,
+  sizeBytes: number,
+  budget: RetryBudget,
+): Promise<FileInfo | undefined> {
+  const { channels, progress } = run.context;
+  progress.enter('sending');
+  const call = callFor(run, sizeBytes);
+  try {
+    const { response } = await call.run();
+    run.uploadId = response.uploadId;
+    return response.file ?? run.calls.nothingSaid();
+  } catch (reason) {
+    run.uploadId ||= call.startedUploadId;
+    const error = TransferError.from(reason);
+    const waitMs = endsAttempts(error) ? undefined : budget.spend(error, channels.hasConnected);
+    if (waitMs === undefined || run.signal.aborted) throw error;
+    await run.pause(error, waitMs);
+    progress.attempts += 1;
+    return undefined;
+  }
+}
+
+/** The failed call may have finished the upload all the same. */
+async function finishedFile(run: UploadRun, sizeBytes: number): Promise<FileInfo | undefined> {
+  if (run.uploadId === '') return undefined;
+  return (await run.calls.sync(run.uploadId, sizeBytes)).file;
+}
+
+function callFor(run: UploadRun, sizeBytes: number): UploadAttempt {
+  const { channels, options, progress, source } = run.context;
+  const part = { start: 0, end: sizeBytes, sentEnd: 0 };
+  progress.sentBytes = () => part.sentEnd;
+  return new UploadAttempt({
+    channel: channels.at(0),
+    options,
+    source,
+    contentCrc: run.contentCrc,
+    // The server has not said what it takes.
+    compression: undefined,
+    chunkBytes: Math.min(options.chunkBytes, SAFE_CHUNK_BYTES),
+    part,
+    opening: run.uploadId === '' ? { start: run.startRequest() } : { uploadId: run.uploadId },
+    finishing: async () => {
+      await source.checkUnchanged();
+      return { finish: true, expected: expectedContent(run, sizeBytes) };
+    },
+    signal: run.signal,
+  });
+}
+
+/** Another attempt would meet the same, or must not be made. */
+function endsAttempts(error: TransferError): boolean {
+  return isGone(error) || error.code === 'FILE_CHANGED' || error.code === 'LOCAL_IO';
+}

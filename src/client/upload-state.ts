@@ -1,0 +1,48 @@
+/** What the server says an upload has, checked: a server may lie, and then it must not lead us astray. */
+import { TransferError } from '../base/errors.ts';
+import type { FileInfo, GetUploadStatusResponse, Part } from '../wire/messages.ts';
+
+export interface UploadState {
+  /** Durable ranges: ascending, not overlapping, not empty. */
+  readonly durable: readonly Part[];
+  readonly durableBytes: number;
+  /** The durable prefix. */
+  readonly committedSize: number;
+  /** The file, once the upload is complete. */
+  readonly file: FileInfo | undefined;
+  readonly expiresMs: number;
+}
+
+/** Nothing yet. */
+export const EMPTY_STATE: UploadState = {
+  durable: [],
+  durableBytes: 0,
+  committedSize: 0,
+  file: undefined,
+  expiresMs: 0,
+};
+
+/** Throws PROTOCOL_ERROR. `size` is undefined for a stream of unknown size. */
+export function uploadStateOf(response: GetUploadStatusResponse, size: number | undefined): UploadState {
+  const { committedSize, complete, expiresMs, file, parts } = response;
+  const durable = parts.length === 0 && committedSize > 0 ? [{ start: 0, end: committedSize }] : parts;
+  const most = size ?? Number.MAX_SAFE_INTEGER;
+  let durableBytes = 0;
+  let lastEnd = -1;
+  for (const { start, end } of durable) {
+    const isSane = Number.isSafeInteger(start) && Number.isSafeInteger(end) && start < end && end <= most;
+    if (!isSane || start <= lastEnd)
+      throw impossible(`it has bytes ${start} to ${end} of ${size ?? 'a stream'}`);
+    durableBytes += end - start;
+    lastEnd = end;
+  }
+  const prefix = durable[0]?.start === 0 ? durable[0].end : 0;
+  if (committedSize > prefix)
+    throw impossible(`${committedSize} bytes are committed and ${prefix} are there`);
+  if (complete && file === null) throw impossible('it is complete and there is no file');
+  return { durable, durableBytes, committedSize: prefix, file: file ?? undefined, expiresMs };
+}
+
+function impossible(claim: string): TransferError {
+  return new TransferError('PROTOCOL_ERROR', `the server says of the upload that ${claim}`);
+}

@@ -1,0 +1,44 @@
+/** Makes the files of a new upload: an empty part and a journal that says what it is to become. */
+import { constants } from 'node:fs';
+import type { UploadSpec } from '../upload-store.ts';
+import { createJournal, type Journal } from './journal.ts';
+import { JOURNAL_FORMAT, type SpecRecord } from './journal-record.ts';
+import { JournalState } from './journal-state.ts';
+import type { UploadContext } from './options.ts';
+import { removeUploadFiles } from './remove-upload.ts';
+
+const { O_CREAT, O_EXCL, O_WRONLY } = constants;
+
+/** Less the umask, as any new file: the part becomes the file, and its directory lets nobody in before. */
+const PART_MODE = 0o666;
+
+/** Once it resolves, a later process finds the upload. Throws system errors, and leaves nothing then. */
+export async function createUpload(context: UploadContext, id: string, spec: UploadSpec): Promise<Journal> {
+  const { fs, directory } = context;
+  try {
+    await fs.close(await fs.open(directory.pathOf(id, 'part'), O_WRONLY | O_CREAT | O_EXCL, PART_MODE));
+    const journal = await createJournal(context, id, new JournalState(specRecord(spec, context.now())));
+    await directory.sync();
+    return journal;
+  } catch (reason) {
+    await removeQuietly(context, id);
+    throw reason;
+  }
+}
+
+function specRecord({ name, expected, condition }: UploadSpec, atMs: number): SpecRecord {
+  const { sha256, ...rest } = expected;
+  const declared = sha256 === undefined ? rest : { ...rest, sha256: Buffer.from(sha256).toString('hex') };
+  return { kind: 'spec', format: JOURNAL_FORMAT, name, expected: declared, condition, atMs };
+}
+
+async function removeQuietly(context: UploadContext, id: string): Promise<void> {
+  try {
+    await removeUploadFiles(context, id);
+  } catch (reason) {
+    context.logger.warn(
+      { err: reason, uploadId: id },
+      'an upload that could not be started was left for the sweep',
+    );
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * The syncs of uploads, all of them: what they cover survives a power cut. With
+ * the policy `none` they do nothing; the order of all other calls is the same,
+ * so a killed process loses nothing then either.
+ */
+import { constants } from 'node:fs';
+import { errnoOf } from '../../base/errors.ts';
+import type { Directory } from '../directory.ts';
+import { type FileSystem, withDescriptor } from './file-system.ts';
+import { Turns } from './turns.ts';
+
+/** Of the four threads of libuv, which every file operation shares, two are left for the others. */
+const SYNCS_AT_ONCE = 2;
+
+export class Durability {
+  readonly #fs: FileSystem;
+  readonly #turns = new Turns(SYNCS_AT_ONCE);
+  /** Whether anything is synced at all. */
+  readonly isOn: boolean;
+
+  constructor(fs: FileSystem, isOn: boolean) {
+    this.#fs = fs;
+    this.isOn = isOn;
+  }
+
+  /** Makes the bytes and the size of a file durable. Never tried again after it failed: the kernel forgets what it could not write. */
+  async data(fd: number): Promise<void> {
+    if (this.isOn) await this.#turns.run(() => this.#fs.fdatasync(fd));
+  }
+
+  /** Makes the entries of a directory durable. */
+  async directory(directory: Directory): Promise<void> {
+    if (!this.isOn) return;
+    const flags = constants.O_RDONLY | constants.O_DIRECTORY;
+    await withDescriptor(this.#fs, directory.pathOf('.'), flags, (fd) =>
+      this.#turns.run(() => this.#syncEntries(fd)),
+    );
+  }
+
+  async #syncEntries(fd: number): Promise<void> {
+    try {
+      await this.#fs.fsync(fd);
+    } catch (reason) {
+      // A file system that cannot sync a directory says so; nothing more can be had from it.
+      if (errnoOf(reason) !== 'EINVAL') throw reason;
+    }
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * The uploads of a local store: which there are, the limits they share, and their
+ * expiry. An upload of an earlier process is read when it is asked for.
+ */
+import { errnoOf, TransferError } from '../../base/errors.ts';
+import { silentLogger } from '../../base/logger.ts';
+import type { Root } from '../directory.ts';
+import { SharedResource } from '../shared-resource.ts';
+import type { Upload, UploadSpec, UploadStore, WriteCondition } from '../upload-store.ts';
+import { createUpload } from './create-upload.ts';
+import { deleteFile } from './delete-file.ts';
+import { Durability } from './durability.ts';
+import { nodeFileSystem } from './file-system.ts';
+import { FreeSpace } from './free-space.ts';
+import type { Journal } from './journal.ts';
+import { LocalUpload } from './local-upload.ts';
+import { NameLocks } from './name-locks.ts';
+import type { UploadContext, UploadOptions } from './options.ts';
+import { hashHere } from './part-reader.ts';
+import { recoverUpload } from './recovery.ts';
+import { requireSize } from './room.ts';
+import { Sweep } from './sweep.ts';
+import { atTarget, checkCondition } from './target.ts';
+import { isUploadId, newUploadId, uploadNotFound } from './upload-id.ts';
+import { UploadIndex } from './upload-index.ts';
+import { UploadsDirectory } from './uploads-directory.ts';
+import { toWriteError } from './write-error.ts';
+
+/**
+ * The uploads below `root`, which stays open for them until their `close`.
+ *
+ * @throws TransferError INVALID_CONFIG when the directory of uploads cannot be used.
+ */
+export async function openLocalUploads(
+  root: Root,
+  rootUse: SharedResource,
+  options: UploadOptions,
+): Promise<UploadStore> {
+  const context = contextOf(root, rootUse, options);
+  try {
+    const uploads = new LocalUploads(context);
+    await uploads.resume();
+    return uploads;
+  } catch (reason) {
+    const errno = errnoOf(reason) ?? 'unknown error';
+    if (reason instanceof TransferError) throw reason;
+    const message = `the directory of unfinished uploads cannot be opened (${errno}); mend or remove it`;
+    throw new TransferError('INVALID_CONFIG', message, { cause: reason });
+  }
+}
+
+function contextOf(root: Root, rootUse: SharedResource, options: UploadOptions): UploadContext {
+  const fs = options.fileSystem ?? nodeFileSystem;
+  const logger = options.logger ?? silentLogger;
+  const now = options.now ?? Date.now;
+  const durability = new Durability(fs, options.sync !== 'none');
+  const measure = () => rootUse.use(() => fs.freeBytes(root.directory.pathOf('.')));
+  return {
+    fs,
+    root,
+    rootUse,
+    options,
+    logger,
+    now,
+    durability,
+    hash: options.hash ?? hashHere(fs),
+    directory: new UploadsDirectory(fs, root, durability),
+    names: new NameLocks(),
+    index: new UploadIndex(options.maxOpen, options.maxTotalBytes),
+    freeSpace: new FreeSpace(measure, options.minFreeBytes, now, logger),
+  };
+}
+
+class LocalUploads implements UploadStore {
+  readonly #context: UploadContext;
+  /** Unfinished ones that were started or asked for; the index bounds them. */
+  readonly #uploads = new Map<string, LocalUpload>();
+  /** Loading and removing one upload take turns. */
+  readonly #ids = new NameLocks();
+  readonly #sweep: Sweep;
+  readonly #use: SharedResource;
+
+  constructor(context: UploadContext) {
+    this.#context = context;
+    this.#sweep = new Sweep(context, this.#ids, (id) => this.#uploads.get(id));
+    this.#use = new SharedResource('the store of uploads', () => this.#release());
+  }
+
+  /** Looks at what earlier processes left. */
+  async resume(): Promise<void> {
+    if (await this.#context.directory.openIfThere()) this.#sweep.begin();
+  }
+
+  start(spec: UploadSpec): Promise<Upload> {
+    return this.#use.use(() => this.#start(spec));
+  }
+
+  find(id: string): Promise<Upload> {
+    return this.#use.use(() => this.#find(id));
+  }
+
+  delete(name: string, condition: WriteCondition): Promise<void> {
+    return this.#use.use(() => deleteFile(this.#context, name, condition));
+  }
+
+  close(): Promise<void> {
+    return this.#use.close();
+  }
+
+  async #start(spec: UploadSpec): Promise<Upload> {
+    const { directory, freeSpace, index, options, now } = this.#context;
+    const { name, expected, condition } = spec;
+    requireSize(options.maxSizeBytes, name, expected.size ?? 0);
+    await this.#requireReplaceable(name, condition);
+    await this.#openDirectory(name);
+    // What earlier processes left counts towards the limits.
+    await Promise.all([this.#sweep.hasLooked(), freeSpace.measure()]);
+    freeSpace.check(expected.size ?? 0);
+    const id = newUploadId();
+    index.admit(id, expected.size, now());
+    try {
+      await directory.open();
+      return this.#adopt(await createUpload(this.#context, id, spec), false);
+    } catch (reason) {
+      index.forget(id);
+      throw toWriteError(reason, name);
+    }
+  }
+
+  async #openDirectory(name: string): Promise<void> {
+    try {
+      await this.#context.directory.open();
+    } catch (reason) {
+      throw toWriteError(reason, name);
+    }
+    this.#sweep.begin();
+  }
+
+  async #requireReplaceable(name: string, condition: WriteCondition): Promise<void> {
+    const stats = await orNotFound(atTarget(this.#context, name, 'enter', async (target) => target.stats));
+    checkCondition(condition, name, stats);
+  }
+
+  async #find(id: string): Promise<Upload> {
+    // Checked before it becomes a part of a path.
+    if (!isUploadId(id)) throw uploadNotFound(id, 'never was');
+    const upload = this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#load(id)));
+    await upload?.expireIfOld();
+    if (upload === undefined || upload.isGone) throw uploadNotFound(id, 'expired, was aborted or never was');
+    return upload;
+  }
+
+  async #load(id: string): Promise<LocalUpload | undefined> {
+    const loaded = this.#uploads.get(id);
+    if (loaded !== undefined) return loaded;
+    try {
+      if (!(await this.#context.directory.openIfThere())) return undefined;
+      const journal = await recoverUpload(this.#context, id);
+      return journal === undefined ? undefined : this.#adopt(journal, true);
+    } catch (reason) {
+      throw toWriteError(reason, `the upload ${id}`);
+    }
+  }
+
+  /** Finished ones are not held: their journal answers a second finish. */
+  #adopt(journal: Journal, isRecovered: boolean): LocalUpload {
+    const { index } = this.#context;
+    const { id, state } = journal;
+    const upload = new LocalUpload(this.#context, journal, isRecovered, (end) => this.#ended(id, end));
+    if (state.finished !== undefined) {
+      index.noteFinished(id, state.touchedMs);
+      return upload;
+    }
+    const { touchedMs, committed, spec } = state;
+    index.noteOpen(id, { declaredSize: spec.expected.size, receivedSize: committed.bytes, touchedMs });
+    this.#uploads.set(id, upload);
+    return upload;
+  }
+
+  #ended(id: string, end: 'finished' | 'gone'): void {
+    const { index, now } = this.#context;
+    this.#uploads.delete(id);
+    if (end === 'gone') {
+      index.forget(id);
+      return;
+    }
+    index.noteFinished(id, now());
+    this.#sweep.forgetSuperfluous();
+  }
+
+  async #release(): Promise<void> {
+    await this.#sweep.end();
+    await Promise.all(Array.from(this.#uploads.values(), (upload) => upload.close()));
+    await this.#context.freeSpace.idle();
+    await this.#context.directory.close();
+  }
+}
+
+async function orNotFound<T>(looking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await looking;
+  } catch (reason) {
+    if (reason instanceof TransferError && reason.code === 'NOT_FOUND') return undefined;
+    throw reason;
+  }
+}

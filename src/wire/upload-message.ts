@@ -1,0 +1,70 @@
+/**
+ * The UploadFileRequest of a chunk, written by hand in front of bytes that are
+ * already in place, so that a chunk read from a file is not copied into its
+ * message:
+ *
+ *   0                 h − header                                      h        h + n
+ *   | unused room     | 10 01 | 18 v | 20 v | 2d c32 | 0a v           | chunk  |
+ *   |                 | compr.| off. | raw  | crc    | size tag       | n bytes|
+ *
+ * The fields are in any order on the wire; the chunk comes last. The messages
+ * that open and finish a call hold no chunk and are written by protobufjs.
+ * `test/wire` decodes all of them with it.
+ */
+import { Buffer } from 'node:buffer';
+import { varintBytes, writeVarint } from './chunk-header.ts';
+import type { UploadFileRequest } from './messages.ts';
+import { transferService } from './service.ts';
+
+/** Room to leave in front of a chunk: 2 + 9 + 6 + 5 + 6, rounded up. */
+export const UPLOAD_HEADER_ROOM_BYTES = 32;
+
+export interface UploadChunkFields {
+  /** Bytes of the chunk as sent. */
+  wireBytes: number;
+  /** Bytes of the chunk before compression. */
+  rawBytes: number;
+  compressed: boolean;
+  /** The chunk's place in the file. */
+  offset: number;
+  /** CRC-32 of the raw chunk, or -1 to leave it out. */
+  crc32: number;
+}
+
+/** Writes the fields so that they end at `chunkAt`, where the chunk begins; returns where the message starts. */
+export function writeUploadHeader(target: Uint8Array, chunkAt: number, fields: UploadChunkFields): number {
+  const start = chunkAt - headerBytes(fields);
+  let end = start;
+  if (fields.compressed) {
+    target[end++] = 0x10;
+    target[end++] = 1;
+  }
+  target[end++] = 0x18;
+  end = writeVarint(target, end, fields.offset);
+  if (fields.compressed) {
+    target[end++] = 0x20;
+    end = writeVarint(target, end, fields.rawBytes);
+  }
+  if (fields.crc32 >= 0) {
+    target[end++] = 0x2d;
+    target[end++] = fields.crc32;
+    target[end++] = fields.crc32 >>> 8;
+    target[end++] = fields.crc32 >>> 16;
+    target[end++] = fields.crc32 >>> 24;
+  }
+  target[end++] = 0x0a;
+  writeVarint(target, end, fields.wireBytes);
+  return start;
+}
+
+function headerBytes({ compressed, offset, rawBytes, crc32, wireBytes }: UploadChunkFields): number {
+  let bytes = 1 + varintBytes(offset) + 1 + varintBytes(wireBytes);
+  if (compressed) bytes += 2 + 1 + varintBytes(rawBytes);
+  if (crc32 >= 0) bytes += 5;
+  return bytes;
+}
+
+/** A message without a chunk: what opens a call, what finishes the upload. */
+export function uploadControlMessage(fields: Partial<UploadFileRequest>): Buffer {
+  return transferService.UploadFile?.requestSerialize(fields) ?? Buffer.alloc(0);
+}

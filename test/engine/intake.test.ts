@@ -1,0 +1,492 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
+import { crc32 } from 'node:zlib';
+import { TransferError } from '../../src/base/errors.ts';
+import { MAX_MESSAGES_PER_SLAB } from '../../src/base/limits.ts';
+import { KIB, MIB } from '../../src/base/units.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { DrainJob } from '../../src/engine/job.ts';
+import { Random, seedOf } from '../support/seed.ts';
+import { within } from '../support/until.ts';
+import { MemorySink } from './memory-sink.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from './test-engine.ts';
+import { type SentChunk, TestSender, targetFile } from './test-sender.ts';
+import { until } from './until.ts';
+
+const SLAB_BYTES = 64 * KIB;
+const source = mixedBytes(MIB, 30 * KIB);
+
+/** Slabs for three jobs, and three to receive into. */
+const FEW = { slabCount: 6, jobsInFlight: 2 };
+
+/** Nobody holds anything: every slab is free, no job is out, and nobody is listed. */
+async function assertIdle(engine: Engine): Promise<void> {
+  const { slabs } = engine.stats();
+  await until(() => engine.stats().slabs.free === slabs.count, 'all slabs are free');
+  assert.deepEqual(engine.stats(), {
+    transfers: 0,
+    uploads: 0,
+    jobsOutstanding: 0,
+    jobsWaiting: 0,
+    slabs: { free: slabs.count, leased: 0, sending: 0, quarantined: 0, count: slabs.count },
+  });
+  assert.equal(engine.policy.held, 0);
+}
+
+/** The ranges are those of the source, and each byte of `[0, size)` is in exactly one. */
+function assertRanges(sender: TestSender, size: number): void {
+  const ranges = sender.ranges.toSorted((a, b) => a.start - b.start);
+  let at = 0;
+  for (const { start, end, crc32: crc } of ranges) {
+    assert.equal(start, at);
+    assert.equal(crc, crc32(source.subarray(start, end)));
+    at = end;
+  }
+  assert.equal(at, size);
+  assert.equal(sender.intake.writtenBytes, size);
+}
+
+/** `[0, size)` in chunks of any size up to a slab. */
+function chunksOf(random: Random, size: number): SentChunk[] {
+  const chunks: SentChunk[] = [];
+  const most = random.pick([1000, 20_000, SLAB_BYTES / 2, SLAB_BYTES]);
+  for (let start = 0; start < size; ) {
+    // Noise may grow by compression, and must fit a slab then too.
+    const compressed = random.next() < 0.3;
+    const end = Math.min(
+      size,
+      start + random.between(1, compressed ? Math.min(most, SLAB_BYTES - 100) : most),
+    );
+    chunks.push({ start, end, compressed, ...(random.next() < 0.3 ? { crc32: -1 } : {}) });
+    start = end;
+  }
+  return chunks;
+}
+
+async function turns(count: number): Promise<void> {
+  for (let i = 0; i < count; i++) await setImmediate();
+}
+
+describe('an intake', () => {
+  it('writes what is kept, with many others on few slabs, in whatever chunks and paces', async (t) => {
+    const random = new Random(seedOf(t));
+    const engine = await startEngine(t, FEW);
+    const uploads = Array.from({ length: 24 }, async () => {
+      const file = targetFile(t);
+      const sender = new TestSender(engine, file, source);
+      const size = random.between(1, 600_000);
+      const pace = random.pick([0, 0, 1, 5]);
+      for (const chunk of chunksOf(random, size)) {
+        if (random.next() < 0.1) {
+          await sender.takeRoom(random.between(1, SLAB_BYTES));
+          sender.drop();
+        }
+        await sender.send(chunk, pace === 0 ? undefined : () => turns(random.between(0, pace)));
+        if (random.next() < 0.05) await sender.intake.flush();
+      }
+      await sender.intake.flush();
+      assert.ok(file.bytes().equals(source.subarray(0, size)));
+      assertRanges(sender, size);
+      assert.deepEqual(sender.failures, []);
+      await sender.intake.close();
+    });
+    await within('all uploads', Promise.all(uploads));
+    await assertIdle(engine);
+  });
+
+  it('gets on beside downloads, and they beside it', async (t) => {
+    const engine = await startEngine(t, { ...FEW, slabCount: 9 });
+    const file = sourceFile(t, source);
+    const downloads = Array.from({ length: 6 }, async () => {
+      const sink = new MemorySink('next turn');
+      await engine.transfer(requestOf(file), sink).run();
+      assert.ok(sink.received.equals(source));
+    });
+    const uploads = Array.from({ length: 6 }, async () => {
+      const target = targetFile(t);
+      const sender = new TestSender(engine, target, source);
+      for (let start = 0; start < MIB; start += 32 * KIB) {
+        await sender.send({ start, end: start + 32 * KIB }, setImmediate);
+      }
+      await sender.intake.flush();
+      assert.ok(target.bytes().equals(source));
+      await sender.intake.close();
+    });
+    await within('all of them', Promise.all([...downloads, ...uploads]));
+    await assertIdle(engine);
+  });
+
+  it('gets on beside downloads that never end, and downloads beside uploads that never do', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const file = sourceFile(t, source);
+    for (const endless of ['downloads', 'uploads']) {
+      let isOver = false;
+      const download = async () => {
+        const sink = new MemorySink('at once');
+        await engine.transfer(requestOf(file), sink).run();
+        assert.ok(sink.received.equals(source));
+      };
+      const upload = async () => {
+        const target = targetFile(t);
+        const sender = new TestSender(engine, target, source);
+        for (let start = 0; start < MIB; start += 32 * KIB)
+          await sender.send({ start, end: start + 32 * KIB });
+        await sender.intake.flush();
+        assert.ok(target.bytes().equals(source));
+        await sender.intake.close();
+      };
+      const [background, subject] = endless === 'downloads' ? [download, upload] : [upload, download];
+      const others = Array.from({ length: 8 }, async () => {
+        while (!isOver) await background();
+      });
+      await within(`what shares with ${endless}`, Promise.all([subject(), subject(), subject()]));
+      isOver = true;
+      await Promise.all(others);
+    }
+    await assertIdle(engine);
+  });
+
+  it('gets room while a download’s reader takes nothing, and when that one is cancelled all of it', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const sink = new MemorySink('by hand');
+    const transfer = engine.transfer(requestOf(sourceFile(t, source)), sink);
+    const run = transfer.run();
+    await until(() => sink.pending !== undefined, 'a write');
+    const senders = [1, 2, 3].map(() => new TestSender(engine, targetFile(t), source));
+    for (const sender of senders) await sender.send({ start: 0, end: 1000 });
+    const rooms = senders.map((sender) => sender.takeRoom(2000));
+    await Promise.race(rooms);
+    transfer.fail(new TransferError('CANCELLED', 'enough'));
+    await assert.rejects(run, { code: 'CANCELLED' });
+    await within('room for all', Promise.all(rooms));
+    for (const sender of senders) await sender.intake.close();
+    await assertIdle(engine);
+  });
+
+  it('waits while no slab is free, though it may have one, and lets the others go on', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const leases = Array.from({ length: 6 }, () => engine.slabs.lease());
+    const sender = new TestSender(engine, targetFile(t), source);
+    // The first chunk waits on the heap for a slab to be written from.
+    await sender.send({ start: 0, end: 1000 });
+    const room = sender.takeRoom(1000);
+    await turns(20);
+    assert.equal(engine.stats().jobsOutstanding, 0);
+    for (const lease of leases) lease?.release();
+    assert.ok(await within('room', room));
+    sender.drop();
+    await sender.intake.flush();
+    assertRanges(sender, 1000);
+    await sender.intake.close();
+    await assertIdle(engine);
+  });
+
+  it('hands tiny chunks and such as inflate much to the workers in bounded jobs', async (t) => {
+    const engine = await startEngine(t, { ...FEW, slabBytes: 256 * KIB });
+    const jobs: DrainJob[] = [];
+    const { workers } = engine;
+    const drain = workers.drain.bind(workers);
+    workers.drain = (job) => {
+      jobs.push(job);
+      return drain(job);
+    };
+    const zeros = Buffer.alloc(32 * MIB);
+    const tiny = new TestSender(engine, targetFile(t), zeros);
+    for (let at = 0; at < 1000; at++) await tiny.send({ start: at, end: at + 1 });
+    await tiny.intake.flush();
+    assert.ok(jobs.length >= 10);
+    assert.ok(jobs.every((job) => job.chunks.length <= MAX_MESSAGES_PER_SLAB));
+    jobs.length = 0;
+    const inflating = new TestSender(engine, targetFile(t), zeros);
+    for (let start = 0; start < 32 * MIB; start += 256 * KIB) {
+      await inflating.send({ start, end: start + 256 * KIB, compressed: true });
+    }
+    await inflating.intake.flush();
+    for (const { chunks } of jobs) {
+      assert.ok(chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0) <= 5 * 256 * KIB);
+    }
+    await tiny.intake.close();
+    await inflating.intake.close();
+  });
+
+  it('that is given a wrong chunk fails, with what stood before it written', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const file = targetFile(t);
+    const sender = new TestSender(engine, file, source);
+    await sender.send({ start: 0, end: 5000 });
+    await sender.intake.flush();
+    await sender.send({ start: 5000, end: 6000 });
+    await sender.send({ start: 6000, end: 7000, crc32: 1 });
+    await sender.send({ start: 7000, end: 8000 });
+    await assert.rejects(sender.intake.flush(), { code: 'CHECKSUM_MISMATCH', message: /6000/ });
+    assert.equal(sender.failures.length, 1);
+    assert.ok(file.bytes().equals(source.subarray(0, 6000)));
+    assertRanges(sender, 6000);
+    await sender.intake.close();
+    await assertIdle(engine);
+  });
+
+  it('whose file cannot be written fails with what the store makes of the errno', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const sender = new TestSender(engine, { fd: sourceFile(t, source).fd, bytes: () => source }, source);
+    await sender.send({ start: 0, end: 5000 });
+    await assert.rejects(sender.intake.flush(), { code: 'WRITE_FAILED', message: 'EBADF' });
+    await sender.intake.close();
+    await assertIdle(engine);
+  });
+});
+
+describe('an intake that ends', () => {
+  const gone = new TransferError('CANCELLED', 'gone');
+  /** Jobs that take a while, and the first three slabs taken by others. */
+  const phases: [string, (sender: TestSender, engine: Engine) => Promise<unknown>][] = [
+    ['before its first chunk', async () => {}],
+    ['with a chunk arriving on the heap', (sender) => sender.takeRoom(1000)],
+    [
+      'with a chunk arriving in a slab',
+      async (sender) => {
+        await sender.send({ start: 0, end: 1000 });
+        await sender.intake.flush();
+        await sender.takeRoom(1000);
+        sender.fill(source.subarray(0, 500));
+      },
+    ],
+    [
+      'with whole chunks in a slab that is not full',
+      async (sender) => {
+        for (const start of [0, 1000, 2000]) await sender.send({ start, end: start + 1000 });
+      },
+    ],
+    ['with its first job running', (sender) => sender.send({ start: 0, end: SLAB_BYTES })],
+    [
+      'with jobs running and queued and another chunk refused',
+      async (sender) => {
+        await sender.send({ start: 0, end: 1000 });
+        for (let i = 1; i < 8; i++) {
+          const start = i * SLAB_BYTES;
+          if (sender.intake.room(SLAB_BYTES) === null) return;
+          sender.intake.drop();
+          await sender.send({ start, end: start + SLAB_BYTES });
+        }
+      },
+    ],
+    [
+      'after everything was written',
+      async (sender) => {
+        await sender.send({ start: 0, end: 1000 });
+        await sender.intake.flush();
+      },
+    ],
+  ];
+  for (const [when, bringTo] of phases) {
+    it(`${when} says so once, gives back its slabs and takes nothing more`, async (t) => {
+      const engine = await startEngine(t, FEW);
+      const file = targetFile(t);
+      const sender = new TestSender(engine, file, source);
+      await bringTo(sender, engine);
+      sender.intake.fail(gone);
+      sender.intake.fail(new TransferError('INTERNAL', 'too late'));
+      assert.deepEqual(sender.failures, [gone]);
+      assert.equal(sender.intake.room(10), null);
+      await within('the close', sender.intake.close());
+      await assert.rejects(sender.intake.flush(), { code: 'CANCELLED' });
+      const { length } = file.bytes();
+      assert.equal(engine.stats().jobsOutstanding, 0);
+      await assertIdle(engine);
+      assert.equal(file.bytes().length, length, 'nothing is written behind close');
+      assert.deepEqual(sender.failures, [gone]);
+    });
+  }
+
+  it('with a chunk that waits for a slab takes it from nobody', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const leases = Array.from({ length: 6 }, () => engine.slabs.lease());
+    const sender = new TestSender(engine, targetFile(t), source);
+    await sender.send({ start: 0, end: 1000 });
+    const flushed = assert.rejects(sender.intake.flush(), { code: 'CANCELLED' });
+    await within('the close', sender.intake.close());
+    await flushed;
+    for (const lease of leases) lease?.release();
+    await assertIdle(engine);
+  });
+
+  it('because the engine stops gives everything back', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const uploads = Array.from({ length: 10 }, async (_, i) => {
+      const sender = new TestSender(engine, targetFile(t), source);
+      for (let start = 0; start < MIB; start += 16 * KIB) {
+        if (!(await sender.send({ start, end: start + 16 * KIB, compressed: i % 2 === 0 }, setImmediate)))
+          break;
+      }
+      await sender.intake.close();
+      return sender.failures[0]?.code;
+    });
+    await until(() => engine.stats().jobsOutstanding > 0, 'a job');
+    await engine.stop();
+    const codes = await within('all uploads', Promise.all(uploads));
+    assert.deepEqual(new Set(codes), new Set(['UNAVAILABLE']));
+    await assertIdle(engine);
+  });
+});
+
+describe('a sender that stalls', () => {
+  /** Senders that each hold a slab with a chunk that does not arrive. */
+  async function stalled(t: TestContext, engine: Engine, count: number): Promise<TestSender[]> {
+    const senders = Array.from({ length: count }, () => new TestSender(engine, targetFile(t), source));
+    for (const sender of senders) {
+      await sender.send({ start: 0, end: 1000 });
+      await sender.intake.flush();
+    }
+    for (const sender of senders) {
+      await sender.takeRoom(1000);
+      sender.fill(source.subarray(1000, 1400));
+    }
+    return senders;
+  }
+
+  it('keeps no slab from one that sends, and loses no byte of what it sent', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const senders = await stalled(t, engine, 3);
+    assert.equal(engine.policy.held, 3, 'all that may be held');
+    const file = targetFile(t);
+    const healthy = new TestSender(engine, file, source);
+    const chunks = chunksOf(new Random(1), MIB);
+    await within(
+      'the healthy upload',
+      (async () => {
+        for (const chunk of chunks) await healthy.send(chunk);
+        await healthy.intake.flush();
+      })(),
+    );
+    assert.ok(file.bytes().equals(source));
+    assert.equal(healthy.moves, 0);
+    assert.ok(senders.some(({ moves }) => moves === 1));
+    for (const sender of senders) {
+      sender.fill(source.subarray(1400, 2000), 400);
+      sender.keep({ start: 1000, end: 2000 });
+      await sender.intake.flush();
+      assertRanges(sender, 2000);
+      await sender.intake.close();
+    }
+    await healthy.intake.close();
+    await assertIdle(engine);
+  });
+
+  it('behind a whole chunk whose turn has not come loses none of it with its slab', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const [sender] = (await stalled(t, engine, 1)) as [TestSender];
+    sender.fill(source.subarray(1400, 2000), 400);
+    sender.intake.evictSlow(performance.now() + 1000, 100);
+    assert.equal(sender.moves, 1);
+    assert.equal(engine.policy.held, 0);
+    sender.keep({ start: 1000, end: 2000 });
+    await sender.intake.flush();
+    assertRanges(sender, 2000);
+    await sender.intake.close();
+  });
+
+  it('behind whole chunks has them written all the same', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const sender = new TestSender(engine, targetFile(t), source);
+    for (const start of [0, 1000, 2000]) await sender.send({ start, end: start + 1000 });
+    await until(() => sender.ranges.some(({ end }) => end === 3000), 'it is written');
+    assertRanges(sender, 3000);
+    await sender.intake.close();
+    await assertIdle(engine);
+  });
+
+  it('with a slab that it has nothing in gives it back', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const [sender] = (await stalled(t, engine, 1)) as [TestSender];
+    sender.drop();
+    assert.equal(engine.policy.held, 1);
+    engine.reclaim(performance.now() + 1000);
+    assert.equal(engine.policy.held, 0);
+    await sender.intake.close();
+    await assertIdle(engine);
+  });
+});
+
+describe('a thread that dies at work on an upload', () => {
+  const CHUNK_BYTES = 32 * KIB;
+
+  /** An engine whose first `crashes` jobs of uploads end their threads, and how many there were. */
+  async function crashing(t: TestContext, crashes: number): Promise<{ engine: Engine; jobs: () => number }> {
+    const engine = await startEngine(t, FEW);
+    const drain = engine.workers.drain.bind(engine.workers);
+    let jobs = 0;
+    engine.workers.drain = (job) => {
+      jobs += 1;
+      if (jobs <= crashes) engine.slabs.crashJob(job.slab);
+      return drain(job);
+    };
+    return { engine, jobs: () => jobs };
+  }
+
+  async function sendAll(sender: TestSender): Promise<void> {
+    for (let start = 0; start < MIB; start += CHUNK_BYTES) {
+      if (!(await sender.send({ start, end: start + CHUNK_BYTES }))) break;
+    }
+    await sender.intake.flush();
+  }
+
+  it('costs it a job and no byte', async (t) => {
+    const { engine, jobs } = await crashing(t, 2);
+    const file = targetFile(t);
+    const sender = new TestSender(engine, file, source);
+    await within('the upload', sendAll(sender));
+    assert.ok(file.bytes().equals(source));
+    assertRanges(sender, MIB);
+    assert.ok(jobs() > 2);
+    await sender.intake.close();
+    await assertIdle(engine);
+  });
+
+  it('costs others nothing', async (t) => {
+    const { engine } = await crashing(t, 4);
+    const uploads = Array.from({ length: 5 }, async () => {
+      const file = targetFile(t);
+      const sender = new TestSender(engine, file, source);
+      await sendAll(sender);
+      assert.ok(file.bytes().equals(source));
+      await sender.intake.close();
+    });
+    await within('all uploads', Promise.all(uploads));
+    await assertIdle(engine);
+  });
+
+  it('again and again ends it with INTERNAL', async (t) => {
+    const { engine } = await crashing(t, Number.POSITIVE_INFINITY);
+    const sender = new TestSender(engine, targetFile(t), source);
+    await assert.rejects(within('the end', sendAll(sender)), { code: 'INTERNAL', message: /dying/ });
+    await sender.intake.close();
+    await assertIdle(engine);
+  });
+
+  it('when the upload is over already loses no slab', async (t) => {
+    const { engine } = await crashing(t, 1);
+    const sender = new TestSender(engine, targetFile(t), source);
+    await sender.send({ start: 0, end: CHUNK_BYTES });
+    await until(() => engine.stats().jobsOutstanding === 1, 'the job');
+    await within('the close', sender.intake.close());
+    await assertIdle(engine);
+  });
+
+  it('in the middle of its writes costs no byte', async (t) => {
+    const engine = await startEngine(t, FEW);
+    const file = targetFile(t);
+    const sender = new TestSender(engine, file, source);
+    const sending = sendAll(sender);
+    for (let kills = 0; kills < 3; kills++) {
+      const seen = sender.ranges.length;
+      await until(() => sender.ranges.length > seen || sender.intake.writtenBytes === MIB, 'more is written');
+      await engine.workers.killThread();
+    }
+    await within('the upload', sending);
+    assert.ok(file.bytes().equals(source));
+    assertRanges(sender, MIB);
+    await sender.intake.close();
+    await assertIdle(engine);
+  });
+});

@@ -1,0 +1,141 @@
+/** A sender of one upload stream in memory: it takes room as the network would, and holds the intake to its word. */
+import assert from 'node:assert/strict';
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { crc32, gzipSync } from 'node:zlib';
+import { TransferError } from '../../src/base/errors.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { Intake, IntakeListener } from '../../src/engine/intake.ts';
+import type { WrittenBytes } from '../../src/engine/job.ts';
+import type { Scope } from './test-engine.ts';
+
+export interface TargetFile {
+  fd: number;
+  bytes(): Buffer;
+}
+
+/** An empty file to write to. */
+export function targetFile(scope: Scope): TargetFile {
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-intake-'));
+  const path = join(directory, 'target');
+  const fd = openSync(path, 'w+');
+  scope.after(() => {
+    closeSync(fd);
+    rmSync(directory, { recursive: true });
+  });
+  ftruncateSync(fd, 0);
+  return { fd, bytes: () => readFileSync(path) };
+}
+
+/** A range of the source, sent as one chunk. */
+export interface SentChunk {
+  start: number;
+  end: number;
+  compressed?: boolean;
+  /** Default: the right one. */
+  crc32?: number;
+}
+
+export class TestSender implements IntakeListener {
+  readonly intake: Intake;
+  /** What was reported, in the order in which it was. */
+  readonly ranges: WrittenBytes[] = [];
+  readonly failures: TransferError[] = [];
+  /** How often a chunk went on in other memory. */
+  moves = 0;
+  readonly #source: Buffer;
+  #memory: Uint8Array | null = null;
+  #roomed: (() => void) | null = null;
+  /** A method of the intake runs. */
+  #isInside = false;
+
+  constructor(engine: Engine, file: TargetFile, source: Buffer) {
+    this.#source = source;
+    const faultOf = (errno: string) => new TransferError('WRITE_FAILED', errno);
+    this.intake = engine.intake(file.fd, this, faultOf);
+  }
+
+  hasRoom(): void {
+    assert.equal(this.#isInside, false, 'told of room from within a method of the intake');
+    this.#roomed?.();
+  }
+
+  moveChunk(memory: Uint8Array): void {
+    const old = this.#memory;
+    assert.ok(old);
+    assert.ok(Buffer.from(memory).equals(Buffer.from(old)));
+    this.#memory = memory;
+    this.moves += 1;
+  }
+
+  written(ranges: readonly WrittenBytes[]): void {
+    this.ranges.push(...ranges);
+  }
+
+  failed(error: TransferError): void {
+    this.failures.push(error);
+    this.#memory = null;
+    this.#roomed?.();
+  }
+
+  /** Takes room as soon as there is; false when the intake failed before. */
+  async takeRoom(bytes: number): Promise<boolean> {
+    while (this.failures.length === 0) {
+      // The promise stands before the intake is asked: being told is never missed.
+      const roomed = new Promise<void>((resolve) => (this.#roomed = resolve));
+      const memory = this.#inside(() => this.intake.room(bytes));
+      if (memory !== null) {
+        assert.equal(memory.length, bytes);
+        this.#memory = memory;
+        return true;
+      }
+      await roomed;
+    }
+    return false;
+  }
+
+  /** Puts bytes into the room that was taken. */
+  fill(bytes: Uint8Array, at = 0): void {
+    this.#memory?.set(bytes, at);
+  }
+
+  /** The chunk in the room is whole. */
+  keep({ start, end, compressed = false, crc32: sentCrc }: SentChunk): void {
+    const wireBytes = this.#memory?.length ?? 0;
+    const crc = sentCrc ?? crc32(this.#source.subarray(start, end));
+    const ranges = [{ start, end }];
+    this.#memory = null;
+    this.#inside(() =>
+      this.intake.keep({ wireBytes, rawBytes: end - start, compressed, crc32: crc, offset: start, ranges }),
+    );
+  }
+
+  drop(): void {
+    this.#memory = null;
+    this.#inside(() => this.intake.drop());
+  }
+
+  /** Sends one chunk whole; `pause` is awaited in the middle of it. False when the intake failed before. */
+  async send(chunk: SentChunk, pause?: () => Promise<unknown>): Promise<boolean> {
+    const raw = this.#source.subarray(chunk.start, chunk.end);
+    const wire = chunk.compressed ? gzipSync(raw, { level: 1 }) : raw;
+    if (!(await this.takeRoom(wire.length))) return false;
+    const half = wire.length >> 1;
+    this.fill(wire.subarray(0, half));
+    if (pause !== undefined) await pause();
+    if (this.failures.length > 0) return false;
+    this.fill(wire.subarray(half), half);
+    this.keep(chunk);
+    return true;
+  }
+
+  #inside<T>(call: () => T): T {
+    this.#isInside = true;
+    try {
+      return call();
+    } finally {
+      this.#isInside = false;
+    }
+  }
+}

@@ -1,0 +1,106 @@
+/** Uploads from another implementation of gRPC: Python's grpcio, with the messages coded by hand. */
+import assert from 'node:assert/strict';
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { assertBytes, lines, noise, writeContent } from '../support/content.ts';
+import { scratchDirectory } from '../support/scratch.ts';
+import { MIB, startServer } from '../support/test-server.ts';
+
+const PYTHON = '/usr/bin/python3';
+
+/** Sends a file in one call: begins the upload in the first message, finishes it in the last one, or not. */
+const CLIENT = `
+import grpc, gzip, json, sys, zlib
+
+def varint(n):
+    out = b''
+    while n > 0x7f:
+        out, n = out + bytes([n & 0x7f | 0x80]), n >> 7
+    return out + bytes([n])
+
+def text(number, value):
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+target, name, path, compress, finish = sys.argv[1:6]
+data = open(path, 'rb').read()
+
+def messages():
+    yield text(7, text(1, name.encode()))
+    for at in range(0, len(data), 100_000):
+        raw = data[at:at + 100_000]
+        packed = gzip.compress(raw, 1)
+        crc = b'\\x2d' + zlib.crc32(raw).to_bytes(4, 'little')
+        if compress == 'yes' and len(packed) < len(raw):
+            yield text(1, packed) + b'\\x10\\x01' + b'\\x20' + varint(len(raw)) + crc
+        else:
+            yield text(1, raw) + crc
+    if finish == 'yes':
+        whole = b'\\x08' + varint(len(data)) + b'\\x15' + zlib.crc32(data).to_bytes(4, 'little')
+        yield b'\\x40\\x01' + text(9, whole)
+
+channel = grpc.insecure_channel(target)
+upload = channel.stream_unary('/sluice.v1.TransferService/UploadFile')
+result = {'status': 'OK'}
+try:
+    answer, call = upload.with_call(messages())
+    result['answer'] = answer.hex()
+    result['id'] = dict(call.initial_metadata())['sluice-upload-id']
+except grpc.RpcError as error:
+    result['status'] = error.code().name
+    result['code'] = dict(error.trailing_metadata()).get('sluice-code')
+print(json.dumps(result))
+`;
+
+const hasGrpcio = spawnSync(PYTHON, ['-c', 'import grpc']).status === 0;
+const skip = hasGrpcio ? false : `${PYTHON} has no module grpc; install python3-grpcio`;
+
+test('a Python client uploads in one call, plain and compressed', { skip }, async (t) => {
+  const server = await startServer(t, { writable: true });
+  for (const [content, compress] of [
+    [noise(1, 9 * MIB + 1), 'no'],
+    [lines(5 * MIB + 1), 'yes'],
+    [noise(1, 0), 'no'],
+  ] as const) {
+    const path = join(scratchDirectory(t), 'source');
+    writeContent(path, content);
+    const name = `dir/of ${content.size}`;
+    const { status } = await python(t, [server.address, name, path, compress, 'yes']);
+    assert.equal(status, 'OK');
+    const stored = readFileSync(server.at(name));
+    assert.equal(stored.length, content.size);
+    assertBytes(stored, content, 0);
+    const again = await python(t, [server.address, name, path, compress, 'yes']);
+    assert.deepEqual([again.status, again.code], ['ALREADY_EXISTS', 'ALREADY_EXISTS']);
+  }
+  await server.untilIdle();
+});
+
+test('a Python client that does not finish leaves an upload to resume, and no file', { skip }, async (t) => {
+  const server = await startServer(t, { writable: true });
+  const content = noise(2, 3 * MIB);
+  const path = join(scratchDirectory(t), 'source');
+  writeContent(path, content);
+  const { status, id } = await python(t, [server.address, 'later', path, 'no', 'no']);
+  assert.equal(status, 'OK');
+  assert(!existsSync(server.at('later')));
+  const client = server.client();
+  const found = await client.unary('GetUploadStatus', { uploadId: id });
+  assert.equal(Number(found.answer?.committedSize), content.size);
+  const finished = await client.unary('FinishUpload', { uploadId: id });
+  assert.equal(finished.status, 'OK');
+  assertBytes(readFileSync(server.at('later')), content, 0);
+});
+
+async function python(t: TestContext, args: string[]): Promise<Record<string, string>> {
+  const child = spawn(PYTHON, ['-c', CLIENT, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  t.after(() => child.kill('SIGKILL'));
+  let output = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  const exitCode = await new Promise((resolve) => child.once('close', resolve));
+  assert.equal(exitCode, 0, 'the Python client fails');
+  return JSON.parse(output);
+}

@@ -1,0 +1,205 @@
+/** The transfer service on a real engine and a temporary store of uploads, and a client for it. */
+import { once } from 'node:events';
+import { type ClientHttp2Stream, connect } from 'node:http2';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
+import {
+  Client,
+  type ClientWritableStream,
+  credentials,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+  status,
+} from '@grpc/grpc-js';
+import { silentLogger } from '../../src/base/logger.ts';
+import { KIB } from '../../src/base/units.ts';
+import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
+import { Admission } from '../../src/service/admission.ts';
+import { bindTransferService } from '../../src/service/bind.ts';
+import { CallsUnderWay } from '../../src/service/calls-under-way.ts';
+import { LiveUploads } from '../../src/service/live-uploads.ts';
+import type { Store } from '../../src/storage/store.ts';
+import type { UploadFileResponse } from '../../src/wire/messages.ts';
+import { type Scope, startEngine } from '../engine/test-engine.ts';
+import { contract } from '../support/raw-client.ts';
+import { framed } from '../support/raw-http2.ts';
+import { until } from '../support/until.ts';
+import { TempUploadStore } from './temp-upload-store.ts';
+
+export const MAX_CHUNK_BYTES = 64 * KIB;
+
+/** As a client writes them: what is left out has its default. */
+export interface SentStart {
+  fileName?: string;
+  expected?: { size?: number; crc32?: number; sha256?: Uint8Array };
+  overwrite?: string | number;
+  ifMatch?: string;
+}
+
+export interface SentMessage {
+  chunk?: Uint8Array;
+  compressed?: boolean;
+  offset?: number;
+  rawSize?: number;
+  crc32?: number;
+  uploadId?: string;
+  start?: SentStart;
+  finish?: boolean;
+  expected?: SentStart['expected'];
+}
+
+export interface UploadEnd {
+  status: keyof typeof status;
+  /** The trailer `sluice-code`; '' without one. */
+  code: string;
+  details: string;
+  response: UploadFileResponse | undefined;
+}
+
+export interface SentUpload {
+  call: ClientWritableStream<SentMessage>;
+  end: Promise<UploadEnd>;
+  /** The initial metadata. */
+  header: Promise<Metadata>;
+}
+
+export interface ServiceOptions {
+  direct?: boolean;
+  engine?: Partial<EngineOptions>;
+  uploadStreams?: number;
+}
+
+const { path, requestSerialize, responseDeserialize } = contract.UploadFile as (typeof contract)[string];
+
+/** Slabs for three jobs, and three to receive into. */
+const FEW: Partial<EngineOptions> = { slabCount: 6, slabBytes: MAX_CHUNK_BYTES };
+
+export class UploadService {
+  readonly store: TempUploadStore;
+  readonly engine: Engine;
+  readonly calls = new CallsUnderWay();
+  readonly sockets: Socket[] = [];
+  readonly #scope: Scope;
+  #client!: Client;
+  #port = 0;
+
+  private constructor(scope: Scope, store: TempUploadStore, engine: Engine) {
+    this.#scope = scope;
+    this.store = store;
+    this.engine = engine;
+  }
+
+  static async start(scope: Scope, options: ServiceOptions = {}): Promise<UploadService> {
+    const engine = await startEngine(scope, { ...FEW, ...options.engine });
+    const service = new UploadService(scope, new TempUploadStore(scope), engine);
+    await service.#listen(options);
+    return service;
+  }
+
+  async #listen({ direct = true, uploadStreams = 1000 }: ServiceOptions): Promise<void> {
+    const server = new Server({ 'grpc.enable_channelz': 0 });
+    bindTransferService(server, {
+      store: {} as Store, // Nothing is downloaded here.
+      uploads: new LiveUploads(this.store),
+      engine: this.engine,
+      admission: new Admission('transfers', 1000),
+      uploadAdmission: new Admission('uploads', uploadStreams),
+      calls: this.calls,
+      logger: silentLogger,
+      zeroCopy: true,
+      directReads: direct,
+      uploadWindowBytes: 512 * KIB,
+      chunk: { size: MAX_CHUNK_BYTES, maxSize: MAX_CHUNK_BYTES },
+      compression: { mode: 'off', minSize: 0 },
+      stallTimeoutMs: 60_000,
+      stallLingerMs: 60_000,
+    });
+    const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+    const listener = createServer((socket) => {
+      this.sockets.push(socket);
+      injector.injectConnection(socket);
+    });
+    this.#scope.after(() => {
+      for (const socket of this.sockets) socket.destroy();
+      listener.close();
+      server.forceShutdown();
+    });
+    listener.listen(0, '127.0.0.1');
+    await once(listener, 'listening');
+    this.#port = (listener.address() as AddressInfo).port;
+    this.#client = new Client(`127.0.0.1:${this.#port}`, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.enable_retries': 0,
+    });
+    this.#scope.after(() => this.#client.close());
+  }
+
+  /** A call that the test writes to. */
+  open(): SentUpload {
+    let ended: (end: UploadEnd) => void = () => {};
+    const end = new Promise<UploadEnd>((resolve) => (ended = resolve));
+    const call = this.#client.makeClientStreamRequest(
+      path,
+      requestSerialize as (message: SentMessage) => Buffer,
+      responseDeserialize,
+      new Metadata(),
+      (failure: ServiceError | null, response?: object) =>
+        ended({
+          status: status[failure?.code ?? status.OK] as keyof typeof status,
+          code: String(failure?.metadata?.get('sluice-code')[0] ?? ''),
+          details: failure?.details ?? '',
+          response: response as UploadFileResponse | undefined,
+        }),
+    );
+    call.on('error', () => {});
+    const header = new Promise<Metadata>((resolve) => call.on('metadata', resolve));
+    return { call, end, header };
+  }
+
+  /** One call with these messages. */
+  send(messages: readonly SentMessage[]): Promise<UploadEnd> {
+    const { call, end } = this.open();
+    for (const message of messages) call.write(message);
+    call.end();
+    return end;
+  }
+
+  /** A stream on a connection of its own, whose bytes the test writes itself. */
+  raw(): ClientHttp2Stream {
+    const session = connect(`http://127.0.0.1:${this.#port}`);
+    session.on('error', () => {});
+    this.#scope.after(() => session.destroy());
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': path,
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    stream.on('error', () => {});
+    stream.resume();
+    return stream;
+  }
+
+  /** Nobody holds anything any more: calls, intakes, slabs, descriptors. */
+  async untilIdle(): Promise<void> {
+    await this.calls.none();
+    const state = () => ({
+      ...this.engine.stats(),
+      held: this.engine.policy.held,
+      writers: this.store.openWriters,
+    });
+    await until(
+      'nothing is held',
+      () => {
+        const { uploads, jobsOutstanding, slabs, held, writers } = state();
+        return uploads + jobsOutstanding + held + writers === 0 && slabs.free === slabs.count;
+      },
+      { state },
+    );
+  }
+}
+
+export function framedMessage(message: SentMessage): Buffer {
+  return framed(requestSerialize(message));
+}
