@@ -6,16 +6,20 @@
  * chunks it looks whether anybody still wants the result.
  */
 import { readSync, readvSync } from 'node:fs';
-import { constants, gzipSync } from 'node:zlib';
+import type { Coding } from '../src/base/coding.ts';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
 import type { FilledRun, FillJob, FillResult } from '../src/engine/job.ts';
 import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wire/chunk-header.ts';
+import { codecNumber, encodeSync } from '../src/wire/codec.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
 /** A sample this large tells text from noise; smaller ones misjudge archives with long headers. */
 const PROBE_BYTES = 16 * 1024;
+
+/** Whatever the job's own: only whether there is something to gain is asked. */
+const PROBE_CODING: Coding = { codec: 'gzip', level: 1 };
 
 /** Compressed to more than this share of its size, data is not worth the receiver's gunzip. */
 const WORTHWHILE_RATIO = 0.95;
@@ -33,8 +37,9 @@ export function fillSlab(job: FillJob): FillResult {
 
 function fill(job: FillJob): FillResult {
   const startMs = performance.now();
-  const gainless = job.gzipLevel > 0 && job.probe && !probe(job);
-  const result = job.gzipLevel > 0 && !gainless ? fillCompressed(job) : fillIdentity(job);
+  const compresses = job.coding.codec !== 'identity';
+  const gainless = compresses && job.probe && !probe(job);
+  const result = compresses && !gainless ? fillCompressed(job) : fillIdentity(job);
   if (isCancelled(job.slab)) return { kind: 'cancelled' };
   if (result.kind === 'filled') {
     result.workMs = performance.now() - startMs;
@@ -93,12 +98,12 @@ function fillCompressed(job: FillJob): FillResult {
     if (isCancelled(job.slab)) return { kind: 'cancelled' };
     setChunk(fields, job, done);
     const chunk = raw.subarray(done, done + fields.rawBytes);
-    const member = gzip(chunk, job.gzipLevel);
+    const member = encodeSync(chunk, job.coding);
     fields.compressed = member.length < chunk.length;
+    fields.codec = fields.compressed ? codecNumber(job.coding.codec) : 0;
     if (fields.compressed) fields.wireBytes = member.length;
     if (job.checksums) {
-      // RFC 1952: a member ends in the CRC-32 of its content and its size.
-      fields.crc32 = member.readUInt32LE(member.length - 8);
+      fields.crc32 = crcOf(chunk, member, job.coding);
       crc = combineCrc32(crc, fields.crc32, chunk.length);
     }
     at = writeChunkHeader(memory, at, fields);
@@ -112,6 +117,12 @@ function fillCompressed(job: FillJob): FillResult {
   return result;
 }
 
+/** The CRC-32 of a chunk that was compressed to `member`. */
+function crcOf(chunk: Uint8Array, member: Buffer, { codec }: Coding): number {
+  // RFC 1952: a gzip member ends in the CRC-32 of its content and its size.
+  return codec === 'gzip' ? member.readUInt32LE(member.length - 8) : crc32(chunk);
+}
+
 /** Whether a sample from the middle of the job gets notably smaller. */
 function probe(job: FillJob): boolean {
   const sampleBytes = Math.min(PROBE_BYTES, job.rawBytes);
@@ -119,12 +130,7 @@ function probe(job: FillJob): boolean {
   const sample = memory.subarray(base, base + sampleBytes);
   const offset = job.offset + Math.floor((job.rawBytes - sampleBytes) / 2);
   if (!readChunks(job.fd, [sample], offset)) return false;
-  return gzip(sample, 1).length <= sampleBytes * WORTHWHILE_RATIO;
-}
-
-function gzip(bytes: Uint8Array, level: number): Buffer {
-  // One output block and the larger hash table save 5 to 10 % (bench/micro/gzip).
-  return gzipSync(bytes, { level, memLevel: constants.Z_MAX_MEMLEVEL, chunkSize: bytes.length + 1024 });
+  return encodeSync(sample, PROBE_CODING).length <= sampleBytes * WORTHWHILE_RATIO;
 }
 
 /** Fills all `chunks` from `offset` on; false when the file ends before. */
@@ -157,7 +163,14 @@ function readChunks(fd: number, chunks: Uint8Array[], offset: number): boolean {
 }
 
 function blankFields(job: FillJob): ChunkFields {
-  return { wireBytes: 0, rawBytes: 0, compressed: false, offset: -1, crc32: job.checksums ? 0 : -1 };
+  return {
+    wireBytes: 0,
+    rawBytes: 0,
+    compressed: false,
+    offset: -1,
+    crc32: job.checksums ? 0 : -1,
+    codec: 0,
+  };
 }
 
 /** Describes the uncompressed chunk that starts `done` bytes into the job. */
@@ -165,6 +178,7 @@ function setChunk(fields: ChunkFields, job: FillJob, done: number): void {
   fields.rawBytes = Math.min(job.chunkBytes, job.rawBytes - done);
   fields.wireBytes = fields.rawBytes;
   fields.compressed = false;
+  fields.codec = 0;
   if (job.details) fields.offset = job.offset + done;
 }
 

@@ -54,6 +54,8 @@ export interface Measurement {
   streams: number;
   /** Ends after this long, in seconds, rather than with the streams. */
   seconds?: number;
+  /** What happens before this is not counted, in seconds. */
+  skipSeconds?: number;
 }
 
 /** Runs one stream to its end and says of each piece that it was moved. */
@@ -97,12 +99,13 @@ export class Load {
   }
 
   async #runAll(): Promise<void> {
-    const { streams, seconds } = this.#measurement;
+    const { skipSeconds = 0, streams, seconds } = this.#measurement;
     const all = Promise.all(Array.from({ length: streams }, (_, stream) => this.#runStream(stream)));
     if (seconds === undefined) {
       await all;
       return;
     }
+    if (skipSeconds > 0) setTimeout(() => this.#startOver(), skipSeconds * 1000);
     const timeIsUp = new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     await Promise.race([all, timeIsUp]);
   }
@@ -118,6 +121,12 @@ export class Load {
     if (before > 0 || bytes === 0) return;
     this.#streamsWithoutBytes -= 1;
     if (this.#streamsWithoutBytes === 0) answer({ event: 'started' });
+  }
+
+  /** Forgets the bytes and the time until now. */
+  #startOver(): void {
+    this.#startMs = performance.now();
+    this.#bytesByStream.fill(0);
   }
 
   /** Takes the rates once: when the first stream ends, or else the time. */

@@ -33,6 +33,8 @@ export interface LoadRequest {
   repeats?: number;
   /** Read again and again for this long, in seconds, rather than once. */
   seconds?: number;
+  /** With `seconds`: what happens before this is not counted, in seconds. */
+  skipSeconds?: number;
 }
 
 export interface UploadRequest {

@@ -3,7 +3,7 @@
  * for it and is in the page cache afterwards; an existing one of the right
  * size is used again, so that `BENCH_DIR` saves the time to make them.
  */
-import { randomFillSync } from 'node:crypto';
+import { randomBytes, randomFillSync } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -13,6 +13,9 @@ import { repositoryPath } from './paths.ts';
 
 /** Written at once; not a unit of any meaning. */
 const PIECE_BYTES = 16 * MIB;
+
+/** Sizes of neighbours in the tar of both. */
+const MEMBER_MIB = [3, 7, 1, 5, 2, 6, 4, 8];
 
 /** What counts as source-like text. */
 const SOURCE_NAME = /\.(js|mjs|cjs|ts|md)$/;
@@ -43,6 +46,20 @@ export class TestFiles {
       const source = sources[next % sources.length] as string;
       next += 1;
       return readFile(source);
+    });
+  }
+
+  /** Program text and random bytes in turn, in members of one to eight MiB, as in a tar. Returns its name. */
+  async both(sizeBytes: number): Promise<string> {
+    const text = await readFile(join(this.directory, await this.text(sizeBytes)));
+    let next = 0;
+    let offset = 0;
+    return this.#make(`both-${sizeBytes / MIB}MiB.tar`, sizeBytes, () => {
+      const bytes = (MEMBER_MIB[(next >> 1) % MEMBER_MIB.length] as number) * MIB;
+      const member = next % 2 === 0 ? text.subarray(offset, offset + bytes) : randomBytes(bytes);
+      next += 1;
+      offset += bytes;
+      return member;
     });
   }
 

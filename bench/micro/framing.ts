@@ -15,6 +15,7 @@ export function benchFraming(): void {
     compressed: false,
     offset: -1,
     crc32: -1,
+    codec: 0,
   };
   const full: ChunkFields = { ...plain, compressed: true, offset: 2 ** 34, crc32: 0x1234_5678 };
   const chunk = Buffer.alloc(CHUNK_BYTES);

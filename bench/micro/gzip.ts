@@ -33,7 +33,7 @@ export function benchGzip(): void {
 }
 
 /** The same text in every checkout with the same dependencies. */
-function programText(): Buffer {
+export function programText(): Buffer {
   const sources = collectSources(repositoryPath('node_modules/@grpc/grpc-js/build/src'));
   return Buffer.concat(
     sources.map((path) => readFileSync(path)),

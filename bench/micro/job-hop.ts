@@ -1,9 +1,11 @@
 /** What it costs to have a slab filled by a worker thread: the hop itself, then with bytes to read and to check. */
+
 import { randomFillSync } from 'node:crypto';
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bench, group } from 'mitata';
+import { IDENTITY } from '../../src/base/coding.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import type { FillJob } from '../../src/engine/job.ts';
@@ -43,7 +45,7 @@ async function fill(workers: WorkerPool, fd: number, rawBytes: number, checksums
     chunkBytes: 256 * KIB,
     details: checksums,
     checksums,
-    gzipLevel: 0,
+    coding: IDENTITY,
     probe: false,
   };
   const result = await workers.fill(job);

@@ -3,6 +3,7 @@
  * one. Arguments name the groups to run; all when there is none.
  */
 import { run } from 'mitata';
+import { benchCodecs } from './codecs.ts';
 import { benchCopies } from './copy.ts';
 import { benchCrc32 } from './crc32.ts';
 import { benchFraming } from './framing.ts';
@@ -17,6 +18,7 @@ const GROUPS: Readonly<Record<string, () => void | Promise<() => Promise<void>>>
   crc32: benchCrc32,
   copy: benchCopies,
   gzip: benchGzip,
+  codecs: benchCodecs,
   'job-hop': benchJobHop,
 };
 

@@ -1,5 +1,6 @@
 /** All scenarios, in the order in which they run. */
 import type { Scenario } from '../harness/scenario.ts';
+import { autoCompression } from './auto-compression.ts';
 import { flatMemory } from './flat-memory.ts';
 import { gzipText } from './gzip-text.ts';
 import { manyStreams } from './many-streams.ts';
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   manyStreams,
   unaryLatency,
   gzipText,
+  autoCompression,
   stalledReaders,
   flatMemory,
   toDisk,

@@ -15,7 +15,7 @@ export const MAX_NAME_DEPTH = 64;
 
 /**
  * The most bytes in front of a chunk: 5 of gRPC frame header, then the protobuf
- * fields of `wire/chunk-header.ts` (2 + 11 + 6 + 5 + 6), rounded up.
+ * fields of `wire/chunk-header.ts` (2 + 11 + 6 + 5 + 2 + 6), rounded up.
  */
 export const MAX_CHUNK_HEADER_BYTES = 40;
 

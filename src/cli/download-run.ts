@@ -6,7 +6,7 @@ import { type DownloadJob, plannedBytes, STDOUT_PATH } from './download-plan.ts'
 import { runFiles } from './file-run.ts';
 import { preparePlace } from './local-path.ts';
 import type { ProgressDisplay, ProgressSum } from './progress.ts';
-import { writeFileCount } from './progress-text.ts';
+import { writeCodecs, writeFileCount } from './progress-text.ts';
 
 const STOPPING: ReadonlySet<ErrorCode> = new Set([
   'CANCELLED',
@@ -23,6 +23,8 @@ export interface RunOptions {
   /** The most files at a time. */
   parallel: number;
   display: ProgressDisplay;
+  /** Also tell how the bytes came. */
+  verbose: boolean;
   signal: AbortSignal;
   transfer: Pick<DownloadOptions, 'start' | 'limit' | 'ifMatch' | 'overwrite'>;
 }
@@ -70,6 +72,7 @@ export class DownloadRun {
     });
     sum.done(job, result.bytes, result.resumedBytes);
     display.finished({ name: job.name, path: job.path, direction: 'down', result });
+    if (this.#options.verbose) display.note(`${job.name}: ${writeCodecs(result)}`);
   }
 }
 

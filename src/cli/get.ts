@@ -93,6 +93,7 @@ async function get(targets: CliTarget[], options: GetOptions): Promise<void> {
       // Standard output is one sequence of bytes.
       parallel: isStdoutTaken ? 1 : options.parallel,
       display,
+      verbose,
       signal: interrupt.signal,
       transfer: rangeOptions(options),
     });

@@ -1,5 +1,6 @@
 /** The words that the bar and the plain lines share. */
 import { formatBytes, formatDuration } from '../base/units.ts';
+import type { DownloadResult } from '../client/transfer-options.ts';
 import { printable } from './output.ts';
 import type { FinishedFile, Snapshot } from './progress.ts';
 
@@ -48,4 +49,13 @@ export function writeFinished({ direction, name, path, result }: FinishedFile): 
   const title = path === '-' || path === name ? name : `${from} → ${to}`;
   const took = formatDuration(seconds * 1000);
   return `${printable(title)}: ${formatBytes(bytes)} in ${took}${rate}, ${check}${resumed}`;
+}
+
+/** `4.00 MiB on the wire: 15.0 MiB as gzip, 1.00 MiB as they are`. */
+export function writeCodecs({ bytesByCodec, wireBytes }: DownloadResult): string {
+  const parts = Object.entries(bytesByCodec)
+    .filter(([, bytes]) => bytes > 0)
+    .sort(([, a], [, b]) => b - a)
+    .map(([codec, bytes]) => `${formatBytes(bytes)} ${codec === 'identity' ? 'as they are' : `as ${codec}`}`);
+  return `${formatBytes(wireBytes)} on the wire${parts.length > 0 ? ': ' : ''}${parts.join(', ')}`;
 }

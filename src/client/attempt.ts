@@ -19,7 +19,8 @@ import { type Channel, cancelledBy } from './channel.ts';
 import { type ChunkListener, ChunkQueue } from './chunk-queue.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Position } from './position.ts';
-import { declaredCrc, NO_CRC, ReceivedRange } from './received-range.ts';
+import type { ProgressReporter } from './progress.ts';
+import { declaredCodec, declaredCrc, NO_CRC, ReceivedRange } from './received-range.ts';
 import type { Sink } from './sink.ts';
 import { streamRequest } from './stream-request.ts';
 
@@ -28,6 +29,7 @@ export interface AttemptContext {
   readonly options: ResolvedOptions;
   readonly position: Position;
   readonly sink: Sink;
+  readonly progress: ProgressReporter;
   /** The chunk size to ask for. */
   readonly chunkBytes: number;
   /** Its reason, when aborted, is the error the attempt ends with. */
@@ -206,8 +208,15 @@ export class Attempt implements ChunkListener, Watched {
       ? this.#range.admitPlain(message)
       : this.#range.admitDetailed(message, end as number);
     const crc = isPlain ? NO_CRC : declaredCrc(message, this.#context.options.verify);
-    if (message.compressed) this.#queue.pushCompressed(message.chunk, rawBytes, crc, offset);
-    else this.#queue.pushPlain(message.chunk, crc, offset);
+    if (message.compressed) {
+      const codec = declaredCodec(message);
+      if (this.#context.options.compression === 'never') throw unwanted(codec);
+      this.#context.progress.noteChunk(codec, rawBytes, message.chunk.byteLength);
+      this.#queue.pushCompressed(message.chunk, codec, rawBytes, crc, offset);
+    } else {
+      this.#context.progress.noteChunk('identity', rawBytes, rawBytes);
+      this.#queue.pushPlain(message.chunk, crc, offset);
+    }
     if (isPlain) this.#endPlain();
   }
 
@@ -240,4 +249,11 @@ export class Attempt implements ChunkListener, Watched {
     this.#state = 'settled';
     this.#settle();
   }
+}
+
+function unwanted(codec: string): TransferError {
+  return new TransferError(
+    'PROTOCOL_ERROR',
+    `the server broke the contract: a chunk is compressed with ${codec}, and nothing was to be compressed`,
+  );
 }

@@ -3,9 +3,10 @@
  * inflated at the same time. A plain chunk with nothing before it passes
  * straight through, without allocation.
  */
+import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
+import { decodeChunk } from '../wire/chunk-decoder.ts';
 import { crc32 } from '../wire/crc32.ts';
-import { inflateMember } from '../wire/gzip-member.ts';
 import { INFLATE_SLOTS } from './limits.ts';
 import { NO_CRC } from './received-range.ts';
 
@@ -50,11 +51,17 @@ export class ChunkQueue {
     else this.#slots.push({ bytes, expectedCrc, offset });
   }
 
-  /** A chunk as one gzip member of `rawBytes` content bytes. Throws PROTOCOL_ERROR when its header is not one. */
-  pushCompressed(member: Uint8Array, rawBytes: number, expectedCrc: number, offset: number): void {
+  /** A chunk of `rawBytes` content bytes in one whole of `codec`. Throws PROTOCOL_ERROR when it is seen not to be one. */
+  pushCompressed(
+    chunk: Uint8Array,
+    codec: CodecName,
+    rawBytes: number,
+    expectedCrc: number,
+    offset: number,
+  ): void {
     const slot: Slot = { bytes: undefined, expectedCrc, offset };
     this.#slots.push(slot);
-    inflateMember(member, rawBytes, (error, content) => {
+    decodeChunk(chunk, codec, rawBytes, (error, content) => {
       if (this.#isClosed) return;
       if (error !== undefined) return this.#listener.onChunkError(error);
       slot.bytes = content;

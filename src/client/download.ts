@@ -66,6 +66,8 @@ function resultOf(
     verified: verify && !position.isPlain,
     attempts: progress.attempts,
     restarts: progress.restarts,
+    wireBytes: progress.wireBytes,
+    bytesByCodec: { ...progress.bytesByCodec },
     seconds: progress.seconds,
   };
 }

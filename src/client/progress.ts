@@ -17,6 +17,10 @@ export class ProgressReporter {
   thrown: TransferError | undefined;
   /** Called when `thrown` is set. */
   onThrown: ((error: TransferError) => void) | undefined;
+  /** Bytes of chunks as they came off the network, of all attempts. */
+  wireBytes = 0;
+  /** The same, decompressed, by what they were compressed with. */
+  readonly bytesByCodec = { identity: 0, gzip: 0, brotli: 0, zstd: 0 };
   readonly #position: Position;
   readonly #report: ((progress: Progress) => void) | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
@@ -32,6 +36,11 @@ export class ProgressReporter {
 
   get seconds(): number {
     return (performance.now() - this.#startedAtMs) / 1000;
+  }
+
+  noteChunk(codec: keyof ProgressReporter['bytesByCodec'], rawBytes: number, wireBytes: number): void {
+    this.bytesByCodec[codec] += rawBytes;
+    this.wireBytes += wireBytes;
   }
 
   /** Moves to a phase and reports it at once. */

@@ -3,8 +3,10 @@
  * without gap or overlap, stay inside the range, have the size they declare, and
  * the summary at the end agrees with their sum. All checks that need no content.
  */
+import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
+import { codecFromContract } from '../wire/codec.ts';
 import { combineCrc32 } from '../wire/crc32.ts';
 import { trailerOf } from '../wire/gzip-member.ts';
 import type { RangeSummary, StreamFileResponse } from '../wire/messages.ts';
@@ -43,7 +45,7 @@ export class ReceivedRange {
     if (rawSize < 1 || (!compressed && rawSize !== chunk.byteLength)) {
       throw broken(`a chunk of ${chunk.byteLength} bytes says it has ${rawSize}`);
     }
-    if (compressed && trailerOf(chunk).rawBytes !== rawSize) {
+    if (compressed && isGzip(message) && trailerOf(chunk).rawBytes !== rawSize) {
       throw broken(
         `a compressed chunk says it has ${rawSize} bytes and contains ${trailerOf(chunk).rawBytes}`,
       );
@@ -55,6 +57,7 @@ export class ReceivedRange {
 
   /** The same for a server that sends no details: nothing to compare with. */
   admitPlain(message: StreamFileResponse): number {
+    if (message.compressed && !isGzip(message)) throw broken('a compressed chunk came without its size');
     const rawBytes = message.compressed ? trailerOf(message.chunk).rawBytes : message.chunk.byteLength;
     if (rawBytes > MAX_RECEIVED_CHUNK_BYTES) {
       throw broken(`a chunk of ${rawBytes} bytes is larger than ${MAX_RECEIVED_CHUNK_BYTES}`);
@@ -93,6 +96,19 @@ export class ReceivedRange {
       `the ${this.#deliveredBytes} bytes received from offset ${this.start} do not agree with the summary the server sent`,
     );
   }
+}
+
+/** The codec of a compressed chunk. Throws PROTOCOL_ERROR for one that was not accepted. */
+export function declaredCodec(message: StreamFileResponse): CodecName {
+  const codec = isGzip(message) ? 'gzip' : codecFromContract(message.codec);
+  if (codec === undefined)
+    throw broken(`a chunk is compressed with ${message.codec}, which was not accepted`);
+  return codec;
+}
+
+/** Servers that know nothing else do not say it. */
+function isGzip({ codec }: StreamFileResponse): boolean {
+  return codec === 'CODEC_GZIP' || codec === 'CODEC_UNSPECIFIED';
 }
 
 /** The CRC-32 a chunk came with. Throws PROTOCOL_ERROR when it was asked for and is not there. */

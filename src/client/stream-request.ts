@@ -1,4 +1,5 @@
 /** The StreamFile request for the rest of a range, from where a transfer stands. */
+import { codecInContract, RUNTIME_CODECS } from '../wire/codec.ts';
 import type { CompressionWish, StreamFileRequest } from '../wire/messages.ts';
 import type { AttemptContext } from './attempt.ts';
 import type { CompressionMode } from './options.ts';
@@ -23,6 +24,6 @@ export function streamRequest(context: AttemptContext): StreamFileRequest {
     wantDetails: true,
     wantChecksums: options.verify,
     compression: WISH_OF_MODE[options.compression],
-    acceptedCodecs: ['CODEC_GZIP'],
+    acceptedCodecs: RUNTIME_CODECS.map(codecInContract),
   };
 }

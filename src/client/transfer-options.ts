@@ -60,6 +60,10 @@ export interface DownloadResult {
   readonly verified: boolean;
   readonly attempts: number;
   readonly restarts: number;
+  /** Bytes of chunks as they came off the network, of all attempts. */
+  readonly wireBytes: number;
+  /** The same, decompressed, by what they were compressed with; `identity` is not at all. */
+  readonly bytesByCodec: Readonly<Record<'identity' | 'gzip' | 'brotli' | 'zstd', number>>;
   /** Wall time of the transfer. */
   readonly seconds: number;
 }

@@ -5,12 +5,16 @@
  */
 import { totalmem } from 'node:os';
 import { MAX_REQUEST_MESSAGE_BYTES, SLAB_HEADER_ROOM_BYTES } from '../base/limits.ts';
-import { KIB } from '../base/units.ts';
+import { MIB } from '../base/units.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
 
-/** zlib's deflate state at windowBits 15 and memLevel 9: 2^17 + 2^18 bytes, rounded up (zconf.h). */
-const DEFLATE_STATE_BYTES = 512 * KIB;
+/**
+ * State of the largest compressor, zstd level 6 with a window no larger than
+ * its chunk: tables of 2^19 and 2^18 words and its buffers, rounded up.
+ * gzip takes 2^17 + 2^18 bytes (zconf.h).
+ */
+const COMPRESSOR_STATE_BYTES = 4 * MIB;
 
 export interface MemoryLine {
   bytes: number;
@@ -59,8 +63,8 @@ function streamLine({ limits, stream }: Config): MemoryLine {
 /** A worker compresses one chunk at a time, outside the slab. */
 function threadLine({ pool, chunk }: Config): MemoryLine {
   return {
-    bytes: (chunk.maxSize + DEFLATE_STATE_BYTES) * pool.threads,
-    arithmetic: `(chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(DEFLATE_STATE_BYTES)} for zlib) × pool.threads ${pool.threads}`,
+    bytes: (chunk.maxSize + COMPRESSOR_STATE_BYTES) * pool.threads,
+    arithmetic: `(chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(COMPRESSOR_STATE_BYTES)} for the compressor) × pool.threads ${pool.threads}`,
     holder: 'workers that compress',
   };
 }

@@ -120,9 +120,20 @@ const schemaShape = {
     mode: choice(
       'auto',
       ['auto', 'off'],
-      'auto: compress what the client can decompress and what gets smaller. off: never.',
+      'auto: compress what the client can decompress, what gets smaller and where it gets there sooner. off: never.',
     ),
-    level: count(1, 1, 9, 'gzip level. 1 is about three times as fast as 6.'),
+    level: count(
+      1,
+      1,
+      9,
+      'gzip level for clients that ask for compression always. 1 is about three times as fast as 6.',
+    ),
+    maxLevel: count(
+      6,
+      1,
+      9,
+      'The gzip level up to which the server goes by itself on slow links (it uses 1, 4 and 6); other codecs get no more of a worker than that.',
+    ),
     minSize: bytes(KIB, 0, 64 * MIB, 'Files smaller than this are never compressed.'),
   }),
   limits: group({

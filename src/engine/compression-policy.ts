@@ -1,54 +1,63 @@
 /**
- * Whether a stream's next job is compressed.
- *
- * A stream that may compress starts with a probe. As long as jobs get smaller
- * it goes on; once one does not, it leaves the next bytes alone, twice as many
- * each time, and then probes again: an archive can hold text behind pictures.
+ * How a stream's next job is coded: never and always by rule, auto by
+ * `CodecChoice`, which follows the link, the workers and the data.
  */
-import { MIB } from '../base/units.ts';
+
+import { type Choice, type ChoiceSummary, CodecChoice } from '../base/codec-choice.ts';
+import { type CodecName, type Coding, codingsFor, IDENTITY, TYPICAL_BYTES_PER_MS } from '../base/coding.ts';
 import type { FilledRun } from './job.ts';
 
-/** never: identity. auto: as long as it pays. always: every chunk that gets smaller. */
+/** never: identity. auto: what gets the bytes there soonest. always: every chunk that gets smaller. */
 export type CompressionMode = 'never' | 'auto' | 'always';
 
-const FIRST_PAUSE_BYTES = 8 * MIB;
-const MAX_PAUSE_BYTES = 512 * MIB;
+export interface CompressionSettings {
+  readonly mode: CompressionMode;
+  /** What the peer decompresses; gzip is what `always` uses. */
+  readonly codecs: readonly CodecName[];
+  /** The gzip level of `always`. */
+  readonly gzipLevel: number;
+  /** Up to which `auto` goes by itself. */
+  readonly maxGzipLevel: number;
+}
 
 export class CompressionPolicy {
-  readonly #mode: CompressionMode;
-  readonly #level: number;
-  #paying = false;
-  #pauseBytes = FIRST_PAUSE_BYTES;
-  /** The file offset below which nothing is tried. */
-  #resumeOffset = 0;
+  readonly choice: CodecChoice | undefined;
+  readonly #fixed: Choice;
+  /** Raw bytes a millisecond of a worker, in `always`. */
+  #bytesPerMs = TYPICAL_BYTES_PER_MS;
 
-  constructor(mode: CompressionMode, level: number) {
-    this.#mode = mode;
-    this.#level = level;
+  constructor({ codecs, gzipLevel, maxGzipLevel, mode }: CompressionSettings) {
+    const coding: Coding = mode === 'always' ? { codec: 'gzip', level: gzipLevel } : IDENTITY;
+    this.#fixed = { coding, probe: false };
+    const codings = mode === 'auto' ? codingsFor(codecs, maxGzipLevel) : [];
+    this.choice = codings.length > 0 ? new CodecChoice(codings) : undefined;
   }
 
-  /** The gzip level of a job that starts at `offset`; 0 is identity. */
-  levelAt(offset: number): number {
-    if (this.#mode === 'never' || offset < this.#resumeOffset) return 0;
-    return this.#level;
+  /** `workers` of them, or a fraction of one, are there for this stream. */
+  next(nowMs: number, workers: number): Choice {
+    return this.choice?.next(nowMs, workers) ?? this.#fixed;
   }
 
-  /** Whether a job must try a sample first. */
-  get mustProbe(): boolean {
-    return this.#mode === 'auto' && !this.#paying;
+  /** Raw bytes a millisecond that a worker codes. */
+  bytesPerMs(coding: Coding): number {
+    if (coding.codec === 'identity') return Number.POSITIVE_INFINITY;
+    return this.choice?.bytesPerMs(coding) ?? this.#bytesPerMs;
   }
 
-  /** Learns from a job that was tried with compression and ended at `endOffset`. */
-  observe(run: FilledRun, endOffset: number): void {
-    if (this.#mode !== 'auto') return;
-    // Several jobs are under way when the bytes change their kind; only the first of them tells something new.
-    if (endOffset <= this.#resumeOffset) return;
-    this.#paying = !run.incompressible;
-    if (this.#paying) {
-      this.#pauseBytes = FIRST_PAUSE_BYTES;
-      return;
-    }
-    this.#resumeOffset = Math.max(this.#resumeOffset, endOffset + this.#pauseBytes);
-    this.#pauseBytes = Math.min(this.#pauseBytes * 2, MAX_PAUSE_BYTES);
+  /** Learns from a job that was posted with `coding` and ended at `endOffset`. */
+  observe(coding: Coding, run: FilledRun, endOffset: number, nowMs: number): void {
+    const { rawBytes, runBytes, workMs, incompressible } = run;
+    this.choice?.observe({ coding, rawBytes, wireBytes: runBytes, workMs, incompressible, endOffset }, nowMs);
+    const isTypical = coding.codec !== 'identity' && !incompressible && workMs > 0;
+    if (isTypical) this.#bytesPerMs += (rawBytes / workMs - this.#bytesPerMs) / 8;
+  }
+
+  /** A run is being written. */
+  wrote(coding: Coding, run: FilledRun, nowMs: number): void {
+    this.choice?.wrote(run.incompressible ? IDENTITY : coding, run.rawBytes, run.runBytes, nowMs);
+  }
+
+  summary(): ChoiceSummary | undefined {
+    return this.choice?.summary();
   }
 }

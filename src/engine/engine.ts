@@ -9,9 +9,7 @@
 import { TransferError } from '../base/errors.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
-import { MIB } from '../base/units.ts';
 import { Intake, type IntakeListener, type WriteFaultMapper } from './intake.ts';
-import type { FilledRun } from './job.ts';
 import { Scheduler } from './scheduler.ts';
 import type { Sink } from './sink.ts';
 import { SlabPolicy } from './slab-policy.ts';
@@ -27,6 +25,7 @@ export interface EngineOptions {
   jobsInFlight: number;
   firstMessageBytes: number;
   gzipLevel: number;
+  maxGzipLevel: number;
   stallTimeoutMs: number;
   logger: Logger;
 }
@@ -50,14 +49,14 @@ const TARGET_JOB_MS = 5;
  */
 const SHORT_JOB_MS = 1;
 
-/** Where the measured rate of compression starts from. */
-const INITIAL_GZIP_BYTES_PER_MS = MIB / 5;
-
 /** A peer that has not drained a write for this long gets no slabs ahead of it when others want them. */
 const HESITATION_MS = 100;
 
 /** One that has not for this long has its slabs taken back in any case. */
 const IDLE_MS = 1000;
+
+/** How old the count of moving streams may get. */
+const COUNT_MS = 50;
 
 /** How long a stream that wants a slab waits before it looks again. */
 const RETRY_MS = 10;
@@ -73,12 +72,13 @@ export class Engine {
   readonly #intakes = new Set<Intake>();
   /** Uploads that wait for a slab, in the order in which they began to. */
   readonly #wantRoom: Intake[] = [];
-  #gzipBytesPerMs = INITIAL_GZIP_BYTES_PER_MS;
   /** Of the last jobs, in the worker. */
   #meanJobMs = SHORT_JOB_MS;
   #watch: NodeJS.Timeout | null = null;
   #retry: NodeJS.Timeout | null = null;
   #reclaimedAtMs = 0;
+  #moving = 0;
+  #countedAtMs = Number.NEGATIVE_INFINITY;
   #isDispatching = false;
   #grantsSoon = false;
 
@@ -111,7 +111,7 @@ export class Engine {
 
   /** Prepares a transfer; its `run` starts it. */
   transfer(request: TransferRequest, sink: Sink): Transfer {
-    const transfer = new Transfer(this, request, sink, this.options.gzipLevel);
+    const transfer = new Transfer(this, request, sink);
     this.#transfers.add(transfer);
     this.#watch ??= this.#startWatch();
     return transfer;
@@ -135,11 +135,28 @@ export class Engine {
     };
   }
 
-  /** The most raw bytes one job should cover. */
-  jobBytes(gzips: boolean, chunkBytes: number): number {
+  /** The most raw bytes one job should cover, at what a worker codes a millisecond. */
+  jobBytes(bytesPerMs: number, chunkBytes: number): number {
     const messages = Math.min(MAX_MESSAGES_PER_SLAB * chunkBytes, this.options.slabBytes);
-    if (!gzips) return messages;
-    return Math.min(messages, Math.max(chunkBytes, Math.floor(this.#gzipBytesPerMs * TARGET_JOB_MS)));
+    return Math.min(messages, Math.max(chunkBytes, Math.floor(bytesPerMs * TARGET_JOB_MS)));
+  }
+
+  /** The workers that one of the streams that move may count on: a fair share, at most as many as its jobs. */
+  workersForOne(): number {
+    const { jobsInFlight, threads } = this.options;
+    return Math.min(jobsInFlight, threads / this.#movingStreams(performance.now()));
+  }
+
+  /** Streams whose peers do not hesitate; looked at now and then. */
+  #movingStreams(nowMs: number): number {
+    if (nowMs - this.#countedAtMs > COUNT_MS) {
+      this.#countedAtMs = nowMs;
+      this.#moving = this.#intakes.size;
+      for (const transfer of this.#transfers) {
+        if (transfer.waitedMs(nowMs) < HESITATION_MS) this.#moving += 1;
+      }
+    }
+    return Math.max(1, this.#moving);
   }
 
   // What transfers and intakes tell the engine.
@@ -191,13 +208,6 @@ export class Engine {
     const streams = this.#transfers.size + this.#intakes.size;
     const oneKeepsUp = this.#meanJobMs < SHORT_JOB_MS && streams > this.options.threads;
     this.#scheduler.limitTo(oneKeepsUp ? 1 : this.#maxOutstanding);
-  }
-
-  /** Learns how fast compression is as well. */
-  observe(triedGzip: boolean, run: FilledRun): void {
-    this.observeJob(run.workMs);
-    if (!triedGzip || run.incompressible || run.workMs <= 0) return;
-    this.#gzipBytesPerMs += (run.rawBytes / run.workMs - this.#gzipBytesPerMs) / 8;
   }
 
   dispatch(): void {

@@ -8,6 +8,8 @@
  *   2 × slab + 1  0 to go on; JOB_CANCELLED or JOB_CRASH, seen between chunks
  */
 
+import type { Coding } from '../base/coding.ts';
+
 /** Nobody wants the result any more. A drain job looks before each write. */
 export const JOB_CANCELLED = 1;
 
@@ -40,8 +42,8 @@ export interface FillJob {
   details: boolean;
   /** Compute CRC-32 and send it with each chunk. */
   checksums: boolean;
-  /** 1 to 9; 0 sends the bytes as they are. */
-  gzipLevel: number;
+  /** What chunks that get smaller by it are compressed with. */
+  coding: Coding;
   /** Compress a small sample first and leave the job uncompressed when that gains nothing. */
   probe: boolean;
 }

@@ -12,4 +12,10 @@ export interface Sink {
    * touch the bytes of an unfinished write any more.
    */
   untouched(): Promise<void>;
+  /**
+   * Calls `echoed` once the peer's end of the connection has received all that
+   * was written until now, and returns true; false when that cannot be asked
+   * now. After the end of the stream it may never be called.
+   */
+  mark?(echoed: () => void): boolean;
 }

@@ -7,6 +7,8 @@
  * is not sent can be given back and read again, so nothing but the write in
  * flight ties a slab to a peer that does not read.
  */
+import type { ChoiceSummary } from '../base/codec-choice.ts';
+import type { CodecName, Coding } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
 import { combineCrc32 } from '../wire/crc32.ts';
 import { type CompressionMode, CompressionPolicy } from './compression-policy.ts';
@@ -28,6 +30,8 @@ export interface TransferRequest {
   details: boolean;
   checksums: boolean;
   compression: CompressionMode;
+  /** What the peer decompresses. */
+  codecs: readonly CodecName[];
 }
 
 export interface TransferTotals {
@@ -44,7 +48,7 @@ interface Entry {
   readonly lease: Lease;
   readonly offset: number;
   readonly rawBytes: number;
-  readonly triedGzip: boolean;
+  readonly coding: Coding;
   /** Holds its slab until the peer has drained it; otherwise it is copied out at once. */
   readonly held: boolean;
   run: FilledRun | null;
@@ -82,12 +86,17 @@ export class Transfer implements Schedulable {
   #resolve!: (totals: TransferTotals) => void;
   #reject!: (error: TransferError) => void;
 
-  constructor(engine: Engine, request: TransferRequest, sink: Sink, level: number) {
+  constructor(engine: Engine, request: TransferRequest, sink: Sink) {
     this.#engine = engine;
     this.#request = request;
     this.#sink = sink;
     this.#pace = new Pace(engine.options.firstMessageBytes, engine.options.slabBytes);
-    this.#policy = new CompressionPolicy(request.compression, level);
+    this.#policy = new CompressionPolicy({
+      mode: request.compression,
+      codecs: request.codecs,
+      gzipLevel: engine.options.gzipLevel,
+      maxGzipLevel: engine.options.maxGzipLevel,
+    });
     this.#nextOffset = request.start;
     this.#settled = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -102,6 +111,8 @@ export class Transfer implements Schedulable {
    * error that ended it. Either way no job uses the descriptor any more.
    */
   run(): Promise<TransferTotals> {
+    // Before the first byte, so that the round trip of an idle link is known.
+    this.#mark(performance.now());
     this.#settleIfDone();
     this.#engine.want(this);
     return this.#settled;
@@ -116,6 +127,11 @@ export class Transfer implements Schedulable {
     this.#sending = null;
     if (sending !== null) this.#quarantine(sending, this.#sink.untouched());
     this.#settleIfDone();
+  }
+
+  /** How the bytes were coded and why; undefined when there was nothing to choose. */
+  codings(): ChoiceSummary | undefined {
+    return this.#policy.summary();
   }
 
   /** How long the outstanding write has been waiting for the peer; 0 without one. */
@@ -145,23 +161,24 @@ export class Transfer implements Schedulable {
       this.#pace.restart();
       held = false;
     }
+    const choice = this.#policy.next(nowMs, this.#engine.workersForOne());
     const bytes = this.#nextJobBytes();
     const lease = slabs.lease();
     if (lease === undefined) return false;
     if (held) policy.took();
-    const gzipLevel = this.#policy.levelAt(this.#nextOffset);
+    this.#policy.choice?.took(choice, nowMs);
     const entry: Entry = {
       lease,
       offset: this.#nextOffset,
       rawBytes: bytes,
-      triedGzip: gzipLevel > 0,
+      coding: choice.coding,
       held,
       run: null,
       abandoned: false,
     };
     this.#nextOffset += bytes;
     this.#entries.push(entry);
-    this.#post(entry, gzipLevel);
+    this.#post(entry, choice.probe);
     return true;
   }
 
@@ -176,13 +193,14 @@ export class Transfer implements Schedulable {
       return 0;
     }
     const { chunkBytes, end } = this.#request;
-    const gzips = this.#policy.levelAt(this.#nextOffset) > 0;
-    const most = Math.min(this.#pace.pieceBytes, this.#engine.jobBytes(gzips, chunkBytes));
+    const { coding } = this.#policy.next(performance.now(), this.#engine.workersForOne());
+    const jobBytes = this.#engine.jobBytes(this.#policy.bytesPerMs(coding), chunkBytes);
+    const most = Math.min(this.#pace.pieceBytes, jobBytes);
     const whole = most > chunkBytes ? most - (most % chunkBytes) : most;
     return Math.min(whole, end - this.#nextOffset);
   }
 
-  #post(entry: Entry, gzipLevel: number): void {
+  #post(entry: Entry, probe: boolean): void {
     const { fd, chunkBytes, details, checksums } = this.#request;
     const job: FillJob = {
       kind: 'fill',
@@ -193,8 +211,8 @@ export class Transfer implements Schedulable {
       chunkBytes: Math.min(chunkBytes, entry.rawBytes),
       details,
       checksums,
-      gzipLevel,
-      probe: this.#policy.mustProbe,
+      coding: entry.coding,
+      probe,
     };
     this.#running += 1;
     this.#engine.workers.fill(job).then(
@@ -210,8 +228,8 @@ export class Transfer implements Schedulable {
       this.#releaseLease(entry);
     } else if (result.kind === 'filled') {
       entry.run = result;
-      this.#engine.observe(entry.triedGzip, result);
-      if (entry.triedGzip) this.#policy.observe(result, entry.offset + entry.rawBytes);
+      this.#engine.observeJob(result.workMs);
+      this.#policy.observe(entry.coding, result, entry.offset + entry.rawBytes, performance.now());
       this.#pump();
     } else {
       this.#entries.splice(this.#entries.indexOf(entry), 1);
@@ -249,6 +267,7 @@ export class Transfer implements Schedulable {
     this.#entries.shift();
     this.#writeOut = true;
     this.#sentAtMs = performance.now();
+    this.#policy.wrote(head.coding, head.run, this.#sentAtMs);
     const { runBytes } = head.run;
     if (head.held) {
       head.lease.markSending();
@@ -273,6 +292,8 @@ export class Transfer implements Schedulable {
         this.#releaseLease(entry);
       }
       this.#pace.drained(run.rawBytes, nowMs - this.#sentAtMs);
+      this.#policy.choice?.drained(nowMs);
+      this.#mark(nowMs);
       // A job that kills threads lets nothing behind it pass; deaths with progress between them are not its doing.
       this.#workerDeaths = 0;
       this.totals.rawBytes += run.rawBytes;
@@ -283,6 +304,13 @@ export class Transfer implements Schedulable {
     }
     this.#settleIfDone();
     this.#engine.want(this);
+  }
+
+  /** Asks for an echo behind what was written, when the choice of codings wants one. */
+  #mark(nowMs: number): void {
+    const { choice } = this.#policy;
+    if (choice === undefined || this.#sink.mark === undefined || !choice.wantsMark(nowMs)) return;
+    if (this.#sink.mark(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
   }
 
   /** Gives back the entries from `index` on; their range will be read again. */

@@ -47,6 +47,7 @@ function testRun(): { run: Uint8Array; messages: Buffer[] } {
       compressed: false,
       offset: at,
       crc32: fill,
+      codec: 0,
     };
     const chunkAt = writeChunkHeader(run, at, fields);
     run.fill(fill, chunkAt, chunkAt + CHUNK_BYTES);

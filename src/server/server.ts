@@ -205,6 +205,7 @@ function engineOptions(config: Config, logger: Logger) {
     jobsInFlight: config.stream.jobsInFlight,
     firstMessageBytes: config.stream.firstMessage,
     gzipLevel: config.compression.level,
+    maxGzipLevel: config.compression.maxLevel,
     stallTimeoutMs: config.stream.stallTimeout,
     logger,
   };

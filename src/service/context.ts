@@ -1,4 +1,5 @@
 /** What every RPC handler gets: bound once, when the server is built. */
+import type { ChoiceSummary } from '../base/codec-choice.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../storage/store.ts';
@@ -37,5 +38,7 @@ export interface RequestFacts {
   start?: number;
   rawBytes?: number;
   wireBytes?: number;
+  /** How the bytes were coded, where the server chose. */
+  codings?: ChoiceSummary;
   entries?: number;
 }

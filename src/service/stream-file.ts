@@ -11,7 +11,7 @@ import type { OpenFile } from '../storage/store.ts';
 import type { StreamFileRequest, StreamFileResponse } from '../wire/messages.ts';
 import type { RequestFacts, ServiceContext } from './context.ts';
 import { fileInfoOf } from './file-info.ts';
-import { checkVersion, chunkBytesOf, compressionOf, rangeOf } from './stream-request.ts';
+import { checkVersion, chunkBytesOf, codecsOf, compressionOf, rangeOf } from './stream-request.ts';
 
 type StreamCall = BulkCall<StreamFileRequest, StreamFileResponse>;
 
@@ -51,7 +51,7 @@ async function streamOpened(
 
   const compression = compressionOf(request, identity, context.compression);
   const transfer = context.engine.transfer(
-    { fd: file.fd, start, end, chunkBytes, details, checksums, compression },
+    { fd: file.fd, start, end, chunkBytes, details, checksums, compression, codecs: codecsOf(request) },
     call,
   );
   facts.start = start;
@@ -65,6 +65,8 @@ async function streamOpened(
   } finally {
     facts.rawBytes = transfer.totals.rawBytes;
     facts.wireBytes = transfer.totals.wireBytes;
+    const codings = transfer.codings();
+    if (codings !== undefined) facts.codings = codings;
   }
   await file.verifyUnchanged();
   if (checksums) await call.send(summaryOf(start, transfer.totals));
@@ -78,5 +80,12 @@ function summaryOf(offset: number, totals: TransferTotals): StreamFileResponse {
 }
 
 function messageOf(fields: Partial<StreamFileResponse>): StreamFileResponse {
-  return { chunk: new Uint8Array(0), compressed: false, offset: 0, rawSize: 0, ...fields };
+  return {
+    chunk: new Uint8Array(0),
+    compressed: false,
+    offset: 0,
+    rawSize: 0,
+    codec: 'CODEC_UNSPECIFIED',
+    ...fields,
+  };
 }

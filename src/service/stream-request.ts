@@ -1,9 +1,10 @@
 /** What a StreamFileRequest asks for, checked and completed. */
-
+import type { CodecName } from '../base/coding.ts';
 import { contentTypeOf, mayCompress } from '../base/content-type.ts';
 import { TransferError } from '../base/errors.ts';
 import type { CompressionMode } from '../engine/compression-policy.ts';
 import type { FileIdentity } from '../storage/store.ts';
+import { codecFromContract } from '../wire/codec.ts';
 import type { StreamFileRequest } from '../wire/messages.ts';
 import type { ServiceContext } from './context.ts';
 
@@ -54,9 +55,18 @@ export function compressionOf(
   file: FileIdentity,
   settings: ServiceContext['compression'],
 ): CompressionMode {
-  const takesGzip = request.acceptedCodecs.length === 0 || request.acceptedCodecs.includes('CODEC_GZIP');
-  if (!request.canDecompress || !takesGzip || settings.mode === 'off') return 'never';
+  const codecs = codecsOf(request);
+  if (codecs.length === 0 || settings.mode === 'off') return 'never';
   if (request.compression === 'COMPRESSION_NEVER' || file.size < settings.minSize) return 'never';
-  if (request.compression === 'COMPRESSION_ALWAYS') return 'always';
+  // What a client wants of every chunk is done in the codec that every client has.
+  if (request.compression === 'COMPRESSION_ALWAYS') return codecs.includes('gzip') ? 'always' : 'auto';
   return mayCompress(contentTypeOf(file.name)) ? 'auto' : 'never';
+}
+
+/** What both sides have; a client that names nothing has gzip. */
+export function codecsOf({ acceptedCodecs, canDecompress }: StreamFileRequest): readonly CodecName[] {
+  if (!canDecompress) return [];
+  if (acceptedCodecs.length === 0) return ['gzip'];
+  const known = acceptedCodecs.map(codecFromContract).filter((codec) => codec !== undefined);
+  return [...new Set(known)];
 }

@@ -3,9 +3,9 @@
  * protobuf fields of StreamFileResponse, written by hand so that a chunk can be
  * read straight into its place in a slab.
  *
- *   0          1             5                                        h        h + n
- *   | 00       | length u32be| 10 01 | 18 v | 20 v | 2d c32 | 0a v     | chunk  |
- *   | identity | of message  | compr.| off. | raw  | crc    | size tag | n bytes|
+ *   0          1             5                                                h        h + n
+ *   | 00       | length u32be| 10 01 | 18 v | 20 v | 2d c32 | 40 c  | 0a v     | chunk  |
+ *   | identity | of message  | compr.| off. | raw  | crc    | codec | size tag | n bytes|
  *
  * The chunk comes last, so the header's size is known before the chunk is
  * there. Absent fields take no bytes. `test/wire` decodes it with protobufjs.
@@ -21,6 +21,8 @@ export interface ChunkFields {
   offset: number;
   /** CRC-32 of the raw chunk, or -1 to leave it out. */
   crc32: number;
+  /** Number of the Codec of a compressed chunk; 0 to leave it out, which means gzip. */
+  codec: number;
 }
 
 const FRAME_HEADER_BYTES = 5;
@@ -35,6 +37,7 @@ function fieldBytes(fields: ChunkFields): number {
   if (fields.compressed) bytes += 2;
   if (fields.offset >= 0) bytes += 2 + varintBytes(fields.offset) + varintBytes(fields.rawBytes);
   if (fields.crc32 >= 0) bytes += 5;
+  if (fields.codec > 0) bytes += 2;
   return bytes;
 }
 
@@ -63,6 +66,10 @@ export function writeChunkHeader(target: Uint8Array, at: number, fields: ChunkFi
     target[end++] = fields.crc32 >>> 8;
     target[end++] = fields.crc32 >>> 16;
     target[end++] = fields.crc32 >>> 24;
+  }
+  if (fields.codec > 0) {
+    target[end++] = 0x40;
+    target[end++] = fields.codec;
   }
   target[end++] = 0x0a;
   return writeVarint(target, end, fields.wireBytes);

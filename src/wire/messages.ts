@@ -13,7 +13,7 @@ export interface GetFileSizeResponse {
 }
 
 export type CompressionWish = 'COMPRESSION_UNSPECIFIED' | 'COMPRESSION_NEVER' | 'COMPRESSION_ALWAYS';
-export type Codec = 'CODEC_UNSPECIFIED' | 'CODEC_GZIP';
+export type Codec = 'CODEC_UNSPECIFIED' | 'CODEC_GZIP' | 'CODEC_BROTLI' | 'CODEC_ZSTD';
 
 export interface StreamFileRequest {
   start: number;
@@ -38,6 +38,8 @@ export interface StreamFileResponse {
   crc32?: number;
   file?: FileInfo | null;
   summary?: RangeSummary | null;
+  /** Of a compressed chunk; CODEC_UNSPECIFIED is gzip. A number when the peer sent a value this version does not know. */
+  codec: Codec | number;
 }
 
 export interface RangeSummary {

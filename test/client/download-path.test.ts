@@ -26,6 +26,8 @@ test('leaves the file, and nothing beside it', async (t) => {
     verified: true,
     attempts: 1,
     restarts: 0,
+    wireBytes: file.content.byteLength,
+    bytesByCodec: { identity: file.content.byteLength, gzip: 0, brotli: 0, zstd: 0 },
   });
 });
 

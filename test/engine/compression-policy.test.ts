@@ -1,102 +1,72 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import fc from 'fast-check';
-import { MIB } from '../../src/base/units.ts';
-import { CompressionPolicy } from '../../src/engine/compression-policy.ts';
+import { IDENTITY, nameOfCoding } from '../../src/base/coding.ts';
+import { KIB } from '../../src/base/units.ts';
+import { type CompressionMode, CompressionPolicy } from '../../src/engine/compression-policy.ts';
 import type { FilledRun } from '../../src/engine/job.ts';
 
-const LEVEL = 3;
+const WORKERS = 2;
 
-function runOf(incompressible: boolean): FilledRun {
-  return { kind: 'filled', runBytes: MIB, rawBytes: MIB, crc32: 0, incompressible, workMs: 1 };
+function policyOf(
+  mode: CompressionMode,
+  codecs: readonly ('gzip' | 'brotli')[] = ['gzip'],
+): CompressionPolicy {
+  return new CompressionPolicy({ mode, codecs, gzipLevel: 3, maxGzipLevel: 6 });
 }
 
-const SMALLER = runOf(false);
-const NO_SMALLER = runOf(true);
-
-/** Goes through a file of incompressible bytes; the lengths of the ranges that are left alone. */
-function pausesIn(fileBytes: number, policy: CompressionPolicy): number[] {
-  const pauses = [];
-  let lastTried = 0;
-  for (let offset = 0; offset < fileBytes; offset += MIB) {
-    if (policy.levelAt(offset) === 0) continue;
-    if (offset > lastTried) pauses.push(offset - lastTried);
-    lastTried = offset + MIB;
-    policy.observe(NO_SMALLER, lastTried);
-  }
-  return pauses;
+function runOf(incompressible: boolean): FilledRun {
+  return { kind: 'filled', runBytes: 128 * KIB, rawBytes: 512 * KIB, crc32: 0, incompressible, workMs: 2 };
 }
 
 describe('the compression policy', () => {
   it('of never compresses nothing', () => {
-    const policy = new CompressionPolicy('never', LEVEL);
-    assert.equal(policy.levelAt(0), 0);
-    assert.equal(policy.mustProbe, false);
+    const policy = policyOf('never');
+    assert.deepEqual(policy.next(0, WORKERS), { coding: IDENTITY, probe: false });
+    assert.equal(policy.summary(), undefined);
   });
 
-  it('of auto starts with a probe and compresses without one while it pays', () => {
-    const policy = new CompressionPolicy('auto', LEVEL);
-    assert.equal(policy.levelAt(0), LEVEL);
-    assert.ok(policy.mustProbe);
-    for (let offset = MIB; offset < 100 * MIB; offset += MIB) {
-      policy.observe(SMALLER, offset);
-      assert.equal(policy.levelAt(offset), LEVEL);
-      assert.equal(policy.mustProbe, false);
+  it('of always compresses every job at the configured level, without a probe, whatever the last ones gained', () => {
+    const policy = policyOf('always');
+    for (const incompressible of [false, true, true, false]) {
+      const choice = policy.next(0, WORKERS);
+      assert.deepEqual(choice, { coding: { codec: 'gzip', level: 3 }, probe: false });
+      policy.observe(choice.coding, runOf(incompressible), 512 * KIB, 10);
+      assert.equal(policy.summary(), undefined);
     }
   });
 
-  it('of auto leaves the next bytes alone once a job does not get smaller, then probes again', () => {
-    const policy = new CompressionPolicy('auto', LEVEL);
-    policy.observe(NO_SMALLER, MIB);
-    assert.equal(policy.levelAt(MIB), 0);
-    const [pause] = pausesIn(1024 * MIB, policy);
-    assert.ok(pause !== undefined && pause > 0);
-    assert.ok(policy.mustProbe);
-  });
-
-  it('of auto waits twice as long after each vain probe, up to a limit', () => {
-    const pauses = pausesIn(8 * 1024 * MIB, new CompressionPolicy('auto', LEVEL));
-    const longest = Math.max(...pauses);
-    assert.ok(longest > (pauses[0] as number));
-    for (const [i, pause] of pauses.slice(1).entries()) {
-      assert.equal(pause, Math.min((pauses[i] as number) * 2, longest));
+  it('of auto starts with a probe by the fastest codec the peer has, and compresses without one once it paid', () => {
+    for (const [codecs, fastest] of [
+      [['gzip'], 'gzip 1'],
+      [['gzip', 'brotli'], 'brotli 0'],
+    ] as const) {
+      const policy = policyOf('auto', codecs);
+      const first = policy.next(0, WORKERS);
+      assert.equal(first.probe, true);
+      assert.equal(nameOfCoding(first.coding), fastest);
+      policy.observe(first.coding, runOf(false), 512 * KIB, 10);
+      assert.equal(policy.next(10, WORKERS).probe, false);
     }
-    assert.equal(pauses.at(-1), longest);
-    assert.equal(pauses.at(-2), longest);
   });
 
-  it('of auto compresses again, and pauses shortly again, once a probe has paid', () => {
-    const policy = new CompressionPolicy('auto', LEVEL);
-    const pauses = pausesIn(512 * MIB, policy);
-    let offset = 1024 * MIB;
-    while (policy.levelAt(offset) === 0) offset += MIB;
-    policy.observe(SMALLER, offset);
-    assert.equal(policy.levelAt(offset), LEVEL);
-    assert.equal(policy.mustProbe, false);
-    policy.observe(NO_SMALLER, offset);
-    assert.equal(policy.levelAt(offset + (pauses[0] as number) - 1), 0);
-    assert.equal(policy.levelAt(offset + (pauses[0] as number)), LEVEL);
+  it('of auto sends data that got no smaller as it is, and probes it again a while later', () => {
+    const policy = policyOf('auto');
+    const first = policy.next(0, WORKERS);
+    policy.choice?.took(first, 0);
+    policy.observe(first.coding, runOf(true), 512 * KIB, 1);
+    assert.deepEqual(policy.next(1, WORKERS), { coding: IDENTITY, probe: false });
+    assert.equal(policy.next(1000, WORKERS).probe, true);
   });
 
-  it('of always tries every job, without a probe, whatever the last ones gained', () => {
-    const policy = new CompressionPolicy('always', LEVEL);
-    fc.assert(
-      fc.property(fc.array(fc.boolean()), (outcomes) => {
-        for (const [i, incompressible] of outcomes.entries()) {
-          policy.observe(runOf(incompressible), i * MIB);
-          assert.equal(policy.levelAt(i * MIB), LEVEL);
-          assert.equal(policy.mustProbe, false);
-        }
-      }),
-    );
+  it('of auto has nothing to choose for a peer without codecs', () => {
+    assert.deepEqual(policyOf('auto', []).next(0, WORKERS), { coding: IDENTITY, probe: false });
   });
 
-  it('never shortens a pause for a job that ended earlier in the file', () => {
-    const policy = new CompressionPolicy('auto', LEVEL);
-    policy.observe(NO_SMALLER, 100 * MIB);
-    let resume = 100 * MIB;
-    while (policy.levelAt(resume) === 0) resume += MIB;
-    policy.observe(NO_SMALLER, MIB);
-    assert.equal(policy.levelAt(resume - MIB), 0);
+  it('tells what a worker manages, so that jobs are of the right length', () => {
+    const policy = policyOf('always');
+    const { coding } = policy.next(0, WORKERS);
+    for (let job = 0; job < 100; job += 1) policy.observe(coding, runOf(false), 512 * KIB, 10);
+    assert.ok(Math.abs(policy.bytesPerMs(coding) - 256 * KIB) < KIB);
+    assert.equal(policy.bytesPerMs(IDENTITY), Number.POSITIVE_INFINITY);
   });
 });

@@ -16,6 +16,7 @@ const OPTIONS: EngineOptions = {
   jobsInFlight: 3,
   firstMessageBytes: 4 * KIB,
   gzipLevel: 1,
+  maxGzipLevel: 6,
   stallTimeoutMs: 60_000,
   logger: silentLogger,
 };
@@ -65,6 +66,7 @@ export function requestOf(file: SourceFile, wishes: Partial<TransferRequest> = {
     details: true,
     checksums: true,
     compression: 'never',
+    codecs: ['gzip'],
     ...wishes,
   };
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { type Coding, IDENTITY } from '../../src/base/coding.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { MIB } from '../../src/base/units.ts';
 import type { FillJob } from '../../src/engine/job.ts';
@@ -7,6 +8,8 @@ import { SlabPool } from '../../src/engine/slab-pool.ts';
 import { WorkerDied, WorkerPool } from '../../src/engine/worker-pool.ts';
 import { sourceFile, textBytes } from './test-engine.ts';
 import { until } from './until.ts';
+
+const gzip = (level: number): Coding => ({ codec: 'gzip', level });
 
 describe('the worker pool', () => {
   it('replaces a thread that died before it was ready, and does the jobs that waited for it', async (t) => {
@@ -23,12 +26,12 @@ describe('the worker pool', () => {
       chunkBytes: MIB,
       details: true,
       checksums: true,
-      gzipLevel: 9,
+      coding: gzip(9),
       probe: false,
     };
     const atWork = workers.fill({ ...job, slab: 0 });
     const died = assert.rejects(atWork, WorkerDied);
-    const waiting = workers.fill({ ...job, slab: 1, gzipLevel: 0 });
+    const waiting = workers.fill({ ...job, slab: 1, coding: IDENTITY });
     let answer = '';
     void waiting.then(({ kind }) => (answer = kind));
     await until(() => slabs.threadIn(0) !== 0, 'a thread at work');

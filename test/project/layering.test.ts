@@ -10,7 +10,12 @@ import { importsOf, sourceFiles, specifiersIn } from './imports.ts';
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The arithmetic of bytes, without gRPC; all that engine and workers may know of the wire. */
-const FRAMING = ['src/wire/chunk-header.ts', 'src/wire/crc32.ts', 'src/wire/gzip-member.ts'];
+const FRAMING = [
+  'src/wire/chunk-header.ts',
+  'src/wire/codec.ts',
+  'src/wire/crc32.ts',
+  'src/wire/gzip-member.ts',
+];
 
 /** What each layer may import besides itself: layers above it in this list, or single files of them. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { checkVersion, chunkBytesOf, compressionOf, rangeOf } from '../../src/service/stream-request.ts';
+import {
+  checkVersion,
+  chunkBytesOf,
+  codecsOf,
+  compressionOf,
+  rangeOf,
+} from '../../src/service/stream-request.ts';
 import type { FileIdentity } from '../../src/storage/store.ts';
+import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
 import type { StreamFileRequest } from '../../src/wire/messages.ts';
 
 function requestOf(fields: Partial<StreamFileRequest> = {}): StreamFileRequest {
@@ -178,5 +185,41 @@ describe('compression', () => {
         assert.equal(compressionOf(request, fileOf({ size, name }), settings), 'never');
       }),
     );
+  });
+});
+
+describe('the codecs of a request', () => {
+  const cases: [string, Partial<StreamFileRequest>, string[]][] = [
+    ['that cannot decompress are none, whatever it lists', { acceptedCodecs: ['CODEC_GZIP'] }, []],
+    ['of the plain contract are gzip', { canDecompress: true }, ['gzip']],
+    [
+      'are those it lists',
+      { canDecompress: true, acceptedCodecs: ['CODEC_BROTLI', 'CODEC_GZIP'] },
+      ['brotli', 'gzip'],
+    ],
+    [
+      'are without what this version does not know, and without repetition',
+      { canDecompress: true, acceptedCodecs: [77, 'CODEC_UNSPECIFIED', 'CODEC_BROTLI', 'CODEC_BROTLI'] },
+      ['brotli'],
+    ],
+  ];
+  for (const [what, request, codecs] of cases) {
+    it(what, () => {
+      assert.deepEqual(codecsOf(requestOf(request)), codecs);
+    });
+  }
+
+  it('hold zstd where this runtime has it', () => {
+    const codecs = codecsOf(requestOf({ canDecompress: true, acceptedCodecs: ['CODEC_ZSTD', 'CODEC_GZIP'] }));
+    assert.equal(codecs.includes('zstd'), RUNTIME_CODECS.includes('zstd'));
+  });
+
+  it('without gzip make a wish for compression always a choice of the server', () => {
+    const request = requestOf({
+      canDecompress: true,
+      acceptedCodecs: ['CODEC_BROTLI'],
+      compression: 'COMPRESSION_ALWAYS',
+    });
+    assert.equal(compressionOf(request, fileOf(), { mode: 'auto', minSize: 0 }), 'auto');
   });
 });

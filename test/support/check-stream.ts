@@ -56,7 +56,8 @@ function assertChunk(
   if (message.compressed) {
     assert(request.canDecompress, 'a compressed chunk nobody can decompress');
     assert(message.chunk.length < raw.length, 'a chunk that compression made larger');
-    assertOneMember(message.chunk, raw);
+    if (message.codec === 'CODEC_UNSPECIFIED') assertOneMember(message.chunk, raw);
+    else assert(request.acceptedCodecs?.includes(message.codec), `${message.codec} was not accepted`);
   }
   return raw.length;
 }

@@ -3,7 +3,7 @@
  * nothing, keeps everything, and reports a call's end as a value.
  */
 import { fileURLToPath } from 'node:url';
-import { gunzipSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import {
   type CallOptions,
   type ChannelOptions,
@@ -49,6 +49,7 @@ export interface ChunkMessage {
   crc32?: number;
   file?: { name: string; size: string; version: string; modifiedMs: string; contentType: string } | null;
   summary?: { offset: string; size: string; crc32: number } | null;
+  codec: string;
 }
 
 /** How a call ended; every call ends. */
@@ -183,8 +184,18 @@ export function bytesOf(messages: readonly ChunkMessage[]): Buffer {
   return Buffer.concat(messages.map((message) => rawChunk(message)));
 }
 
-export function rawChunk({ chunk, compressed }: ChunkMessage): Buffer {
-  return compressed ? gunzipSync(chunk) : chunk;
+export function rawChunk({ chunk, codec, compressed }: ChunkMessage): Buffer {
+  if (!compressed) return chunk;
+  switch (codec) {
+    case 'CODEC_UNSPECIFIED':
+      return zlib.gunzipSync(chunk);
+    case 'CODEC_BROTLI':
+      return zlib.brotliDecompressSync(chunk);
+    case 'CODEC_ZSTD':
+      return (zlib as unknown as { zstdDecompressSync(bytes: Buffer): Buffer }).zstdDecompressSync(chunk);
+    default:
+      throw new Error(`a chunk says ${codec}`);
+  }
 }
 
 export function methodOf(name: string): MethodDefinition<object, object> {

@@ -34,6 +34,7 @@ function decodedOf(fields: ChunkFields) {
     rawSize: hasDetails ? fields.rawBytes : 0,
     file: null,
     summary: null,
+    codec: ['CODEC_UNSPECIFIED', 'CODEC_GZIP', 'CODEC_BROTLI', 'CODEC_ZSTD'][fields.codec],
     ...(fields.crc32 >= 0 ? { crc32: fields.crc32 } : {}),
   };
 }
@@ -51,6 +52,7 @@ const anyFields: fc.Arbitrary<ChunkFields> = fc.record({
   compressed: fc.boolean(),
   offset: fc.oneof(fc.constant(-1), edgy(Number.MAX_SAFE_INTEGER)),
   crc32: fc.oneof(fc.constant(-1), edgy(0xffff_ffff)),
+  codec: fc.nat(3),
 });
 
 describe('a chunk header', () => {
@@ -66,7 +68,14 @@ describe('a chunk header', () => {
   for (const compressed of [false, true]) {
     for (const offset of [-1, 0, 4096]) {
       for (const crc32 of [-1, 0, 0xdead_beef]) {
-        const fields = { wireBytes: 300, rawBytes: 1000, compressed, offset, crc32 };
+        const fields = {
+          wireBytes: 300,
+          rawBytes: 1000,
+          compressed,
+          offset,
+          crc32,
+          codec: compressed ? 3 : 0,
+        };
         it(`decodes with compressed ${compressed}, offset ${offset}, crc32 ${crc32}`, () => {
           assert.deepEqual(decodeRun(framed(fields)), [decodedOf(fields)]);
         });
@@ -77,7 +86,7 @@ describe('a chunk header', () => {
   for (const edge of [2 ** 7, 2 ** 14, 2 ** 31, 2 ** 32, 2 ** 53 - 1]) {
     it(`carries the offsets around ${edge}`, () => {
       for (const offset of [edge - 1, edge, Math.min(edge + 1, Number.MAX_SAFE_INTEGER)]) {
-        const fields = { wireBytes: 3, rawBytes: 3, compressed: false, offset, crc32: 1 };
+        const fields = { wireBytes: 3, rawBytes: 3, compressed: false, offset, crc32: 1, codec: 0 };
         assert.deepEqual(decodeRun(framed(fields)), [decodedOf(fields)]);
       }
     });
@@ -85,7 +94,7 @@ describe('a chunk header', () => {
 
   it('frames a chunk of the largest size that a client takes', () => {
     const bytes = MAX_RECEIVED_CHUNK_BYTES;
-    const fields = { wireBytes: bytes, rawBytes: bytes, compressed: false, offset: 0, crc32: 0 };
+    const fields = { wireBytes: bytes, rawBytes: bytes, compressed: false, offset: 0, crc32: 0, codec: 0 };
     const run = framed(fields);
     assert.equal(framedMessageBytes(run, 0), run.length);
     const [message] = decodeRun(run);
@@ -95,12 +104,19 @@ describe('a chunk header', () => {
 
   it('is never longer than the room reserved for it', () => {
     const largest = { wireBytes: 2 ** 31 - 1, rawBytes: 2 ** 31 - 1, offset: Number.MAX_SAFE_INTEGER };
-    const bytes = chunkHeaderBytes({ ...largest, compressed: true, crc32: 0xffff_ffff });
+    const bytes = chunkHeaderBytes({ ...largest, compressed: true, crc32: 0xffff_ffff, codec: 3 });
     assert.ok(bytes <= MAX_CHUNK_HEADER_BYTES, `${bytes} bytes`);
   });
 
   it('is written to shared memory as to any other', () => {
-    const fields = { wireBytes: 10, rawBytes: 500, compressed: true, offset: 2 ** 40, crc32: 0x8000_0001 };
+    const fields = {
+      wireBytes: 10,
+      rawBytes: 500,
+      compressed: true,
+      offset: 2 ** 40,
+      crc32: 0x8000_0001,
+      codec: 2,
+    };
     const shared = new Uint8Array(new SharedArrayBuffer(64));
     const chunkAt = writeChunkHeader(shared, 0, fields);
     shared.fill(7, chunkAt, chunkAt + 10);
@@ -119,7 +135,7 @@ describe('framedMessageBytes', () => {
   });
 
   it('counts from the start of a view, not of its buffer', () => {
-    const fields = { wireBytes: 20, rawBytes: 20, compressed: false, offset: -1, crc32: -1 };
+    const fields = { wireBytes: 20, rawBytes: 20, compressed: false, offset: -1, crc32: -1, codec: 0 };
     const message = framed(fields, 13);
     assert.notEqual(message.byteOffset, 0);
     assert.equal(framedMessageBytes(message, 0), message.length);

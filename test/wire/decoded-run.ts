@@ -1,6 +1,6 @@
 /** Decodes what sluice puts on the wire with grpc-js' own means: the frame by its five bytes, the message by protobufjs. */
 import assert from 'node:assert/strict';
-import { gunzipSync } from 'node:zlib';
+import * as zlib from 'node:zlib';
 import { framedMessageBytes } from '../../src/wire/chunk-header.ts';
 import type { StreamFileResponse } from '../../src/wire/messages.ts';
 import { transferService } from '../../src/wire/service.ts';
@@ -30,5 +30,15 @@ export function decodeRun(run: Uint8Array): StreamFileResponse[] {
 
 /** The file bytes that a message carries. */
 export function rawBytesOf(message: StreamFileResponse): Uint8Array {
-  return message.compressed ? gunzipSync(message.chunk) : message.chunk;
+  if (!message.compressed) return message.chunk;
+  switch (message.codec) {
+    case 'CODEC_BROTLI':
+      return zlib.brotliDecompressSync(message.chunk);
+    case 'CODEC_ZSTD':
+      return (zlib as unknown as { zstdDecompressSync(bytes: Uint8Array): Uint8Array }).zstdDecompressSync(
+        message.chunk,
+      );
+    default:
+      return zlib.gunzipSync(message.chunk);
+  }
 }

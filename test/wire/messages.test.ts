@@ -55,6 +55,7 @@ const FIELDS_IN_CODE: {
     crc32: true,
     file: true,
     summary: true,
+    codec: true,
   },
   RangeSummary: { offset: true, size: true, crc32: true },
   FileInfo: { name: true, size: true, version: true, modifiedMs: true, contentType: true },
@@ -103,7 +104,7 @@ const VALUES_IN_CODE: {
   Overwrite: Record<messages.OverwriteWish, true>;
 } = {
   Compression: { COMPRESSION_UNSPECIFIED: true, COMPRESSION_NEVER: true, COMPRESSION_ALWAYS: true },
-  Codec: { CODEC_UNSPECIFIED: true, CODEC_GZIP: true },
+  Codec: { CODEC_UNSPECIFIED: true, CODEC_GZIP: true, CODEC_BROTLI: true, CODEC_ZSTD: true },
   Overwrite: {
     OVERWRITE_UNSPECIFIED: true,
     OVERWRITE_NEVER: true,

@@ -3,6 +3,7 @@ import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import { crc32, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
+import { type Coding, IDENTITY, nameOfCoding } from '../../src/base/coding.ts';
 import { MAX_MESSAGES_PER_SLAB, SLAB_HEADER_ROOM_BYTES } from '../../src/base/limits.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
@@ -11,7 +12,10 @@ import { SlabPool } from '../../src/engine/slab-pool.ts';
 import { WorkerPool } from '../../src/engine/worker-pool.ts';
 import { mixedBytes, noiseBytes, type Scope, sourceFile, textBytes } from '../engine/test-engine.ts';
 import { until } from '../engine/until.ts';
+import { CODINGS_HERE, WITHOUT_ZSTD } from '../wire/codecs.ts';
 import { decodeRun, rawBytesOf } from '../wire/decoded-run.ts';
+
+const gzip = (level: number): Coding => ({ codec: 'gzip', level });
 
 const SLAB_BYTES = 128 * KIB;
 const GUARD = 0xee;
@@ -49,7 +53,7 @@ function jobOf(wishes: Partial<FillJob>): FillJob {
     chunkBytes: 16 * KIB,
     details: true,
     checksums: true,
-    gzipLevel: 0,
+    coding: IDENTITY,
     probe: false,
     ...wishes,
   };
@@ -79,7 +83,7 @@ const anyJob = fc
     offset: fc.nat(512 * KIB - SLAB_BYTES),
     details: fc.boolean(),
     checksums: fc.boolean(),
-    gzipLevel: fc.constantFrom(0, 1, 6, 9),
+    coding: fc.constantFrom(IDENTITY, gzip(9), ...CODINGS_HERE),
     probe: fc.boolean(),
   })
   .map(({ messages, ...wishes }) => jobOf({ ...wishes, chunkBytes: Math.ceil(wishes.rawBytes / messages) }));
@@ -98,12 +102,28 @@ describe('a filled slab', () => {
         assertGuarded((SLAB + 1) * stride, memory.length);
         // Where it compresses, it reads behind the header room first.
         assertGuarded(
-          SLAB * stride + (job.gzipLevel > 0 ? SLAB_HEADER_ROOM_BYTES + job.rawBytes : result.runBytes),
+          SLAB * stride +
+            (job.coding.codec !== 'identity' ? SLAB_HEADER_ROOM_BYTES + job.rawBytes : result.runBytes),
           (SLAB + 1) * stride,
         );
       }),
       { numRuns: 60 },
     );
+  });
+
+  for (const coding of CODINGS_HERE) {
+    it(`of ${nameOfCoding(coding)} says so with each chunk that is compressed; gzip, which all clients know, goes without saying`, async () => {
+      const { result, run } = await runOf(jobOf({ fd: text.fd, coding }));
+      const codecs = new Set(decodeRun(run).map(({ codec, compressed }) => compressed && codec));
+      const said = { gzip: 'CODEC_UNSPECIFIED', brotli: 'CODEC_BROTLI', zstd: 'CODEC_ZSTD', identity: '' };
+      assert.deepEqual([...codecs], [said[coding.codec]]);
+      assert.ok(result.runBytes < result.rawBytes / 2);
+      assert.equal(result.incompressible, false);
+    });
+  }
+
+  it('may be of zstd', { skip: WITHOUT_ZSTD }, () => {
+    assert.ok(CODINGS_HERE.some(({ codec }) => codec === 'zstd'));
   });
 
   it('has chunks of the asked size but the last, each with its place, its size and its checksum', async () => {
@@ -118,6 +138,7 @@ describe('a filled slab', () => {
         rawSize: size,
         crc32: crc32(chunk),
         file: null,
+        codec: 'CODEC_UNSPECIFIED',
         summary: null,
       };
     });
@@ -143,7 +164,7 @@ describe('a filled slab', () => {
 
 describe('a compressed chunk', () => {
   it('is exactly one gzip member, with checksum and size of its bytes at the end', async () => {
-    const { run } = await runOf(jobOf({ fd: text.fd, gzipLevel: 6 }));
+    const { run } = await runOf(jobOf({ fd: text.fd, coding: gzip(6) }));
     const messages = decodeRun(run);
     assert.equal(messages.length, 8);
     for (const { chunk, compressed, offset, rawSize, crc32: sentCrc } of messages) {
@@ -164,7 +185,7 @@ describe('a compressed chunk', () => {
   });
 
   it('is only kept compressed where it got smaller', async () => {
-    const { run, result } = await runOf(jobOf({ gzipLevel: 1, chunkBytes: 10 * KIB }));
+    const { run, result } = await runOf(jobOf({ coding: gzip(1), chunkBytes: 10 * KIB }));
     const messages = decodeRun(run);
     assert.ok(messages.some((message) => message.compressed));
     assert.ok(messages.some((message) => !message.compressed));
@@ -176,21 +197,21 @@ describe('a compressed chunk', () => {
 describe('a job that is to compress', () => {
   it('noise says that it is incompressible, with a probe and without', async () => {
     for (const probe of [true, false]) {
-      const { run, result } = await runOf(jobOf({ fd: noise.fd, gzipLevel: 1, probe }));
+      const { run, result } = await runOf(jobOf({ fd: noise.fd, coding: gzip(1), probe }));
       assert.ok(result.incompressible);
       assert.ok(decodeRun(run).every((message) => !message.compressed));
     }
   });
 
   it('noise after a probe leaves the same run as one that is not to compress', async () => {
-    const probed = await runOf(jobOf({ fd: noise.fd, gzipLevel: 9, probe: true }));
-    const plain = await runOf(jobOf({ fd: noise.fd, gzipLevel: 0 }));
+    const probed = await runOf(jobOf({ fd: noise.fd, coding: gzip(9), probe: true }));
+    const plain = await runOf(jobOf({ fd: noise.fd, coding: IDENTITY }));
     assert.deepEqual(probed.run, plain.run);
   });
 
   it('text does not, with a probe and without', async () => {
     for (const probe of [true, false]) {
-      const { run, result } = await runOf(jobOf({ fd: text.fd, gzipLevel: 1, probe }));
+      const { run, result } = await runOf(jobOf({ fd: text.fd, coding: gzip(1), probe }));
       assert.equal(result.incompressible, false);
       assert.ok(result.runBytes < SLAB_BYTES / 2);
       assert.ok(decodeRun(run).every((message) => message.compressed));
@@ -201,8 +222,8 @@ describe('a job that is to compress', () => {
 describe('a job that cannot be done', () => {
   const kinds: [string, Partial<FillJob>][] = [
     ['plain', {}],
-    ['compressing', { gzipLevel: 1 }],
-    ['probing', { gzipLevel: 1, probe: true }],
+    ['compressing', { coding: gzip(1) }],
+    ['probing', { coding: gzip(1), probe: true }],
   ];
   for (const [kind, wishes] of kinds) {
     it(`because the file is shorter answers so (${kind})`, async () => {
@@ -227,14 +248,14 @@ describe('a job that cannot be done', () => {
 });
 
 describe('a job that nobody wants any more', () => {
-  for (const gzipLevel of [0, 1]) {
-    it(`stops at its next chunk at gzip level ${gzipLevel}`, async () => {
+  for (const coding of [IDENTITY, gzip(1)]) {
+    it(`stops at its next chunk of ${nameOfCoding(coding)}`, async () => {
       const pool = new SlabPool(SLAB_BYTES, 1);
       const cancelling = await startWorkers(scope, pool, 1, 0);
       const lease = pool.lease();
       assert.ok(lease);
       pool.cancelJob(lease.slab);
-      assert.deepEqual(await cancelling.fill(jobOf({ slab: lease.slab, gzipLevel })), { kind: 'cancelled' });
+      assert.deepEqual(await cancelling.fill(jobOf({ slab: lease.slab, coding })), { kind: 'cancelled' });
     });
   }
 
@@ -244,7 +265,7 @@ describe('a job that nobody wants any more', () => {
     const slow = await startWorkers(t, pool, 1, 0);
     const lease = pool.lease();
     assert.ok(lease);
-    const wishes = { fd: longText.fd, rawBytes: 8 * MIB, chunkBytes: 128 * KIB, gzipLevel: 9 };
+    const wishes = { fd: longText.fd, rawBytes: 8 * MIB, chunkBytes: 128 * KIB, coding: gzip(9) };
     const answer = slow.fill(jobOf({ slab: lease.slab, ...wishes }));
     await until(() => pool.threadIn(lease.slab) !== 0, 'a thread at work');
     pool.cancelJob(lease.slab);

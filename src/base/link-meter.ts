@@ -1,0 +1,183 @@
+/**
+ * How fast a peer takes the bytes of one stream, and whether the link between
+ * is what holds it up. Pure: times and bytes go in, rates come out.
+ *
+ * A write that returned says little: socket buffers and windows take megabytes
+ * at once on the slowest link. So marks are put into the stream (HTTP/2 pings,
+ * which queue behind its bytes) and their echoes timed. An echo that comes
+ * later than the shortest round trip has waited behind data: the link is full,
+ * and bytes over time between echoes are its rate. Echoes that come at once
+ * while writes wait mean that the receiver, not the link, is slow.
+ *
+ *   sent ────── mark ──────── mark ──▶
+ *   echoed ─────────┘ delay = shortest round trip + time in the queue
+ */
+import { RateWindow, type Sums } from './rate-window.ts';
+
+/** An echo this much later than the shortest round trip has waited behind data. */
+const QUEUED_MS = 15;
+
+/** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
+const BLOCKED_SHARE = 0.7;
+
+/** Fewer writes or less time do not tell whether writes are blocked. */
+const LEAST_BLOCKED_MS = 20;
+const LEAST_BLOCKED_WRITES = 3;
+
+/** Between marks while something is being found out, and otherwise. */
+const BUSY_MARK_MS = 2;
+const IDLE_MARK_MS = 40;
+
+/** Fewer bytes before a mark do not explain why it waits; an echo rate over less time says little. */
+const LEAST_MARK_BYTES = 32 * 1024;
+const LEAST_ECHO_MS = 20;
+
+/** Queues breathe by so much. */
+const WORSE_MS = 5;
+
+/** A write outstanding for so long has the link's rate all by itself. */
+const STUCK_MS = 100;
+
+/** Without echoes, buffers are taken to be full after this. */
+const BLIND_BYTES = 16 * 1024 * 1024;
+const BLIND_MS = 500;
+
+export class LinkMeter {
+  /** Wire bytes that were written. */
+  sentBytes = 0;
+  /** Wire bytes ahead of the last mark that was echoed. */
+  echoedBytes = 0;
+  /** False until the first echo: the sender cannot see past its own buffers. */
+  hasEchoes = false;
+  readonly #window = new RateWindow();
+  #echoedAtMs = 0;
+  #echoRate = Number.POSITIVE_INFINITY;
+  #echoWasBlocked = false;
+  #shortestMs = Number.POSITIVE_INFINITY;
+  #lastQueueMs = 0;
+  #markBytes = -1;
+  #markedAtMs = Number.NEGATIVE_INFINITY;
+  #markIsBlocked = false;
+  #writeAtMs = -1;
+  #writeRaw = 0;
+  #writeWire = 0;
+  #drainedAtMs = -1;
+  #rateBytesPerMs = Number.POSITIVE_INFINITY;
+
+  wrote(rawBytes: number, wireBytes: number, nowMs: number): void {
+    if (this.#drainedAtMs < 0) this.#drainedAtMs = nowMs;
+    this.#writeAtMs = nowMs;
+    this.#writeRaw = rawBytes;
+    this.#writeWire = wireBytes;
+    this.sentBytes += wireBytes;
+  }
+
+  /** The outstanding write was taken; returns the time since the one before it was, 0 without one. */
+  drained(nowMs: number): number {
+    if (this.#writeAtMs < 0) return 0;
+    const ms = nowMs - this.#drainedAtMs;
+    this.#window.add(ms, this.#writeRaw, this.#writeWire, nowMs - this.#writeAtMs);
+    this.#writeAtMs = -1;
+    this.#drainedAtMs = nowMs;
+    return ms;
+  }
+
+  /** Whether a mark should be put behind what was written. */
+  wantsMark(nowMs: number, isUrgent: boolean): boolean {
+    return this.#markBytes < 0 && nowMs - this.#markedAtMs >= (isUrgent ? BUSY_MARK_MS : IDLE_MARK_MS);
+  }
+
+  marked(nowMs: number): void {
+    this.#markBytes = this.sentBytes;
+    this.#markedAtMs = nowMs;
+    this.#markIsBlocked = this.isBlocked(nowMs);
+  }
+
+  echoed(nowMs: number): void {
+    if (this.#markBytes < 0) return;
+    const delayMs = nowMs - this.#markedAtMs;
+    this.#shortestMs = Math.min(this.#shortestMs, delayMs);
+    this.#lastQueueMs = delayMs - this.#shortestMs;
+    const bytes = this.#markBytes - this.echoedBytes;
+    const ms = nowMs - this.#echoedAtMs;
+    const isTelling = this.hasEchoes && ms >= LEAST_ECHO_MS && bytes >= LEAST_MARK_BYTES;
+    this.#echoRate = isTelling ? bytes / ms : Number.POSITIVE_INFINITY;
+    this.#echoWasBlocked = this.#markIsBlocked;
+    this.hasEchoes = true;
+    this.echoedBytes = this.#markBytes;
+    this.#echoedAtMs = nowMs;
+    this.#markBytes = -1;
+    if (isTelling && this.#lastQueueMs > QUEUED_MS && !this.isBlocked(nowMs))
+      this.#rateBytesPerMs = bytes / ms;
+  }
+
+  /** How much longer than the shortest round trip the last echo took, or the next one already takes. */
+  queueMs(nowMs: number): number {
+    const isWaiting = this.#markBytes >= 0 && this.hasEchoes;
+    const waitingMs = isWaiting ? nowMs - this.#markedAtMs - this.#shortestMs : 0;
+    return Math.max(this.#lastQueueMs, waitingMs);
+  }
+
+  /** The link is full: bytes wait in its queues. */
+  isFull(nowMs: number): boolean {
+    return this.hasEchoes ? this.queueMs(nowMs) > QUEUED_MS : this.isBlocked(nowMs);
+  }
+
+  /** Nearly all the time a write is outstanding: what is before it is full. */
+  isBlocked(nowMs: number): boolean {
+    const { busyMs, ms, writes } = this.#sums(nowMs);
+    return writes >= LEAST_BLOCKED_WRITES && ms >= LEAST_BLOCKED_MS && busyMs >= ms * BLOCKED_SHARE;
+  }
+
+  /** Buffers were full already when the last echo was asked for: rates are those of what lies behind them. */
+  get isSteady(): boolean {
+    return this.#echoWasBlocked;
+  }
+
+  /** Wire bytes a millisecond that a full link takes; the last known when it is not full. */
+  rateBytesPerMs(nowMs: number): number {
+    if (!this.isFull(nowMs)) return this.#rateBytesPerMs;
+    if (this.isBlocked(nowMs)) {
+      const { busyMs, wireBytes } = this.#sums(nowMs);
+      // The window may still show how buffers filled, which echoes do not.
+      const rate = Math.min(wireBytes / busyMs, this.#echoRate);
+      const waitedMs = this.#writeAtMs < 0 ? 0 : nowMs - this.#writeAtMs;
+      // A window is slow to show that a link has all but stopped; one long write shows it.
+      this.#rateBytesPerMs = waitedMs > STUCK_MS ? Math.min(rate, this.#writeWire / waitedMs) : rate;
+    } else if (this.#markBytes - this.echoedBytes >= LEAST_MARK_BYTES) {
+      // What lies before the mark has not all arrived while the mark waited.
+      const bound = (this.#markBytes - this.echoedBytes) / this.queueMs(nowMs);
+      this.#rateBytesPerMs = Math.min(this.#rateBytesPerMs, bound);
+    }
+    return this.#rateBytesPerMs;
+  }
+
+  /** The next echo already takes notably longer than the last one did: the link has just got slower. */
+  isWorsening(nowMs: number): boolean {
+    return this.queueMs(nowMs) > this.#lastQueueMs * 1.25 + WORSE_MS;
+  }
+
+  /** Wire bytes a millisecond of late, whether or not that is all the link takes. */
+  wireRate(nowMs: number): number {
+    const { ms, wireBytes } = this.#sums(nowMs);
+    return ms > 0 ? wireBytes / ms : 0;
+  }
+
+  /** Whether rates of what was sent since `sentBytes` were `fromBytes` show more than buffers filling up. */
+  isConfirmed(fromBytes: number, ms: number, nowMs: number): boolean {
+    if (this.isFull(nowMs)) return true;
+    const sent = this.sentBytes - fromBytes;
+    if (!this.hasEchoes) return sent >= BLIND_BYTES || ms >= BLIND_MS;
+    return sent > 0 && this.echoedBytes >= fromBytes + sent / 2;
+  }
+
+  /** Of the window, with the outstanding write as time only. */
+  #sums(nowMs: number): Sums {
+    const { sums } = this.#window;
+    if (this.#writeAtMs >= 0) {
+      sums.ms += nowMs - this.#drainedAtMs;
+      sums.busyMs += nowMs - this.#writeAtMs;
+    }
+    return sums;
+  }
+}

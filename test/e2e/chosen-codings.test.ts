@@ -1,0 +1,89 @@
+/** What a server chooses by itself for clients at the other end of a slow link, and what it says about it. */
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { startLink } from '../../bench/link/link.ts';
+import { type Logger, silentLogger } from '../../src/base/logger.ts';
+import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
+import { runSluice } from '../cli/sluice-process.ts';
+import { assertComplete } from '../support/check-stream.ts';
+import { type Content, joined, lines, noise } from '../support/content.ts';
+import { RawClient } from '../support/raw-client.ts';
+import { scratchDirectory } from '../support/scratch.ts';
+import { KIB, MIB, startServer } from '../support/test-server.ts';
+
+const NAME = 'a.txt';
+
+interface DoneLine {
+  codings?: { bytes: Record<string, number>; switches: number; ratio: number; reason: string };
+}
+
+/** A server with one file behind a link of 4 MiB/s, and the fields of the lines it logs. */
+async function slowServer(t: TestContext, content: Content) {
+  const done: DoneLine[] = [];
+  const logger: Logger = {
+    ...silentLogger,
+    info: (fields, message) => message === 'StreamFile done' && done.push(fields),
+  };
+  const server = await startServer(t, {}, { logger });
+  server.write(NAME, content);
+  const link = await startLink({
+    target: { host: '127.0.0.1', port: server.port },
+    rateBytesPerSec: 4 * MIB,
+    queueBytes: 64 * KIB,
+  });
+  t.after(() => link.close());
+  const client = new RawClient(link.address);
+  t.after(() => client.close());
+  return { client, done, link, server };
+}
+
+const REQUESTS: readonly [what: string, acceptedCodecs: string[], said: string[]][] = [
+  ['the plain contract sees gzip only', [], ['CODEC_UNSPECIFIED']],
+  ['gzip and brotli sees those', ['CODEC_GZIP', 'CODEC_BROTLI'], ['CODEC_UNSPECIFIED', 'CODEC_BROTLI']],
+  ['brotli alone sees that', ['CODEC_BROTLI'], ['CODEC_BROTLI']],
+];
+
+for (const [what, acceptedCodecs, said] of REQUESTS) {
+  test(`a client of ${what}`, async (t) => {
+    const content = lines(16 * MIB);
+    const { client, done } = await slowServer(t, content);
+    const request = { fileName: NAME, canDecompress: true, wantChecksums: true, acceptedCodecs };
+    const received = await client.fetch(request);
+    assertComplete(received, { request, content, chunkBytes: 64 * KIB });
+    const compressed = received.messages.filter((message) => message.compressed);
+    assert.ok(compressed.length > 0);
+    for (const { codec } of compressed) assert.ok(said.includes(codec), codec);
+    const codings = done[0]?.codings;
+    assert.ok(codings !== undefined && codings.ratio > 0 && codings.ratio < 0.7, JSON.stringify(codings));
+    assert.equal(
+      Object.values(codings.bytes).reduce((sum, bytes) => sum + bytes, 0),
+      content.size,
+    );
+    assert.match(codings.reason, /./);
+  });
+}
+
+test('noise is sent as it is, text behind it compressed', async (t) => {
+  const content = joined(noise(1, 3 * MIB), lines(8 * MIB));
+  const { client } = await slowServer(t, content);
+  const request = { fileName: NAME, canDecompress: true, wantChecksums: true };
+  const received = await client.fetch(request);
+  assertComplete(received, { request, content, chunkBytes: 64 * KIB });
+  for (const { compressed, offset, rawSize } of received.messages) {
+    if (Number(offset) + rawSize <= 3 * MIB) assert.equal(compressed, false, `at ${offset}`);
+  }
+  const last = received.messages.filter(({ rawSize }) => rawSize > 0).at(-1);
+  assert.equal(last?.compressed, true);
+});
+
+test('sluice get -v says what came as what', async (t) => {
+  const { link } = await slowServer(t, lines(4 * MIB));
+  const cwd = join(scratchDirectory(t), 'cwd');
+  mkdirSync(cwd);
+  const { code, stderr } = await runSluice(t, ['get', '-v', `${link.address}/${NAME}`], { cwd });
+  assert.equal(code, 0, stderr);
+  const codecs = RUNTIME_CODECS.join('|');
+  assert.match(stderr, new RegExp(`^a\\.txt: [0-9.]+ [KM]iB on the wire: .*as (${codecs})`, 'm'));
+});
