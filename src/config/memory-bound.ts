@@ -9,11 +9,7 @@ import { MIB } from '../base/units.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
 
-/**
- * State of the largest compressor, zstd level 6 with a window no larger than
- * its chunk: tables of 2^19 and 2^18 words and its buffers, rounded up.
- * gzip takes 2^17 + 2^18 bytes (zconf.h).
- */
+/** State of the largest compressor, zstd level 3 with its buffers, rounded up; gzip takes 2^17 + 2^18 bytes (zconf.h). */
 const COMPRESSOR_STATE_BYTES = 4 * MIB;
 
 export interface MemoryLine {

@@ -47,7 +47,6 @@ const CODERS: Readonly<Record<string, { mibPerSec: number; ratio: number }>> = {
   'brotli 1': { mibPerSec: 258, ratio: 0.214 },
   'zstd 1': { mibPerSec: 430, ratio: 0.209 },
   'zstd 3': { mibPerSec: 330, ratio: 0.195 },
-  'zstd 6': { mibPerSec: 85, ratio: 0.174 },
 };
 
 const RANDOM_MIB_PER_SEC = 75;

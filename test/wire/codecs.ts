@@ -14,7 +14,6 @@ const CODINGS: readonly Coding[] = [
   { codec: 'brotli', level: 1 },
   { codec: 'zstd', level: 1 },
   { codec: 'zstd', level: 3 },
-  { codec: 'zstd', level: 6 },
 ];
 
 /** A few of what this runtime has. */
