@@ -22,7 +22,8 @@ export const ERROR_CODES = {
   VERSION_MISMATCH: 'the file has another version than the one asked for; start over with the new one',
   FILE_CHANGED: 'the file changed during the transfer; start over with the new version',
   STALLED: 'the peer took or sent no byte for the stall time-out; resume',
-  TAKEN_OVER: 'a newer stream writes the same range of the upload; ask for the state and resume',
+  TAKEN_OVER:
+    'a newer call writes the same range of the upload, or finishes it; ask for the state and resume',
   CONTENT_MISMATCH: 'the uploaded bytes have another length or checksum than was declared; start over',
   RESOURCE_EXHAUSTED: 'a limit of the server is reached; try again later',
   DISK_FULL:

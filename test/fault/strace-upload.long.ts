@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { cannotTrace } from '../support/strace.ts';
 import { FaultBench, nameOfCase } from '../support/traced-faults.ts';
-import { killAt, nameOf, recordSteps, SCENARIOS } from '../support/traced-upload.ts';
+import {
+  killAt,
+  killTwice,
+  nameOf,
+  recordRecovery,
+  recordSteps,
+  SCENARIOS,
+} from '../support/traced-upload.ts';
 
 const skip = cannotTrace();
 /** Of all there are, spread over the upload; for a short run. */
@@ -39,5 +46,27 @@ for (const scenario of SCENARIOS) {
     await bench.end();
     t.diagnostic(`${met} of ${tried.length} calls failed`);
     assert(met > tried.length / 2);
+  });
+}
+
+/** Where a second server finds most to mend: bytes without a record, half a name, a name without a record. */
+const TO_MEND = [/^pwrite64 .*journal/, /^link /, /^unlink /, /^rename /];
+
+for (const scenario of SCENARIOS.filter(({ aborts }) => !aborts)) {
+  test(`a server killed while it mends what a killed one left of ${scenario.title} loses nothing`, {
+    skip,
+  }, async (t) => {
+    const steps = await recordSteps(t, scenario);
+    for (const pattern of TO_MEND) {
+      const at = steps.findLastIndex((step) => pattern.test(nameOf(step)));
+      // The call itself is not made; the one behind it finds it made.
+      for (const first of at < 0 ? [] : steps.slice(at, at + 2)) {
+        for (const second of some(await recordRecovery(t, scenario, first))) {
+          await t.test(`killed at ${nameOf(first)}, then at ${nameOf(second)}`, async (t) => {
+            await killTwice(t, scenario, first, second);
+          });
+        }
+      }
+    }
   });
 }

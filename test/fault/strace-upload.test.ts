@@ -31,6 +31,7 @@ const FAILING = [
   /^ENOSPC at pwrite64 .*part/,
   /^EDQUOT at pwrite64 .*part/,
   /^EDQUOT at pwrite64 .*journal/,
+  /^nothing taken from here on at pwrite64 .*part/,
   /^EIO at fdatasync .*part/,
   /^EIO from here on at fdatasync .*part/,
   /^EIO at fdatasync .*journal/,

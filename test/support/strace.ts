@@ -30,10 +30,9 @@ const FILE_CALLS = `openat close pwrite64 preadv pread64 fdatasync fsync ftrunca
 export function cannotTrace(): string | false {
   if (process.platform !== 'linux') return 'only Linux has strace';
   if (spawnSync('strace', ['-V']).status !== 0) return 'this machine has no strace command';
-  const attached = spawnSync('sh', [
-    '-c',
-    'sleep 5 & strace -qq -o /dev/null -p $! & sleep 0.2; kill %1; wait %2',
-  ]);
+  // As the tests do it: a stranger to the traced process, not its parent.
+  const script = 'sleep 5 & victim=$!; strace -qq -o /dev/null -p $victim & sleep 0.2; kill $victim; wait $!';
+  const attached = spawnSync('sh', ['-c', script]);
   return attached.stderr.includes('not permitted') ? 'this process may not trace others' : false;
 }
 

@@ -37,12 +37,18 @@ const LOOKING_ERRNOS = ['EIO', 'EMFILE'];
 export interface FaultCase {
   readonly step: Step;
   readonly errno: string;
+  /** As strace takes it: mostly the errno; a call may also do nothing and say so. */
+  readonly fault: string;
   readonly isLasting: boolean;
 }
 
-export function nameOfCase({ step, errno, isLasting }: FaultCase): string {
-  return `${errno}${isLasting ? ' from here on' : ''} at ${nameOf(step)}`;
+export function nameOfCase({ step, errno, fault, isLasting }: FaultCase): string {
+  const what = fault === NOTHING_TAKEN ? 'nothing taken' : errno;
+  return `${what}${isLasting ? ' from here on' : ''} at ${nameOf(step)}`;
 }
+
+/** A write that takes no byte would be tried again for ever, were it not made an EIO. */
+const NOTHING_TAKEN = 'retval=0';
 
 export class FaultBench {
   readonly #t: TestContext;
@@ -79,17 +85,11 @@ export class FaultBench {
     }
   }
 
-  async #try(t: TestContext, { step, errno, isLasting }: FaultCase): Promise<boolean> {
+  async #try(t: TestContext, { step, errno, fault, isLasting }: FaultCase): Promise<boolean> {
     const scene = this.#scene;
     this.#beginAnew();
     const lasting = { ...step, when: `${step.when}+` };
-    const { end, isMet } = await runWithFault(
-      t,
-      scene,
-      this.#threads,
-      isLasting ? lasting : step,
-      `error=${errno}`,
-    );
+    const { end, isMet } = await runWithFault(t, scene, this.#threads, isLasting ? lasting : step, fault);
     assert(!scene.server.hasExited, 'the server has survived');
     if (end.status !== 'OK') assertDocumented(end, step, errno);
     scene.assertNotTorn();
@@ -146,8 +146,10 @@ function casesOf(steps: readonly Step[]): FaultCase[] {
   return steps.flatMap((step) => {
     const isLookedAt = step.call === 'openat' && !step.target.includes('*');
     const errnos = isLookedAt ? LOOKING_ERRNOS : (ERRNOS[step.call] ?? []);
-    const once = errnos.map((errno) => ({ step, errno, isLasting: false }));
-    return errnos.length === 0 ? [] : [...once, { step, errno: 'EIO', isLasting: true }];
+    const cases = errnos.map((errno) => ({ step, errno, fault: `error=${errno}`, isLasting: false }));
+    if (errnos.includes('EIO')) cases.push({ step, errno: 'EIO', fault: 'error=EIO', isLasting: true });
+    if (step.call === 'pwrite64') cases.push({ step, errno: 'EIO', fault: NOTHING_TAKEN, isLasting: true });
+    return cases;
   });
 }
 

@@ -143,6 +143,7 @@ export class TracedScene {
   }
 
   #writeOld(): void {
+    if (existsSync(this.path)) return;
     mkdirSync(join(this.path, '..'), { recursive: true });
     writeFileSync(this.path, OLD_CONTENT);
   }
@@ -227,6 +228,40 @@ export async function killAt(t: TestContext, scenario: Scenario, step: Step): Pr
   scene.assertNotTorn();
   await goOnElsewhere(t, scene);
   return isMet;
+}
+
+/** What a second server does with what a server killed at `first` left behind, in order. */
+export async function recordRecovery(t: TestContext, scenario: Scenario, first: Step): Promise<Step[]> {
+  const scene = await killedScene(t, scenario, first);
+  const steps = await recordRun(t, scene, await threadsOf(t, scene));
+  await scene.server.end('SIGKILL');
+  return steps;
+}
+
+/** As `killAt`, with the second server killed at one of its steps as well. */
+export async function killTwice(
+  t: TestContext,
+  scenario: Scenario,
+  first: Step,
+  second: Step,
+): Promise<boolean> {
+  const scene = await killedScene(t, scenario, first);
+  const { end, isMet } = await runWithFault(t, scene, await threadsOf(t, scene), second, 'signal=KILL');
+  if (end.status !== 'OK') assert.equal(end.status, 'UNAVAILABLE', end.details);
+  await scene.server.end('SIGKILL');
+  scene.assertNotTorn();
+  await goOnElsewhere(t, scene);
+  return isMet;
+}
+
+/** The same upload at a second server. */
+async function killedScene(t: TestContext, scenario: Scenario, step: Step): Promise<TracedScene> {
+  const first = await TracedScene.create(t, scenario);
+  await runWithFault(t, first, await threadsOf(t, first), step, 'signal=KILL');
+  await first.server.end('SIGKILL');
+  const second = await TracedScene.create(t, scenario, first.root);
+  second.journey = first.journey;
+  return second;
 }
 
 /** At a server that is started on what the last one left, which is gone. */
