@@ -3,9 +3,10 @@
  * shows its arithmetic and names a value that would do.
  */
 import { TransferError } from '../base/errors.ts';
+import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { formatBytes } from '../base/units.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
-import { type MemoryBound, memoryBoundBytes, slabStrideBytes } from './memory-bound.ts';
+import { type MemoryBound, memoryBoundBytes, sharedWindowBytes, slabStrideBytes } from './memory-bound.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
 
@@ -22,6 +23,7 @@ export function relationProblems(config: Config, availableBytes: number): string
     ...tlsProblems(config),
     ...sizeProblems(config),
     ...slabCountProblems(config),
+    ...windowProblems(config),
     ...memoryProblems(config, availableBytes),
   ];
 }
@@ -58,6 +60,17 @@ function sizeProblems({ chunk, slab, stream }: Config): string[] {
     ...atMost('chunk.maxSize', chunk.maxSize, 'slab.size', slab.size),
     ...atMost('stream.firstMessage', stream.firstMessage, 'slab.size', slab.size),
   ];
+}
+
+function windowProblems({ uploads }: Config): string[] {
+  const { maxWindow, window, windowBudget } = uploads;
+  if (window > 0 && window < LEAST_WINDOW_BYTES) {
+    return [
+      `uploads.window ${writeBytes(window)} is less than every HTTP/2 stream begins with; ` +
+        `raise it to at least ${writeBytes(LEAST_WINDOW_BYTES)}, or set it to 0 to follow the link`,
+    ];
+  }
+  return window > 0 ? [] : atMost('uploads.maxWindow', maxWindow, 'uploads.windowBudget', windowBudget);
 }
 
 function atMost(smaller: string, smallerBytes: number, larger: string, largerBytes: number): string[] {
@@ -98,8 +111,9 @@ function remedy(config: Config, bound: MemoryBound, availableBytes: number): str
   const { slabs, streams, uploads } = bound.lines;
   const excessBytes = bound.total - availableBytes;
   if (uploads !== undefined && uploads.bytes > Math.max(slabs.bytes, streams.bytes)) {
-    const perStreamBytes = uploads.bytes / config.limits.uploadStreams;
-    const streamCount = Math.floor((uploads.bytes - excessBytes) / perStreamBytes);
+    const perStreamBytes = (uploads.bytes - sharedWindowBytes(config.uploads)) / config.limits.uploadStreams;
+    const leftBytes = uploads.bytes - sharedWindowBytes(config.uploads) - excessBytes;
+    const streamCount = Math.floor(leftBytes / perStreamBytes);
     if (streamCount >= 1) return `lower limits.uploadStreams to ${streamCount}`;
   }
   if (streams.bytes > slabs.bytes) {

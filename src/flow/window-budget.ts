@@ -6,7 +6,7 @@
  * Invariant: grants sum to at most `totalBytes`, except that nobody gets less
  * than the least window of HTTP/2.
  */
-import { LEAST_WINDOW_BYTES } from './bdp-estimator.ts';
+import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
 
 export class WindowBudget {
   readonly totalBytes: number;

@@ -4,9 +4,9 @@ import { type ClientHttp2Session, connect, createServer, type ServerHttp2Stream 
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { type LinkProcess, startLinkProcess } from '../../bench/link/link-process.ts';
+import { LEAST_WINDOW_BYTES } from '../../src/base/limits.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
-import { LEAST_WINDOW_BYTES } from '../../src/flow/bdp-estimator.ts';
-import { ReceiveWindows } from '../../src/flow/session-windows.ts';
+import { ReceiveWindows } from '../../src/flow/receive-windows.ts';
 import { WindowBudget } from '../../src/flow/window-budget.ts';
 import { until } from '../engine/until.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { LEAST_WINDOW_BYTES } from '../../src/base/limits.ts';
 import { MIB } from '../../src/base/units.ts';
-import { LEAST_WINDOW_BYTES } from '../../src/flow/bdp-estimator.ts';
 import { type BudgetShare, WindowBudget } from '../../src/flow/window-budget.ts';
 
 /** A share and what it was told of changes that others made. */
