@@ -6,9 +6,10 @@
  * own window and nobody else, and what one session can pile up is the sum of
  * its streams' windows.
  *
- * Invariants: streams × window of each is at most the session's grant, except
- * that no window is below the least one of HTTP/2; one SETTINGS and one ping
- * are under way at most.
+ * Invariants: what its streams hold unread or may still get is at most the
+ * session's grant, except that no window is below the least one of HTTP/2 and
+ * for what was on its way when a stream came; one SETTINGS and one ping are
+ * under way at most.
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
 import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
@@ -25,6 +26,9 @@ const MAX_LOOK_INTERVAL_MS = 100;
 /** Streams that follow each other within this time count as one: a window that went up and down with each would cost a SETTINGS for each. */
 const STREAM_GAP_MS = 250;
 
+/** A session without streams for so long gives back what it was granted. */
+const PARK_AFTER_MS = 10_000;
+
 export class SessionWindows {
   readonly #session: Http2Session;
   readonly #maxBytes: number;
@@ -34,6 +38,8 @@ export class SessionWindows {
   /** Streams that windows are sized for: those there are, and those that ended just now. */
   #streamCount = 0;
   #closedAtMs = 0;
+  /** What streams that are not read held at the last wish. */
+  #unreadBytes = 0;
   #readBytes: number;
   #lookAtMs = 0;
   #lookIntervalMs = LOOK_INTERVAL_MS;
@@ -96,9 +102,13 @@ export class SessionWindows {
       arrivedBytes > 0 ? LOOK_INTERVAL_MS : Math.min(MAX_LOOK_INTERVAL_MS, this.#lookIntervalMs * 2);
     this.#lookAtMs = nowMs + this.#lookIntervalMs;
     this.#ping(nowMs);
-    const mayResize = this.#streamCount > this.#leastCount && nowMs - this.#closedAtMs >= STREAM_GAP_MS;
-    if (this.#estimator.rest(nowMs)) this.#wish();
-    if (mayResize) this.#resize();
+    const sinceClosedMs = nowMs - this.#closedAtMs;
+    const isSmaller = this.#streamCount > this.#leastCount && sinceClosedMs >= STREAM_GAP_MS;
+    const hasRested = this.#estimator.rest(nowMs);
+    if (this.#streams.size === 0 && sinceClosedMs >= PARK_AFTER_MS) this.#park();
+    else if (isSmaller) this.#resize();
+    else if (hasRested || this.#unreadBytes > 0) this.#wish();
+    if (this.#share.isHolding) this.#apply();
   }
 
   /** Tells the estimator what has come. */
@@ -137,16 +147,29 @@ export class SessionWindows {
     this.#wish();
   }
 
-  /** Asks for what the streams need, each a window that fills the link. */
+  /** Asks for what the streams need, each a window that fills the link, beside what lies here unread. */
   #wish(): void {
-    this.#share.want(Math.min(this.#maxBytes, this.#estimator.windowBytes * this.#streamCount));
+    this.#unreadBytes = 0;
+    for (const { readableLength } of this.#streams) {
+      // A little is always on its way to who reads.
+      if (readableLength > LEAST_WINDOW_BYTES) this.#unreadBytes += readableLength;
+    }
+    const offerBytes = Math.min(this.#maxBytes, this.#estimator.windowBytes * this.#streamCount);
+    this.#share.want(offerBytes + this.#unreadBytes);
     this.#apply();
+  }
+
+  /** Nothing comes, so nothing need be granted; the next stream begins with the windows as they are. */
+  #park(): void {
+    this.#share.want(0);
+    if (!this.#isSettling) this.#share.holds(0);
   }
 
   /** Brings the session's windows to what they should be. */
   #apply(): void {
     // One SETTINGS at a time: its answer comes back here.
     if (this.#isReleased || this.#isSettling || this.#session.destroyed) return;
+    if (this.#share.wantedBytes === 0) return;
     const { windowBytes } = this.#estimator;
     const sessionBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(windowBytes, this.#share.grantedBytes));
     if (sessionBytes !== this.#sessionWindowBytes) {
@@ -154,7 +177,11 @@ export class SessionWindows {
       this.#session.setLocalWindowSize(sessionBytes);
     }
     const streamBytes = this.#streamShare(sessionBytes);
-    if (streamBytes === this.#streamWindowBytes) return;
+    if (streamBytes === this.#streamWindowBytes) {
+      // What was on its way under a larger window has come.
+      if (this.#share.isHolding) this.#share.holds(this.#inUseBytes(streamBytes));
+      return;
+    }
     this.#streamWindowBytes = streamBytes;
     this.#isSettling = true;
     this.#session.settings({ initialWindowSize: streamBytes }, () => {
@@ -166,9 +193,21 @@ export class SessionWindows {
   /** The session's window, or the half, quarter, … of it that all streams can have: few sizes, so few SETTINGS. */
   #streamShare(sessionBytes: number): number {
     let bytes = sessionBytes;
-    while (bytes * this.#streamCount > this.#share.grantedBytes && bytes > LEAST_WINDOW_BYTES) {
+    while (bytes > LEAST_WINDOW_BYTES && !this.#fits(bytes)) {
       bytes = Math.max(LEAST_WINDOW_BYTES, Math.floor(bytes / 2));
     }
+    return bytes;
+  }
+
+  #fits(windowBytes: number): boolean {
+    const offerBytes = windowBytes * this.#streamCount;
+    return offerBytes <= this.#maxBytes && this.#inUseBytes(windowBytes) <= this.#share.grantedBytes;
+  }
+
+  /** What streams with such windows hold or may get. */
+  #inUseBytes(windowBytes: number): number {
+    let bytes = windowBytes * (this.#streamCount - this.#streams.size);
+    for (const { readableLength } of this.#streams) bytes += Math.max(windowBytes, readableLength);
     return bytes;
   }
 }
