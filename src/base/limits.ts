@@ -39,3 +39,6 @@ export const LIST_BATCH_ENTRIES = 256;
 
 /** The window of HTTP/2 without settings; nothing is gained by less. */
 export const LEAST_WINDOW_BYTES = 65_535;
+
+/** What a server needs to let a few uploads follow their links at all. */
+export const LEAST_WINDOW_BUDGET_BYTES = MIB;

@@ -3,7 +3,7 @@
  * shows its arithmetic and names a value that would do.
  */
 import { TransferError } from '../base/errors.ts';
-import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { formatBytes } from '../base/units.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
 import { type MemoryBound, memoryBoundBytes, sharedWindowBytes, slabStrideBytes } from './memory-bound.ts';
@@ -111,10 +111,8 @@ function remedy(config: Config, bound: MemoryBound, availableBytes: number): str
   const { slabs, streams, uploads } = bound.lines;
   const excessBytes = bound.total - availableBytes;
   if (uploads !== undefined && uploads.bytes > Math.max(slabs.bytes, streams.bytes)) {
-    const perStreamBytes = (uploads.bytes - sharedWindowBytes(config.uploads)) / config.limits.uploadStreams;
-    const leftBytes = uploads.bytes - sharedWindowBytes(config.uploads) - excessBytes;
-    const streamCount = Math.floor(leftBytes / perStreamBytes);
-    if (streamCount >= 1) return `lower limits.uploadStreams to ${streamCount}`;
+    const remedy = uploadRemedy(config, uploads.bytes, excessBytes);
+    if (remedy !== undefined) return remedy;
   }
   if (streams.bytes > slabs.bytes) {
     const perStreamBytes = streams.bytes / config.limits.streams;
@@ -127,4 +125,21 @@ function remedy(config: Config, bound: MemoryBound, availableBytes: number): str
   return slabCount >= minSlabCount(config.pool.threads)
     ? `lower slab.count to ${slabCount}`
     : 'lower slab.size and limits.streams';
+}
+
+/** Fewer streams, or where their shared windows hold more than they do, smaller windows. */
+function uploadRemedy(
+  { limits, uploads }: Config,
+  lineBytes: number,
+  excessBytes: number,
+): string | undefined {
+  const sharedBytes = sharedWindowBytes(uploads);
+  const streamBytes = lineBytes - sharedBytes;
+  const budgetBytes = sharedBytes - excessBytes;
+  if (sharedBytes > streamBytes && budgetBytes >= LEAST_WINDOW_BUDGET_BYTES) {
+    const also = uploads.maxWindow > budgetBytes ? ' and uploads.maxWindow' : '';
+    return `lower uploads.windowBudget${also} to ${writeBytes(budgetBytes)}`;
+  }
+  const streamCount = Math.floor((streamBytes - excessBytes) / (streamBytes / limits.uploadStreams));
+  return streamCount >= 1 ? `lower limits.uploadStreams to ${streamCount}` : undefined;
 }

@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 import { bytes, choice, count, durationMs, flag, group, text } from './setting-kinds.ts';
 
@@ -97,13 +98,13 @@ const schemaShape = {
     ),
     maxWindow: bytes(
       64 * MIB,
-      65_535,
+      LEAST_WINDOW_BYTES,
       GIB,
       'The most that windows which follow the link get on one connection. At most uploads.windowBudget.',
     ),
     windowBudget: bytes(
       128 * MIB,
-      MIB,
+      LEAST_WINDOW_BUDGET_BYTES,
       64 * GIB,
       'The most that windows which follow the link get on all connections together; each stream may have 65535 bytes beyond it.',
     ),
