@@ -27,6 +27,11 @@ export async function runLoad(
   const clients = Array.from({ length: Math.min(request.streams, MAX_CONNECTIONS) }, () => open(request));
   await Promise.all(clients.map((client) => client.connect()));
   if (request.warmUpStart !== undefined) await clients[0]?.read(request.warmUpStart, () => {});
+  if (request.warmUp !== undefined) {
+    const { reads, target } = request.warmUp;
+    const client = target === undefined ? clients[0] : open({ ...request, target });
+    for (let done = 0; done < reads; done += 1) await client?.read(request.start, () => {});
+  }
   const load = new Load(request, async (stream, onBytes) => {
     await runStream(request, clients[stream % clients.length] as LoadClient, onBytes);
   });

@@ -29,6 +29,10 @@ export interface LoadRequest {
   sink: Sink;
   /** One stream reads from here to the end before the measurement; undefined for no warm-up. */
   warmUpStart?: number;
+  /** Or reads so often, from `target` over a connection of its own where there is one: then only the code gets warm. */
+  warmUp?: { reads: number; target?: string };
+  /** A receive window of this size, where it is not left to the client. */
+  windowBytes?: number;
   /** Read this often, one after the other; undefined is once. */
   repeats?: number;
   /** Read again and again for this long, in seconds, rather than once. */
@@ -54,6 +58,10 @@ export interface UploadRequest {
   verified: boolean;
   /** Path of a file that each connection sends before the measurement. */
   warmUpPath: string;
+  /** Where that is sent instead, over connections of its own: only the code gets warm. */
+  warmUpTarget?: string;
+  /** Of each upload; 0 leaves it to the client. Default 1, as the peer has: parts side by side are another matter. */
+  connections?: number;
   /** Measure for this long, in seconds, whether the files have been sent or not. */
   seconds?: number;
 }

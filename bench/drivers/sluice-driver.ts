@@ -4,12 +4,13 @@ import { SluiceClient } from '../../src/client/client.ts';
 import { type LoadClient, runLoad } from './load.ts';
 import { type LoadRequest, parseRequest } from './protocol.ts';
 
-function open({ target, file, chunkBytes, verified, compression }: LoadRequest): LoadClient {
+function open({ target, file, chunkBytes, verified, compression, windowBytes }: LoadRequest): LoadClient {
   const client = new SluiceClient(target, {
     verify: verified,
     compression,
     ownConnection: true,
     ...(chunkBytes > 0 ? { chunkBytes } : {}),
+    ...(windowBytes === undefined ? {} : { windowBytes }),
   });
   return {
     async connect() {

@@ -3,23 +3,20 @@ import { SluiceClient } from '../../src/client/client.ts';
 import { parseRequest, type UploadRequest } from './protocol.ts';
 import { runUploads, type UploadClient } from './upload-load.ts';
 
-/** One connection for each upload, as the peer has: parts side by side are another matter. */
-const CONNECTIONS = 1;
-
 interface Uploader {
   upload(
     path: string,
     name: string,
     options: {
       overwrite: boolean;
-      connections: number;
+      connections?: number;
       resumable: boolean;
       onProgress: (progress: { durableBytes: number }) => void;
     },
   ): Promise<{ bytes: number }>;
 }
 
-function open({ target, chunkBytes, verified }: UploadRequest): UploadClient {
+function open({ target, chunkBytes, connections = 1, verified }: UploadRequest): UploadClient {
   const client = new SluiceClient(target, {
     verify: verified,
     compression: 'never',
@@ -37,7 +34,7 @@ function open({ target, chunkBytes, verified }: UploadRequest): UploadClient {
       };
       const result = await client.upload(path, name, {
         overwrite: true,
-        connections: CONNECTIONS,
+        ...(connections > 0 ? { connections } : {}),
         resumable: false,
         onProgress: ({ durableBytes }) => count(durableBytes),
       });

@@ -4,8 +4,9 @@ import { startSluice } from './sluice.ts';
 import { startStock } from './stock.ts';
 import type { StockSettings } from './stock-settings.ts';
 
-export function sluiceUploads(sync: 'batched' | 'none'): UploadContender {
-  const start = (directory: string) => startSluice(directory, ['--writable', '--uploads-sync', sync]);
+export function sluiceUploads(sync: 'batched' | 'none', flags: readonly string[] = []): UploadContender {
+  const start = (directory: string) =>
+    startSluice(directory, ['--writable', '--uploads-sync', sync, ...flags]);
   return driverUploads(`sluice, sync ${sync}`, start, 'sluice-upload-driver', 'tuned');
 }
 

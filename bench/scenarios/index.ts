@@ -3,6 +3,7 @@ import type { Scenario } from '../harness/scenario.ts';
 import { autoCompression } from './auto-compression.ts';
 import { flatMemory } from './flat-memory.ts';
 import { gzipText } from './gzip-text.ts';
+import { latencyDownload, latencyLarge, latencyUpload } from './latency.ts';
 import { manyStreams } from './many-streams.ts';
 import { oneStream } from './one-stream.ts';
 import { stalledReaders } from './stalled-readers.ts';
@@ -12,6 +13,7 @@ import { uploadDurable } from './upload-durable.ts';
 import { uploadMany } from './upload-many.ts';
 import { uploadOneStream } from './upload-one-stream.ts';
 import { uploadSlowDisk } from './upload-slow-disk.ts';
+import { windowLoopback } from './window-loopback.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   oneStream,
@@ -26,4 +28,8 @@ export const SCENARIOS: readonly Scenario[] = [
   uploadDurable,
   uploadMany,
   uploadSlowDisk,
+  latencyDownload,
+  latencyUpload,
+  latencyLarge,
+  windowLoopback,
 ];

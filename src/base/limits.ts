@@ -36,3 +36,9 @@ export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;
 
 /** Entries in one message of a listing. */
 export const LIST_BATCH_ENTRIES = 256;
+
+/** The window of HTTP/2 without settings; nothing is gained by less. */
+export const LEAST_WINDOW_BYTES = 65_535;
+
+/** What a server needs to let a few uploads follow their links at all. */
+export const LEAST_WINDOW_BUDGET_BYTES = MIB;

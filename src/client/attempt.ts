@@ -6,6 +6,7 @@
  */
 import { type ClientReadableStream, status } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
+import { CallLink } from '../flow/call-link.ts';
 import { crc32 } from '../wire/crc32.ts';
 import type {
   FileInfo,
@@ -58,6 +59,7 @@ export class Attempt implements ChunkListener, Watched {
   /** The status is OK, and every message was taken. */
   #hasEnded = false;
   #call: ClientReadableStream<StreamFileResponse> | undefined;
+  #link: CallLink | undefined;
   #settle: (error?: TransferError) => void = () => {};
 
   constructor(context: AttemptContext) {
@@ -83,6 +85,9 @@ export class Attempt implements ChunkListener, Watched {
       await new Promise<void>((resolve, reject) => {
         this.#settle = (error) => (error === undefined ? resolve() : reject(error));
         call.on('error', (failure) => this.fail(channel.failureOf(failure)));
+        call.once('metadata', () => {
+          this.#link = CallLink.of(call);
+        });
         call.on('status', ({ code }) => {
           this.#status = code;
         });
@@ -98,6 +103,11 @@ export class Attempt implements ChunkListener, Watched {
       call.cancel();
       call.resume();
     }
+  }
+
+  /** What this attempt has learnt of the way to the server. */
+  get link(): CallLink | undefined {
+    return this.#link;
   }
 
   get isPaused(): boolean {

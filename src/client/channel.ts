@@ -12,6 +12,7 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
+import { clientWindows } from '../flow/client-windows.ts';
 import { transferService } from '../wire/service.ts';
 import { errorOfStatus } from '../wire/status.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
@@ -80,6 +81,9 @@ export class Channel {
     call.once('metadata', () => {
       this.#hasConnected = true;
     });
+    const { logger, maxWindowBytes, windowBytes } = this.#options;
+    const isFollowed = windowBytes === undefined && method === 'StreamFile';
+    if (isFollowed) clientWindows.follow(call, path, maxWindowBytes, logger);
     return call;
   }
 

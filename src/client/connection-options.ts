@@ -7,6 +7,7 @@ import { ChannelCredentials, type ChannelOptions, type VerifyOptions } from '@gr
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
 import { KIB } from '../base/units.ts';
+import { clientWindows } from '../flow/client-windows.ts';
 import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, UPLOAD_KEEPALIVE_TIMEOUT_MS } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Target } from './target.ts';
@@ -75,7 +76,7 @@ export function channelOptions(
 ): ChannelOptions {
   const serverName = givenServerName(options);
   return {
-    'grpc-node.flow_control_window': options.windowBytes,
+    ...windowOptions(options),
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     // Attempts are counted and resumed here; grpc-js would start the stream over.
     'grpc.enable_retries': 0,
@@ -90,6 +91,11 @@ export function channelOptions(
     ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),
     ...nameOverride(serverName ?? (target.ip === undefined ? undefined : NAME_OF_AN_ADDRESS)),
   };
+}
+
+function windowOptions({ maxWindowBytes, windowBytes }: ResolvedOptions): ChannelOptions {
+  if (windowBytes === undefined) return clientWindows.channelOptions(maxWindowBytes);
+  return { 'grpc-node.flow_control_window': windowBytes };
 }
 
 function nameOverride(name: string | undefined): ChannelOptions {

@@ -4,7 +4,7 @@
  */
 import type { Buffer } from 'node:buffer';
 import { TransferError } from '../base/errors.ts';
-import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
+import { LEAST_WINDOW_BYTES, MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 
@@ -39,8 +39,13 @@ export interface ClientOptions {
   insecure?: boolean;
   /** The chunk size to ask for, before compression. Default 256 KiB. */
   chunkBytes?: number;
-  /** HTTP/2 receive window of each call and of the connection. Default 8 MiB: 1 GiB/s at 5 ms. */
+  /**
+   * HTTP/2 receive window of each call and of the connection. Default: windows follow the link; they begin
+   * with 8 MiB, and all clients of a process share 256 MiB.
+   */
   windowBytes?: number;
+  /** The most that windows which follow the link get on one connection. Default 64 MiB. */
+  maxWindowBytes?: number;
   /** Check the CRC-32 of each chunk and of each range. Default true. */
   verify?: boolean;
   /** `auto` lets the server decide. Default `auto`. */
@@ -57,9 +62,11 @@ export interface ClientOptions {
 }
 
 /** Options with every default filled in. */
-export interface ResolvedOptions extends Required<Omit<ClientOptions, 'tls' | 'retry'>> {
+export interface ResolvedOptions extends Required<Omit<ClientOptions, 'tls' | 'retry' | 'windowBytes'>> {
   readonly tls: TlsOptions | boolean | undefined;
   readonly retry: Required<RetryOptions>;
+  /** Undefined: as large as the link needs. */
+  readonly windowBytes: number | undefined;
 }
 
 /** Throws INVALID_ARGUMENT, naming the option. */
@@ -71,7 +78,11 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     // 64 KiB costs 20 % more CPU for each byte. Above 256 KiB nothing is gained, and the 16 messages
     // that grpc-js reads ahead of a paused call make full garbage collections frequent: 59 for each GiB at 512 KiB, 2 here.
     chunkBytes: inRange('chunkBytes', options.chunkBytes ?? 256 * KIB, 1, MAX_RECEIVED_CHUNK_BYTES),
-    windowBytes: inRange('windowBytes', options.windowBytes ?? 8 * MIB, 65_535, GIB),
+    windowBytes:
+      options.windowBytes === undefined
+        ? undefined
+        : inRange('windowBytes', options.windowBytes, LEAST_WINDOW_BYTES, GIB),
+    maxWindowBytes: inRange('maxWindowBytes', options.maxWindowBytes ?? 64 * MIB, LEAST_WINDOW_BYTES, GIB),
     verify: options.verify ?? true,
     compression: oneOf('compression', options.compression ?? 'auto', ['auto', 'never', 'always']),
     retry: {

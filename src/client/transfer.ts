@@ -89,6 +89,7 @@ export class Transfer implements SinkListener {
     this.#attempt = new Attempt({ ...this.#parts, chunkBytes: this.#chunkBytes, signal: this.#stop.signal });
     try {
       await this.#attempt.run();
+      this.#logLink(this.#attempt);
       return true;
     } catch (reason) {
       await this.#recover(TransferError.from(reason), begun, this.#attempt);
@@ -96,6 +97,13 @@ export class Transfer implements SinkListener {
     } finally {
       this.#attempt = undefined;
     }
+  }
+
+  #logLink({ link }: Attempt): void {
+    const { options, position } = this.#parts;
+    if (link === undefined) return;
+    const { receiveWindowBytes: windowBytes, roundTripMs } = link;
+    options.logger.debug({ name: position.request.name, windowBytes, roundTripMs }, 'received');
   }
 
   /** A call whose chunks nobody takes would only stall. */

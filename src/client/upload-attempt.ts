@@ -11,6 +11,7 @@
 import { Buffer } from 'node:buffer';
 import type { ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
+import { CallLink } from '../flow/call-link.ts';
 import { crc32 } from '../wire/crc32.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { UPLOAD_HEADER_ROOM_BYTES, uploadControlMessage, writeUploadHeader } from '../wire/upload-message.ts';
@@ -75,6 +76,8 @@ export class UploadAttempt implements Watched {
   hasStarved = false;
   /** The upload that the server began for this call, as soon as it has said so. */
   startedUploadId = '';
+  /** What this attempt has learnt of the way to the server. */
+  link: CallLink | undefined;
   readonly #context: AttemptContext;
   readonly #free: Slot[] = [];
   /** Read, in order, not written yet. */
@@ -236,6 +239,7 @@ export class UploadAttempt implements Watched {
     this.#outstanding += 1;
     this.#call?.write(message, () => {
       this.#outstanding -= 1;
+      this.link ??= this.#call && CallLink.of(this.#call);
       this.deliveredBytes += message.byteLength;
       if (this.#isOver) return;
       if (slot !== undefined) this.#recycle(slot);

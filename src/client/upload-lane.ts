@@ -88,6 +88,7 @@ export class UploadLane {
     });
     try {
       const { isIdle, response } = await attempt.run();
+      progress.link = attempt.link;
       source.release(response.committedSize);
       parts.settle(part, isIdle ? [{ start: part.sentEnd, end: part.end }] : []);
       return true;

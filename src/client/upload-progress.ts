@@ -3,6 +3,7 @@
  * the reports made of it. Chunks do not report; a timer looks at the parts.
  */
 import { TransferError } from '../base/errors.ts';
+import type { CallLink } from '../flow/call-link.ts';
 import { PROGRESS_INTERVAL_MS } from './limits.ts';
 import type { UploadPhase, UploadProgress } from './upload-options.ts';
 
@@ -21,6 +22,8 @@ export class UploadReporter {
   thrown: TransferError | undefined;
   /** Called when `thrown` is set. */
   onThrown: ((error: TransferError) => void) | undefined;
+  /** What the newest call has learnt of the way to the server. */
+  link: CallLink | undefined;
   readonly #name: string;
   readonly #report: ((progress: UploadProgress) => void) | undefined;
   readonly #timer: NodeJS.Timeout | undefined;

@@ -38,6 +38,7 @@ async function attempt(
   const call = callFor(run, sizeBytes);
   try {
     const { response } = await call.run();
+    progress.link = call.link;
     run.uploadId = response.uploadId;
     return response.file ?? run.calls.nothingSaid();
   } catch (reason) {

@@ -75,6 +75,7 @@ export class UploadTransfer {
       progress.enter('finishing');
       await records?.remove(this.#run.uploadId);
       await source.close();
+      this.#logLink();
       return file;
     } catch (reason) {
       const error = TransferError.from(reason);
@@ -85,6 +86,13 @@ export class UploadTransfer {
       signal?.removeEventListener('abort', onAbort);
       progress.close();
     }
+  }
+
+  #logLink(): void {
+    const { options, progress, request } = this.#context;
+    if (progress.link === undefined) return;
+    const { sendWindowBytes: windowBytes, roundTripMs } = progress.link;
+    options.logger.debug({ name: request.name, windowBytes, roundTripMs }, 'sent');
   }
 
   async #untilDone(): Promise<FileInfo> {

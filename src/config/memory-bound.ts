@@ -4,7 +4,7 @@
  * files. Node itself, its code and its idle threads come on top.
  */
 import { totalmem } from 'node:os';
-import { MAX_REQUEST_MESSAGE_BYTES, SLAB_HEADER_ROOM_BYTES } from '../base/limits.ts';
+import { LEAST_WINDOW_BYTES, MAX_REQUEST_MESSAGE_BYTES, SLAB_HEADER_ROOM_BYTES } from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
@@ -67,11 +67,20 @@ function threadLine({ pool, chunk }: Config): MemoryLine {
 
 /** What senders have on its way to streams that are not read, and one chunk of each that arrives slowly. */
 function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
+  const followsLink = uploads.window === 0;
+  const shared = followsLink ? `uploads.windowBudget ${writeBytes(uploads.windowBudget)} + ` : '';
+  const eachBytes = followsLink ? LEAST_WINDOW_BYTES : uploads.window;
+  const each = `${followsLink ? '' : 'uploads.window '}${writeBytes(eachBytes)}`;
   return {
-    bytes: (uploads.window + chunk.maxSize) * limits.uploadStreams,
-    arithmetic: `(uploads.window ${writeBytes(uploads.window)} + chunk.maxSize ${writeBytes(chunk.maxSize)}) × limits.uploadStreams ${limits.uploadStreams}`,
+    bytes: sharedWindowBytes(uploads) + (eachBytes + chunk.maxSize) * limits.uploadStreams,
+    arithmetic: `${shared}(${each} + chunk.maxSize ${writeBytes(chunk.maxSize)}) × limits.uploadStreams ${limits.uploadStreams}`,
     holder: 'uploads that arrive faster than the disk takes them',
   };
+}
+
+/** What windows that follow the link share. */
+export function sharedWindowBytes({ window, windowBudget }: Config['uploads']): number {
+  return window === 0 ? windowBudget : 0;
 }
 
 /** Bytes of memory that one slab takes. */

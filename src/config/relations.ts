@@ -3,9 +3,10 @@
  * shows its arithmetic and names a value that would do.
  */
 import { TransferError } from '../base/errors.ts';
+import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { formatBytes } from '../base/units.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
-import { type MemoryBound, memoryBoundBytes, slabStrideBytes } from './memory-bound.ts';
+import { type MemoryBound, memoryBoundBytes, sharedWindowBytes, slabStrideBytes } from './memory-bound.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
 
@@ -22,6 +23,7 @@ export function relationProblems(config: Config, availableBytes: number): string
     ...tlsProblems(config),
     ...sizeProblems(config),
     ...slabCountProblems(config),
+    ...windowProblems(config),
     ...memoryProblems(config, availableBytes),
   ];
 }
@@ -58,6 +60,17 @@ function sizeProblems({ chunk, slab, stream }: Config): string[] {
     ...atMost('chunk.maxSize', chunk.maxSize, 'slab.size', slab.size),
     ...atMost('stream.firstMessage', stream.firstMessage, 'slab.size', slab.size),
   ];
+}
+
+function windowProblems({ uploads }: Config): string[] {
+  const { maxWindow, window, windowBudget } = uploads;
+  if (window > 0 && window < LEAST_WINDOW_BYTES) {
+    return [
+      `uploads.window ${writeBytes(window)} is less than every HTTP/2 stream begins with; ` +
+        `raise it to at least ${writeBytes(LEAST_WINDOW_BYTES)}, or set it to 0 to follow the link`,
+    ];
+  }
+  return window > 0 ? [] : atMost('uploads.maxWindow', maxWindow, 'uploads.windowBudget', windowBudget);
 }
 
 function atMost(smaller: string, smallerBytes: number, larger: string, largerBytes: number): string[] {
@@ -98,9 +111,8 @@ function remedy(config: Config, bound: MemoryBound, availableBytes: number): str
   const { slabs, streams, uploads } = bound.lines;
   const excessBytes = bound.total - availableBytes;
   if (uploads !== undefined && uploads.bytes > Math.max(slabs.bytes, streams.bytes)) {
-    const perStreamBytes = uploads.bytes / config.limits.uploadStreams;
-    const streamCount = Math.floor((uploads.bytes - excessBytes) / perStreamBytes);
-    if (streamCount >= 1) return `lower limits.uploadStreams to ${streamCount}`;
+    const remedy = uploadRemedy(config, uploads.bytes, excessBytes);
+    if (remedy !== undefined) return remedy;
   }
   if (streams.bytes > slabs.bytes) {
     const perStreamBytes = streams.bytes / config.limits.streams;
@@ -113,4 +125,21 @@ function remedy(config: Config, bound: MemoryBound, availableBytes: number): str
   return slabCount >= minSlabCount(config.pool.threads)
     ? `lower slab.count to ${slabCount}`
     : 'lower slab.size and limits.streams';
+}
+
+/** Fewer streams, or where their shared windows hold more than they do, smaller windows. */
+function uploadRemedy(
+  { limits, uploads }: Config,
+  lineBytes: number,
+  excessBytes: number,
+): string | undefined {
+  const sharedBytes = sharedWindowBytes(uploads);
+  const streamBytes = lineBytes - sharedBytes;
+  const budgetBytes = sharedBytes - excessBytes;
+  if (sharedBytes > streamBytes && budgetBytes >= LEAST_WINDOW_BUDGET_BYTES) {
+    const also = uploads.maxWindow > budgetBytes ? ' and uploads.maxWindow' : '';
+    return `lower uploads.windowBudget${also} to ${writeBytes(budgetBytes)}`;
+  }
+  const streamCount = Math.floor((streamBytes - excessBytes) / (streamBytes / limits.uploadStreams));
+  return streamCount >= 1 ? `lower limits.uploadStreams to ${streamCount}` : undefined;
 }

@@ -5,6 +5,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
+import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 import { bytes, choice, count, durationMs, flag, group, text } from './setting-kinds.ts';
 
@@ -90,10 +91,22 @@ const schemaShape = {
     syncBytes: bytes(64 * MIB, MIB, 16 * GIB, 'batched: bytes of one upload that are made durable together.'),
     syncInterval: durationMs(1_000, 10, DAY_MS, 'batched: the longest that received bytes wait for it.'),
     window: bytes(
-      512 * KIB,
-      65_535,
+      0,
+      0,
       64 * MIB,
-      'Receive window of each stream: what a sender may have on its way. At least bandwidth × round trip.',
+      'Receive window of each stream: what a sender may have on its way. 0: as much as the link holds, found while bytes arrive. A size of its own, from 65535 on, stays as it is.',
+    ),
+    maxWindow: bytes(
+      64 * MIB,
+      LEAST_WINDOW_BYTES,
+      GIB,
+      'The most that windows which follow the link get on one connection. At most uploads.windowBudget.',
+    ),
+    windowBudget: bytes(
+      128 * MIB,
+      LEAST_WINDOW_BUDGET_BYTES,
+      64 * GIB,
+      'The most that windows which follow the link get on all connections together; each stream may have 65535 bytes beyond it.',
     ),
     expiry: durationMs(
       DAY_MS,

@@ -10,6 +10,7 @@
  * bandwidth, or on trial, and what brings none is taken back; it never exceeds `maxBytes`, nor (beyond the least window) what
  * the link carries in two round trips and a fifth of a second.
  */
+import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
 
 export interface BdpOptions {
   /** The window before anything is known, and again after an idle time. */
@@ -17,9 +18,6 @@ export interface BdpOptions {
   /** The window never gets larger. */
   maxBytes: number;
 }
-
-/** The window of HTTP/2 without settings; nothing is gained by less. */
-export const LEAST_WINDOW_BYTES = 65_535;
 
 /**
  * nghttp2 gives credit back once half of a window has been read. Unless frames
@@ -122,6 +120,11 @@ export class BdpEstimator {
   /** The damped round trip in milliseconds; 0 before the first answer. */
   get roundTripMs(): number {
     return this.#roundTripMs;
+  }
+
+  /** The least round trip of the last seconds; infinite before the first answer. */
+  get leastRoundTripMs(): number {
+    return this.#leastRoundTrip.value;
   }
 
   /** Counts bytes that arrived. */

@@ -34,11 +34,11 @@ const STREAM_CREATED = 'http2.client.stream.created';
  */
 export function watchClientStreams(
   userAgent: string,
-  onStream: (stream: ClientHttp2Stream) => void,
+  onStream: (stream: ClientHttp2Stream, headers: IncomingHttpHeaders) => void,
 ): () => void {
   const onCreated = (message: unknown) => {
     const { stream, headers } = message as { stream: ClientHttp2Stream; headers: IncomingHttpHeaders };
-    if (String(headers['user-agent']).startsWith(userAgent)) onStream(stream);
+    if (String(headers['user-agent']).startsWith(userAgent)) onStream(stream, headers);
   };
   subscribe(STREAM_CREATED, onCreated);
   return () => unsubscribe(STREAM_CREATED, onCreated);

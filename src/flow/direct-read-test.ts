@@ -22,7 +22,7 @@ export async function directReadsWork(): Promise<boolean> {
       direct: true,
       maxChunkBytes: CHUNK_BYTES,
       stallTimeoutMs: TEST_TIMEOUT_MS,
-      windowBytes: 65_535,
+      windows: { follow() {} },
     });
     const taken: Buffer[] = [];
     call.start({

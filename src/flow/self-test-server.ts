@@ -1,6 +1,14 @@
 /** A gRPC server and a client of it on loopback, for the self-tests at start. */
 import { createServer } from 'node:net';
-import { Client, credentials, Server, ServerCredentials, type UntypedHandleCall } from '@grpc/grpc-js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type ChannelOptions,
+  Client,
+  credentials,
+  Server,
+  ServerCredentials,
+  type UntypedHandleCall,
+} from '@grpc/grpc-js';
 
 export const TEST_TIMEOUT_MS = 3000;
 
@@ -11,15 +19,17 @@ export interface SelfTestMethod {
   serialize: (value: unknown) => Buffer;
 }
 
-/** Runs `test` with a client of a server that has one method; false when anything goes wrong. */
+/** Runs `test` with a client of a server that has one method; false when anything goes wrong, or takes long. */
 export async function selfTest(
   method: SelfTestMethod,
   test: (client: Client) => Promise<boolean>,
+  options: ChannelOptions = {},
 ): Promise<boolean> {
   const server = new Server({ 'grpc.enable_channelz': 0 });
   server.register(method.path, method.handle, method.serialize, passThrough, method.type);
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const listener = createServer((socket) => injector.injectConnection(socket));
+  const isOver = new AbortController();
   let client: Client | undefined;
   try {
     const port = await new Promise<number>((resolve, reject) => {
@@ -28,11 +38,17 @@ export async function selfTest(
     });
     client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
+      // A proxy from the environment cannot reach this machine's loopback.
+      'grpc.enable_http_proxy': 0,
+      ...options,
     });
-    return await test(client);
+    const expiry = sleep(TEST_TIMEOUT_MS, false, { signal: isOver.signal });
+    expiry.catch(() => {});
+    return await Promise.race([test(client), expiry]);
   } catch {
     return false;
   } finally {
+    isOver.abort();
     client?.close();
     listener.close();
     server.forceShutdown();

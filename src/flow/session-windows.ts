@@ -1,117 +1,45 @@
 /**
- * Receive windows that follow the link, on live HTTP/2 sessions of either side.
- *
- *     follow(stream) ─▶ session: bytes read, pings ─▶ BdpEstimator ─▶ wish ─▶ WindowBudget ─▶ grant
- *     grant ─▶ SETTINGS_INITIAL_WINDOW_SIZE (each stream, those that live too) and the connection's window
+ * The receive windows of one HTTP/2 session, which follow its link.
  *
  * Node returns the credit of a connection as soon as bytes arrive and that of a
  * stream only when they are read. So a stream that is not read holds back its
  * own window and nobody else, and what one session can pile up is the sum of
  * its streams' windows.
  *
- * Invariants: streams × window of each is at most the session's grant, except
- * that no window is below the least one of HTTP/2; one SETTINGS and one ping
- * are under way at most.
+ * Invariants: what its streams hold unread or may still get is at most the
+ * session's grant, except that no window is below the least one of HTTP/2 and
+ * for what was on its way when a stream came; one SETTINGS and one ping are
+ * under way at most.
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
-import { BdpEstimator, LEAST_WINDOW_BYTES } from './bdp-estimator.ts';
-import type { BudgetShare, WindowBudget } from './window-budget.ts';
+import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { BdpEstimator } from './bdp-estimator.ts';
+import type { WindowPolicy } from './receive-windows.ts';
+import type { BudgetShare } from './window-budget.ts';
 
-export interface WindowPolicy {
-  /** Each window before anything is known of the link. */
-  startBytes: number;
-  /** What all streams of one session may hold together, and the most of one window. */
-  maxBytes: number;
-  /** Shared by all sessions of the process. */
-  budget: WindowBudget;
-}
-
-export interface WindowStats {
-  /** Sessions with streams that are followed. */
-  sessions: number;
-  /** What they may offer together. */
-  grantedBytes: number;
-  /** The largest window of a stream. */
-  largestWindowBytes: number;
-}
-
-/** How often sessions are looked at while bytes come that no ping asks about yet. */
+/** A session with news is looked at this often. */
 const LOOK_INTERVAL_MS = 5;
 
 /** A session without news is looked at half as often each time, down to this. */
 const MAX_LOOK_INTERVAL_MS = 100;
 
-/** Follows sessions; one for all of a server, or of a process of clients. */
-export class ReceiveWindows {
-  readonly #policy: WindowPolicy;
-  readonly #sessions = new Map<Http2Session, SessionWindows>();
-  readonly #followed = new WeakSet<Http2Stream>();
-  #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
+/** Streams that follow each other within this time count as one: a window that went up and down with each would cost a SETTINGS for each. */
+const STREAM_GAP_MS = 250;
 
-  constructor(policy: WindowPolicy) {
-    this.#policy = policy;
-  }
+/** A session without streams for so long gives back what it was granted. */
+const PARK_AFTER_MS = 10_000;
 
-  /**
-   * A stream that receives bytes, from as early as possible until it closes.
-   * Its session gets the start window with the first one. A second call for a
-   * stream does nothing, nor does one for none.
-   */
-  follow(stream: Http2Stream | undefined): void {
-    if (this.#isClosed || stream === undefined || stream.destroyed || this.#followed.has(stream)) return;
-    const { session } = stream;
-    // A closed stream has forgotten its session.
-    if (session === undefined || session.destroyed) return;
-    this.#followed.add(stream);
-    let windows = this.#sessions.get(session);
-    if (windows === undefined) {
-      windows = new SessionWindows(session, this.#policy);
-      this.#sessions.set(session, windows);
-      session.once('close', () => this.#forget(session));
-    }
-    const followed = windows;
-    followed.opened();
-    stream.once('close', () => followed.closed());
-    this.#timer ??= setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref();
-  }
-
-  stats(): WindowStats {
-    const stats = { sessions: this.#sessions.size, grantedBytes: 0, largestWindowBytes: 0 };
-    for (const { grantedBytes, streamWindowBytes } of this.#sessions.values()) {
-      stats.grantedBytes += grantedBytes;
-      stats.largestWindowBytes = Math.max(stats.largestWindowBytes, streamWindowBytes);
-    }
-    return stats;
-  }
-
-  /** Leaves all windows as they are. */
-  close(): void {
-    this.#isClosed = true;
-    for (const session of this.#sessions.keys()) this.#forget(session);
-  }
-
-  #look(): void {
-    const nowMs = performance.now();
-    for (const windows of this.#sessions.values()) windows.look(nowMs);
-  }
-
-  #forget(session: Http2Session): void {
-    this.#sessions.get(session)?.release();
-    this.#sessions.delete(session);
-    if (this.#sessions.size > 0) return;
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-  }
-}
-
-/** The windows of one session. */
-class SessionWindows {
+export class SessionWindows {
   readonly #session: Http2Session;
   readonly #maxBytes: number;
   readonly #estimator: BdpEstimator;
   readonly #share: BudgetShare;
-  #streams = 0;
+  readonly #streams = new Set<Http2Stream>();
+  /** Streams that windows are sized for: those there are, and those that ended just now. */
+  #streamCount = 0;
+  #closedAtMs = 0;
+  /** What streams that are not read held at the last wish. */
+  #unreadBytes = 0;
   #readBytes: number;
   #lookAtMs = 0;
   #lookIntervalMs = LOOK_INTERVAL_MS;
@@ -142,17 +70,23 @@ class SessionWindows {
     return this.#streamWindowBytes;
   }
 
-  opened(): void {
-    this.#streams += 1;
-    this.#lookAtMs = 0;
-    this.#lookIntervalMs = LOOK_INTERVAL_MS;
-    this.#wish();
+  /** Of the link, without what queues there; undefined before the first answer. */
+  get leastRoundTripMs(): number | undefined {
+    const { leastRoundTripMs } = this.#estimator;
+    return Number.isFinite(leastRoundTripMs) ? leastRoundTripMs : undefined;
   }
 
-  closed(): void {
-    this.#streams -= 1;
-    // The last one leaves its window to the next: transfers follow each other.
-    if (this.#streams > 0) this.#wish();
+  opened(stream: Http2Stream): void {
+    this.#streams.add(stream);
+    this.#lookAtMs = 0;
+    this.#lookIntervalMs = LOOK_INTERVAL_MS;
+    if (this.#streams.size > this.#streamCount) this.#resize();
+  }
+
+  /** Windows grow again a while later: see `look`. */
+  closed(stream: Http2Stream): void {
+    this.#streams.delete(stream);
+    this.#closedAtMs = performance.now();
   }
 
   /** Gives the grant back. */
@@ -168,7 +102,13 @@ class SessionWindows {
       arrivedBytes > 0 ? LOOK_INTERVAL_MS : Math.min(MAX_LOOK_INTERVAL_MS, this.#lookIntervalMs * 2);
     this.#lookAtMs = nowMs + this.#lookIntervalMs;
     this.#ping(nowMs);
-    if (this.#estimator.rest(nowMs)) this.#wish();
+    const sinceClosedMs = nowMs - this.#closedAtMs;
+    const isSmaller = this.#streamCount > this.#leastCount && sinceClosedMs >= STREAM_GAP_MS;
+    const hasRested = this.#estimator.rest(nowMs);
+    if (this.#streams.size === 0 && sinceClosedMs >= PARK_AFTER_MS) this.#park();
+    else if (isSmaller) this.#resize();
+    else if (hasRested || this.#unreadBytes > 0) this.#wish();
+    if (this.#share.isHolding) this.#apply();
   }
 
   /** Tells the estimator what has come. */
@@ -197,17 +137,39 @@ class SessionWindows {
     this.#ping(nowMs);
   }
 
-  /** Asks for what the streams need, each a window that fills the link. */
+  /** The last stream leaves its window to the next one: transfers follow each other. */
+  get #leastCount(): number {
+    return Math.max(1, this.#streams.size);
+  }
+
+  #resize(): void {
+    this.#streamCount = this.#leastCount;
+    this.#wish();
+  }
+
+  /** Asks for what the streams need, each a window that fills the link, beside what lies here unread. */
   #wish(): void {
-    const streams = Math.max(1, this.#streams);
-    this.#share.want(Math.min(this.#maxBytes, this.#estimator.windowBytes * streams));
+    this.#unreadBytes = 0;
+    for (const { readableLength } of this.#streams) {
+      // A little is always on its way to who reads.
+      if (readableLength > LEAST_WINDOW_BYTES) this.#unreadBytes += readableLength;
+    }
+    const offerBytes = Math.min(this.#maxBytes, this.#estimator.windowBytes * this.#streamCount);
+    this.#share.want(offerBytes + this.#unreadBytes);
     this.#apply();
+  }
+
+  /** Nothing comes, so nothing need be granted; the next stream begins with the windows as they are. */
+  #park(): void {
+    this.#share.want(0);
+    if (!this.#isSettling) this.#share.holds(0);
   }
 
   /** Brings the session's windows to what they should be. */
   #apply(): void {
     // One SETTINGS at a time: its answer comes back here.
     if (this.#isReleased || this.#isSettling || this.#session.destroyed) return;
+    if (this.#share.wantedBytes === 0) return;
     const { windowBytes } = this.#estimator;
     const sessionBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(windowBytes, this.#share.grantedBytes));
     if (sessionBytes !== this.#sessionWindowBytes) {
@@ -215,7 +177,11 @@ class SessionWindows {
       this.#session.setLocalWindowSize(sessionBytes);
     }
     const streamBytes = this.#streamShare(sessionBytes);
-    if (streamBytes === this.#streamWindowBytes) return;
+    if (streamBytes === this.#streamWindowBytes) {
+      // What was on its way under a larger window has come.
+      if (this.#share.isHolding) this.#share.holds(this.#inUseBytes(streamBytes));
+      return;
+    }
     this.#streamWindowBytes = streamBytes;
     this.#isSettling = true;
     this.#session.settings({ initialWindowSize: streamBytes }, () => {
@@ -227,9 +193,21 @@ class SessionWindows {
   /** The session's window, or the half, quarter, … of it that all streams can have: few sizes, so few SETTINGS. */
   #streamShare(sessionBytes: number): number {
     let bytes = sessionBytes;
-    while (bytes * this.#streams > this.#share.grantedBytes && bytes > LEAST_WINDOW_BYTES) {
+    while (bytes > LEAST_WINDOW_BYTES && !this.#fits(bytes)) {
       bytes = Math.max(LEAST_WINDOW_BYTES, Math.floor(bytes / 2));
     }
+    return bytes;
+  }
+
+  #fits(windowBytes: number): boolean {
+    const offerBytes = windowBytes * this.#streamCount;
+    return offerBytes <= this.#maxBytes && this.#inUseBytes(windowBytes) <= this.#share.grantedBytes;
+  }
+
+  /** What streams with such windows hold or may get. */
+  #inUseBytes(windowBytes: number): number {
+    let bytes = windowBytes * (this.#streamCount - this.#streams.size);
+    for (const { readableLength } of this.#streams) bytes += Math.max(windowBytes, readableLength);
     return bytes;
   }
 }

@@ -15,7 +15,7 @@ import { constants } from 'node:http2';
 import { Metadata, type ServerReadableStream, type StatusObject, type sendUnaryData } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { MessageCutter } from './message-cutter.ts';
-import { widenWindows } from './receive-window.ts';
+import type { StreamWindows } from './receive-windows.ts';
 
 /** Who takes the messages of an upload call. Everything is called in the order of the stream. */
 export interface UploadReceiver<Message> {
@@ -41,8 +41,8 @@ export interface UploadCallOptions {
   maxChunkBytes: number;
   /** How long a sender that is being read may send nothing, in milliseconds. */
   stallTimeoutMs: number;
-  /** Receive window of the stream, in bytes. */
-  windowBytes: number;
+  /** Sees to the receive window of the stream. */
+  windows: Pick<StreamWindows, 'follow'>;
 }
 
 const NOTHING = Buffer.alloc(0);
@@ -77,7 +77,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     this.#deserialize = deserialize;
     this.#options = options;
     this.#stream = (call as unknown as { call: DecodingCall }).call.stream;
-    widenWindows(this.#stream.session, options.windowBytes);
+    options.windows.follow(this.#stream);
     this.#stream.once('close', () => {
       this.#isOver = true;
       this.#stopWatch();

@@ -3,15 +3,19 @@
  * Logic only. While there is enough, everyone has what it wants; when there is
  * not, small wishes are met in full and large ones get equal shares (max-min).
  *
- * Invariant: grants sum to at most `totalBytes`, except that nobody gets less
- * than the least window of HTTP/2.
+ * A window that shrinks frees nothing yet: what was offered may still come, and
+ * may lie unread for long. So a share that is cut goes on to occupy what it had
+ * until its owner says how much is in use (`holds`), and others grow only then.
+ *
+ * Invariant: what shares occupy sums to at most `totalBytes`, except that
+ * nobody gets less than the least window of HTTP/2, and for what owners say
+ * they hold beyond what they had.
  */
-import { LEAST_WINDOW_BYTES } from './bdp-estimator.ts';
+import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
 
 export class WindowBudget {
   readonly totalBytes: number;
   readonly #shares = new Set<BudgetShare>();
-  #wantedBytes = 0;
   #isShort = false;
 
   constructor(totalBytes: number) {
@@ -25,54 +29,86 @@ export class WindowBudget {
     return sum;
   }
 
+  /** Granted, or held still of what was granted before. */
+  get occupiedBytes(): number {
+    let sum = 0;
+    for (const share of this.#shares) sum += share.occupiedBytes;
+    return sum;
+  }
+
   /**
    * A connection's share. `onChange` is told when others' wishes change what it
    * has been granted, not when its own do.
    */
   open(onChange: (grantedBytes: number) => void): BudgetShare {
-    const share: BudgetShare = new BudgetShare(onChange, (from, to) => this.#wishChanged(share, from, to));
+    const share: BudgetShare = new BudgetShare(onChange, (isWish) => this.#changed(share, isWish));
     return share;
   }
 
-  #wishChanged(share: BudgetShare, fromBytes: number, toBytes: number): void {
-    this.#wantedBytes += toBytes - fromBytes;
-    if (toBytes > 0) this.#shares.add(share);
+  /** @param isWish of the share itself, which then sees by itself what it has got */
+  #changed(share: BudgetShare, isWish: boolean): void {
+    if (share.wantedBytes > 0 || share.occupiedBytes > 0) this.#shares.add(share);
     else this.#shares.delete(share);
-    const isShort = this.#wantedBytes > this.totalBytes;
-    // With enough for all before and after, only this one's grant changes.
-    share.grant(toBytes);
-    if (isShort || this.#isShort) this.#divide(share);
+    const isShort = this.#neededBytes() > this.totalBytes;
+    const wasShort = this.#isShort;
     this.#isShort = isShort;
+    // With enough for all before and after, only this one's grant changes.
+    if (isShort || wasShort) this.#divide(isWish ? share : undefined);
+    else share.grant(share.wantedBytes);
   }
 
-  #divide(asking: BudgetShare): void {
+  #neededBytes(): number {
+    let sum = 0;
+    for (const share of this.#shares) sum += Math.max(share.wantedBytes, share.occupiedBytes);
+    return sum;
+  }
+
+  #divide(asking: BudgetShare | undefined): void {
+    const targets = this.#targets();
+    const changed = new Set<BudgetShare>();
+    for (const [share, bytes] of targets) {
+      if (bytes < share.grantedBytes && share.grant(bytes)) changed.add(share);
+    }
+    let freeBytes = this.totalBytes - this.occupiedBytes;
+    for (const [share, bytes] of targets) {
+      if (bytes <= share.grantedBytes) continue;
+      const before = share.occupiedBytes;
+      const least = Math.min(bytes, LEAST_WINDOW_BYTES);
+      const possibleBytes = Math.max(least, Math.min(bytes, before + Math.max(0, freeBytes)));
+      if (possibleBytes > share.grantedBytes && share.grant(possibleBytes)) changed.add(share);
+      freeBytes -= share.occupiedBytes - before;
+    }
+    for (const share of changed) {
+      if (share !== asking) share.notify();
+    }
+  }
+
+  /** What each share is to have in the end, the smallest wish first. */
+  #targets(): [share: BudgetShare, bytes: number][] {
     const byWish = [...this.#shares].sort((a, b) => a.wantedBytes - b.wantedBytes);
     let leftBytes = this.totalBytes;
-    for (const [index, share] of byWish.entries()) {
+    return byWish.map((share, index) => {
       const equalBytes = Math.floor(leftBytes / (byWish.length - index));
       const least = Math.min(share.wantedBytes, LEAST_WINDOW_BYTES);
       const bytes = Math.max(least, Math.min(share.wantedBytes, equalBytes));
       leftBytes = Math.max(0, leftBytes - bytes);
-      const hasChanged = share.grant(bytes);
-      if (hasChanged && share !== asking) share.notify();
-    }
+      return [share, bytes];
+    });
   }
 }
 
 export class BudgetShare {
   readonly #onChange: (grantedBytes: number) => void;
-  readonly #onWish: (fromBytes: number, toBytes: number) => void;
+  readonly #onChanged: (isWish: boolean) => void;
   #wantedBytes = 0;
   #grantedBytes = 0;
+  #heldBytes = 0;
   #isClosed = false;
 
   /** `WindowBudget.open` makes one. */
-  constructor(
-    onChange: (grantedBytes: number) => void,
-    onWish: (fromBytes: number, toBytes: number) => void,
-  ) {
+  constructor(onChange: (grantedBytes: number) => void, onChanged: (isWish: boolean) => void) {
     this.#onChange = onChange;
-    this.#onWish = onWish;
+    this.#onChanged = onChanged;
   }
 
   get wantedBytes(): number {
@@ -83,26 +119,48 @@ export class BudgetShare {
     return this.#grantedBytes;
   }
 
+  /** Granted, or held still of what was granted before. */
+  get occupiedBytes(): number {
+    return Math.max(this.#grantedBytes, this.#heldBytes);
+  }
+
+  /** More was granted before, and its owner has not said that it is free. */
+  get isHolding(): boolean {
+    return this.#heldBytes > this.#grantedBytes;
+  }
+
   /** Asks for this much in place of what was asked for before; returns what there is. */
   want(bytes: number): number {
     if (this.#isClosed || bytes === this.#wantedBytes) return this.#grantedBytes;
-    const before = this.#wantedBytes;
     this.#wantedBytes = bytes;
-    this.#onWish(before, bytes);
+    this.#onChanged(true);
     return this.#grantedBytes;
   }
 
-  /** Gives everything back; safe to call twice. */
+  /** After a cut took effect: what is in use, or may still be. */
+  holds(bytes: number): void {
+    if (this.#isClosed || bytes === this.#heldBytes) return;
+    const before = this.occupiedBytes;
+    this.#heldBytes = bytes;
+    if (this.occupiedBytes !== before) this.#onChanged(false);
+  }
+
+  /** Gives everything back: nothing comes any more. Safe to call twice. */
   close(): void {
-    this.want(0);
+    if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#wantedBytes = 0;
+    this.#grantedBytes = 0;
+    this.#heldBytes = 0;
+    this.#onChanged(true);
   }
 
   /** The budget's part: true when the grant has changed. */
   grant(bytes: number): boolean {
-    const hasChanged = bytes !== this.#grantedBytes;
+    if (bytes === this.#grantedBytes) return false;
+    if (bytes < this.#grantedBytes) this.#heldBytes = this.occupiedBytes;
     this.#grantedBytes = bytes;
-    return hasChanged;
+    return true;
   }
 
   /** The budget's part. */

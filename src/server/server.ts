@@ -18,6 +18,7 @@ import type { Config } from '../config/schema.ts';
 import { Engine, type EngineStats } from '../engine/engine.ts';
 import { HashPool } from '../engine/hash-pool.ts';
 import { directReadsWork } from '../flow/direct-read-test.ts';
+import type { StreamWindows, WindowStats } from '../flow/receive-windows.ts';
 import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
 import { Admission } from '../service/admission.ts';
 import { bindTransferService } from '../service/bind.ts';
@@ -30,9 +31,12 @@ import type { UploadOptions } from '../storage/uploads/options.ts';
 import { reflectedDefinition, SERVICE_NAME } from '../wire/service.ts';
 import { serverCredentials } from './credentials.ts';
 import { Listener } from './listener.ts';
+import { uploadWindows } from './upload-windows.ts';
 
 export interface ServerStats extends EngineStats {
   connections: number;
+  /** Receive windows of uploads. */
+  uploadWindows: WindowStats;
 }
 
 export interface SluiceServerOptions {
@@ -47,6 +51,7 @@ interface Running {
   address: string;
   store: Store;
   uploads: UploadStore | null;
+  windows: StreamWindows;
   engine: Engine;
   hashes: HashPool;
   grpc: Server;
@@ -93,9 +98,10 @@ export class SluiceServer {
     let uploads: UploadStore | null = null;
     try {
       if (config.writable) uploads = await store.openUploads(this.#uploadOptions(hashes));
-      const [zeroCopy, directReads] = await Promise.all([
+      const [zeroCopy, directReads, windows] = await Promise.all([
         this.#zeroCopy && zeroCopyWorks(),
         this.#zeroCopy && directReadsWork(),
+        uploadWindows(config, this.#logger),
         engine.start(),
       ]);
       if (this.#zeroCopy && !zeroCopy) {
@@ -119,7 +125,7 @@ export class SluiceServer {
         logger: this.#logger,
         zeroCopy,
         directReads,
-        uploadWindowBytes: config.uploads.window,
+        uploadWindows: windows,
         chunk: config.chunk,
         compression: config.compression,
         stallTimeoutMs: config.stream.stallTimeout,
@@ -132,7 +138,7 @@ export class SluiceServer {
       const listener = new Listener(config.limits.connections, (socket) => injector.injectConnection(socket));
       const address = await listener.listen(listenAddress);
       const goAway = () => injector.destroy();
-      return { address, store, uploads, engine, hashes, grpc, health, listener, calls, goAway };
+      return { address, store, uploads, windows, engine, hashes, grpc, health, listener, calls, goAway };
     } catch (error) {
       await Promise.all([engine.stop(), hashes.stop()]);
       await uploads?.close();
@@ -144,8 +150,12 @@ export class SluiceServer {
   /** What the server holds now; throws when it is not running. */
   stats(): ServerStats {
     if (this.#running === null) throw new TransferError('INVALID_ARGUMENT', 'the server is not running');
-    const { engine, listener } = this.#running;
-    return { ...engine.stats(), connections: listener.connectionCount };
+    const { engine, listener, windows } = this.#running;
+    return {
+      ...engine.stats(),
+      connections: listener.connectionCount,
+      uploadWindows: windows.stats(),
+    };
   }
 
   /** Drains for at most `graceMs` (default: shutdown.grace), then ends everything. */
@@ -179,7 +189,7 @@ export class SluiceServer {
     // A start under way is waited for; one that failed left nothing.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { store, uploads, engine, hashes, grpc, health, listener, calls, goAway } = running;
+    const { store, uploads, windows, engine, hashes, grpc, health, listener, calls, goAway } = running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     listener.close();
@@ -190,6 +200,7 @@ export class SluiceServer {
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();
+    windows.close();
     await uploads?.close();
     await store.close();
     this.#running = null;

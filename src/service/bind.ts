@@ -115,7 +115,7 @@ function uploading(
       direct: context.directReads,
       maxChunkBytes: context.chunk.maxSize,
       stallTimeoutMs: context.stallTimeoutMs,
-      windowBytes: context.uploadWindowBytes,
+      windows: context.uploadWindows,
     });
     const facts: RequestFacts = { file: '' };
     const log = new RequestLog(context.logger, 'UploadFile', grpcCall.getPeer(), facts);

@@ -2,6 +2,7 @@
 import type { ChoiceSummary } from '../base/codec-choice.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { StreamWindows } from '../flow/receive-windows.ts';
 import type { Store } from '../storage/store.ts';
 import type { Admission } from './admission.ts';
 import type { CallsUnderWay } from './calls-under-way.ts';
@@ -19,8 +20,8 @@ export interface ServiceContext {
   zeroCopy: boolean;
   /** False where the self-test found that chunks cannot be taken out of a call's stream directly. */
   directReads: boolean;
-  /** Receive window of each upload stream, in bytes. */
-  uploadWindowBytes: number;
+  /** Sees to the receive window of each upload stream. */
+  uploadWindows: StreamWindows;
   chunk: { size: number; maxSize: number };
   compression: { mode: 'auto' | 'off'; minSize: number };
   /** How long a peer may take no byte, in milliseconds. */

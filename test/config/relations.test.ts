@@ -62,6 +62,48 @@ test('when streams hold the most, the remedy is fewer streams', () => {
   assert.deepEqual(problemsOf({ ...input, limits: { streams } }, GIB), []);
 });
 
+test('when the windows of uploads hold the most, the remedy is a smaller budget of them', () => {
+  const input = { writable: true, pool: { threads: 4 }, limits: { uploadStreams: 10 } };
+  const uploads = { windowBudget: '4GiB', maxWindow: '1GiB' };
+  const [problem] = problemsOf({ ...input, uploads }, GIB);
+  const size = /lower uploads\.windowBudget and uploads\.maxWindow to (\S+)$/.exec(String(problem))?.[1];
+  const smaller = { windowBudget: String(size), maxWindow: String(size) };
+  assert.deepEqual(problemsOf({ ...input, uploads: smaller }, GIB), []);
+});
+
+test('when uploads hold the most, the remedy is fewer of them', () => {
+  const input = { writable: true, pool: { threads: 4 } };
+  const [problem] = problemsOf({ ...input, limits: { uploadStreams: 100_000 } }, GIB);
+  const uploadStreams = Number(/lower limits\.uploadStreams to (\d+)$/.exec(String(problem))?.[1]);
+  assert.deepEqual(problemsOf({ ...input, limits: { uploadStreams } }, GIB), []);
+});
+
+test('a window of uploads is none, or at least that of every HTTP/2 stream', () => {
+  assert.deepEqual(problemsOf({ uploads: { window: 0 } }), []);
+  assert.deepEqual(problemsOf({ uploads: { window: 65_535 } }), []);
+  assert.deepEqual(problemsOf({ uploads: { window: '1KiB' } }), [
+    'uploads.window 1KiB is less than every HTTP/2 stream begins with; raise it to at least 65535, or set it to 0 to follow the link',
+  ]);
+});
+
+test('windows that follow the link fit the budget they share; a size of their own needs none', () => {
+  const uploads = { maxWindow: '64MiB', windowBudget: '32MiB' };
+  assert.deepEqual(problemsOf({ uploads }), [
+    'uploads.maxWindow 64MiB is more than uploads.windowBudget 32MiB; lower uploads.maxWindow to 32MiB or raise uploads.windowBudget to 64MiB',
+  ]);
+  assert.deepEqual(problemsOf({ uploads: { ...uploads, window: '1MiB' } }), []);
+});
+
+test('the memory of uploads is the budget of windows that follow the link, or the windows themselves', () => {
+  const uploadLine = (window: number) =>
+    memoryBoundBytes(
+      configSchema.parse({ writable: true, limits: { uploadStreams: 10 }, uploads: { window } }),
+    ).lines.uploads;
+  assert.equal(uploadLine(0)?.bytes, 128 * MIB + 10 * (65_535 + 512 * 1024));
+  assert.match(String(uploadLine(0)?.arithmetic), /^uploads\.windowBudget 128MiB \+ \(65535 \+/);
+  assert.equal(uploadLine(MIB)?.bytes, 10 * (MIB + 512 * 1024));
+});
+
 test('the memory bound is the sum of its lines', () => {
   const bound = memoryBoundBytes(configSchema.parse({ slab: { size: '1MiB', count: 10 } }));
   assert.equal(bound.lines.slabs.bytes, 10 * (MIB + 4096));

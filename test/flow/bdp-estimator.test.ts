@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { LEAST_WINDOW_BYTES } from '../../src/base/limits.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
-import { BdpEstimator, LEAST_WINDOW_BYTES } from '../../src/flow/bdp-estimator.ts';
+import { BdpEstimator } from '../../src/flow/bdp-estimator.ts';
 import { type LinkPlan, SimulatedLink } from './simulated-link.ts';
 
 const MAX_BYTES = 64 * MIB;

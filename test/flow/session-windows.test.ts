@@ -1,12 +1,18 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type ClientHttp2Session, connect, createServer, type ServerHttp2Stream } from 'node:http2';
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  connect,
+  createServer,
+  type ServerHttp2Stream,
+} from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { type LinkProcess, startLinkProcess } from '../../bench/link/link-process.ts';
+import { LEAST_WINDOW_BYTES } from '../../src/base/limits.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
-import { LEAST_WINDOW_BYTES } from '../../src/flow/bdp-estimator.ts';
-import { ReceiveWindows } from '../../src/flow/session-windows.ts';
+import { ReceiveWindows } from '../../src/flow/receive-windows.ts';
 import { WindowBudget } from '../../src/flow/window-budget.ts';
 import { until } from '../engine/until.ts';
 
@@ -141,6 +147,33 @@ describe('windows that follow the link', () => {
     await closed;
     assert.equal(receivedBytes, total);
     assert.ok(windows.stats().grantedBytes <= 2 * MIB);
+  });
+
+  it('hold no more than the budget, whoever stops reading after whoever', async (t) => {
+    const sessionCount = 12;
+    const budgetBytes = 4 * MIB;
+    const place = await startFarServer(t, pour);
+    const windows = windowsOf(t, budgetBytes, budgetBytes);
+    const streams: ClientHttp2Stream[] = [];
+    for (let i = 0; i < sessionCount; i += 1) {
+      const session = await dial(t, place);
+      const stream = request(session);
+      windows.follow(stream);
+      let receivedBytes = 0;
+      stream.on('data', (piece: Buffer) => {
+        receivedBytes += piece.length;
+      });
+      // The first ones get all there is before they stop.
+      const enoughBytes = i < 3 ? 16 * MIB : KIB;
+      await until(() => receivedBytes > enoughBytes, 'bytes');
+      stream.pause();
+      const window = () => session.localSettings.initialWindowSize ?? 0;
+      await until(() => stream.readableLength > window() / 2 - 32 * KIB, 'a full window');
+      streams.push(stream);
+    }
+    const heldBytes = streams.reduce((sum, { readableLength }) => sum + readableLength, 0);
+    const mostBytes = budgetBytes + 2 * sessionCount * LEAST_WINDOW_BYTES;
+    assert.ok(heldBytes <= mostBytes, `${heldBytes} bytes of ${mostBytes}`);
   });
 
   it('are given back when a session ends', async (t) => {

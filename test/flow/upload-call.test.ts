@@ -3,6 +3,7 @@ import { constants } from 'node:http2';
 import { describe, it, type TestContext } from 'node:test';
 import { Metadata, status } from '@grpc/grpc-js';
 import { TransferError } from '../../src/base/errors.ts';
+import { StaticWindows } from '../../src/flow/static-windows.ts';
 import { noiseBytes } from '../engine/test-engine.ts';
 import { until } from '../engine/until.ts';
 import { framed } from '../support/raw-http2.ts';
@@ -387,7 +388,7 @@ describe('an upload call read directly', () => {
   });
 
   it('widens the windows of its connection, once', async (t) => {
-    const server = await serveUploads(t, { windowBytes: 4_000_000 }, (receiver) => {
+    const server = await serveUploads(t, { windows: new StaticWindows(4_000_000) }, (receiver) => {
       receiver.hasRoom = false;
     });
     const { stream, session } = await rawUpload(t, server.port);

@@ -13,6 +13,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import type { TransferError } from '../../src/base/errors.ts';
+import { StaticWindows } from '../../src/flow/static-windows.ts';
 import { UploadCall, type UploadCallOptions, type UploadReceiver } from '../../src/flow/upload-call.ts';
 import type { UploadFileRequest } from '../../src/wire/messages.ts';
 import { transferService } from '../../src/wire/service.ts';
@@ -100,7 +101,7 @@ export async function serveUploads(
         direct: true,
         maxChunkBytes: 1_000_000,
         stallTimeoutMs: 60_000,
-        windowBytes: WINDOW_BYTES,
+        windows: new StaticWindows(WINDOW_BYTES),
         ...options,
       },
     );

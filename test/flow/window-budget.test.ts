@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { LEAST_WINDOW_BYTES } from '../../src/base/limits.ts';
 import { MIB } from '../../src/base/units.ts';
-import { LEAST_WINDOW_BYTES } from '../../src/flow/bdp-estimator.ts';
 import { type BudgetShare, WindowBudget } from '../../src/flow/window-budget.ts';
 
 /** A share and what it was told of changes that others made. */
@@ -24,10 +24,38 @@ describe('the budget of windows', () => {
     const budget = new WindowBudget(100 * MIB);
     const [a, b] = [open(budget), open(budget)];
     a.share.want(100 * MIB);
-    assert.equal(b.share.want(30 * MIB), 30 * MIB);
+    b.share.want(30 * MIB);
     assert.deepEqual(a.told, [70 * MIB]);
-    assert.equal(b.share.want(80 * MIB), 50 * MIB);
+    a.share.holds(0);
+    assert.equal(b.share.grantedBytes, 30 * MIB);
+    b.share.want(80 * MIB);
+    a.share.holds(0);
+    assert.deepEqual([a.share.grantedBytes, b.share.grantedBytes], [50 * MIB, 50 * MIB]);
+  });
+
+  it('gives on what was cut only when its owner says that it is free, and as far as it is', () => {
+    const budget = new WindowBudget(100 * MIB);
+    const [a, b] = [open(budget), open(budget)];
+    a.share.want(100 * MIB);
+    assert.equal(b.share.want(100 * MIB), LEAST_WINDOW_BYTES);
     assert.equal(a.share.grantedBytes, 50 * MIB);
+    assert.ok(a.share.isHolding);
+    a.share.holds(80 * MIB);
+    assert.deepEqual([b.share.grantedBytes, b.told], [20 * MIB, [20 * MIB]]);
+    a.share.holds(30 * MIB);
+    assert.deepEqual([b.share.grantedBytes, b.told], [50 * MIB, [20 * MIB, 50 * MIB]]);
+    assert.ok(!a.share.isHolding);
+    assert.equal(budget.occupiedBytes, 100 * MIB);
+  });
+
+  it('frees at once what a connection held that closes', () => {
+    const budget = new WindowBudget(100 * MIB);
+    const [a, b] = [open(budget), open(budget)];
+    a.share.want(100 * MIB);
+    b.share.want(100 * MIB);
+    a.share.close();
+    assert.deepEqual(b.told, [100 * MIB]);
+    assert.equal(budget.occupiedBytes, 100 * MIB);
   });
 
   it('gives back what a connection that closes leaves', () => {
@@ -35,6 +63,7 @@ describe('the budget of windows', () => {
     const [a, b] = [open(budget), open(budget)];
     a.share.want(100 * MIB);
     b.share.want(100 * MIB);
+    a.share.holds(0);
     b.share.close();
     b.share.close();
     assert.deepEqual(a.told, [50 * MIB, 100 * MIB]);
@@ -52,29 +81,50 @@ describe('the budget of windows', () => {
   it('keeps its sum, wastes nothing and prefers nobody, whatever is asked for', () => {
     const wish = fc.record({ who: fc.nat(9), bytes: fc.integer({ min: LEAST_WINDOW_BYTES, max: 64 * MIB }) });
     fc.assert(
-      fc.property(fc.array(wish, { maxLength: 60 }), (wishes) => {
+      fc.property(fc.array(wish, { maxLength: 60 }), fc.boolean(), (wishes, isKept) => {
         const budget = new WindowBudget(100 * MIB);
-        const shares = Array.from({ length: 10 }, () => {
-          const seen = { granted: 0 };
-          const share = budget.open((bytes) => {
-            seen.granted = bytes;
-          });
-          return { share, seen };
-        });
+        const owners = Array.from({ length: 10 }, () => new Owner(budget));
         for (const { who, bytes } of wishes) {
-          const { share, seen } = shares[who] as (typeof shares)[number];
-          seen.granted = share.want(bytes);
+          owners[who]?.want(bytes);
+          assert.ok(budget.occupiedBytes <= budget.totalBytes + owners.length * LEAST_WINDOW_BYTES);
+          if (!isKept) letGo(owners);
         }
-        const wanted = shares.reduce((sum, { share }) => sum + share.wantedBytes, 0);
-        assert.ok(budget.grantedBytes <= budget.totalBytes);
-        assert.ok(budget.grantedBytes >= Math.min(wanted, budget.totalBytes) - shares.length);
-        const most = Math.max(...shares.map(({ share }) => share.grantedBytes));
-        for (const { share, seen } of shares) {
-          assert.equal(seen.granted, share.grantedBytes);
-          // Who has less than another has got all it wanted.
-          if (share.grantedBytes < most - 1) assert.equal(share.grantedBytes, share.wantedBytes);
-        }
+        letGo(owners);
+        assertFair(budget, owners);
       }),
     );
   });
 });
+
+class Owner {
+  readonly share: BudgetShare;
+  /** What it knows of its grant. */
+  knownBytes = 0;
+
+  constructor(budget: WindowBudget) {
+    this.share = budget.open((bytes) => {
+      this.knownBytes = bytes;
+    });
+  }
+
+  want(bytes: number): void {
+    this.share.want(bytes);
+    this.knownBytes = this.share.grantedBytes;
+  }
+}
+
+function letGo(owners: readonly Owner[]): void {
+  for (const { share } of owners) share.holds(0);
+}
+
+function assertFair(budget: WindowBudget, owners: readonly Owner[]): void {
+  const wantedBytes = owners.reduce((sum, { share }) => sum + share.wantedBytes, 0);
+  assert.ok(budget.grantedBytes <= budget.totalBytes);
+  assert.ok(budget.grantedBytes >= Math.min(wantedBytes, budget.totalBytes) - owners.length);
+  const most = Math.max(...owners.map(({ share }) => share.grantedBytes));
+  for (const { share, knownBytes } of owners) {
+    assert.equal(knownBytes, share.grantedBytes);
+    // Who has less than another has got all it wanted.
+    if (share.grantedBytes < most - 1) assert.equal(share.grantedBytes, share.wantedBytes);
+  }
+}

@@ -15,6 +15,7 @@ import {
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB } from '../../src/base/units.ts';
 import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
+import { StaticWindows } from '../../src/flow/static-windows.ts';
 import { Admission } from '../../src/service/admission.ts';
 import { bindTransferService } from '../../src/service/bind.ts';
 import { CallsUnderWay } from '../../src/service/calls-under-way.ts';
@@ -109,7 +110,7 @@ export class UploadService {
       logger: silentLogger,
       zeroCopy: true,
       directReads: direct,
-      uploadWindowBytes: 512 * KIB,
+      uploadWindows: new StaticWindows(512 * KIB),
       chunk: { size: MAX_CHUNK_BYTES, maxSize: MAX_CHUNK_BYTES },
       compression: { mode: 'off', minSize: 0 },
       stallTimeoutMs: 60_000,

@@ -1,0 +1,28 @@
+/** Servers seen from far away: through a link with a delay, in a process of its own. */
+
+import { MIB } from '../../src/base/units.ts';
+import { startLinkProcess } from '../link/link-process.ts';
+import { measureLinkRate } from '../link/measure.ts';
+import { parseEndpoint } from '../link/notation.ts';
+import type { Server } from './contender.ts';
+import type { Metrics } from './metrics.ts';
+
+/** Runs `work` with a server whose answers take `roundTripMs` longer; `target` is the link. */
+export async function fromAfar<T>(
+  server: Server,
+  roundTripMs: number,
+  work: (far: Server) => Promise<T>,
+): Promise<T> {
+  const link = await startLinkProcess({ target: parseEndpoint(server.target), delayMs: roundTripMs / 2 });
+  try {
+    return await work({ ...server, target: link.address });
+  } finally {
+    await link.stop();
+  }
+}
+
+/** What the link moves by itself: nothing through it can be faster. */
+export async function linkAlone(roundTripMs: number, bytes: number): Promise<Metrics> {
+  const rate = await measureLinkRate({ delayMs: roundTripMs / 2 }, bytes);
+  return { rateMibPerSec: rate / MIB };
+}

@@ -1,0 +1,45 @@
+/** What a client knows of the link below one of its calls: the windows in force, and how far away the peer is. */
+import type { Http2Session } from 'node:http2';
+import { clientStreamOf } from './call-stream.ts';
+
+/** Each connection is pinged once, when it is first asked about. */
+const roundTripsMs = new WeakMap<Http2Session, { value: number | undefined }>();
+
+export class CallLink {
+  readonly #session: Http2Session;
+  readonly #roundTripMs: { readonly value: number | undefined };
+
+  private constructor(session: Http2Session, roundTripMs: { readonly value: number | undefined }) {
+    this.#session = session;
+    this.#roundTripMs = roundTripMs;
+  }
+
+  /** Of a call that has begun to move; undefined where it cannot be found, or is over. */
+  static of(call: object): CallLink | undefined {
+    const session = clientStreamOf(call)?.session;
+    if (session === undefined || session.destroyed) return undefined;
+    const known = roundTripsMs.get(session);
+    if (known !== undefined) return new CallLink(session, known);
+    const roundTripMs: { value: number | undefined } = { value: undefined };
+    roundTripsMs.set(session, roundTripMs);
+    session.ping((error, durationMs) => {
+      if (error === null) roundTripMs.value = durationMs;
+    });
+    return new CallLink(session, roundTripMs);
+  }
+
+  /** What the peer may send to each stream before it is read. */
+  get receiveWindowBytes(): number | undefined {
+    return this.#session.localSettings?.initialWindowSize;
+  }
+
+  /** What each stream may send before the peer reads it. */
+  get sendWindowBytes(): number | undefined {
+    return this.#session.remoteSettings?.initialWindowSize;
+  }
+
+  /** When the connection was new, without what queues on it later; undefined before the answer. */
+  get roundTripMs(): number | undefined {
+    return this.#roundTripMs.value;
+  }
+}

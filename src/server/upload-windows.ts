@@ -1,0 +1,32 @@
+/** The receive windows of a server's uploads, as the configuration has them and as this version of Node allows. */
+import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import type { Logger } from '../base/logger.ts';
+import { MIB } from '../base/units.ts';
+import type { Config } from '../config/schema.ts';
+import { ReceiveWindows, type StreamWindows } from '../flow/receive-windows.ts';
+import { StaticWindows } from '../flow/static-windows.ts';
+import { WindowBudget } from '../flow/window-budget.ts';
+import { windowsWork } from '../flow/window-test.ts';
+
+/** Before anything is known of the link, and where it cannot be followed. */
+const START_WINDOW_BYTES = MIB;
+
+/** @param test whether windows can be changed here; only called where they are to follow the link */
+export async function uploadWindows(
+  { limits, uploads, writable }: Pick<Config, 'limits' | 'uploads' | 'writable'>,
+  logger: Logger,
+  test: () => Promise<boolean> = () => windowsWork('server'),
+): Promise<StreamWindows> {
+  if (uploads.window > 0 || !writable) return new StaticWindows(uploads.window);
+  const startBytes = Math.min(START_WINDOW_BYTES, uploads.maxWindow);
+  if (await test()) {
+    const budget = new WindowBudget(uploads.windowBudget);
+    return new ReceiveWindows({ startBytes, maxBytes: uploads.maxWindow, budget });
+  }
+  // The documented bound holds here too.
+  const equalBytes = Math.floor(uploads.windowBudget / limits.uploadStreams);
+  const windowBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(startBytes, equalBytes));
+  const fields = { node: process.version, windowBytes };
+  logger.warn(fields, 'receive windows cannot follow the link here; they keep their size');
+  return new StaticWindows(windowBytes);
+}
