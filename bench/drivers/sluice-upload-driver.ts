@@ -1,4 +1,4 @@
-/** The load of `upload-load.ts` by sluice's client. It counts what is durable on the server. */
+/** The load of `upload-load.ts` by sluice's client. As the stock client does, it counts what it has handed to its connection. */
 import { SluiceClient } from '../../src/client/client.ts';
 import { parseRequest, type UploadRequest } from './protocol.ts';
 import { runUploads, type UploadClient } from './upload-load.ts';
@@ -11,7 +11,7 @@ interface Uploader {
       overwrite: boolean;
       connections?: number;
       resumable: boolean;
-      onProgress: (progress: { durableBytes: number }) => void;
+      onProgress: (progress: { sentBytes: number }) => void;
     },
   ): Promise<{ bytes: number }>;
 }
@@ -36,7 +36,7 @@ function open({ target, chunkBytes, connections = 1, verified }: UploadRequest):
         overwrite: true,
         ...(connections > 0 ? { connections } : {}),
         resumable: false,
-        onProgress: ({ durableBytes }) => count(durableBytes),
+        onProgress: ({ sentBytes }) => count(sentBytes),
       });
       count(result.bytes);
     },
