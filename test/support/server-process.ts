@@ -26,8 +26,8 @@ export class ServerProcess {
     cleanUpAfter(t, () => child.kill('SIGKILL'));
     const ready = new Promise<string>((resolve, reject) => {
       child.stdout?.setEncoding('utf8').once('data', (line: string) => resolve(line.trim()));
-      child.once('exit', (code) =>
-        reject(new Error(`the server process ended with ${code} before it was ready`)),
+      child.once('exit', (code, signal) =>
+        reject(new Error(`the server process ended with ${code ?? signal} before it was ready`)),
       );
     });
     return new ServerProcess(child, await within('the server process is ready', ready));
