@@ -6,6 +6,7 @@ import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { cleanUpAfter } from './clean-up.ts';
 import { assertBytes, type Content, joined, lines, noise, writeContent } from './content.ts';
 import { RawClient } from './raw-client.ts';
 import { uploadStatus } from './raw-upload.ts';
@@ -135,7 +136,7 @@ class Putter {
       env: { ...process.env, XDG_STATE_HOME: this.#directory },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    this.#t.after(() => child.kill('SIGKILL'));
+    cleanUpAfter(this.#t, () => child.kill('SIGKILL'));
     return child;
   }
 }

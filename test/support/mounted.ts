@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { cleanUpAfter } from './clean-up.ts';
 
 /** Why no test can mount here; false when it can. */
 export function cannotMount(): string | false {
@@ -19,15 +20,10 @@ export function cannotMount(): string | false {
 export function smallRoot(t: TestContext, bytes: number): string {
   const path = mkdtempSync(join(tmpdir(), 'sluice-test-'));
   run('mount', '-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', path);
-  const remove = () => {
+  cleanUpAfter(t, () => {
     // Lazily: what still has files open there ends with the test as well.
     spawnSync('umount', ['-l', path]);
     rmSync(path, { recursive: true, force: true });
-  };
-  process.once('exit', remove);
-  t.after(() => {
-    process.removeListener('exit', remove);
-    remove();
   });
   const root = join(path, 'root');
   mkdirSync(root);

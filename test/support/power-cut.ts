@@ -9,6 +9,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { cleanUpAfter } from './clean-up.ts';
 import { assertBytes, noise } from './content.ts';
 import type { Forgotten } from './forgetful-disk.ts';
 import { cannotMount, run } from './mounted.ts';
@@ -43,13 +44,17 @@ export function cannotCutPower(t: { after(hook: () => void): void }): string | f
 /** A disk of its own, mounted. */
 class Disk {
   readonly root: string;
+  readonly remove: () => void;
   readonly #directory = mkdtempSync(join(tmpdir(), 'sluice-test-'));
   readonly #image = join(this.#directory, 'image');
   readonly #mounted = join(this.#directory, 'mounted');
 
   constructor(t: { after(hook: () => void): void }) {
-    t.after(() => this.remove());
-    process.once('exit', this.remove);
+    this.remove = cleanUpAfter(t, () => {
+      // Lazily, where a failed test has left files open.
+      spawnSync('umount', ['-l', this.#mounted]);
+      rmSync(this.#directory, { recursive: true, force: true });
+    });
     mkdirSync(this.#mounted);
     run('truncate', '-s', String(IMAGE_BYTES), this.#image);
     run('mkfs.ext4', '-q', '-F', this.#image);
@@ -76,13 +81,6 @@ class Disk {
     this.shutDown();
     this.unmount();
   }
-
-  readonly remove = (): void => {
-    process.removeListener('exit', this.remove);
-    // Lazily, where a failed test has left files open.
-    spawnSync('umount', ['-l', this.#mounted]);
-    rmSync(this.#directory, { recursive: true, force: true });
-  };
 }
 
 /** What of a file is acknowledged. */

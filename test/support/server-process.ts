@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { Config } from '../../src/config/schema.ts';
+import { cleanUpAfter } from './clean-up.ts';
 import { within } from './until.ts';
 
 const CHILD = fileURLToPath(new URL('./serve-child.js', import.meta.url));
@@ -22,11 +23,11 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
-    t.after(() => child.kill('SIGKILL'));
+    cleanUpAfter(t, () => child.kill('SIGKILL'));
     const ready = new Promise<string>((resolve, reject) => {
       child.stdout?.setEncoding('utf8').once('data', (line: string) => resolve(line.trim()));
-      child.once('exit', (code) =>
-        reject(new Error(`the server process ended with ${code} before it was ready`)),
+      child.once('exit', (code, signal) =>
+        reject(new Error(`the server process ended with ${code ?? signal} before it was ready`)),
       );
     });
     return new ServerProcess(child, await within('the server process is ready', ready));

@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { cleanUpAfter } from './clean-up.ts';
 import { scratchDirectory } from './scratch.ts';
 import { within } from './until.ts';
 
@@ -63,7 +64,7 @@ export class Strace {
     const child = spawn('strace', ['-y', '-s', '0', '-o', logPath, '-e', `trace=${filter}`, ...args], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-    t.after(() => child.kill('SIGKILL'));
+    cleanUpAfter(t, () => child.kill('SIGKILL'));
     const strace = new Strace(child, logPath);
     await within('strace attaches', attached(child));
     return strace;
