@@ -73,6 +73,13 @@ function pour(stream: { destroyed: boolean; write(piece: Buffer, done: () => voi
   if (!stream.destroyed) stream.write(PIECE, () => pour(stream));
 }
 
+/** Writes so many bytes, and ends. */
+function pourTotal(stream: ServerHttp2Stream, leftBytes: number): void {
+  if (stream.destroyed) return;
+  if (leftBytes > 0) stream.write(PIECE, () => pourTotal(stream, leftBytes - PIECE.length));
+  else stream.end();
+}
+
 describe('windows that follow the link', () => {
   it('grow on a client that downloads, up to their limit', async (t) => {
     const place = await startFarServer(t, pour);
@@ -126,11 +133,12 @@ describe('windows that follow the link', () => {
   });
 
   it('shrink while bytes flow when others need the budget, and no byte is lost', async (t) => {
-    const total = 64 * MIB;
-    const place = await startFarServer(t, (stream) => void stream.end(Buffer.alloc(total, 'sluice')));
+    const total = 160 * MIB;
+    const place = await startFarServer(t, (stream) => pourTotal(stream, total));
     const [first, second] = [await dial(t, place), await dial(t, place)];
     const windows = windowsOf(t, 2 * MIB, 2 * MIB);
     const download = request(first);
+    const isOver = once(download, 'close');
     windows.follow(download);
     let receivedBytes = 0;
     download.on('data', (piece: Buffer) => {
@@ -141,7 +149,7 @@ describe('windows that follow the link', () => {
     windows.follow(other);
     other.resume();
     await until(() => (first.localSettings.initialWindowSize ?? 0) <= 1.5 * MIB, 'less of it');
-    await once(download, 'close');
+    await isOver;
     assert.equal(receivedBytes, total);
     assert.ok(windows.stats().grantedBytes <= 2 * MIB);
   });
