@@ -75,6 +75,17 @@ function pour(stream: { write(piece: Buffer, done: (error?: Error | null) => voi
   });
 }
 
+/** Writes so many bytes, and ends. */
+function pourTotal(stream: ServerHttp2Stream, leftBytes: number): void {
+  if (leftBytes <= 0) {
+    stream.end();
+    return;
+  }
+  stream.write(PIECE, (error) => {
+    if (!error) pourTotal(stream, leftBytes - PIECE.length);
+  });
+}
+
 describe('windows that follow the link', () => {
   it('grow on a client that downloads, up to their limit', async (t) => {
     const place = await startFarServer(t, pour);
@@ -128,12 +139,12 @@ describe('windows that follow the link', () => {
   });
 
   it('shrink while bytes flow when others need the budget, and no byte is lost', async (t) => {
-    const total = 64 * MIB;
-    const place = await startFarServer(t, (stream) => void stream.end(Buffer.alloc(total, 'sluice')));
+    const total = 160 * MIB;
+    const place = await startFarServer(t, (stream) => pourTotal(stream, total));
     const [first, second] = [await dial(t, place), await dial(t, place)];
     const windows = windowsOf(t, 2 * MIB, 2 * MIB);
     const download = request(first);
-    const closed = once(download, 'close');
+    const isOver = once(download, 'close');
     windows.follow(download);
     let receivedBytes = 0;
     download.on('data', (piece: Buffer) => {
@@ -144,7 +155,7 @@ describe('windows that follow the link', () => {
     windows.follow(other);
     other.resume();
     await until(() => (first.localSettings.initialWindowSize ?? 0) <= 1.5 * MIB, 'less of it');
-    await closed;
+    await isOver;
     assert.equal(receivedBytes, total);
     assert.ok(windows.stats().grantedBytes <= 2 * MIB);
   });
