@@ -5,7 +5,8 @@ import { setFlagsFromString } from 'node:v8';
  * collected. V8 counts the buffers of received bytes against the same limit,
  * also those that the next scavenge would free; with its usual factor a small
  * heap is collected for every 13 MiB that arrive, which cost more than half of
- * the processor's time (bench upload-one-stream: 3.4 CPU s/GiB against 1.0).
+ * the processor's time (uploads of 1 GiB, --trace-gc: 80 collections and 3.4 s of user
+ * CPU for each GiB, against none and 1.0).
  */
 export function collectLessOften(): void {
   setFlagsFromString('--heap-growing-percent=300');
