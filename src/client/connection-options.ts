@@ -8,6 +8,7 @@ import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
 import { KIB } from '../base/units.ts';
 import { clientWindows } from '../flow/client-windows.ts';
+import { DIRECT_WRITE_OPTIONS } from '../flow/direct-write-test.ts';
 import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, UPLOAD_KEEPALIVE_TIMEOUT_MS } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { Target } from './target.ts';
@@ -62,9 +63,8 @@ function givenServerName(options: ResolvedOptions): string | undefined {
 /** An upload has connections of its own: what it queues would hold up every other call. */
 export type ChannelPurpose = 'general' | 'upload';
 
-/** With a buffer for retries, which are off, grpc-js would take messages before the transport does. */
 const UPLOAD_OPTIONS: ChannelOptions = {
-  'grpc.per_rpc_retry_buffer_size': 0,
+  ...DIRECT_WRITE_OPTIONS,
   'grpc.use_local_subchannel_pool': 1,
   'grpc.keepalive_timeout_ms': UPLOAD_KEEPALIVE_TIMEOUT_MS,
 };

@@ -5,16 +5,17 @@
  *
  *   free slot ─read, crc─▶ prepared ─(gzip)─▶ ready ─write─▶ outstanding ─callback─▶ free slot
  *
- * A slot's bytes belong to grpc-js from `write` to the callback; after a
+ * A slot's bytes belong to the call from `write` to the callback; after a
  * failure, when callbacks may not come, slots are never used again.
  */
 import { Buffer } from 'node:buffer';
 import type { ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { CallLink } from '../flow/call-link.ts';
+import { FrameWriter } from '../flow/frame-writer.ts';
 import { crc32 } from '../wire/crc32.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
-import { UPLOAD_HEADER_ROOM_BYTES, uploadControlMessage, writeUploadHeader } from '../wire/upload-message.ts';
+import { UPLOAD_HEADER_ROOM_BYTES, uploadControlFrame, writeUploadHeader } from '../wire/upload-message.ts';
 import { AttemptWatch, type Watched } from './attempt-watch.ts';
 import { type Channel, cancelledBy } from './channel.ts';
 import type { ContentCrc } from './content-crc.ts';
@@ -61,8 +62,8 @@ export interface AttemptOutcome {
 
 interface Slot {
   readonly buffer: Buffer;
-  /** The message to send; undefined while it is compressed. */
-  message: Uint8Array | undefined;
+  /** The message to send, in its frame; undefined while it is compressed. */
+  frame: Uint8Array | undefined;
   /** Offset after its chunk. */
   end: number;
 }
@@ -87,6 +88,7 @@ export class UploadAttempt implements Watched {
   #outstanding = 0;
   #state: State = 'sending';
   #call: ClientWritableStream<Uint8Array> | undefined;
+  #frames: FrameWriter | undefined;
   /** Resumes the reading side when a slot is free, or when all were written. */
   #wake: (() => void) | undefined;
   #settle: (error?: TransferError) => void = () => {};
@@ -108,12 +110,13 @@ export class UploadAttempt implements Watched {
       (metadata) => this.#onMetadata(metadata),
     );
     this.#call = call;
+    this.#frames = new FrameWriter(call);
     signal.addEventListener('abort', onAbort);
     const watch = new AttemptWatch(this, channel, options, 'took nothing');
     try {
       await new Promise<void>((resolve, reject) => {
         this.#settle = (error) => (error === undefined ? resolve() : reject(error));
-        this.#write(uploadControlMessage(opening));
+        this.#writeControl(opening);
         this.#send().catch((reason: unknown) => this.fail(TransferError.from(reason)));
       });
     } finally {
@@ -152,11 +155,11 @@ export class UploadAttempt implements Watched {
     const last = finishing === undefined || this.#isOver ? undefined : await finishing();
     await this.#written();
     if (this.#isOver) return;
-    if (last !== undefined) this.#write(uploadControlMessage(last));
+    if (last !== undefined) this.#writeControl(last);
     this.#state = 'awaiting';
     const underWay = Math.min(1, UNDER_WAY_BYTES / Math.max(1, this.deliveredBytes));
     this.extraPatienceMs = (performance.now() - this.#startedAtMs) * underWay;
-    this.#call?.end();
+    this.#frames?.end();
   }
 
   get #isOver(): boolean {
@@ -190,10 +193,10 @@ export class UploadAttempt implements Watched {
     const rawBytes = chunk.byteLength;
     try {
       const member = await compression?.compressed(chunk);
-      slot.message =
+      slot.frame =
         member === undefined
-          ? plainMessage(slot.buffer, { rawBytes, offset, crc32: crc })
-          : compressedMessage(member, { rawBytes, offset, crc32: crc });
+          ? plainFrame(slot.buffer, { rawBytes, offset, crc32: crc })
+          : compressedFrame(member, { rawBytes, offset, crc32: crc });
       this.#flush();
     } catch (reason) {
       this.fail(TransferError.from(reason));
@@ -207,7 +210,7 @@ export class UploadAttempt implements Watched {
       if (this.#slotCount < SEND_SLOTS) {
         this.#slotCount += 1;
         const buffer = Buffer.allocUnsafeSlow(UPLOAD_HEADER_ROOM_BYTES + this.#context.chunkBytes);
-        return { buffer, message: undefined, end: 0 };
+        return { buffer, frame: undefined, end: 0 };
       }
       await this.#change();
     }
@@ -225,32 +228,38 @@ export class UploadAttempt implements Watched {
     this.#wake = undefined;
   }
 
-  /** Gives grpc-js what is ready, in order, a few messages at a time: its own queue knows no bytes. */
+  /** Gives the call what is ready, in order, a few messages at a time: its own queue knows no bytes. */
   #flush(): void {
     while (!this.#isOver && this.#outstanding < OUTSTANDING_MESSAGES) {
       const slot = this.#queue[0];
-      if (slot?.message === undefined) return;
+      if (slot?.frame === undefined) return;
       this.#queue.shift();
-      this.#write(slot.message, slot);
+      const { byteLength } = slot.frame;
+      this.#outstanding += 1;
+      this.#frames?.write(slot.frame, () => this.#sent(byteLength, slot));
     }
   }
 
-  #write(message: Uint8Array, slot?: Slot): void {
+  /** A message without a chunk. */
+  #writeControl(fields: Partial<UploadFileRequest>): void {
+    const frame = uploadControlFrame(fields);
     this.#outstanding += 1;
-    this.#call?.write(message, () => {
-      this.#outstanding -= 1;
-      this.link ??= this.#call && CallLink.of(this.#call);
-      this.deliveredBytes += message.byteLength;
-      if (this.#isOver) return;
-      if (slot !== undefined) this.#recycle(slot);
-      this.#flush();
-      this.#wake?.();
-    });
+    this.#frames?.write(frame, () => this.#sent(frame.byteLength));
+  }
+
+  #sent(bytes: number, slot?: Slot): void {
+    this.#outstanding -= 1;
+    this.link ??= this.#call && CallLink.of(this.#call);
+    this.deliveredBytes += bytes;
+    if (this.#isOver) return;
+    if (slot !== undefined) this.#recycle(slot);
+    this.#flush();
+    this.#wake?.();
   }
 
   #recycle(slot: Slot): void {
     this.#context.part.sentEnd = slot.end;
-    slot.message = undefined;
+    slot.frame = undefined;
     this.#free.push(slot);
   }
 
@@ -288,17 +297,17 @@ interface ChunkFacts {
 }
 
 /** The chunk stays where it was read to. */
-function plainMessage(buffer: Buffer, facts: ChunkFacts): Uint8Array {
+function plainFrame(buffer: Buffer, facts: ChunkFacts): Uint8Array {
   const { rawBytes } = facts;
   const fields = { ...facts, wireBytes: rawBytes, compressed: false };
   const start = writeUploadHeader(buffer, UPLOAD_HEADER_ROOM_BYTES, fields);
   return buffer.subarray(start, UPLOAD_HEADER_ROOM_BYTES + rawBytes);
 }
 
-function compressedMessage(member: Uint8Array, facts: ChunkFacts): Uint8Array {
-  const message = Buffer.allocUnsafe(UPLOAD_HEADER_ROOM_BYTES + member.byteLength);
+function compressedFrame(member: Uint8Array, facts: ChunkFacts): Uint8Array {
+  const frame = Buffer.allocUnsafe(UPLOAD_HEADER_ROOM_BYTES + member.byteLength);
   // copy: zlib leaves no room in front of a member.
-  message.set(member, UPLOAD_HEADER_ROOM_BYTES);
+  frame.set(member, UPLOAD_HEADER_ROOM_BYTES);
   const fields = { ...facts, wireBytes: member.byteLength, compressed: true };
-  return message.subarray(writeUploadHeader(message, UPLOAD_HEADER_ROOM_BYTES, fields));
+  return frame.subarray(writeUploadHeader(frame, UPLOAD_HEADER_ROOM_BYTES, fields));
 }

@@ -7,8 +7,9 @@
  *     a sample that fills the window, at more bandwidth than when it last grew ─▶ room for 2 × sample
  *
  * Invariants: the window grows only when the growth before it brought
- * bandwidth, or on trial, and what brings none is taken back; it never exceeds `maxBytes`, nor (beyond the least window) what
- * the link carries in two round trips and a fifth of a second.
+ * bandwidth, or on trial, and what brings none is taken back; it never exceeds
+ * `maxBytes`, nor for long (beyond the least window) what the link carries in
+ * two round trips and a spare time of 10 to 200 ms.
  */
 import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
 
@@ -43,9 +44,16 @@ const GAIN = 1.1;
 const BOOTSTRAP_SAMPLES = 10;
 const DAMPING = 0.9;
 
-/** How much of the link's time a window may hold: busy processes answer late, so a round trip alone is too little. */
+/**
+ * How much of the link's time a window may hold beyond two round trips: busy
+ * processes answer late. On short links a pause costs no more than many round
+ * trips, and what a large window holds there only waits unread, in buffers that
+ * V8 moves to its old space and frees by full collections.
+ */
 const QUEUE_ROUND_TRIPS = 2;
-const QUEUE_MS = 200;
+const SPARE_ROUND_TRIPS = 20;
+const LEAST_SPARE_MS = 10;
+const MOST_SPARE_MS = 200;
 
 /** A window is too large for the link only by clearly more than that, or it would change with every sample. */
 const TOO_LARGE = 1.25;
@@ -258,7 +266,9 @@ export class BdpEstimator {
 
   /** The most that the window may hold on a link that carried this sample in this time. */
   #queueBytes(sampleBytes: number, answerMs: number): number {
-    const queueMs = this.#leastRoundTrip.value * QUEUE_ROUND_TRIPS + QUEUE_MS;
+    const roundTripMs = this.#leastRoundTrip.value;
+    const spareMs = Math.min(MOST_SPARE_MS, Math.max(LEAST_SPARE_MS, SPARE_ROUND_TRIPS * roundTripMs));
+    const queueMs = QUEUE_ROUND_TRIPS * roundTripMs + spareMs;
     return Math.max(LEAST_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
   }
 

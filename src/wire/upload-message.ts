@@ -1,11 +1,11 @@
 /**
- * The UploadFileRequest of a chunk, written by hand in front of bytes that are
- * already in place, so that a chunk read from a file is not copied into its
- * message:
+ * The UploadFileRequest of a chunk in its gRPC frame, written by hand in front
+ * of bytes that are already in place, so that a chunk read from a file is not
+ * copied into its message:
  *
- *   0                 h − header                                      h        h + n
- *   | unused room     | 10 01 | 18 v | 20 v | 2d c32 | 0a v           | chunk  |
- *   |                 | compr.| off. | raw  | crc    | size tag       | n bytes|
+ *   0                 h − header                                                  h        h + n
+ *   | unused room     | 0 | length u32be | 10 01 | 18 v | 20 v | 2d c32 | 0a v    | chunk  |
+ *   |                 | gRPC frame       | compr.| off. | raw  | crc    | size tag| n bytes|
  *
  * The fields are in any order on the wire; the chunk comes last. The messages
  * that open and finish a call hold no chunk and are written by protobufjs.
@@ -16,8 +16,10 @@ import { varintBytes, writeVarint } from './chunk-header.ts';
 import type { UploadFileRequest } from './messages.ts';
 import { transferService } from './service.ts';
 
-/** Room to leave in front of a chunk: 2 + 9 + 6 + 5 + 6, rounded up. */
-export const UPLOAD_HEADER_ROOM_BYTES = 32;
+const FRAME_HEADER_BYTES = 5;
+
+/** Room to leave in front of a chunk: 5 + 2 + 9 + 6 + 5 + 6, rounded up. */
+export const UPLOAD_HEADER_ROOM_BYTES = 40;
 
 export interface UploadChunkFields {
   /** Bytes of the chunk as sent. */
@@ -31,10 +33,17 @@ export interface UploadChunkFields {
   crc32: number;
 }
 
-/** Writes the fields so that they end at `chunkAt`, where the chunk begins; returns where the message starts. */
+/** Writes frame and fields so that they end at `chunkAt`, where the chunk begins; returns where the frame starts. */
 export function writeUploadHeader(target: Uint8Array, chunkAt: number, fields: UploadChunkFields): number {
-  const start = chunkAt - headerBytes(fields);
+  const fieldBytes = bytesOfFields(fields);
+  const start = chunkAt - fieldBytes - FRAME_HEADER_BYTES;
+  const messageBytes = fieldBytes + fields.wireBytes;
   let end = start;
+  target[end++] = 0;
+  target[end++] = messageBytes >>> 24;
+  target[end++] = messageBytes >>> 16;
+  target[end++] = messageBytes >>> 8;
+  target[end++] = messageBytes;
   if (fields.compressed) {
     target[end++] = 0x10;
     target[end++] = 1;
@@ -57,14 +66,17 @@ export function writeUploadHeader(target: Uint8Array, chunkAt: number, fields: U
   return start;
 }
 
-function headerBytes({ compressed, offset, rawBytes, crc32, wireBytes }: UploadChunkFields): number {
+function bytesOfFields({ compressed, offset, rawBytes, crc32, wireBytes }: UploadChunkFields): number {
   let bytes = 1 + varintBytes(offset) + 1 + varintBytes(wireBytes);
   if (compressed) bytes += 2 + 1 + varintBytes(rawBytes);
   if (crc32 >= 0) bytes += 5;
   return bytes;
 }
 
-/** A message without a chunk: what opens a call, what finishes the upload. */
-export function uploadControlMessage(fields: Partial<UploadFileRequest>): Buffer {
-  return transferService.UploadFile?.requestSerialize(fields) ?? Buffer.alloc(0);
+/** A message without a chunk, in its frame: what opens a call, what finishes the upload. */
+export function uploadControlFrame(fields: Partial<UploadFileRequest>): Buffer {
+  const message = transferService.UploadFile?.requestSerialize(fields) ?? Buffer.alloc(0);
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
+  header.writeUInt32BE(message.length, 1);
+  return Buffer.concat([header, message]);
 }

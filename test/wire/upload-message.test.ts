@@ -6,7 +6,7 @@ import { transferService } from '../../src/wire/service.ts';
 import {
   UPLOAD_HEADER_ROOM_BYTES,
   type UploadChunkFields,
-  uploadControlMessage,
+  uploadControlFrame,
   writeUploadHeader,
 } from '../../src/wire/upload-message.ts';
 
@@ -18,7 +18,7 @@ function decode(message: Uint8Array): UploadFileRequest {
   return method.requestDeserialize(Buffer.from(message)) as UploadFileRequest;
 }
 
-/** The message of a chunk of sevens, in a buffer whose room is guarded. */
+/** The message of a chunk of sevens, out of its frame, in a buffer whose room is guarded. */
 function messageOf(fields: UploadChunkFields): Uint8Array {
   const buffer = new Uint8Array(UPLOAD_HEADER_ROOM_BYTES + fields.wireBytes).fill(
     7,
@@ -29,7 +29,13 @@ function messageOf(fields: UploadChunkFields): Uint8Array {
   assert.ok(start >= 0, 'the header fits its room');
   assert.ok(buffer.subarray(0, start).every((byte) => byte === GUARD));
   assert.ok(buffer.subarray(UPLOAD_HEADER_ROOM_BYTES).every((byte) => byte === 7));
-  return buffer.subarray(start);
+  return unframed(Buffer.from(buffer.subarray(start)));
+}
+
+function unframed(frame: Buffer): Buffer {
+  assert.equal(frame[0], 0, 'not compressed as a message');
+  assert.equal(frame.readUInt32BE(1), frame.length - 5);
+  return frame.subarray(5);
 }
 
 /** Numbers around the places where a varint gets one byte longer, and any others. */
@@ -75,8 +81,8 @@ describe('the message of an uploaded chunk', () => {
 describe('a message without a chunk', () => {
   it('opens and finishes a call', () => {
     const expected = { size: 5, crc32: 7, sha256: Buffer.alloc(0) };
-    assert.equal(decode(uploadControlMessage({ uploadId: 'u' })).uploadId, 'u');
-    const last = decode(uploadControlMessage({ finish: true, expected }));
+    assert.equal(decode(unframed(uploadControlFrame({ uploadId: 'u' }))).uploadId, 'u');
+    const last = decode(unframed(uploadControlFrame({ finish: true, expected })));
     assert.deepEqual([last.finish, last.expected], [true, expected]);
     assert.equal(last.chunk.byteLength, 0);
   });
