@@ -8,7 +8,7 @@ import { writeValue } from '../config/notation.ts';
 import { fileExample } from '../config/reference.ts';
 import type { SettingValue } from '../config/setting-kinds.ts';
 import { GROUPS, SETTINGS, type Setting } from '../config/settings.ts';
-import { colorsFor, guardOutput, writeJson, writeLine } from './output.ts';
+import { colorsFor, writeJson, writeLine } from './output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
 const EXAMPLES = `
@@ -39,7 +39,6 @@ async function printConfig(command: Command, options: ConfigOptions): Promise<vo
   const isDefault = options.default === true;
   const loaded = isDefault ? loadConfig({}) : loadFromCommand(command);
   const bound = memoryBoundBytes(loaded.config);
-  guardOutput(process.stdout);
   if (options.json === true) await writeJson(asJson(loaded, bound));
   else await writeLine(isDefault ? fileExample() : asYaml(loaded, bound));
 }

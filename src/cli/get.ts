@@ -10,7 +10,6 @@ import { planDownloads, plannedBytes, STDOUT_PATH } from './download-plan.ts';
 import { DownloadRun } from './download-run.ts';
 import { Interrupt } from './interrupt.ts';
 import { createNoteLogger } from './note-logger.ts';
-import { guardOutput } from './output.ts';
 import { createDisplay } from './progress-display.ts';
 import { writeFileCount } from './progress-text.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
@@ -85,7 +84,6 @@ async function get(targets: CliTarget[], options: GetOptions): Promise<void> {
   const display = createDisplay({ json, quiet, isStdoutTaken });
   const connections = new Connections(options, createNoteLogger(display, verbose), transferOptions(options));
   const interrupt = new Interrupt();
-  guardOutput(process.stdout);
   try {
     const jobs = await planDownloads(targets, connections, { output, recursive, signal: interrupt.signal });
     if (recursive) display.note(`${writeFileCount(jobs.length)}, ${formatBytes(plannedBytes(jobs) ?? 0)}`);

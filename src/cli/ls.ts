@@ -6,7 +6,7 @@ import type { ListEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { entriesOf } from './entries.ts';
 import { Interrupt } from './interrupt.ts';
-import { guardOutput, printable, writeJson, writeLine, writeTime } from './output.ts';
+import { printable, writeJson, writeLine, writeTime } from './output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 
 const EXAMPLES = `
@@ -43,7 +43,6 @@ export function addLsCommand(program: Command): void {
 async function list(target: CliTarget, options: LsOptions): Promise<void> {
   const connections = new Connections(options, silentLogger);
   const interrupt = new Interrupt();
-  guardOutput(process.stdout);
   try {
     const { recursive = false } = options;
     const client = connections.clientFor(target);

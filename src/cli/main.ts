@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** What `sluice` runs. */
+import { guardOutput } from './output.ts';
 import { runProgram } from './program.ts';
 
+guardOutput(process.stdout);
 // Not process.exit: what was written to a pipe must still arrive.
 process.exitCode = await runProgram(process.argv.slice(2));

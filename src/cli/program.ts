@@ -4,16 +4,20 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { addConfigCommand } from './config.ts';
 import { EXIT_CODES } from './exit-code.ts';
 import { reportFailure } from './failure.ts';
-import { addGetCommand } from './get.ts';
-import { addLsCommand } from './ls.ts';
-import { addPutCommand } from './put.ts';
-import { addRmCommand } from './rm.ts';
-import { addServeCommand } from './serve.ts';
-import { addStatCommand } from './stat.ts';
-import { addTuneCommand } from './tune.ts';
+
+/** In the order of the help. A command's modules are loaded only when they are needed: half a second for all. */
+const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
+  serve: async () => (await import('./serve.ts')).addServeCommand,
+  get: async () => (await import('./get.ts')).addGetCommand,
+  put: async () => (await import('./put.ts')).addPutCommand,
+  ls: async () => (await import('./ls.ts')).addLsCommand,
+  stat: async () => (await import('./stat.ts')).addStatCommand,
+  rm: async () => (await import('./rm.ts')).addRmCommand,
+  config: async () => (await import('./config.ts')).addConfigCommand,
+  tune: async () => (await import('./tune.ts')).addTuneCommand,
+};
 
 const EXIT_CODE_HELP = Object.values(EXIT_CODES)
   .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
@@ -34,6 +38,7 @@ ${EXIT_CODE_HELP}`;
 /** Runs the program with the arguments after its name; returns the exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
   const program = createProgram();
+  await addCommands(program, args[0]);
   let running: Command | undefined;
   program.hook('preAction', (_program, command) => {
     running = command;
@@ -51,21 +56,22 @@ export async function runProgram(args: readonly string[]): Promise<number> {
 
 function createProgram(): Command {
   // Before the commands, which take these settings over.
-  const program = new Command('sluice')
+  return new Command('sluice')
     .description('Moves large files between services over gRPC.')
     .version(packageVersion())
     .exitOverride()
     .showHelpAfterError('(--help shows all commands and flags)')
     .addHelpText('after', HELP_END);
-  addServeCommand(program);
-  addGetCommand(program);
-  addPutCommand(program);
-  addLsCommand(program);
-  addStatCommand(program);
-  addRmCommand(program);
-  addConfigCommand(program);
-  addTuneCommand(program);
-  return program;
+}
+
+/** Only the command that is run; all for help, and to name the nearest to what is none. */
+async function addCommands(program: Command, first: string | undefined): Promise<void> {
+  if (first === '--version' || first === '-V') return;
+  const isCommand = first !== undefined && Object.hasOwn(COMMANDS, first);
+  for (const name of isCommand ? [first] : Object.keys(COMMANDS)) {
+    const add = await COMMANDS[name]?.();
+    add?.(program);
+  }
 }
 
 /** Seen from dist/src/cli. */

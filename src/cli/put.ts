@@ -9,7 +9,6 @@ import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './interrupt.ts';
 import { createNoteLogger } from './note-logger.ts';
-import { guardOutput } from './output.ts';
 import { createDisplay } from './progress-display.ts';
 import { writeFileCount } from './progress-text.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
@@ -83,7 +82,6 @@ async function put(args: string[], options: PutOptions): Promise<void> {
   const display = createDisplay({ json, quiet, isStdoutTaken: false });
   const connections = new Connections(options, createNoteLogger(display, verbose), clientOptions(options));
   const interrupt = new Interrupt();
-  guardOutput(process.stdout);
   try {
     const client = connections.clientFor(target);
     const plan = await planUploads(paths, target, { recursive, signal: interrupt.signal });

@@ -6,7 +6,7 @@ import type { SluiceClient } from '../client/client.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { entriesOf } from './entries.ts';
 import { Interrupt } from './interrupt.ts';
-import { guardOutput, printable, writeJson, writeLine } from './output.ts';
+import { printable, writeJson, writeLine } from './output.ts';
 import { type CliTarget, parseCliTarget, writeCliTarget } from './target.ts';
 
 const EXAMPLES = `
@@ -49,7 +49,6 @@ async function remove(targets: CliTarget[], options: RmOptions): Promise<void> {
   checkUsage(targets, options);
   const connections = new Connections(options, silentLogger);
   const interrupt = new Interrupt();
-  guardOutput(process.stdout);
   try {
     // Also finds what is wrong with a later target before anything is removed.
     const clients = targets.map((target) => connections.clientFor(target));

@@ -8,7 +8,7 @@ import { SluiceServer } from '../server/server.ts';
 import { collectLessOften } from './heap.ts';
 import { Interrupt } from './interrupt.ts';
 import { createLog } from './log.ts';
-import { guardOutput, writeJson, writeLine } from './output.ts';
+import { writeJson, writeLine } from './output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
 const EXAMPLES = `
@@ -51,7 +51,6 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
     const grace = writeDuration(config.shutdown.grace);
     logger.info({}, `stopping; transfers in flight get ${grace}, a second signal ends at once`);
   });
-  guardOutput(process.stdout);
   const root = resolve(config.root);
   const tls = config.tls.cert !== '';
   if (options.json === true)

@@ -5,7 +5,7 @@ import { formatBytes } from '../base/units.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './interrupt.ts';
-import { guardOutput, printable, writeJson, writeLine, writeTime } from './output.ts';
+import { printable, writeJson, writeLine, writeTime } from './output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 
 const EXAMPLES = `
@@ -34,7 +34,6 @@ export function addStatCommand(program: Command): void {
 async function stat(target: CliTarget, options: StatOptions): Promise<void> {
   const connections = new Connections(options, silentLogger);
   const interrupt = new Interrupt();
-  guardOutput(process.stdout);
   try {
     const file = await connections.clientFor(target).stat(target.name, { signal: interrupt.signal });
     if (options.json === true) await writeJson(file);

@@ -9,7 +9,6 @@ import { availableMemoryBytes } from '../config/memory-bound.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { countArgument } from './argument.ts';
 import { Interrupt } from './interrupt.ts';
-import { guardOutput } from './output.ts';
 import { DEFAULTS, TUNED_KEYS, type TunedKey } from './tune/candidate.ts';
 import type { TuneDisplay, TuneResult } from './tune/display.ts';
 import { JsonDisplay } from './tune/json-display.ts';
@@ -114,7 +113,6 @@ async function tune(dir: string, options: TuneOptions): Promise<void> {
   if (file !== undefined) checkResultFile(file);
   const display = json ? new JsonDisplay() : new TextDisplay();
   const interrupt = new Interrupt(() => display.note('interrupted; ending what runs'));
-  guardOutput(process.stdout);
   try {
     const result = await measure(resolve(dir), options, interrupt.signal, display);
     await display.finished(result);

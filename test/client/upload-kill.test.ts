@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { scene } from './upload-scene.ts';
 
-const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 10);
+const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 6);
 const SIZE_BYTES = 80 * 1024 * 1024;
 const PROGRAM = fileURLToPath(new URL('./killed-upload.js', import.meta.url));
 

@@ -2,5 +2,5 @@
 import { test } from 'node:test';
 import { uploadsWhileKilled } from '../support/kill-upload.ts';
 
-test('uploads through twelve kills of the server lose nothing that was acknowledged', (t) =>
-  uploadsWhileKilled(t, 12));
+test('uploads through six kills of the server lose nothing that was acknowledged', (t) =>
+  uploadsWhileKilled(t, 6));

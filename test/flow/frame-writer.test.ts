@@ -108,7 +108,7 @@ describe('frames', () => {
     for (const sizes of [[5], [5, 6], [20, 30_000, 7], SIZES]) {
       for (const atOnce of [1, 2, 3, 100]) {
         const { answer, expected } = await sent(client, writes, sizes, atOnce);
-        assert.ok(answer.equals(expected), `${sizes} with ${atOnce} at once`);
+        assert.ok(answer.equals(expected), `${sizes.join(' ')} with ${atOnce} at once`);
       }
     }
   });
