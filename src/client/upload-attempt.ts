@@ -290,7 +290,7 @@ interface ChunkFacts {
 /** The chunk stays where it was read to. */
 function plainMessage(buffer: Buffer, facts: ChunkFacts): Uint8Array {
   const { rawBytes } = facts;
-  const fields = { ...facts, wireBytes: rawBytes, compressed: false };
+  const fields = { ...facts, wireBytes: rawBytes, compressed: false, codec: 0 };
   const start = writeUploadHeader(buffer, UPLOAD_HEADER_ROOM_BYTES, fields);
   return buffer.subarray(start, UPLOAD_HEADER_ROOM_BYTES + rawBytes);
 }
@@ -299,6 +299,6 @@ function compressedMessage(member: Uint8Array, facts: ChunkFacts): Uint8Array {
   const message = Buffer.allocUnsafe(UPLOAD_HEADER_ROOM_BYTES + member.byteLength);
   // copy: zlib leaves no room in front of a member.
   message.set(member, UPLOAD_HEADER_ROOM_BYTES);
-  const fields = { ...facts, wireBytes: member.byteLength, compressed: true };
+  const fields = { ...facts, wireBytes: member.byteLength, compressed: true, codec: 0 };
   return message.subarray(writeUploadHeader(message, UPLOAD_HEADER_ROOM_BYTES, fields));
 }
