@@ -82,6 +82,12 @@ export class LinkMeter {
     return ms;
   }
 
+  /** Nothing was to be sent until now: that time says nothing, and neither does a write whose end was not told. */
+  resumed(nowMs: number): void {
+    this.#writeAtMs = -1;
+    if (this.#drainedAtMs >= 0) this.#drainedAtMs = nowMs;
+  }
+
   /** Whether a mark should be put behind what was written. */
   wantsMark(nowMs: number, isUrgent: boolean): boolean {
     return this.#markBytes < 0 && nowMs - this.#markedAtMs >= (isUrgent ? BUSY_MARK_MS : IDLE_MARK_MS);

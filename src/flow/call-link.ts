@@ -1,6 +1,7 @@
 /** What a client knows of the link below one of its calls: the windows in force, and how far away the peer is. */
 import type { Http2Session } from 'node:http2';
 import { clientStreamOf } from './call-stream.ts';
+import { markSession } from './marks.ts';
 
 /** Each connection is pinged once, when it is first asked about. */
 const roundTripsMs = new WeakMap<Http2Session, { value: number | undefined }>();
@@ -14,12 +15,15 @@ export class CallLink {
     this.#roundTripMs = roundTripMs;
   }
 
-  /** Of a call that has begun to move; undefined where it cannot be found, or is over. */
-  static of(call: object): CallLink | undefined {
-    const session = clientStreamOf(call)?.session;
+  /**
+   * Of a call that has begun to move; undefined where it cannot be found, or is over.
+   * @param known its session, where that is known without asking the call, in private
+   */
+  static of(call: object, known?: Http2Session): CallLink | undefined {
+    const session = known ?? clientStreamOf(call)?.session;
     if (session === undefined || session.destroyed) return undefined;
-    const known = roundTripsMs.get(session);
-    if (known !== undefined) return new CallLink(session, known);
+    const measured = roundTripsMs.get(session);
+    if (measured !== undefined) return new CallLink(session, measured);
     const roundTripMs: { value: number | undefined } = { value: undefined };
     roundTripsMs.set(session, roundTripMs);
     session.ping((error, durationMs) => {
@@ -36,6 +40,11 @@ export class CallLink {
   /** What each stream may send before the peer reads it. */
   get sendWindowBytes(): number | undefined {
     return this.#session.remoteSettings?.initialWindowSize;
+  }
+
+  /** Puts a mark behind what was written; see `markSession`. */
+  mark(echoed: () => void): boolean {
+    return markSession(this.#session, echoed);
   }
 
   /** When the connection was new, without what queues on it later; undefined before the answer. */
