@@ -49,6 +49,18 @@ interface PeerUpload {
   file: FileInfo | undefined;
 }
 
+/** A chunk as it came. */
+export interface PeerChunk {
+  offset: number;
+  /** Decompressed. */
+  bytes: number;
+  wireBytes: number;
+  codec: string;
+  hasCrc: boolean;
+  /** The connection. */
+  peer: string;
+}
+
 /** How one UploadFile call goes wrong. */
 export interface CallFault {
   /** After so many bytes of chunks; default at once. */
@@ -78,12 +90,12 @@ export class UploadPeer {
   /** The methods of all calls so far. */
   readonly calls: string[] = [];
   /** Every chunk message: what was sent, before any fault. */
-  readonly chunks: { offset: number; bytes: number; codec: string; hasCrc: boolean; peer: string }[] = [];
+  readonly chunks: PeerChunk[] = [];
   readonly starts: StartUploadRequest[] = [];
   /** Runs with each message of an UploadFile call. */
   onMessage: (message: UploadFileRequest) => void | Promise<void> = () => {};
   maxChunkBytes = 1024 * 1024;
-  acceptedCodecs: Codec[] = ['CODEC_GZIP'];
+  acceptedCodecs: (Codec | number)[] = ['CODEC_GZIP'];
   /** Changes what is told of the state. */
   lie: (status: GetUploadStatusResponse) => GetUploadStatusResponse = (status) => status;
   /** `host:port`. */
@@ -352,6 +364,7 @@ export class UploadPeer {
     this.chunks.push({
       offset,
       bytes: raw.byteLength,
+      wireBytes: message.chunk.byteLength,
       codec,
       hasCrc: message.crc32 !== undefined,
       peer,
