@@ -43,7 +43,7 @@ export function codecInContract(codec: CodecName): Codec {
 }
 
 /** The codec by its name in the contract; undefined for one this version does not know. */
-export function codecFromContract(name: Codec | number): CodecName | undefined {
+function codecFromContract(name: Codec | number): CodecName | undefined {
   return RUNTIME_CODECS.find((codec) => NAME_IN_CONTRACT[codec] === name);
 }
 

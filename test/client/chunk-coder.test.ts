@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { CodecChoice } from '../../src/base/codec-choice.ts';
-import { type CodecName, type Coding, codingsFor, IDENTITY } from '../../src/base/coding.ts';
+import { type Coding, codingsFor, IDENTITY } from '../../src/base/coding.ts';
 import { KIB } from '../../src/base/units.ts';
 import { ChunkCoder, type CodedChunk } from '../../src/client/chunk-coder.ts';
 import { CodecAccount } from '../../src/client/codec-account.ts';
@@ -18,7 +18,7 @@ function coderOf(fixed: Coding, choice?: CodecChoice): { account: CodecAccount; 
 }
 
 function rawOf({ bytes, coding, rawBytes }: CodedChunk): Uint8Array {
-  return coding.codec === 'identity' ? bytes : decodeChunkSync(bytes, coding.codec as CodecName, rawBytes);
+  return coding.codec === 'identity' ? bytes : decodeChunkSync(bytes, coding.codec, rawBytes);
 }
 
 describe('a coded chunk', () => {

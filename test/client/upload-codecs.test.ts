@@ -20,7 +20,7 @@ function codecsOf(peer: UploadPeer, from = 0): Set<string> {
 }
 
 function assertAmong(found: Set<string>, allowed: readonly string[]): void {
-  for (const codec of found) assert.ok(allowed.includes(codec), `${codec} is not among ${allowed}`);
+  for (const codec of found) assert.ok(allowed.includes(codec), `${codec} is not among ${allowed.join()}`);
 }
 
 const SERVERS: readonly [accepted: (Codec | number)[], used: string[]][] = [
