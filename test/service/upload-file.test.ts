@@ -160,7 +160,7 @@ for (const direct of [true, false]) {
       const upload = await begun(service);
       const { call } = service.open();
       for (const message of to(upload, chunksOf(0, 300_000))) call.write(message);
-      await until(() => upload.reported.length > 0, 'bytes are written');
+      await until(() => upload.reported.some(({ start }) => start === 0), 'the first bytes are written');
       call.cancel();
       await service.untilIdle();
       const { committedSize } = upload.state();
