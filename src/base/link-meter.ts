@@ -82,9 +82,10 @@ export class LinkMeter {
     return ms;
   }
 
-  /** Nothing was to be sent until now: that time says nothing, and neither does a write whose end was not told. */
+  /** Nothing was to be sent until now: that time says nothing, and neither do a write whose end and a mark whose echo was not told. */
   resumed(nowMs: number): void {
     this.#writeAtMs = -1;
+    this.#markBytes = -1;
     if (this.#drainedAtMs >= 0) this.#drainedAtMs = nowMs;
   }
 

@@ -48,6 +48,7 @@ export class ChunkCoder {
   /** Raw bytes of all chunks so far: parts of a file may come in any order. */
   #takenBytes = 0;
   #link: CallLink | undefined;
+  #marks = 0;
 
   constructor(context: CoderContext, choice: CodecChoice | undefined) {
     this.#context = context;
@@ -129,7 +130,13 @@ export class ChunkCoder {
   #mark(nowMs: number): void {
     const { choice } = this;
     if (choice === undefined || this.#link === undefined || !choice.wantsMark(nowMs)) return;
-    if (this.#link.mark(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
+    this.#marks += 1;
+    const mark = this.#marks;
+    const echoed = () => {
+      // The echo of a call before says nothing of this one's way.
+      if (mark === this.#marks) choice.link.echoed(performance.now());
+    };
+    if (this.#link.mark(echoed)) choice.link.marked(nowMs);
   }
 }
 

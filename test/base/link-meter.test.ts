@@ -20,4 +20,15 @@ describe('a link', () => {
     assert.equal(link.drained(6000), 0);
     assert.equal(link.wireRate(6000), 0);
   });
+
+  it('is not full for a mark whose echo was never told', () => {
+    const link = new LinkMeter();
+    link.marked(0);
+    link.echoed(10);
+    link.marked(50);
+    assert.equal(link.isFull(1000), true);
+    link.resumed(1000);
+    assert.equal(link.isFull(1000), false);
+    assert.equal(link.wantsMark(1000, false), true);
+  });
 });

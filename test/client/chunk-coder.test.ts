@@ -6,6 +6,7 @@ import { type Coding, codingsFor, IDENTITY } from '../../src/base/coding.ts';
 import { KIB } from '../../src/base/units.ts';
 import { ChunkCoder, type CodedChunk } from '../../src/client/chunk-coder.ts';
 import { CodecAccount } from '../../src/client/codec-account.ts';
+import type { CallLink } from '../../src/flow/call-link.ts';
 import { decodeChunkSync } from '../../src/wire/chunk-decoder.ts';
 import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
 import { noiseBytes, textBytes } from '../engine/test-engine.ts';
@@ -64,5 +65,24 @@ describe('a coded chunk', () => {
     assert.equal(sum(Object.values(bytesByCodec)), sum(chunks.map(({ length }) => length)));
     assert.equal(wireBytes, sum(sent.map(({ bytes }) => bytes.length)));
     assert.equal(sum(Object.values(choice.summary().bytes)), sum(Object.values(bytesByCodec)));
+  });
+});
+
+describe('an echo', () => {
+  it('of a call before is not taken for that of the next one', async () => {
+    const choice = new CodecChoice(codingsFor(RUNTIME_CODECS, 6));
+    const { coder } = coderOf(IDENTITY, choice);
+    const echoes: (() => void)[] = [];
+    const link = { mark: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink;
+    coder.began(link);
+    // Marks keep a distance.
+    while (echoes.length < 2) {
+      await new Promise((resolve) => setImmediate(resolve));
+      coder.began(link);
+    }
+    echoes[0]?.();
+    assert.equal(choice.link.hasEchoes, false);
+    echoes[1]?.();
+    assert.equal(choice.link.hasEchoes, true);
   });
 });
