@@ -9,8 +9,9 @@
 import { writeSync } from 'node:fs';
 import { errnoOf } from '../src/base/errors.ts';
 import type { DrainChunk, Drained, DrainFault, DrainJob, WrittenBytes } from '../src/engine/job.ts';
+import { decodeChunkSync } from '../src/wire/chunk-decoder.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
-import { inflateMemberSync, trailerOf } from '../src/wire/gzip-member.ts';
+import { trailerOf } from '../src/wire/gzip-member.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
 /** Checked bytes that are still to be written. */
@@ -59,16 +60,17 @@ function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
   const at = slabStart(job.slab) + chunk.at;
   const wire = memory.subarray(at, at + chunk.wireBytes);
   let raw: Uint8Array = wire;
-  if (chunk.compressed) {
+  if (chunk.codec !== 'identity') {
     try {
-      raw = inflateMemberSync(wire, chunk.rawBytes);
+      raw = decodeChunkSync(wire, chunk.codec, chunk.rawBytes);
     } catch (error) {
       return (error as Error).message;
     }
   }
   const whole = crc32(raw);
   if (chunk.crc32 >= 0 && whole !== chunk.crc32) return 'its checksum is wrong';
-  if (chunk.compressed && whole !== trailerOf(wire).crc32) return 'the checksum of its gzip member is wrong';
+  if (chunk.codec === 'gzip' && whole !== trailerOf(wire).crc32)
+    return 'the checksum of its gzip member is wrong';
   return chunk.ranges.map(({ start, end }) => {
     const bytes = raw.subarray(start - chunk.offset, end - chunk.offset);
     return { start, end, bytes, crc32: bytes.length === raw.length ? whole : crc32(bytes) };

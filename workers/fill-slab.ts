@@ -7,6 +7,7 @@
  */
 import { readSync, readvSync } from 'node:fs';
 import type { Coding } from '../src/base/coding.ts';
+import { PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/data-kind.ts';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
 import type { FilledRun, FillJob, FillResult } from '../src/engine/job.ts';
@@ -14,15 +15,6 @@ import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wir
 import { codecNumber, encodeSync } from '../src/wire/codec.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
-
-/** A sample this large tells text from noise; smaller ones misjudge archives with long headers. */
-const PROBE_BYTES = 16 * 1024;
-
-/** Whatever the job's own: only whether there is something to gain is asked. */
-const PROBE_CODING: Coding = { codec: 'gzip', level: 1 };
-
-/** Compressed to more than this share of its size, data is not worth the receiver's gunzip. */
-const WORTHWHILE_RATIO = 0.95;
 
 export function fillSlab(job: FillJob): FillResult {
   enterSlab(job.slab);

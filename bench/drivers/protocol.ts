@@ -56,6 +56,8 @@ export interface UploadRequest {
   chunkBytes: number;
   /** Check every chunk and the whole; the stock client cannot. */
   verified: boolean;
+  /** What sluice's client does; the stock client compresses nothing. */
+  compression: 'never' | 'auto' | 'always';
   /** Path of a file that each connection sends before the measurement. */
   warmUpPath: string;
   /** Where that is sent instead, over connections of its own: only the code gets warm. */

@@ -16,10 +16,10 @@ interface Uploader {
   ): Promise<{ bytes: number }>;
 }
 
-function open({ target, chunkBytes, connections = 1, verified }: UploadRequest): UploadClient {
+function open({ target, chunkBytes, compression, connections = 1, verified }: UploadRequest): UploadClient {
   const client = new SluiceClient(target, {
     verify: verified,
-    compression: 'never',
+    compression,
     ownConnection: true,
     ...(chunkBytes > 0 ? { chunkBytes } : {}),
   }) as unknown as Uploader;

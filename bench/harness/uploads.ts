@@ -34,7 +34,7 @@ export function driverUploads(
     name,
     start,
     async upload({ target, pid }, plan) {
-      const defaults = { streams: 1, chunkBytes: 0, verified: false };
+      const defaults = { streams: 1, chunkBytes: 0, verified: false, compression: 'never' } as const;
       const request: UploadRequest = { target, serverPid: pid, settings, ...defaults, ...plan };
       return await finishDriver<LoadReport>(startDriver(driver, request));
     },

@@ -1,6 +1,7 @@
 /** All scenarios, in the order in which they run. */
 import type { Scenario } from '../harness/scenario.ts';
 import { autoCompression } from './auto-compression.ts';
+import { autoCompressionUpload } from './auto-compression-upload.ts';
 import { flatMemory } from './flat-memory.ts';
 import { gzipText } from './gzip-text.ts';
 import { latencyDownload, latencyLarge, latencyUpload } from './latency.ts';
@@ -21,6 +22,7 @@ export const SCENARIOS: readonly Scenario[] = [
   unaryLatency,
   gzipText,
   autoCompression,
+  autoCompressionUpload,
   stalledReaders,
   flatMemory,
   toDisk,

@@ -3,6 +3,17 @@
  * is, with a cheap probe now and then: an archive can hold text behind pictures.
  */
 
+import type { Coding } from './coding.ts';
+
+/** A sample this large tells text from noise; smaller ones misjudge archives with long headers. */
+export const PROBE_BYTES = 16 * 1024;
+
+/** Whatever the choice: only whether there is something to gain is asked. */
+export const PROBE_CODING: Coding = { codec: 'gzip', level: 1 };
+
+/** Compressed to more than this share of its size, data is not worth the receiver's time. */
+export const WORTHWHILE_RATIO = 0.95;
+
 /**
  * Between probes, each a tenth of a millisecond: 2 % of the time since data
  * last got smaller. A tar is followed from one file to the next, and of a long

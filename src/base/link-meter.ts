@@ -82,6 +82,13 @@ export class LinkMeter {
     return ms;
   }
 
+  /** Nothing was to be sent until now: that time says nothing, and neither do a write whose end and a mark whose echo was not told. */
+  resumed(nowMs: number): void {
+    this.#writeAtMs = -1;
+    this.#markBytes = -1;
+    if (this.#drainedAtMs >= 0) this.#drainedAtMs = nowMs;
+  }
+
   /** Whether a mark should be put behind what was written. */
   wantsMark(nowMs: number, isUrgent: boolean): boolean {
     return this.#markBytes < 0 && nowMs - this.#markedAtMs >= (isUrgent ? BUSY_MARK_MS : IDLE_MARK_MS);

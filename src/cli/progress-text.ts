@@ -1,6 +1,6 @@
 /** The words that the bar and the plain lines share. */
 import { formatBytes, formatDuration } from '../base/units.ts';
-import type { DownloadResult } from '../client/transfer-options.ts';
+import type { CodecBytes } from '../client/codec-account.ts';
 import { printable } from './output.ts';
 import type { FinishedFile, Snapshot } from './progress.ts';
 
@@ -52,7 +52,7 @@ export function writeFinished({ direction, name, path, result }: FinishedFile): 
 }
 
 /** `4.00 MiB on the wire: 15.0 MiB as gzip, 1.00 MiB as they are`. */
-export function writeCodecs({ bytesByCodec, wireBytes }: DownloadResult): string {
+export function writeCodecs({ bytesByCodec, wireBytes }: CodecBytes): string {
   const parts = Object.entries(bytesByCodec)
     .filter(([, bytes]) => bytes > 0)
     .sort(([, a], [, b]) => b - a)

@@ -63,7 +63,7 @@ export function addPutCommand(program: Command): void {
     )
     .option('--no-verify', 'do without checksums')
     .addOption(
-      new Option('--compression <when>', 'auto: by type and where it makes the bytes fewer')
+      new Option('--compression <when>', 'auto: by type, and where the bytes get there sooner')
         .choices(['auto', 'never', 'always'])
         .default('auto'),
     )
@@ -91,6 +91,7 @@ async function put(args: string[], options: PutOptions): Promise<void> {
       client,
       parallel: options.parallel,
       display,
+      verbose,
       signal: interrupt.signal,
       transfer: uploadOptions(options),
     });

@@ -4,6 +4,7 @@ import type { SluiceClient } from '../client/client.ts';
 import type { UploadOptions } from '../client/upload-options.ts';
 import { runFiles } from './file-run.ts';
 import type { ProgressDisplay, ProgressSum } from './progress.ts';
+import { writeCodecs } from './progress-text.ts';
 import { plannedBytes, STDIN_PATH, type UploadJob } from './upload-plan.ts';
 
 const STOPPING: ReadonlySet<ErrorCode> = new Set([
@@ -20,13 +21,15 @@ export interface UploadRunOptions {
   /** The most files at a time. */
   parallel: number;
   display: ProgressDisplay;
+  /** Also tell how the bytes went. */
+  verbose: boolean;
   signal: AbortSignal;
   transfer: Pick<UploadOptions, 'connections' | 'ifMatch' | 'overwrite'>;
 }
 
 /** Resolves when every file is on the server; throws the first failure once all others have ended. */
 export async function runUploads(jobs: readonly UploadJob[], options: UploadRunOptions): Promise<void> {
-  const { client, display, parallel, signal, transfer } = options;
+  const { client, display, parallel, signal, transfer, verbose } = options;
   const send = async (job: UploadJob, sum: ProgressSum) => {
     const source = job.path === STDIN_PATH ? process.stdin : job.path;
     const result = await client.upload(source, job.name, {
@@ -36,6 +39,7 @@ export async function runUploads(jobs: readonly UploadJob[], options: UploadRunO
     });
     sum.done(job, result.bytes, result.resumedBytes);
     display.finished({ name: job.name, path: job.path, direction: 'up', result });
+    if (verbose) display.note(`${job.name}: ${writeCodecs(result)}`);
   };
   await runFiles(jobs, {
     parallel,

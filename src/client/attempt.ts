@@ -221,10 +221,10 @@ export class Attempt implements ChunkListener, Watched {
     if (message.compressed) {
       const codec = declaredCodec(message);
       if (this.#context.options.compression === 'never') throw unwanted(codec);
-      this.#context.progress.noteChunk(codec, rawBytes, message.chunk.byteLength);
+      this.#context.progress.codecs.note(codec, rawBytes, message.chunk.byteLength);
       this.#queue.pushCompressed(message.chunk, codec, rawBytes, crc, offset);
     } else {
-      this.#context.progress.noteChunk('identity', rawBytes, rawBytes);
+      this.#context.progress.codecs.note('identity', rawBytes, rawBytes);
       this.#queue.pushPlain(message.chunk, crc, offset);
     }
     if (isPlain) this.#endPlain();

@@ -12,6 +12,8 @@ import {
   type ServiceError,
 } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
+import { AgentSession } from '../flow/agent-session.ts';
+import { CallLink } from '../flow/call-link.ts';
 import { clientWindows } from '../flow/client-windows.ts';
 import { transferService } from '../wire/service.ts';
 import { errorOfStatus } from '../wire/status.ts';
@@ -37,6 +39,8 @@ export class Channel {
   readonly #client: Client;
   readonly #options: ResolvedOptions;
   readonly #transport: 'TLS' | 'plaintext';
+  /** Of a connection for uploads. */
+  readonly #session: AgentSession | undefined;
   #hasConnected = false;
   #isClosed = false;
 
@@ -46,11 +50,11 @@ export class Channel {
     this.address = target.address;
     this.#options = options;
     this.#transport = usesTls(target, options) ? 'TLS' : 'plaintext';
-    this.#client = new Client(
-      target.address,
-      credentialsFor(target, options),
-      channelOptions(target, options, purpose),
-    );
+    this.#session = purpose === 'upload' ? new AgentSession() : undefined;
+    this.#client = new Client(target.address, credentialsFor(target, options), {
+      ...channelOptions(target, options, purpose),
+      ...this.#session?.channelOptions,
+    });
   }
 
   /** The server has answered once; from then on an outage is worth waiting for. */
@@ -62,6 +66,11 @@ export class Channel {
   /** There is a connection right now. */
   get isReady(): boolean {
     return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /** The link below a call of this connection; undefined where it cannot be found, or the call has not begun to move. */
+  linkOf(call: object): CallLink | undefined {
+    return CallLink.of(call, this.#session?.newest);
   }
 
   /**

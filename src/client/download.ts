@@ -66,8 +66,7 @@ function resultOf(
     verified: verify && !position.isPlain,
     attempts: progress.attempts,
     restarts: progress.restarts,
-    wireBytes: progress.wireBytes,
-    bytesByCodec: { ...progress.bytesByCodec },
+    ...progress.codecs.total,
     seconds: progress.seconds,
   };
 }

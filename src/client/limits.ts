@@ -5,6 +5,7 @@
  * A transfer holds at most: the receive window, 16 messages that grpc-js reads
  * ahead of a paused call, INFLATE_SLOTS chunks, and one sink queue.
  */
+import { availableParallelism } from 'node:os';
 import { KIB, MIB } from '../base/units.ts';
 
 /** The port of a target that names none; where `sluice serve` listens. */
@@ -75,8 +76,11 @@ export const PARTS_PER_CONNECTION = 8;
 /** Chunks of one call that are being read, compressed or sent: its memory is so many chunks. */
 export const SEND_SLOTS = 6;
 
-/** Chunks of one upload that are compressed at once: the size of libuv's thread pool. */
-export const COMPRESS_SLOTS = 4;
+/** Chunks of one upload that are compressed at once: libuv's thread pool has four threads, of use on as many processors. */
+export const COMPRESS_SLOTS = Math.min(4, availableParallelism());
+
+/** The gzip level up to which an upload goes by itself, as a server does unless told otherwise. */
+export const MAX_GZIP_LEVEL = 6;
 
 /** Messages given to grpc-js and not yet taken by the transport: one under way, one ready behind it. */
 export const OUTSTANDING_MESSAGES = 2;

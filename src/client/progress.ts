@@ -4,6 +4,7 @@
  * of a chunk costs the same with and without a listener.
  */
 import { TransferError } from '../base/errors.ts';
+import { CodecAccount } from './codec-account.ts';
 import { PROGRESS_INTERVAL_MS } from './limits.ts';
 import type { Position } from './position.ts';
 import type { Progress, TransferPhase } from './transfer-options.ts';
@@ -17,10 +18,7 @@ export class ProgressReporter {
   thrown: TransferError | undefined;
   /** Called when `thrown` is set. */
   onThrown: ((error: TransferError) => void) | undefined;
-  /** Bytes of chunks as they came off the network, of all attempts. */
-  wireBytes = 0;
-  /** The same, decompressed, by what they were compressed with. */
-  readonly bytesByCodec = { identity: 0, gzip: 0, brotli: 0, zstd: 0 };
+  readonly codecs = new CodecAccount();
   readonly #position: Position;
   readonly #report: ((progress: Progress) => void) | undefined;
   readonly #timer: NodeJS.Timeout | undefined;
@@ -36,11 +34,6 @@ export class ProgressReporter {
 
   get seconds(): number {
     return (performance.now() - this.#startedAtMs) / 1000;
-  }
-
-  noteChunk(codec: keyof ProgressReporter['bytesByCodec'], rawBytes: number, wireBytes: number): void {
-    this.bytesByCodec[codec] += rawBytes;
-    this.wireBytes += wireBytes;
   }
 
   /** Moves to a phase and reports it at once. */

@@ -6,7 +6,7 @@
 import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
-import { codecFromContract } from '../wire/codec.ts';
+import { codecOfChunk } from '../wire/codec.ts';
 import { combineCrc32 } from '../wire/crc32.ts';
 import { trailerOf } from '../wire/gzip-member.ts';
 import type { RangeSummary, StreamFileResponse } from '../wire/messages.ts';
@@ -100,15 +100,14 @@ export class ReceivedRange {
 
 /** The codec of a compressed chunk. Throws PROTOCOL_ERROR for one that was not accepted. */
 export function declaredCodec(message: StreamFileResponse): CodecName {
-  const codec = isGzip(message) ? 'gzip' : codecFromContract(message.codec);
+  const codec = codecOfChunk(message.codec);
   if (codec === undefined)
     throw broken(`a chunk is compressed with ${message.codec}, which was not accepted`);
   return codec;
 }
 
-/** Servers that know nothing else do not say it. */
 function isGzip({ codec }: StreamFileResponse): boolean {
-  return codec === 'CODEC_GZIP' || codec === 'CODEC_UNSPECIFIED';
+  return codecOfChunk(codec) === 'gzip';
 }
 
 /** The CRC-32 a chunk came with. Throws PROTOCOL_ERROR when it was asked for and is not there. */

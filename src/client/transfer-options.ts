@@ -2,6 +2,7 @@
  * What a caller says about one transfer, and what it hears back: the half-open
  * range [start, start + limit), progress, and the result.
  */
+import type { CodecBytes } from './codec-account.ts';
 import { inRange } from './options.ts';
 
 export interface StreamOptions {
@@ -47,7 +48,7 @@ export interface Progress {
   readonly restarts: number;
 }
 
-export interface DownloadResult {
+export interface DownloadResult extends CodecBytes {
   /** Bytes of the range, resumed ones included. */
   readonly bytes: number;
   /** Bytes taken over from an earlier run. */
@@ -60,10 +61,6 @@ export interface DownloadResult {
   readonly verified: boolean;
   readonly attempts: number;
   readonly restarts: number;
-  /** Bytes of chunks as they came off the network, of all attempts. */
-  readonly wireBytes: number;
-  /** The same, decompressed, by what they were compressed with; `identity` is not at all. */
-  readonly bytesByCodec: Readonly<Record<'identity' | 'gzip' | 'brotli' | 'zstd', number>>;
   /** Wall time of the transfer. */
   readonly seconds: number;
 }

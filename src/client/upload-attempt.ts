@@ -3,7 +3,7 @@
  * compressed where that pays, and sent in order. What counts is the server's
  * answer; what was sent is only sent.
  *
- *   free slot ─read, crc─▶ prepared ─(gzip)─▶ ready ─write─▶ outstanding ─callback─▶ free slot
+ *   free slot ─read, crc─▶ prepared ─(encode)─▶ ready ─write─▶ outstanding ─callback─▶ free slot
  *
  * A slot's bytes belong to the call from `write` to the callback; after a
  * failure, when callbacks may not come, slots are never used again.
@@ -11,17 +11,18 @@
 import { Buffer } from 'node:buffer';
 import type { ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
-import { CallLink } from '../flow/call-link.ts';
+import type { CallLink } from '../flow/call-link.ts';
 import { FrameWriter } from '../flow/frame-writer.ts';
+import { codecNumber } from '../wire/codec.ts';
 import { crc32 } from '../wire/crc32.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { UPLOAD_HEADER_ROOM_BYTES, uploadControlFrame, writeUploadHeader } from '../wire/upload-message.ts';
 import { AttemptWatch, type Watched } from './attempt-watch.ts';
 import { type Channel, cancelledBy } from './channel.ts';
+import type { ChunkCoder, CodedChunk } from './chunk-coder.ts';
 import type { ContentCrc } from './content-crc.ts';
 import { OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
-import type { UploadCompression } from './upload-compression.ts';
 import type { SendingPart } from './upload-parts.ts';
 import type { OpenSource } from './upload-source.ts';
 
@@ -31,8 +32,8 @@ export interface AttemptContext {
   readonly source: OpenSource;
   /** Undefined without checksums. */
   readonly contentCrc: ContentCrc | undefined;
-  /** Undefined where the server takes no compressed chunks. */
-  readonly compression: UploadCompression | undefined;
+  /** Of the connection. */
+  readonly coder: ChunkCoder;
   /** Moved as bytes go to the network. */
   readonly part: SendingPart;
   readonly chunkBytes: number;
@@ -62,8 +63,10 @@ export interface AttemptOutcome {
 
 interface Slot {
   readonly buffer: Buffer;
-  /** The message to send, in its frame; undefined while it is compressed. */
-  frame: Uint8Array | undefined;
+  /** Undefined while it is being coded. */
+  coded: CodedChunk | undefined;
+  /** The message with the chunk as it was coded. */
+  frame: Uint8Array;
   /** Offset after its chunk. */
   end: number;
 }
@@ -86,6 +89,8 @@ export class UploadAttempt implements Watched {
   readonly #startedAtMs = performance.now();
   #slotCount = 0;
   #outstanding = 0;
+  /** The opening message has gone out, so that the link is known. */
+  #isOpen = false;
   #state: State = 'sending';
   #call: ClientWritableStream<Uint8Array> | undefined;
   #frames: FrameWriter | undefined;
@@ -116,7 +121,7 @@ export class UploadAttempt implements Watched {
     try {
       await new Promise<void>((resolve, reject) => {
         this.#settle = (error) => (error === undefined ? resolve() : reject(error));
-        this.#writeControl(opening);
+        this.#write(uploadControlFrame(opening), () => this.#opened());
         this.#send().catch((reason: unknown) => this.fail(TransferError.from(reason)));
       });
     } finally {
@@ -155,7 +160,7 @@ export class UploadAttempt implements Watched {
     const last = finishing === undefined || this.#isOver ? undefined : await finishing();
     await this.#written();
     if (this.#isOver) return;
-    if (last !== undefined) this.#writeControl(last);
+    if (last !== undefined) this.#write(uploadControlFrame(last), () => {});
     this.#state = 'awaiting';
     const underWay = Math.min(1, UNDER_WAY_BYTES / Math.max(1, this.deliveredBytes));
     this.extraPatienceMs = (performance.now() - this.#startedAtMs) * underWay;
@@ -187,16 +192,17 @@ export class UploadAttempt implements Watched {
     return outcome;
   }
 
+  #opened(): void {
+    this.#isOpen = true;
+    this.#context.coder.began(this.link);
+  }
+
   /** Makes the message of a slot's chunk; never rejects. */
   async #prepare(slot: Slot, chunk: Uint8Array, offset: number, crc: number): Promise<void> {
-    const { compression } = this.#context;
-    const rawBytes = chunk.byteLength;
     try {
-      const member = await compression?.compressed(chunk);
-      slot.frame =
-        member === undefined
-          ? plainFrame(slot.buffer, { rawBytes, offset, crc32: crc })
-          : compressedFrame(member, { rawBytes, offset, crc32: crc });
+      const coded = await this.#context.coder.coded(chunk);
+      slot.frame = frameOf(slot.buffer, coded, offset, crc);
+      slot.coded = coded;
       this.#flush();
     } catch (reason) {
       this.fail(TransferError.from(reason));
@@ -210,7 +216,7 @@ export class UploadAttempt implements Watched {
       if (this.#slotCount < SEND_SLOTS) {
         this.#slotCount += 1;
         const buffer = Buffer.allocUnsafeSlow(UPLOAD_HEADER_ROOM_BYTES + this.#context.chunkBytes);
-        return { buffer, frame: undefined, end: 0 };
+        return { buffer, coded: undefined, frame: buffer, end: 0 };
       }
       await this.#change();
     }
@@ -230,36 +236,34 @@ export class UploadAttempt implements Watched {
 
   /** Gives the call what is ready, in order, a few messages at a time: its own queue knows no bytes. */
   #flush(): void {
-    while (!this.#isOver && this.#outstanding < OUTSTANDING_MESSAGES) {
+    while (this.#isOpen && !this.#isOver && this.#outstanding < OUTSTANDING_MESSAGES) {
       const slot = this.#queue[0];
-      if (slot?.frame === undefined) return;
+      if (slot?.coded === undefined) return;
       this.#queue.shift();
-      const { byteLength } = slot.frame;
-      this.#outstanding += 1;
-      this.#frames?.write(slot.frame, () => this.#sent(byteLength, slot));
+      this.#context.coder.wrote(slot.coded);
+      this.#write(slot.frame, () => this.#recycle(slot));
     }
   }
 
-  /** A message without a chunk. */
-  #writeControl(fields: Partial<UploadFileRequest>): void {
-    const frame = uploadControlFrame(fields);
+  /** `taken` is called when the transport has the message, unless the attempt is over. */
+  #write(frame: Uint8Array, taken: () => void): void {
     this.#outstanding += 1;
-    this.#frames?.write(frame, () => this.#sent(frame.byteLength));
-  }
-
-  #sent(bytes: number, slot?: Slot): void {
-    this.#outstanding -= 1;
-    this.link ??= this.#call && CallLink.of(this.#call);
-    this.deliveredBytes += bytes;
-    if (this.#isOver) return;
-    if (slot !== undefined) this.#recycle(slot);
-    this.#flush();
-    this.#wake?.();
+    this.#frames?.write(frame, () => {
+      this.#outstanding -= 1;
+      this.link ??= this.#call && this.#context.channel.linkOf(this.#call);
+      this.deliveredBytes += frame.byteLength;
+      if (this.#isOver) return;
+      taken();
+      this.#flush();
+      this.#wake?.();
+    });
   }
 
   #recycle(slot: Slot): void {
     this.#context.part.sentEnd = slot.end;
-    slot.frame = undefined;
+    this.#context.coder.drained();
+    slot.coded = undefined;
+    slot.frame = slot.buffer;
     this.#free.push(slot);
   }
 
@@ -290,24 +294,23 @@ function answeredEarly(): TransferError {
   return new TransferError('PROTOCOL_ERROR', 'the server answered before it had everything');
 }
 
-interface ChunkFacts {
-  readonly rawBytes: number;
-  readonly offset: number;
-  readonly crc32: number;
-}
-
-/** The chunk stays where it was read to. */
-function plainFrame(buffer: Buffer, facts: ChunkFacts): Uint8Array {
-  const { rawBytes } = facts;
-  const fields = { ...facts, wireBytes: rawBytes, compressed: false };
-  const start = writeUploadHeader(buffer, UPLOAD_HEADER_ROOM_BYTES, fields);
-  return buffer.subarray(start, UPLOAD_HEADER_ROOM_BYTES + rawBytes);
-}
-
-function compressedFrame(member: Uint8Array, facts: ChunkFacts): Uint8Array {
-  const frame = Buffer.allocUnsafe(UPLOAD_HEADER_ROOM_BYTES + member.byteLength);
+/** A chunk that goes as it is stays where it was read to. */
+function frameOf(buffer: Buffer, coded: CodedChunk, offset: number, crc: number): Uint8Array {
+  const { bytes, coding, rawBytes } = coded;
+  const compressed = coding.codec !== 'identity';
+  const wireBytes = bytes.byteLength;
+  const room = UPLOAD_HEADER_ROOM_BYTES;
+  const target = compressed ? Buffer.allocUnsafe(room + wireBytes) : buffer;
   // copy: zlib leaves no room in front of a member.
-  frame.set(member, UPLOAD_HEADER_ROOM_BYTES);
-  const fields = { ...facts, wireBytes: member.byteLength, compressed: true };
-  return frame.subarray(writeUploadHeader(frame, UPLOAD_HEADER_ROOM_BYTES, fields));
+  if (compressed) target.set(bytes, room);
+  const codec = codecNumber(coding.codec);
+  const start = writeUploadHeader(target, room, {
+    wireBytes,
+    rawBytes,
+    compressed,
+    codec,
+    offset,
+    crc32: crc,
+  });
+  return target.subarray(start, room + wireBytes);
 }

@@ -1,5 +1,7 @@
 /** How an upload begins: with what an earlier run left on the server, or new. */
+import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
+import { codecsFromContract } from '../wire/codec.ts';
 import { SAFE_CHUNK_BYTES } from './limits.ts';
 import { isRecordOf, type UploadRecord } from './upload-record.ts';
 import type { UploadRun } from './upload-run.ts';
@@ -9,7 +11,8 @@ import { EMPTY_STATE, type UploadState } from './upload-state.ts';
 export interface Begun {
   readonly uploadId: string;
   readonly maxChunkBytes: number;
-  readonly acceptsGzip: boolean;
+  /** What it decompresses and this runtime has. */
+  readonly codecs: readonly CodecName[];
   readonly state: UploadState;
 }
 
@@ -28,10 +31,10 @@ export async function beginUpload(run: UploadRun): Promise<Begun> {
 async function start(run: UploadRun): Promise<Begun> {
   const { acceptedCodecs, expiresMs, maxChunkSize, uploadId } = await run.calls.start(run.startRequest());
   if (uploadId === '') throw new TransferError('PROTOCOL_ERROR', 'the server gave the upload no id');
-  const acceptsGzip = acceptedCodecs.includes('CODEC_GZIP');
+  const codecs = codecsFromContract(acceptedCodecs);
   const maxChunkBytes = maxChunkSize > 0 ? maxChunkSize : SAFE_CHUNK_BYTES;
-  await run.enter({ uploadId, maxChunkBytes, acceptsGzip, expiresMs });
-  return { uploadId, maxChunkBytes, acceptsGzip, state: EMPTY_STATE };
+  await run.enter({ uploadId, maxChunkBytes, acceptsGzip: codecs.includes('gzip'), expiresMs });
+  return { uploadId, maxChunkBytes, codecs, state: EMPTY_STATE };
 }
 
 /** Undefined when the server has nothing that could be resumed. */
@@ -50,7 +53,9 @@ async function resume(run: UploadRun, record: UploadRecord): Promise<Begun | und
   if (state.file !== undefined && (await run.calls.stat())?.version !== state.file.version) return undefined;
   progress.resumedBytes = state.file?.size ?? state.durableBytes;
   await run.enter({ uploadId, maxChunkBytes, acceptsGzip, expiresMs: state.expiresMs });
-  return { uploadId, maxChunkBytes, acceptsGzip, state };
+  const remembered: readonly CodecName[] = acceptsGzip ? ['gzip'] : [];
+  const codecs = state.codecs.length > 0 ? state.codecs : remembered;
+  return { uploadId, maxChunkBytes, codecs, state };
 }
 
 /** The server does not know the upload. */

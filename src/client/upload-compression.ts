@@ -1,105 +1,110 @@
 /**
- * Whether the next chunk of an upload is compressed: never, always, or as long
- * as it pays. A chunk that does not get smaller is followed by a pause, twice
- * as long each time: an archive can hold text behind pictures.
+ * How the chunks of one upload are compressed: never, always, or where that
+ * gets them there sooner. Each connection chooses by itself, because a choice
+ * follows writes and pings one after another; threads are shared.
  */
-import type { Buffer } from 'node:buffer';
-import { gzip, constants as zlib } from 'node:zlib';
+import { type ChoiceSummary, CodecChoice } from '../base/codec-choice.ts';
+import { type CodecName, type Coding, codingsFor, IDENTITY } from '../base/coding.ts';
 import { contentTypeOf, mayCompress } from '../base/content-type.ts';
-import { TransferError } from '../base/errors.ts';
-import { KIB, MIB } from '../base/units.ts';
-import { COMPRESS_SLOTS } from './limits.ts';
+import { ChunkCoder } from './chunk-coder.ts';
+import type { CodecAccount } from './codec-account.ts';
+import { COMPRESS_SLOTS, MAX_GZIP_LEVEL } from './limits.ts';
 import type { CompressionMode } from './options.ts';
 
-/** gzip level 1: three times the rate of level 6 for four fifths of what it gains. */
-const LEVEL = zlib.Z_BEST_SPEED;
+/** What `always` does to every chunk that gets smaller by it, in the codec that every server has. */
+const ALWAYS: Coding = { codec: 'gzip', level: 1 };
 
-/** A fifth more speed than the default for a few more pages. */
-const MEM_LEVEL = 9;
-
-/** Room so that the result never has to grow. */
-const GZIP_OVERHEAD_BYTES = KIB;
-
-/** A chunk that keeps more of its size than this was not worth the time of both sides. */
-const WORTHWHILE_RATIO = 0.95;
-
-/** The bytes that are tried first while it is not known whether it pays. */
-const PROBE_BYTES = 16 * KIB;
-
-/** Smaller chunks are dominated by what a message costs anyway. */
-const MIN_BYTES = 256;
-
-const FIRST_PAUSE_BYTES = 8 * MIB;
-const MAX_PAUSE_BYTES = 512 * MIB;
+export interface CompressionPlan {
+  readonly mode: CompressionMode;
+  /** The name on the server: tells the type. */
+  readonly name: string;
+  /** What the server decompresses and this runtime has. */
+  readonly codecs: readonly CodecName[];
+  readonly connections: number;
+  readonly account: CodecAccount;
+}
 
 export class UploadCompression {
-  readonly #mode: CompressionMode;
-  #isPaying = false;
-  #pauseBytes = FIRST_PAUSE_BYTES;
-  #leftOfPauseBytes = 0;
+  readonly #plan: CompressionPlan;
+  readonly #coders: ChunkCoder[] = [];
+  #codecs: readonly CodecName[];
   #running = 0;
   readonly #queue: (() => void)[] = [];
 
-  /** @param name tells the type */
-  constructor(mode: CompressionMode, name: string) {
-    this.#mode = mode === 'auto' && !mayCompress(contentTypeOf(name)) ? 'never' : mode;
+  constructor(plan: CompressionPlan) {
+    this.#plan = plan;
+    this.#codecs = plan.codecs;
   }
 
-  /** The chunk as one gzip member, or undefined where it should go as it is. */
-  async compressed(chunk: Uint8Array): Promise<Buffer | undefined> {
-    if (!this.#mayTry(chunk.byteLength)) return undefined;
-    if (this.#mode === 'auto' && !this.#isPaying && !(await this.#probe(chunk))) return undefined;
-    const member = await this.#inTurn(() => gzipped(chunk));
-    if (this.#mode === 'auto') this.#observe(member.byteLength / chunk.byteLength);
-    return member.byteLength < chunk.byteLength ? member : undefined;
+  /** The server has said anew what it decompresses; for coders to come. */
+  accept(codecs: readonly CodecName[]): void {
+    this.#codecs = codecs;
   }
 
-  #mayTry(bytes: number): boolean {
-    if (this.#mode === 'never' || (this.#mode === 'auto' && bytes < MIN_BYTES)) return false;
-    if (this.#leftOfPauseBytes <= 0) return true;
-    this.#leftOfPauseBytes -= bytes;
-    return false;
+  /** For a connection that begins, or begins anew: what was learnt of another one does not hold for it. */
+  coder(): ChunkCoder {
+    const { account, connections } = this.#plan;
+    const mode = this.#mode();
+    const codings = mode === 'auto' ? codingsFor(this.#codecs, MAX_GZIP_LEVEL) : [];
+    const choice = codings.length > 0 ? new CodecChoice(codings) : undefined;
+    const context = {
+      account,
+      fixed: mode === 'always' ? ALWAYS : IDENTITY,
+      workers: COMPRESS_SLOTS / connections,
+      inTurn: <Result>(action: () => Promise<Result>) => this.#inTurn(action),
+    };
+    const coder = new ChunkCoder(context, choice);
+    this.#coders.push(coder);
+    return coder;
+  }
+
+  /** How the bytes were coded and why, over all connections; undefined when there was nothing to choose. */
+  summary(): ChoiceSummary | undefined {
+    const summaries = this.#coders
+      .map(({ choice }) => choice?.summary())
+      .filter((each) => each !== undefined);
+    const [most, ...others] = summaries.sort((a, b) => sentBytes(b) - sentBytes(a));
+    return most === undefined ? undefined : others.reduce(joined, most);
+  }
+
+  #mode(): CompressionMode {
+    const { mode, name } = this.#plan;
+    if (this.#codecs.length === 0) return 'never';
+    if (mode === 'always') return this.#codecs.includes('gzip') ? 'always' : 'auto';
+    return mode === 'auto' && mayCompress(contentTypeOf(name)) ? 'auto' : 'never';
   }
 
   /** At most COMPRESS_SLOTS at once, over all connections of the upload. */
   async #inTurn<Result>(action: () => Promise<Result>): Promise<Result> {
-    while (this.#running >= COMPRESS_SLOTS) await new Promise<void>((resolve) => this.#queue.push(resolve));
-    this.#running += 1;
+    if (this.#running < COMPRESS_SLOTS) this.#running += 1;
+    else await new Promise<void>((resolve) => this.#queue.push(resolve));
     try {
       return await action();
     } finally {
-      this.#running -= 1;
-      this.#queue.shift()?.();
+      const next = this.#queue.shift();
+      if (next === undefined) this.#running -= 1;
+      else next();
     }
-  }
-
-  async #probe(chunk: Uint8Array): Promise<boolean> {
-    const sample = chunk.subarray(0, PROBE_BYTES);
-    const ratio = (await gzipped(sample)).byteLength / sample.byteLength;
-    if (ratio > WORTHWHILE_RATIO) this.#observe(ratio);
-    return ratio <= WORTHWHILE_RATIO;
-  }
-
-  #observe(ratio: number): void {
-    this.#isPaying = ratio <= WORTHWHILE_RATIO;
-    if (this.#isPaying) {
-      this.#pauseBytes = FIRST_PAUSE_BYTES;
-      return;
-    }
-    // Several chunks are under way when the bytes change their kind; only the first of them tells something new.
-    if (this.#leftOfPauseBytes > 0) return;
-    this.#leftOfPauseBytes = this.#pauseBytes;
-    this.#pauseBytes = Math.min(this.#pauseBytes * 2, MAX_PAUSE_BYTES);
   }
 }
 
-/** Off the event loop. */
-async function gzipped(bytes: Uint8Array): Promise<Buffer> {
-  const chunkSize = bytes.byteLength + GZIP_OVERHEAD_BYTES;
-  return await new Promise((resolve, reject) => {
-    gzip(bytes, { level: LEVEL, memLevel: MEM_LEVEL, chunkSize }, (cause, member) => {
-      if (cause === null) resolve(member);
-      else reject(new TransferError('INTERNAL', `compressing failed: ${cause.message}`, { cause }));
-    });
-  });
+/** Two connections as one, with the reason of the first. */
+function joined(one: ChoiceSummary, other: ChoiceSummary): ChoiceSummary {
+  const bytes: Record<string, number> = { ...one.bytes };
+  for (const [coding, count] of Object.entries(other.bytes)) bytes[coding] = (bytes[coding] ?? 0) + count;
+  const [a, b] = [compressedBytes(one), compressedBytes(other)];
+  return {
+    bytes,
+    switches: one.switches + other.switches,
+    ratio: a + b === 0 ? 0 : (one.ratio * a + other.ratio * b) / (a + b),
+    reason: one.reason,
+  };
+}
+
+function sentBytes({ bytes }: ChoiceSummary): number {
+  return Object.values(bytes).reduce((sum, count) => sum + count, 0);
+}
+
+function compressedBytes(summary: ChoiceSummary): number {
+  return sentBytes(summary) - (summary.bytes.identity ?? 0);
 }

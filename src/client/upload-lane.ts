@@ -5,6 +5,7 @@
  */
 import { type ErrorCode, TransferError } from '../base/errors.ts';
 import { type Channel, cancelledBy } from './channel.ts';
+import type { ChunkCoder } from './chunk-coder.ts';
 import type { ContentCrc } from './content-crc.ts';
 import { MIN_CHUNK_BYTES } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -27,7 +28,7 @@ export interface LaneContext {
   readonly options: ResolvedOptions;
   readonly source: OpenSource;
   readonly contentCrc: ContentCrc | undefined;
-  readonly compression: UploadCompression | undefined;
+  readonly compression: UploadCompression;
   readonly parts: UploadParts;
   readonly calls: UploadCalls;
   readonly progress: UploadReporter;
@@ -46,6 +47,8 @@ export class UploadLane {
   readonly #index: number;
   readonly #channel: Channel;
   readonly #budget: RetryBudget;
+  /** Knows the connection until that fails. */
+  #coder: ChunkCoder;
   /** Shrinks when chunks are too large to be taken within the stall time-out. */
   #chunkBytes: number;
   /** The most that was durable after an earlier failure; only more is progress. */
@@ -57,6 +60,7 @@ export class UploadLane {
     this.#index = index;
     this.#channel = context.channels.at(index);
     this.#budget = new RetryBudget(context.options.retry);
+    this.#coder = context.compression.coder();
     this.#chunkBytes = context.chunkBytes;
     this.#seenDurableBytes = context.progress.durableBytes;
   }
@@ -82,6 +86,7 @@ export class UploadLane {
     const attempt = new UploadAttempt({
       ...this.#context,
       channel: this.#channel,
+      coder: this.#coder,
       part,
       chunkBytes: this.#chunkBytes,
       opening: { uploadId: this.#context.uploadId },
@@ -113,6 +118,7 @@ export class UploadLane {
     else await this.#pause(error, part.sentEnd);
     const state = await calls.sync(uploadId, source.size);
     this.#context.onState(state);
+    this.#coder = this.#context.compression.coder();
     const hasProgress = this.#noteProgress(state, error, attempt);
     if (isOurs && !hasProgress) await this.#pause(error, part.sentEnd);
     parts.settle(part, missingRanges(state.durable, part.start, part.end));

@@ -6,6 +6,7 @@ import type { Readable } from 'node:stream';
 import { TransferError } from '../base/errors.ts';
 import { MIB } from '../base/units.ts';
 import type { OverwriteWish } from '../wire/messages.ts';
+import type { CodecBytes } from './codec-account.ts';
 import { MAX_CONNECTIONS } from './limits.ts';
 import { type CompressionMode, inRange, oneOf, type ResolvedOptions } from './options.ts';
 
@@ -37,7 +38,10 @@ export interface UploadOptions {
   sha256?: Uint8Array;
   /** TCP connections to send parts of a file over. Default by size, from 1 to 4. Streams always use one. */
   connections?: number;
-  /** `auto`: by the name's type and by a probe of the bytes. Default: the client's. */
+  /**
+   * `auto`: what gets the bytes there soonest, by type, by a probe of the bytes and by how fast they go; it may
+   * change from chunk to chunk. `always`: gzip, for every chunk that gets smaller. Default: the client's.
+   */
   compression?: CompressionMode;
   /** Streams: bytes kept to be sent again until they are durable on the server; the stream waits at the limit. Default 64 MiB. */
   replayBytes?: number;
@@ -74,7 +78,7 @@ export interface UploadProgress {
   readonly restarts: number;
 }
 
-export interface UploadResult {
+export interface UploadResult extends CodecBytes {
   readonly bytes: number;
   /** Bytes that an earlier run had sent. */
   readonly resumedBytes: number;

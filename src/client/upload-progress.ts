@@ -2,8 +2,10 @@
  * The account of one upload: attempts, restarts, phase, what is durable, and
  * the reports made of it. Chunks do not report; a timer looks at the parts.
  */
+import type { ChoiceSummary } from '../base/codec-choice.ts';
 import { TransferError } from '../base/errors.ts';
 import type { CallLink } from '../flow/call-link.ts';
+import { CodecAccount } from './codec-account.ts';
 import { PROGRESS_INTERVAL_MS } from './limits.ts';
 import type { UploadPhase, UploadProgress } from './upload-options.ts';
 
@@ -22,6 +24,9 @@ export class UploadReporter {
   thrown: TransferError | undefined;
   /** Called when `thrown` is set. */
   onThrown: ((error: TransferError) => void) | undefined;
+  readonly codecs = new CodecAccount();
+  /** How bytes were coded and why; undefined when there was nothing to choose. */
+  codings: () => ChoiceSummary | undefined = () => undefined;
   /** What the newest call has learnt of the way to the server. */
   link: CallLink | undefined;
   readonly #name: string;

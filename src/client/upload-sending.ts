@@ -12,7 +12,7 @@ import type { UploadState } from './upload-state.ts';
 
 /** Resolves when the server has answered for every byte. Rejects with a TransferError. */
 export async function sendMissing(run: UploadRun, begun: Begun): Promise<void> {
-  const { progress, source } = run.context;
+  const { progress, request, source } = run.context;
   const { size } = source;
   const missing = missingRanges(begun.state.durable, 0, size ?? Number.POSITIVE_INFINITY);
   const missingBytes = missing.reduce((sum, { end, start }) => sum + end - start, 0);
@@ -24,7 +24,15 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<void> {
   const onAbort = () => stop.abort(run.signal.reason);
   if (run.signal.aborted) onAbort();
   run.signal.addEventListener('abort', onAbort);
-  const shared = laneContext(run, begun, parts, stop.signal);
+  const compression = new UploadCompression({
+    mode: request.compression,
+    name: request.name,
+    codecs: begun.codecs,
+    connections: Math.min(connections, parts.count),
+    account: progress.codecs,
+  });
+  progress.codings = () => compression.summary();
+  const shared = laneContext(run, begun, parts, compression, stop.signal);
   const watch = new DurableWatch(shared);
   try {
     await runLanes(shared, connections, stop);
@@ -40,9 +48,14 @@ function connectionsFor({ request, source }: UploadContext, missingBytes: number
   return Math.min(DEFAULT_CONNECTIONS, Math.max(1, Math.floor(missingBytes / BYTES_PER_CONNECTION)));
 }
 
-function laneContext(run: UploadRun, begun: Begun, parts: UploadParts, signal: AbortSignal): LaneContext {
+function laneContext(
+  run: UploadRun,
+  begun: Begun,
+  parts: UploadParts,
+  compression: UploadCompression,
+  signal: AbortSignal,
+): LaneContext {
   const { channels, options, progress, request, source } = run.context;
-  const compresses = begun.acceptsGzip && request.compression !== 'never';
   return {
     name: request.name,
     uploadId: begun.uploadId,
@@ -50,14 +63,17 @@ function laneContext(run: UploadRun, begun: Begun, parts: UploadParts, signal: A
     options,
     source,
     contentCrc: run.contentCrc,
-    compression: compresses ? new UploadCompression(request.compression, request.name) : undefined,
+    compression,
     parts,
     calls: run.calls,
     progress,
     chunkBytes: Math.min(options.chunkBytes, begun.maxChunkBytes),
     signal,
     takeover: { hasBeen: false },
-    onState: (state) => noteState(run.context, state),
+    onState: (state) => {
+      if (state.codecs.length > 0) compression.accept(state.codecs);
+      noteState(run.context, state);
+    },
   };
 }
 

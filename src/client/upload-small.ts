@@ -11,6 +11,7 @@ import { SAFE_CHUNK_BYTES } from './limits.ts';
 import { RetryBudget } from './retry.ts';
 import { UploadAttempt } from './upload-attempt.ts';
 import { isGone } from './upload-beginning.ts';
+import { UploadCompression } from './upload-compression.ts';
 import { expectedContent } from './upload-ending.ts';
 import type { UploadRun } from './upload-run.ts';
 
@@ -59,7 +60,7 @@ async function finishedFile(run: UploadRun, sizeBytes: number): Promise<FileInfo
 }
 
 function callFor(run: UploadRun, sizeBytes: number): UploadAttempt {
-  const { channels, options, progress, source } = run.context;
+  const { channels, options, progress, request, source } = run.context;
   const part = { start: 0, end: sizeBytes, sentEnd: 0 };
   progress.sentBytes = () => part.sentEnd;
   return new UploadAttempt({
@@ -68,7 +69,13 @@ function callFor(run: UploadRun, sizeBytes: number): UploadAttempt {
     source,
     contentCrc: run.contentCrc,
     // The server has not said what it takes.
-    compression: undefined,
+    coder: new UploadCompression({
+      mode: 'never',
+      name: request.name,
+      codecs: [],
+      connections: 1,
+      account: progress.codecs,
+    }).coder(),
     chunkBytes: Math.min(options.chunkBytes, SAFE_CHUNK_BYTES),
     part,
     opening: run.uploadId === '' ? { start: run.startRequest() } : { uploadId: run.uploadId },

@@ -1,5 +1,7 @@
 /** What the server says an upload has, checked: a server may lie, and then it must not lead us astray. */
+import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
+import { codecsFromContract } from '../wire/codec.ts';
 import type { FileInfo, GetUploadStatusResponse, Part } from '../wire/messages.ts';
 
 export interface UploadState {
@@ -11,6 +13,8 @@ export interface UploadState {
   /** The file, once the upload is complete. */
   readonly file: FileInfo | undefined;
   readonly expiresMs: number;
+  /** What the server decompresses now and this runtime has; empty when the server does not say. */
+  readonly codecs: readonly CodecName[];
 }
 
 /** Nothing yet. */
@@ -20,11 +24,12 @@ export const EMPTY_STATE: UploadState = {
   committedSize: 0,
   file: undefined,
   expiresMs: 0,
+  codecs: [],
 };
 
 /** Throws PROTOCOL_ERROR. `size` is undefined for a stream of unknown size. */
 export function uploadStateOf(response: GetUploadStatusResponse, size: number | undefined): UploadState {
-  const { committedSize, complete, expiresMs, file, parts } = response;
+  const { acceptedCodecs, committedSize, complete, expiresMs, file, parts } = response;
   const durable = parts.length === 0 && committedSize > 0 ? [{ start: 0, end: committedSize }] : parts;
   const most = size ?? Number.MAX_SAFE_INTEGER;
   let durableBytes = 0;
@@ -40,7 +45,14 @@ export function uploadStateOf(response: GetUploadStatusResponse, size: number | 
   if (committedSize > prefix)
     throw impossible(`${committedSize} bytes are committed and ${prefix} are there`);
   if (complete && file === null) throw impossible('it is complete and there is no file');
-  return { durable, durableBytes, committedSize: prefix, file: file ?? undefined, expiresMs };
+  return {
+    durable,
+    durableBytes,
+    committedSize: prefix,
+    file: file ?? undefined,
+    expiresMs,
+    codecs: codecsFromContract(acceptedCodecs),
+  };
 }
 
 function impossible(claim: string): TransferError {

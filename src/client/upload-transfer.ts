@@ -75,7 +75,7 @@ export class UploadTransfer {
       progress.enter('finishing');
       await records?.remove(this.#run.uploadId);
       await source.close();
-      this.#logLink();
+      this.#logWay();
       return file;
     } catch (reason) {
       const error = TransferError.from(reason);
@@ -88,11 +88,12 @@ export class UploadTransfer {
     }
   }
 
-  #logLink(): void {
+  #logWay(): void {
     const { options, progress, request } = this.#context;
-    if (progress.link === undefined) return;
-    const { sendWindowBytes: windowBytes, roundTripMs } = progress.link;
-    options.logger.debug({ name: request.name, windowBytes, roundTripMs }, 'sent');
+    const { sendWindowBytes: windowBytes, roundTripMs } = progress.link ?? {};
+    const codings = progress.codings();
+    if (progress.link === undefined && codings === undefined) return;
+    options.logger.debug({ name: request.name, windowBytes, roundTripMs, codings }, 'sent');
   }
 
   async #untilDone(): Promise<FileInfo> {

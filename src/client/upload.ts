@@ -50,6 +50,7 @@ export async function upload(
     verified: options.verify,
     attempts: progress.attempts,
     restarts: progress.restarts,
+    ...progress.codecs.total,
     seconds: progress.seconds,
   };
 }

@@ -12,6 +12,9 @@ import type { Config } from './schema.ts';
 /** State of the largest compressor, zstd level 3 with its buffers, rounded up; gzip takes 2^17 + 2^18 bytes (zconf.h). */
 const COMPRESSOR_STATE_BYTES = 4 * MIB;
 
+/** State of the largest decompressor, brotli with a window of 4 MiB (MAX_WINDOW_BITS) and all the tables that a hostile stream can name. */
+const DECOMPRESSOR_STATE_BYTES = 8 * MIB;
+
 export interface MemoryLine {
   bytes: number;
   /** The product that gives `bytes`, in keys and values. */
@@ -56,12 +59,14 @@ function streamLine({ limits, stream }: Config): MemoryLine {
   };
 }
 
-/** A worker compresses one chunk at a time, outside the slab. */
-function threadLine({ pool, chunk }: Config): MemoryLine {
+/** A worker compresses, or decompresses, one chunk at a time, outside the slab. */
+function threadLine({ chunk, pool, writable }: Config): MemoryLine {
+  const stateBytes = writable ? DECOMPRESSOR_STATE_BYTES : COMPRESSOR_STATE_BYTES;
+  const machine = writable ? 'decompressor' : 'compressor';
   return {
-    bytes: (chunk.maxSize + COMPRESSOR_STATE_BYTES) * pool.threads,
-    arithmetic: `(chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(COMPRESSOR_STATE_BYTES)} for the compressor) × pool.threads ${pool.threads}`,
-    holder: 'workers that compress',
+    bytes: (chunk.maxSize + stateBytes) * pool.threads,
+    arithmetic: `(chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(stateBytes)} for the ${machine}) × pool.threads ${pool.threads}`,
+    holder: writable ? 'workers that compress or decompress' : 'workers that compress',
   };
 }
 

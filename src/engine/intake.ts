@@ -69,7 +69,7 @@ const SLOW_MS = 250;
 
 const MAX_WORKER_DEATHS = 5;
 
-/** Compressed chunks of one job are at most this many slabs before compression, and one chunk: about 4 ms of gunzip. */
+/** Compressed chunks of one job are at most this many slabs before compression, and one chunk: about 4 ms of decompression. */
 const MAX_INFLATED_SLABS = 4;
 
 /** What posting and checking one chunk costs beside its bytes, in the scheduler's bytes. */

@@ -86,8 +86,8 @@ export interface DrainChunk {
   wireBytes: number;
   /** Bytes before compression. */
   rawBytes: number;
-  /** One gzip member of `rawBytes`. */
-  compressed: boolean;
+  /** What `rawBytes` were compressed with, to one member, stream or frame. */
+  codec: Coding['codec'];
   /** CRC-32 before compression, to be checked; -1 when the sender gave none. */
   crc32: number;
   /** Where in the file the raw chunk begins. */

@@ -15,6 +15,7 @@ import { constants } from 'node:http2';
 import type { ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { framedMessageBytes } from '../wire/chunk-header.ts';
+import { markSession } from './marks.ts';
 
 /** Whole gRPC frames, to be sent as they are. */
 export class FramedRun {
@@ -136,16 +137,7 @@ export class BulkCall<Request, Response> {
 
   /** See `Sink.mark`: a PING queues behind the DATA that was written. */
   mark(echoed: () => void): boolean {
-    const session = this.#session;
-    if (session === undefined || session.destroyed || this.isClosed) return false;
-    const underWay = marksUnderWay.get(session) ?? 0;
-    if (underWay >= MAX_MARKS) return false;
-    const sent = session.ping((error) => {
-      marksUnderWay.set(session, (marksUnderWay.get(session) ?? 1) - 1);
-      if (error === null) echoed();
-    });
-    if (sent) marksUnderWay.set(session, underWay + 1);
-    return sent;
+    return !this.isClosed && markSession(this.#session, echoed);
   }
 
   /** Ends the call with OK. */
@@ -190,11 +182,6 @@ function sendRunsAsTheyAre(framing: FramingCall): void {
   const ordinary = framing.serializeMessage.bind(framing);
   framing.serializeMessage = (value) => (value instanceof FramedRun ? value.bytes : ordinary(value));
 }
-
-/** Marks of all calls of a session; node:http2 allows ten pings, and keepalive and `untouched` need theirs. */
-const MAX_MARKS = 6;
-
-const marksUnderWay = new WeakMap<ServerHttp2Session, number>();
 
 const sessionEnds = new WeakMap<ServerHttp2Session, Promise<void>>();
 

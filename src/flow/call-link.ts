@@ -1,6 +1,10 @@
 /** What a client knows of the link below one of its calls: the windows in force, and how far away the peer is. */
-import type { Http2Session } from 'node:http2';
+import { constants, type Http2Session } from 'node:http2';
 import { clientStreamOf } from './call-stream.ts';
+import { markSession } from './marks.ts';
+
+/** Peers that ended a connection because of what it was used for (RFC 9113, 7): they get no marks any more. */
+const annoyed = new Set<string>();
 
 /** Each connection is pinged once, when it is first asked about. */
 const roundTripsMs = new WeakMap<Http2Session, { value: number | undefined }>();
@@ -8,20 +12,29 @@ const roundTripsMs = new WeakMap<Http2Session, { value: number | undefined }>();
 export class CallLink {
   readonly #session: Http2Session;
   readonly #roundTripMs: { readonly value: number | undefined };
+  readonly #peer: string;
 
   private constructor(session: Http2Session, roundTripMs: { readonly value: number | undefined }) {
     this.#session = session;
     this.#roundTripMs = roundTripMs;
+    this.#peer = peerOf(session);
   }
 
-  /** Of a call that has begun to move; undefined where it cannot be found, or is over. */
-  static of(call: object): CallLink | undefined {
-    const session = clientStreamOf(call)?.session;
+  /**
+   * Of a call that has begun to move; undefined where it cannot be found, or is over.
+   * @param known its session, where that is known without asking the call, in private
+   */
+  static of(call: object, known?: Http2Session): CallLink | undefined {
+    const session = known ?? clientStreamOf(call)?.session;
     if (session === undefined || session.destroyed) return undefined;
-    const known = roundTripsMs.get(session);
-    if (known !== undefined) return new CallLink(session, known);
+    const measured = roundTripsMs.get(session);
+    if (measured !== undefined) return new CallLink(session, measured);
     const roundTripMs: { value: number | undefined } = { value: undefined };
     roundTripsMs.set(session, roundTripMs);
+    const peer = peerOf(session);
+    session.once('goaway', (code) => {
+      if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM) annoyed.add(peer);
+    });
     session.ping((error, durationMs) => {
       if (error === null) roundTripMs.value = durationMs;
     });
@@ -38,8 +51,17 @@ export class CallLink {
     return this.#session.remoteSettings?.initialWindowSize;
   }
 
+  /** Puts a mark behind what was written; see `markSession`. Some servers count pings and end who sends too many: false for them. */
+  mark(echoed: () => void): boolean {
+    return !annoyed.has(this.#peer) && markSession(this.#session, echoed);
+  }
+
   /** When the connection was new, without what queues on it later; undefined before the answer. */
   get roundTripMs(): number | undefined {
     return this.#roundTripMs.value;
   }
+}
+
+function peerOf({ socket }: Http2Session): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

@@ -1,5 +1,6 @@
 /** What every RPC handler gets: bound once, when the server is built. */
 import type { ChoiceSummary } from '../base/codec-choice.ts';
+import type { Coding } from '../base/coding.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { StreamWindows } from '../flow/receive-windows.ts';
@@ -39,6 +40,8 @@ export interface RequestFacts {
   start?: number;
   rawBytes?: number;
   wireBytes?: number;
+  /** Raw bytes of received chunks by what they were compressed with, where the client chose. */
+  codecs?: Partial<Record<Coding['codec'], number>>;
   /** How the bytes were coded, where the server chose. */
   codings?: ChoiceSummary;
   entries?: number;

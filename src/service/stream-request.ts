@@ -4,7 +4,7 @@ import { contentTypeOf, mayCompress } from '../base/content-type.ts';
 import { TransferError } from '../base/errors.ts';
 import type { CompressionMode } from '../engine/compression-policy.ts';
 import type { FileIdentity } from '../storage/store.ts';
-import { codecFromContract } from '../wire/codec.ts';
+import { codecsFromContract } from '../wire/codec.ts';
 import type { StreamFileRequest } from '../wire/messages.ts';
 import type { ServiceContext } from './context.ts';
 
@@ -67,6 +67,5 @@ export function compressionOf(
 export function codecsOf({ acceptedCodecs, canDecompress }: StreamFileRequest): readonly CodecName[] {
   if (!canDecompress) return [];
   if (acceptedCodecs.length === 0) return ['gzip'];
-  const known = acceptedCodecs.map(codecFromContract).filter((codec) => codec !== undefined);
-  return [...new Set(known)];
+  return codecsFromContract(acceptedCodecs);
 }

@@ -1,7 +1,9 @@
 /** What the requests of uploads say, checked and completed. */
 import { TransferError } from '../base/errors.ts';
 import type { ExpectedContent, Upload, UploadSpec, WriteCondition } from '../storage/upload-store.ts';
+import { codecInContract, RUNTIME_CODECS } from '../wire/codec.ts';
 import type {
+  Codec,
   Expected,
   GetUploadStatusResponse,
   StartUploadRequest,
@@ -60,7 +62,7 @@ export function startedResponse(upload: Upload, maxChunkSize: number): StartUplo
     uploadId: upload.id,
     maxChunkSize,
     expiresMs: upload.state().expiresMs,
-    acceptedCodecs: ['CODEC_GZIP'],
+    acceptedCodecs: acceptedCodecs(),
   };
 }
 
@@ -74,5 +76,11 @@ export function statusResponse(upload: Upload): GetUploadStatusResponse {
     complete: file !== undefined,
     file: file === undefined ? null : fileInfoOf(file),
     expiresMs,
+    acceptedCodecs: acceptedCodecs(),
   };
+}
+
+/** What this runtime decompresses. */
+function acceptedCodecs(): Codec[] {
+  return RUNTIME_CODECS.map(codecInContract);
 }

@@ -8,12 +8,14 @@
  * half-close, and only after everything kept was written. However the call
  * ends, what was written is made durable and stays.
  */
+import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Intake, IntakeListener } from '../engine/intake.ts';
 import type { DrainChunk, WrittenBytes } from '../engine/job.ts';
 import type { UploadCall, UploadReceiver } from '../flow/upload-call.ts';
 import type { ExpectedContent, UploadWriter } from '../storage/upload-store.ts';
 import { writeErrorOf } from '../storage/uploads/write-error.ts';
+import { codecOfChunk, RUNTIME_CODECS } from '../wire/codec.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { safeInteger } from '../wire/safe-integer.ts';
 import type { RequestFacts, ServiceContext } from './context.ts';
@@ -184,9 +186,17 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     const offset = this.#offsetOf(message);
     if (chunkBytes === 0) return;
     const chunk = chunkOf(message, chunkBytes, offset, this.#context.chunk.maxSize);
+    this.#note(chunk);
     this.#live?.upload.checkRoom(offset, chunk.rawBytes);
     this.#hasChunk = true;
     this.#place(chunk);
+  }
+
+  #note({ codec, rawBytes, wireBytes }: PlacedChunk): void {
+    const facts = this.#facts;
+    facts.wireBytes = (facts.wireBytes ?? 0) + wireBytes;
+    facts.codecs ??= {};
+    facts.codecs[codec] = (facts.codecs[codec] ?? 0) + rawBytes;
   }
 
   /** Where the chunk belongs: in each call one follows another. */
@@ -292,6 +302,7 @@ function chunkOf(
   mostBytes: number,
 ): PlacedChunk {
   const { compressed, crc32, rawSize } = message;
+  const codec = compressed ? acceptedCodecOf(message) : 'identity';
   const rawBytes = compressed ? rawSize : wireBytes;
   if (compressed && (rawSize <= 0 || rawSize > mostBytes)) {
     throw new TransferError(
@@ -305,7 +316,16 @@ function chunkOf(
       `raw_size is ${rawSize}, but the chunk has ${wireBytes} bytes`,
     );
   }
-  return { wireBytes, rawBytes, compressed, crc32: crc32 ?? -1, offset };
+  return { wireBytes, rawBytes, codec, crc32: crc32 ?? -1, offset };
+}
+
+function acceptedCodecOf({ codec }: UploadFileRequest): CodecName {
+  const known = codecOfChunk(codec);
+  if (known !== undefined) return known;
+  throw new TransferError(
+    'INVALID_ARGUMENT',
+    `a chunk is compressed with ${codec}; this server takes ${RUNTIME_CODECS.join(', ')}`,
+  );
 }
 
 function gap(offset: number, expected: number): TransferError {

@@ -1,14 +1,14 @@
 /**
  * Decompresses one chunk of any codec and accepts nothing else than one whole
  * member, stream or frame of exactly the declared size: output is bounded by
- * it, and trailing bytes are refused.
+ * it, windows by `MAX_WINDOW_BITS`, and trailing bytes are refused.
  */
 import type { Buffer } from 'node:buffer';
-import { brotliDecompress } from 'node:zlib';
+import { type BrotliOptions, brotliDecompress, brotliDecompressSync } from 'node:zlib';
 import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
-import { zstdZlib } from './codec.ts';
-import { inflateMember } from './gzip-member.ts';
+import { MAX_WINDOW_BITS, zstdOfNode } from './codec.ts';
+import { inflateMember, inflateMemberSync } from './gzip-member.ts';
 import { checkOneFrame } from './zstd-frame.ts';
 
 /** zlib's lower bound of `chunkSize`. */
@@ -30,27 +30,62 @@ export function decodeChunk(chunk: Uint8Array, codec: CodecName, rawBytes: numbe
     return;
   }
   const decoded = (failure: Error | null, result: unknown) => {
-    if (failure !== null) {
-      done(malformed(codec, failure.message), NOTHING);
+    let content: Uint8Array;
+    try {
+      if (failure !== null) throw malformed(codec, failure.message);
+      content = checkedContent(result, codec, chunk, rawBytes);
+    } catch (error) {
+      done(error as TransferError, NOTHING);
       return;
     }
-    // With `info` the result is the output and the engine that made it; @types/node does not know.
-    const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
-    if (engine.bytesWritten !== chunk.byteLength) done(malformed(codec, 'bytes follow it'), NOTHING);
-    else if (buffer.byteLength !== rawBytes)
-      done(malformed(codec, 'its size is not the declared one'), NOTHING);
-    else done(undefined, buffer);
+    done(undefined, content);
   };
+  if (codec === 'brotli') brotliDecompress(chunk, brotliOptions(chunk, rawBytes), decoded);
+  else zstdOfNode().zstdDecompress(chunk, zstdOptions(chunk, rawBytes), decoded);
+}
+
+/** The same in a thread that may block. Throws PROTOCOL_ERROR. */
+export function decodeChunkSync(chunk: Uint8Array, codec: CodecName, rawBytes: number): Uint8Array {
+  if (codec === 'gzip') return inflateMemberSync(chunk, rawBytes);
+  const options = codec === 'brotli' ? brotliOptions(chunk, rawBytes) : zstdOptions(chunk, rawBytes);
+  let result: unknown;
+  try {
+    result =
+      codec === 'brotli'
+        ? brotliDecompressSync(chunk, options)
+        : zstdOfNode().zstdDecompressSync(chunk, options);
+  } catch (failure) {
+    throw malformed(codec, (failure as Error).message);
+  }
+  return checkedContent(result, codec, chunk, rawBytes);
+}
+
+/** RFC 7932, 9.1: a stream begins with the size of its window, in one to seven bits. */
+function brotliOptions(chunk: Uint8Array, rawBytes: number): BrotliOptions {
+  const first = chunk[0] ?? 0;
+  const bits = (first & 1) === 0 ? 16 : 17 + ((first >> 1) & 7);
+  if (bits > MAX_WINDOW_BITS) throw malformed('brotli', 'its window is larger than 4 MiB');
+  return outputOptions(rawBytes);
+}
+
+function zstdOptions(chunk: Uint8Array, rawBytes: number): object {
+  const { ZSTD_d_windowLogMax } = zstdOfNode().constants;
+  checkOneFrame(chunk);
+  return { ...outputOptions(rawBytes), params: { [ZSTD_d_windowLogMax]: MAX_WINDOW_BITS } };
+}
+
+function outputOptions(rawBytes: number): { chunkSize: number; maxOutputLength: number; info: boolean } {
   // One byte more than the content: with an exactly full output, zlib would allocate and run a second time.
   const chunkSize = Math.max(rawBytes + 1, MIN_OUTPUT_BYTES);
-  const options = { chunkSize, maxOutputLength: Math.max(rawBytes, 1), info: true };
-  if (codec === 'brotli') {
-    brotliDecompress(chunk, options, decoded);
-    return;
-  }
-  if (zstdZlib === undefined) throw new TransferError('PROTOCOL_ERROR', 'this runtime has no zstd');
-  checkOneFrame(chunk);
-  zstdZlib.zstdDecompress(chunk, options, decoded);
+  return { chunkSize, maxOutputLength: Math.max(rawBytes, 1), info: true };
+}
+
+/** With `info` the result is the output and the engine that made it; @types/node does not know. */
+function checkedContent(result: unknown, codec: CodecName, chunk: Uint8Array, rawBytes: number): Uint8Array {
+  const { buffer, engine } = result as { buffer: Buffer; engine: { bytesWritten: number } };
+  if (engine.bytesWritten !== chunk.byteLength) throw malformed(codec, 'bytes follow it');
+  if (buffer.byteLength !== rawBytes) throw malformed(codec, 'its size is not the declared one');
+  return buffer;
 }
 
 function malformed(codec: CodecName, problem: string): TransferError {

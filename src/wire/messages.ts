@@ -131,6 +131,8 @@ export interface UploadFileRequest {
   start: StartUploadRequest | null;
   finish: boolean;
   expected: Expected | null;
+  /** Of a compressed chunk; CODEC_UNSPECIFIED is gzip. A number when the peer sent a value this version does not know. */
+  codec: Codec | number;
 }
 
 export interface UploadFileResponse {
@@ -160,6 +162,8 @@ export interface GetUploadStatusResponse {
   complete: boolean;
   file: FileInfo | null;
   expiresMs: number;
+  /** Empty when the server does not say. */
+  acceptedCodecs: (Codec | number)[];
 }
 
 export interface FinishUploadRequest {

@@ -3,9 +3,9 @@
  * of bytes that are already in place, so that a chunk read from a file is not
  * copied into its message:
  *
- *   0                 h − header                                                  h        h + n
- *   | unused room     | 0 | length u32be | 10 01 | 18 v | 20 v | 2d c32 | 0a v    | chunk  |
- *   |                 | gRPC frame       | compr.| off. | raw  | crc    | size tag| n bytes|
+ *   0              h − header                                                       h        h + n
+ *   | unused room  | 0 | length u32be | 10 01 | 18 v | 20 v | 2d c32 | 50 c  | 0a v | chunk  |
+ *   |              | gRPC frame       | compr.| off. | raw  | crc    | codec | size | n bytes|
  *
  * The fields are in any order on the wire; the chunk comes last. The messages
  * that open and finish a call hold no chunk and are written by protobufjs.
@@ -18,7 +18,7 @@ import { transferService } from './service.ts';
 
 const FRAME_HEADER_BYTES = 5;
 
-/** Room to leave in front of a chunk: 5 + 2 + 9 + 6 + 5 + 6, rounded up. */
+/** Room to leave in front of a chunk: 5 + 2 + 9 + 6 + 5 + 2 + 6, rounded up. */
 export const UPLOAD_HEADER_ROOM_BYTES = 40;
 
 export interface UploadChunkFields {
@@ -31,6 +31,8 @@ export interface UploadChunkFields {
   offset: number;
   /** CRC-32 of the raw chunk, or -1 to leave it out. */
   crc32: number;
+  /** Number of the Codec of a compressed chunk; 0 to leave it out, which means gzip. */
+  codec: number;
 }
 
 /** Writes frame and fields so that they end at `chunkAt`, where the chunk begins; returns where the frame starts. */
@@ -61,15 +63,20 @@ export function writeUploadHeader(target: Uint8Array, chunkAt: number, fields: U
     target[end++] = fields.crc32 >>> 16;
     target[end++] = fields.crc32 >>> 24;
   }
+  if (fields.codec > 0) {
+    target[end++] = 0x50;
+    target[end++] = fields.codec;
+  }
   target[end++] = 0x0a;
   writeVarint(target, end, fields.wireBytes);
   return start;
 }
 
-function bytesOfFields({ compressed, offset, rawBytes, crc32, wireBytes }: UploadChunkFields): number {
+function bytesOfFields({ codec, compressed, offset, rawBytes, crc32, wireBytes }: UploadChunkFields): number {
   let bytes = 1 + varintBytes(offset) + 1 + varintBytes(wireBytes);
   if (compressed) bytes += 2 + 1 + varintBytes(rawBytes);
   if (crc32 >= 0) bytes += 5;
+  if (codec > 0) bytes += 2;
   return bytes;
 }
 

@@ -93,6 +93,7 @@ function response(changes: Partial<GetUploadStatusResponse>): GetUploadStatusRes
     complete: false,
     file: null,
     expiresMs: 0,
+    acceptedCodecs: [],
     ...changes,
   };
 }

@@ -7,7 +7,6 @@ import { createHash, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import type { TestContext } from 'node:test';
-import { gunzipSync } from 'node:zlib';
 import {
   Metadata,
   Server,
@@ -18,8 +17,11 @@ import {
 } from '@grpc/grpc-js';
 import { TransferError } from '../../src/base/errors.ts';
 import { missingRanges } from '../../src/client/upload-parts.ts';
+import { decodeChunkSync } from '../../src/wire/chunk-decoder.ts';
+import { codecInContract, codecOfChunk } from '../../src/wire/codec.ts';
 import { crc32 } from '../../src/wire/crc32.ts';
 import type {
+  Codec,
   Expected,
   FileInfo,
   GetUploadStatusRequest,
@@ -45,6 +47,18 @@ interface PeerUpload {
   received: Part[];
   durable: Part[];
   file: FileInfo | undefined;
+}
+
+/** A chunk as it came. */
+export interface PeerChunk {
+  offset: number;
+  /** Decompressed. */
+  bytes: number;
+  wireBytes: number;
+  codec: string;
+  hasCrc: boolean;
+  /** The connection. */
+  peer: string;
 }
 
 /** How one UploadFile call goes wrong. */
@@ -76,13 +90,12 @@ export class UploadPeer {
   /** The methods of all calls so far. */
   readonly calls: string[] = [];
   /** Every chunk message: what was sent, before any fault. */
-  readonly chunks: { offset: number; bytes: number; compressed: boolean; hasCrc: boolean; peer: string }[] =
-    [];
+  readonly chunks: PeerChunk[] = [];
   readonly starts: StartUploadRequest[] = [];
   /** Runs with each message of an UploadFile call. */
   onMessage: (message: UploadFileRequest) => void | Promise<void> = () => {};
   maxChunkBytes = 1024 * 1024;
-  acceptsGzip = true;
+  acceptedCodecs: (Codec | number)[] = ['CODEC_GZIP'];
   /** Changes what is told of the state. */
   lie: (status: GetUploadStatusResponse) => GetUploadStatusResponse = (status) => status;
   /** `host:port`. */
@@ -218,7 +231,7 @@ export class UploadPeer {
       uploadId: id,
       maxChunkSize: this.maxChunkBytes,
       expiresMs: Date.now() + 86_400_000,
-      acceptedCodecs: this.acceptsGzip ? ['CODEC_GZIP'] : [],
+      acceptedCodecs: [...this.acceptedCodecs],
     };
   }
 
@@ -243,6 +256,7 @@ export class UploadPeer {
       complete: upload.file !== undefined,
       file: upload.file ?? null,
       expiresMs: Date.now() + 86_400_000,
+      acceptedCodecs: [...this.acceptedCodecs],
     });
   }
 
@@ -325,6 +339,17 @@ export class UploadPeer {
     return this.#find(uploadId);
   }
 
+  #decoded({ chunk, codec: said, compressed, rawSize }: UploadFileRequest): {
+    codec: string;
+    raw: Uint8Array;
+  } {
+    if (!compressed) return { codec: 'identity', raw: chunk };
+    const codec = codecOfChunk(said);
+    if (codec === undefined || !this.acceptedCodecs.includes(codecInContract(codec)))
+      throw new TransferError('INVALID_ARGUMENT', `${said} was not accepted`);
+    return { codec, raw: decodeChunkSync(chunk, codec, rawSize) };
+  }
+
   /** Stores a chunk; returns where the next one is due. */
   #take(
     peer: string,
@@ -332,20 +357,18 @@ export class UploadPeer {
     message: UploadFileRequest,
     at: number | undefined,
   ): number | undefined {
-    const { chunk, compressed, rawSize } = message;
-    if (chunk.byteLength === 0) return at;
-    const raw = compressed ? gunzipSync(chunk) : chunk;
+    if (message.chunk.byteLength === 0) return at;
+    const { codec, raw } = this.#decoded(message);
     const offset = message.offset ?? at ?? 0;
     const end = offset + raw.byteLength;
     this.chunks.push({
       offset,
       bytes: raw.byteLength,
-      compressed,
+      wireBytes: message.chunk.byteLength,
+      codec,
       hasCrc: message.crc32 !== undefined,
       peer,
     });
-    if (compressed && rawSize !== raw.byteLength)
-      throw new TransferError('INVALID_ARGUMENT', 'wrong raw_size');
     if (raw.byteLength > this.maxChunkBytes) throw new TransferError('INVALID_ARGUMENT', 'too large a chunk');
     if (message.crc32 !== undefined && message.crc32 !== crc32(raw)) {
       throw new TransferError('CHECKSUM_MISMATCH', 'the chunk has another CRC-32');

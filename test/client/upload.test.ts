@@ -70,23 +70,22 @@ test('text is compressed, noise and types known to be compressed are not', async
   const { client, peer } = await scene(t);
   const text = Buffer.alloc(LARGE, 'the same words again and again. ');
   await client.upload(text, 'a.txt');
-  // The last chunk is too short to be worth it.
-  assert.ok(peer.chunks.slice(0, -1).every(({ compressed }) => compressed));
+  assert.equal(peer.chunks[0]?.codec, 'gzip');
   assert.ok(peer.files.get('a.txt')?.content.equals(text));
   peer.chunks.length = 0;
   await client.upload(randomBytes(LARGE), 'a.dat');
   await client.upload(text, 'a.zip');
   await client.upload(text, 'b.txt', { compression: 'never' });
-  assert.ok(peer.chunks.every(({ compressed }) => !compressed));
+  assert.ok(peer.chunks.every(({ codec }) => codec === 'identity'));
   await client.upload(text, 'b.zip', { compression: 'always' });
-  assert.ok(peer.chunks.some(({ compressed }) => compressed));
+  assert.ok(peer.chunks.some(({ codec }) => codec === 'gzip'));
 });
 
-test('a server that takes no gzip gets none', async (t) => {
+test('a server that takes no codec gets none', async (t) => {
   const { client, peer } = await scene(t);
-  peer.acceptsGzip = false;
+  peer.acceptedCodecs = [];
   await client.upload(Buffer.alloc(LARGE, 'words '), 'a.txt', { compression: 'always' });
-  assert.ok(peer.chunks.every(({ compressed }) => !compressed));
+  assert.ok(peer.chunks.every(({ codec }) => codec === 'identity'));
 });
 
 test('chunks are never larger than the server takes', async (t) => {

@@ -1,6 +1,6 @@
-/** What a server chooses by itself for clients at the other end of a slow link, and what it says about it. */
+/** What a server, or a client that uploads, chooses by itself at the end of a slow link, and what it says about it. */
 import assert from 'node:assert/strict';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { startLink } from '../../bench/link/link.ts';
@@ -8,7 +8,7 @@ import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
 import { runSluice } from '../cli/sluice-process.ts';
 import { assertComplete } from '../support/check-stream.ts';
-import { type Content, joined, lines, noise } from '../support/content.ts';
+import { assertBytes, type Content, joined, lines, noise, writeContent } from '../support/content.ts';
 import { RawClient } from '../support/raw-client.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { KIB, MIB, startServer } from '../support/test-server.ts';
@@ -16,18 +16,21 @@ import { KIB, MIB, startServer } from '../support/test-server.ts';
 const NAME = 'a.txt';
 
 interface DoneLine {
+  wireBytes?: number;
+  codecs?: Record<string, number>;
   codings?: { bytes: Record<string, number>; switches: number; ratio: number; reason: string };
 }
 
 /** A server with one file behind a link of 4 MiB/s, and the fields of the lines it logs. */
-async function slowServer(t: TestContext, content: Content) {
+async function slowServer(t: TestContext, content?: Content) {
   const done: DoneLine[] = [];
   const logger: Logger = {
     ...silentLogger,
-    info: (fields, message) => message === 'StreamFile done' && done.push(fields),
+    info: (fields, message) => /^(StreamFile|UploadFile) done$/.test(message) && done.push(fields),
   };
-  const server = await startServer(t, {}, { logger });
-  server.write(NAME, content);
+  const settings = content === undefined ? { writable: true, uploads: { minFree: 0 } } : {};
+  const server = await startServer(t, settings, { logger });
+  if (content !== undefined) server.write(NAME, content);
   const link = await startLink({
     target: { host: '127.0.0.1', port: server.port },
     rateBytesPerSec: 4 * MIB,
@@ -86,4 +89,24 @@ test('sluice get -v says what came as what', async (t) => {
   assert.equal(code, 0, stderr);
   const codecs = RUNTIME_CODECS.join('|');
   assert.match(stderr, new RegExp(`^a\\.txt: [0-9.]+ [KM]iB on the wire: .*as (${codecs})`, 'm'));
+});
+
+test('an upload whose data changes its kind comes as it was sent, noise plainly, and sluice put -v says how', async (t) => {
+  const { done, link, server } = await slowServer(t);
+  const content = joined(lines(5 * MIB), noise(1, 2 * MIB), lines(5 * MIB + 77));
+  const cwd = scratchDirectory(t);
+  writeContent(join(cwd, NAME), content);
+  const env = { XDG_STATE_HOME: join(cwd, 'state') };
+  const { code, stderr } = await runSluice(t, ['put', '-v', NAME, link.address], { cwd, env });
+  assert.equal(code, 0, stderr);
+  assertBytes(readFileSync(server.at(NAME)), content, 0);
+  const codecs = RUNTIME_CODECS.join('|');
+  assert.match(stderr, new RegExp(`^a\\.txt: [0-9.]+ [KM]iB on the wire: .*as (${codecs})`, 'm'));
+  assert.match(stderr, /^a\.txt: sent \{.*"codings":\{"bytes":\{.*"reason":"/m);
+  const { identity = 0, ...compressed } = done[0]?.codecs ?? {};
+  const compressedBytes = Object.values(compressed).reduce((sum, bytes) => sum + bytes, 0);
+  assert.equal(identity + compressedBytes, content.size);
+  // Around the noise a few chunks of text are on their way as it is before it is seen that they need not.
+  assert.ok(identity >= 1.5 * MIB && compressedBytes >= 5 * MIB, JSON.stringify(done[0]));
+  assert.ok((done[0]?.wireBytes ?? 0) < 0.8 * content.size);
 });

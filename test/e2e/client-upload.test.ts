@@ -4,6 +4,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
+import { startLink } from '../../bench/link/link.ts';
 import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
 import type { UploadProgress, UploadSource } from '../../src/client/upload-options.ts';
@@ -154,9 +155,13 @@ test('progress tells what is sent and what is durable, up to the whole', async (
 
 test('of two processes that send the same source, the newer one wins and the older one says so', async (t) => {
   const server = await startServer(t, WRITABLE);
+  // Slow until both are there, so that the older one is not done before.
+  const target = { host: '127.0.0.1', port: server.port };
+  const link = await startLink({ target, rateBytesPerSec: 8 * MIB, queueBytes: 64 * 1024 });
+  t.after(() => link.close());
   const path = pathOf(t, noise(1, 64 * MIB));
   const state = scratchDirectory(t);
-  const [older, newer] = [clientOf(t, server.address), clientOf(t, server.address)];
+  const [older, newer] = [clientOf(t, link.address), clientOf(t, link.address)];
   process.env.XDG_STATE_HOME = state;
   let sentBytes = 0;
   const onProgress = (progress: UploadProgress) => {
@@ -167,7 +172,9 @@ test('of two processes that send the same source, the newer one wins and the old
     (error: { code: string }) => error.code,
   );
   await until('the older one has sent something', () => sentBytes > MIB);
-  const result = await newer.upload(path, 'a');
+  const result = await newer.upload(path, 'a', {
+    onProgress: () => link.change({ rateBytesPerSec: Number.POSITIVE_INFINITY }),
+  });
   assert.equal(result.bytes, 64 * MIB);
   assertBytes(readFileSync(server.at('a')), noise(1, 64 * MIB), 0);
   // Unless it was done before it could be taken over.

@@ -105,9 +105,10 @@ export class TestSender implements IntakeListener {
     const wireBytes = this.#memory?.length ?? 0;
     const crc = sentCrc ?? crc32(this.#source.subarray(start, end));
     const ranges = [{ start, end }];
+    const codec = compressed ? 'gzip' : 'identity';
     this.#memory = null;
     this.#inside(() =>
-      this.intake.keep({ wireBytes, rawBytes: end - start, compressed, crc32: crc, offset: start, ranges }),
+      this.intake.keep({ wireBytes, rawBytes: end - start, codec, crc32: crc, offset: start, ranges }),
     );
   }
 

@@ -11,6 +11,7 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 /** The arithmetic of bytes, without gRPC; all that engine and workers may know of the wire. */
 const FRAMING = [
+  'src/wire/chunk-decoder.ts',
   'src/wire/chunk-header.ts',
   'src/wire/codec.ts',
   'src/wire/crc32.ts',

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { expectedOf, specOf, startedResponse, statusResponse } from '../../src/service/upload-fields.ts';
 import type { Upload, UploadState } from '../../src/storage/upload-store.ts';
+import { codecInContract, RUNTIME_CODECS } from '../../src/wire/codec.ts';
 import type { Expected, StartUploadRequest } from '../../src/wire/messages.ts';
 
 const NONE = new Uint8Array(0);
@@ -96,7 +97,7 @@ describe('the answers about an upload', () => {
       uploadId: 'id',
       maxChunkSize: 1000,
       expiresMs: 7,
-      acceptedCodecs: ['CODEC_GZIP'],
+      acceptedCodecs: RUNTIME_CODECS.map(codecInContract),
     });
   });
 
@@ -113,6 +114,7 @@ describe('the answers about an upload', () => {
       complete: false,
       file: null,
       expiresMs: 7,
+      acceptedCodecs: RUNTIME_CODECS.map(codecInContract),
     });
   });
 

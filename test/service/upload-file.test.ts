@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { crc32, gzipSync } from 'node:zlib';
+import type { CodecName, Coding } from '../../src/base/coding.ts';
 import { TransferError } from '../../src/base/errors.ts';
+import { codecInContract, encodeSync, RUNTIME_CODECS } from '../../src/wire/codec.ts';
 import { mixedBytes, noiseBytes, textBytes } from '../engine/test-engine.ts';
 import { until } from '../engine/until.ts';
 import { Random, seedOf } from '../support/seed.ts';
 import { within } from '../support/until.ts';
+import { CODINGS_HERE } from '../wire/codecs.ts';
 import type { Step, TempUpload } from './temp-upload-store.ts';
 import {
   framedMessage,
@@ -36,15 +39,21 @@ function anyChunks(random: Random, size: number): SentMessage[] {
   const messages: SentMessage[] = [];
   for (let at = 0; at < size; ) {
     const raw = content.subarray(at, Math.min(size, at + random.between(1, 40_000)));
-    const isCompressed = random.next() < 0.5;
     messages.push({
-      ...(isCompressed ? { chunk: gzipSync(raw), compressed: true, rawSize: raw.length } : { chunk: raw }),
+      ...(random.next() < 0.5 ? compressed(raw, random.pick(CODINGS_HERE)) : { chunk: raw }),
       ...(random.next() < 0.5 ? { crc32: crc32(raw) } : {}),
       ...(random.next() < 0.5 ? { offset: at } : {}),
     });
     at += raw.length;
   }
   return messages;
+}
+
+function compressed(raw: Buffer, coding: Coding): SentMessage {
+  const codec = coding.codec as CodecName;
+  // Of gzip nothing is said, as by those who know nothing else.
+  const said = codec === 'gzip' ? {} : { codec: codecInContract(codec) };
+  return { chunk: encodeSync(raw, coding), compressed: true, rawSize: raw.length, ...said };
 }
 
 /** The first of the messages names the upload as well. */
@@ -151,7 +160,7 @@ for (const direct of [true, false]) {
       const upload = await begun(service);
       const { call } = service.open();
       for (const message of to(upload, chunksOf(0, 300_000))) call.write(message);
-      await until(() => upload.reported.length > 0, 'bytes are written');
+      await until(() => upload.reported.some(({ start }) => start === 0), 'the first bytes are written');
       call.cancel();
       await service.untilIdle();
       const { committedSize } = upload.state();
@@ -341,6 +350,9 @@ describe('the offsets of chunks', () => {
   }
 });
 
+/** What no server, and this one, has not named. */
+const UNACCEPTED = RUNTIME_CODECS.includes('zstd') ? [99] : [99, 'CODEC_ZSTD'];
+
 describe('a bad call', () => {
   const start = { fileName: 'a' };
   const chunk = content.subarray(0, 100);
@@ -376,6 +388,16 @@ describe('a bad call', () => {
       'CHECKSUM_MISMATCH',
     ],
     ['with no gzip member', [{ start, chunk, compressed: true, rawSize: 100 }], 'CHECKSUM_MISMATCH'],
+    [
+      'with another codec than it says',
+      [{ start, chunk: gzipSync(chunk), compressed: true, rawSize: 100, codec: 'CODEC_BROTLI' }],
+      'CHECKSUM_MISMATCH',
+    ],
+    ...UNACCEPTED.map((codec): [string, SentMessage[], string] => [
+      `compressed with ${codec}, which was not accepted`,
+      [{ start, chunk, compressed: true, rawSize: 100, codec }],
+      'INVALID_ARGUMENT',
+    ]),
     ['with a wrong checksum', [{ start, chunk, crc32: 1 }], 'CHECKSUM_MISMATCH'],
     [
       'with a chunk above the limit',
@@ -416,6 +438,14 @@ describe('a bad call', () => {
       assert.equal((await within('the end', service.send(messages))).code, code);
       await service.untilIdle();
       assert.equal(service.store.files.size, 0);
+    });
+  }
+
+  for (const codec of UNACCEPTED) {
+    it(`compressed with ${codec} hears what it may use`, async () => {
+      const chunk = { chunk: Buffer.alloc(10), compressed: true, rawSize: 100, codec };
+      const { details } = await shared.send([{ start, ...chunk }]);
+      assert.match(details, new RegExp(`with ${codec}; this server takes ${RUNTIME_CODECS.join(', ')}`));
     });
   }
 

@@ -47,6 +47,7 @@ export interface SentMessage {
   uploadId?: string;
   start?: SentStart;
   finish?: boolean;
+  codec?: string | number;
   expected?: SentStart['expected'];
 }
 

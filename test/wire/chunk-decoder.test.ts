@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { brotliCompressSync, constants } from 'node:zlib';
 import fc from 'fast-check';
 import { type CodecName, nameOfCoding } from '../../src/base/coding.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
@@ -81,6 +82,22 @@ describe('a chunk', () => {
         },
       ),
     );
+  });
+
+  it('of brotli or zstd is refused when its window is larger than 4 MiB', async () => {
+    const { BROTLI_PARAM_LGWIN, BROTLI_PARAM_QUALITY } = constants;
+    for (const bits of [22, 23, 24]) {
+      const chunk = brotliCompressSync(text, {
+        params: { [BROTLI_PARAM_LGWIN]: bits, [BROTLI_PARAM_QUALITY]: 1 },
+      });
+      if (bits === 22) assert.ok(text.equals(await decoded(chunk, 'brotli', text.length)));
+      else await assert.rejects(decoded(chunk, 'brotli', text.length), /its window is larger/);
+    }
+    if (WITHOUT_ZSTD !== false) return;
+    // A frame that is no single segment says the exponent of its window, less 10, in its sixth byte.
+    const frame = (bits: number) => Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, (bits - 10) << 3, 9, 0, 0, 120]);
+    assert.equal((await decoded(frame(22), 'zstd', 1))[0], 120);
+    await assert.rejects(decoded(frame(23), 'zstd', 1), REFUSED);
   });
 
   it('of zstd is held to the same', { skip: WITHOUT_ZSTD }, () => {

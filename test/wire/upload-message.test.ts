@@ -12,6 +12,9 @@ import {
 
 const GUARD = 0xee;
 
+/** By their numbers in the contract. */
+const CODECS = ['CODEC_UNSPECIFIED', 'CODEC_GZIP', 'CODEC_BROTLI', 'CODEC_ZSTD'];
+
 function decode(message: Uint8Array): UploadFileRequest {
   const method = transferService.UploadFile;
   assert.ok(method !== undefined);
@@ -51,18 +54,20 @@ const anyFields: fc.Arbitrary<UploadChunkFields> = fc.record({
   compressed: fc.boolean(),
   offset: edgy(Number.MAX_SAFE_INTEGER),
   crc32: fc.oneof(fc.constant(-1), edgy(0xffff_ffff)),
+  codec: fc.integer({ min: 0, max: 3 }),
 });
 
 describe('the message of an uploaded chunk', () => {
   it('decodes with protobufjs to the fields it was written from', () => {
     fc.assert(
       fc.property(anyFields, (fields) => {
-        const { chunk, compressed, offset, rawSize, crc32 } = decode(messageOf(fields));
+        const { chunk, codec, compressed, offset, rawSize, crc32 } = decode(messageOf(fields));
         assert.deepEqual(chunk, Buffer.alloc(fields.wireBytes, 7));
         assert.deepEqual(
-          [compressed, offset, rawSize, crc32],
+          [compressed, codec, offset, rawSize, crc32],
           [
             fields.compressed,
+            CODECS[fields.codec],
             fields.offset,
             fields.compressed ? fields.rawBytes : 0,
             fields.crc32 < 0 ? undefined : fields.crc32,
@@ -73,8 +78,8 @@ describe('the message of an uploaded chunk', () => {
   });
 
   it('has room for the longest header', () => {
-    const longest = { rawBytes: 2 ** 31 - 1, compressed: true, offset: Number.MAX_SAFE_INTEGER, crc32: 0 };
-    messageOf({ ...longest, wireBytes: 64 * 1024 * 1024 });
+    const longest = { rawBytes: 2 ** 31 - 1, compressed: true, offset: Number.MAX_SAFE_INTEGER };
+    messageOf({ ...longest, crc32: 0, codec: 3, wireBytes: 64 * 1024 * 1024 });
   });
 });
 

@@ -6,12 +6,15 @@ import { join } from 'node:path';
 import { after, describe, it, type TestContext } from 'node:test';
 import { crc32, deflateRawSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
+import { type Coding, IDENTITY, nameOfCoding } from '../../src/base/coding.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB } from '../../src/base/units.ts';
 import type { DrainChunk, Drained } from '../../src/engine/job.ts';
 import { SlabPool } from '../../src/engine/slab-pool.ts';
 import { WorkerPool } from '../../src/engine/worker-pool.ts';
+import { encodeSync } from '../../src/wire/codec.ts';
 import { noiseBytes, textBytes } from '../engine/test-engine.ts';
+import { CODINGS_HERE } from '../wire/codecs.ts';
 
 const SLAB_BYTES = 256 * KIB;
 /** Neither the first nor the last, so that it has neighbours. */
@@ -24,6 +27,8 @@ await workers.start();
 const memory = new Uint8Array(slabs.memory);
 const text = textBytes(SLAB_BYTES);
 const noise = noiseBytes(SLAB_BYTES);
+const NONE = Buffer.alloc(0);
+const BOMB = Buffer.alloc(20_000_000);
 
 /** An empty file, open for writing. */
 function target(t: TestContext): { path: string; fd: number; bytes(): Buffer } {
@@ -48,7 +53,7 @@ function chunkOf(offset: number, raw: Buffer, wishes: Partial<Sent> = {}): Sent 
     wire,
     wireBytes: wire.length,
     rawBytes: raw.length,
-    compressed: false,
+    codec: 'identity',
     crc32: crc32(raw),
     offset,
     ranges: [{ start: offset, end: offset + raw.length }],
@@ -56,8 +61,12 @@ function chunkOf(offset: number, raw: Buffer, wishes: Partial<Sent> = {}): Sent 
   };
 }
 
+function encoded(coding: Coding, offset: number, raw: Buffer, wishes: Partial<Sent> = {}): Sent {
+  return chunkOf(offset, raw, { wire: encodeSync(raw, coding), codec: coding.codec, ...wishes });
+}
+
 function gzipped(offset: number, raw: Buffer, wishes: Partial<Sent> = {}): Sent {
-  return chunkOf(offset, raw, { wire: gzipSync(raw), compressed: true, ...wishes });
+  return encoded({ codec: 'gzip', level: 6 }, offset, raw, wishes);
 }
 
 /** Runs one job with the chunks, one behind the other in the slab. */
@@ -85,7 +94,7 @@ const anyPlan = fc.record({
   bytes: fc.integer({ min: 1, max: 20_000 }),
   continues: fc.boolean(),
   hole: fc.tuple(anyShare, anyShare),
-  isCompressed: fc.boolean(),
+  coding: fc.constantFrom(IDENTITY, ...CODINGS_HERE),
   hasCrc: fc.boolean(),
 });
 
@@ -94,7 +103,7 @@ function sentBy(
   source: Buffer,
 ): Sent[] {
   let next = 0;
-  return plans.map(({ offset, bytes, continues, hole, isCompressed, hasCrc }) => {
+  return plans.map(({ offset, bytes, continues, hole, coding, hasCrc }) => {
     const start = continues && next + bytes <= source.length ? next : offset;
     const end = start + bytes;
     next = end;
@@ -103,7 +112,7 @@ function sentBy(
       { start: start + Math.floor(Math.max(...hole) * bytes), end },
     ].filter((range) => range.start < range.end);
     const wishes = { ranges, ...(hasCrc ? {} : { crc32: -1 }) };
-    return (isCompressed ? gzipped : chunkOf)(start, source.subarray(start, end), wishes);
+    return encoded(coding, start, source.subarray(start, end), wishes);
   });
 }
 
@@ -129,14 +138,12 @@ describe('a drained slab', () => {
     assert.ok(file.bytes().equals(all));
   });
 
-  it('reports them so when some were compressed, too', async (t) => {
+  it('reports them so when some were compressed, too, by any codec', async (t) => {
     const file = target(t);
-    const all = text.subarray(0, 60_000);
-    const sent = [
-      chunkOf(0, all.subarray(0, 20_000)),
-      gzipped(20_000, all.subarray(20_000, 40_000)),
-      chunkOf(40_000, all.subarray(40_000)),
-    ];
+    const all = text.subarray(0, 20_000 * (CODINGS_HERE.length + 2));
+    const sent = [IDENTITY, ...CODINGS_HERE, IDENTITY].map((coding, index) =>
+      encoded(coding, index * 20_000, all.subarray(index * 20_000, (index + 1) * 20_000)),
+    );
     assert.deepEqual((await drain(file.fd, sent)).written, [rangeOf(0, all)]);
     assert.ok(file.bytes().equals(all));
   });
@@ -230,7 +237,7 @@ describe('a chunk that is not what was sent', () => {
     ['compressed, with another checksum', gzipped(7, raw, { crc32: 1 })],
     ['that inflates to more than was declared', gzipped(7, raw, { rawBytes: raw.length - 1 })],
     ['that inflates to less than was declared', gzipped(7, raw, { rawBytes: raw.length + 1 })],
-    ['that is a bomb', gzipped(7, raw, { wire: gzipSync(Buffer.alloc(20_000_000)), rawBytes: 1000 })],
+    ['that is a bomb', gzipped(7, raw, { wire: gzipSync(BOMB), rawBytes: 1000 })],
     ['of two members', gzipped(7, Buffer.concat([raw, raw]), { wire: Buffer.concat([member, member]) })],
     ['with bytes behind the member', gzipped(7, raw, { wire: Buffer.concat([member, Buffer.from([0])]) })],
     ['that is cut short', gzipped(7, raw, { wire: member.subarray(0, -1) })],
@@ -243,6 +250,26 @@ describe('a chunk that is not what was sent', () => {
     ],
     ['whose member has a wrong checksum', gzipped(7, raw, { wire: changed(member, -8), ...noCrc })],
   ];
+  for (const coding of CODINGS_HERE.filter(({ codec }) => codec !== 'gzip')) {
+    const name = nameOfCoding(coding);
+    const whole = encodeSync(raw, coding);
+    const of = (wishes: Partial<Sent>, content = raw) => encoded(coding, 7, content, wishes);
+    wrong.push(
+      [`of ${name} with another checksum`, of({ crc32: 1 })],
+      [`of ${name} that has more than was declared`, of({ rawBytes: raw.length - 1 })],
+      [`of ${name} that has less than was declared`, of({ rawBytes: raw.length + 1 })],
+      [`of ${name} that is a bomb`, of({ wire: encodeSync(BOMB, coding), rawBytes: 1000 })],
+      [`of ${name} twice`, of({ wire: Buffer.concat([whole, whole]) }, Buffer.concat([raw, raw]))],
+      [
+        `of ${name} with an empty one behind it`,
+        of({ wire: Buffer.concat([whole, encodeSync(NONE, coding)]) }),
+      ],
+      [`of ${name} with a byte behind it`, of({ wire: Buffer.concat([whole, Buffer.from([0])]) })],
+      [`of ${name} that is cut short`, of({ wire: whole.subarray(0, -1) })],
+      [`of ${name} that is something else`, of({ wire: noise.subarray(0, 5000) })],
+      [`of ${name} that is gzip`, of({ wire: member })],
+    );
+  }
   for (const [what, chunk] of wrong) {
     it(`(${what}) is not written; what stands before it is, what stands behind it is not`, async (t) => {
       const file = target(t);

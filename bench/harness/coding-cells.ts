@@ -1,0 +1,89 @@
+/** The grid that a choice of codings is measured on, in either direction: links of four rates, three kinds of data. */
+import { MIB } from '../../src/base/units.ts';
+import { type LinkProcess, startLinkProcess } from '../link/link-process.ts';
+import { parseEndpoint } from '../link/notation.ts';
+import { atLeast, type Bar, type Figure, figureOf } from './bar.ts';
+import type { Server } from './contender.ts';
+import type { BenchContext } from './scenario.ts';
+
+export type Data = 'text' | 'random' | 'both';
+
+/** One way to send the same: `auto`, or forced. */
+export interface Way {
+  readonly name: string;
+  readonly compression: 'never' | 'auto' | 'always';
+}
+
+export interface Cell {
+  readonly name: string;
+  readonly mibPerSec: number;
+  /** In the directory of the context. */
+  readonly file: string;
+}
+
+/** Rates of links in MiB a second, with sizes that take seconds plainly and some more than one compressed. */
+const LINKS: readonly [mibPerSec: number, fileMib: number][] = [
+  [1, 16],
+  [10, 96],
+  [100, 512],
+  [Number.POSITIVE_INFINITY, 1024],
+];
+
+const KINDS: readonly Data[] = ['text', 'random', 'both'];
+
+/** All cells, each with its file. */
+export async function prepareCells({ files, quick }: BenchContext): Promise<Cell[]> {
+  const cells: Cell[] = [];
+  for (const [mibPerSec, fileMib] of LINKS) {
+    for (const data of KINDS) {
+      const file = await files[data]((quick ? fileMib / 4 : fileMib) * MIB);
+      cells.push({ name: cellName(mibPerSec, data), mibPerSec, file });
+    }
+  }
+  return cells;
+}
+
+/** One bar for each cell: the first of the ways, over the best of the others. */
+export function cellBars(ways: readonly Way[]): Bar[] {
+  return LINKS.flatMap(([rate]) => KINDS.map((data) => barOf(cellName(rate, data), ways, 0.9)));
+}
+
+function cellName(mibPerSec: number, data: Data): string {
+  const words = { text: 'text', random: 'random bytes', both: 'a tar of both' };
+  return `${Number.isFinite(mibPerSec) ? `${mibPerSec} MiB/s` : 'no limit'}, ${words[data]}`;
+}
+
+export function caseName(cell: string, way: Way): string {
+  return `${cell}: ${way.name}`;
+}
+
+/** The rate of auto over the best of the forced ones. */
+export function barOf(cell: string, ways: readonly Way[], bound: number): Bar {
+  const [auto, ...forced] = ways.map((way) => figureOf('rateMibPerSec', caseName(cell, way))) as [
+    Figure,
+    ...Figure[],
+  ];
+  return atLeast(bound, {
+    name: `${cell}: auto ÷ best`,
+    evaluate: (medians) => auto.evaluate(medians) / Math.max(...forced.map((each) => each.evaluate(medians))),
+  });
+}
+
+/** Runs `work` with the server behind a link; stops both in any event. */
+export async function behindLink<T>(
+  server: Server,
+  mibPerSec: number,
+  work: (far: Server, link: LinkProcess) => Promise<T>,
+): Promise<T> {
+  try {
+    const rate = Number.isFinite(mibPerSec) ? { rateBytesPerSec: mibPerSec * MIB } : {};
+    const link = await startLinkProcess({ target: parseEndpoint(server.target), ...rate });
+    try {
+      return await work({ ...server, target: link.address }, link);
+    } finally {
+      await link.stop();
+    }
+  } finally {
+    await server.stop();
+  }
+}

@@ -1,0 +1,55 @@
+/**
+ * What a client that uploads chooses by itself, beside what it is forced to: on
+ * the links and with the data of `auto-compression`, over as many connections
+ * as the client opens by itself. Forced, it compresses with gzip 1.
+ */
+import { join } from 'node:path';
+import { MIB } from '../../src/base/units.ts';
+import {
+  behindLink,
+  type Cell,
+  caseName,
+  cellBars,
+  prepareCells,
+  type Way,
+} from '../harness/coding-cells.ts';
+import { toMetrics } from '../harness/metrics.ts';
+import type { BenchContext, Case, Scenario } from '../harness/scenario.ts';
+import { withEmptyDirectory } from '../harness/uploads.ts';
+import { sluiceUploads } from '../peers/uploads.ts';
+
+const WAYS: readonly Way[] = [
+  { name: 'auto', compression: 'auto' },
+  { name: 'plain', compression: 'never' },
+  { name: 'gzip 1', compression: 'always' },
+];
+
+/** Sent around the link, so that only the code is warm. */
+const WARM_UP_BYTES = 32 * MIB;
+
+export const autoCompressionUpload: Scenario = {
+  name: 'auto-compression-upload',
+  describe: 'one upload through links of four rates, of three kinds of data: auto beside forced codings',
+  bars: cellBars(WAYS),
+  async prepare(context) {
+    const cells = await prepareCells(context);
+    const warmUpPath = join(context.files.directory, await context.files.text(WARM_UP_BYTES));
+    return cells.flatMap((cell) => WAYS.map((way) => cellCase(context, cell, way, warmUpPath)));
+  },
+};
+
+function cellCase({ files }: BenchContext, cell: Cell, way: Way, warmUpPath: string): Case {
+  const contender = sluiceUploads('none');
+  const path = join(files.directory, cell.file);
+  return {
+    name: caseName(cell.name, way),
+    measure: () =>
+      withEmptyDirectory(files.directory, async (directory) => {
+        const server = await contender.start(directory);
+        const plan = { path, warmUpPath, warmUpTarget: server.target, connections: 0 };
+        return await behindLink(server, cell.mibPerSec, async (far) =>
+          toMetrics(await contender.upload(far, { ...plan, compression: way.compression, verified: true })),
+        );
+      }),
+  };
+}

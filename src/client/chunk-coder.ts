@@ -1,0 +1,157 @@
+/**
+ * The chunks of one connection of an upload: how each is coded, off the event
+ * loop, and what its way shows for the next ones.
+ *
+ *   chunk ─ next? ─ (turn ─ probe ─ encode) ─▶ coded ─▶ wrote ─▶ drained ─ mark
+ *
+ * The transport gets two messages at a time and takes them one after another;
+ * `CodecChoice` sees each begin when the one before it was taken.
+ */
+import type { CodecChoice } from '../base/codec-choice.ts';
+import { type Coding, IDENTITY } from '../base/coding.ts';
+import { PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../base/data-kind.ts';
+import { TransferError } from '../base/errors.ts';
+import type { CallLink } from '../flow/call-link.ts';
+import { encode } from '../wire/codec.ts';
+import type { CodecAccount } from './codec-account.ts';
+
+/** A chunk as it goes out. */
+export interface CodedChunk {
+  /** What `bytes` are. */
+  readonly coding: Coding;
+  /** One member, stream or frame; the chunk itself where it goes as it is. */
+  readonly bytes: Uint8Array;
+  readonly rawBytes: number;
+  /** It was to be compressed, and is hardly smaller for it. */
+  readonly isGainless: boolean;
+}
+
+/** What all connections of an upload share. */
+export interface CoderContext {
+  readonly account: CodecAccount;
+  /** Without a choice: what every chunk is compressed with that gets smaller by it. */
+  readonly fixed: Coding;
+  /** Threads that one connection may count on, a fraction when there are more connections. */
+  readonly workers: number;
+  /** Runs `action` when there is a thread for it. */
+  inTurn<Result>(action: () => Promise<Result>): Promise<Result>;
+}
+
+/** Smaller chunks are dominated by what a message costs anyway. */
+const MIN_BYTES = 256;
+
+export class ChunkCoder {
+  readonly #context: CoderContext;
+  readonly choice: CodecChoice | undefined;
+  /** Given to the transport and not taken yet, in order. */
+  readonly #writes: CodedChunk[] = [];
+  /** Raw bytes of all chunks so far: parts of a file may come in any order. */
+  #takenBytes = 0;
+  #link: CallLink | undefined;
+  #marks = 0;
+
+  constructor(context: CoderContext, choice: CodecChoice | undefined) {
+    this.#context = context;
+    this.choice = choice;
+  }
+
+  /** A call has begun; no chunk was written in it. `link` is the way it goes, where that is known. */
+  began(link: CallLink | undefined): void {
+    this.#link = link;
+    this.#writes.length = 0;
+    const nowMs = performance.now();
+    this.choice?.link.resumed(nowMs);
+    // Before the first byte, so that the round trip of an idle link is known.
+    this.#mark(nowMs);
+  }
+
+  /** The chunk as it is to be sent; it must not change before. Rejects with INTERNAL. */
+  async coded(chunk: Uint8Array): Promise<CodedChunk> {
+    const rawBytes = chunk.byteLength;
+    this.#takenBytes += rawBytes;
+    const endOffset = this.#takenBytes;
+    const { coding, probe } = this.#next(rawBytes);
+    if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false };
+    return await this.#context.inTurn(async () => {
+      const startMs = performance.now();
+      const isWorthIt = !probe || (await getsSmaller(chunk));
+      const member = isWorthIt ? await encoded(chunk, coding) : chunk;
+      const wireBytes = member.byteLength;
+      const isGainless = wireBytes > rawBytes * WORTHWHILE_RATIO;
+      const nowMs = performance.now();
+      const workMs = nowMs - startMs;
+      this.choice?.observe(
+        { coding, rawBytes, wireBytes, workMs, incompressible: isGainless, endOffset },
+        nowMs,
+      );
+      const isSmaller = wireBytes < rawBytes;
+      return {
+        coding: isSmaller ? coding : IDENTITY,
+        bytes: isSmaller ? member : chunk,
+        rawBytes,
+        isGainless,
+      };
+    });
+  }
+
+  #next(rawBytes: number): { coding: Coding; probe: boolean } {
+    const { fixed, workers } = this.#context;
+    if (this.choice === undefined) return { coding: fixed, probe: false };
+    if (rawBytes < MIN_BYTES) return { coding: IDENTITY, probe: false };
+    const nowMs = performance.now();
+    const choice = this.choice.next(nowMs, workers);
+    this.choice.took(choice, nowMs);
+    return choice;
+  }
+
+  /** The chunk was given to the transport. */
+  wrote(chunk: CodedChunk): void {
+    this.#writes.push(chunk);
+    if (this.#writes.length === 1) this.#begins(chunk, performance.now());
+  }
+
+  /** The transport has taken the oldest chunk that was written. */
+  drained(): void {
+    const chunk = this.#writes.shift();
+    if (chunk === undefined) return;
+    const { bytes, coding, rawBytes } = chunk;
+    this.#context.account.note(coding.codec, rawBytes, bytes.byteLength);
+    const nowMs = performance.now();
+    this.choice?.drained(nowMs);
+    this.#mark(nowMs);
+    const next = this.#writes[0];
+    if (next !== undefined) this.#begins(next, nowMs);
+  }
+
+  #begins({ bytes, coding, isGainless, rawBytes }: CodedChunk, nowMs: number): void {
+    this.choice?.wrote(isGainless ? IDENTITY : coding, rawBytes, bytes.byteLength, nowMs);
+  }
+
+  #mark(nowMs: number): void {
+    const { choice } = this;
+    if (choice === undefined || this.#link === undefined || !choice.wantsMark(nowMs)) return;
+    this.#marks += 1;
+    const mark = this.#marks;
+    const echoed = () => {
+      // The echo of a call before says nothing of this one's way.
+      if (mark === this.#marks) choice.link.echoed(performance.now());
+    };
+    if (this.#link.mark(echoed)) choice.link.marked(nowMs);
+  }
+}
+
+/** Whether a sample from the middle gets notably smaller. */
+async function getsSmaller(chunk: Uint8Array): Promise<boolean> {
+  const sampleBytes = Math.min(PROBE_BYTES, chunk.byteLength);
+  const at = (chunk.byteLength - sampleBytes) >> 1;
+  const sample = await encoded(chunk.subarray(at, at + sampleBytes), PROBE_CODING);
+  return sample.byteLength <= sampleBytes * WORTHWHILE_RATIO;
+}
+
+async function encoded(bytes: Uint8Array, coding: Coding): Promise<Uint8Array> {
+  try {
+    return await encode(bytes, coding);
+  } catch (cause) {
+    throw new TransferError('INTERNAL', `compressing failed: ${(cause as Error).message}`, { cause });
+  }
+}

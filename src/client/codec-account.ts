@@ -1,0 +1,23 @@
+/** The bytes of one transfer's chunks, by what they were compressed with, of all attempts. */
+import type { Coding } from '../base/coding.ts';
+
+export interface CodecBytes {
+  /** Bytes of chunks as they went over the network. */
+  readonly wireBytes: number;
+  /** The same before compression, by what they were compressed with; `identity` is not at all. */
+  readonly bytesByCodec: Readonly<Record<'identity' | 'gzip' | 'brotli' | 'zstd', number>>;
+}
+
+export class CodecAccount {
+  #wireBytes = 0;
+  readonly #bytesByCodec = { identity: 0, gzip: 0, brotli: 0, zstd: 0 };
+
+  note(codec: Coding['codec'], rawBytes: number, wireBytes: number): void {
+    this.#bytesByCodec[codec] += rawBytes;
+    this.#wireBytes += wireBytes;
+  }
+
+  get total(): CodecBytes {
+    return { wireBytes: this.#wireBytes, bytesByCodec: { ...this.#bytesByCodec } };
+  }
+}
