@@ -9,9 +9,10 @@
  * Invariants: the window grows only when the growth before it brought
  * bandwidth, or on trial, and what brings none is taken back; it never exceeds
  * `maxBytes`, nor for long (beyond the least window) what the link carries in
- * two round trips and a spare time of 10 to 200 ms.
+ * two round trips and 200 ms, or 4 ms on a short link.
  */
 import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { MIB } from '../base/units.ts';
 
 export interface BdpOptions {
   /** The window before anything is known, and again after an idle time. */
@@ -44,16 +45,21 @@ const GAIN = 1.1;
 const BOOTSTRAP_SAMPLES = 10;
 const DAMPING = 0.9;
 
-/**
- * How much of the link's time a window may hold beyond two round trips: busy
- * processes answer late. On short links a pause costs no more than many round
- * trips, and what a large window holds there only waits unread, in buffers that
- * V8 moves to its old space and frees by full collections.
- */
+/** How much of the link's time a window may hold beyond two round trips: busy processes answer late. */
 const QUEUE_ROUND_TRIPS = 2;
-const SPARE_ROUND_TRIPS = 20;
-const LEAST_SPARE_MS = 10;
-const MOST_SPARE_MS = 200;
+const QUEUE_MS = 200;
+
+/**
+ * On a link as short as this a pause costs no more than some round trips, and
+ * a window is large again at once. What it holds beyond a few milliseconds only
+ * waits unread there, in buffers that V8 moves to its old space and frees by
+ * full collections.
+ */
+const SHORT_ROUND_TRIP_MS = 8;
+/** And pings are answered within this: one early answer does not make a long link short. */
+const SHORT_ANSWER_MS = 50;
+const SHORT_QUEUE_MS = 4;
+const LEAST_SHORT_BYTES = MIB;
 
 /** A window is too large for the link only by clearly more than that, or it would change with every sample. */
 const TOO_LARGE = 1.25;
@@ -213,12 +219,14 @@ export class BdpEstimator {
   #judge(sampleBytes: number, answerMs: number, nowMs: number): void {
     const isFull = sampleBytes >= FULL * this.#windowBytes;
     const queueBytes = this.#queueBytes(sampleBytes, answerMs);
-    const holdsTooMuch = isFull && this.#windowBytes > TOO_LARGE * queueBytes;
+    // On a longer link, a sample that does not fill the window may be of a sender that had no more.
+    const leastBytes = isFull ? queueBytes : Math.max(queueBytes, LEAST_SHORT_BYTES);
+    const holdsTooMuch = (isFull || this.#isShort) && this.#windowBytes > TOO_LARGE * leastBytes;
     this.#queuedSamples = holdsTooMuch ? this.#queuedSamples + 1 : 0;
     // A quick answer to a ping amid a burst would pass the burst off as bandwidth.
     const bandwidth = sampleBytes / (Math.max(answerMs, this.#roundTripMs) * SAMPLE_ROUND_TRIPS);
     if (holdsTooMuch) {
-      if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(queueBytes, bandwidth, nowMs);
+      if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(leastBytes, bandwidth, nowMs);
       return;
     }
     const mostBytes = Math.min(queueBytes, this.#maxBytes, MOST_GROWTH * this.#windowBytes);
@@ -266,10 +274,13 @@ export class BdpEstimator {
 
   /** The most that the window may hold on a link that carried this sample in this time. */
   #queueBytes(sampleBytes: number, answerMs: number): number {
-    const roundTripMs = this.#leastRoundTrip.value;
-    const spareMs = Math.min(MOST_SPARE_MS, Math.max(LEAST_SPARE_MS, SPARE_ROUND_TRIPS * roundTripMs));
-    const queueMs = QUEUE_ROUND_TRIPS * roundTripMs + spareMs;
+    const spareMs = this.#isShort ? SHORT_QUEUE_MS : QUEUE_MS;
+    const queueMs = QUEUE_ROUND_TRIPS * this.#leastRoundTrip.value + spareMs;
     return Math.max(LEAST_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
+  }
+
+  get #isShort(): boolean {
+    return this.#leastRoundTrip.value < SHORT_ROUND_TRIP_MS && this.#roundTripMs < SHORT_ANSWER_MS;
   }
 
   #lookClosely(): void {

@@ -56,9 +56,9 @@ describe('the estimator on recorded traces', () => {
     assert.ok(last <= 650 * KIB, `${last / KIB} KiB`);
   });
 
-  it('leaves a busy loopback a window for 10 ms and more', () => {
+  it('leaves a busy loopback a window for some milliseconds', () => {
     const windows = replay(trace('loopback'));
-    assert.ok(Math.min(...windows) >= MIB, windows.join(' '));
+    assert.ok(Math.min(...windows) >= 0.5 * MIB, windows.join(' '));
     assert.ok((windows.at(-1) ?? 0) >= 4 * MIB, windows.join(' '));
     assert.ok(windows.length <= 8, windows.join(' '));
   });
