@@ -24,6 +24,9 @@ const PROBE_CODING: Coding = { codec: 'gzip', level: 1 };
 /** Compressed to more than this share of its size, data is not worth the receiver's gunzip. */
 const WORTHWHILE_RATIO = 0.95;
 
+/** What the reads of the job that runs have taken. */
+let readMs = 0;
+
 export function fillSlab(job: FillJob): FillResult {
   enterSlab(job.slab);
   try {
@@ -37,12 +40,14 @@ export function fillSlab(job: FillJob): FillResult {
 
 function fill(job: FillJob): FillResult {
   const startMs = performance.now();
+  readMs = 0;
   const compresses = job.coding.codec !== 'identity';
   const gainless = compresses && job.probe && !probe(job);
   const result = compresses && !gainless ? fillCompressed(job) : fillIdentity(job);
   if (isCancelled(job.slab)) return { kind: 'cancelled' };
   if (result.kind === 'filled') {
     result.workMs = performance.now() - startMs;
+    result.readMs = readMs;
     if (gainless) result.incompressible = true;
   }
   return result;
@@ -135,6 +140,13 @@ function probe(job: FillJob): boolean {
 
 /** Fills all `chunks` from `offset` on; false when the file ends before. */
 function readChunks(fd: number, chunks: Uint8Array[], offset: number): boolean {
+  const startMs = performance.now();
+  const isWhole = readWhole(fd, chunks, offset);
+  readMs += performance.now() - startMs;
+  return isWhole;
+}
+
+function readWhole(fd: number, chunks: Uint8Array[], offset: number): boolean {
   let index = 0;
   let skip = 0;
   let position = offset;
@@ -183,5 +195,13 @@ function setChunk(fields: ChunkFields, job: FillJob, done: number): void {
 }
 
 function filled(job: FillJob, runBytes: number, crc: number): FilledRun {
-  return { kind: 'filled', runBytes, rawBytes: job.rawBytes, crc32: crc, incompressible: false, workMs: 0 };
+  return {
+    kind: 'filled',
+    runBytes,
+    rawBytes: job.rawBytes,
+    crc32: crc,
+    incompressible: false,
+    workMs: 0,
+    readMs: 0,
+  };
 }

@@ -12,6 +12,7 @@ export const METRIC_TITLES = {
   serverPeakRssMib: 'server RSS MiB',
   clientPeakRssMib: 'client RSS MiB',
   fairness: 'fairness',
+  elapsedMs: 'ms each',
   p50Ms: 'p50 ms',
   p99Ms: 'p99 ms',
   maxMs: 'max ms',

@@ -6,6 +6,7 @@ import { gzipText } from './gzip-text.ts';
 import { latencyDownload, latencyLarge, latencyUpload } from './latency.ts';
 import { manyStreams } from './many-streams.ts';
 import { oneStream } from './one-stream.ts';
+import { slowStore } from './slow-store.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { toDisk } from './to-disk.ts';
 import { unaryLatency } from './unary-latency.ts';
@@ -22,6 +23,7 @@ export const SCENARIOS: readonly Scenario[] = [
   gzipText,
   autoCompression,
   stalledReaders,
+  slowStore,
   flatMemory,
   toDisk,
   uploadOneStream,
