@@ -11,6 +11,7 @@ export const METRIC_TITLES = {
   clientCpuSecPerGib: 'client CPU s/GiB',
   serverPeakRssMib: 'server RSS MiB',
   clientPeakRssMib: 'client RSS MiB',
+  clientGrowthMib: 'client RSS growth MiB',
   fairness: 'fairness',
   elapsedMs: 'ms each',
   p50Ms: 'p50 ms',

@@ -8,6 +8,7 @@ import { manyStreams } from './many-streams.ts';
 import { oneStream } from './one-stream.ts';
 import { slowStore } from './slow-store.ts';
 import { stalledReaders } from './stalled-readers.ts';
+import { stoppedConsumers } from './stopped-consumers.ts';
 import { toDisk } from './to-disk.ts';
 import { unaryLatency } from './unary-latency.ts';
 import { uploadDurable } from './upload-durable.ts';
@@ -24,6 +25,7 @@ export const SCENARIOS: readonly Scenario[] = [
   autoCompression,
   stalledReaders,
   slowStore,
+  stoppedConsumers,
   flatMemory,
   toDisk,
   uploadOneStream,
