@@ -16,6 +16,9 @@ import { codecNumber, encodeSync } from '../src/wire/codec.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
+/** What the reads of the job that runs have taken. */
+let readMs = 0;
+
 export function fillSlab(job: FillJob): FillResult {
   enterSlab(job.slab);
   try {
@@ -29,12 +32,14 @@ export function fillSlab(job: FillJob): FillResult {
 
 function fill(job: FillJob): FillResult {
   const startMs = performance.now();
+  readMs = 0;
   const compresses = job.coding.codec !== 'identity';
   const gainless = compresses && job.probe && !probe(job);
   const result = compresses && !gainless ? fillCompressed(job) : fillIdentity(job);
   if (isCancelled(job.slab)) return { kind: 'cancelled' };
   if (result.kind === 'filled') {
     result.workMs = performance.now() - startMs;
+    result.readMs = readMs;
     if (gainless) result.incompressible = true;
   }
   return result;
@@ -127,6 +132,13 @@ function probe(job: FillJob): boolean {
 
 /** Fills all `chunks` from `offset` on; false when the file ends before. */
 function readChunks(fd: number, chunks: Uint8Array[], offset: number): boolean {
+  const startMs = performance.now();
+  const isWhole = readWhole(fd, chunks, offset);
+  readMs += performance.now() - startMs;
+  return isWhole;
+}
+
+function readWhole(fd: number, chunks: Uint8Array[], offset: number): boolean {
   let index = 0;
   let skip = 0;
   let position = offset;
@@ -175,5 +187,13 @@ function setChunk(fields: ChunkFields, job: FillJob, done: number): void {
 }
 
 function filled(job: FillJob, runBytes: number, crc: number): FilledRun {
-  return { kind: 'filled', runBytes, rawBytes: job.rawBytes, crc32: crc, incompressible: false, workMs: 0 };
+  return {
+    kind: 'filled',
+    runBytes,
+    rawBytes: job.rawBytes,
+    crc32: crc,
+    incompressible: false,
+    workMs: 0,
+    readMs: 0,
+  };
 }

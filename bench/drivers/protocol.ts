@@ -114,12 +114,32 @@ export interface ReadersStalled {
   event: 'stalled';
 }
 
+export interface StoppedConsumersRequest {
+  target: string;
+  file: string;
+  streams: number;
+  /** Streams take turns on these. */
+  connections: number;
+  /** All connections together read so much before; 0: they only connect. */
+  warmUpBytes: number;
+  /** How long the streams are left alone. */
+  seconds: number;
+}
+
+/** What a process holds for streams that nobody reads. */
+export interface HeldReport {
+  event: 'held';
+  rssBeforeBytes: number;
+  /** Since its start. */
+  peakRssBytes: number;
+}
+
 /** The request of this driver process. */
 export function parseRequest<T>(): T {
   return JSON.parse(process.argv[2] as string) as T;
 }
 
 /** Writes one answer. */
-export function answer(line: LoadStarted | LoadReport | ProbeReport | ReadersStalled): void {
+export function answer(line: LoadStarted | LoadReport | ProbeReport | ReadersStalled | HeldReport): void {
   console.log(JSON.stringify(line));
 }

@@ -9,6 +9,7 @@ cut                  break all connections
 cut down,1MiB        break the next connection when 1 MiB has come down it
 stall [up|down]      move nothing any more; connections stay open
 stall up,1MiB        stall the next connection there
+end up,1MiB          end the next connection there, in this direction only
 go                   end all stalls
 stats`;
 
@@ -42,6 +43,10 @@ const COMMANDS: Readonly<Record<string, (link: Link, argument: string) => string
     if (argument === '') link.stall();
     else if (argument.includes(',')) link.failNext(parseFault('stall', argument));
     else link.stall(parseDirection(argument));
+    return undefined;
+  },
+  end(link, argument) {
+    link.failNext(parseFault('end', argument));
     return undefined;
   },
   go(link) {

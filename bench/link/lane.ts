@@ -22,9 +22,13 @@ export interface Receiver {
   cut(): void;
 }
 
-/** What befalls one direction of a connection once exactly `atByte` bytes have arrived. */
+/**
+ * What befalls one direction of a connection once exactly `atByte` bytes have
+ * arrived. `end` is a half-close in the sender's name: the other direction goes
+ * on, and what the sender sends from there on is lost.
+ */
 export interface Fault {
-  kind: 'cut' | 'stall';
+  kind: 'cut' | 'stall' | 'end';
   atByte: number;
 }
 
@@ -144,9 +148,9 @@ export class Lane {
   }
 
   #fail({ kind }: Fault, rest: Uint8Array): void {
-    if (kind === 'cut') {
+    if (kind !== 'stall') {
       this.discard();
-      this.#receiver.cut();
+      this.#receiver[kind]();
       return;
     }
     this.#isStalled = true;

@@ -20,6 +20,7 @@ interface Options {
   queue?: number;
   cut?: DirectedFault;
   stall?: DirectedFault;
+  end?: DirectedFault;
   measure?: number | true;
   untilInputEnds: boolean;
 }
@@ -64,6 +65,11 @@ const program = new Command('link')
     reading((text) => parseFault('stall', text)),
   )
   .option(
+    '--end <direction,byte>',
+    'end each connection at this byte, in this direction only',
+    reading((text) => parseFault('end', text)),
+  )
+  .option(
     '--measure [size]',
     'send raw bytes down the link instead (default: 2GiB), print the rate and end',
     reading((text) => parseSize(text)),
@@ -86,9 +92,10 @@ function settingsOf({
   queue,
   cut,
   stall,
+  end,
 }: Options): Omit<LinkOptions, 'target'> {
   return {
-    faults: [cut, stall].filter((fault) => fault !== undefined),
+    faults: [cut, stall, end].filter((fault) => fault !== undefined),
     ...(listen && { listen }),
     ...(delay !== undefined && { delayMs: delay }),
     ...(jitter !== undefined && { jitterMs: jitter }),

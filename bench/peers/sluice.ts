@@ -12,9 +12,14 @@ export const sluice: Contender = driverContender(
   'tuned',
 );
 
-/** Serves a directory with further flags of `sluice serve`. */
-export async function startSluice(directory: string, flags: readonly string[] = []): Promise<Server> {
+/** Serves a directory with further flags of `sluice serve`, and of Node. */
+export async function startSluice(
+  directory: string,
+  flags: readonly string[] = [],
+  nodeFlags: readonly string[] = [],
+): Promise<Server> {
   const program = compiledPath('src/cli/main.js');
   if (!existsSync(program)) throw new Error(`there is no ${program}; build it first: npm run build`);
-  return startServer('sluice', process.execPath, [program, 'serve', directory, ...SERVE_FLAGS, ...flags]);
+  const serve = [...nodeFlags, program, 'serve', directory, ...SERVE_FLAGS, ...flags];
+  return startServer('sluice', process.execPath, serve);
 }

@@ -7,7 +7,9 @@ import { gzipText } from './gzip-text.ts';
 import { latencyDownload, latencyLarge, latencyUpload } from './latency.ts';
 import { manyStreams } from './many-streams.ts';
 import { oneStream } from './one-stream.ts';
+import { slowStore } from './slow-store.ts';
 import { stalledReaders } from './stalled-readers.ts';
+import { stoppedConsumers } from './stopped-consumers.ts';
 import { toDisk } from './to-disk.ts';
 import { unaryLatency } from './unary-latency.ts';
 import { uploadDurable } from './upload-durable.ts';
@@ -24,6 +26,8 @@ export const SCENARIOS: readonly Scenario[] = [
   autoCompression,
   autoCompressionUpload,
   stalledReaders,
+  slowStore,
+  stoppedConsumers,
   flatMemory,
   toDisk,
   uploadOneStream,

@@ -3,6 +3,7 @@
  * calls. Calls fail fast; waiting and trying again is `retry.ts`'s business.
  * Every failure leaves here as a `TransferError`.
  */
+import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import {
   Client,
   type ClientReadableStream,
@@ -81,11 +82,13 @@ export class Channel {
   stream<Request, Response>(method: Method, request: Request): ClientReadableStream<Response> {
     this.assertOpen();
     const { path, requestSerialize, responseDeserialize } = definition(method);
-    const call = this.#client.makeServerStreamRequest<Request, Response>(
-      path,
-      requestSerialize as (request: Request) => Buffer,
-      responseDeserialize as (message: Buffer) => Response,
-      request,
+    const call = readingNothingAhead(() =>
+      this.#client.makeServerStreamRequest<Request, Response>(
+        path,
+        requestSerialize as (request: Request) => Buffer,
+        responseDeserialize as (message: Buffer) => Response,
+        request,
+      ),
     );
     call.once('metadata', () => {
       this.#hasConnected = true;
@@ -205,6 +208,21 @@ export class Channel {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#client.close();
+  }
+}
+
+/**
+ * The call that `make` begins holds one message while it is paused, instead of
+ * the 16 that are the default for streams of objects: of chunks that is 4 MiB.
+ * grpc-js takes no such option.
+ */
+function readingNothingAhead<Call>(make: () => Call): Call {
+  const usual = getDefaultHighWaterMark(true);
+  setDefaultHighWaterMark(true, 1);
+  try {
+    return make();
+  } finally {
+    setDefaultHighWaterMark(true, usual);
   }
 }
 

@@ -2,8 +2,9 @@
  * Limits and fixed periods of the client: name, unit, reason, relation. What a
  * caller may want to change is an option in `options.ts`.
  *
- * A transfer holds at most: the receive window, 16 messages that grpc-js reads
- * ahead of a paused call, INFLATE_SLOTS chunks, and one sink queue.
+ * A transfer holds at most: the receive window, a message that is put together
+ * and one that waits while the call is paused, INFLATE_SLOTS chunks, and one
+ * sink queue, filled by a chunk too many.
  */
 import { availableParallelism } from 'node:os';
 import { KIB, MIB } from '../base/units.ts';
@@ -35,8 +36,8 @@ export const RESUME_POINT_MS = 2_000;
 /** One read when the bytes of a resumed part are checked. */
 export const PREFIX_READ_BYTES = 1 * MIB;
 
-/** Bytes that wait for the consumer of `stream()`; above it the call is paused. */
-export const STREAM_QUEUE_BYTES = 2 * MIB;
+/** Bytes that wait for the consumer of `stream()`; above it the call is paused. A consumer that stops holds them. */
+export const STREAM_QUEUE_BYTES = 512 * KIB;
 
 /** Time between two progress reports while bytes arrive. */
 export const PROGRESS_INTERVAL_MS = 100;

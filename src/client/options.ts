@@ -75,8 +75,8 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   return {
     tls: options.tls,
     insecure: options.insecure ?? false,
-    // 64 KiB costs 20 % more CPU for each byte. Above 256 KiB nothing is gained, and the 16 messages
-    // that grpc-js reads ahead of a paused call make full garbage collections frequent: 59 for each GiB at 512 KiB, 2 here.
+    // 64 KiB costs 20 % more CPU for each byte. Above 256 KiB nothing is gained, and what waits while a
+    // call is paused grows; full garbage collections got frequent by it, while that was 16 messages.
     chunkBytes: inRange('chunkBytes', options.chunkBytes ?? 256 * KIB, 1, MAX_RECEIVED_CHUNK_BYTES),
     windowBytes:
       options.windowBytes === undefined

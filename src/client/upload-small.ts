@@ -45,6 +45,8 @@ async function attempt(
   } catch (reason) {
     run.uploadId ||= call.startedUploadId;
     const error = TransferError.from(reason);
+    // The call before this one may have finished the upload after all, since it was asked about.
+    if (isGone(error) && run.uploadId !== '') return (await finishedFile(run, sizeBytes)) ?? fail(error);
     const waitMs = endsAttempts(error) ? undefined : budget.spend(error, channels.hasConnected);
     if (waitMs === undefined || run.signal.aborted) throw error;
     await run.pause(error, waitMs);
@@ -85,6 +87,10 @@ function callFor(run: UploadRun, sizeBytes: number): UploadAttempt {
     },
     signal: run.signal,
   });
+}
+
+function fail(error: TransferError): never {
+  throw error;
 }
 
 /** Another attempt would meet the same, or must not be made. */

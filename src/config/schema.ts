@@ -66,8 +66,8 @@ const schemaShape = {
     firstMessage: bytes(
       64 * KIB,
       KIB,
-      MIB,
-      'What a stream may send before its peer has shown that it reads, in bytes. The most heap a stalled stream holds.',
+      64 * MIB,
+      'What a stream may send before its peer has shown that it reads, in bytes: at most slab.size, and no more than half of it is used. The most heap a stalled stream holds.',
     ),
     stallTimeout: durationMs(
       60_000,

@@ -49,6 +49,9 @@ const TARGET_JOB_MS = 5;
  */
 const SHORT_JOB_MS = 1;
 
+/** Reads that take longer wait for a disk or another machine: it is worth having several of them under way early. */
+const SLOW_READ_MS = 10;
+
 /** A peer that has not drained a write for this long gets no slabs ahead of it when others want them. */
 const HESITATION_MS = 100;
 
@@ -74,6 +77,7 @@ export class Engine {
   readonly #wantRoom: Intake[] = [];
   /** Of the last jobs, in the worker. */
   #meanJobMs = SHORT_JOB_MS;
+  #meanReadMs = 0;
   #watch: NodeJS.Timeout | null = null;
   #retry: NodeJS.Timeout | null = null;
   #reclaimedAtMs = 0;
@@ -208,6 +212,15 @@ export class Engine {
     const streams = this.#transfers.size + this.#intakes.size;
     const oneKeepsUp = this.#meanJobMs < SHORT_JOB_MS && streams > this.options.threads;
     this.#scheduler.limitTo(oneKeepsUp ? 1 : this.#maxOutstanding);
+  }
+
+  /** Learns how long the store takes for the reads of one job. */
+  observeRead(readMs: number): void {
+    this.#meanReadMs += (readMs - this.#meanReadMs) / 16;
+  }
+
+  get isStoreSlow(): boolean {
+    return this.#meanReadMs > SLOW_READ_MS;
   }
 
   dispatch(): void {

@@ -59,6 +59,8 @@ export interface FilledRun {
   incompressible: boolean;
   /** What the job took in the worker, in milliseconds. */
   workMs: number;
+  /** Of these, what its reads took. */
+  readMs: number;
 }
 
 export type FillResult =

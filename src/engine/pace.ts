@@ -4,6 +4,10 @@
  * A stream starts with one small piece. Each write that the peer drains fast
  * doubles the piece, each that it drains slowly halves it, so that one write
  * stays about a tenth of a second of the peer's time, whatever its rate.
+ *
+ * Reading may run ahead of that, because what was read and not sent can be
+ * given back: as long as the peer has taken everything at once, the next piece
+ * may be read as though it will take those before it at once as well.
  */
 
 /** A write drained within this time doubles the piece. */
@@ -17,6 +21,7 @@ export class Pace {
   readonly #maxBytes: number;
   #pieceBytes: number;
   #drainedBytes = 0;
+  #hasHesitated = false;
 
   constructor(firstBytes: number, maxBytes: number) {
     // Half at most, so that there is something to grow to.
@@ -25,7 +30,12 @@ export class Pace {
     this.#pieceBytes = this.#firstBytes;
   }
 
-  /** The most raw bytes of one job now. */
+  /** What a peer gets that has shown nothing. */
+  get firstBytes(): number {
+    return this.#firstBytes;
+  }
+
+  /** The most raw bytes of one write now. */
   get pieceBytes(): number {
     return this.#pieceBytes;
   }
@@ -33,6 +43,16 @@ export class Pace {
   /** True while the peer has not shown that it drains more than the first piece. */
   get isSmall(): boolean {
     return this.#pieceBytes <= this.#firstBytes;
+  }
+
+  /** The peer has taken every write at once so far. */
+  get isEager(): boolean {
+    return !this.#hasHesitated;
+  }
+
+  /** The piece it will be once the peer has taken one of `bytes` at once. */
+  after(bytes: number): number {
+    return Math.min(this.#maxBytes, bytes * 2);
   }
 
   /** All bytes the peer has drained so far. */
@@ -43,11 +63,13 @@ export class Pace {
   drained(bytes: number, tookMs: number): void {
     this.#drainedBytes += bytes;
     if (tookMs > SLOW_MS) this.#pieceBytes = Math.max(this.#firstBytes, Math.floor(this.#pieceBytes / 2));
-    else if (tookMs < FAST_MS) this.#pieceBytes = Math.min(this.#maxBytes, this.#pieceBytes * 2);
+    else if (tookMs < FAST_MS) this.#pieceBytes = this.after(this.#pieceBytes);
+    if (tookMs >= FAST_MS) this.#hasHesitated = true;
   }
 
   /** The peer drains nothing: start over small. */
   restart(): void {
+    this.#hasHesitated = true;
     this.#pieceBytes = this.#firstBytes;
   }
 }

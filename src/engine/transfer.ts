@@ -51,6 +51,8 @@ interface Entry {
   readonly coding: Coding;
   /** Holds its slab until the peer has drained it; otherwise it is copied out at once. */
   readonly held: boolean;
+  /** Read early: the piece that the peer must have earned before this is sent. 0: it had, when this was posted. */
+  readonly owedBytes: number;
   run: FilledRun | null;
   /** Given back: whoever answers releases the slab. */
   abandoned: boolean;
@@ -153,7 +155,7 @@ export class Transfer implements Schedulable {
   startJob(): boolean {
     const nowMs = performance.now();
     const { slabs, policy } = this.#engine;
-    let held = !this.#pace.isSmall;
+    let held = this.#pieceBytes() > this.#pace.firstBytes;
     const readsAhead = this.#writeOut || this.#entries.length > 0;
     if (held && !policy.mayHold(this.#pace.drainedBytes, readsAhead)) {
       this.#engine.reclaim(nowMs);
@@ -163,6 +165,7 @@ export class Transfer implements Schedulable {
     }
     const choice = this.#policy.next(nowMs, this.#engine.workersForOne());
     const bytes = this.#nextJobBytes();
+    const pieceBytes = this.#pieceBytes();
     const lease = slabs.lease();
     if (lease === undefined) return false;
     if (held) policy.took();
@@ -173,6 +176,7 @@ export class Transfer implements Schedulable {
       rawBytes: bytes,
       coding: choice.coding,
       held,
+      owedBytes: pieceBytes > this.#pace.pieceBytes ? pieceBytes : 0,
       run: null,
       abandoned: false,
     };
@@ -184,20 +188,32 @@ export class Transfer implements Schedulable {
 
   #nextJobBytes(): number {
     if (this.#error !== null || this.#nextOffset >= this.#request.end) return 0;
-    const small = this.#pace.isSmall;
+    const mayReadAhead = !this.#pace.isSmall || this.#readsEarly;
     if (
-      small
-        ? this.#writeOut || this.#entries.length > 0
-        : this.#entries.length >= this.#engine.options.jobsInFlight
+      mayReadAhead
+        ? this.#entries.length >= this.#engine.options.jobsInFlight
+        : this.#writeOut || this.#entries.length > 0
     ) {
       return 0;
     }
     const { chunkBytes, end } = this.#request;
     const { coding } = this.#policy.next(performance.now(), this.#engine.workersForOne());
     const jobBytes = this.#engine.jobBytes(this.#policy.bytesPerMs(coding), chunkBytes);
-    const most = Math.min(this.#pace.pieceBytes, jobBytes);
+    const most = Math.min(this.#pieceBytes(), jobBytes);
     const whole = most > chunkBytes ? most - (most % chunkBytes) : most;
     return Math.min(whole, end - this.#nextOffset);
+  }
+
+  /** The most raw bytes of the next job. */
+  #pieceBytes(): number {
+    if (!this.#readsEarly) return this.#pace.pieceBytes;
+    const last = this.#entries.at(-1)?.rawBytes ?? (this.#writeOut ? this.#pace.pieceBytes : 0);
+    return Math.max(this.#pace.pieceBytes, this.#pace.after(last));
+  }
+
+  /** Over a slow store each piece would cost the wait for a read before the next may be larger. */
+  get #readsEarly(): boolean {
+    return this.#engine.isStoreSlow && this.#pace.isEager;
   }
 
   #post(entry: Entry, probe: boolean): void {
@@ -229,6 +245,7 @@ export class Transfer implements Schedulable {
     } else if (result.kind === 'filled') {
       entry.run = result;
       this.#engine.observeJob(result.workMs);
+      this.#engine.observeRead(result.readMs);
       this.#policy.observe(entry.coding, result, entry.offset + entry.rawBytes, performance.now());
       this.#pump();
     } else {
@@ -264,6 +281,10 @@ export class Transfer implements Schedulable {
   #pump(): void {
     const head = this.#entries[0];
     if (this.#writeOut || this.#error !== null || !head?.run) return;
+    if (head.owedBytes > this.#pace.pieceBytes) {
+      this.#dropFrom(0); // The peer took those before it too slowly: it gets less at once.
+      return;
+    }
     this.#entries.shift();
     this.#writeOut = true;
     this.#sentAtMs = performance.now();

@@ -23,7 +23,7 @@ import { windowsWork } from './window-test.ts';
 export const START_WINDOW_BYTES = 8 * MIB;
 
 /** What all connections of all clients of a process may offer together. */
-const CLIENT_WINDOW_BUDGET_BYTES = 256 * MIB;
+export const CLIENT_WINDOW_BUDGET_BYTES = 256 * MIB;
 
 /** A call that is over sooner does without; the test, which costs some milliseconds, need not hold it up. */
 const TEST_AFTER_MS = 10;

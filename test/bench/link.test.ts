@@ -43,6 +43,15 @@ function dial(t: TestContext, link: { port: number }): Socket {
 
 const echo = (socket: Socket) => void socket.pipe(socket);
 
+/** Says at the end of what comes how much it was. */
+function count(socket: Socket): void {
+  let bytes = 0;
+  socket.on('data', (piece) => {
+    bytes += piece.length;
+  });
+  socket.on('end', () => socket.end(`${bytes} bytes`));
+}
+
 /** All bytes until the connection ends or breaks. */
 async function everything(socket: Socket): Promise<Buffer> {
   const pieces: Buffer[] = [];
@@ -62,17 +71,7 @@ describe('the link emulator', () => {
   });
 
   it('passes a half-close on, and the other half stays open', async (t) => {
-    const link = await linkTo(
-      t,
-      (socket) => {
-        let bytes = 0;
-        socket.on('data', (piece) => {
-          bytes += piece.length;
-        });
-        socket.on('end', () => socket.end(`${bytes} bytes`));
-      },
-      { delayMs: 1 },
-    );
+    const link = await linkTo(t, count, { delayMs: 1 });
     const socket = dial(t, link);
     socket.end(Buffer.alloc(100_000));
     assert.equal((await buffer(socket)).toString(), '100000 bytes');
@@ -113,6 +112,13 @@ describe('the link emulator', () => {
     const second = dial(t, link);
     second.end('hello');
     assert.equal((await buffer(second)).toString(), 'hello');
+  });
+
+  it('ends one direction at the named byte, and the other goes on', async (t) => {
+    const link = await linkTo(t, count, { faults: [{ kind: 'end', direction: 'up', atByte: 700_001 }] });
+    const socket = dial(t, link);
+    socket.write(Buffer.alloc(MIB));
+    assert.equal((await buffer(socket)).toString(), '700001 bytes');
   });
 
   it('stalls at the named byte, keeps the connection, and goes on when told to', async (t) => {

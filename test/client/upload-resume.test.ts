@@ -75,6 +75,19 @@ for (const overwrite of [false, true]) {
     // One file was made of it, not two.
     assert.equal(peer.files.get('a')?.version, 'v2');
   });
+
+  test(`a small upload that its first call finishes while the next one begins is no failure, overwrite ${overwrite}`, async (t) => {
+    const { client, pathOf, peer } = await scene(t);
+    peer.faults.push(
+      { how: 'lose answer' },
+      { how: new TransferError('UPLOAD_NOT_FOUND', 'is finished, and takes no bytes') },
+    );
+    let asked = 0;
+    peer.lie = (status) => (++asked === 1 ? { ...status, complete: false, file: null } : status);
+    const { restarts } = await client.upload(pathOf(Buffer.from('small')), 'a', { overwrite });
+    assert.deepEqual([restarts, asked, peer.starts.length], [0, 2, 1]);
+    assert.equal(peer.files.get('a')?.content.toString(), 'small');
+  });
 }
 
 test('a server that takes nothing any more is left, and another call goes on', async (t) => {

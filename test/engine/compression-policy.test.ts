@@ -15,7 +15,15 @@ function policyOf(
 }
 
 function runOf(incompressible: boolean): FilledRun {
-  return { kind: 'filled', runBytes: 128 * KIB, rawBytes: 512 * KIB, crc32: 0, incompressible, workMs: 2 };
+  return {
+    kind: 'filled',
+    runBytes: 128 * KIB,
+    rawBytes: 512 * KIB,
+    crc32: 0,
+    incompressible,
+    workMs: 2,
+    readMs: 0,
+  };
 }
 
 describe('the compression policy', () => {

@@ -74,6 +74,16 @@ describe('the pace of a stream', () => {
     );
   });
 
+  it('is eager until a write is not drained at once, and after a restart no more', () => {
+    const slow = paceAfter([AT_ONCE_MS, MUCH_TOO_LONG_MS, AT_ONCE_MS]);
+    const restarted = paceAfter([AT_ONCE_MS]);
+    restarted.restart();
+    const isEager = [paceAfter([]), paceAfter([AT_ONCE_MS, AT_ONCE_MS]), slow, restarted].map(
+      (pace) => pace.isEager,
+    );
+    assert.deepEqual(isEager, [true, true, false, false]);
+  });
+
   it('starts with half a slab at most, so that it can grow', () => {
     assert.equal(new Pace(5000, 1000).pieceBytes, 500);
   });

@@ -10,6 +10,7 @@ import { framed } from '../support/raw-http2.ts';
 import { within } from '../support/until.ts';
 import {
   type GrpcUpload,
+  grpcClient,
   grpcUpload,
   rawUpload,
   serialized,
@@ -92,6 +93,32 @@ for (const direct of [true, false]) {
       assert.equal(receiver.chunks.length, count);
       for (const [i, chunk] of receiver.chunks.entries())
         assert.ok(chunk.equals(noise.subarray(i, i + 100_000)));
+    });
+
+    it('without room does not hold back another on the same connection', async (t) => {
+      const server = await serveUploads(t, { direct }, (receiver) => {
+        receiver.hasRoom = server.receivers.length > 1;
+        respondAtEnd(receiver);
+      });
+      const client = grpcClient(t, server.port);
+      const send = () => {
+        const { call, end } = grpcUpload(t, server.port, client);
+        for (let i = 0; i < 40; i++) call.write({ chunk: noise.subarray(i, i + 100_000) });
+        call.end();
+        return end;
+      };
+      const stalled = send();
+      const receiver = await firstReceiver(server);
+      await until(() => receiver.refusals > 0, 'a refusal');
+      assert.equal((await within('the response to the other', send())).code, status.OK);
+      assert.equal(server.sockets.length, 1);
+      assert.deepEqual(
+        server.receivers.map(({ chunks }) => chunks.length),
+        [0, 40],
+      );
+      receiver.hasRoom = true;
+      receiver.call.proceed();
+      assert.equal((await within('the response', stalled)).code, status.OK);
     });
 
     it('pauses behind any message until it may proceed, its end included', async (t) => {

@@ -138,12 +138,18 @@ export interface GrpcUpload {
   end: Promise<CallEnd>;
 }
 
-export function grpcUpload(scope: Scope, port: number): GrpcUpload {
+/** A connection. */
+export function grpcClient(scope: Scope, port: number): Client {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_retries': 0,
   });
   scope.after(() => client.close());
+  return client;
+}
+
+/** On a connection of its own, unless there is one for it. */
+export function grpcUpload(scope: Scope, port: number, client = grpcClient(scope, port)): GrpcUpload {
   let ended: (end: CallEnd) => void = () => {};
   const end = new Promise<CallEnd>((resolve) => (ended = resolve));
   const call = client.makeClientStreamRequest(

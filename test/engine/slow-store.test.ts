@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict';
+import { after, describe, it, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { KIB, MIB } from '../../src/base/units.ts';
+import type { Engine } from '../../src/engine/engine.ts';
+import type { Transfer } from '../../src/engine/transfer.ts';
+import { MemorySink } from './memory-sink.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from './test-engine.ts';
+import { until } from './until.ts';
+
+const scope = { after };
+const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
+
+const FIRST_BYTES = 4 * KIB;
+const HEADERS_BYTES = 4 * KIB;
+
+/** Longer than a write that is drained at once. */
+const NOT_AT_ONCE_MS = 100;
+
+/** An engine that has found its store to be slow, with slabs enough for every wish. */
+async function startSlowEngine(t: TestContext): Promise<Engine> {
+  const engine = await startEngine(t, { slabCount: 40, firstMessageBytes: FIRST_BYTES });
+  learnSlowReads(engine);
+  return engine;
+}
+
+/** That the file of the test is read fast must not change it. */
+function learnSlowReads(engine: Engine): void {
+  engine.observeRead(1e9);
+}
+
+interface Begun {
+  transfer: Transfer;
+  run: Promise<unknown>;
+  sink: MemorySink;
+}
+
+/** A transfer whose peer has been sent the first piece and has not taken it. */
+async function begin(engine: Engine): Promise<Begun> {
+  const sink = new MemorySink('by hand');
+  const transfer = engine.transfer(requestOf(file, { chunkBytes: 64 * KIB }), sink);
+  const run = transfer.run();
+  run.catch(() => {});
+  await until(() => sink.pending !== undefined, 'the first write');
+  await until(() => engine.stats().jobsOutstanding === 0, 'all reads');
+  return { transfer, run, sink };
+}
+
+describe('a transfer from a slow store', () => {
+  it('has all its reads under way before the peer has shown anything', async (t) => {
+    const engine = await startSlowEngine(t);
+    const { sink } = await begin(engine);
+    assert.ok((sink.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
+    assert.equal(engine.stats().slabs.leased, engine.options.jobsInFlight);
+  });
+
+  it('sends the peer no more than twice what it has taken at once', async (t) => {
+    const engine = await startSlowEngine(t);
+    const sink = new MemorySink('at once');
+    const sizes: number[] = [];
+    const write = sink.write.bind(sink);
+    sink.write = (run, done) => {
+      sizes.push(run.length);
+      write(run, done);
+    };
+    await engine.transfer(requestOf(file, { chunkBytes: 64 * KIB }), sink).run();
+    assert.ok(sizes.every((bytes, index) => bytes <= 2 * (sizes[index - 1] ?? FIRST_BYTES) + HEADERS_BYTES));
+    assert.ok(Math.max(...sizes) > 64 * KIB, sizes.join());
+    assert.ok(sink.received.equals(file.bytes));
+  });
+
+  it('gives back what was read too early for a peer that takes the first piece slowly', async (t) => {
+    const engine = await startSlowEngine(t);
+    const { run, sink } = await begin(engine);
+    // The wait is what is tested: a peer is slow by the clock.
+    await delay(NOT_AT_ONCE_MS);
+    sink.drain();
+    await until(() => sink.pending !== undefined, 'the second write');
+    assert.ok((sink.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
+    assert.ok(sink.pending?.buffer instanceof ArrayBuffer, 'a copy');
+    assert.equal(engine.stats().slabs.free, engine.slabs.count);
+    sink.drainAll();
+    await run;
+    assert.ok(sink.received.equals(file.bytes));
+  });
+
+  it('reads nothing early again for a peer that had it given back', async (t) => {
+    const engine = await startSlowEngine(t);
+    const { run, sink, transfer } = await begin(engine);
+    transfer.giveBack();
+    engine.dispatch();
+    assert.deepEqual([engine.stats().slabs.free, engine.stats().jobsWaiting], [engine.slabs.count, 0]);
+    sink.drainAll();
+    await run;
+    assert.ok(sink.received.equals(file.bytes));
+  });
+
+  it('holds a small copy and no slab for a peer that never reads, after a while', async (t) => {
+    const engine = await startSlowEngine(t);
+    await begin(engine);
+    await until(() => engine.stats().slabs.free === engine.slabs.count, 'all slabs back');
+  });
+
+  it('leaves a peer that reads enough slabs, however many never do', async (t) => {
+    const engine = await startEngine(t, { firstMessageBytes: FIRST_BYTES });
+    learnSlowReads(engine);
+    const stalled = Array.from({ length: 100 }, () => new MemorySink('by hand'));
+    for (const sink of stalled)
+      void engine
+        .transfer(requestOf(file), sink)
+        .run()
+        .catch(() => {});
+    await until(() => stalled.every((sink) => sink.pending !== undefined), 'all first writes');
+    const healthy = new MemorySink('next turn');
+    await engine.transfer(requestOf(file), healthy).run();
+    assert.ok(healthy.received.equals(file.bytes));
+  });
+});
