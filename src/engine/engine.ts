@@ -85,6 +85,7 @@ export class Engine {
   #countedAtMs = Number.NEGATIVE_INFINITY;
   #isDispatching = false;
   #grantsSoon = false;
+  #isGranting = false;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -187,7 +188,9 @@ export class Engine {
 
   /** A slab to receive into; undefined when there is none now: the intake is told when there is. */
   leaseForIntake(intake: Intake): Lease | undefined {
-    const lease = this.#maySlabReceive ? this.slabs.lease() : undefined;
+    // Who is at work asks again at once and would always be before those that wait.
+    const isInTurn = this.#isGranting || this.#wantRoom.length === 0;
+    const lease = isInTurn && this.#maySlabReceive ? this.slabs.lease() : undefined;
     if (lease !== undefined) {
       this.policy.tookToReceive();
     } else if (!this.#wantRoom.includes(intake)) {
@@ -281,7 +284,9 @@ export class Engine {
   #grantRoom(): void {
     // Who is told and still gets none, or wants none, waits behind the others for the next time.
     for (let waiting = this.#wantRoom.length; waiting > 0 && this.#maySlabReceive; waiting--) {
+      this.#isGranting = true;
       this.#wantRoom.shift()?.slabIsFree();
+      this.#isGranting = false;
     }
   }
 

@@ -274,9 +274,11 @@ export class BdpEstimator {
 
   /** The most that the window may hold on a link that carried this sample in this time. */
   #queueBytes(sampleBytes: number, answerMs: number): number {
-    const spareMs = this.#isShort ? SHORT_QUEUE_MS : QUEUE_MS;
-    const queueMs = QUEUE_ROUND_TRIPS * this.#leastRoundTrip.value + spareMs;
-    return Math.max(LEAST_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
+    const roundTripsMs = QUEUE_ROUND_TRIPS * this.#leastRoundTrip.value;
+    const bytesIn = (ms: number) => Math.ceil((sampleBytes / answerMs) * ms);
+    const bytes = bytesIn(roundTripsMs + QUEUE_MS);
+    const shortBytes = Math.max(LEAST_SHORT_BYTES, bytesIn(roundTripsMs + SHORT_QUEUE_MS));
+    return Math.max(LEAST_WINDOW_BYTES, this.#isShort ? Math.min(bytes, shortBytes) : bytes);
   }
 
   get #isShort(): boolean {
