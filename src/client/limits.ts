@@ -64,8 +64,11 @@ export const MAX_RESTARTS = 5;
 /** Connections of one upload, at most: each costs the server a socket and a share of its streams. */
 export const MAX_CONNECTIONS = 16;
 
-/** Connections of one upload, unless the caller says otherwise: one more for so many bytes, up to the default. */
-export const BYTES_PER_CONNECTION = 32 * MIB;
+/**
+ * Connections of one upload, unless the caller says otherwise: one more for so
+ * many bytes, up to the default. Each begins slowly over distance.
+ */
+export const BYTES_PER_CONNECTION = 256 * MIB;
 export const DEFAULT_CONNECTIONS = 4;
 
 /** A part is at least this long: its end makes the server sync. */

@@ -21,7 +21,7 @@ import { AttemptWatch, type Watched } from './attempt-watch.ts';
 import { type Channel, cancelledBy } from './channel.ts';
 import type { ChunkCoder, CodedChunk } from './chunk-coder.ts';
 import type { ContentCrc } from './content-crc.ts';
-import { OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES } from './limits.ts';
+import { FINISH_BYTES_PER_MS, OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
 import type { SendingPart } from './upload-parts.ts';
 import type { OpenSource } from './upload-source.ts';
@@ -149,7 +149,7 @@ export class UploadAttempt implements Watched {
 
   /** The reading side: fills slots until the part, or the source, is at its end. */
   async #send(): Promise<void> {
-    const { finishing, part } = this.#context;
+    const { finishing, part, source } = this.#context;
     for (let offset = part.start; offset < part.end && !this.#isOver; ) {
       const slot = await this.#freeSlot();
       if (slot === undefined) return;
@@ -157,13 +157,16 @@ export class UploadAttempt implements Watched {
       if (bytes === 0) break;
       offset += bytes;
     }
-    const last = finishing === undefined || this.#isOver ? undefined : await finishing();
+    const isEnd = !this.#isOver && !this.#isIdle;
+    const last = isEnd ? await finishing?.() : undefined;
     await this.#written();
     if (this.#isOver) return;
     if (last !== undefined) this.#write(uploadControlFrame(last), () => {});
     this.#state = 'awaiting';
     const underWay = Math.min(1, UNDER_WAY_BYTES / Math.max(1, this.deliveredBytes));
     this.extraPatienceMs = (performance.now() - this.#startedAtMs) * underWay;
+    // The server reads the whole back and makes it durable.
+    if (last !== undefined) this.extraPatienceMs += (source.size ?? 0) / FINISH_BYTES_PER_MS;
     this.#frames?.end();
   }
 

@@ -12,6 +12,11 @@ import type { UploadState } from './upload-state.ts';
 
 /** All bytes were sent. Rejects with FILE_CHANGED, CONTENT_MISMATCH and what FinishUpload refuses. */
 export async function finishUpload(run: UploadRun): Promise<FileInfo> {
+  return await run.calls.finish(run.uploadId, await checkedContent(run));
+}
+
+/** What the server is to find when it finishes. All bytes were read. Rejects with FILE_CHANGED and CONTENT_MISMATCH. */
+export async function checkedContent(run: UploadRun): Promise<Expected> {
   const { progress, request, source } = run.context;
   const size = source.size as number;
   progress.sizeBytes = size;
@@ -21,7 +26,7 @@ export async function finishUpload(run: UploadRun): Promise<FileInfo> {
   await readGaps(run, size);
   await source.checkUnchanged();
   progress.enter('finishing');
-  return await run.calls.finish(run.uploadId, expectedContent(run, size));
+  return expectedContent(run, size);
 }
 
 /** Checksums what an earlier run had sent, so that the whole can be checked. */

@@ -4,6 +4,7 @@
  * missing of the part goes back to the others and to itself.
  */
 import { type ErrorCode, TransferError } from '../base/errors.ts';
+import type { Expected, FileInfo, UploadFileRequest } from '../wire/messages.ts';
 import { type Channel, cancelledBy } from './channel.ts';
 import type { ChunkCoder } from './chunk-coder.ts';
 import type { ContentCrc } from './content-crc.ts';
@@ -11,6 +12,7 @@ import { MIN_CHUNK_BYTES } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
 import { RetryBudget } from './retry.ts';
 import { UploadAttempt } from './upload-attempt.ts';
+import { isGone } from './upload-beginning.ts';
 import type { UploadCalls } from './upload-calls.ts';
 import type { UploadChannels } from './upload-channels.ts';
 import type { UploadCompression } from './upload-compression.ts';
@@ -38,8 +40,17 @@ export interface LaneContext {
   readonly signal: AbortSignal;
   /** One takeover may be by a dead stream of our own; see `mayBeOurs`. */
   readonly takeover: { hasBeen: boolean };
+  readonly ending: LaneEnding;
   /** Learns what is durable, from whoever asked. */
   onState(state: UploadState): void;
+}
+
+/** The call that sends the last part may finish the upload as well. */
+export interface LaneEnding {
+  /** What the whole must be. All bytes were read; rejects when the source changed. */
+  content(): Promise<Expected>;
+  /** Set once the upload is finished. */
+  file: FileInfo | undefined;
 }
 
 export class UploadLane {
@@ -53,6 +64,7 @@ export class UploadLane {
   #chunkBytes: number;
   /** The most that was durable after an earlier failure; only more is progress. */
   #seenDurableBytes: number;
+  #hasFinished = false;
 
   /** @param index of the connection; the first one may not be given up */
   constructor(context: LaneContext, index: number) {
@@ -85,6 +97,7 @@ export class UploadLane {
     progress.enter('sending');
     const attempt = new UploadAttempt({
       ...this.#context,
+      ...(this.#isLast(part) ? { finishing: () => this.#finishing() } : {}),
       channel: this.#channel,
       coder: this.#coder,
       part,
@@ -94,6 +107,7 @@ export class UploadLane {
     try {
       const { isIdle, response } = await attempt.run();
       progress.link = attempt.link;
+      this.#context.ending.file = response.file ?? undefined;
       source.release(response.committedSize);
       parts.settle(part, isIdle ? [{ start: part.sentEnd, end: part.end }] : []);
       return true;
@@ -102,10 +116,25 @@ export class UploadLane {
     }
   }
 
+  /** The server has everything else, and the checksum of the whole will be known behind it. */
+  #isLast({ start, end }: SendingPart): boolean {
+    const { contentCrc, parts, source } = this.#context;
+    const reachesEnd = end >= (source.size ?? Number.POSITIVE_INFINITY);
+    return reachesEnd && parts.count === 1 && contentCrc?.gap(start) === undefined;
+  }
+
+  async #finishing(): Promise<Partial<UploadFileRequest>> {
+    const expected = await this.#context.ending.content();
+    this.#hasFinished = true;
+    return { finish: true, expected };
+  }
+
   /** Returns when the next attempt may start; throws when there should be none. */
   async #recover(error: TransferError, part: SendingPart, attempt: UploadAttempt): Promise<boolean> {
     const { calls, name, options, parts, progress, signal, source, uploadId } = this.#context;
     if (signal.aborted) throw cancelledBy(signal);
+    // A call that asked for the finish may have got it although it failed, even after the next one began.
+    if (this.#hasFinished && isGone(error) && (await this.#isFinished(part))) return true;
     if (ENDING.has(error.code) || (error.code === 'TAKEN_OVER' && !this.#mayBeOurs())) throw error;
     if (this.#index > 0 && error.code === 'UNAVAILABLE' && !this.#channel.hasConnected) {
       parts.settle(part, [{ start: part.start, end: part.end }]);
@@ -121,7 +150,16 @@ export class UploadLane {
     this.#coder = this.#context.compression.coder();
     const hasProgress = this.#noteProgress(state, error, attempt);
     if (isOurs && !hasProgress) await this.#pause(error, part.sentEnd);
-    parts.settle(part, missingRanges(state.durable, part.start, part.end));
+    const isWhole = state.file !== undefined;
+    parts.settle(part, isWhole ? [] : missingRanges(state.durable, part.start, part.end));
+    return true;
+  }
+
+  async #isFinished(part: SendingPart): Promise<boolean> {
+    const { calls, ending, parts, source, uploadId } = this.#context;
+    ending.file = (await calls.sync(uploadId, source.size)).file;
+    if (ending.file === undefined) return false;
+    parts.settle(part);
     return true;
   }
 

@@ -1,17 +1,23 @@
 /** Sends what the server does not have, over as many connections as that is worth. */
 import { TransferError } from '../base/errors.ts';
+import type { FileInfo } from '../wire/messages.ts';
 import { cancelledBy } from './channel.ts';
 import { DurableWatch } from './durable-watch.ts';
 import { BYTES_PER_CONNECTION, DEFAULT_CONNECTIONS } from './limits.ts';
 import type { Begun } from './upload-beginning.ts';
 import { UploadCompression } from './upload-compression.ts';
+import { checkedContent } from './upload-ending.ts';
 import { type LaneContext, UploadLane } from './upload-lane.ts';
 import { missingRanges, partBytesFor, UploadParts } from './upload-parts.ts';
 import type { UploadContext, UploadRun } from './upload-run.ts';
 import type { UploadState } from './upload-state.ts';
 
-/** Resolves when the server has answered for every byte. Rejects with a TransferError. */
-export async function sendMissing(run: UploadRun, begun: Begun): Promise<void> {
+/**
+ * Resolves when the server has answered for every byte; with the file where the
+ * one call that sent them finished the upload as well, which saves a round trip.
+ * Rejects with a TransferError.
+ */
+export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInfo | undefined> {
   const { progress, request, source } = run.context;
   const { size } = source;
   const missing = missingRanges(begun.state.durable, 0, size ?? Number.POSITIVE_INFINITY);
@@ -36,6 +42,7 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<void> {
   const watch = new DurableWatch(shared);
   try {
     await runLanes(shared, connections, stop);
+    return shared.ending.file;
   } finally {
     watch.close();
     run.signal.removeEventListener('abort', onAbort);
@@ -70,6 +77,7 @@ function laneContext(
     chunkBytes: Math.min(options.chunkBytes, begun.maxChunkBytes),
     signal,
     takeover: { hasBeen: false },
+    ending: { file: undefined, content: () => checkedContent(run) },
     onState: (state) => {
       if (state.codecs.length > 0) compression.accept(state.codecs);
       noteState(run.context, state);

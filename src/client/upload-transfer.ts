@@ -116,9 +116,8 @@ export class UploadTransfer {
     const budget = new RetryBudget(options.retry);
     for (;;) {
       if (begun.state.file !== undefined) return begun.state.file;
-      await sendMissing(this.#run, begun);
       try {
-        return await finishUpload(this.#run);
+        return (await sendMissing(this.#run, begun)) ?? (await finishUpload(this.#run));
       } catch (reason) {
         const state = await lackingState(this.#run, TransferError.from(reason), budget);
         begun = { ...begun, state };

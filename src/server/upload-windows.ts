@@ -9,7 +9,7 @@ import { WindowBudget } from '../flow/window-budget.ts';
 import { windowsWork } from '../flow/window-test.ts';
 
 /** Before anything is known of the link, and where it cannot be followed. */
-const START_WINDOW_BYTES = MIB;
+const START_WINDOW_BYTES = 8 * MIB;
 
 /** @param test whether windows can be changed here; only called where they are to follow the link */
 export async function uploadWindows(

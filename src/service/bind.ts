@@ -15,6 +15,7 @@ import type {
 } from '@grpc/grpc-js';
 import type { TransferError } from '../base/errors.ts';
 import { BulkCall, FramedRun, unframed } from '../flow/bulk-call.ts';
+import { serverStreamOf } from '../flow/call-stream.ts';
 import { UploadCall } from '../flow/upload-call.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { transferService } from '../wire/service.ts';
@@ -39,9 +40,9 @@ export function bindTransferService(server: Server, context: ServiceContext): vo
     StatFile: unary(context, 'StatFile', statFile),
     ListFiles: streaming(context, 'ListFiles', (request) => request.prefix, listFiles),
     StreamFile: streaming(context, 'StreamFile', (request) => request.fileName, streamFile),
-    StartUpload: unary(context, 'StartUpload', startUpload),
+    StartUpload: announcing(context, unary(context, 'StartUpload', startUpload)),
     UploadFile: uploading(context),
-    GetUploadStatus: unary(context, 'GetUploadStatus', getUploadStatus),
+    GetUploadStatus: announcing(context, unary(context, 'GetUploadStatus', getUploadStatus)),
     FinishUpload: unary(context, 'FinishUpload', finishUpload),
     AbortUpload: unary(context, 'AbortUpload', abortUpload),
     DeleteFile: unary(context, 'DeleteFile', deleteFile),
@@ -81,6 +82,17 @@ function unary<Request extends { fileName?: string; uploadId?: string }, Respons
         (reason) => callback(statusOf(log.failed(reason))),
       )
       .finally(() => context.calls.end());
+  };
+}
+
+/** Who asks this is about to send: its windows are as large as they begin with before the first byte, not a round trip behind it. */
+function announcing<Request, Response>(
+  context: ServiceContext,
+  handle: handleUnaryCall<Request, Response>,
+): handleUnaryCall<Request, Response> {
+  return (call, callback) => {
+    context.uploadWindows.follow(serverStreamOf(call));
+    handle(call, callback);
   };
 }
 

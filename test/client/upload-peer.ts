@@ -316,7 +316,10 @@ export class UploadPeer {
       at = this.#take(call.getPeer(), upload, message, at);
       bytes += message.chunk.byteLength;
       if (fault !== undefined && bytes >= (fault.afterBytes ?? 0) && this.#breaks(fault)) return 'broken';
-      if (message.finish) file = this.#finish(upload, message.expected);
+      if (!message.finish) continue;
+      const refusal = this.refusals.FinishUpload?.shift();
+      if (refusal !== undefined) throw refusal;
+      file = this.#finish(upload, message.expected);
     }
     if (upload === undefined) throw new TransferError('INVALID_ARGUMENT', 'the call names no upload');
     return { upload, file };

@@ -60,7 +60,10 @@ for (const method of ['StartUpload', 'FinishUpload']) {
     const { client, pathOf, peer } = await scene(t);
     await client.upload(Buffer.from('warm up'), 'b');
     peer.lostAnswers.push(method);
+    // The call that sends the bytes finishes as well; where it fails, FinishUpload does.
+    if (method === 'FinishUpload') peer.refusals.FinishUpload = [new TransferError('STALLED', 'no byte')];
     await client.upload(pathOf(content), 'a');
+    assert.ok(peer.callsOf(method) >= 2);
     assert.ok(peer.files.get('a')?.content.equals(content));
   });
 }
@@ -254,6 +257,20 @@ test('a later run of a changed source discards the upload of the old one', async
   assert.equal(result.resumedBytes, 0);
   assert.ok(peer.files.get('a')?.content.equals(other));
   assert.deepEqual([peer.callsOf('AbortUpload'), peer.uploads.size], [1, 1]);
+});
+
+test('an upload that its first call finishes while the next one begins is no failure', async (t) => {
+  const { client, pathOf, peer, records } = await scene(t);
+  peer.faults.push(
+    { how: 'lose answer' },
+    { how: new TransferError('UPLOAD_NOT_FOUND', 'is finished, and takes no bytes') },
+  );
+  let asked = 0;
+  const nothing = { complete: false, file: null, committedSize: 0, parts: [] };
+  peer.lie = (status) => (++asked === 1 ? { ...status, ...nothing } : status);
+  const { restarts } = await client.upload(pathOf(content), 'a');
+  assert.ok(peer.files.get('a')?.content.equals(content));
+  assert.deepEqual([restarts, asked, peer.starts.length, records().length], [0, 2, 1, 0]);
 });
 
 test('a run that had sent everything is finished by the next one', async (t) => {
