@@ -16,7 +16,7 @@ import { uploadDurable } from './upload-durable.ts';
 import { uploadMany } from './upload-many.ts';
 import { uploadOneStream } from './upload-one-stream.ts';
 import { uploadSlowDisk } from './upload-slow-disk.ts';
-import { windowLoopback } from './window-loopback.ts';
+import { windowLoopback, windowLoopbackUpload } from './window-loopback.ts';
 
 export const SCENARIOS: readonly Scenario[] = [
   oneStream,
@@ -38,4 +38,5 @@ export const SCENARIOS: readonly Scenario[] = [
   latencyUpload,
   latencyLarge,
   windowLoopback,
+  windowLoopbackUpload,
 ];

@@ -8,11 +8,10 @@
  *
  * Invariants: the window grows only when the growth before it brought
  * bandwidth, or on trial, and what brings none is taken back; it never exceeds
- * `maxBytes`, nor for long (beyond the least window) what the link carries in
- * two round trips and 200 ms, or 4 ms on a short link.
+ * `maxBytes`, nor (beyond the least window) what the link carries in two round
+ * trips and a fifth of a second.
  */
 import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
-import { MIB } from '../base/units.ts';
 
 export interface BdpOptions {
   /** The window before anything is known, and again after an idle time. */
@@ -45,21 +44,9 @@ const GAIN = 1.1;
 const BOOTSTRAP_SAMPLES = 10;
 const DAMPING = 0.9;
 
-/** How much of the link's time a window may hold beyond two round trips: busy processes answer late. */
+/** How much of the link's time a window may hold: busy processes answer late, so a round trip alone is too little. */
 const QUEUE_ROUND_TRIPS = 2;
 const QUEUE_MS = 200;
-
-/**
- * On a link as short as this a pause costs no more than some round trips, and
- * a window is large again at once. What it holds beyond a few milliseconds only
- * waits unread there, in buffers that V8 moves to its old space and frees by
- * full collections.
- */
-const SHORT_ROUND_TRIP_MS = 8;
-/** And pings are answered within this: one early answer does not make a long link short. */
-const SHORT_ANSWER_MS = 50;
-const SHORT_QUEUE_MS = 4;
-const LEAST_SHORT_BYTES = MIB;
 
 /** A window is too large for the link only by clearly more than that, or it would change with every sample. */
 const TOO_LARGE = 1.25;
@@ -92,6 +79,10 @@ const MAX_PING_INTERVAL_MS = 1000;
 /** An answer in less than this part of a round trip is too early to be one; so many in a row are a faster link. */
 const EARLY = 0.5;
 const EARLY_SAMPLES = 4;
+
+/** A link as short as this needs no large window, if pings are answered within this: one early answer does not make a long link short. */
+const SHORT_ROUND_TRIP_MS = 8;
+const SHORT_ANSWER_MS = 50;
 
 /** Answers come no faster than clocks tick. */
 const LEAST_ROUND_TRIP_MS = 0.01;
@@ -139,6 +130,11 @@ export class BdpEstimator {
   /** The least round trip of the last seconds; infinite before the first answer. */
   get leastRoundTripMs(): number {
     return this.#leastRoundTrip.value;
+  }
+
+  /** What is under way hardly matters on this link. */
+  get isShort(): boolean {
+    return this.#leastRoundTrip.value < SHORT_ROUND_TRIP_MS && this.#roundTripMs < SHORT_ANSWER_MS;
   }
 
   /** Counts bytes that arrived. */
@@ -219,14 +215,12 @@ export class BdpEstimator {
   #judge(sampleBytes: number, answerMs: number, nowMs: number): void {
     const isFull = sampleBytes >= FULL * this.#windowBytes;
     const queueBytes = this.#queueBytes(sampleBytes, answerMs);
-    // On a longer link, a sample that does not fill the window may be of a sender that had no more.
-    const leastBytes = isFull ? queueBytes : Math.max(queueBytes, LEAST_SHORT_BYTES);
-    const holdsTooMuch = (isFull || this.#isShort) && this.#windowBytes > TOO_LARGE * leastBytes;
+    const holdsTooMuch = isFull && this.#windowBytes > TOO_LARGE * queueBytes;
     this.#queuedSamples = holdsTooMuch ? this.#queuedSamples + 1 : 0;
     // A quick answer to a ping amid a burst would pass the burst off as bandwidth.
     const bandwidth = sampleBytes / (Math.max(answerMs, this.#roundTripMs) * SAMPLE_ROUND_TRIPS);
     if (holdsTooMuch) {
-      if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(leastBytes, bandwidth, nowMs);
+      if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(queueBytes, bandwidth, nowMs);
       return;
     }
     const mostBytes = Math.min(queueBytes, this.#maxBytes, MOST_GROWTH * this.#windowBytes);
@@ -274,15 +268,8 @@ export class BdpEstimator {
 
   /** The most that the window may hold on a link that carried this sample in this time. */
   #queueBytes(sampleBytes: number, answerMs: number): number {
-    const roundTripsMs = QUEUE_ROUND_TRIPS * this.#leastRoundTrip.value;
-    const bytesIn = (ms: number) => Math.ceil((sampleBytes / answerMs) * ms);
-    const bytes = bytesIn(roundTripsMs + QUEUE_MS);
-    const shortBytes = Math.max(LEAST_SHORT_BYTES, bytesIn(roundTripsMs + SHORT_QUEUE_MS));
-    return Math.max(LEAST_WINDOW_BYTES, this.#isShort ? Math.min(bytes, shortBytes) : bytes);
-  }
-
-  get #isShort(): boolean {
-    return this.#leastRoundTrip.value < SHORT_ROUND_TRIP_MS && this.#roundTripMs < SHORT_ANSWER_MS;
+    const queueMs = this.#leastRoundTrip.value * QUEUE_ROUND_TRIPS + QUEUE_MS;
+    return Math.max(LEAST_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
   }
 
   #lookClosely(): void {

@@ -74,7 +74,7 @@ export class ReceiveWindows implements StreamWindows {
     this.#followed.add(stream);
     let windows = this.#sessions.get(session);
     if (windows === undefined) {
-      windows = new SessionWindows(session, { ...this.#policy, maxBytes });
+      windows = new SessionWindows(session, { ...this.#policy, maxBytes }, () => this.#streamCount);
       this.#sessions.set(session, windows);
       session.once('close', () => this.#forget(session));
     }
@@ -88,6 +88,12 @@ export class ReceiveWindows implements StreamWindows {
   factsOf(stream: Http2Stream | undefined): LinkFacts | undefined {
     const windows = stream?.session === undefined ? undefined : this.#sessions.get(stream.session);
     return windows && { windowBytes: windows.streamWindowBytes, roundTripMs: windows.leastRoundTripMs };
+  }
+
+  get #streamCount(): number {
+    let count = 0;
+    for (const windows of this.#sessions.values()) count += windows.streamCount;
+    return count;
   }
 
   stats(): WindowStats {

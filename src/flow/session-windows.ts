@@ -13,6 +13,7 @@
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
 import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { MIB } from '../base/units.ts';
 import { BdpEstimator } from './bdp-estimator.ts';
 import type { WindowPolicy } from './receive-windows.ts';
 import type { BudgetShare } from './window-budget.ts';
@@ -26,6 +27,16 @@ const MAX_LOOK_INTERVAL_MS = 100;
 /** Streams that follow each other within this time count as one: a window that went up and down with each would cost a SETTINGS for each. */
 const STREAM_GAP_MS = 250;
 
+/**
+ * What the windows of all streams over short links hold together, except that
+ * each may hold the least of them: smaller ones cost senders more for each
+ * write. More only waits unread there: in buffers that V8 moves to its old
+ * space and frees by full collections.
+ */
+const SHORT_TOTAL_BYTES = 16 * MIB;
+const MOST_SHORT_BYTES = 8 * MIB;
+const LEAST_SHORT_BYTES = MIB;
+
 /** A session without streams for so long gives back what it was granted. */
 const PARK_AFTER_MS = 10_000;
 
@@ -34,6 +45,7 @@ export class SessionWindows {
   readonly #maxBytes: number;
   readonly #estimator: BdpEstimator;
   readonly #share: BudgetShare;
+  readonly #streamsInAll: () => number;
   readonly #streams = new Set<Http2Stream>();
   /** Streams that windows are sized for: those there are, and those that ended just now. */
   #streamCount = 0;
@@ -43,13 +55,21 @@ export class SessionWindows {
   #readBytes: number;
   #lookAtMs = 0;
   #lookIntervalMs = LOOK_INTERVAL_MS;
+  /** What each stream was to have at the last wish. */
+  #wishedBytes = 0;
   #streamWindowBytes: number;
   #sessionWindowBytes: number;
   #isSettling = false;
   #isReleased = false;
 
-  constructor(session: Http2Session, { startBytes, maxBytes, budget }: WindowPolicy) {
+  /** @param streamsInAll of all sessions, as far as they count for windows */
+  constructor(
+    session: Http2Session,
+    { startBytes, maxBytes, budget }: WindowPolicy,
+    streamsInAll: () => number,
+  ) {
     this.#session = session;
+    this.#streamsInAll = streamsInAll;
     this.#maxBytes = maxBytes;
     this.#estimator = new BdpEstimator({ startBytes, maxBytes });
     this.#share = budget.open(() => this.#apply());
@@ -64,6 +84,11 @@ export class SessionWindows {
 
   get grantedBytes(): number {
     return this.#share.grantedBytes;
+  }
+
+  /** Streams that windows are sized for. */
+  get streamCount(): number {
+    return this.#streamCount;
   }
 
   get streamWindowBytes(): number {
@@ -107,7 +132,7 @@ export class SessionWindows {
     const hasRested = this.#estimator.rest(nowMs);
     if (this.#streams.size === 0 && sinceClosedMs >= PARK_AFTER_MS) this.#park();
     else if (isSmaller) this.#resize();
-    else if (hasRested || this.#unreadBytes > 0) this.#wish();
+    else if (hasRested || this.#unreadBytes > 0 || this.#wishedBytes !== this.#neededBytes) this.#wish();
     if (this.#share.isHolding) this.#apply();
   }
 
@@ -147,6 +172,15 @@ export class SessionWindows {
     this.#wish();
   }
 
+  /** The window of a stream that fills the link; on a short one a part of what all may hold, in few sizes. */
+  get #neededBytes(): number {
+    const { isShort, windowBytes } = this.#estimator;
+    if (!isShort) return windowBytes;
+    let bytes = MOST_SHORT_BYTES;
+    while (bytes > LEAST_SHORT_BYTES && bytes * this.#streamsInAll() > SHORT_TOTAL_BYTES) bytes /= 2;
+    return Math.min(bytes, windowBytes);
+  }
+
   /** Asks for what the streams need, each a window that fills the link, beside what lies here unread. */
   #wish(): void {
     this.#unreadBytes = 0;
@@ -154,7 +188,8 @@ export class SessionWindows {
       // A little is always on its way to who reads.
       if (readableLength > LEAST_WINDOW_BYTES) this.#unreadBytes += readableLength;
     }
-    const offerBytes = Math.min(this.#maxBytes, this.#estimator.windowBytes * this.#streamCount);
+    this.#wishedBytes = this.#neededBytes;
+    const offerBytes = Math.min(this.#maxBytes, this.#wishedBytes * this.#streamCount);
     this.#share.want(offerBytes + this.#unreadBytes);
     this.#apply();
   }
@@ -170,13 +205,15 @@ export class SessionWindows {
     // One SETTINGS at a time: its answer comes back here.
     if (this.#isReleased || this.#isSettling || this.#session.destroyed) return;
     if (this.#share.wantedBytes === 0) return;
-    const { windowBytes } = this.#estimator;
+    const { isShort, windowBytes } = this.#estimator;
     const sessionBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(windowBytes, this.#share.grantedBytes));
-    if (sessionBytes !== this.#sessionWindowBytes) {
-      this.#sessionWindowBytes = sessionBytes;
-      this.#session.setLocalWindowSize(sessionBytes);
+    // Nothing is stored against the connection's window: over distance it keeps queues on the way short.
+    const connectionBytes = isShort ? Math.max(sessionBytes, this.#maxBytes) : sessionBytes;
+    if (connectionBytes !== this.#sessionWindowBytes) {
+      this.#sessionWindowBytes = connectionBytes;
+      this.#session.setLocalWindowSize(connectionBytes);
     }
-    const streamBytes = this.#streamShare(sessionBytes);
+    const streamBytes = this.#streamShare(Math.min(sessionBytes, this.#neededBytes));
     if (streamBytes === this.#streamWindowBytes) {
       // What was on its way under a larger window has come.
       if (this.#share.isHolding) this.#share.holds(this.#inUseBytes(streamBytes));
@@ -190,9 +227,9 @@ export class SessionWindows {
     });
   }
 
-  /** The session's window, or the half, quarter, … of it that all streams can have: few sizes, so few SETTINGS. */
-  #streamShare(sessionBytes: number): number {
-    let bytes = sessionBytes;
+  /** This, or the half, quarter, … of it that all streams can have: few sizes, so few SETTINGS. */
+  #streamShare(mostBytes: number): number {
+    let bytes = mostBytes;
     while (bytes > LEAST_WINDOW_BYTES && !this.#fits(bytes)) {
       bytes = Math.max(LEAST_WINDOW_BYTES, Math.floor(bytes / 2));
     }

@@ -56,10 +56,9 @@ describe('the estimator on recorded traces', () => {
     assert.ok(last <= 650 * KIB, `${last / KIB} KiB`);
   });
 
-  it('leaves a busy loopback a window for some milliseconds', () => {
+  it('never closes the window of a busy loopback below its start', () => {
     const windows = replay(trace('loopback'));
-    assert.ok(Math.min(...windows) >= 0.5 * MIB, windows.join(' '));
-    assert.ok((windows.at(-1) ?? 0) >= 4 * MIB, windows.join(' '));
+    assert.ok(Math.min(...windows) >= 8 * MIB, windows.join(' '));
     assert.ok(windows.length <= 8, windows.join(' '));
   });
 });
