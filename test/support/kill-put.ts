@@ -80,10 +80,10 @@ class Putter {
     writeContent(join(this.#directory, name), content);
   }
 
-  /** What a later run would resume. */
+  /** What a later run would resume. Drafts that a kill left beside them are swept after a day. */
   records(): string[] {
     const directory = join(this.#directory, RECORDS);
-    return existsSync(directory) ? readdirSync(directory) : [];
+    return existsSync(directory) ? readdirSync(directory).filter((name) => name.endsWith('.json')) : [];
   }
 
   /** The upload that a later run would go on with. */
