@@ -131,7 +131,7 @@ export class UploadLane {
 
   /** Returns when the next attempt may start; throws when there should be none. */
   async #recover(error: TransferError, part: SendingPart, attempt: UploadAttempt): Promise<boolean> {
-    const { calls, name, options, parts, progress, signal, source, uploadId } = this.#context;
+    const { calls, ending, name, options, parts, progress, signal, source, uploadId } = this.#context;
     if (signal.aborted) throw cancelledBy(signal);
     // A call that asked for the finish may have got it although it failed, even after the next one began.
     if (this.#hasFinished && isGone(error) && (await this.#isFinished(part))) return true;
@@ -150,8 +150,8 @@ export class UploadLane {
     this.#coder = this.#context.compression.coder();
     const hasProgress = this.#noteProgress(state, error, attempt);
     if (isOurs && !hasProgress) await this.#pause(error, part.sentEnd);
-    const isWhole = state.file !== undefined;
-    parts.settle(part, isWhole ? [] : missingRanges(state.durable, part.start, part.end));
+    ending.file = state.file;
+    parts.settle(part, state.file ? [] : missingRanges(state.durable, part.start, part.end));
     return true;
   }
 

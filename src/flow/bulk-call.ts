@@ -14,7 +14,7 @@ import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
-import { framedMessageBytes } from '../wire/chunk-header.ts';
+import { FRAME_HEADER_BYTES, framedMessageBytes } from '../wire/chunk-header.ts';
 import { markSession } from './marks.ts';
 
 /** Whole gRPC frames, to be sent as they are. */
@@ -31,8 +31,6 @@ interface FramingCall {
   serializeMessage(value: unknown): Uint8Array;
   stream: ServerHttp2Stream;
 }
-
-const FRAME_HEADER_BYTES = 5;
 
 /** How long to wait before asking a session again that has too many pings under way. */
 const PING_RETRY_MS = 500;

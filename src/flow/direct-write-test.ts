@@ -4,6 +4,7 @@
  * messages that go through grpc-js.
  */
 import { type ChannelOptions, type Client, type handleClientStreamingCall, Metadata } from '@grpc/grpc-js';
+import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
 import { clientStreamOf } from './call-stream.ts';
 import { passThrough, selfTest, TEST_TIMEOUT_MS } from './self-test-server.ts';
 
@@ -61,7 +62,7 @@ async function sendsInOrder(client: Client): Promise<boolean> {
 }
 
 function framed(message: Buffer): Buffer {
-  const header = Buffer.alloc(5);
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
   header.writeUInt32BE(message.length, 1);
   return Buffer.concat([header, message]);
 }

@@ -15,11 +15,9 @@
 import type { Http2Stream } from 'node:http2';
 import type { ClientWritableStream } from '@grpc/grpc-js';
 import { MIB } from '../base/units.ts';
+import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
 import { clientStreamOf } from './call-stream.ts';
 import { directWritesWork } from './direct-write-test.ts';
-
-/** The 5 bytes in front of each message: a flag and its length. */
-export const FRAME_HEADER_BYTES = 5;
 
 /** Processes that send less do without; the test, which costs some milliseconds, need not hold them up. */
 const TEST_AFTER_BYTES = 4 * MIB;

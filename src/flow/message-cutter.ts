@@ -11,6 +11,7 @@
  */
 import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
+import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
 
 export interface MessageSink {
   /** Memory of exactly `bytes` for the chunk that begins; null when there is none now: the cutter then stops before it. */
@@ -22,7 +23,6 @@ export interface MessageSink {
   message(fields: Uint8Array, chunkBytes: number): boolean;
 }
 
-const FRAME_HEADER_BYTES = 5;
 const CHUNK_FIELD = 1;
 const MAX_VARINT_BYTES = 10;
 

@@ -53,6 +53,8 @@ export class ReceiveWindows implements StreamWindows {
   readonly #sessions = new Map<Http2Session, SessionWindows>();
   readonly #followed = new WeakSet<Http2Stream>();
   #timer: NodeJS.Timeout | undefined;
+  /** Of all sessions, as of the last look: asked for by each of them. */
+  #streamCount = 0;
   #isClosed = false;
 
   constructor(policy: WindowPolicy) {
@@ -90,12 +92,6 @@ export class ReceiveWindows implements StreamWindows {
     return windows && { windowBytes: windows.streamWindowBytes, roundTripMs: windows.leastRoundTripMs };
   }
 
-  get #streamCount(): number {
-    let count = 0;
-    for (const windows of this.#sessions.values()) count += windows.streamCount;
-    return count;
-  }
-
   stats(): WindowStats {
     const stats = { sessions: this.#sessions.size, grantedBytes: 0, largestWindowBytes: 0 };
     for (const { grantedBytes, streamWindowBytes } of this.#sessions.values()) {
@@ -112,6 +108,9 @@ export class ReceiveWindows implements StreamWindows {
 
   #look(): void {
     const nowMs = performance.now();
+    let streamCount = 0;
+    for (const windows of this.#sessions.values()) streamCount += windows.streamCount;
+    this.#streamCount = streamCount;
     for (const windows of this.#sessions.values()) windows.look(nowMs);
   }
 

@@ -62,7 +62,7 @@ export class SessionWindows {
   #isSettling = false;
   #isReleased = false;
 
-  /** @param streamsInAll of all sessions, as far as they count for windows */
+  /** @param streamsInAll of all sessions, as far as they count for windows; asked often */
   constructor(
     session: Http2Session,
     { startBytes, maxBytes, budget }: WindowPolicy,
@@ -176,8 +176,9 @@ export class SessionWindows {
   get #neededBytes(): number {
     const { isShort, windowBytes } = this.#estimator;
     if (!isShort) return windowBytes;
+    const streams = this.#streamsInAll();
     let bytes = MOST_SHORT_BYTES;
-    while (bytes > LEAST_SHORT_BYTES && bytes * this.#streamsInAll() > SHORT_TOTAL_BYTES) bytes /= 2;
+    while (bytes > LEAST_SHORT_BYTES && bytes * streams > SHORT_TOTAL_BYTES) bytes /= 2;
     return Math.min(bytes, windowBytes);
   }
 

@@ -40,9 +40,13 @@ export function bindTransferService(server: Server, context: ServiceContext): vo
     StatFile: unary(context, 'StatFile', statFile),
     ListFiles: streaming(context, 'ListFiles', (request) => request.prefix, listFiles),
     StreamFile: streaming(context, 'StreamFile', (request) => request.fileName, streamFile),
-    StartUpload: announcing(context, unary(context, 'StartUpload', startUpload)),
+    StartUpload: announcing(context, () => true, unary(context, 'StartUpload', startUpload)),
     UploadFile: uploading(context),
-    GetUploadStatus: announcing(context, unary(context, 'GetUploadStatus', getUploadStatus)),
+    GetUploadStatus: announcing(
+      context,
+      ({ sync }) => sync,
+      unary(context, 'GetUploadStatus', getUploadStatus),
+    ),
     FinishUpload: unary(context, 'FinishUpload', finishUpload),
     AbortUpload: unary(context, 'AbortUpload', abortUpload),
     DeleteFile: unary(context, 'DeleteFile', deleteFile),
@@ -85,13 +89,18 @@ function unary<Request extends { fileName?: string; uploadId?: string }, Respons
   };
 }
 
-/** Who asks this is about to send: its windows are as large as they begin with before the first byte, not a round trip behind it. */
+/**
+ * Who begins an upload, or asks for a sync to resume one, is about to send: its
+ * windows have their first size before the first byte, not a round trip behind
+ * it. One that only watches its upload would count as another stream.
+ */
 function announcing<Request, Response>(
   context: ServiceContext,
+  announces: (request: Request) => boolean,
   handle: handleUnaryCall<Request, Response>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
-    context.uploadWindows.follow(serverStreamOf(call));
+    if (announces(call.request)) context.uploadWindows.follow(serverStreamOf(call));
     handle(call, callback);
   };
 }

@@ -25,7 +25,8 @@ export interface ChunkFields {
   codec: number;
 }
 
-const FRAME_HEADER_BYTES = 5;
+/** In front of each gRPC message: whether it is compressed as a whole, and its length. */
+export const FRAME_HEADER_BYTES = 5;
 
 /** Bytes before the chunk for these fields. */
 export function chunkHeaderBytes(fields: ChunkFields): number {

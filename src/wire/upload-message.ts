@@ -12,11 +12,9 @@
  * `test/wire` decodes all of them with it.
  */
 import { Buffer } from 'node:buffer';
-import { varintBytes, writeVarint } from './chunk-header.ts';
+import { FRAME_HEADER_BYTES, varintBytes, writeVarint } from './chunk-header.ts';
 import type { UploadFileRequest } from './messages.ts';
 import { transferService } from './service.ts';
-
-const FRAME_HEADER_BYTES = 5;
 
 /** Room to leave in front of a chunk: 5 + 2 + 9 + 6 + 5 + 2 + 6, rounded up. */
 export const UPLOAD_HEADER_ROOM_BYTES = 40;

@@ -9,7 +9,8 @@ import {
 } from '@grpc/grpc-js';
 import { MIB } from '../../src/base/units.ts';
 import { DIRECT_WRITE_OPTIONS, directWritesWork } from '../../src/flow/direct-write-test.ts';
-import { DirectWrites, FRAME_HEADER_BYTES, FrameWriter } from '../../src/flow/frame-writer.ts';
+import { DirectWrites, FrameWriter } from '../../src/flow/frame-writer.ts';
+import { FRAME_HEADER_BYTES } from '../../src/wire/chunk-header.ts';
 import { until } from '../engine/until.ts';
 
 const PATH = '/test.Frames/Send';
