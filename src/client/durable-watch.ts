@@ -4,12 +4,13 @@
  */
 import { STATUS_INTERVAL_MS } from './limits.ts';
 import type { UploadCalls } from './upload-calls.ts';
+import type { UploadOpening } from './upload-opening.ts';
 import type { UploadReporter } from './upload-progress.ts';
 import type { OpenSource } from './upload-source.ts';
 import type { UploadState } from './upload-state.ts';
 
 export interface DurableWatchContext {
-  readonly uploadId: string;
+  readonly opening: UploadOpening;
   readonly calls: UploadCalls;
   readonly source: OpenSource;
   readonly progress: UploadReporter;
@@ -49,10 +50,10 @@ export class DurableWatch {
   /** Never rejects. */
   async #ask(): Promise<void> {
     if (this.#isAsking) return;
-    const { calls, source, uploadId } = this.#context;
+    const { calls, opening, source } = this.#context;
     this.#isAsking = true;
     try {
-      const state = await calls.status(uploadId, source.size, source.isPressed);
+      const state = await calls.status(opening.uploadId, source.size, source.isPressed);
       if (!this.#isClosed) this.#context.onState(state);
     } catch {
       // The attempts meet the same failure and decide what it means.

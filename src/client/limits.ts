@@ -122,8 +122,5 @@ export const SOURCE_GATHER_MS = 20;
 /** A stream that yields nothing for so long gets its call ended, so that nobody takes it for a stall. */
 export const SOURCE_IDLE_MS = 5_000;
 
-/** Two ticks of the slowest kernel clock that stamps changes of files, CONFIG_HZ=100. */
-export const CLOCK_TICK_MS = 20;
-
 /** Records of uploads that no run came back for, and whose upload has expired, are removed; at most so many at a time. */
 export const MAX_SWEPT_RECORDS = 64;

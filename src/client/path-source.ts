@@ -6,9 +6,8 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
 import { TransferError } from '../base/errors.ts';
-import { CLOCK_TICK_MS } from './limits.ts';
+import { settledStats } from '../base/settled-stats.ts';
 import { readError } from './local-error.ts';
 import type { OpenSource, ReadOutcome, SourceIdentity } from './upload-source.ts';
 
@@ -41,7 +40,7 @@ export class PathSource implements OpenSource {
   static async open(path: string): Promise<PathSource> {
     const handle = await open(path, 'r');
     try {
-      return new PathSource(path, handle, identityOf(path, await settledStats(handle)));
+      return new PathSource(path, handle, identityOf(path, await settledStats(handle.fd)));
     } catch (cause) {
       await handle.close();
       throw cause;
@@ -128,17 +127,4 @@ function identityOf(path: string, stats: BigIntStats): SourceIdentity {
     mtimeNs: String(stats.mtimeNs),
     ctimeNs: String(stats.ctimeNs),
   };
-}
-
-/**
- * Kernels stamp changes in clock ticks: within the tick of the last one, a
- * write leaves no trace. So a file written just now is looked at again later.
- */
-async function settledStats(handle: FileHandle): Promise<BigIntStats> {
-  const stats = await handle.stat({ bigint: true });
-  const ageMs = Date.now() - Number(stats.ctimeMs);
-  // A stamp from the future is another machine's clock; waiting does not help there.
-  if (ageMs < 0 || ageMs >= CLOCK_TICK_MS) return stats;
-  await delay(CLOCK_TICK_MS - ageMs);
-  return await handle.stat({ bigint: true });
 }

@@ -1,15 +1,18 @@
 /** How an upload begins: with what an earlier run left on the server, or new. */
 import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
+import { newUploadId } from '../base/upload-id.ts';
 import { codecsFromContract } from '../wire/codec.ts';
 import { SAFE_CHUNK_BYTES } from './limits.ts';
+import type { UploadTerms } from './upload-channels.ts';
+import { UploadOpening } from './upload-opening.ts';
 import { isRecordOf, type UploadRecord } from './upload-record.ts';
 import type { UploadRun } from './upload-run.ts';
 import { EMPTY_STATE, type UploadState } from './upload-state.ts';
 
-/** An upload that the server knows. */
+/** An upload that the server knows, or can be told of by the first call that sends to it. */
 export interface Begun {
-  readonly uploadId: string;
+  readonly opening: UploadOpening;
   readonly maxChunkBytes: number;
   /** What it decompresses and this runtime has. */
   readonly codecs: readonly CodecName[];
@@ -29,12 +32,35 @@ export async function beginUpload(run: UploadRun): Promise<Begun> {
 }
 
 async function start(run: UploadRun): Promise<Begun> {
-  const { acceptedCodecs, expiresMs, maxChunkSize, uploadId } = await run.calls.start(run.startRequest());
+  const { channels } = run.context;
+  const request = run.startRequest(newUploadId());
+  const known = channels.terms;
+  if (known !== undefined) {
+    const opening = new UploadOpening(request.uploadId, run.calls, request);
+    run.isOnTrust = true;
+    return await begun(run, opening, known, Date.now() + known.lifetimeMs);
+  }
+  const { acceptedCodecs, expiresMs, maxChunkSize, uploadId } = await run.calls.start(request);
   if (uploadId === '') throw new TransferError('PROTOCOL_ERROR', 'the server gave the upload no id');
-  const codecs = codecsFromContract(acceptedCodecs);
-  const maxChunkBytes = maxChunkSize > 0 ? maxChunkSize : SAFE_CHUNK_BYTES;
-  await run.enter({ uploadId, maxChunkBytes, acceptsGzip: codecs.includes('gzip'), expiresMs });
-  return { uploadId, maxChunkBytes, codecs, state: EMPTY_STATE };
+  const terms = {
+    maxChunkBytes: maxChunkSize > 0 ? maxChunkSize : SAFE_CHUNK_BYTES,
+    codecs: codecsFromContract(acceptedCodecs),
+    lifetimeMs: expiresMs - Date.now(),
+  };
+  // A server that chooses ids by itself cannot be asked for an upload whose call was cut.
+  if (uploadId === request.uploadId) channels.terms = terms;
+  return await begun(run, new UploadOpening(uploadId, run.calls), terms, expiresMs);
+}
+
+async function begun(
+  run: UploadRun,
+  opening: UploadOpening,
+  { codecs, maxChunkBytes }: UploadTerms,
+  expiresMs: number,
+): Promise<Begun> {
+  const acceptsGzip = codecs.includes('gzip');
+  await run.enter({ uploadId: opening.uploadId, maxChunkBytes, acceptsGzip, expiresMs });
+  return { opening, maxChunkBytes, codecs, state: EMPTY_STATE };
 }
 
 /** Undefined when the server has nothing that could be resumed. */
@@ -55,7 +81,8 @@ async function resume(run: UploadRun, record: UploadRecord): Promise<Begun | und
   await run.enter({ uploadId, maxChunkBytes, acceptsGzip, expiresMs: state.expiresMs });
   const remembered: readonly CodecName[] = acceptsGzip ? ['gzip'] : [];
   const codecs = state.codecs.length > 0 ? state.codecs : remembered;
-  return { uploadId, maxChunkBytes, codecs, state };
+  const opening = new UploadOpening(uploadId, run.calls);
+  return { opening, maxChunkBytes: Math.min(maxChunkBytes, state.maxChunkBytes), codecs, state };
 }
 
 /** The server does not know the upload. */

@@ -2,10 +2,22 @@
  * The connections that uploads of one client share: made when they are first
  * needed, apart from the client's other calls, and kept until it is closed.
  */
+import type { CodecName } from '../base/coding.ts';
 import { Channel } from './channel.ts';
 import type { ResolvedOptions } from './options.ts';
 
+/** What a server says at the start of an upload, and will most likely say of the next. */
+export interface UploadTerms {
+  readonly maxChunkBytes: number;
+  /** What it decompresses and this runtime has. */
+  readonly codecs: readonly CodecName[];
+  /** How long an upload lives without getting bytes. */
+  readonly lifetimeMs: number;
+}
+
 export class UploadChannels {
+  /** Of a server that lets its clients choose the ids of uploads; undefined until an upload has begun there. */
+  terms: UploadTerms | undefined;
   /** The target, for messages to people. */
   readonly target: string;
   readonly #options: ResolvedOptions;

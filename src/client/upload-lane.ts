@@ -16,6 +16,7 @@ import { isGone } from './upload-beginning.ts';
 import type { UploadCalls } from './upload-calls.ts';
 import type { UploadChannels } from './upload-channels.ts';
 import type { UploadCompression } from './upload-compression.ts';
+import type { UploadOpening } from './upload-opening.ts';
 import { missingRanges, type SendingPart, type UploadParts } from './upload-parts.ts';
 import type { UploadReporter } from './upload-progress.ts';
 import type { OpenSource } from './upload-source.ts';
@@ -25,7 +26,7 @@ import { delay } from './wait.ts';
 /** What all lanes of an upload share. */
 export interface LaneContext {
   readonly name: string;
-  readonly uploadId: string;
+  readonly opening: UploadOpening;
   readonly channels: UploadChannels;
   readonly options: ResolvedOptions;
   readonly source: OpenSource;
@@ -87,7 +88,7 @@ export class UploadLane {
 
   /** False when this connection cannot be had and the others have to do. */
   async #send(part: SendingPart): Promise<boolean> {
-    const { parts, progress, signal, source } = this.#context;
+    const { opening, parts, progress, signal, source } = this.#context;
     await source.readable(part.start, signal);
     if (part.start === source.size) {
       parts.settle(part);
@@ -102,16 +103,18 @@ export class UploadLane {
       coder: this.#coder,
       part,
       chunkBytes: this.#chunkBytes,
-      opening: { uploadId: this.#context.uploadId },
+      opening: opening.message,
     });
     try {
       const { isIdle, response } = await attempt.run();
+      opening.confirm(response.uploadId);
       progress.link = attempt.link;
       this.#context.ending.file = response.file ?? undefined;
       source.release(response.committedSize);
       parts.settle(part, isIdle ? [{ start: part.sentEnd, end: part.end }] : []);
       return true;
     } catch (reason) {
+      opening.confirm(attempt.startedUploadId);
       return await this.#recover(TransferError.from(reason), part, attempt);
     }
   }
@@ -131,7 +134,10 @@ export class UploadLane {
 
   /** Returns when the next attempt may start; throws when there should be none. */
   async #recover(error: TransferError, part: SendingPart, attempt: UploadAttempt): Promise<boolean> {
-    const { calls, ending, name, options, parts, progress, signal, source, uploadId } = this.#context;
+    const { calls, channels, ending, name, opening, options, parts, progress, signal, source } =
+      this.#context;
+    // It may be another server that goes on.
+    channels.terms = undefined;
     if (signal.aborted) throw cancelledBy(signal);
     // A call that asked for the finish may have got it although it failed, even after the next one began.
     if (this.#hasFinished && isGone(error) && (await this.#isFinished(part))) return true;
@@ -145,9 +151,11 @@ export class UploadLane {
     const isOurs = error.code === 'STALLED' && attempt.hasStarved;
     if (isOurs) options.logger.debug({ name }, 'the stream paused; the server ended the call');
     else await this.#pause(error, part.sentEnd);
-    const state = await calls.sync(uploadId, source.size);
+    await opening.ensure();
+    const state = await calls.sync(opening.uploadId, source.size);
     this.#context.onState(state);
     this.#coder = this.#context.compression.coder();
+    this.#chunkBytes = Math.min(this.#chunkBytes, state.maxChunkBytes);
     const hasProgress = this.#noteProgress(state, error, attempt);
     if (isOurs && !hasProgress) await this.#pause(error, part.sentEnd);
     ending.file = state.file;
@@ -156,8 +164,8 @@ export class UploadLane {
   }
 
   async #isFinished(part: SendingPart): Promise<boolean> {
-    const { calls, ending, parts, source, uploadId } = this.#context;
-    ending.file = (await calls.sync(uploadId, source.size)).file;
+    const { calls, ending, opening, parts, source } = this.#context;
+    ending.file = (await calls.sync(opening.uploadId, source.size)).file;
     if (ending.file === undefined) return false;
     parts.settle(part);
     return true;

@@ -31,6 +31,8 @@ export class UploadRun {
   uploadId = '';
   /** A later process will find it. */
   isKept = false;
+  /** It was begun with the terms of an earlier one. */
+  isOnTrust = false;
 
   constructor(
     context: UploadContext,
@@ -56,16 +58,19 @@ export class UploadRun {
   reset(): void {
     this.uploadId = '';
     this.isKept = false;
+    this.isOnTrust = false;
     this.contentCrc?.clear();
   }
 
-  startRequest(): StartUploadRequest {
+  /** Begins the upload `uploadId`, however often it is sent. */
+  startRequest(uploadId: string): StartUploadRequest {
     const { crc32, ifMatch, name, overwrite, sha256, size: given } = this.context.request;
     const size = this.context.source.size ?? given;
     return {
       fileName: name,
       overwrite,
       ifMatch,
+      uploadId,
       expected: {
         sha256,
         ...(size === undefined ? {} : { size }),

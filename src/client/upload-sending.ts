@@ -41,6 +41,7 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
   const shared = laneContext(run, begun, parts, compression, stop.signal);
   const watch = new DurableWatch(shared);
   try {
+    if (Math.min(connections, parts.count) > 1) await begun.opening.ensure();
     await runLanes(shared, connections, stop);
     return shared.ending.file;
   } finally {
@@ -65,7 +66,7 @@ function laneContext(
   const { channels, options, progress, request, source } = run.context;
   return {
     name: request.name,
-    uploadId: begun.uploadId,
+    opening: begun.opening,
     channels,
     options,
     source,

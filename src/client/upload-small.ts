@@ -1,11 +1,10 @@
 /**
- * A small upload: everything in one call, from the beginning to the finish.
- *
- * A file that is replaced is also begun by that call: one round trip. Where
- * nothing may be replaced the upload is begun before, because after a lost
- * answer nobody could tell our own file from another's.
+ * A small upload: everything in one call, from the beginning to the finish. The
+ * id is our own, so that after a lost answer the server can be asked what has
+ * become of it.
  */
 import { TransferError } from '../base/errors.ts';
+import { newUploadId } from '../base/upload-id.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import { SAFE_CHUNK_BYTES } from './limits.ts';
 import { RetryBudget } from './retry.ts';
@@ -17,13 +16,10 @@ import type { UploadRun } from './upload-run.ts';
 
 /** Rejects with a TransferError when another attempt would not help. */
 export async function uploadSmall(run: UploadRun, sizeBytes: number): Promise<FileInfo> {
-  const { options, request } = run.context;
-  const budget = new RetryBudget(options.retry);
+  const uploadId = newUploadId();
+  const budget = new RetryBudget(run.context.options.retry);
   for (;;) {
-    if (run.uploadId === '' && request.overwrite !== 'OVERWRITE_ALWAYS') {
-      run.uploadId = (await run.calls.start(run.startRequest())).uploadId;
-    }
-    const file = (await attempt(run, sizeBytes, budget)) ?? (await finishedFile(run, sizeBytes));
+    const file = (await attempt(run, uploadId, sizeBytes, budget)) ?? (await finishedFile(run, sizeBytes));
     if (file !== undefined) return file;
   }
 }
@@ -31,22 +27,23 @@ export async function uploadSmall(run: UploadRun, sizeBytes: number): Promise<Fi
 /** Undefined after a failure that another attempt may not meet. */
 async function attempt(
   run: UploadRun,
+  uploadId: string,
   sizeBytes: number,
   budget: RetryBudget,
 ): Promise<FileInfo | undefined> {
   const { channels, progress } = run.context;
   progress.enter('sending');
-  const call = callFor(run, sizeBytes);
+  const call = callFor(run, uploadId, sizeBytes);
   try {
     const { response } = await call.run();
     progress.link = call.link;
-    run.uploadId = response.uploadId;
     return response.file ?? run.calls.nothingSaid();
   } catch (reason) {
-    run.uploadId ||= call.startedUploadId;
+    // From now on the server may have it.
+    if (call.deliveredBytes > 0) run.uploadId = uploadId;
     const error = TransferError.from(reason);
     // The call before this one may have finished the upload after all, since it was asked about.
-    if (isGone(error) && run.uploadId !== '') return (await finishedFile(run, sizeBytes)) ?? fail(error);
+    if (isGone(error)) return (await finishedFile(run, sizeBytes)) ?? fail(error);
     const waitMs = endsAttempts(error) ? undefined : budget.spend(error, channels.hasConnected);
     if (waitMs === undefined || run.signal.aborted) throw error;
     await run.pause(error, waitMs);
@@ -58,10 +55,16 @@ async function attempt(
 /** The failed call may have finished the upload all the same. */
 async function finishedFile(run: UploadRun, sizeBytes: number): Promise<FileInfo | undefined> {
   if (run.uploadId === '') return undefined;
-  return (await run.calls.sync(run.uploadId, sizeBytes)).file;
+  try {
+    return (await run.calls.sync(run.uploadId, sizeBytes)).file;
+  } catch (reason) {
+    // The call did not even begin it.
+    if (isGone(TransferError.from(reason))) return undefined;
+    throw reason;
+  }
 }
 
-function callFor(run: UploadRun, sizeBytes: number): UploadAttempt {
+function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAttempt {
   const { channels, options, progress, request, source } = run.context;
   const part = { start: 0, end: sizeBytes, sentEnd: 0 };
   progress.sentBytes = () => part.sentEnd;
@@ -80,7 +83,7 @@ function callFor(run: UploadRun, sizeBytes: number): UploadAttempt {
     }).coder(),
     chunkBytes: Math.min(options.chunkBytes, SAFE_CHUNK_BYTES),
     part,
-    opening: run.uploadId === '' ? { start: run.startRequest() } : { uploadId: run.uploadId },
+    opening: { start: run.startRequest(uploadId) },
     finishing: async () => {
       await source.checkUnchanged();
       return { finish: true, expected: expectedContent(run, sizeBytes) };
@@ -94,6 +97,6 @@ function fail(error: TransferError): never {
 }
 
 /** Another attempt would meet the same, or must not be made. */
-function endsAttempts(error: TransferError): boolean {
-  return isGone(error) || error.code === 'FILE_CHANGED' || error.code === 'LOCAL_IO';
+function endsAttempts({ code }: TransferError): boolean {
+  return code === 'FILE_CHANGED' || code === 'LOCAL_IO';
 }

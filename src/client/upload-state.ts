@@ -15,6 +15,8 @@ export interface UploadState {
   readonly expiresMs: number;
   /** What the server decompresses now and this runtime has; empty when the server does not say. */
   readonly codecs: readonly CodecName[];
+  /** The largest chunk that the server takes now; Infinity when it does not say. */
+  readonly maxChunkBytes: number;
 }
 
 /** Nothing yet. */
@@ -25,11 +27,12 @@ export const EMPTY_STATE: UploadState = {
   file: undefined,
   expiresMs: 0,
   codecs: [],
+  maxChunkBytes: Number.POSITIVE_INFINITY,
 };
 
 /** Throws PROTOCOL_ERROR. `size` is undefined for a stream of unknown size. */
 export function uploadStateOf(response: GetUploadStatusResponse, size: number | undefined): UploadState {
-  const { acceptedCodecs, committedSize, complete, expiresMs, file, parts } = response;
+  const { acceptedCodecs, committedSize, complete, expiresMs, file, maxChunkSize, parts } = response;
   const durable = parts.length === 0 && committedSize > 0 ? [{ start: 0, end: committedSize }] : parts;
   const most = size ?? Number.MAX_SAFE_INTEGER;
   let durableBytes = 0;
@@ -52,6 +55,7 @@ export function uploadStateOf(response: GetUploadStatusResponse, size: number | 
     file: file ?? undefined,
     expiresMs,
     codecs: codecsFromContract(acceptedCodecs),
+    maxChunkBytes: maxChunkSize > 0 ? maxChunkSize : Number.POSITIVE_INFINITY,
   };
 }
 

@@ -37,6 +37,9 @@ const HOPELESS: ReadonlySet<ErrorCode> = new Set([
   'VERSION_MISMATCH',
 ]);
 
+/** What a server says that takes smaller chunks, or fewer codecs, than another one said. */
+const REFUSED_TERMS: ReadonlySet<ErrorCode> = new Set(['INVALID_ARGUMENT', 'TOO_LARGE']);
+
 export class UploadTransfer {
   readonly #context: UploadContext;
   readonly #run: UploadRun;
@@ -127,11 +130,12 @@ export class UploadTransfer {
 
   /** Returns when the upload may begin again; throws the error when it may not. */
   async #startOver(error: TransferError): Promise<void> {
-    const { options, progress, request, source } = this.#context;
+    const { channels, options, progress, request, source } = this.#context;
     if (this.#stop.signal.aborted) throw cancelledBy(this.#stop.signal);
     const why = this.#reasonToStartOver(error);
     if (why === undefined || progress.restarts >= MAX_RESTARTS || !(await source.reopen())) throw error;
     options.logger.warn({ name: request.name, reason: error.message }, `${why}; starting over`);
+    channels.terms = undefined;
     if (this.#run.uploadId !== '' && !isGone(error)) await this.#run.calls.abort(this.#run.uploadId);
     this.#run.reset();
     progress.restarts += 1;
@@ -143,9 +147,11 @@ export class UploadTransfer {
 
   #reasonToStartOver(error: TransferError): string | undefined {
     const { progress, request } = this.#context;
-    const hasBegun = this.#run.uploadId !== '';
+    const { isOnTrust, uploadId } = this.#run;
+    const hasBegun = uploadId !== '';
     if (error.code === 'FILE_CHANGED') return 'the source changed';
     if (isGone(error) && hasBegun) return 'the server no longer has the upload';
+    if (isOnTrust && REFUSED_TERMS.has(error.code)) return 'the server takes other chunks than it did';
     // Once: with the caller's own checksums it is the source that is wrong.
     const isOurs =
       request.sha256.byteLength === 0 && request.crc32 === undefined && request.size === undefined;

@@ -9,5 +9,5 @@ export async function getUploadStatus(
 ): Promise<GetUploadStatusResponse> {
   const upload = await context.uploads.find(request.uploadId, request.fileName);
   if (request.sync) await upload.sync();
-  return statusResponse(upload);
+  return statusResponse(upload, context.chunk.maxSize);
 }

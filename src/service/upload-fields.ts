@@ -16,6 +16,7 @@ const SHA256_BYTES = 32;
 
 export function specOf(request: StartUploadRequest): UploadSpec {
   return {
+    ...(request.uploadId === '' ? {} : { id: request.uploadId }),
     name: request.fileName,
     expected: expectedOf(request.expected),
     condition: conditionOf(request),
@@ -66,7 +67,7 @@ export function startedResponse(upload: Upload, maxChunkSize: number): StartUplo
   };
 }
 
-export function statusResponse(upload: Upload): GetUploadStatusResponse {
+export function statusResponse(upload: Upload, maxChunkSize: number): GetUploadStatusResponse {
   const { committedSize, parts, expectedSize, file, expiresMs } = upload.state();
   return {
     fileName: upload.name,
@@ -77,6 +78,7 @@ export function statusResponse(upload: Upload): GetUploadStatusResponse {
     file: file === undefined ? null : fileInfoOf(file),
     expiresMs,
     acceptedCodecs: acceptedCodecs(),
+    maxChunkSize,
   };
 }
 

@@ -3,19 +3,13 @@
  * from the number, and a handle cannot cross threads. Whoever opens one closes
  * it; a number used after its close means some other file.
  */
-import { type BigIntStats, close, constants, fstat, open } from 'node:fs';
+import { close, constants, open } from 'node:fs';
 import { promisify } from 'node:util';
-
-const statWithOptions: (fd: number, options: { bigint: true }) => Promise<BigIntStats> = promisify(fstat);
 
 /** Opens `path` with `flags` of open(2). */
 export const openDescriptor: (path: string, flags: number) => Promise<number> = promisify(open);
 
 export const closeDescriptor: (fd: number) => Promise<void> = promisify(close);
-
-export function statDescriptor(fd: number): Promise<BigIntStats> {
-  return statWithOptions(fd, { bigint: true });
-}
 
 /** A directory that is not reached through a symbolic link. */
 export const OPEN_DIRECTORY_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;

@@ -5,11 +5,11 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { TransferError } from '../base/errors.ts';
+import { settledStats } from '../base/settled-stats.ts';
 import { closeDescriptor, OPEN_FILE_FLAGS, openDescriptor } from './descriptor.ts';
 import type { Directory } from './directory.ts';
 import { fileObstacle } from './obstacle.ts';
 import { quoteName } from './quoted-name.ts';
-import { settledStats } from './settled-stats.ts';
 
 export interface OpenRegularFile {
   readonly fd: number;

@@ -29,6 +29,8 @@ export interface ExpectedContent {
 }
 
 export interface UploadSpec {
+  /** Chosen by the client; without it the store chooses one. */
+  readonly id?: string;
   readonly name: string;
   readonly expected: ExpectedContent;
   readonly condition: WriteCondition;
@@ -115,8 +117,10 @@ export interface Upload {
 /** All methods throw `TransferError`; besides what is listed: INVALID_NAME, READ_ONLY. */
 export interface UploadStore {
   /**
+   * With an id and a wish that were given before: the upload that was started then, finished or not.
+   *
    * @throws ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE where that is plain already; TOO_LARGE, DISK_FULL,
-   *   RESOURCE_EXHAUSTED (too many uploads)
+   *   RESOURCE_EXHAUSTED (too many uploads); INVALID_ARGUMENT (an id that is none, or that of another upload)
    */
   start(spec: UploadSpec): Promise<Upload>;
   /** An upload of this or an earlier process. Throws UPLOAD_NOT_FOUND, also for an id that no server ever gave out. */

@@ -109,6 +109,8 @@ export interface StartUploadRequest {
   /** A number when the peer sent a value this version does not know. */
   overwrite: OverwriteWish | number;
   ifMatch: string;
+  /** Empty: the server chooses. */
+  uploadId: string;
 }
 
 export interface StartUploadResponse {
@@ -164,6 +166,8 @@ export interface GetUploadStatusResponse {
   expiresMs: number;
   /** Empty when the server does not say. */
   acceptedCodecs: (Codec | number)[];
+  /** Bytes, as sent and decompressed; 0 when the server does not say. */
+  maxChunkSize: number;
 }
 
 export interface FinishUploadRequest {

@@ -94,6 +94,7 @@ function response(changes: Partial<GetUploadStatusResponse>): GetUploadStatusRes
     file: null,
     expiresMs: 0,
     acceptedCodecs: [],
+    maxChunkSize: 0,
     ...changes,
   };
 }

@@ -95,6 +95,8 @@ export class UploadPeer {
   /** Runs with each message of an UploadFile call. */
   onMessage: (message: UploadFileRequest) => void | Promise<void> = () => {};
   maxChunkBytes = 1024 * 1024;
+  /** Whatever id a client asks for. */
+  choosesIds = false;
   acceptedCodecs: (Codec | number)[] = ['CODEC_GZIP'];
   /** Changes what is told of the state. */
   lie: (status: GetUploadStatusResponse) => GetUploadStatusResponse = (status) => status;
@@ -223,10 +225,12 @@ export class UploadPeer {
 
   #start(request: StartUploadRequest): StartUploadResponse {
     this.starts.push(request);
-    this.#checkCondition(request);
-    const id = randomUUID();
-    const content = Buffer.alloc(request.expected?.size ?? 0);
-    this.uploads.set(id, { id, request, content, received: [], durable: [], file: undefined });
+    const id = this.choosesIds ? randomUUID() : request.uploadId;
+    if (!this.uploads.has(id)) {
+      this.#checkCondition(request);
+      const content = Buffer.alloc(request.expected?.size ?? 0);
+      this.uploads.set(id, { id, request, content, received: [], durable: [], file: undefined });
+    }
     return {
       uploadId: id,
       maxChunkSize: this.maxChunkBytes,
@@ -257,6 +261,7 @@ export class UploadPeer {
       file: upload.file ?? null,
       expiresMs: Date.now() + 86_400_000,
       acceptedCodecs: [...this.acceptedCodecs],
+      maxChunkSize: this.maxChunkBytes,
     });
   }
 

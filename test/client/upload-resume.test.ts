@@ -36,6 +36,20 @@ const FAULTS: [string, CallFault['how']][] = [
 
 for (const [what, make] of SOURCES) {
   for (const [fault, how] of FAULTS) {
+    test(`${what} survives ${fault}, begun by the call that sends it`, async (t) => {
+      const at = await scene(t);
+      await at.client.upload(content, 'before');
+      at.peer.calls.length = 0;
+      at.peer.faults.push({ how }, { how, afterBytes: HALF });
+      const result = await at.client.upload(make(at), 'a');
+      assert.ok(at.peer.files.get('a')?.content.equals(content));
+      assert.equal(at.peer.calls[0], 'UploadFile');
+      assert.equal(result.restarts, 0);
+      assert.deepEqual(at.records(), []);
+      // One upload each: what a cut call had begun is what the next ones went on with.
+      assert.equal(at.peer.uploads.size, 2);
+    });
+
     test(`${what} survives ${fault}`, async (t) => {
       const at = await scene(t);
       at.peer.faults.push({ how }, { how, afterBytes: HALF }, { how, afterBytes: CHUNK_BYTES });
@@ -119,6 +133,38 @@ test('a disk that stays full is the error at the end, and the upload is kept', a
   assert.equal((await failureOf(client.upload(pathOf(content), 'a'))).code, 'DISK_FULL');
   assert.equal(peer.callsOf('UploadFile'), 3);
   assert.equal(records().length, 1);
+});
+
+test('a name that is taken is told by the call that sends', async (t) => {
+  const { client, pathOf, peer, records } = await scene(t);
+  await client.upload(content, 'a');
+  const error = await failureOf(client.upload(pathOf(content), 'a'));
+  assert.equal(error.code, 'ALREADY_EXISTS');
+  assert.deepEqual([peer.uploads.size, records()], [1, []]);
+});
+
+test('a server that takes other codecs than the one before is asked for them', async (t) => {
+  const { client, peer } = await scene(t);
+  const text = Buffer.alloc(LARGE, 'some text, again and again. ');
+  await client.upload(text, 'a.txt', { compression: 'always' });
+  peer.faults.push({ how: new TransferError('INVALID_ARGUMENT', 'this server takes nothing') });
+  peer.acceptedCodecs = [];
+  const { restarts } = await client.upload(text, 'b.txt', { compression: 'always' });
+  assert.equal(restarts, 1);
+  assert.ok(peer.files.get('b.txt')?.content.equals(text));
+  assert.equal(peer.callsOf('StartUpload'), 2);
+});
+
+test('a server that takes smaller chunks than the one before gets them', async (t) => {
+  const at = await scene(t);
+  const client = clientOf(t, at.peer.address, { chunkBytes: CHUNK_BYTES });
+  await client.upload(content, 'a');
+  at.peer.faults.push({ how: new TransferError('RESOURCE_EXHAUSTED', 'a chunk is too large') });
+  at.peer.maxChunkBytes = CHUNK_BYTES / 2;
+  at.peer.chunks.length = 0;
+  await client.upload(content, 'b');
+  assert.ok(at.peer.files.get('b')?.content.equals(content));
+  assert.ok(at.peer.chunks.slice(1).every(({ bytes }) => bytes <= CHUNK_BYTES / 2));
 });
 
 test('an upload taken over by another process ends, and leaves it to that one', async (t) => {

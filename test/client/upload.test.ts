@@ -40,10 +40,34 @@ for (const size of [0, 1, CHUNK_BYTES, SMALL_UPLOAD_BYTES, SMALL_UPLOAD_BYTES + 
   }
 }
 
-test('a small file that may be replaced takes one call', async (t) => {
+for (const overwrite of [false, true]) {
+  test(`a small file takes one call, overwrite ${overwrite}`, async (t) => {
+    const { client, pathOf, peer } = await scene(t);
+    await client.upload(pathOf(randomBytes(1000)), 'a', { overwrite });
+    assert.deepEqual(peer.calls, ['UploadFile']);
+  });
+}
+
+test('a file takes one call where the server has said before what it takes', async (t) => {
+  const { client, pathOf, peer, records } = await scene(t);
+  const content = randomBytes(LARGE);
+  const calls = async (name: string, from: UploadSource) => {
+    peer.calls.length = 0;
+    await client.upload(from, name);
+    assert.ok(peer.files.get(name)?.content.equals(content));
+    return [...peer.calls];
+  };
+  assert.deepEqual(await calls('a', pathOf(content)), ['StartUpload', 'UploadFile']);
+  assert.deepEqual(await calls('b', pathOf(content)), ['UploadFile']);
+  assert.deepEqual(await calls('c', Readable.from(piecesOf(content, 10_000))), ['UploadFile']);
+  assert.deepEqual(records(), []);
+});
+
+test('a server that chooses the ids of uploads itself is asked for one each time', async (t) => {
   const { client, pathOf, peer } = await scene(t);
-  await client.upload(pathOf(randomBytes(1000)), 'a', { overwrite: true });
-  assert.deepEqual(peer.calls, ['UploadFile']);
+  peer.choosesIds = true;
+  for (const name of ['a', 'b']) await client.upload(pathOf(randomBytes(LARGE)), name);
+  assert.deepEqual(peer.calls, ['StartUpload', 'UploadFile', 'StartUpload', 'UploadFile']);
 });
 
 test('a large file takes parts over several connections', async (t) => {

@@ -8,7 +8,14 @@ import type { Expected, StartUploadRequest } from '../../src/wire/messages.ts';
 const NONE = new Uint8Array(0);
 
 function startOf(fields: Partial<StartUploadRequest>): StartUploadRequest {
-  return { fileName: 'a', expected: null, overwrite: 'OVERWRITE_UNSPECIFIED', ifMatch: '', ...fields };
+  return {
+    fileName: 'a',
+    expected: null,
+    overwrite: 'OVERWRITE_UNSPECIFIED',
+    ifMatch: '',
+    uploadId: '',
+    ...fields,
+  };
 }
 
 function uploadOf(state: Partial<UploadState>): Upload {
@@ -106,7 +113,7 @@ describe('the answers about an upload', () => {
       { start: 0, end: 5 },
       { start: 8, end: 9 },
     ];
-    assert.deepEqual(statusResponse(uploadOf({ committedSize: 5, parts, expectedSize: 10 })), {
+    assert.deepEqual(statusResponse(uploadOf({ committedSize: 5, parts, expectedSize: 10 }), 1000), {
       fileName: 'a/b.txt',
       committedSize: 5,
       parts,
@@ -115,12 +122,13 @@ describe('the answers about an upload', () => {
       file: null,
       expiresMs: 7,
       acceptedCodecs: RUNTIME_CODECS.map(codecInContract),
+      maxChunkSize: 1000,
     });
   });
 
   it('say what the file is once it is there', () => {
     const file = { name: 'a/b.txt', size: 5, version: 'v', modifiedMs: 3 };
-    const answer = statusResponse(uploadOf({ committedSize: 5, file }));
+    const answer = statusResponse(uploadOf({ committedSize: 5, file }), 1000);
     assert.equal(answer.complete, true);
     assert.equal('expectedSize' in answer, false);
     assert.deepEqual(answer.file, { ...file, contentType: 'text/plain' });

@@ -65,7 +65,7 @@ const FIELDS_IN_CODE: {
   ListFilesResponse: { entries: true },
   ListEntry: { name: true, isDirectory: true, size: true, modifiedMs: true, version: true },
   Expected: { size: true, crc32: true, sha256: true },
-  StartUploadRequest: { fileName: true, expected: true, overwrite: true, ifMatch: true },
+  StartUploadRequest: { fileName: true, expected: true, overwrite: true, ifMatch: true, uploadId: true },
   StartUploadResponse: { uploadId: true, maxChunkSize: true, expiresMs: true, acceptedCodecs: true },
   UploadFileRequest: {
     chunk: true,
@@ -91,6 +91,7 @@ const FIELDS_IN_CODE: {
     file: true,
     expiresMs: true,
     acceptedCodecs: true,
+    maxChunkSize: true,
   },
   FinishUploadRequest: { uploadId: true, fileName: true, expected: true },
   FinishUploadResponse: { file: true },

@@ -5,20 +5,22 @@
  */
 import { constants } from 'node:fs';
 import { errnoOf, TransferError } from '../../base/errors.ts';
+import { settledStats } from '../../base/settled-stats.ts';
 import { identityOf } from '../file-identity.ts';
 import { quoteName } from '../quoted-name.ts';
-import { settledStats } from '../settled-stats.ts';
 import type { FileIdentity } from '../store.ts';
 import type {
   ByteRange,
   ExpectedContent,
   Upload,
+  UploadSpec,
   UploadState,
   UploadWriter,
   WrittenRange,
 } from '../upload-store.ts';
 import { Commits } from './commits.ts';
 import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
+import { isRecordOf } from './create-upload.ts';
 import { Exclusive } from './exclusive.ts';
 import type { Journal } from './journal.ts';
 import type { UploadContext } from './options.ts';
@@ -85,6 +87,11 @@ export class LocalUpload implements Upload {
       file: finished?.file,
       expiresMs: this.#touchedMs + this.#context.options.expiryMs,
     };
+  }
+
+  /** Whether it was started with this wish. */
+  isOf(spec: UploadSpec): boolean {
+    return isRecordOf(this.#journal.state.spec, spec);
   }
 
   openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {

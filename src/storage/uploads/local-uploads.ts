@@ -4,6 +4,7 @@
  */
 import { errnoOf, TransferError } from '../../base/errors.ts';
 import { silentLogger } from '../../base/logger.ts';
+import { isUploadId, newUploadId } from '../../base/upload-id.ts';
 import type { Root } from '../directory.ts';
 import { SharedResource } from '../shared-resource.ts';
 import type { Upload, UploadSpec, UploadStore, WriteCondition } from '../upload-store.ts';
@@ -21,7 +22,7 @@ import { recoverUpload } from './recovery.ts';
 import { requireSize } from './room.ts';
 import { Sweep } from './sweep.ts';
 import { atTarget, checkCondition } from './target.ts';
-import { isUploadId, newUploadId, uploadNotFound } from './upload-id.ts';
+import { uploadNotFound } from './upload-id.ts';
 import { UploadIndex } from './upload-index.ts';
 import { UploadsDirectory } from './uploads-directory.ts';
 import { toWriteError } from './write-error.ts';
@@ -108,6 +109,26 @@ class LocalUploads implements UploadStore {
   }
 
   async #start(spec: UploadSpec): Promise<Upload> {
+    const { id } = spec;
+    if (id === undefined) return await this.#create(newUploadId(), spec);
+    if (!isUploadId(id)) throw new TransferError('INVALID_ARGUMENT', BAD_ID);
+    await this.#sweep.hasLooked();
+    return await this.#ids.run(
+      id,
+      async () => (await this.#started(id, spec)) ?? (await this.#create(id, spec)),
+    );
+  }
+
+  /** What an earlier call with the same id and wish has started. */
+  async #started(id: string, spec: UploadSpec): Promise<Upload | undefined> {
+    const upload = this.#context.index.has(id) ? await this.#load(id) : undefined;
+    await upload?.expireIfOld();
+    if (upload === undefined || upload.isGone) return undefined;
+    if (!upload.isOf(spec)) throw new TransferError('INVALID_ARGUMENT', OTHER_ID);
+    return upload;
+  }
+
+  async #create(id: string, spec: UploadSpec): Promise<Upload> {
     const { directory, freeSpace, index, options, now } = this.#context;
     const { name, expected, condition } = spec;
     requireSize(options.maxSizeBytes, name, expected.size ?? 0);
@@ -116,7 +137,6 @@ class LocalUploads implements UploadStore {
     // What earlier processes left counts towards the limits.
     await Promise.all([this.#sweep.hasLooked(), freeSpace.measure()]);
     freeSpace.check(expected.size ?? 0);
-    const id = newUploadId();
     index.admit(id, expected.size, now());
     try {
       await directory.open();
@@ -195,6 +215,11 @@ class LocalUploads implements UploadStore {
     await this.#context.directory.close();
   }
 }
+
+const BAD_ID =
+  'the upload_id of a new upload has 32 hexadecimal digits in lower case, chosen at random; or is empty';
+const OTHER_ID =
+  'there is an upload of this upload_id, of another file or content; choose a new one at random';
 
 async function orNotFound<T>(looking: Promise<T>): Promise<T | undefined> {
   try {

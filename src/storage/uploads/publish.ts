@@ -5,8 +5,8 @@
  */
 import { type BigIntStats, constants } from 'node:fs';
 import { errnoOf, TransferError } from '../../base/errors.ts';
+import { settledStats } from '../../base/settled-stats.ts';
 import { identityOf } from '../file-identity.ts';
-import { settledStats } from '../settled-stats.ts';
 import type { FileIdentity } from '../store.ts';
 import type { WriteCondition } from '../upload-store.ts';
 import { withDescriptor } from './file-system.ts';

@@ -1,24 +1,7 @@
-/**
- * Ids of uploads. Who knows an id may write to its upload, so it cannot be
- * guessed; and it names files, so what a peer sends as one is checked first.
- */
-import { randomBytes } from 'node:crypto';
+/** The ids of uploads name files, so what a peer sends as one is checked first. */
 import { TransferError } from '../../base/errors.ts';
+import { isUploadId } from '../../base/upload-id.ts';
 import { quoteName } from '../quoted-name.ts';
-
-/** 128 bits. */
-const ID_BYTES = 16;
-
-/** Lower case only: some file systems ignore case. */
-const ID_PATTERN = /^[0-9a-f]{32}$/;
-
-export function newUploadId(): string {
-  return randomBytes(ID_BYTES).toString('hex');
-}
-
-export function isUploadId(text: string): boolean {
-  return ID_PATTERN.test(text);
-}
 
 /** What belongs to an upload: its bytes, its journal, and a journal that is being written to replace that one. */
 export type UploadEntryKind = 'part' | 'journal' | 'new';

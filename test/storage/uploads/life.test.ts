@@ -5,6 +5,7 @@ import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openLocalStore } from '../../../src/storage/local-store.ts';
+import { encodeRecords, type SpecRecord } from '../../../src/storage/uploads/journal-record.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import { openFilesBelow } from '../../support/scratch.ts';
 import { failureOf, namesOf } from '../scratch-store.ts';
@@ -294,4 +295,102 @@ it('a directory of uploads that is a link is refused', async (t) => {
   await assert.rejects(reopen(), { code: 'INVALID_CONFIG' });
   assert.equal((await failureOf(uploads.start(specOf('file')))).code, 'NOT_A_FILE');
   chmodSync(join(root, 'elsewhere'), 0o700);
+});
+
+describe('an upload whose id the client chose', () => {
+  const id = '0123456789abcdef0123456789abcdef';
+
+  it('has that id', async (t) => {
+    const { root, uploads } = await scratchUploads(t);
+    assert.equal((await uploads.start(specOf('file', { id }))).id, id);
+    assert.deepEqual(uploadEntries(root), [`${id}.journal`, `${id}.part`]);
+  });
+
+  it('is the same when it is started again, in this process or the next', async (t) => {
+    const { reopen, root, uploads } = await scratchUploads(t);
+    const spec = specOf('file', { id, expected: { size: 7, crc32: 1, sha256: new Uint8Array(32) } });
+    const upload = await uploads.start(spec);
+    await send(upload, 0, 'con');
+    await upload.sync();
+    assert.equal((await uploads.start(spec)).state().committedSize, 3);
+    assert.equal((await (await reopen()).start(spec)).state().committedSize, 3);
+    assert.equal(uploadEntries(root).length, 2);
+  });
+
+  it('is started once, by however many calls at once', async (t) => {
+    const { root, uploads } = await scratchUploads(t);
+    const started = await Promise.all([1, 2, 3].map(() => uploads.start(specOf('file', { id }))));
+    assert.equal(new Set(started).size, 1);
+    assert.equal(uploadEntries(root).length, 2);
+  });
+
+  it('is still known when it is finished, although the name is taken then', async (t) => {
+    const { reopen, uploads } = await scratchUploads(t);
+    const upload = await uploads.start(specOf('file', { id }));
+    await send(upload, 0, 'content');
+    const file = await upload.finish({});
+    for (const again of [uploads, await reopen()]) {
+      assert.deepEqual((await again.start(specOf('file', { id }))).state().file, file);
+    }
+    assert.equal((await failureOf(uploads.start(specOf('file')))).code, 'ALREADY_EXISTS');
+  });
+
+  it('begins anew when the one before was aborted or has expired', async (t) => {
+    let nowMs = 1;
+    const { uploads } = await scratchUploads(t, { now: () => nowMs, expiryMs: 1000 });
+    for (const end of ['abort', 'expire']) {
+      const upload = await uploads.start(specOf('file', { id }));
+      await send(upload, 0, 'content');
+      await upload.sync();
+      if (end === 'abort') await upload.abort();
+      else nowMs += 2000;
+      assert.equal((await uploads.start(specOf('file', { id }))).state().committedSize, 0);
+    }
+  });
+
+  for (const [what, other] of [
+    ['another file', specOf('other', { id })],
+    ['other content', specOf('file', { id, expected: { size: 5 } })],
+    ['another condition', specOf('file', { id, condition: { kind: 'any' } })],
+  ] as const) {
+    it(`is not taken for one of ${what}`, async (t) => {
+      const { uploads } = await scratchUploads(t);
+      await uploads.start(specOf('file', { id }));
+      const error = await failureOf(uploads.start(other));
+      assert.equal(error.code, 'INVALID_ARGUMENT');
+      assert.match(error.message, /another file or content; choose a new one/);
+    });
+  }
+
+  for (const bad of ['x', '../../../../etc/passwd', id.toUpperCase(), `${id}0`, `${id}\n`]) {
+    it(`is refused as ${JSON.stringify(bad)}`, async (t) => {
+      const { root, uploads } = await scratchUploads(t);
+      assert.equal((await failureOf(uploads.start(specOf('file', { id: bad })))).code, 'INVALID_ARGUMENT');
+      assert.deepEqual(uploadEntries(root), []);
+    });
+  }
+
+  for (const left of [['part'], ['journal'], ['part', 'journal'], ['part', 'new', 'journal']]) {
+    it(`begins anew where a crash has left ${left.join(', ')} and had answered nobody`, async (t) => {
+      const { reopen, root } = await scratchUploads(t);
+      const directory = join(root, '.sluice-uploads');
+      makeDirectory(directory);
+      for (const kind of left) writeFileSync(join(directory, `${id}.${kind}`), 'torn');
+      const uploads = await reopen();
+      const upload = await uploads.start(specOf('file', { id }));
+      await send(upload, 0, 'content');
+      await upload.finish({});
+      assert.deepEqual(visibleFiles(root), { file: 'content' });
+    });
+  }
+
+  it('is refused where a newer version has written something under its id', async (t) => {
+    const { reopen, root } = await scratchUploads(t);
+    const directory = join(root, '.sluice-uploads');
+    makeDirectory(directory);
+    const newer = { kind: 'spec', format: 99, name: 'a', expected: {}, condition: { kind: 'any' }, atMs: 1 };
+    writeFileSync(join(directory, `${id}.journal`), encodeRecords([newer as SpecRecord]));
+    await failureOf((await reopen()).start(specOf('file', { id })));
+    assert.ok(uploadEntries(root).includes(`${id}.journal`));
+  });
 });

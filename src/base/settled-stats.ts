@@ -1,0 +1,59 @@
+/**
+ * Stats that a later write cannot hide behind. Many file systems stamp changes
+ * in steps of a clock tick: a write in the tick of the last one leaves no trace
+ * in the inode. So a file that was written just now is looked at again once
+ * that tick is over, before its first byte is read; any write after that moves
+ * the stamp. (Git calls the problem "racy"; Documentation/technical/racy-git.)
+ *
+ * Since Linux 6.13 some stamp the first change behind a look precisely
+ * (Documentation/filesystems/multigrain-ts); there nothing has to be waited for.
+ */
+import { type BigIntStats, fstat } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import { release } from 'node:os';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+/** Two ticks of the slowest clock, CONFIG_HZ=100. */
+const TICK_MS = 20;
+
+/** A file that somebody keeps writing to is given up on: its next write tells. */
+const MAX_LOOKS = 4;
+
+/** Those with FS_MGTIME since 6.13, by the `f_type` of statfs(2): ext4, xfs, btrfs, tmpfs. */
+const MULTIGRAIN_TYPES: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994]);
+const MULTIGRAIN_KERNEL = [6, 13] as const;
+
+const statOf: (fd: number, options: { bigint: true }) => Promise<BigIntStats> = promisify(fstat);
+
+/** The stats of `fd`: any write behind them gives the file other ones. Throws system errors. */
+export async function settledStats(
+  fd: number,
+  stat: (fd: number) => Promise<BigIntStats> = (opened) => statOf(opened, { bigint: true }),
+): Promise<BigIntStats> {
+  for (let look = 1; ; look++) {
+    const stats = await stat(fd);
+    const ageMs = Date.now() - Number(stats.ctimeMs);
+    // A stamp from the future is another machine's clock; waiting does not help there.
+    if (ageMs >= TICK_MS || ageMs < 0 || look === MAX_LOOKS) return stats;
+    if (await isStampedPrecisely(fd)) return stats;
+    await delay(TICK_MS - ageMs);
+  }
+}
+
+async function isStampedPrecisely(fd: number): Promise<boolean> {
+  if (process.platform !== 'linux' || !isMultigrainKernel(release())) return false;
+  try {
+    return MULTIGRAIN_TYPES.has((await statfs(`/proc/self/fd/${fd}`)).type);
+  } catch {
+    // No /proc: not known.
+    return false;
+  }
+}
+
+/** @param version as `uname -r` says it */
+export function isMultigrainKernel(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map((part) => Number.parseInt(part, 10));
+  const [firstMajor, firstMinor] = MULTIGRAIN_KERNEL;
+  return major > firstMajor || (major === firstMajor && minor >= firstMinor);
+}
