@@ -28,6 +28,9 @@ const GAIN = 1.08;
 /** A cheaper coding (identity is the cheapest) is taken when it loses no more than this. */
 const THRIFT = 0.98;
 
+/** The same for identity while the link has room: compressing then spends processors of both ends, which others may need. */
+const ROOM_THRIFT = 0.8;
+
 /** Trials may cost so much before they have had time to earn it. */
 const FIRST_TRIALS_MS = 60;
 
@@ -163,6 +166,11 @@ export class CodecChoice {
     this.link.wrote(rawBytes, wireBytes, nowMs);
   }
 
+  /** Bytes coded by this choice that went another way than the writes it judges by: they count in the summary. */
+  noteAside(coding: Coding, rawBytes: number): void {
+    this.#armOf(coding).sentBytes += rawBytes;
+  }
+
   /** The outstanding write was taken. */
   drained(nowMs: number): void {
     const ms = this.link.drained(nowMs);
@@ -220,10 +228,12 @@ export class CodecChoice {
   #takeBest(present: number, nowMs: number, workers: number): void {
     let best = this.#current;
     let most = present;
+    const plainThrift = this.link.isFull(nowMs) ? THRIFT : ROOM_THRIFT;
     for (const arm of this.#arms) {
       if (arm === best) continue;
       const promised = this.#predict(arm, nowMs, workers);
-      const needed = arm.speed > best.speed ? most * THRIFT : Math.max(most / THRIFT, present * GAIN);
+      const thrift = arm === this.#identity || best === this.#identity ? plainThrift : THRIFT;
+      const needed = arm.speed > best.speed ? most * thrift : Math.max(most / thrift, present * GAIN);
       if (promised < needed) continue;
       best = arm;
       most = promised;
@@ -290,7 +300,7 @@ export class CodecChoice {
     if (left === this.#identity || ms < OVERALL_MS || !this.#identity.isTrusted(nowMs)) return false;
     const plain = this.#predict(this.#identity, nowMs, workers);
     const goodput = rawBytes / ms;
-    if (plain < goodput * GAIN) return false;
+    if (plain < goodput * (this.link.isFull(nowMs) ? GAIN : ROOM_THRIFT)) return false;
     left.goodput = goodput;
     this.#enter(this.#identity, nowMs, goodput, plain);
     this.#settlesAtMs = nowMs + SETTLE_MS;

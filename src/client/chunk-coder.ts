@@ -5,7 +5,8 @@
  *   chunk ─ next? ─ (turn ─ probe ─ encode) ─▶ coded ─▶ wrote ─▶ drained ─ mark
  *
  * The transport gets two messages at a time and takes them one after another;
- * `CodecChoice` sees each begin when the one before it was taken.
+ * `CodecChoice` sees each begin when the one before it was taken, on the one
+ * connection that it judges by.
  */
 import type { CodecChoice } from '../base/codec-choice.ts';
 import { type Coding, IDENTITY } from '../base/coding.ts';
@@ -14,6 +15,7 @@ import { TransferError } from '../base/errors.ts';
 import type { CallLink } from '../flow/call-link.ts';
 import { encode } from '../wire/codec.ts';
 import type { CodecAccount } from './codec-account.ts';
+import type { SharedChoice } from './shared-choice.ts';
 
 /** A chunk as it goes out. */
 export interface CodedChunk {
@@ -24,6 +26,8 @@ export interface CodedChunk {
   readonly rawBytes: number;
   /** It was to be compressed, and is hardly smaller for it. */
   readonly isGainless: boolean;
+  /** What the coding was chosen by; undefined where it is fixed. */
+  readonly choice: CodecChoice | undefined;
 }
 
 /** What all connections of an upload share. */
@@ -42,17 +46,24 @@ const MIN_BYTES = 256;
 
 export class ChunkCoder {
   readonly #context: CoderContext;
-  readonly choice: CodecChoice | undefined;
+  readonly #shared: SharedChoice<ChunkCoder> | undefined;
   /** Given to the transport and not taken yet, in order. */
   readonly #writes: CodedChunk[] = [];
-  /** Raw bytes of all chunks so far: parts of a file may come in any order. */
-  #takenBytes = 0;
+  /** The choice that judges by the write under way, if any does. */
+  #judge: CodecChoice | undefined;
   #link: CallLink | undefined;
   #marks = 0;
 
-  constructor(context: CoderContext, choice: CodecChoice | undefined) {
+  /** @param shared undefined where the coding is fixed; left with `close` */
+  constructor(context: CoderContext, shared: SharedChoice<ChunkCoder> | undefined) {
     this.#context = context;
-    this.choice = choice;
+    this.#shared = shared;
+    shared?.join(this);
+  }
+
+  /** The connection, or its part in the upload, is over. Safe to call twice. */
+  close(): void {
+    this.#shared?.leave(this);
   }
 
   /** A call has begun; no chunk was written in it. `link` is the way it goes, where that is known. */
@@ -60,7 +71,7 @@ export class ChunkCoder {
     this.#link = link;
     this.#writes.length = 0;
     const nowMs = performance.now();
-    this.choice?.link.resumed(nowMs);
+    if (this.#shared?.isLedBy(this)) this.#shared.current?.link.resumed(nowMs);
     // Before the first byte, so that the round trip of an idle link is known.
     this.#mark(nowMs);
   }
@@ -68,10 +79,10 @@ export class ChunkCoder {
   /** The chunk as it is to be sent; it must not change before. Rejects with INTERNAL. */
   async coded(chunk: Uint8Array): Promise<CodedChunk> {
     const rawBytes = chunk.byteLength;
-    this.#takenBytes += rawBytes;
-    const endOffset = this.#takenBytes;
-    const { coding, probe } = this.#next(rawBytes);
-    if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false };
+    const choice = this.#shared?.current;
+    const endOffset = this.#context.account.taken(rawBytes);
+    const { coding, probe } = this.#next(choice, rawBytes);
+    if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false, choice };
     return await this.#context.inTurn(async () => {
       const startMs = performance.now();
       const isWorthIt = !probe || (await getsSmaller(chunk));
@@ -80,28 +91,26 @@ export class ChunkCoder {
       const isGainless = wireBytes > rawBytes * WORTHWHILE_RATIO;
       const nowMs = performance.now();
       const workMs = nowMs - startMs;
-      this.choice?.observe(
-        { coding, rawBytes, wireBytes, workMs, incompressible: isGainless, endOffset },
-        nowMs,
-      );
+      choice?.observe({ coding, rawBytes, wireBytes, workMs, incompressible: isGainless, endOffset }, nowMs);
       const isSmaller = wireBytes < rawBytes;
       return {
         coding: isSmaller ? coding : IDENTITY,
         bytes: isSmaller ? member : chunk,
         rawBytes,
         isGainless,
+        choice,
       };
     });
   }
 
-  #next(rawBytes: number): { coding: Coding; probe: boolean } {
+  #next(choice: CodecChoice | undefined, rawBytes: number): { coding: Coding; probe: boolean } {
     const { fixed, workers } = this.#context;
-    if (this.choice === undefined) return { coding: fixed, probe: false };
+    if (choice === undefined) return { coding: fixed, probe: false };
     if (rawBytes < MIN_BYTES) return { coding: IDENTITY, probe: false };
     const nowMs = performance.now();
-    const choice = this.choice.next(nowMs, workers);
-    this.choice.took(choice, nowMs);
-    return choice;
+    const next = choice.next(nowMs, workers);
+    choice.took(next, nowMs);
+    return next;
   }
 
   /** The chunk was given to the transport. */
@@ -117,18 +126,23 @@ export class ChunkCoder {
     const { bytes, coding, rawBytes } = chunk;
     this.#context.account.note(coding.codec, rawBytes, bytes.byteLength);
     const nowMs = performance.now();
-    this.choice?.drained(nowMs);
+    this.#judge?.drained(nowMs);
+    this.#judge = undefined;
     this.#mark(nowMs);
     const next = this.#writes[0];
     if (next !== undefined) this.#begins(next, nowMs);
   }
 
-  #begins({ bytes, coding, isGainless, rawBytes }: CodedChunk, nowMs: number): void {
-    this.choice?.wrote(isGainless ? IDENTITY : coding, rawBytes, bytes.byteLength, nowMs);
+  #begins({ bytes, choice, coding, isGainless, rawBytes }: CodedChunk, nowMs: number): void {
+    const taken = isGainless ? IDENTITY : coding;
+    const isJudged = choice !== undefined && choice === this.#shared?.current && this.#shared.isLedBy(this);
+    this.#judge = isJudged ? choice : undefined;
+    if (isJudged) choice.wrote(taken, rawBytes, bytes.byteLength, nowMs);
+    else choice?.noteAside(taken, rawBytes);
   }
 
   #mark(nowMs: number): void {
-    const { choice } = this;
+    const choice = this.#shared?.isLedBy(this) ? this.#shared.current : undefined;
     if (choice === undefined || this.#link === undefined || !choice.wantsMark(nowMs)) return;
     this.#marks += 1;
     const mark = this.#marks;

@@ -11,6 +11,13 @@ export interface CodecBytes {
 export class CodecAccount {
   #wireBytes = 0;
   readonly #bytesByCodec = { identity: 0, gzip: 0, brotli: 0, zstd: 0 };
+  #takenBytes = 0;
+
+  /** So many more are to be coded. Returns the sum so far: parts of a file may come in any order. */
+  taken(rawBytes: number): number {
+    this.#takenBytes += rawBytes;
+    return this.#takenBytes;
+  }
 
   note(codec: Coding['codec'], rawBytes: number, wireBytes: number): void {
     this.#bytesByCodec[codec] += rawBytes;

@@ -1,7 +1,6 @@
 /**
  * How the chunks of one upload are compressed: never, always, or where that
- * gets them there sooner. Each connection chooses by itself, because a choice
- * follows writes and pings one after another; threads are shared.
+ * gets them there sooner. Connections share the choice and the threads.
  */
 import { type ChoiceSummary, CodecChoice } from '../base/codec-choice.ts';
 import { type CodecName, type Coding, codingsFor, IDENTITY } from '../base/coding.ts';
@@ -10,6 +9,7 @@ import { ChunkCoder } from './chunk-coder.ts';
 import type { CodecAccount } from './codec-account.ts';
 import { COMPRESS_SLOTS, MAX_GZIP_LEVEL } from './limits.ts';
 import type { CompressionMode } from './options.ts';
+import { SharedChoice } from './shared-choice.ts';
 
 /** What `always` does to every chunk that gets smaller by it, in the codec that every server has. */
 const ALWAYS: Coding = { codec: 'gzip', level: 1 };
@@ -26,7 +26,7 @@ export interface CompressionPlan {
 
 export class UploadCompression {
   readonly #plan: CompressionPlan;
-  readonly #coders: ChunkCoder[] = [];
+  readonly #choice = new SharedChoice<ChunkCoder>(() => this.#newChoice());
   #codecs: readonly CodecName[];
   #running = 0;
   readonly #queue: (() => void)[] = [];
@@ -36,35 +36,33 @@ export class UploadCompression {
     this.#codecs = plan.codecs;
   }
 
-  /** The server has said anew what it decompresses; for coders to come. */
+  /** The server has said anew what it decompresses. */
   accept(codecs: readonly CodecName[]): void {
+    if (codecs.join() === this.#codecs.join()) return;
     this.#codecs = codecs;
+    this.#choice.renew();
   }
 
-  /** For a connection that begins, or begins anew: what was learnt of another one does not hold for it. */
+  /** For a connection that begins, or begins anew; it is closed when that is over. */
   coder(): ChunkCoder {
     const { account, connections } = this.#plan;
-    const mode = this.#mode();
-    const codings = mode === 'auto' ? codingsFor(this.#codecs, MAX_GZIP_LEVEL) : [];
-    const choice = codings.length > 0 ? new CodecChoice(codings) : undefined;
     const context = {
       account,
-      fixed: mode === 'always' ? ALWAYS : IDENTITY,
+      fixed: this.#mode() === 'always' ? ALWAYS : IDENTITY,
       workers: COMPRESS_SLOTS / connections,
       inTurn: <Result>(action: () => Promise<Result>) => this.#inTurn(action),
     };
-    const coder = new ChunkCoder(context, choice);
-    this.#coders.push(coder);
-    return coder;
+    return new ChunkCoder(context, this.#choice);
   }
 
   /** How the bytes were coded and why, over all connections; undefined when there was nothing to choose. */
   summary(): ChoiceSummary | undefined {
-    const summaries = this.#coders
-      .map(({ choice }) => choice?.summary())
-      .filter((each) => each !== undefined);
-    const [most, ...others] = summaries.sort((a, b) => sentBytes(b) - sentBytes(a));
-    return most === undefined ? undefined : others.reduce(joined, most);
+    return this.#choice.summary();
+  }
+
+  #newChoice(): CodecChoice | undefined {
+    const codings = this.#mode() === 'auto' ? codingsFor(this.#codecs, MAX_GZIP_LEVEL) : [];
+    return codings.length > 0 ? new CodecChoice(codings) : undefined;
   }
 
   #mode(): CompressionMode {
@@ -86,25 +84,4 @@ export class UploadCompression {
       else next();
     }
   }
-}
-
-/** Two connections as one, with the reason of the first. */
-function joined(one: ChoiceSummary, other: ChoiceSummary): ChoiceSummary {
-  const bytes: Record<string, number> = { ...one.bytes };
-  for (const [coding, count] of Object.entries(other.bytes)) bytes[coding] = (bytes[coding] ?? 0) + count;
-  const [a, b] = [compressedBytes(one), compressedBytes(other)];
-  return {
-    bytes,
-    switches: one.switches + other.switches,
-    ratio: a + b === 0 ? 0 : (one.ratio * a + other.ratio * b) / (a + b),
-    reason: one.reason,
-  };
-}
-
-function sentBytes({ bytes }: ChoiceSummary): number {
-  return Object.values(bytes).reduce((sum, count) => sum + count, 0);
-}
-
-function compressedBytes(summary: ChoiceSummary): number {
-  return sentBytes(summary) - (summary.bytes.identity ?? 0);
 }

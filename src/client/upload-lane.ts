@@ -81,8 +81,12 @@ export class UploadLane {
   /** Resolves when there is nothing left to take. Rejects with a TransferError that ends the upload. */
   async run(): Promise<void> {
     const { parts } = this.#context;
-    for (let part = parts.take(); part !== undefined; part = parts.take()) {
-      if (!(await this.#send(part))) return;
+    try {
+      for (let part = parts.take(); part !== undefined; part = parts.take()) {
+        if (!(await this.#send(part))) return;
+      }
+    } finally {
+      this.#coder.close();
     }
   }
 
@@ -154,6 +158,7 @@ export class UploadLane {
     await opening.ensure();
     const state = await calls.sync(opening.uploadId, source.size);
     this.#context.onState(state);
+    this.#coder.close();
     this.#coder = this.#context.compression.coder();
     this.#chunkBytes = Math.min(this.#chunkBytes, state.maxChunkBytes);
     const hasProgress = this.#noteProgress(state, error, attempt);

@@ -6,6 +6,7 @@ import { type Coding, codingsFor, IDENTITY } from '../../src/base/coding.ts';
 import { KIB } from '../../src/base/units.ts';
 import { ChunkCoder, type CodedChunk } from '../../src/client/chunk-coder.ts';
 import { CodecAccount } from '../../src/client/codec-account.ts';
+import { SharedChoice } from '../../src/client/shared-choice.ts';
 import type { CallLink } from '../../src/flow/call-link.ts';
 import { decodeChunkSync } from '../../src/wire/chunk-decoder.ts';
 import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
@@ -15,7 +16,7 @@ import { CODINGS_HERE } from '../wire/codecs.ts';
 function coderOf(fixed: Coding, choice?: CodecChoice): { account: CodecAccount; coder: ChunkCoder } {
   const account = new CodecAccount();
   const context = { account, fixed, workers: 1, inTurn: <R>(action: () => Promise<R>) => action() };
-  return { account, coder: new ChunkCoder(context, choice) };
+  return { account, coder: new ChunkCoder(context, new SharedChoice(() => choice)) };
 }
 
 function rawOf({ bytes, coding, rawBytes }: CodedChunk): Uint8Array {

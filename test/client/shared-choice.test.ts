@@ -1,0 +1,97 @@
+/** One choice for several connections: who leads, what counts, when it begins again. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { CodecChoice } from '../../src/base/codec-choice.ts';
+import { codingsFor, IDENTITY } from '../../src/base/coding.ts';
+import { KIB } from '../../src/base/units.ts';
+import { ChunkCoder } from '../../src/client/chunk-coder.ts';
+import { CodecAccount } from '../../src/client/codec-account.ts';
+import { SharedChoice } from '../../src/client/shared-choice.ts';
+import type { CallLink } from '../../src/flow/call-link.ts';
+import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
+import { textBytes } from '../engine/test-engine.ts';
+
+function connections(count: number) {
+  const made: CodecChoice[] = [];
+  const shared = new SharedChoice<ChunkCoder>(() => {
+    made.push(new CodecChoice(codingsFor(RUNTIME_CODECS, 6)));
+    return made.at(-1);
+  });
+  const inTurn = <R>(action: () => Promise<R>) => action();
+  const context = { account: new CodecAccount(), fixed: IDENTITY, workers: 1 / count, inTurn };
+  const coders = Array.from({ length: count }, () => new ChunkCoder(context, shared));
+  return { coders, context, made, shared };
+}
+
+const text = textBytes(64 * KIB);
+
+/** Sends a chunk as a transport does that takes it at once. */
+async function send(coder: ChunkCoder): Promise<void> {
+  const chunk = await coder.coded(text);
+  coder.wrote(chunk);
+  coder.drained();
+}
+
+describe('a choice that connections share', () => {
+  it('is one, and judges by the writes of the first alone', async () => {
+    const { coders, made, shared } = connections(3);
+    assert.equal(made.length, 1);
+    for (const coder of coders) await send(coder);
+    const [choice] = made;
+    assert.ok(choice !== undefined && choice.link.sentBytes > 0 && choice.link.sentBytes < text.length);
+    const sent = Object.values(shared.summary()?.bytes ?? {}).reduce((sum, count) => sum + count, 0);
+    assert.equal(sent, 3 * text.length, 'the summary has the bytes of all');
+  });
+
+  it('asks the first alone for echoes', () => {
+    const { coders } = connections(3);
+    const marked: number[] = [];
+    coders.forEach((coder, index) => {
+      coder.began({ mark: () => marked.push(index) > 0 } as unknown as CallLink);
+    });
+    assert.deepEqual(marked, [0]);
+  });
+
+  it('goes on with the next connection when the first is over', async () => {
+    const { coders, made } = connections(2);
+    const [first, second] = coders as [ChunkCoder, ChunkCoder];
+    await send(first);
+    const before = made[0]?.link.sentBytes ?? 0;
+    // A write that began under the first one's lead is none of its own.
+    const underWay = await second.coded(text);
+    second.wrote(underWay);
+    first.close();
+    first.close();
+    second.drained();
+    assert.equal(made[0]?.link.sentBytes, before);
+    await send(second);
+    assert.ok((made[0]?.link.sentBytes ?? 0) > before);
+    assert.equal(made.length, 1);
+  });
+
+  it('begins anew with a connection that has no other beside it', () => {
+    const { coders, context, made, shared } = connections(2);
+    for (const coder of coders) coder.close();
+    assert.equal(made.length, 1);
+    new ChunkCoder(context, shared);
+    assert.equal(made.length, 2);
+  });
+
+  it('that began again is not told of chunks that were coded before', async () => {
+    const { coders, made, shared } = connections(1);
+    const [coder] = coders as [ChunkCoder];
+    const old = await coder.coded(text);
+    shared.renew();
+    coder.wrote(old);
+    coder.drained();
+    await send(coder);
+    const sums = made.map((choice) => Object.values(choice.summary().bytes).reduce((sum, n) => sum + n, 0));
+    assert.deepEqual(sums, [text.length, text.length]);
+  });
+
+  it('has no summary where there is nothing to choose', () => {
+    const shared = new SharedChoice<object>(() => undefined);
+    shared.join({});
+    assert.deepEqual([shared.current, shared.summary()], [undefined, undefined]);
+  });
+});
