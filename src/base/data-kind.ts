@@ -23,13 +23,17 @@ const PROBE_SHARE = 0.02;
 const LEAST_PROBE_MS = 3;
 const MOST_PROBE_MS = 20;
 
+/** A slow link takes several jobs at once and then none for long: so many may all be probed. */
+const PROBES_AT_ONCE = 4;
+
 export class DataKind {
   /** The next job that is to be compressed tries a sample first. */
   mustProbe = true;
   /** The last data did not get smaller. */
   isGainless = false;
   #gainlessSinceMs = 0;
-  #probedAtMs = Number.NEGATIVE_INFINITY;
+  /** When probes would be due one by one; it may be ahead of the time by those at once. */
+  #nextProbeMs = Number.NEGATIVE_INFINITY;
   #knownUpToOffset = -1;
 
   /** A job that was to be compressed has ended. */
@@ -44,11 +48,15 @@ export class DataKind {
 
   /** Whether gainless data should be looked at again. */
   isProbeDue(nowMs: number): boolean {
-    const everyMs = (nowMs - this.#gainlessSinceMs) * PROBE_SHARE;
-    return nowMs - this.#probedAtMs >= Math.min(Math.max(everyMs, LEAST_PROBE_MS), MOST_PROBE_MS);
+    return nowMs >= this.#nextProbeMs - (PROBES_AT_ONCE - 1) * this.#everyMs(nowMs);
   }
 
   probed(nowMs: number): void {
-    this.#probedAtMs = nowMs;
+    this.#nextProbeMs = Math.max(this.#nextProbeMs, nowMs) + this.#everyMs(nowMs);
+  }
+
+  #everyMs(nowMs: number): number {
+    const everyMs = (nowMs - this.#gainlessSinceMs) * PROBE_SHARE;
+    return Math.min(Math.max(everyMs, LEAST_PROBE_MS), MOST_PROBE_MS);
   }
 }

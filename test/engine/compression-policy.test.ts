@@ -57,13 +57,30 @@ describe('the compression policy', () => {
     }
   });
 
-  it('of auto sends data that got no smaller as it is, and probes it again a while later', () => {
+  it('of auto sends data that got no smaller as it is, and probes a few jobs at once and one a while', () => {
     const policy = policyOf('auto');
     const first = policy.next(0, WORKERS);
     policy.choice?.took(first, 0);
     policy.observe(first.coding, runOf(true), 512 * KIB, 1);
-    assert.deepEqual(policy.next(1, WORKERS), { coding: IDENTITY, probe: false });
-    assert.equal(policy.next(1000, WORKERS).probe, true);
+    let offset = 512 * KIB;
+    const probesAmong = (jobs: number, nowMs: number) => {
+      let probes = 0;
+      for (let job = 0; job < jobs; job++) {
+        const choice = policy.next(nowMs, WORKERS);
+        policy.choice?.took(choice, nowMs);
+        offset += 512 * KIB;
+        if (choice.probe) policy.observe(choice.coding, runOf(true), offset, nowMs);
+        else assert.deepEqual(choice, { coding: IDENTITY, probe: false });
+        if (choice.probe) probes += 1;
+      }
+      return probes;
+    };
+    // The jobs of a burst may all be the beginning of something else.
+    assert.equal(probesAmong(10, 1), 3);
+    assert.equal(probesAmong(10, 1000), 4);
+    let probes = 0;
+    for (let ms = 1001; ms < 2001; ms++) probes += probesAmong(1, ms);
+    assert.ok(probes >= 40 && probes <= 60, `${probes} probes in a second`);
   });
 
   it('of auto has nothing to choose for a peer without codecs', () => {
