@@ -52,8 +52,20 @@ const SETTLE_MS = 300;
 const FIRST_LOOK_BYTES = 256 * 1024;
 const FIRST_LOOK_QUEUE_MS = 4;
 
+/**
+ * So much was sent before anything is known to have arrived: the link is slow, or far. What comes behind it has time to
+ * be compressed well, but for a far link no slower than this. Where nothing ever says what has arrived, that ends with
+ * the second.
+ */
+const AHEAD_BYTES = 512 * 1024;
+const AHEAD_BYTES_PER_MS = (150 * MIB) / 1000;
+const BLIND_BYTES = 4 * MIB;
+
 /** Any receiver decompresses so many raw bytes a millisecond; where less comes through, the link is what limits. */
 const LEAST_DECODED_BYTES_PER_MS = (80 * MIB) / 1000;
+
+/** A coding that lost to a rate of which later no more than this is left has not lost. */
+const KEPT_PROMISE = 0.7;
 
 /** So much more than what passes now, and a rate seen before was another one. */
 const OTHER_RATE = 1.3;
@@ -107,6 +119,9 @@ export class CodecChoice {
   #isTrial = false;
   #toBeat = 0;
   #failedTrialsMs = 0;
+  /** The last coding whose trial failed, and the rate that it did not reach. */
+  #loser: CodingArm | null = null;
+  #lostTo = 0;
   #startMs = -1;
   #dwellMs = LEAST_DWELL_MS;
   #switches = 0;
@@ -136,7 +151,8 @@ export class CodecChoice {
   next(nowMs: number, workers: number): Choice {
     this.#decide(nowMs, workers);
     if (this.#current === this.#identity && !this.#isHeldBack()) return PLAIN;
-    const { coding } = this.#current === this.#identity ? this.#before : this.#current;
+    const taken = this.#current === this.#identity ? this.#before : this.#current;
+    const { coding } = this.#isFarAhead ? this.#thorough(nowMs, workers) : taken;
     if (!this.#data.isGainless) return { coding, probe: this.#data.mustProbe };
     return this.#data.isProbeDue(nowMs) ? { coding, probe: true } : PLAIN;
   }
@@ -202,6 +218,17 @@ export class CodecChoice {
     };
   }
 
+  get #isFarAhead(): boolean {
+    const aheadBytes = this.link.sentBytes - this.link.echoedBytes;
+    return this.#isFirst && aheadBytes > AHEAD_BYTES && aheadBytes < BLIND_BYTES;
+  }
+
+  /** The coding that makes the least of the data without taking long. */
+  #thorough(nowMs: number, workers: number): CodingArm {
+    const isFast = (arm: CodingArm) => this.#pace.estimate(arm, workers, nowMs) >= AHEAD_BYTES_PER_MS;
+    return this.#arms.slice(1).findLast(isFast) ?? this.#current;
+  }
+
   /** Plain bytes are on their way for a trial, and whether the link takes them is not known yet: seconds of a slow one. */
   #isHeldBack(): boolean {
     const sentBytes = this.link.sentBytes - this.#enteredAtBytes;
@@ -263,8 +290,16 @@ export class CodecChoice {
     }
     arm.found(goodput, nowMs);
     this.#pace.achieved(arm, goodput, workers, false, nowMs);
+    this.#reviewVerdict(arm, goodput);
     // More came through compressed than plainly: what is known of the plain way is old.
     if (link.wireRate(nowMs) > this.#identity.goodput * OTHER_RATE) this.#identity.distrust();
+  }
+
+  /** The first bytes are taken fast by empty buffers, and by receivers that are only starting: no fair measure for a trial. */
+  #reviewVerdict(arm: CodingArm, goodput: number): void {
+    if (arm !== this.#current || this.#isTrial || goodput > this.#lostTo * KEPT_PROMISE) return;
+    this.#loser?.distrust();
+    this.#loser = null;
   }
 
   /** The link looks full, but has just carried more: it is the receiver's decompression that holds it up. */
@@ -370,7 +405,11 @@ export class CodecChoice {
 
   #leave(arm: CodingArm, nowMs: number): void {
     const tookMs = nowMs - this.#enteredAtMs;
-    if (this.#isTrial) this.#failedTrialsMs += tookMs;
+    if (this.#isTrial) {
+      this.#failedTrialsMs += tookMs;
+      this.#loser = arm;
+      this.#lostTo = this.#toBeat;
+    }
     const wasHasty = this.#isTrial || tookMs < LEAST_TRUST_MS;
     arm.left(wasHasty, tookMs, nowMs);
     if (arm === this.#identity) this.#rateUntilMs = Math.max(this.#rateUntilMs, nowMs + arm.trustMs);
