@@ -265,6 +265,24 @@ describe('delete', () => {
     assert.equal((await failureOf(uploads.delete('b/file', { kind: 'any' }))).code, 'NOT_FOUND');
   });
 
+  it('of a missing name says what a reader is told, with the name that was probably meant', async (t) => {
+    const { at, root, uploads } = await scratchUploads(t);
+    makeDirectory(at('models'));
+    writeFileSync(at('models/llama.bin'), '');
+    const store = await openLocalStore(root);
+    t.after(() => store.close());
+    for (const [name, remedy] of [
+      ['models/lama.bin', 'did you mean "models/llama.bin"?'],
+      ['model/llama.bin', 'did you mean "models"?'],
+      ['other', 'list the directory to see what there is'],
+    ] as const) {
+      const { code, message } = await failureOf(uploads.delete(name, { kind: 'any' }));
+      assert.equal(code, 'NOT_FOUND');
+      assert.ok(message.endsWith(`; ${remedy}`), message);
+      assert.equal(message, (await failureOf(store.stat(name))).message);
+    }
+  });
+
   it('removes only the version that is asked for', async (t) => {
     const { root, uploads } = await scratchUploads(t);
     const { version } = await (await uploadOf(uploads, 'file', 'content')).finish({});
