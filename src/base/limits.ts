@@ -42,3 +42,6 @@ export const LEAST_WINDOW_BYTES = 65_535;
 
 /** What a server needs to let a few uploads follow their links at all. */
 export const LEAST_WINDOW_BUDGET_BYTES = MIB;
+
+/** A lock file without readable content is being written right now, unless it is older than this. */
+export const LOCK_WRITE_GRACE_MS = 5_000;

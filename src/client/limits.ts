@@ -48,9 +48,6 @@ export const WATCH_TICKS = 4;
 /** Tries to reach a server that has never answered this client: a wrong address should fail fast. */
 export const FIRST_CONNECT_TRIES = 3;
 
-/** A lock file without readable content is being written right now, unless it is older than this. */
-export const LOCK_WRITE_GRACE_MS = 5_000;
-
 /** Resume records are a few hundred bytes; anything larger is not one. */
 export const MAX_RECORD_BYTES = 64 * KIB;
 

@@ -7,10 +7,11 @@
 import { constants } from 'node:fs';
 import { type FileHandle, open, rm } from 'node:fs/promises';
 import { TransferError } from '../base/errors.ts';
+import type { FileLock } from '../base/file-lock.ts';
 import type { Logger } from '../base/logger.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import { localError } from './local-error.ts';
-import { PartLock } from './part-lock.ts';
+import { lockPart } from './part-lock.ts';
 import { provenRecord } from './part-prefix.ts';
 import { type PartRecord, removeRecord } from './part-record.ts';
 import { PartWriter, type WriterListener } from './part-writer.ts';
@@ -37,10 +38,10 @@ const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 /** Locks and opens the part, keeping what an earlier run left and can be proven. Throws LOCAL_IO or CANCELLED. */
 export async function openPart(paths: TargetPaths, opening: PartOpening): Promise<PartFile> {
   const { position, progress } = opening;
-  let lock: PartLock | undefined;
+  let lock: FileLock | undefined;
   let handle: FileHandle | undefined;
   try {
-    lock = await PartLock.acquire(paths.lock);
+    lock = await lockPart(paths.lock);
     handle = await openAlone(paths.part);
     const record = await provenRecord(handle, paths.record, { ...opening, request: position.request });
     if (record === undefined) await removeRecord(paths.record);
@@ -77,7 +78,7 @@ export class PartFile implements Sink, WriterListener {
   listener: SinkListener | undefined;
   readonly #paths: TargetPaths;
   readonly #handle: FileHandle;
-  readonly #lock: PartLock;
+  readonly #lock: FileLock;
   readonly #overwrite: boolean;
   readonly #request: TransferRequest;
   readonly #writer: PartWriter;
@@ -88,7 +89,7 @@ export class PartFile implements Sink, WriterListener {
   constructor(
     paths: TargetPaths,
     handle: FileHandle,
-    lock: PartLock,
+    lock: FileLock,
     opening: PartOpening,
     record: PartRecord | undefined,
   ) {
