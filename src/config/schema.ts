@@ -17,7 +17,10 @@ const schemaShape = {
     'Where to accept calls: host:port, [ipv6]:port, :port (all addresses) or unix:/path. Port 0 picks a free one.',
   ),
   root: text('.', 'The directory to serve.'),
-  writable: flag(false, 'Accept uploads and deletes. Without it the directory is only read.'),
+  writable: flag(
+    false,
+    'Accept uploads and deletes, as the only server that does for this directory. Without it the directory is only read.',
+  ),
   insecure: flag(false, 'Accept calls without TLS on addresses other than loopback.'),
   tls: group({
     cert: text('', 'PEM file with the certificate chain of the server. With tls.key it turns TLS on.'),

@@ -69,7 +69,8 @@ export class LocalStore implements Store {
   /**
    * Uploads into this directory and deletes from it; close them before the store.
    *
-   * @throws TransferError INVALID_CONFIG when the directory of unfinished uploads cannot be used.
+   * @throws TransferError INVALID_CONFIG when the directory of unfinished uploads cannot be used, or
+   *   another server uses it.
    */
   openUploads(options: UploadOptions): Promise<UploadStore> {
     return this.#rootUse.use(() => openLocalUploads(this.#root, this.#rootUse, options));

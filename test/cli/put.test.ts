@@ -127,7 +127,7 @@ test('wrong usage is refused before anything moves', async (t) => {
     assert.equal(code, 2, stderr);
     assert.match(stderr, problem);
   }
-  assert.deepEqual(readdirSync(server.root), []);
+  assert.deepEqual(readdirSync(server.root), ['.sluice-lock']);
 });
 
 test('a file that cannot be read is 7, and does not keep the others', async (t) => {

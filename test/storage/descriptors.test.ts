@@ -110,7 +110,7 @@ describe('descriptors', () => {
       console.log(codes.join(' '));`;
     const child = spawnSync(
       'sh',
-      ['-c', 'ulimit -n 60; exec "$0" --input-type=module -e "$1"', process.execPath, script],
+      ['-c', 'ulimit -n 200; exec "$0" --input-type=module -e "$1"', process.execPath, script],
       { encoding: 'utf8' },
     );
     assert.equal(

@@ -20,6 +20,7 @@ import type { UploadContext, UploadOptions } from './options.ts';
 import { hashHere } from './part-reader.ts';
 import { recoverUpload } from './recovery.ts';
 import { requireSize } from './room.ts';
+import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
 import { atTarget, checkCondition } from './target.ts';
 import { uploadNotFound } from './upload-id.ts';
@@ -30,7 +31,7 @@ import { toWriteError } from './write-error.ts';
 /**
  * The uploads below `root`, which stays open for them until their `close`.
  *
- * @throws TransferError INVALID_CONFIG when the directory of uploads cannot be used.
+ * @throws TransferError INVALID_CONFIG when the directory of uploads cannot be used, or another server uses it.
  */
 export async function openLocalUploads(
   root: Root,
@@ -38,11 +39,13 @@ export async function openLocalUploads(
   options: UploadOptions,
 ): Promise<UploadStore> {
   const context = contextOf(root, rootUse, options);
+  const lock = await RootLock.acquire(root, rootUse, context.logger);
   try {
-    const uploads = new LocalUploads(context);
+    const uploads = new LocalUploads(context, lock);
     await uploads.resume();
     return uploads;
   } catch (reason) {
+    await lock.release();
     const errno = errnoOf(reason) ?? 'unknown error';
     if (reason instanceof TransferError) throw reason;
     const message = `the directory of unfinished uploads cannot be opened (${errno}); mend or remove it`;
@@ -74,6 +77,7 @@ function contextOf(root: Root, rootUse: SharedResource, options: UploadOptions):
 
 class LocalUploads implements UploadStore {
   readonly #context: UploadContext;
+  readonly #lock: RootLock;
   /** Unfinished ones that were started or asked for; the index bounds them. */
   readonly #uploads = new Map<string, LocalUpload>();
   /** Loading and removing one upload take turns. */
@@ -81,8 +85,10 @@ class LocalUploads implements UploadStore {
   readonly #sweep: Sweep;
   readonly #use: SharedResource;
 
-  constructor(context: UploadContext) {
+  /** Takes over `lock` and releases it. */
+  constructor(context: UploadContext, lock: RootLock) {
     this.#context = context;
+    this.#lock = lock;
     this.#sweep = new Sweep(context, this.#ids, (id) => this.#uploads.get(id));
     this.#use = new SharedResource('the store of uploads', () => this.#release());
   }
@@ -213,6 +219,7 @@ class LocalUploads implements UploadStore {
     await Promise.all(Array.from(this.#uploads.values(), (upload) => upload.close()));
     await this.#context.freeSpace.idle();
     await this.#context.directory.close();
+    await this.#lock.release();
   }
 }
 

@@ -1,12 +1,13 @@
 /** What a later process believes of what it finds: the journal, as far as it is whole, and bytes that are right. */
 import assert from 'node:assert/strict';
 import { readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { LocalStore } from '../../../src/storage/local-store.ts';
 import { openPathDirectory } from '../../../src/storage/path-directory.ts';
 import { nodeFileSystem } from '../../../src/storage/uploads/file-system.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
+import { scratchRoot } from '../../support/scratch.ts';
 import { failureOf } from '../scratch-store.ts';
 import {
   LAX_OPTIONS,
@@ -109,10 +110,10 @@ it('a large upload is recovered and published', async (t) => {
 });
 
 it('uploads work where directories are known by path', async (t) => {
-  const { at, root } = await scratchUploads(t);
-  const rootPath = dirname(at('x'));
-  const { dev } = await nodeFileSystem.lstat(rootPath);
-  const store = new LocalStore({ directory: await openPathDirectory(rootPath), device: dev });
+  const root = scratchRoot(t);
+  const at = (name: string) => join(root, name);
+  const { dev } = await nodeFileSystem.lstat(root);
+  const store = new LocalStore({ directory: await openPathDirectory(root), device: dev });
   t.after(() => store.close());
   const uploads = await store.openUploads(LAX_OPTIONS);
   const upload = await uploadOf(uploads, 'a/b/file', 'content');

@@ -1,5 +1,5 @@
 /** Uploads into a temporary directory, and what a service does with them. */
-import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { openLocalStore } from '../../../src/storage/local-store.ts';
@@ -39,12 +39,16 @@ export async function scratchUploads(
   return { root, uploads: await reopen(), at: (name) => join(root, name), reopen };
 }
 
-/** The uploads of `root`; closed with its store at the end of the test. */
+/**
+ * The uploads of `root`; closed with its store at the end of the test. An earlier process that left it is
+ * played by this one, so its lock would be respected; to a later process it would mean nothing.
+ */
 export async function openUploads(
   t: TestContext,
   root: string,
   options: Partial<UploadOptions> = {},
 ): Promise<UploadStore> {
+  rmSync(join(root, '.sluice-lock'), { force: true });
   const store = await openLocalStore(root);
   t.after(() => store.close());
   const uploads = await store.openUploads({ ...LAX_OPTIONS, ...options });

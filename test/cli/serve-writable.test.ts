@@ -1,0 +1,68 @@
+/** Of several writable servers on one directory, one serves; killed, it is in nobody's way. */
+import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { scratchRoot } from '../support/scratch.ts';
+import { until } from '../support/until.ts';
+import { runSluice, SluiceProcess } from './sluice-process.ts';
+
+const READY = /^sluice is ready on (\S+), .* \((writable|read-only)\)\n$/;
+
+function serveArgs(root: string): string[] {
+  return ['serve', root, '--listen', '127.0.0.1:0'];
+}
+
+function serve(t: TestContext, root: string): SluiceProcess {
+  return new SluiceProcess(t, [...serveArgs(root), '--writable']);
+}
+
+test('a second writable server is refused, with who is there and what to do', async (t) => {
+  const root = scratchRoot(t);
+  const first = serve(t, root);
+  await first.says(READY);
+  const { code, stderr, stdout } = await runSluice(t, [...serveArgs(root), '--writable']);
+  assert.equal(code, 2);
+  assert.equal(stdout, '');
+  assert.match(stderr, new RegExp(`another server, process ${first.child.pid} on \\S+, .* since \\d{4}-`));
+  assert.match(stderr, /stop it, serve another directory, or do without --writable/);
+  const reader = new SluiceProcess(t, serveArgs(root));
+  assert.equal((await reader.says(READY))[2], 'read-only');
+});
+
+test('a server starts at once where another was killed, and leaves no lock when it is stopped', async (t) => {
+  const root = scratchRoot(t);
+  const lock = join(root, '.sluice-lock');
+  const killed = serve(t, root);
+  await killed.says(READY);
+  killed.child.kill('SIGKILL');
+  await killed.outcome();
+  assert.ok(existsSync(lock));
+  const next = serve(t, root);
+  await next.says(READY);
+  next.child.kill('SIGTERM');
+  const { code, stderr } = await next.outcome();
+  assert.equal(code, 0);
+  assert.doesNotMatch(stderr, /lock|has not stopped cleanly/);
+  assert.ok(!existsSync(lock));
+});
+
+test('of servers that start at once where another was killed, one serves', async (t) => {
+  const root = scratchRoot(t);
+  const killed = serve(t, root);
+  await killed.says(READY);
+  killed.child.kill('SIGKILL');
+  await killed.outcome();
+  const servers = Array.from({ length: 4 }, () => serve(t, root));
+  const ready = () => servers.filter(({ stdout }) => READY.test(stdout)).length;
+  const ended = () => servers.filter(({ child }) => child.exitCode !== null);
+  await until('each has started or given up', () => ready() + ended().length === servers.length, {
+    limitMs: 60_000,
+    state: () => servers.map(({ stderr }) => stderr),
+  });
+  assert.equal(ready(), 1);
+  assert.deepEqual(
+    ended().map(({ child }) => child.exitCode),
+    [2, 2, 2],
+  );
+});
