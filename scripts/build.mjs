@@ -12,7 +12,7 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DIST = join(ROOT, 'dist');
-const COMMAND = join(DIST, 'src/cli/main.js');
+const COMMAND = join(DIST, 'src/cli/sluice.cjs');
 const COMPILER = join(ROOT, 'node_modules/typescript/bin/tsc');
 
 const { status } = spawnSync(process.execPath, [COMPILER], { cwd: ROOT, stdio: 'inherit' });
@@ -20,10 +20,14 @@ removeStaleOutput();
 if (existsSync(COMMAND)) chmodSync(COMMAND, 0o755);
 process.exitCode = status ?? 1;
 
+function hasSource(stem) {
+  return ['.ts', '.cts'].some((extension) => existsSync(join(ROOT, `${stem}${extension}`)));
+}
+
 function removeStaleOutput() {
   for (const entry of readdirSync(DIST, { recursive: true, withFileTypes: true })) {
     const output = join(entry.parentPath, entry.name);
-    const stem = relative(DIST, output).match(/^(.*?)(\.d\.ts|\.js|\.js\.map)$/)?.[1];
-    if (stem !== undefined && !existsSync(join(ROOT, `${stem}.ts`))) rmSync(output, { force: true });
+    const stem = relative(DIST, output).match(/^(.*?)(\.d\.c?ts|\.c?js|\.c?js\.map)$/)?.[1];
+    if (stem !== undefined && !hasSource(stem)) rmSync(output, { force: true });
   }
 }

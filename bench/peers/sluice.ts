@@ -18,7 +18,7 @@ export async function startSluice(
   flags: readonly string[] = [],
   nodeFlags: readonly string[] = [],
 ): Promise<Server> {
-  const program = compiledPath('src/cli/main.js');
+  const program = compiledPath('src/cli/sluice.cjs');
   if (!existsSync(program)) throw new Error(`there is no ${program}; build it first: npm run build`);
   const serve = [...nodeFlags, program, 'serve', directory, ...SERVE_FLAGS, ...flags];
   return startServer('sluice', process.execPath, serve);

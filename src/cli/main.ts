@@ -1,5 +1,4 @@
-#!/usr/bin/env node
-/** What `sluice` runs. */
+/** The command line, from its arguments to its exit code. */
 import { guardOutput } from './output.ts';
 import { runProgram } from './program.ts';
 

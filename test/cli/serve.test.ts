@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { MIB } from '../../src/base/units.ts';
@@ -65,6 +65,19 @@ test('a Unix socket is served and removed at the end', async (t) => {
   server.child.kill('SIGTERM');
   await server.outcome();
   assert.ok(!existsSync(socket));
+});
+
+const withoutProc = process.platform === 'linux' ? false : 'only Linux shows the threads of a process';
+
+test('a server has threads for many syncs at once, unless the environment says otherwise', {
+  skip: withoutProc,
+}, async (t) => {
+  const threadsWith = async (env: Record<string, string>) => {
+    const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT], { env });
+    await server.says(READY);
+    return readdirSync(`/proc/${server.child.pid}/task`).length;
+  };
+  assert.ok((await threadsWith({})) > (await threadsWith({ UV_THREADPOOL_SIZE: '4' })));
 });
 
 test('the log goes to standard error as JSON lines', async (t) => {

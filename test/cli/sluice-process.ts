@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { until } from '../support/until.ts';
 
 /** Seen from dist/test/cli. */
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../src/cli/sluice.cjs', import.meta.url));
 
 export interface SluiceOptions {
   cwd?: string;

@@ -43,7 +43,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 test('packs the compiled library, the workers, the contract and the pages, nothing else', () => {
   const expected =
-    /^(?:dist\/(?:src|workers)\/.+\.(?:js|js\.map|d\.ts)|proto\/.+\.proto|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
+    /^(?:dist\/(?:src|workers)\/.+\.(?:c?js|c?js\.map|d\.c?ts)|proto\/.+\.proto|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
 
   assert.deepEqual(
     packed.filter((path) => !expected.test(path)),

@@ -21,7 +21,7 @@ const run = promisify(execFile);
 
 /** Seen from dist/test/project. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const COMMAND = join(ROOT, 'dist/src/cli/main.js');
+const COMMAND = join(ROOT, 'dist/src/cli/sluice.cjs');
 const COMPILER = join(ROOT, 'node_modules/typescript/bin/tsc');
 const DEFAULT_ADDRESS = '127.0.0.1:50051';
 const FREE_ADDRESS = '127.0.0.1:0';

@@ -16,7 +16,7 @@ import { ServerProcess } from './server-process.ts';
 import { MIB, type Settings, testConfig } from './test-server.ts';
 import { within } from './until.ts';
 
-const MAIN = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const MAIN = fileURLToPath(new URL('../../src/cli/sluice.cjs', import.meta.url));
 /** Below the user's state directory. */
 const RECORDS = 'sluice/uploads';
 const RUN_LIMIT_MS = 120_000;

@@ -9,8 +9,11 @@ import type { Directory } from '../directory.ts';
 import { type FileSystem, withDescriptor } from './file-system.ts';
 import { Turns } from './turns.ts';
 
-/** Of the four threads of libuv, which every file operation shares, two are left for the others. */
-const SYNCS_AT_ONCE = 2;
+/** Of libuv, for all file operations of the process: four unless the environment says otherwise. */
+const THREADS = Number(process.env.UV_THREADPOOL_SIZE) || 4;
+
+/** Two threads are left for other operations. As many at once as can be: a file system serves those that wait together with one commit. */
+const SYNCS_AT_ONCE = Math.max(1, THREADS - 2);
 
 export class Durability {
   readonly #fs: FileSystem;

@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+/**
+ * What `sluice` runs. CommonJS, because the first ES module that is loaded starts
+ * libuv's threads, whose number is fixed from then on. A server has more than
+ * the usual four: a sync holds one for as long as the disk takes, and on a slow
+ * disk many at once cost little more than one (bench upload-slow-disk).
+ */
+const SERVER_THREADS = 32;
+
+if (process.argv[2] === 'serve') process.env.UV_THREADPOOL_SIZE ??= String(SERVER_THREADS);
+
+void import('./main.ts');
