@@ -299,18 +299,24 @@ export class Engine {
   #startWatch(): NodeJS.Timeout {
     const { stallTimeoutMs } = this.options;
     const everyMs = Math.min(Math.max(stallTimeoutMs / 4, 25), IDLE_MS / 2);
-    return setInterval(() => this.#checkStalls(performance.now()), everyMs).unref();
+    let lookedAtMs = performance.now();
+    return setInterval(() => {
+      const nowMs = performance.now();
+      this.#checkStalls(nowMs, Math.max(0, nowMs - lookedAtMs - everyMs));
+      lookedAtMs = nowMs;
+    }, everyMs).unref();
   }
 
-  #checkStalls(nowMs: number): void {
+  /** Of the time since the last look, the event loop was blocked for `blockedMs`: that is not the peers'. */
+  #checkStalls(nowMs: number, blockedMs: number): void {
     const { stallTimeoutMs } = this.options;
     for (const transfer of this.#transfers) {
-      const waitedMs = transfer.waitedMs(nowMs);
-      if (waitedMs > stallTimeoutMs) {
+      transfer.excuse(blockedMs);
+      if (transfer.stillMs(nowMs) > stallTimeoutMs) {
         transfer.fail(
           new TransferError('STALLED', `the reader took no byte for ${stallTimeoutMs} ms; resume`),
         );
-      } else if (waitedMs > IDLE_MS) {
+      } else if (transfer.waitedMs(nowMs) > IDLE_MS) {
         transfer.giveBack();
       }
     }

@@ -16,6 +16,7 @@ import type { ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { FRAME_HEADER_BYTES, framedMessageBytes } from '../wire/chunk-header.ts';
 import { markSession } from './marks.ts';
+import { Patience } from './patience.ts';
 
 /** Whole gRPC frames, to be sent as they are. */
 export class FramedRun {
@@ -83,16 +84,16 @@ export class BulkCall<Request, Response> {
   send(message: Response): Promise<void> {
     return new Promise((resolve, reject) => {
       const sent = () => {
-        clearTimeout(stall);
+        patience.close();
         this.#closeListeners.delete(sent);
         resolve();
       };
-      const stall = setTimeout(() => {
+      const patience = new Patience(this.#stallTimeoutMs, () => {
         this.#closeListeners.delete(sent);
         reject(
           new TransferError('STALLED', `the reader took no byte for ${this.#stallTimeoutMs} ms; resume`),
         );
-      }, this.#stallTimeoutMs);
+      });
       this.onClose(sent);
       this.#call.write(message, sent);
     });

@@ -15,6 +15,7 @@ import { constants } from 'node:http2';
 import { Metadata, type ServerReadableStream, type StatusObject, type sendUnaryData } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { MessageCutter } from './message-cutter.ts';
+import { Patience } from './patience.ts';
 import type { StreamWindows } from './receive-windows.ts';
 
 /** Who takes the messages of an upload call. Everything is called in the order of the stream. */
@@ -64,7 +65,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   /** The sender has half-closed; there may still be bytes held. */
   #hasEnded = false;
   #isOver = false;
-  #stall: NodeJS.Timeout | null = null;
+  #patience: Patience | null = null;
 
   constructor(
     call: ServerReadableStream<Request, Response>,
@@ -265,9 +266,9 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   }
 
   #readOn(): void {
-    if (this.#stall === null)
-      this.#stall = setTimeout(() => this.#stalled(), this.#options.stallTimeoutMs).unref();
-    else this.#stall.refresh();
+    if (this.#patience === null)
+      this.#patience = new Patience(this.#options.stallTimeoutMs, () => this.#stalled());
+    else this.#patience.renew();
     if (this.#options.direct) {
       if (this.#stream.isPaused()) this.#stream.resume();
     } else if (this.#call.isPaused()) {
@@ -282,8 +283,8 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   }
 
   #stopWatch(): void {
-    if (this.#stall !== null) clearTimeout(this.#stall);
-    this.#stall = null;
+    this.#patience?.close();
+    this.#patience = null;
   }
 
   #stalled(): void {

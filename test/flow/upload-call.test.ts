@@ -6,6 +6,7 @@ import { TransferError } from '../../src/base/errors.ts';
 import { StaticWindows } from '../../src/flow/static-windows.ts';
 import { noiseBytes } from '../engine/test-engine.ts';
 import { until } from '../engine/until.ts';
+import { blockFor } from '../support/block.ts';
 import { framed } from '../support/raw-http2.ts';
 import { within } from '../support/until.ts';
 import {
@@ -229,7 +230,7 @@ for (const direct of [true, false]) {
     });
 
     it('whose sender sends nothing for the stall time-out fails with STALLED', async (t) => {
-      const server = await serveUploads(t, { direct, stallTimeoutMs: 60 });
+      const server = await serveUploads(t, { direct, stallTimeoutMs: 500 });
       const { call } = grpcUpload(t, server.port);
       call.write({ chunk: noise.subarray(0, 10) });
       const receiver = await firstReceiver(server);
@@ -239,19 +240,32 @@ for (const direct of [true, false]) {
     });
 
     it('that waits for its receiver does not stall', async (t) => {
-      const server = await serveUploads(t, { direct, stallTimeoutMs: 60 }, (receiver) => {
+      const server = await serveUploads(t, { direct, stallTimeoutMs: 500 }, (receiver) => {
         receiver.hasRoom = false;
       });
-      const paused = await serveUploads(t, { direct, stallTimeoutMs: 60 }, (receiver) => {
+      const paused = await serveUploads(t, { direct, stallTimeoutMs: 500 }, (receiver) => {
         receiver.pausesInMessages = true;
       });
-      const stalling = await serveUploads(t, { direct, stallTimeoutMs: 200 });
+      const stalling = await serveUploads(t, { direct, stallTimeoutMs: 1000 });
       for (const { port } of [server, paused, stalling]) {
         grpcUpload(t, port).call.write({ chunk: noise.subarray(0, 10) });
       }
       const later = await firstReceiver(stalling);
       await until(() => later.failures.length > 0, 'another call stalled');
       for (const { receivers } of [server, paused]) assert.deepEqual(receivers[0]?.failures, []);
+    });
+
+    it('does not stall while the event loop is blocked', async (t) => {
+      const server = await serveUploads(t, { direct, stallTimeoutMs: 1000 }, respondAtEnd);
+      const { call, end } = grpcUpload(t, server.port);
+      call.write({ chunk: noise.subarray(0, 10) });
+      const receiver = await firstReceiver(server);
+      await until(() => receiver.messages.length > 0, 'the first message');
+      blockFor(1500);
+      call.write({ chunk: noise.subarray(10, 20) });
+      call.end();
+      assert.equal((await within('the response', end)).code, status.OK);
+      assert.deepEqual([receiver.messages.length, receiver.failures], [2, []]);
     });
 
     const phases: [string, (receiver: TestReceiver) => void, (receiver: TestReceiver) => boolean][] = [
