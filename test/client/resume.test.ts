@@ -132,7 +132,7 @@ test('cancels and resumes a call that stalls, asking for smaller chunks', async 
     { messages: first(1), ending: 'hang' },
     { messages: first(0), ending: 'hang' },
   );
-  const client = clientOf(t, server, { stallTimeoutMs: 100, chunkBytes: 64 * 1024 });
+  const client = clientOf(t, server, { stallTimeoutMs: 500, chunkBytes: 64 * 1024 });
   assert.deepEqual(await collect(client.stream('a')), file.content);
   assert.deepEqual(
     server.requests.map(({ chunkSize }) => chunkSize),
@@ -143,11 +143,11 @@ test('cancels and resumes a call that stalls, asking for smaller chunks', async 
 test('does not take a slow consumer for a stall', async (t) => {
   const file = someFile('v1', 16 * 1024 * 1024);
   const server = await startServer(t, { a: file });
-  const client = clientOf(t, server, { stallTimeoutMs: 60, chunkBytes: 1024 * 1024 });
+  const client = clientOf(t, server, { stallTimeoutMs: 400, chunkBytes: 1024 * 1024 });
   let bytes = 0;
   for await (const chunk of client.stream('a')) {
     // The pause is what is tested, not a way to wait for something.
-    if (bytes === 0) await new Promise((resolve) => setTimeout(resolve, 200));
+    if (bytes === 0) await new Promise((resolve) => setTimeout(resolve, 1000));
     bytes += chunk.byteLength;
   }
   assert.equal(bytes, file.content.byteLength);

@@ -121,7 +121,7 @@ for (const kind of ['path', 'stream'] as const) {
 }
 
 test('a stream that pauses for longer than the server waits is no failure', async (t) => {
-  const server = await startServer(t, { ...WRITABLE, stream: { stallTimeout: 200 } });
+  const server = await startServer(t, { ...WRITABLE, stream: { stallTimeout: 500 } });
   const stream = new Readable({ read: () => {} });
   const upload = clientOf(t, server.address, { retry: { attempts: 1 } }).upload(stream, 'a');
   let text = '';

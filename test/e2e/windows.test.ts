@@ -61,7 +61,8 @@ function nowhere(): Writable {
 }
 
 test('the window of a download grows beyond what it began with, and is told at the end', async (t) => {
-  const { client, notes, server, warnings } = await startFar(t, 32);
+  // So far that the first window limits a slow machine as well.
+  const { client, notes, server, warnings } = await startFar(t, 160);
   const { size } = server.write('a', noise(1, 160 * MIB));
   const growth = until(
     'a larger window',
@@ -71,7 +72,7 @@ test('the window of a download grows beyond what it began with, and is told at t
   await growth;
   assert.deepEqual([bytes, verified, warnings], [size, true, []]);
   assert.equal(notes[0]?.message, 'received');
-  assert.ok((notes[0]?.roundTripMs ?? 0) >= 32, `${notes[0]?.roundTripMs} ms`);
+  assert.ok((notes[0]?.roundTripMs ?? 0) >= 160, `${notes[0]?.roundTripMs} ms`);
 });
 
 test('the window of an upload grows beyond what it began with, and is told at the end', async (t) => {

@@ -7,8 +7,8 @@ import { MIB, startServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
 
 test('a slow reader that takes a piece within each stall time-out gets the whole file', async (t) => {
-  const server = await startServer(t, { stream: { stallTimeout: 1000, stallLinger: 100 } });
-  const content = server.write('file', noise(5, MIB));
+  const server = await startServer(t, { stream: { stallTimeout: 2000, stallLinger: 100 } });
+  const content = server.write('file', noise(5, 2 * MIB));
   const raw = new RawSession(t, server.port, { initialWindowSize: 64 * 1024 });
   const stream = raw.call('StreamFile', { fileName: 'file' });
   let receivedBytes = 0;

@@ -63,7 +63,7 @@ test('a health watcher hears NOT_SERVING when the server drains, and does not ho
     });
   });
   await within('the first status', serving);
-  await within('the end of the server', server.server.stop(), 10_000);
+  await within('the end of the server', server.server.stop());
   assert.deepEqual(heard, ['SERVING', 'NOT_SERVING']);
 });
 
