@@ -35,6 +35,8 @@ export class TempUploadStore implements UploadStore {
   maxBytes = Number.MAX_SAFE_INTEGER;
   /** What a step waits for. */
   readonly #holds = new Map<Step, Promise<void>>();
+  /** Those that wait. */
+  readonly #held = new Set<Step>();
 
   constructor(scope: Scope) {
     this.directory = mkdtempSync(join(tmpdir(), 'sluice-uploads-'));
@@ -47,12 +49,20 @@ export class TempUploadStore implements UploadStore {
     this.#holds.set(step, new Promise((resolve) => (release = resolve)));
     return () => {
       this.#holds.delete(step);
+      this.#held.delete(step);
       release();
     };
   }
 
   async passed(step: Step): Promise<void> {
-    await this.#holds.get(step);
+    const hold = this.#holds.get(step);
+    if (hold !== undefined) this.#held.add(step);
+    await hold;
+  }
+
+  /** Some call waits at this step. */
+  isHeld(step: Step): boolean {
+    return this.#held.has(step);
   }
 
   get openWriters(): number {
