@@ -146,7 +146,8 @@ test('certificate and key come together', () => {
 });
 
 test('loadConfig refuses what does not hold together', () => {
-  assert.throws(() => loadConfig({ flags: { 'slab.count': 4 }, availableBytes: GIB }), {
+  const flags = { 'slab.count': 4, 'pool.threads': 4 };
+  assert.throws(() => loadConfig({ flags, availableBytes: GIB }), {
     code: 'INVALID_CONFIG',
     message: /raise slab\.count to at least/,
   });

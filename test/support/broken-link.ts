@@ -107,7 +107,9 @@ class Place {
     const directory = this.server.at('.sluice-uploads');
     const parts = namesIn(directory).filter((name) => name.endsWith('.part') && !this.#lost.has(name));
     // One that nobody got to know of is empty, and expires.
-    return parts.filter((name) => statSync(join(directory, name)).size > 0);
+    return parts.filter(
+      (name) => (statSync(join(directory, name), { throwIfNoEntry: false })?.size ?? 0) > 0,
+    );
   }
 
   /** What a failed upload left that nobody goes on with: the client could not tell the server any more. */

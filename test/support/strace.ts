@@ -32,9 +32,12 @@ export function cannotTrace(): string | false {
   if (process.platform !== 'linux') return 'only Linux has strace';
   if (spawnSync('strace', ['-V']).status !== 0) return 'this machine has no strace command';
   // As the tests do it: a stranger to the traced process, not its parent.
-  const script = 'sleep 5 & victim=$!; strace -qq -o /dev/null -p $victim & sleep 0.2; kill $victim; wait $!';
-  const attached = spawnSync('sh', ['-c', script]);
-  return attached.stderr.includes('not permitted') ? 'this process may not trace others' : false;
+  // It says when it has attached, or ends; then the traced process is ended.
+  const script =
+    'sleep 60 & victim=$!; strace -o /dev/null -p $victim 2>&1 | { grep -m 1 attached; kill $victim; }';
+  return spawnSync('sh', ['-c', script]).stdout.includes('attached')
+    ? false
+    : 'this process may not trace others';
 }
 
 export class Strace {
