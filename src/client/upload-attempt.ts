@@ -89,6 +89,8 @@ export class UploadAttempt implements Watched {
   readonly #startedAtMs = performance.now();
   #slotCount = 0;
   #outstanding = 0;
+  /** The transport took something since nothing was under way. */
+  #hasMoved = false;
   /** The opening message has gone out, so that the link is known. */
   #isOpen = false;
   #state: State = 'sending';
@@ -140,7 +142,6 @@ export class UploadAttempt implements Watched {
   /** Ends the attempt; only the first end counts. */
   fail(error: TransferError): void {
     if (this.#state === 'settled') return;
-    this.hasStarved = this.isPaused && !this.#context.source.isSeekable;
     this.#state = 'settled';
     this.#queue.length = 0;
     this.#settle(error);
@@ -253,6 +254,7 @@ export class UploadAttempt implements Watched {
     this.#outstanding += 1;
     this.#frames?.write(frame, () => {
       this.#outstanding -= 1;
+      this.#hasMoved = this.#outstanding > 0;
       this.link ??= this.#call && this.#context.channel.linkOf(this.#call);
       this.deliveredBytes += frame.byteLength;
       if (this.#isOver) return;
@@ -276,8 +278,11 @@ export class UploadAttempt implements Watched {
   }
 
   #onAnswer(failure: ServiceError | null, response: UploadFileResponse | undefined): void {
-    if (failure !== null) this.fail(this.#errorOf(failure));
-    else if (this.#state === 'sending') this.fail(answeredEarly());
+    if (failure !== null) {
+      // What the stream gives just when the server gives up changes nothing: it has waited for the stream.
+      this.hasStarved = this.#state === 'sending' && !this.#hasMoved && !this.#context.source.isSeekable;
+      this.fail(this.#errorOf(failure));
+    } else if (this.#state === 'sending') this.fail(answeredEarly());
     else if (this.#state === 'awaiting') {
       this.#state = 'settled';
       this.#response = response as UploadFileResponse;
