@@ -202,7 +202,9 @@ export class CodecChoice {
 
   /** Whether a mark should be put behind what was written; see `LinkMeter`. */
   wantsMark(nowMs: number): boolean {
-    return this.link.wantsMark(nowMs, this.#isFirst || !this.#isKnown(this.#current, nowMs));
+    // Of data that gets no smaller, nothing is found out about the present choice.
+    const isFindingOut = !this.#data.isGainless && !this.#isKnown(this.#current, nowMs);
+    return this.link.wantsMark(nowMs, this.#isFirst || isFindingOut);
   }
 
   summary(): ChoiceSummary {
