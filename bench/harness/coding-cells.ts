@@ -4,7 +4,7 @@ import { type LinkProcess, startLinkProcess } from '../link/link-process.ts';
 import { parseEndpoint } from '../link/notation.ts';
 import { atLeast, type Bar, type Figure, figureOf } from './bar.ts';
 import type { Server } from './contender.ts';
-import type { BenchContext } from './scenario.ts';
+import type { BenchContext, CaseParameters } from './scenario.ts';
 
 export type Data = 'text' | 'random' | 'both';
 
@@ -16,6 +16,7 @@ export interface Way {
 
 export interface Cell {
   readonly name: string;
+  readonly data: Data;
   readonly mibPerSec: number;
   /** In the directory of the context. */
   readonly file: string;
@@ -30,6 +31,7 @@ const LINKS: readonly [mibPerSec: number, fileMib: number][] = [
 ];
 
 const KINDS: readonly Data[] = ['text', 'random', 'both'];
+const WORDS = { text: 'text', random: 'random bytes', both: 'a tar of both' } as const;
 
 /** All cells, each with its file. */
 export async function prepareCells({ files, quick }: BenchContext): Promise<Cell[]> {
@@ -37,7 +39,7 @@ export async function prepareCells({ files, quick }: BenchContext): Promise<Cell
   for (const [mibPerSec, fileMib] of LINKS) {
     for (const data of KINDS) {
       const file = await files[data]((quick ? fileMib / 4 : fileMib) * MIB);
-      cells.push({ name: cellName(mibPerSec, data), mibPerSec, file });
+      cells.push({ name: cellName(mibPerSec, data), data, mibPerSec, file });
     }
   }
   return cells;
@@ -49,8 +51,16 @@ export function cellBars(ways: readonly Way[]): Bar[] {
 }
 
 function cellName(mibPerSec: number, data: Data): string {
-  const words = { text: 'text', random: 'random bytes', both: 'a tar of both' };
-  return `${Number.isFinite(mibPerSec) ? `${mibPerSec} MiB/s` : 'no limit'}, ${words[data]}`;
+  return `${Number.isFinite(mibPerSec) ? `${mibPerSec} MiB/s` : 'no limit'}, ${WORDS[data]}`;
+}
+
+/** Where a case stands in a chart. */
+export function parametersOf({ data, mibPerSec }: Cell, way: Way): CaseParameters {
+  return {
+    contender: way.name,
+    linkMibPerSec: Number.isFinite(mibPerSec) ? mibPerSec : 'unlimited',
+    data: WORDS[data],
+  };
 }
 
 export function caseName(cell: string, way: Way): string {

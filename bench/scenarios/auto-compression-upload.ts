@@ -10,6 +10,7 @@ import {
   type Cell,
   caseName,
   cellBars,
+  parametersOf,
   prepareCells,
   type Way,
 } from '../harness/coding-cells.ts';
@@ -43,6 +44,7 @@ function cellCase({ files }: BenchContext, cell: Cell, way: Way, warmUpPath: str
   const path = join(files.directory, cell.file);
   return {
     name: caseName(cell.name, way),
+    parameters: parametersOf(cell, way),
     measure: () =>
       withEmptyDirectory(files.directory, async (directory) => {
         const server = await contender.start(directory);

@@ -11,6 +11,7 @@ import {
   type Cell,
   caseName,
   cellBars,
+  parametersOf,
   prepareCells,
   type Way,
 } from '../harness/coding-cells.ts';
@@ -57,9 +58,11 @@ function changeName(): string {
   return `text, 2 s after ${CHANGE.fromMibPerSec} became ${CHANGE.toMibPerSec} MiB/s`;
 }
 
-function cellCase({ files }: BenchContext, { file, mibPerSec, name }: Cell, way: DownloadWay): Case {
+function cellCase({ files }: BenchContext, cell: Cell, way: DownloadWay): Case {
+  const { file, mibPerSec, name } = cell;
   return {
     name: caseName(name, way),
+    parameters: parametersOf(cell, way),
     async measure() {
       const server = await startSluice(files.directory, way.flags);
       return await behindLink(server, mibPerSec, async (far) => {
