@@ -24,7 +24,8 @@ export class ProgressReporter {
   readonly #timer: NodeJS.Timeout | undefined;
   readonly #startedAtMs = performance.now();
   #phase: TransferPhase = 'receiving';
-  #reportedBytes = -1;
+  /** Nothing is told before the first phase is entered. */
+  #reportedBytes = 0;
 
   constructor(position: Position, report: ((progress: Progress) => void) | undefined) {
     this.#position = position;

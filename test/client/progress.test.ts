@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { TransferError } from '../../src/base/errors.ts';
 import type { Progress } from '../../src/client/transfer-options.ts';
+import { blockFor } from '../support/block.ts';
 import { clientOf, collect, failureOf, scratchDirectory, someFile, startServer, until } from './fixtures.ts';
 import { first } from './honest-messages.ts';
 
@@ -30,6 +31,21 @@ test('tells phases, attempts and bytes, up to the whole range', async (t) => {
     attempt: 2,
     restarts: 0,
   });
+});
+
+test('tells nothing of an attempt that has not begun, however long that takes', async (t) => {
+  const directory = await scratchDirectory(t);
+  const server = await startServer(t, { a: someFile() });
+  const attempts: number[] = [];
+  const onProgress = ({ attempt }: Progress) => void attempts.push(attempt);
+  const download = clientOf(t, server).download('a', join(directory, 'a'), { onProgress });
+  // Longer than from one look of the reporter to the next.
+  for (let turn = 0; turn < 10; turn++) {
+    blockFor(120);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await download;
+  assert.deepEqual([...new Set(attempts)], [1]);
 });
 
 test('tells how far it is while bytes arrive', async (t) => {
