@@ -3,20 +3,19 @@
  * one of the codings both ends have. Pure, without clocks or I/O of its own,
  * so that a server's downloads and a client's uploads share it.
  *
- *   goodput(coding) = min( link rate ÷ ratio , what the ends can do )
- *
- * The link rate is known while the link is full (`LinkMeter`). What the ends
- * can do is measured while a coding runs and the link is not full; before that
- * it is estimated from workers' times (`CodingPace`), and for identity it is
- * unknown, which counts as unlimited. So what was never tried looks good, is
- * tried, and is then known. Knowledge is trusted for a while, longer each time
- * a trial failed, and all failed trials together may cost 3 % of the time.
+ * Of each coding it is foretold what it should achieve now (`CodingForecast`),
+ * and the best is taken. The first stay with a coding that was never tried is a
+ * trial, which ends as soon as it does worse than the coding before it. What was
+ * found is trusted for a while (`CodingArm`), longer each time a trial failed,
+ * and all failed trials together may cost 3 % of the time (`CodingTrials`).
  *
  * Data that does not get smaller is a matter of its own (`DataKind`).
  */
 import { type Coding, IDENTITY, nameOfCoding, type TypicalCoding } from './coding.ts';
-import { CodingArm, LEAST_TRUST_MS, TRIAL_SHARE } from './coding-arm.ts';
-import { CodingPace, LEARNING_JOBS } from './coding-pace.ts';
+import { CodingArm, LEAST_TRUST_MS } from './coding-arm.ts';
+import { CodingForecast, type Moment, SETTLE_MS } from './coding-forecast.ts';
+import { CodingPace } from './coding-pace.ts';
+import { CodingTrials } from './coding-trials.ts';
 import { DataKind } from './data-kind.ts';
 import { LinkMeter } from './link-meter.ts';
 import { RateWindow } from './rate-window.ts';
@@ -31,9 +30,6 @@ const THRIFT = 0.98;
 /** The same for identity while the link has room: compressing then spends processors of both ends, which others may need. */
 const ROOM_THRIFT = 0.8;
 
-/** Trials may cost so much before they have had time to earn it. */
-const FIRST_TRIALS_MS = 60;
-
 /** A coding that does better than the one before it is kept for so long at the least; the more after many changes. */
 const LEAST_DWELL_MS = 50;
 const MOST_DWELL_MS = 500;
@@ -44,9 +40,8 @@ const TASTE_BYTES = 256 * 1024;
 /** A mixture of data is judged over this. */
 const OVERALL_MS = 300;
 
-/** What windows and sockets hold of what was sent before; not waited for longer than this. */
+/** What windows and sockets hold of what was sent before. */
 const SETTLE_BYTES = 12 * MIB;
-const SETTLE_MS = 300;
 
 /** The first coding is left when so many wire bytes have arrived and hardly waited. */
 const FIRST_LOOK_BYTES = 256 * 1024;
@@ -60,15 +55,6 @@ const FIRST_LOOK_QUEUE_MS = 4;
 const AHEAD_BYTES = 512 * 1024;
 const AHEAD_BYTES_PER_MS = (150 * MIB) / 1000;
 const BLIND_BYTES = 4 * MIB;
-
-/** Any receiver decompresses so many raw bytes a millisecond; where less comes through, the link is what limits. */
-const LEAST_DECODED_BYTES_PER_MS = (80 * MIB) / 1000;
-
-/** A coding that lost to a rate of which later no more than this is left has not lost. */
-const KEPT_PROMISE = 0.7;
-
-/** So much more than what passes now, and a rate seen before was another one. */
-const OTHER_RATE = 1.3;
 
 /** What a finished job tells. */
 export interface JobFacts {
@@ -106,7 +92,9 @@ export class CodecChoice {
   readonly link = new LinkMeter();
   readonly #pace = new CodingPace();
   readonly #data = new DataKind();
+  readonly #trials = new CodingTrials();
   readonly #identity = new CodingArm({ ...IDENTITY, speed: Number.POSITIVE_INFINITY, size: 1 });
+  readonly #forecast = new CodingForecast(this.link, this.#pace, this.#trials, this.#identity);
   /** The cheapest first: identity, then from the fastest to the slowest. */
   readonly #arms: readonly CodingArm[];
   #current: CodingArm;
@@ -118,11 +106,6 @@ export class CodecChoice {
   /** The present coding has not shown yet that it is better than the one before, which did `toBeat`. */
   #isTrial = false;
   #toBeat = 0;
-  #failedTrialsMs = 0;
-  /** The last coding whose trial failed, and the rate that it did not reach. */
-  #loser: CodingArm | null = null;
-  #lostTo = 0;
-  #startMs = -1;
   #dwellMs = LEAST_DWELL_MS;
   #switches = 0;
   #reason = 'the first bytes';
@@ -133,8 +116,6 @@ export class CodecChoice {
   readonly #overall = new RateWindow();
   #settlesAtMs = 0;
   #settlesAtBytes = 0;
-  /** The rate of a full link is remembered until then although it is not full any more. */
-  #rateUntilMs = 0;
 
   /** `codings` from the fastest to the slowest, without identity; not empty. */
   constructor(codings: readonly TypicalCoding[]) {
@@ -243,38 +224,39 @@ export class CodecChoice {
   }
 
   #decide(nowMs: number, workers: number): void {
-    if (this.#startMs < 0) this.#startMs = nowMs;
-    if (this.#writing !== null) this.#measure(this.#writing, nowMs, workers);
-    if (!this.#mayLeave(nowMs) || this.#isOutdone(nowMs, workers)) return;
-    const present = this.#predict(this.#current, nowMs, workers);
+    this.#trials.start(nowMs);
+    const moment: Moment = { nowMs, workers, current: this.#current, writing: this.#writing };
+    if (this.#writing !== null) this.#measure(this.#writing, moment);
+    if (!this.#mayLeave(nowMs) || this.#isOutdone(moment)) return;
+    const present = this.#forecast.goodput(this.#current, moment);
     if (present >= this.#toBeat && this.#isKnown(this.#current, nowMs)) this.#isTrial = false;
     // A trial that fails ends at once; what goes well is not given up in haste.
     const isFailing = this.#isTrial && present < this.#toBeat;
     if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < this.#dwellMs) return;
-    this.#takeBest(present, nowMs, workers);
+    this.#takeBest(present, moment);
   }
 
-  #takeBest(present: number, nowMs: number, workers: number): void {
+  #takeBest(present: number, moment: Moment): void {
     let best = this.#current;
     let most = present;
-    const plainThrift = this.link.isFull(nowMs) ? THRIFT : ROOM_THRIFT;
+    const plainThrift = this.link.isFull(moment.nowMs) ? THRIFT : ROOM_THRIFT;
     for (const arm of this.#arms) {
       if (arm === best) continue;
-      const promised = this.#predict(arm, nowMs, workers);
+      const promised = this.#forecast.goodput(arm, moment);
       const thrift = arm === this.#identity || best === this.#identity ? plainThrift : THRIFT;
       const needed = arm.speed > best.speed ? most * thrift : Math.max(most / thrift, present * GAIN);
       if (promised < needed) continue;
       best = arm;
       most = promised;
     }
-    if (best !== this.#current) this.#enter(best, nowMs, present, most);
+    if (best !== this.#current) this.#enter(best, moment.nowMs, present, most);
   }
 
   /** Keeps what the writes of a coding show about what the ends can do with it. */
-  #measure(arm: CodingArm, nowMs: number, workers: number): void {
-    const { link } = this;
-    const isFull = link.isFull(nowMs);
-    if (isFull) this.#rateUntilMs = nowMs + this.#identity.trustMs;
+  #measure(arm: CodingArm, moment: Moment): void {
+    const { nowMs, workers } = moment;
+    const isFull = this.link.isFull(nowMs);
+    if (isFull) this.#forecast.rememberRate(nowMs + this.#identity.trustMs);
     // The first pieces are small and threads may be starting: no measure of anything.
     if (this.#isFirst || !this.#isKnown(arm, nowMs)) return;
     const { ms, rawBytes } = arm.window.sums;
@@ -284,7 +266,7 @@ export class CodecChoice {
       if (this.#current === arm) arm.found(goodput, nowMs);
       return;
     }
-    if (isFull && !this.#isBehindReceiver(nowMs, workers)) {
+    if (isFull && !this.#forecast.isBehindReceiver(moment)) {
       // A full link limits the stream, not its ends: so much they can do at the least.
       arm.goodput = Math.max(goodput, arm.goodput || 0);
       this.#pace.achieved(arm, goodput, workers, true, nowMs);
@@ -292,22 +274,8 @@ export class CodecChoice {
     }
     arm.found(goodput, nowMs);
     this.#pace.achieved(arm, goodput, workers, false, nowMs);
-    this.#reviewVerdict(arm, goodput);
-    // More came through compressed than plainly: what is known of the plain way is old.
-    if (link.wireRate(nowMs) > this.#identity.goodput * OTHER_RATE) this.#identity.distrust();
-  }
-
-  /** The first bytes are taken fast by empty buffers, and by receivers that are only starting: no fair measure for a trial. */
-  #reviewVerdict(arm: CodingArm, goodput: number): void {
-    if (arm !== this.#current || this.#isTrial || goodput > this.#lostTo * KEPT_PROMISE) return;
-    this.#loser?.distrust();
-    this.#loser = null;
-  }
-
-  /** The link looks full, but has just carried more: it is the receiver's decompression that holds it up. */
-  #isBehindReceiver(nowMs: number, workers: number): boolean {
-    const hasCarriedMore = this.#identity.goodput > this.link.wireRate(nowMs) * OTHER_RATE;
-    return hasCarriedMore && this.#identity.isTrusted(nowMs) && this.#isBusy(nowMs, workers);
+    if (arm === this.#current && !this.#isTrial) this.#trials.review(goodput);
+    this.#forecast.reviewIdentity(nowMs);
   }
 
   /** Enough was sent by this coding, and enough of it has arrived, to judge it. */
@@ -331,59 +299,18 @@ export class CodecChoice {
    * Goes back to identity when all that was sent with the present choice, data
    * that does not get smaller included, came through slower than identity did.
    */
-  #isOutdone(nowMs: number, workers: number): boolean {
+  #isOutdone(moment: Moment): boolean {
+    const { nowMs } = moment;
     const { ms, rawBytes } = this.#overall.sums;
     const left = this.#current;
     if (left === this.#identity || ms < OVERALL_MS || !this.#identity.isTrusted(nowMs)) return false;
-    const plain = this.#predict(this.#identity, nowMs, workers);
+    const plain = this.#forecast.goodput(this.#identity, moment);
     const goodput = rawBytes / ms;
     if (plain < goodput * (this.link.isFull(nowMs) ? GAIN : ROOM_THRIFT)) return false;
     left.goodput = goodput;
     this.#enter(this.#identity, nowMs, goodput, plain);
     this.#settlesAtMs = nowMs + SETTLE_MS;
     return true;
-  }
-
-  /** Raw bytes a millisecond that a coding should achieve now. */
-  #predict(arm: CodingArm, nowMs: number, workers: number): number {
-    const byLink = this.#linkRate(arm, nowMs, workers) / (arm === this.#identity ? 1 : this.#pace.ratio(arm));
-    if (arm.isTrusted(nowMs)) return Math.min(byLink, arm.goodput);
-    const guess = this.#pace.estimate(arm, workers, nowMs);
-    // Where the link decides, this is no guess.
-    const isCertain = Number.isFinite(byLink) && byLink <= guess;
-    if (isCertain || arm === this.#current || this.#mayTry(arm, nowMs)) return Math.min(byLink, guess);
-    if (Number.isNaN(arm.goodput)) return arm.jobs > LEARNING_JOBS ? guess : 0;
-    return Math.min(byLink, arm.goodput);
-  }
-
-  /** Whether a trial that fails would still be within what trials may cost. */
-  #mayTry(arm: CodingArm, nowMs: number): boolean {
-    // Behind full buffers a trial shows nothing before they have drained.
-    const costMs = arm === this.#identity && this.link.isFull(nowMs) ? SETTLE_MS : -FIRST_TRIALS_MS;
-    return this.#failedTrialsMs + costMs <= (nowMs - this.#startMs) * TRIAL_SHARE;
-  }
-
-  /** Wire bytes a millisecond, as far as they bear on this coding. */
-  #linkRate(arm: CodingArm, nowMs: number, workers: number): number {
-    const { link } = this;
-    const rate = link.rateBytesPerMs(nowMs);
-    if (link.isFull(nowMs)) {
-      // While much is compressed, the receiver's decompression may be what fills the link's queues.
-      const isDoubtful = arm === this.#identity && this.#isBusy(nowMs, workers);
-      return isDoubtful ? Number.POSITIVE_INFINITY : rate;
-    }
-    const isRemembered = nowMs < this.#rateUntilMs && rate > link.wireRate(nowMs) * GAIN;
-    return isRemembered ? rate : Number.POSITIVE_INFINITY;
-  }
-
-  /** Whether so much is decompressed that the receiver may be what limits. */
-  #isBusy(nowMs: number, workers: number): boolean {
-    const { link } = this;
-    const arm = this.#writing;
-    if (arm === null || arm === this.#identity || !link.isSteady || !link.isBlocked(nowMs)) return false;
-    if (link.isWorsening(nowMs)) return false;
-    const decoded = link.rateBytesPerMs(nowMs) / this.#pace.ratio(arm);
-    return decoded > LEAST_DECODED_BYTES_PER_MS * Math.min(1, workers);
   }
 
   #enter(arm: CodingArm, nowMs: number, present: number, promised: number): void {
@@ -407,14 +334,10 @@ export class CodecChoice {
 
   #leave(arm: CodingArm, nowMs: number): void {
     const tookMs = nowMs - this.#enteredAtMs;
-    if (this.#isTrial) {
-      this.#failedTrialsMs += tookMs;
-      this.#loser = arm;
-      this.#lostTo = this.#toBeat;
-    }
+    if (this.#isTrial) this.#trials.failed(arm, tookMs, this.#toBeat);
     const wasHasty = this.#isTrial || tookMs < LEAST_TRUST_MS;
     arm.left(wasHasty, tookMs, nowMs);
-    if (arm === this.#identity) this.#rateUntilMs = Math.max(this.#rateUntilMs, nowMs + arm.trustMs);
+    if (arm === this.#identity) this.#forecast.rememberRate(nowMs + arm.trustMs);
     const dwellMs = wasHasty ? this.#dwellMs * 1.5 : this.#dwellMs / 2;
     this.#dwellMs = Math.min(Math.max(dwellMs, LEAST_DWELL_MS), MOST_DWELL_MS);
     this.#switches += 1;
