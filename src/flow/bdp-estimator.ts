@@ -227,7 +227,9 @@ export class BdpEstimator {
     if (this.#trial !== undefined) this.#judgeTrial(this.#trial, bandwidth, nowMs);
     else if (isFull && bandwidth >= this.#growthBandwidth * GAIN) {
       const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), mostBytes);
-      this.#settle(Math.max(this.#windowBytes, grownBytes), bandwidth, nowMs);
+      // The first sample of all is a whole window: more than such a window carries from then on.
+      const steadyBandwidth = bandwidth * Math.min(1, (USED * this.#windowBytes) / sampleBytes);
+      this.#settle(Math.max(this.#windowBytes, grownBytes), steadyBandwidth, nowMs);
     } else if (isFull) this.#considerTrial(bandwidth, mostBytes, nowMs);
   }
 

@@ -56,6 +56,24 @@ describe('the estimator of the bandwidth-delay product', () => {
     assert.ok(link.run(1000) >= 450 * MIB, `${estimator.windowBytes} bytes`);
   });
 
+  it('grows on after a first sample of a whole window, which later ones never are', () => {
+    const roundTripMs = 16;
+    const estimator = new BdpEstimator({ startBytes: 8 * MIB, maxBytes: MAX_BYTES });
+    let nowMs = 0;
+    const sample = (bytes: number) => {
+      estimator.received(1, nowMs);
+      estimator.pingSent(nowMs);
+      estimator.received(bytes, nowMs);
+      nowMs += roundTripMs;
+      estimator.pingAnswered(nowMs);
+    };
+    sample(8 * MIB);
+    assert.equal(estimator.windowBytes, 16 * MIB);
+    // From now on half of the window is in use, as nghttp2 gives credit back.
+    for (let i = 0; i < 4; i += 1) sample(estimator.windowBytes / 2);
+    assert.equal(estimator.windowBytes, MAX_BYTES);
+  });
+
   it('lets no queue pile up on a slow link', () => {
     const { estimator, link } = linkWith({ delayMs: 8, bytesPerSec: MIB, noise: 0.1 });
     link.run(10_000);
