@@ -63,7 +63,7 @@ async function bench(names: readonly string[], options: Options): Promise<boolea
   const rounds = options.rounds ?? (options.quick ? QUICK_ROUNDS : DEFAULT_ROUNDS);
   const machine = describeMachine();
   const { cpu, cores, node, loadBefore } = machine;
-  console.log(`${cpu}, ${cores} cores, Node ${node}; medians of ${rounds - 1} rounds after one of warm-up`);
+  console.log(`${cpu}, ${cores} cores, Node ${node}; medians of ${rounds - 1} rounds`);
   if (loadBefore > BUSY_LOAD)
     console.log(`the machine is busy (load ${loadBefore.toFixed(1)}): do not trust these figures`);
   const files = new TestFiles(process.env.BENCH_DIR);

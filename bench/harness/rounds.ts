@@ -3,7 +3,7 @@
  * another case on, so that what else happens on the machine hits all of them
  * alike: on a virtual machine the first to write a gigabyte also pays for
  * memory that was given back in the meantime. The first round warms up and
- * does not count.
+ * does not count; a scenario of many minutes leaves it out.
  */
 import type { Medians } from './bar.ts';
 import { type Metrics, mediansOfRuns } from './metrics.ts';
@@ -19,7 +19,7 @@ export interface CaseResult {
   errors: string[];
 }
 
-/** `rounds` counts the warm-up. `onProgress` gets one line before each measurement. */
+/** `rounds` counts the warm-up, also where the scenario leaves it out. `onProgress` gets one line before each measurement. */
 export async function runRounds(
   scenario: Scenario,
   context: BenchContext,
@@ -38,7 +38,7 @@ export async function runRounds(
         errors: [],
       }),
     );
-    for (let round = 0; round < rounds; round += 1) {
+    for (let round = scenario.skipsWarmUp ? 1 : 0; round < rounds; round += 1) {
       const label = round === 0 ? 'warm-up' : `round ${round} of ${rounds - 1}`;
       for (let turn = 0; turn < cases.length; turn += 1) {
         const index = (turn + round) % cases.length;

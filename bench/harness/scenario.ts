@@ -38,6 +38,8 @@ export interface Scenario {
   /** What is measured, in one line. */
   readonly describe: string;
   readonly bars: readonly Bar[];
+  /** No round to warm up: rounds take many minutes, and each case warms up what it starts. */
+  readonly skipsWarmUp?: true;
   /** Why it cannot run on this machine; undefined when it can. */
   unavailable?(): string | undefined;
   /** Makes the files it needs and returns its cases. */

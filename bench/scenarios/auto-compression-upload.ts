@@ -32,6 +32,7 @@ export const autoCompressionUpload: Scenario = {
   name: 'auto-compression-upload',
   describe: 'one upload through links of four rates, of three kinds of data: auto beside forced codings',
   bars: cellBars(WAYS),
+  skipsWarmUp: true,
   async prepare(context) {
     const cells = await prepareCells(context);
     const warmUpPath = join(context.files.directory, await context.files.text(WARM_UP_BYTES));

@@ -45,6 +45,7 @@ export const autoCompression: Scenario = {
   name: 'auto-compression',
   describe: 'one download through links of four rates, of three kinds of data: auto beside forced codings',
   bars: [...cellBars(WAYS), barOf(changeName(), WAYS, 0.8)],
+  skipsWarmUp: true,
   async prepare(context) {
     const cells = await prepareCells(context);
     const cases = cells.flatMap((cell) => WAYS.map((way) => cellCase(context, cell, way)));
