@@ -9,6 +9,7 @@
  * Fields may come in any order; the chunk (field 1) at most once. Everything is
  * bounded: nothing is allocated for a length that a peer merely claims.
  */
+import { copyBytes } from '../base/copy-bytes.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
@@ -219,7 +220,7 @@ export class MessageCutter {
     const bytes = Math.min(this.#left, data.length - at);
     const piece = data.subarray(at, at + bytes);
     if (this.#state === 'chunk') {
-      this.#chunk.set(piece, this.#chunk.length - this.#left); // copy: out of Node's read buffer, the only one
+      copyBytes(piece, this.#chunk, this.#chunk.length - this.#left); // copy: out of Node's read buffer, the only one
     } else {
       this.#reserve(bytes);
       this.#fields.set(piece, this.#fieldsBytes);

@@ -13,6 +13,7 @@
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import { Metadata, type ServerReadableStream, type StatusObject, type sendUnaryData } from '@grpc/grpc-js';
+import { copyBytes } from '../base/copy-bytes.ts';
 import { TransferError } from '../base/errors.ts';
 import { MessageCutter } from './message-cutter.ts';
 import { Patience } from './patience.ts';
@@ -226,7 +227,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
       if (chunk.length > 0) {
         const room = (this.#receiver as UploadReceiver<Request>).room(chunk.length);
         if (room === null) return;
-        room.set(chunk); // copy: out of the message, which grpc-js allocated
+        copyBytes(chunk, room); // copy: out of the message, which grpc-js allocated
       }
       this.#heldMessages.shift();
       this.#receiver?.message({ ...message, chunk: NOTHING }, chunk.length);
