@@ -21,6 +21,9 @@ import { LinkMeter } from './link-meter.ts';
 import { RateWindow } from './rate-window.ts';
 import { MIB } from './units.ts';
 
+/** Nothing that decisions are made by changes faster than this. */
+const DECISION_MS = 2;
+
 /** A coding must promise this much more than the present one. */
 const GAIN = 1.08;
 
@@ -53,7 +56,7 @@ const FIRST_LOOK_QUEUE_MS = 4;
  * the second.
  */
 const AHEAD_BYTES = 512 * 1024;
-const AHEAD_BYTES_PER_MS = (150 * MIB) / 1000;
+const AHEAD_BYTES_PER_MS = (80 * MIB) / 1000;
 const BLIND_BYTES = 4 * MIB;
 
 /** What a finished job tells. */
@@ -100,6 +103,7 @@ export class CodecChoice {
   #current: CodingArm;
   /** The coding before it. */
   #before: CodingArm;
+  #decidedAtMs = Number.NEGATIVE_INFINITY;
   #enteredAtMs = 0;
   #enteredAtBytes = 0;
   #isFirst = true;
@@ -130,7 +134,7 @@ export class CodecChoice {
    * @param workers how many workers this stream may count on, a fraction when others compete
    */
   next(nowMs: number, workers: number): Choice {
-    this.#decide(nowMs, workers);
+    if (nowMs - this.#decidedAtMs >= DECISION_MS) this.#decide(nowMs, workers);
     if (this.#current === this.#identity && !this.#isHeldBack()) return PLAIN;
     const taken = this.#current === this.#identity ? this.#before : this.#current;
     const { coding } = this.#isFarAhead ? this.#thorough(nowMs, workers) : taken;
@@ -224,6 +228,7 @@ export class CodecChoice {
   }
 
   #decide(nowMs: number, workers: number): void {
+    this.#decidedAtMs = nowMs;
     this.#trials.start(nowMs);
     const moment: Moment = { nowMs, workers, current: this.#current, writing: this.#writing };
     if (this.#writing !== null) this.#measure(this.#writing, moment);

@@ -23,8 +23,8 @@ const PROBE_SHARE = 0.02;
 const LEAST_PROBE_MS = 3;
 const MOST_PROBE_MS = 20;
 
-/** A slow link takes several jobs at once and then none for long: so many may all be probed. */
-const PROBES_AT_ONCE = 4;
+/** A slow link takes many jobs at once, above all the first ones, and then none for long: so many may all be probed. */
+const PROBES_AT_ONCE = 16;
 
 export class DataKind {
   /** The next job that is to be compressed tries a sample first. */
