@@ -38,7 +38,7 @@ export interface Scenario {
   /** What is measured, in one line. */
   readonly describe: string;
   readonly bars: readonly Bar[];
-  /** No round to warm up: rounds take many minutes, and each case warms up what it starts. */
+  /** No round to warm up: rounds take many minutes, and all that a case leaves to the next are cached files, which are new. */
   readonly skipsWarmUp?: true;
   /** Why it cannot run on this machine; undefined when it can. */
   unavailable?(): string | undefined;

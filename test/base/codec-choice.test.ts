@@ -166,6 +166,7 @@ describe('the choice of codings', () => {
     const slow = simulate({ kindAt, linkBytesPerSec: () => 100 * MIB }, 'auto', 1024 * MIB);
     assert.ok(slow.probes * 0.1 <= slow.ms / 50, `${slow.probes} probes in ${slow.ms} ms`);
     const fast = simulate({ kindAt }, 'auto', 4096 * MIB);
+    // Sixteen at once, and what the first jobs ask before there is room.
     assert.ok(fast.probes <= 32, `${fast.probes} probes`);
   });
 });
