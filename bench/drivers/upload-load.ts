@@ -1,8 +1,6 @@
 /** The load of uploads, the same for every client: N streams of one file over up to eight connections. */
-import { statSync } from 'node:fs';
 import { Load, MAX_CONNECTIONS } from './load.ts';
 import { answer, type UploadRequest } from './protocol.ts';
-import { warmPages } from './warm-pages.ts';
 
 /** One connection of the client under test. */
 export interface UploadClient {
@@ -20,7 +18,6 @@ export async function runUploads(
   const target = warmUpTarget ?? request.target;
   const warming = target === request.target ? clients : clients.map(() => open({ ...request, target }));
   await Promise.all(warming.map((client, index) => client.upload(warmUpPath, `warm-up-${index}`, () => {})));
-  warmPages(path, statSync(path).size * request.streams);
   const load = new Load(request, async (stream, onBytes) => {
     const client = clients[stream % clients.length] as UploadClient;
     await client.upload(path, `upload-${stream}`, onBytes);

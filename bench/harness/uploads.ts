@@ -6,6 +6,7 @@ import type { LoadReport, UploadRequest } from '../drivers/protocol.ts';
 import type { StockSettings } from '../peers/stock-settings.ts';
 import { finishDriver, type Server, startDriver } from './contender.ts';
 import { toMetrics } from './metrics.ts';
+import { fillPageCache } from './page-cache.ts';
 import type { BenchContext, Case } from './scenario.ts';
 
 /** Node, its code, its threads, and the fixed cost of calls and connections; on top of the documented bound. */
@@ -50,8 +51,12 @@ export function uploadCase(
 ): Case {
   return {
     name,
-    measure: () =>
-      withEmptyDirectory(context.files.directory, (directory) => measureUploads(contender, directory, plan)),
+    measure: () => {
+      fillPageCache(context.files.directory);
+      return withEmptyDirectory(context.files.directory, (directory) =>
+        measureUploads(contender, directory, plan),
+      );
+    },
   };
 }
 

@@ -12,7 +12,7 @@ import { stalledReaders } from './stalled-readers.ts';
 import { stoppedConsumers } from './stopped-consumers.ts';
 import { toDisk } from './to-disk.ts';
 import { unaryLatency } from './unary-latency.ts';
-import { uploadDurable } from './upload-durable.ts';
+import { uploadDurable, uploadDurableDisk } from './upload-durable.ts';
 import { uploadMany } from './upload-many.ts';
 import { uploadOneStream } from './upload-one-stream.ts';
 import { uploadSlowDisk } from './upload-slow-disk.ts';
@@ -32,6 +32,7 @@ export const SCENARIOS: readonly Scenario[] = [
   toDisk,
   uploadOneStream,
   uploadDurable,
+  uploadDurableDisk,
   uploadMany,
   uploadSlowDisk,
   latencyDownload,

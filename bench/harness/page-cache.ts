@@ -1,0 +1,55 @@
+/**
+ * Memory as on a machine that has been in use for days: full of cached files.
+ *
+ * A virtual machine gives free pages back to its host, and at the next use of
+ * such a page the host is asked for it: two to five CPU seconds for each GiB,
+ * charged to whoever writes to the page cache then. Where no memory is free,
+ * new pages come from cached files that are not needed, at once. So before
+ * something that writes much is timed, what earlier files left free is filled.
+ */
+import { closeSync, openSync, readFileSync, readSync, truncateSync, unlinkSync } from 'node:fs';
+import { totalmem } from 'node:os';
+import { join } from 'node:path';
+import { GIB, MIB } from '../../src/base/units.ts';
+
+/** About what the kernel keeps free by itself. */
+const LEFT_FREE_BYTES = 256 * MIB;
+
+/** Of the file of zeros: longer than any memory, and within what file systems allow. */
+const FILE_BYTES = 8192 * GIB;
+
+const PIECE = Buffer.alloc(4 * MIB);
+
+let fd: number | undefined;
+/** How far the file has been read, in bytes. */
+let position = 0;
+
+/**
+ * Caches zeros, which are clean and used by nobody, until hardly any memory is
+ * free. They come from a file without blocks in `directory`. Nothing where the
+ * system does not say what is free.
+ */
+export function fillPageCache(directory: string): void {
+  fd ??= openZeros(directory);
+  const mostBytes = position + totalmem();
+  while (position < mostBytes && freeBytes() > LEFT_FREE_BYTES) {
+    position += readSync(fd, PIECE, 0, PIECE.length, position);
+  }
+}
+
+/** Its pages go when nobody has it open, at the end of the process. */
+function openZeros(directory: string): number {
+  const path = join(directory, `zeros-${process.pid}`);
+  closeSync(openSync(path, 'wx'));
+  truncateSync(path, FILE_BYTES);
+  const opened = openSync(path, 'r');
+  unlinkSync(path);
+  return opened;
+}
+
+/** 0 where it cannot be known. */
+function freeBytes(): number {
+  if (process.platform !== 'linux') return 0;
+  const match = /^MemFree:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'latin1'));
+  return Number(match?.[1] ?? 0) * 1024;
+}
