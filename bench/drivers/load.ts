@@ -28,8 +28,8 @@ export async function runLoad(
   await Promise.all(clients.map((client) => client.connect()));
   if (request.warmUpStart !== undefined) await clients[0]?.read(request.warmUpStart, () => {});
   if (request.warmUp !== undefined) {
-    const { reads, target } = request.warmUp;
-    const client = target === undefined ? clients[0] : open({ ...request, target });
+    const { reads, ...other } = request.warmUp;
+    const client = other.target === undefined ? clients[0] : open({ ...request, ...other });
     for (let done = 0; done < reads; done += 1) await client?.read(request.start, () => {});
   }
   const load = new Load(request, async (stream, onBytes) => {

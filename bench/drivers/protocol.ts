@@ -29,8 +29,8 @@ export interface LoadRequest {
   sink: Sink;
   /** One stream reads from here to the end before the measurement; undefined for no warm-up. */
   warmUpStart?: number;
-  /** Or reads so often, from `target` over a connection of its own where there is one: then only the code gets warm. */
-  warmUp?: { reads: number; target?: string };
+  /** Or reads so often, another file where one is named, from `target` over a connection of its own where there is one: then only the code gets warm. */
+  warmUp?: { reads: number; target?: string; file?: string };
   /** A receive window of this size, where it is not left to the client. */
   windowBytes?: number;
   /** Read this often, one after the other; undefined is once. */

@@ -8,12 +8,14 @@
  * something that writes much is timed, what earlier files left free is filled.
  */
 import { closeSync, openSync, readFileSync, readSync, truncateSync, unlinkSync } from 'node:fs';
-import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { GIB, MIB } from '../../src/base/units.ts';
 
-/** About what the kernel keeps free by itself. */
+/** About what the kernel keeps free at least. */
 const LEFT_FREE_BYTES = 256 * MIB;
+
+/** Read between two looks at what is free. */
+const STEP_BYTES = 64 * MIB;
 
 /** Of the file of zeros: longer than any memory, and within what file systems allow. */
 const FILE_BYTES = 8192 * GIB;
@@ -26,14 +28,19 @@ let position = 0;
 
 /**
  * Caches zeros, which are clean and used by nobody, until hardly any memory is
- * free. They come from a file without blocks in `directory`. Nothing where the
- * system does not say what is free.
+ * free, or until the kernel rather takes the pages of earlier ones. They come
+ * from a file without blocks in `directory`. Nothing where the system does not
+ * say what is free.
  */
 export function fillPageCache(directory: string): void {
   fd ??= openZeros(directory);
-  const mostBytes = position + totalmem();
-  while (position < mostBytes && freeBytes() > LEFT_FREE_BYTES) {
-    position += readSync(fd, PIECE, 0, PIECE.length, position);
+  for (let free = freeBytes(); free > LEFT_FREE_BYTES; ) {
+    for (let done = 0; done < STEP_BYTES; done += PIECE.length) {
+      position += readSync(fd, PIECE, 0, PIECE.length, position);
+    }
+    const before = free;
+    free = freeBytes();
+    if (before - free < STEP_BYTES / 2) return;
   }
 }
 

@@ -51,12 +51,8 @@ export function uploadCase(
 ): Case {
   return {
     name,
-    measure: () => {
-      fillPageCache(context.files.directory);
-      return withEmptyDirectory(context.files.directory, (directory) =>
-        measureUploads(contender, directory, plan),
-      );
-    },
+    measure: () =>
+      withEmptyDirectory(context.files.directory, (directory) => measureUploads(contender, directory, plan)),
   };
 }
 
@@ -70,11 +66,12 @@ export async function measureUploads(contender: UploadContender, directory: stri
   }
 }
 
-/** What is written below it is gone afterwards, and with it what waits to be written to the disk. */
+/** Into memory that is in use already. What is written below it is gone afterwards, and with it what waits to be written to the disk. */
 export async function withEmptyDirectory<T>(
   parent: string,
   work: (directory: string) => Promise<T>,
 ): Promise<T> {
+  fillPageCache(parent);
   const directory = mkdtempSync(join(parent, 'uploads-'));
   try {
     return await work(directory);

@@ -4,7 +4,6 @@
  * as the client opens by itself. Forced, it compresses with gzip 1.
  */
 import { join } from 'node:path';
-import { MIB } from '../../src/base/units.ts';
 import {
   behindLink,
   type Cell,
@@ -13,6 +12,7 @@ import {
   parametersOf,
   prepareCells,
   type Way,
+  warmUpFile,
 } from '../harness/coding-cells.ts';
 import { toMetrics } from '../harness/metrics.ts';
 import type { BenchContext, Case, Scenario } from '../harness/scenario.ts';
@@ -25,9 +25,6 @@ const WAYS: readonly Way[] = [
   { name: 'gzip 1', compression: 'always' },
 ];
 
-/** Sent around the link, so that only the code is warm. */
-const WARM_UP_BYTES = 32 * MIB;
-
 export const autoCompressionUpload: Scenario = {
   name: 'auto-compression-upload',
   describe: 'one upload through links of four rates, of three kinds of data: auto beside forced codings',
@@ -35,7 +32,7 @@ export const autoCompressionUpload: Scenario = {
   skipsWarmUp: true,
   async prepare(context) {
     const cells = await prepareCells(context);
-    const warmUpPath = join(context.files.directory, await context.files.text(WARM_UP_BYTES));
+    const warmUpPath = join(context.files.directory, await warmUpFile(context));
     return cells.flatMap((cell) => WAYS.map((way) => cellCase(context, cell, way, warmUpPath)));
   },
 };

@@ -14,6 +14,7 @@ import {
   parametersOf,
   prepareCells,
   type Way,
+  warmUpFile,
 } from '../harness/coding-cells.ts';
 import { completeLoad, finishDriver, startDriver } from '../harness/contender.ts';
 import { toMetrics } from '../harness/metrics.ts';
@@ -48,7 +49,8 @@ export const autoCompression: Scenario = {
   skipsWarmUp: true,
   async prepare(context) {
     const cells = await prepareCells(context);
-    const cases = cells.flatMap((cell) => WAYS.map((way) => cellCase(context, cell, way)));
+    const warmUpName = await warmUpFile(context);
+    const cases = cells.flatMap((cell) => WAYS.map((way) => cellCase(context, cell, way, warmUpName)));
     const file = await context.files.text(CHANGE.fileMib * MIB);
     for (const way of WAYS) cases.push(changeCase(context, way, file));
     return cases;
@@ -59,7 +61,7 @@ function changeName(): string {
   return `text, 2 s after ${CHANGE.fromMibPerSec} became ${CHANGE.toMibPerSec} MiB/s`;
 }
 
-function cellCase({ files }: BenchContext, cell: Cell, way: DownloadWay): Case {
+function cellCase({ files }: BenchContext, cell: Cell, way: DownloadWay, warmUpName: string): Case {
   const { file, mibPerSec, name } = cell;
   return {
     name: caseName(name, way),
@@ -67,7 +69,8 @@ function cellCase({ files }: BenchContext, cell: Cell, way: DownloadWay): Case {
     async measure() {
       const server = await startSluice(files.directory, way.flags);
       return await behindLink(server, mibPerSec, async (far) => {
-        const plan = { file, verified: true, compression: way.compression };
+        const warmUp = { reads: 1, target: server.target, file: warmUpName };
+        const plan = { file, verified: true, compression: way.compression, warmUp };
         const driver = startDriver('sluice-driver', completeLoad(far, plan, 'tuned'));
         return toMetrics(await finishDriver<LoadReport>(driver));
       });
