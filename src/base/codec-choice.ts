@@ -37,6 +37,9 @@ const ROOM_THRIFT = 0.8;
 const LEAST_DWELL_MS = 50;
 const MOST_DWELL_MS = 500;
 
+/** A failed trial counts for this share of its time at the least: it disturbs what comes behind it. */
+const LEAST_LOSS = 0.25;
+
 /** A trial of identity sends so much before the first of it has arrived. */
 const TASTE_BYTES = 256 * 1024;
 
@@ -320,7 +323,7 @@ export class CodecChoice {
 
   #enter(arm: CodingArm, nowMs: number, present: number, promised: number): void {
     const left = this.#current;
-    if (!this.#isFirst) this.#leave(left, nowMs);
+    if (!this.#isFirst) this.#leave(left, present, nowMs);
     this.#isFirst = false;
     this.#isTrial = !arm.isTrusted(nowMs);
     this.#toBeat = present;
@@ -337,15 +340,22 @@ export class CodecChoice {
     this.#reason = reasonOf(left, present, arm, promised, this.link.isFull(nowMs));
   }
 
-  #leave(arm: CodingArm, nowMs: number): void {
+  #leave(arm: CodingArm, achieved: number, nowMs: number): void {
     const tookMs = nowMs - this.#enteredAtMs;
-    if (this.#isTrial) this.#trials.failed(arm, tookMs, this.#toBeat);
+    const costMs = this.#isTrial ? this.#costOfTrial(tookMs, achieved, nowMs) : tookMs;
+    if (this.#isTrial) this.#trials.failed(arm, costMs, this.#toBeat);
     const wasHasty = this.#isTrial || tookMs < LEAST_TRUST_MS;
-    arm.left(wasHasty, tookMs, nowMs);
+    arm.left(wasHasty, costMs, this.#trials.ageMs(nowMs), nowMs);
     if (arm === this.#identity) this.#forecast.rememberRate(nowMs + arm.trustMs);
     const dwellMs = wasHasty ? this.#dwellMs * 1.5 : this.#dwellMs / 2;
     this.#dwellMs = Math.min(Math.max(dwellMs, LEAST_DWELL_MS), MOST_DWELL_MS);
     this.#switches += 1;
+  }
+
+  /** What a trial lost against the coding before it; all of its time where it has filled the link's queues. */
+  #costOfTrial(tookMs: number, achieved: number, nowMs: number): number {
+    if (this.link.isFull(nowMs)) return tookMs;
+    return tookMs * Math.max(LEAST_LOSS, 1 - achieved / this.#toBeat);
   }
 
   #armOf({ codec, level }: Coding): CodingArm {

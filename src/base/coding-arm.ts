@@ -6,6 +6,9 @@ import { RateWindow } from './rate-window.ts';
 export const LEAST_TRUST_MS = 1_000;
 const MOST_TRUST_MS = 64_000;
 
+/** A finding of a young stream is trusted for so many times its age at the most. */
+const YOUNG_TRUST = 3;
+
 /** Trials that fail may cost this share of the time. */
 export const TRIAL_SHARE = 0.03;
 
@@ -53,10 +56,14 @@ export class CodingArm {
     this.#trustedUntilMs = 0;
   }
 
-  /** Another coding is taken. A trial that failed is not repeated soon; what was good for long is looked at again soon. */
-  left(wasHasty: boolean, tookMs: number, nowMs: number): void {
-    const longer = Math.max(this.#trustMs * 2, tookMs * (1 / TRIAL_SHARE));
-    this.#trustMs = wasHasty ? Math.min(longer, MOST_TRUST_MS) : LEAST_TRUST_MS;
+  /**
+   * Another coding is taken. A trial that failed is not repeated soon, but for one of a stream's first moments,
+   * when both ends are only getting going; what was good for long is looked at again soon.
+   */
+  left(wasHasty: boolean, costMs: number, ageMs: number, nowMs: number): void {
+    const longer = Math.max(this.#trustMs * 2, costMs * (1 / TRIAL_SHARE));
+    const most = Math.min(MOST_TRUST_MS, Math.max(LEAST_TRUST_MS, ageMs * YOUNG_TRUST));
+    this.#trustMs = wasHasty ? Math.min(longer, most) : LEAST_TRUST_MS;
     if (Number.isNaN(this.goodput)) return;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, nowMs + this.#trustMs);
   }

@@ -18,6 +18,11 @@ export class CodingTrials {
     if (this.#startMs < 0) this.#startMs = nowMs;
   }
 
+  /** How long the stream has been looked at. */
+  ageMs(nowMs: number): number {
+    return nowMs - this.#startMs;
+  }
+
   /**
    * Whether a trial that fails would still be within what trials may cost.
    * @param blindMs it would show nothing for so long; such a trial is earned before it begins
@@ -28,8 +33,8 @@ export class CodingTrials {
   }
 
   /** A coding did not reach the rate it was to beat, in raw bytes a millisecond. */
-  failed(arm: CodingArm, tookMs: number, lostTo: number): void {
-    this.#failedMs += tookMs;
+  failed(arm: CodingArm, costMs: number, lostTo: number): void {
+    this.#failedMs += costMs;
     this.#loser = arm;
     this.#lostTo = lostTo;
   }

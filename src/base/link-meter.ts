@@ -14,8 +14,12 @@
  */
 import { RateWindow, type Sums } from './rate-window.ts';
 
-/** An echo this much later than the shortest round trip has waited behind data. */
+/**
+ * An echo this much later than the shortest round trip has waited behind data. A
+ * busy machine makes one late as well, but seldom two in a row, or one so late.
+ */
 const QUEUED_MS = 15;
+const CERTAIN_MS = 40;
 
 /** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
 const BLOCKED_SHARE = 0.7;
@@ -55,6 +59,8 @@ export class LinkMeter {
   #echoWasBlocked = false;
   #shortestMs = Number.POSITIVE_INFINITY;
   #lastQueueMs = 0;
+  /** Of the echo before the last. */
+  #queueMsBefore = 0;
   #markBytes = -1;
   #markedAtMs = Number.NEGATIVE_INFINITY;
   #markIsBlocked = false;
@@ -104,6 +110,7 @@ export class LinkMeter {
     if (this.#markBytes < 0) return;
     const delayMs = nowMs - this.#markedAtMs;
     this.#shortestMs = Math.min(this.#shortestMs, delayMs);
+    this.#queueMsBefore = this.#lastQueueMs;
     this.#lastQueueMs = delayMs - this.#shortestMs;
     const bytes = this.#markBytes - this.echoedBytes;
     const ms = nowMs - this.#echoedAtMs;
@@ -114,20 +121,30 @@ export class LinkMeter {
     this.echoedBytes = this.#markBytes;
     this.#echoedAtMs = nowMs;
     this.#markBytes = -1;
-    if (isTelling && this.#lastQueueMs > QUEUED_MS && !this.isBlocked(nowMs))
-      this.#rateBytesPerMs = bytes / ms;
+    if (!isTelling) return;
+    const isQueued = this.#lastQueueMs > QUEUED_MS && !this.isBlocked(nowMs);
+    // What has arrived belies a lower rate that was found before.
+    if (isQueued || this.#echoRate > this.#rateBytesPerMs) this.#rateBytesPerMs = this.#echoRate;
   }
 
   /** How much longer than the shortest round trip the last echo took, or the next one already takes. */
   queueMs(nowMs: number): number {
+    return Math.max(this.#lastQueueMs, this.#waitingMs(nowMs));
+  }
+
+  /** How much longer than the shortest round trip the next echo already takes. */
+  #waitingMs(nowMs: number): number {
     const isWaiting = this.#markBytes >= 0 && this.hasEchoes;
-    const waitingMs = isWaiting ? nowMs - this.#markedAtMs - this.#shortestMs : 0;
-    return Math.max(this.#lastQueueMs, waitingMs);
+    return isWaiting ? nowMs - this.#markedAtMs - this.#shortestMs : 0;
   }
 
   /** The link is full: bytes wait in its queues. */
   isFull(nowMs: number): boolean {
-    return this.hasEchoes ? this.queueMs(nowMs) > QUEUED_MS : this.isBlocked(nowMs);
+    if (!this.hasEchoes) return this.isBlocked(nowMs);
+    const waitingMs = this.#waitingMs(nowMs);
+    if (Math.max(waitingMs, this.#lastQueueMs) > CERTAIN_MS) return true;
+    const otherMs = waitingMs > QUEUED_MS ? waitingMs : this.#queueMsBefore;
+    return this.#lastQueueMs > QUEUED_MS && otherMs > QUEUED_MS;
   }
 
   /** Nearly all the time a write is outstanding: what is before it is full. */
