@@ -28,9 +28,12 @@ export async function runLoad(
   await Promise.all(clients.map((client) => client.connect()));
   if (request.warmUpStart !== undefined) await clients[0]?.read(request.warmUpStart, () => {});
   if (request.warmUp !== undefined) {
-    const { reads, ...other } = request.warmUp;
+    const { reads, seconds = 0, ...other } = request.warmUp;
     const client = other.target === undefined ? clients[0] : open({ ...request, ...other });
-    for (let done = 0; done < reads; done += 1) await client?.read(request.start, () => {});
+    const endMs = performance.now() + seconds * 1000;
+    for (let done = 0; done < reads || performance.now() < endMs; done += 1) {
+      await client?.read(request.start, () => {});
+    }
   }
   const load = new Load(request, async (stream, onBytes) => {
     await runStream(request, clients[stream % clients.length] as LoadClient, onBytes);

@@ -29,8 +29,11 @@ export interface LoadRequest {
   sink: Sink;
   /** One stream reads from here to the end before the measurement; undefined for no warm-up. */
   warmUpStart?: number;
-  /** Or reads so often, another file where one is named, from `target` over a connection of its own where there is one: then only the code gets warm. */
-  warmUp?: { reads: number; target?: string; file?: string };
+  /**
+   * Or reads so often and for so long, another file where one is named, from `target` over a connection of its own
+   * where there is one: then only the code gets warm.
+   */
+  warmUp?: { reads: number; seconds?: number; target?: string; file?: string };
   /** A receive window of this size, where it is not left to the client. */
   windowBytes?: number;
   /** Read this often, one after the other; undefined is once. */
@@ -60,6 +63,8 @@ export interface UploadRequest {
   compression: 'never' | 'auto' | 'always';
   /** Path of a file that each connection sends before the measurement. */
   warmUpPath: string;
+  /** It is sent again and again for so long; undefined is once. */
+  warmUpSeconds?: number;
   /** Where that is sent instead, over connections of its own: only the code gets warm. */
   warmUpTarget?: string;
   /** Of each upload; 0 leaves it to the client. Default 1, as the peer has: parts side by side are another matter. */

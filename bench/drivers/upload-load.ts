@@ -14,10 +14,15 @@ export async function runUploads(
   open: (request: UploadRequest) => UploadClient,
 ): Promise<void> {
   const clients = Array.from({ length: Math.min(request.streams, MAX_CONNECTIONS) }, () => open(request));
-  const { path, warmUpPath, warmUpTarget } = request;
+  const { path, warmUpPath, warmUpSeconds = 0, warmUpTarget } = request;
   const target = warmUpTarget ?? request.target;
   const warming = target === request.target ? clients : clients.map(() => open({ ...request, target }));
-  await Promise.all(warming.map((client, index) => client.upload(warmUpPath, `warm-up-${index}`, () => {})));
+  const warmEndMs = performance.now() + warmUpSeconds * 1000;
+  do {
+    await Promise.all(
+      warming.map((client, index) => client.upload(warmUpPath, `warm-up-${index}`, () => {})),
+    );
+  } while (performance.now() < warmEndMs);
   const load = new Load(request, async (stream, onBytes) => {
     const client = clients[stream % clients.length] as UploadClient;
     await client.upload(path, `upload-${stream}`, onBytes);

@@ -31,6 +31,7 @@ const LINKS: readonly [mibPerSec: number, fileMib: number][] = [
 ];
 
 const WARM_UP_BYTES = 256 * MIB;
+export const WARM_UP_SECONDS = 1.5;
 
 const KINDS: readonly Data[] = ['text', 'random', 'both'];
 const WORDS = { text: 'text', random: 'random bytes', both: 'a tar of both' } as const;
@@ -47,7 +48,10 @@ export async function prepareCells({ files, quick }: BenchContext): Promise<Cell
   return cells;
 }
 
-/** Half text: sent around the link before a cell is measured, as a server runs for days and a choice is code too. */
+/**
+ * Half text: sent around the link for `WARM_UP_SECONDS` before a cell is measured, as a server runs for days and a
+ * choice is code too.
+ */
 export function warmUpFile({ files }: BenchContext): Promise<string> {
   return files.both(WARM_UP_BYTES);
 }

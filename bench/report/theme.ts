@@ -20,6 +20,7 @@ export const COLOURS = {
   orange: { light: '#bc4c00', dark: '#f0883e' },
   purple: { light: '#8250df', dark: '#bc8cff' },
   green: { light: '#1a7f37', dark: '#3fb950' },
+  gold: { light: '#9a6700', dark: '#d29922' },
   pink: { light: '#bf3989', dark: '#f778ba' },
   grey: { light: '#818b98', dark: '#6e7681' },
 } as const satisfies Record<string, Colour>;
@@ -36,7 +37,7 @@ const OWNERS: Readonly<Record<string, keyof typeof COLOURS>> = {
   'idle sluice beside it': 'grey',
 };
 
-const OTHERS = ['orange', 'purple', 'green', 'pink', 'grey'] as const;
+const OTHERS = ['orange', 'purple', 'green', 'pink', 'gold', 'grey'] as const;
 
 /** The colour of each contender, as it is drawn. */
 export function coloursOf(contenders: readonly string[]): string[] {

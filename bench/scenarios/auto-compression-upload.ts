@@ -11,6 +11,7 @@ import {
   cellBars,
   parametersOf,
   prepareCells,
+  WARM_UP_SECONDS,
   type Way,
   warmUpFile,
 } from '../harness/coding-cells.ts';
@@ -46,7 +47,8 @@ function cellCase({ files }: BenchContext, cell: Cell, way: Way, warmUpPath: str
     measure: () =>
       withEmptyDirectory(files.directory, async (directory) => {
         const server = await contender.start(directory);
-        const plan = { path, warmUpPath, warmUpTarget: server.target, connections: 0 };
+        const warmUp = { warmUpPath, warmUpSeconds: WARM_UP_SECONDS, warmUpTarget: server.target };
+        const plan = { path, ...warmUp, connections: 0 };
         return await behindLink(server, cell.mibPerSec, async (far) =>
           toMetrics(await contender.upload(far, { ...plan, compression: way.compression, verified: true })),
         );

@@ -13,6 +13,7 @@ import {
   cellBars,
   parametersOf,
   prepareCells,
+  WARM_UP_SECONDS,
   type Way,
   warmUpFile,
 } from '../harness/coding-cells.ts';
@@ -69,7 +70,7 @@ function cellCase({ files }: BenchContext, cell: Cell, way: DownloadWay, warmUpN
     async measure() {
       const server = await startSluice(files.directory, way.flags);
       return await behindLink(server, mibPerSec, async (far) => {
-        const warmUp = { reads: 1, target: server.target, file: warmUpName };
+        const warmUp = { reads: 1, seconds: WARM_UP_SECONDS, target: server.target, file: warmUpName };
         const plan = { file, verified: true, compression: way.compression, warmUp };
         const driver = startDriver('sluice-driver', completeLoad(far, plan, 'tuned'));
         return toMetrics(await finishDriver<LoadReport>(driver));

@@ -355,7 +355,8 @@ export class CodecChoice {
   /** What a trial lost against the coding before it; all of its time where it has filled the link's queues. */
   #costOfTrial(tookMs: number, achieved: number, nowMs: number): number {
     if (this.link.isFull(nowMs)) return tookMs;
-    return tookMs * Math.max(LEAST_LOSS, 1 - achieved / this.#toBeat);
+    const loss = achieved < this.#toBeat ? 1 - achieved / this.#toBeat : 0;
+    return tookMs * Math.max(LEAST_LOSS, loss);
   }
 
   #armOf({ codec, level }: Coding): CodingArm {
