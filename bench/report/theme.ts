@@ -41,15 +41,20 @@ const OTHERS = ['orange', 'purple', 'green', 'pink', 'gold', 'grey'] as const;
 
 /** The colour of each contender, as it is drawn. */
 export function coloursOf(contenders: readonly string[]): string[] {
-  const taken = new Set(contenders.map((name) => OWNERS[name]));
+  const taken = new Set(contenders.map(ownOf));
   const free = OTHERS.filter((name) => !taken.has(name));
   let next = 0;
   return contenders.map((name) => {
-    const own = OWNERS[name];
+    const own = ownOf(name);
     if (own !== undefined) return COLOURS[own].light;
     next += 1;
     return COLOURS[free[(next - 1) % free.length] ?? 'grey'].light;
   });
+}
+
+/** On a connection in use is what is meant where nothing is said. */
+function ownOf(contender: string): keyof typeof COLOURS | undefined {
+  return OWNERS[contender.replace(/, warm$/, '')];
 }
 
 /** The drawing with its dark form beside the light one. */
