@@ -16,7 +16,7 @@ const REPRODUCE = `## Measure again
 
 \`\`\`sh
 npm ci && npm run build
-npm run bench                       # all scenarios, about 20 minutes; -- --peers nginx,grpc-go for these as well
+npm run bench                       # all scenarios, about two hours, most of it over slow links; -- --peers nginx,grpc-go for these as well
 npm run bench:report                # this page and its charts from the newest result of each scenario
 npm run bench:report -- --check     # whether page and charts are what results.json says
 \`\`\`
