@@ -6,6 +6,7 @@
  * charged to whoever writes to the page cache then. Where no memory is free,
  * new pages come from cached files that are not needed, at once. So before
  * something that writes much is timed, what earlier files left free is filled.
+ * What was not used for a minute is taken back too, files to be sent as well.
  */
 import { closeSync, openSync, readFileSync, readSync, truncateSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +17,9 @@ const LEFT_FREE_BYTES = 256 * MIB;
 
 /** Read between two looks at what is free. */
 const STEP_BYTES = 64 * MIB;
+
+/** Read without less becoming free: the kernel takes the pages of earlier zeros. It may do so for a while, and go on. */
+const IN_VAIN_BYTES = GIB;
 
 /** Of the file of zeros: longer than any memory, and within what file systems allow. */
 const FILE_BYTES = 8192 * GIB;
@@ -34,14 +38,22 @@ let position = 0;
  */
 export function fillPageCache(directory: string): void {
   fd ??= openZeros(directory);
-  for (let free = freeBytes(); free > LEFT_FREE_BYTES; ) {
+  let least = freeBytes();
+  for (let inVain = 0; least > LEFT_FREE_BYTES && inVain < IN_VAIN_BYTES; ) {
     for (let done = 0; done < STEP_BYTES; done += PIECE.length) {
       position += readSync(fd, PIECE, 0, PIECE.length, position);
     }
-    const before = free;
-    free = freeBytes();
-    if (before - free < STEP_BYTES / 2) return;
+    const free = freeBytes();
+    inVain = free < least ? 0 : inVain + STEP_BYTES;
+    least = Math.min(least, free);
   }
+}
+
+/** Reads a file, so that the first to send it waits for the disk no more than the next. */
+export function cacheFile(path: string): void {
+  const opened = openSync(path, 'r');
+  while (readSync(opened, PIECE, 0, PIECE.length, null) > 0);
+  closeSync(opened);
 }
 
 /** Its pages go when nobody has it open, at the end of the process. */

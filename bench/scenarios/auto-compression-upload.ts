@@ -16,6 +16,7 @@ import {
   warmUpFile,
 } from '../harness/coding-cells.ts';
 import { toMetrics } from '../harness/metrics.ts';
+import { cacheFile } from '../harness/page-cache.ts';
 import type { BenchContext, Case, Scenario } from '../harness/scenario.ts';
 import { withEmptyDirectory } from '../harness/uploads.ts';
 import { sluiceUploads } from '../peers/uploads.ts';
@@ -46,6 +47,7 @@ function cellCase({ files }: BenchContext, cell: Cell, way: Way, warmUpPath: str
     parameters: parametersOf(cell, way),
     measure: () =>
       withEmptyDirectory(files.directory, async (directory) => {
+        cacheFile(path);
         const server = await contender.start(directory);
         const warmUp = { warmUpPath, warmUpSeconds: WARM_UP_SECONDS, warmUpTarget: server.target };
         const plan = { path, ...warmUp, connections: 0 };

@@ -3,6 +3,7 @@
  * 1, 10 and 100 MiB/s and without a limit, with program text, random bytes and
  * a tar of both; and on a link that gets fifty times slower under way.
  */
+import { join } from 'node:path';
 import { MIB } from '../../src/base/units.ts';
 import type { LoadReport } from '../drivers/protocol.ts';
 import {
@@ -19,6 +20,7 @@ import {
 } from '../harness/coding-cells.ts';
 import { completeLoad, finishDriver, startDriver } from '../harness/contender.ts';
 import { toMetrics } from '../harness/metrics.ts';
+import { cacheFile } from '../harness/page-cache.ts';
 import type { BenchContext, Case, Scenario } from '../harness/scenario.ts';
 import { startSluice } from '../peers/sluice.ts';
 
@@ -68,6 +70,7 @@ function cellCase({ files }: BenchContext, cell: Cell, way: DownloadWay, warmUpN
     name: caseName(name, way),
     parameters: parametersOf(cell, way),
     async measure() {
+      cacheFile(join(files.directory, file));
       const server = await startSluice(files.directory, way.flags);
       return await behindLink(server, mibPerSec, async (far) => {
         const warmUp = { reads: 1, seconds: WARM_UP_SECONDS, target: server.target, file: warmUpName };
@@ -84,6 +87,7 @@ function changeCase({ files }: BenchContext, way: DownloadWay, file: string): Ca
   return {
     name: caseName(changeName(), way),
     async measure() {
+      cacheFile(join(files.directory, file));
       const server = await startSluice(files.directory, way.flags);
       return await behindLink(server, fromMibPerSec, async (far, link) => {
         const plan = { file, verified: true, compression: way.compression, seconds, skipSeconds };
