@@ -40,6 +40,10 @@ const MOST_DWELL_MS = 500;
 /** A failed trial counts for this share of its time at the least: it disturbs what comes behind it. */
 const LEAST_LOSS = 0.25;
 
+/** After so many jobs workers' times tell what a coding can do; with less than this of what is to be beaten it is left. */
+const TELLING_JOBS = 8;
+const HOPELESS = 0.8;
+
 /** A trial of identity sends so much before the first of it has arrived. */
 const TASTE_BYTES = 256 * 1024;
 
@@ -109,6 +113,7 @@ export class CodecChoice {
   #decidedAtMs = Number.NEGATIVE_INFINITY;
   #enteredAtMs = 0;
   #enteredAtBytes = 0;
+  #enteredAtJobs = 0;
   #isFirst = true;
   /** The present coding has not shown yet that it is better than the one before, which did `toBeat`. */
   #isTrial = false;
@@ -138,11 +143,16 @@ export class CodecChoice {
    */
   next(nowMs: number, workers: number): Choice {
     if (nowMs - this.#decidedAtMs >= DECISION_MS) this.#decide(nowMs, workers);
-    if (this.#current === this.#identity && !this.#isHeldBack()) return PLAIN;
+    if (this.isPlain) return PLAIN;
     const taken = this.#current === this.#identity ? this.#before : this.#current;
     const { coding } = this.#isFarAhead ? this.#thorough(nowMs, workers) : taken;
     if (!this.#data.isGainless) return { coding, probe: this.#data.mustProbe };
     return this.#data.isProbeDue(nowMs) ? { coding, probe: true } : PLAIN;
+  }
+
+  /** Everything goes as it is, and what waits to be compressed may go so too. */
+  get isPlain(): boolean {
+    return this.#current === this.#identity && !this.#isHeldBack();
   }
 
   /** The choice was made into a job. */
@@ -235,7 +245,7 @@ export class CodecChoice {
     this.#trials.start(nowMs);
     const moment: Moment = { nowMs, workers, current: this.#current, writing: this.#writing };
     if (this.#writing !== null) this.#measure(this.#writing, moment);
-    if (!this.#mayLeave(nowMs) || this.#isOutdone(moment)) return;
+    if (!this.#mayLeave(moment) || this.#isOutdone(moment)) return;
     const present = this.#forecast.goodput(this.#current, moment);
     if (present >= this.#toBeat && this.#isKnown(this.#current, nowMs)) this.#isTrial = false;
     // A trial that fails ends at once; what goes well is not given up in haste.
@@ -291,12 +301,30 @@ export class CodecChoice {
     return arm.window.isTelling && this.link.isConfirmed(arm.fromBytes, arm.window.sums.ms, nowMs);
   }
 
-  #mayLeave(nowMs: number): boolean {
+  /**
+   * Whether workers' times alone show that the present coding does worse than the one before it, whatever the link
+   * does with it. That is known long before enough has arrived, and what was known of the coding is out of date then.
+   */
+  #isHopeless({ nowMs, workers }: Moment): boolean {
+    const arm = this.#current;
+    if (this.#isFirst || arm === this.#identity || arm.jobs < this.#enteredAtJobs + TELLING_JOBS)
+      return false;
+    const estimate = this.#pace.estimate(arm, workers, nowMs);
+    if (estimate >= this.#toBeat * HOPELESS) return false;
+    arm.goodput = estimate;
+    arm.distrust();
+    this.#isTrial = true;
+    return true;
+  }
+
+  #mayLeave(moment: Moment): boolean {
+    const { nowMs } = moment;
     const { link } = this;
     if (this.#isFirst && link.isFull(nowMs)) return true;
     const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS;
     if (this.#isFirst && hasRoom) return true;
     if (this.#isKnown(this.#current, nowMs)) return true;
+    if (this.#isHopeless(moment)) return true;
     if (this.#isTrial && this.#current === this.#identity && this.#hasTasted && link.isFull(nowMs))
       return true;
     // Of data that gets no smaller, nothing of the present choice will be sent.
@@ -331,6 +359,7 @@ export class CodecChoice {
     this.#current = arm;
     this.#enteredAtMs = nowMs;
     this.#enteredAtBytes = this.link.sentBytes;
+    this.#enteredAtJobs = arm.jobs;
     arm.window.clear();
     this.#overall.clear();
     arm.fromBytes = this.link.sentBytes;

@@ -14,12 +14,11 @@
  */
 import { RateWindow, type Sums } from './rate-window.ts';
 
-/**
- * An echo this much later than the shortest round trip has waited behind data. A
- * busy machine makes one late as well, but seldom two in a row, or one so late.
- */
+/** An echo this much later than the shortest round trip has waited behind data, or for a thread of a busy machine. */
 const QUEUED_MS = 15;
-const CERTAIN_MS = 40;
+
+/** Echoes that all were late for so long waited behind data: a queue that stands, as in CoDel (RFC 8289), which a busy machine does not make. */
+const STANDING_MS = 100;
 
 /** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
 const BLOCKED_SHARE = 0.7;
@@ -40,7 +39,7 @@ const LEAST_ECHO_MS = 20;
 const WORSE_MS = 5;
 
 /** A write outstanding for so long has the link's rate all by itself. */
-const STUCK_MS = 100;
+const STUCK_MS = 250;
 
 /** Without echoes, buffers are taken to be full after this. */
 const BLIND_BYTES = 16 * 1024 * 1024;
@@ -59,8 +58,8 @@ export class LinkMeter {
   #echoWasBlocked = false;
   #shortestMs = Number.POSITIVE_INFINITY;
   #lastQueueMs = 0;
-  /** Of the echo before the last. */
-  #queueMsBefore = 0;
+  /** When the first of those echoes was due that came late without one between that did not. */
+  #lateSinceMs = Number.POSITIVE_INFINITY;
   #markBytes = -1;
   #markedAtMs = Number.NEGATIVE_INFINITY;
   #markIsBlocked = false;
@@ -92,6 +91,7 @@ export class LinkMeter {
   resumed(nowMs: number): void {
     this.#writeAtMs = -1;
     this.#markBytes = -1;
+    this.#lateSinceMs = Number.POSITIVE_INFINITY;
     if (this.#drainedAtMs >= 0) this.#drainedAtMs = nowMs;
   }
 
@@ -110,8 +110,10 @@ export class LinkMeter {
     if (this.#markBytes < 0) return;
     const delayMs = nowMs - this.#markedAtMs;
     this.#shortestMs = Math.min(this.#shortestMs, delayMs);
-    this.#queueMsBefore = this.#lastQueueMs;
     this.#lastQueueMs = delayMs - this.#shortestMs;
+    const dueMs = this.#markedAtMs + this.#shortestMs;
+    this.#lateSinceMs =
+      this.#lastQueueMs > QUEUED_MS ? Math.min(this.#lateSinceMs, dueMs) : Number.POSITIVE_INFINITY;
     const bytes = this.#markBytes - this.echoedBytes;
     const ms = nowMs - this.#echoedAtMs;
     const isTelling = this.hasEchoes && ms >= LEAST_ECHO_MS && bytes >= LEAST_MARK_BYTES;
@@ -142,9 +144,8 @@ export class LinkMeter {
   isFull(nowMs: number): boolean {
     if (!this.hasEchoes) return this.isBlocked(nowMs);
     const waitingMs = this.#waitingMs(nowMs);
-    if (Math.max(waitingMs, this.#lastQueueMs) > CERTAIN_MS) return true;
-    const otherMs = waitingMs > QUEUED_MS ? waitingMs : this.#queueMsBefore;
-    return this.#lastQueueMs > QUEUED_MS && otherMs > QUEUED_MS;
+    const lateMs = nowMs - Math.min(this.#lateSinceMs, waitingMs > QUEUED_MS ? nowMs - waitingMs : nowMs);
+    return lateMs >= STANDING_MS;
   }
 
   /** Nearly all the time a write is outstanding: what is before it is full. */

@@ -84,6 +84,8 @@ export class ChunkCoder {
     const { coding, probe } = this.#next(choice, rawBytes);
     if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false, choice };
     return await this.#context.inTurn(async () => {
+      // What was found out while it waited for its turn holds for it too.
+      if (choice?.isPlain) return { coding: IDENTITY, bytes: chunk, rawBytes, isGainless: false, choice };
       const startMs = performance.now();
       const isWorthIt = !probe || (await getsSmaller(chunk));
       const member = isWorthIt ? await encoded(chunk, coding) : chunk;

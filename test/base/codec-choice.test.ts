@@ -133,6 +133,16 @@ describe('the choice of codings', () => {
     );
   });
 
+  it('gives up what workers have become too slow for within some jobs, whatever the link shows', () => {
+    const world = { workerShare: (nowMs: number) => (nowMs < 300 ? 1 : 0.1) };
+    const plain = simulate(world, IDENTITY, 1024 * MIB);
+    for (const codecs of PEERS) {
+      const outcome = simulate(world, 'auto', 1024 * MIB, { codecs });
+      const reached = outcome.mibPerSec / plain.mibPerSec;
+      assert.ok(reached >= 0.95, `${reached.toFixed(2)} with ${codecs.join()}\n${outcome.log.join('\n')}`);
+    }
+  });
+
   for (const [offsetOfChange, kinds] of [
     [100 * MIB, ['text', 'random']],
     [100 * MIB, ['random', 'text']],

@@ -21,23 +21,33 @@ function meterAfter(delaysMs: readonly number[]): { link: LinkMeter; nowMs: numb
 }
 
 describe('a link', () => {
-  it('is not full for one late echo, which a busy machine makes as well', () => {
-    const { link, nowMs } = meterAfter([ROUND_TRIP_MS, 25]);
+  it('is not full for late echoes that a busy machine makes as well', () => {
+    const { link, nowMs } = meterAfter([ROUND_TRIP_MS, 40, 40]);
     assert.equal(link.isFull(nowMs), false);
   });
 
-  it('is full after two late echoes in a row', () => {
-    const { link, nowMs } = meterAfter([ROUND_TRIP_MS, 25, 25]);
+  it('is full when all echoes of a tenth of a second were late', () => {
+    const { link, nowMs } = meterAfter([ROUND_TRIP_MS, 40, 40, 40]);
     assert.equal(link.isFull(nowMs), true);
   });
 
-  it('is full after one echo that is very late, and while one is awaited for so long', () => {
-    const { link, nowMs } = meterAfter([ROUND_TRIP_MS, 60]);
+  it('is not full however late echoes are while some come at once', () => {
+    const { link, nowMs } = meterAfter([ROUND_TRIP_MS, 80, ROUND_TRIP_MS, 80, ROUND_TRIP_MS, 80]);
+    assert.equal(link.isFull(nowMs), false);
+  });
+
+  it('is full while one echo is awaited for so long', () => {
+    const { link, nowMs } = meterAfter([ROUND_TRIP_MS]);
+    link.marked(nowMs);
+    assert.equal(link.isFull(nowMs + 60), false);
+    assert.equal(link.isFull(nowMs + 120), true);
+  });
+
+  it('is not full for echoes that were late before a pause', () => {
+    const { link, nowMs } = meterAfter([ROUND_TRIP_MS, 60, 60]);
     assert.equal(link.isFull(nowMs), true);
-    const waiting = meterAfter([ROUND_TRIP_MS]);
-    waiting.link.marked(waiting.nowMs);
-    assert.equal(waiting.link.isFull(waiting.nowMs + 30), false);
-    assert.equal(waiting.link.isFull(waiting.nowMs + 60), true);
+    link.resumed(nowMs + 5000);
+    assert.equal(link.isFull(nowMs + 5000), false);
   });
 
   it('is not full any more once an echo comes at once', () => {
