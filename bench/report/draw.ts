@@ -185,15 +185,21 @@ function barsOf(points: readonly Point[], { yTitle }: Drawing): object {
   };
 }
 
+/** Above the highest and below the lowest point of a panel, as a factor. */
+const PANEL_ROOM = 1.4;
+
 /** A small chart for each facet, over words, with a logarithmic scale: rates of links differ by powers of ten. */
 function panelsOf(points: readonly Point[], { xTitle, yTitle }: Drawing): object {
   const order = [...new Set(points.map(({ x }) => x))];
   const facets = [...new Set(points.map(({ facet }) => facet))];
+  const values = points.map(({ value }) => value);
+  const [least, most] = [Math.min(...values), Math.max(...values)];
   const x = { field: 'x', type: 'ordinal', sort: order, axis: { title: xTitle, labelAngle: 0, grid: false } };
   const y = {
     field: 'value',
     type: 'quantitative',
-    scale: { type: 'log' },
+    // Not from one power of ten to another: the lowest figure is just below one.
+    scale: { type: 'log', domain: [least / PANEL_ROOM, most * PANEL_ROOM], nice: false },
     axis: { title: yTitle, domain: false, ticks: false, format: NUMBERS, tickCount: 4 },
   };
   const color = colourOf(points);
