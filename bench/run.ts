@@ -80,10 +80,18 @@ async function bench(names: readonly string[], options: Options): Promise<boolea
       console.log(`\nskipping ${scenario.name}: ${reason}`);
       continue;
     }
-    const results = await runRounds(scenario, context, rounds, showProgress);
+    const startedAt = new Date();
+    let path = '';
+    const results = await runRounds(scenario, context, rounds, {
+      onProgress: showProgress,
+      // Some take half an hour: what was measured is kept when the rest is cut off.
+      onRound: (soFar, round) => {
+        path = saveResults(scenario, soFar, startedAt, { machine, rounds: round + 1, quick: options.quick });
+      },
+    });
     showProgress('');
     console.log(formatResults(scenario, results));
-    console.log(`\nkept in ${saveResults(scenario, results, { machine, rounds, quick: options.quick })}`);
+    console.log(`\nkept in ${path}`);
     allPass &&= passesAll(scenario, results);
   }
   return allPass;

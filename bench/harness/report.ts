@@ -78,20 +78,20 @@ export function passesAll(scenario: Scenario, results: readonly CaseResult[]): b
   return scenario.bars.every((bar) => passes(bar, mediansOf(results)));
 }
 
-/** Writes the results beside those of earlier runs and returns the file's path. */
+/** Writes the results beside those of earlier runs, over those of the same run so far, and returns the file's path. */
 export function saveResults(
   scenario: Scenario,
   results: readonly CaseResult[],
+  startedAt: Date,
   settings: { machine: Machine; rounds: number; quick: boolean },
 ): string {
   const medians = mediansOf(results);
   const directory = repositoryPath('bench/results');
-  const date = new Date().toISOString();
-  const path = join(directory, `${date.replaceAll(':', '-')}-${scenario.name}.json`);
+  const path = join(directory, `${startedAt.toISOString().replaceAll(':', '-')}-${scenario.name}.json`);
   const document: ResultDocument = {
     scenario: scenario.name,
     describe: scenario.describe,
-    date,
+    date: new Date().toISOString(),
     ...settings,
     cases: results,
     bars: scenario.bars.map((bar) => ({

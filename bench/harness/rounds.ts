@@ -19,14 +19,22 @@ export interface CaseResult {
   errors: string[];
 }
 
-/** `rounds` counts the warm-up, also where the scenario leaves it out. `onProgress` gets one line before each measurement. */
+/** Who follows a run. */
+export interface RoundsListener {
+  /** One line before each measurement. */
+  onProgress(line: string): void;
+  /** After each counted round; `results` go on to change with the next one. */
+  onRound(results: readonly CaseResult[], round: number): void;
+}
+
+/** `rounds` counts the warm-up, also where the scenario leaves it out. */
 export async function runRounds(
   scenario: Scenario,
   context: BenchContext,
   rounds: number,
-  onProgress: (line: string) => void,
+  listener: RoundsListener,
 ): Promise<CaseResult[]> {
-  onProgress(`${scenario.name}: preparing files`);
+  listener.onProgress(`${scenario.name}: preparing files`);
   try {
     const cases = await scenario.prepare(context);
     const results = cases.map(
@@ -43,11 +51,12 @@ export async function runRounds(
       for (let turn = 0; turn < cases.length; turn += 1) {
         const index = (turn + round) % cases.length;
         const subject = cases[index] as Case;
-        onProgress(`${scenario.name}: ${label}: ${subject.name}`);
+        listener.onProgress(`${scenario.name}: ${label}: ${subject.name}`);
         await runOnce(subject, results[index] as CaseResult, round > 0);
       }
+      for (const result of results) result.median = mediansOfRuns(result.runs);
+      if (round > 0) listener.onRound(results, round);
     }
-    for (const result of results) result.median = mediansOfRuns(result.runs);
     return results;
   } finally {
     await scenario.cleanUp?.(context);
