@@ -42,7 +42,7 @@ const LEAST_LOSS = 0.25;
 
 /** After so many jobs workers' times tell what a coding can do; with less than this of what is to be beaten it is left. */
 const TELLING_JOBS = 8;
-const HOPELESS = 0.8;
+const HOPELESS = 0.6;
 
 /** A trial of identity sends so much before the first of it has arrived. */
 const TASTE_BYTES = 256 * 1024;
@@ -305,12 +305,15 @@ export class CodecChoice {
    * Whether workers' times alone show that the present coding does worse than the one before it, whatever the link
    * does with it. That is known long before enough has arrived, and what was known of the coding is out of date then.
    */
-  #isHopeless({ nowMs, workers }: Moment): boolean {
+  #isHopeless(moment: Moment): boolean {
+    const { nowMs, workers } = moment;
     const arm = this.#current;
     if (this.#isFirst || arm === this.#identity || arm.jobs < this.#enteredAtJobs + TELLING_JOBS)
       return false;
     const estimate = this.#pace.estimate(arm, workers, nowMs);
-    if (estimate >= this.#toBeat * HOPELESS) return false;
+    // The link may have got slower since: then there is less to beat.
+    const toBeat = Math.min(this.#toBeat, this.#forecast.goodput(this.#before, moment));
+    if (estimate >= toBeat * HOPELESS) return false;
     arm.goodput = estimate;
     arm.distrust();
     this.#isTrial = true;
@@ -340,9 +343,11 @@ export class CodecChoice {
     const { ms, rawBytes } = this.#overall.sums;
     const left = this.#current;
     if (left === this.#identity || ms < OVERALL_MS || !this.#identity.isTrusted(nowMs)) return false;
+    // Through a full link, plain bytes go no faster than all that is sent; what was made before may still be written.
+    if (this.link.isFull(nowMs)) return false;
     const plain = this.#forecast.goodput(this.#identity, moment);
     const goodput = rawBytes / ms;
-    if (plain < goodput * (this.link.isFull(nowMs) ? GAIN : ROOM_THRIFT)) return false;
+    if (plain < goodput * ROOM_THRIFT) return false;
     left.goodput = goodput;
     this.#enter(this.#identity, nowMs, goodput, plain);
     this.#settlesAtMs = nowMs + SETTLE_MS;

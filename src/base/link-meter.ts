@@ -39,7 +39,7 @@ const LEAST_ECHO_MS = 20;
 const WORSE_MS = 5;
 
 /** A write outstanding for so long has the link's rate all by itself. */
-const STUCK_MS = 250;
+const STUCK_MS = 100;
 
 /** Without echoes, buffers are taken to be full after this. */
 const BLIND_BYTES = 16 * 1024 * 1024;
