@@ -17,7 +17,7 @@ import { CodingForecast, type Moment, SETTLE_MS } from './coding-forecast.ts';
 import { CodingPace } from './coding-pace.ts';
 import { CodingTrials } from './coding-trials.ts';
 import { DataKind } from './data-kind.ts';
-import { LinkMeter } from './link-meter.ts';
+import { BLOCKED_SHARE, LinkMeter } from './link-meter.ts';
 import { RateWindow } from './rate-window.ts';
 import { MIB } from './units.ts';
 
@@ -194,7 +194,7 @@ export class CodecChoice {
       arm.fromBytes = this.link.sentBytes;
       return;
     }
-    arm.window.add(ms, this.#writeRaw, 0, 0);
+    arm.window.add(ms, this.#writeRaw, 0, this.link.lastWriteMs);
     this.#overall.add(ms, this.#writeRaw, 0, 0);
   }
 
@@ -323,6 +323,10 @@ export class CodecChoice {
   #mayLeave(moment: Moment): boolean {
     const { nowMs } = moment;
     const { link } = this;
+    // Plain bytes that neither wait for the link nor for the receiver wait for us: compressing makes that no better.
+    const { busyMs, ms } = this.#identity.window.sums;
+    const isUnhindered = link.hasEchoes && !link.isFull(nowMs) && busyMs < ms * BLOCKED_SHARE;
+    if (this.#current === this.#identity && isUnhindered) return false;
     if (this.#isFirst && link.isFull(nowMs)) return true;
     const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS;
     if (this.#isFirst && hasRoom) return true;
@@ -377,7 +381,7 @@ export class CodecChoice {
   #leave(arm: CodingArm, achieved: number, nowMs: number): void {
     const tookMs = nowMs - this.#enteredAtMs;
     const costMs = this.#isTrial ? this.#costOfTrial(tookMs, achieved, nowMs) : tookMs;
-    if (this.#isTrial) this.#trials.failed(arm, costMs, this.#toBeat);
+    if (this.#isTrial) this.#trials.failed(arm, costMs, this.#toBeat, nowMs);
     const wasHasty = this.#isTrial || tookMs < LEAST_TRUST_MS;
     arm.left(wasHasty, costMs, this.#trials.ageMs(nowMs), nowMs);
     if (arm === this.#identity) this.#forecast.rememberRate(nowMs + arm.trustMs);

@@ -21,7 +21,7 @@ const QUEUED_MS = 15;
 const STANDING_MS = 100;
 
 /** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
-const BLOCKED_SHARE = 0.7;
+export const BLOCKED_SHARE = 0.7;
 
 /** Fewer writes or less time do not tell whether writes are blocked. */
 const LEAST_BLOCKED_MS = 20;
@@ -48,6 +48,8 @@ const BLIND_MS = 500;
 export class LinkMeter {
   /** Wire bytes that were written. */
   sentBytes = 0;
+  /** How long the last write that was taken was outstanding. */
+  lastWriteMs = 0;
   /** Wire bytes ahead of the last mark that was echoed. */
   echoedBytes = 0;
   /** False until the first echo: the sender cannot see past its own buffers. */
@@ -81,7 +83,8 @@ export class LinkMeter {
   drained(nowMs: number): number {
     if (this.#writeAtMs < 0) return 0;
     const ms = nowMs - this.#drainedAtMs;
-    this.#window.add(ms, this.#writeRaw, this.#writeWire, nowMs - this.#writeAtMs);
+    this.lastWriteMs = nowMs - this.#writeAtMs;
+    this.#window.add(ms, this.#writeRaw, this.#writeWire, this.lastWriteMs);
     this.#writeAtMs = -1;
     this.#drainedAtMs = nowMs;
     return ms;
