@@ -320,13 +320,16 @@ export class CodecChoice {
     return true;
   }
 
+  /** Plain bytes that wait neither for the link nor for the receiver wait for us: compressing makes that no better. */
+  #isUnhindered(nowMs: number): boolean {
+    const { busyMs, ms } = this.#identity.window.sums;
+    return this.link.hasEchoes && !this.link.isFull(nowMs) && busyMs < ms * BLOCKED_SHARE;
+  }
+
   #mayLeave(moment: Moment): boolean {
     const { nowMs } = moment;
     const { link } = this;
-    // Plain bytes that neither wait for the link nor for the receiver wait for us: compressing makes that no better.
-    const { busyMs, ms } = this.#identity.window.sums;
-    const isUnhindered = link.hasEchoes && !link.isFull(nowMs) && busyMs < ms * BLOCKED_SHARE;
-    if (this.#current === this.#identity && isUnhindered) return false;
+    if (this.#current === this.#identity && this.#isUnhindered(nowMs)) return false;
     if (this.#isFirst && link.isFull(nowMs)) return true;
     const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS;
     if (this.#isFirst && hasRoom) return true;

@@ -5,9 +5,10 @@
  * A write that returned says little: socket buffers and windows take megabytes
  * at once on the slowest link. So marks are put into the stream (HTTP/2 pings,
  * which queue behind its bytes) and their echoes timed. An echo that comes
- * later than the shortest round trip has waited behind data: the link is full,
- * and bytes over time between echoes are its rate. Echoes that come at once
- * while writes wait mean that the receiver, not the link, is slow.
+ * later than the shortest round trip has waited behind data; where all do for a
+ * while, the link is full, and bytes over time between echoes are its rate.
+ * Echoes that come at once while writes wait mean that the receiver, not the
+ * link, is slow.
  *
  *   sent ────── mark ──────── mark ──▶
  *   echoed ─────────┘ delay = shortest round trip + time in the queue
@@ -17,7 +18,7 @@ import { RateWindow, type Sums } from './rate-window.ts';
 /** An echo this much later than the shortest round trip has waited behind data, or for a thread of a busy machine. */
 const QUEUED_MS = 15;
 
-/** Echoes that all were late for so long waited behind data: a queue that stands, as in CoDel (RFC 8289), which a busy machine does not make. */
+/** Echoes that all were late for so long waited behind data: a queue that stands, as in CoDel (RFC 8289). A busy machine seldom makes one. */
 const STANDING_MS = 100;
 
 /** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
