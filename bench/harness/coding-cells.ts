@@ -98,7 +98,7 @@ export async function behindLink<T>(
 ): Promise<T> {
   try {
     const rate = Number.isFinite(mibPerSec) ? { rateBytesPerSec: mibPerSec * MIB } : {};
-    const link = await startLinkProcess({ target: parseEndpoint(server.target), ...rate });
+    const link = await startLinkProcess({ target: parseEndpoint(server.target), ...rate, isWarm: true });
     try {
       return await work({ ...server, target: link.address }, link);
     } finally {

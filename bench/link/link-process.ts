@@ -13,7 +13,10 @@ const START_TIMEOUT_MS = 20_000;
 const ANSWER_TIMEOUT_MS = 20_000;
 
 /** Everything but a clock, which does not reach another process. */
-export type LinkProcessOptions = Omit<LinkOptions, 'clock'>;
+export interface LinkProcessOptions extends Omit<LinkOptions, 'clock'> {
+  /** Its code is warm from the first connection on. */
+  isWarm?: boolean;
+}
 
 /** Starts a link; resolves once it accepts connections. */
 export async function startLinkProcess(options: LinkProcessOptions): Promise<LinkProcess> {
@@ -105,7 +108,7 @@ export class LinkProcess {
 }
 
 function argumentsFor(options: LinkProcessOptions): string[] {
-  const { target, listen, delayMs, jitterMs, rateBytesPerSec, queueBytes, faults = [] } = options;
+  const { target, listen, delayMs, jitterMs, rateBytesPerSec, queueBytes, faults = [], isWarm } = options;
   const given: [flag: string, value: string | undefined][] = [
     ['--target', writeEndpoint(target)],
     ['--listen', listen && writeEndpoint(listen)],
@@ -117,8 +120,8 @@ function argumentsFor(options: LinkProcessOptions): string[] {
       ({ kind, direction, atByte }) => [`--${kind}`, `${direction},${atByte}`] as [string, string],
     ),
   ];
-  const parent = ['--until-input-ends'];
-  return [...parent, ...given.flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]))];
+  const switches = isWarm ? ['--until-input-ends', '--warm-up'] : ['--until-input-ends'];
+  return [...switches, ...given.flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]))];
 }
 
 function each(value: EachWay<number> | undefined, unit: string): string | undefined {

@@ -10,6 +10,7 @@ import type { DirectedFault, Endpoint } from './connection.ts';
 import { type EachWay, type Link, type LinkOptions, startLink } from './link.ts';
 import { measureLinkRate } from './measure.ts';
 import { formatRate, parseDelays, parseEndpoint, parseFault, parseRates, parseSize } from './notation.ts';
+import { warmUpLinks } from './warm-up.ts';
 
 interface Options {
   target?: Endpoint;
@@ -22,6 +23,7 @@ interface Options {
   stall?: DirectedFault;
   end?: DirectedFault;
   measure?: number | true;
+  warmUp: boolean;
   untilInputEnds: boolean;
 }
 
@@ -74,13 +76,14 @@ const program = new Command('link')
     'send raw bytes down the link instead (default: 2GiB), print the rate and end',
     reading((text) => parseSize(text)),
   )
+  .option('--warm-up', 'send raw bytes through itself before it is ready', false)
   .option('--until-input-ends', 'end when standard input does', false)
   .addHelpText('after', `\nOn standard input a running link takes:\n${COMMANDS_HELP}`);
 
 program.action(async (options: Options) => {
   if (options.measure !== undefined) await measure(options, options.measure);
   else if (options.target !== undefined)
-    await serve({ ...settingsOf(options), target: options.target }, options.untilInputEnds);
+    await serve({ ...settingsOf(options), target: options.target }, options);
   else program.error('error: --target says where connections go, --measure measures the link itself');
 });
 
@@ -104,7 +107,8 @@ function settingsOf({
   };
 }
 
-async function serve(options: LinkOptions, untilInputEnds: boolean): Promise<void> {
+async function serve(options: LinkOptions, { untilInputEnds, warmUp }: Options): Promise<void> {
+  if (warmUp) await warmUpLinks();
   const link = await startLink(options);
   const { host, port } = options.target;
   console.log(`link is ready on ${link.address}, to ${host}:${port}: ${link.describe()}`);

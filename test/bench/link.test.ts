@@ -200,7 +200,8 @@ describe('the link emulator in a process of its own', () => {
 
   it('stalls, goes on and cuts', async (t) => {
     const target = await startTarget(t, echo);
-    const link = await startLinkProcess({ target });
+    const link = await startLinkProcess({ target, isWarm: true });
+    assert.deepEqual((await link.stats()).upBytes, 0, 'its own bytes do not count');
     t.after(() => link.stop());
     const socket = dial(t, link);
     await link.stall();

@@ -1,0 +1,26 @@
+/** Raw bytes through a link of this process, before the one that matters: a process that has just started lets a few MiB/s through at first. */
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { MIB } from '../../src/base/units.ts';
+import { startLink } from './link.ts';
+
+const PIECE = Buffer.alloc(64 * 1024);
+
+const WARM_UP_BYTES = 128 * MIB;
+
+/** Resolves once the code of links has been run enough to be compiled. */
+export async function warmUpLinks(): Promise<void> {
+  const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
+  echo.listen(0, '127.0.0.1');
+  await once(echo, 'listening');
+  const link = await startLink({ target: { host: '127.0.0.1', port: (echo.address() as AddressInfo).port } });
+  const socket = connect({ port: link.port, allowHalfOpen: true });
+  socket.resume();
+  for (let sentBytes = 0; sentBytes < WARM_UP_BYTES; sentBytes += PIECE.length) {
+    if (!socket.write(PIECE)) await once(socket, 'drain');
+  }
+  socket.end();
+  await once(socket, 'close');
+  link.close();
+  echo.close();
+}
