@@ -50,6 +50,10 @@ const TASTE_BYTES = 256 * 1024;
 /** A mixture of data is judged over this. */
 const OVERALL_MS = 300;
 
+/** Plain bytes are given so long where so much more of them passes a link with room than before: all is only getting going. */
+const GROWTH = 2;
+const GROWTH_MS = 200;
+
 /** What windows and sockets hold of what was sent before. */
 const SETTLE_BYTES = 12 * MIB;
 
@@ -142,12 +146,22 @@ export class CodecChoice {
    * @param workers how many workers this stream may count on, a fraction when others compete
    */
   next(nowMs: number, workers: number): Choice {
-    if (nowMs - this.#decidedAtMs >= DECISION_MS) this.#decide(nowMs, workers);
+    this.decide(nowMs, workers);
     if (this.isPlain) return PLAIN;
     const taken = this.#current === this.#identity ? this.#before : this.#current;
     const { coding } = this.#isFarAhead ? this.#thorough(nowMs, workers) : taken;
     if (!this.#data.isGainless) return { coding, probe: this.#data.mustProbe };
     return this.#data.isProbeDue(nowMs) ? { coding, probe: true } : PLAIN;
+  }
+
+  /** Looks at what became of the last jobs, unless that was just done. */
+  decide(nowMs: number, workers: number): void {
+    if (nowMs - this.#decidedAtMs >= DECISION_MS) this.#decide(nowMs, workers);
+  }
+
+  /** The coding that a stream begins with is in use: whether the link has room is not known yet, or it has none. */
+  get isOpening(): boolean {
+    return this.#isFirst;
   }
 
   /** Everything goes as it is, and what waits to be compressed may go so too. */
@@ -326,17 +340,25 @@ export class CodecChoice {
     return this.link.hasEchoes && !this.link.isFull(nowMs) && busyMs < ms * BLOCKED_SHARE;
   }
 
+  /** A trial of plain bytes has begun of late, and far more passes the link, which has room, than the coding before had for it. */
+  #isGrowing(nowMs: number): boolean {
+    if (!this.#isTrial || nowMs - this.#enteredAtMs >= GROWTH_MS || this.link.isFull(nowMs)) return false;
+    const { ms, rawBytes } = this.#identity.window.sums;
+    const wireBefore = this.#toBeat * this.#pace.ratio(this.#before);
+    return this.link.hasEchoes && rawBytes >= ms * wireBefore * GROWTH;
+  }
+
   #mayLeave(moment: Moment): boolean {
     const { nowMs } = moment;
     const { link } = this;
-    if (this.#current === this.#identity && this.#isUnhindered(nowMs)) return false;
+    const isPlain = this.#current === this.#identity;
+    if (isPlain && (this.#isUnhindered(nowMs) || this.#isGrowing(nowMs))) return false;
     if (this.#isFirst && link.isFull(nowMs)) return true;
     const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS;
     if (this.#isFirst && hasRoom) return true;
     if (this.#isKnown(this.#current, nowMs)) return true;
     if (this.#isHopeless(moment)) return true;
-    if (this.#isTrial && this.#current === this.#identity && this.#hasTasted && link.isFull(nowMs))
-      return true;
+    if (this.#isTrial && isPlain && this.#hasTasted && link.isFull(nowMs)) return true;
     // Of data that gets no smaller, nothing of the present choice will be sent.
     return this.#data.isGainless && this.#isKnown(this.#identity, nowMs);
   }
@@ -363,7 +385,8 @@ export class CodecChoice {
 
   #enter(arm: CodingArm, nowMs: number, present: number, promised: number): void {
     const left = this.#current;
-    if (!this.#isFirst) this.#leave(left, present, nowMs);
+    if (this.#isFirst) left.window.clear();
+    else this.#leave(left, present, nowMs);
     this.#isFirst = false;
     this.#isTrial = !arm.isTrusted(nowMs);
     this.#toBeat = present;

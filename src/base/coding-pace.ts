@@ -8,6 +8,9 @@ import type { CodingArm } from './coding-arm.ts';
 /** Speeds of workers slower than typical are believed so long after the last job. */
 const SPEED_FORGOTTEN_MS = 4_000;
 
+/** Before it was seen: what else the ends do takes its part of the processors. */
+const FIRST_YIELD = 0.75;
+
 /** How soon it is forgotten that the ends did less than workers' times promised: within 20 s. */
 const YIELD_REGAINED_PER_SEC = 0.05;
 
@@ -29,8 +32,8 @@ export class CodingPace {
   #ratio = TYPICAL_RATIO;
   #learnedAtMs = 0;
   /** What the ends achieved over what workers' times promised. */
-  #yield = 1;
-  #yieldAtMs = 0;
+  #yield = FIRST_YIELD;
+  #yieldAtMs = Number.POSITIVE_INFINITY;
 
   /** Raw bytes a millisecond of one worker. */
   bytesPerMs(arm: CodingArm): number {
@@ -44,7 +47,7 @@ export class CodingPace {
 
   /** Raw bytes a millisecond that the ends should achieve, by workers' times and by how far those were right before. */
   estimate(arm: CodingArm, workers: number, nowMs: number): number {
-    const regained = ((nowMs - this.#yieldAtMs) / 1000) * YIELD_REGAINED_PER_SEC;
+    const regained = (Math.max(0, nowMs - this.#yieldAtMs) / 1000) * YIELD_REGAINED_PER_SEC;
     // Times measured long ago, perhaps while threads were starting, give way to typical ones.
     const oblivion = Math.min(1, Math.max(0, nowMs - this.#learnedAtMs) / SPEED_FORGOTTEN_MS);
     const bytesPerMs = this.#bytesPerMs + Math.max(0, TYPICAL_BYTES_PER_MS - this.#bytesPerMs) * oblivion;
@@ -75,6 +78,7 @@ export class CodingPace {
     this.wireBytes += wireBytes;
     if (rawBytes < TELLING_JOB_BYTES || workMs <= 0) return;
     this.#learnedAtMs = nowMs;
+    this.#yieldAtMs = Math.min(this.#yieldAtMs, nowMs);
     arm.jobs += 1;
     const speed = rawBytes / workMs;
     const ratio = wireBytes / rawBytes;

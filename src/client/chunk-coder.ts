@@ -79,7 +79,7 @@ export class ChunkCoder {
   /** The chunk as it is to be sent; it must not change before. Rejects with INTERNAL. */
   async coded(chunk: Uint8Array): Promise<CodedChunk> {
     const rawBytes = chunk.byteLength;
-    const choice = this.#shared?.current;
+    const choice = await this.#choice();
     const endOffset = this.#context.account.taken(rawBytes);
     const { coding, probe } = this.#next(choice, rawBytes);
     if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false, choice };
@@ -105,12 +105,20 @@ export class ChunkCoder {
     });
   }
 
+  /** What this chunk is to be coded by. */
+  async #choice(): Promise<CodecChoice | undefined> {
+    const shared = this.#shared;
+    if (shared?.current?.isOpening && !shared.isLedBy(this)) await shared.firstLook();
+    return shared?.current;
+  }
+
   #next(choice: CodecChoice | undefined, rawBytes: number): { coding: Coding; probe: boolean } {
     const { fixed, workers } = this.#context;
     if (choice === undefined) return { coding: fixed, probe: false };
     if (rawBytes < MIN_BYTES) return { coding: IDENTITY, probe: false };
     const nowMs = performance.now();
     const next = choice.next(nowMs, workers);
+    if (!choice.isOpening) this.#shared?.lookedAtLink();
     choice.took(next, nowMs);
     return next;
   }
@@ -150,9 +158,16 @@ export class ChunkCoder {
     const mark = this.#marks;
     const echoed = () => {
       // The echo of a call before says nothing of this one's way.
-      if (mark === this.#marks) choice.link.echoed(performance.now());
+      if (mark === this.#marks) this.#echoed(choice, performance.now());
     };
     if (this.#link.mark(echoed)) choice.link.marked(nowMs);
+  }
+
+  #echoed(choice: CodecChoice, nowMs: number): void {
+    choice.link.echoed(nowMs);
+    if (!choice.isOpening) return;
+    choice.decide(nowMs, this.#context.workers);
+    if (!choice.isOpening) this.#shared?.lookedAtLink();
   }
 }
 

@@ -2,9 +2,14 @@
  * The choice of codings that all connections of an upload share. What one of
  * them compresses takes processors from the others, so no connection can judge
  * by itself; but a choice follows writes and pings one after another. So one
- * connection's writes are what it judges by, and all do the same.
+ * connection's writes are what it judges by, and all do the same. While it
+ * looks at the link for the first time, the others wait, for a moment at most:
+ * what they compressed until then would take the processors it looks with.
  */
 import type { ChoiceSummary, CodecChoice } from '../base/codec-choice.ts';
+
+/** A link that shows nothing in this time is slow or far, and one connection may not be enough for it. */
+const FIRST_LOOK_MS = 100;
 
 export class SharedChoice<Member> {
   readonly #make: () => CodecChoice | undefined;
@@ -12,6 +17,8 @@ export class SharedChoice<Member> {
   readonly #members: Member[] = [];
   readonly #choices: CodecChoice[] = [];
   #current: CodecChoice | undefined;
+  #looked: Promise<void> | undefined;
+  #endLook = () => {};
 
   /** @param make begins a choice; undefined when there is nothing to choose */
   constructor(make: () => CodecChoice | undefined) {
@@ -34,7 +41,9 @@ export class SharedChoice<Member> {
     if (at < 0) return;
     this.#members.splice(at, 1);
     // The next one leads from its next write on.
-    if (at === 0) this.#current?.link.resumed(performance.now());
+    if (at !== 0) return;
+    this.#current?.link.resumed(performance.now());
+    this.lookedAtLink();
   }
 
   /** Whether the choice judges by what this connection writes. */
@@ -42,8 +51,27 @@ export class SharedChoice<Member> {
     return this.#members[0] === member;
   }
 
+  /** Resolves once the first connection has seen whether the link has room. */
+  async firstLook(): Promise<void> {
+    this.#looked ??= new Promise((resolve) => {
+      const timer = setTimeout(resolve, FIRST_LOOK_MS);
+      this.#endLook = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    await this.#looked;
+  }
+
+  /** The first connection has seen it, or cannot any more. */
+  lookedAtLink(): void {
+    this.#endLook();
+  }
+
   /** Begins again, with other codings. */
   renew(): void {
+    this.lookedAtLink();
+    this.#looked = undefined;
     this.#current = this.#make();
     if (this.#current !== undefined) this.#choices.push(this.#current);
   }

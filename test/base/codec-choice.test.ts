@@ -133,6 +133,16 @@ describe('the choice of codings', () => {
     );
   });
 
+  it('gives plain bytes time while both ends are only getting going', () => {
+    // As in processes that have just started: 10 MiB/s at first, 610 after 300 ms; busy workers do 288.
+    const endsBytesPerSec = (nowMs: number) => (10 + 2 * Math.min(nowMs, 300)) * MIB;
+    const world = { endsBytesPerSec, workerShare: () => 0.3 };
+    const plain = simulate(world, IDENTITY, 512 * MIB);
+    const outcome = simulate(world, 'auto', 512 * MIB, { codecs: ['gzip', 'brotli'] });
+    const reached = outcome.mibPerSec / plain.mibPerSec;
+    assert.ok(reached >= 0.9, `${reached.toFixed(2)}\n${outcome.log.join('\n')}`);
+  });
+
   it('gives up what workers have become too slow for within some jobs, whatever the link shows', () => {
     const world = { workerShare: (nowMs: number) => (nowMs < 300 ? 1 : 0.1) };
     const plain = simulate(world, IDENTITY, 1024 * MIB);

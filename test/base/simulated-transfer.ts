@@ -18,8 +18,8 @@ export interface World {
   threads: number;
   /** Of a worker's speed, what is left at a moment. */
   workerShare(nowMs: number): number;
-  /** Raw bytes a second that the ends move at the most, and that the receiver decompresses. */
-  endsBytesPerSec: number;
+  /** Raw bytes a second that the ends move at the most, at a moment, and that the receiver decompresses. */
+  endsBytesPerSec(nowMs: number): number;
   decodedBytesPerSec: number;
   kindAt(offset: number): DataKind;
   /** False for a sender that cannot ask whether its bytes have arrived. */
@@ -32,7 +32,7 @@ const FAST_WORLD: World = {
   roundTripMs: 0.5,
   threads: 2,
   workerShare: () => 1,
-  endsBytesPerSec: 500 * MIB,
+  endsBytesPerSec: () => 500 * MIB,
   decodedBytesPerSec: 600 * MIB,
   kindAt: () => 'text',
   hasMarks: true,
@@ -240,7 +240,8 @@ class Simulation {
   }
 
   #decode(): void {
-    const { decodedBytesPerSec, endsBytesPerSec } = this.#world;
+    const { decodedBytesPerSec } = this.#world;
+    const endsBytesPerSec = this.#world.endsBytesPerSec(this.#nowMs);
     let leftMs = STEP_MS;
     for (let head = this.#toDecode[0]; head !== undefined && leftMs > 0; head = this.#toDecode[0]) {
       const bytesPerMs =

@@ -1,5 +1,6 @@
 /** One choice for several connections: who leads, what counts, when it begins again. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { CodecChoice } from '../../src/base/codec-choice.ts';
 import { codingsFor, IDENTITY } from '../../src/base/coding.ts';
@@ -24,6 +25,7 @@ function connections(count: number) {
 }
 
 const text = textBytes(64 * KIB);
+const random = randomBytes(512 * KIB);
 
 /** Sends a chunk as a transport does that takes it at once. */
 async function send(coder: ChunkCoder): Promise<void> {
@@ -50,6 +52,45 @@ describe('a choice that connections share', () => {
       coder.began({ mark: () => marked.push(index) > 0 } as unknown as CallLink);
     });
     assert.deepEqual(marked, [0]);
+  });
+
+  it('keeps the others waiting until the first has seen that the link has room', async () => {
+    const { coders, made } = connections(2);
+    const [first, second] = coders as [ChunkCoder, ChunkCoder];
+    const echoes: (() => void)[] = [];
+    const link = { mark: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink;
+    first.began(link);
+    echoes.shift()?.();
+    let isCoded = false;
+    const waiting = second.coded(random).then(() => {
+      isCoded = true;
+    });
+    const chunk = await first.coded(random);
+    first.wrote(chunk);
+    assert.equal(isCoded, false);
+    // Marks keep a distance.
+    while (echoes.length === 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+      first.drained();
+      first.wrote(chunk);
+    }
+    assert.equal(isCoded, false);
+    echoes.shift()?.();
+    assert.equal(made[0]?.isOpening, false);
+    await waiting;
+  });
+
+  it('lets the others go when the first is over, when it begins anew, and when nothing is seen', async () => {
+    for (const end of [
+      (coders: ChunkCoder[]) => coders[0]?.close(),
+      (_: ChunkCoder[], shared: SharedChoice<ChunkCoder>) => shared.renew(),
+      () => {},
+    ]) {
+      const { coders, shared } = connections(3);
+      const waiting = coders.slice(1).map((coder) => coder.coded(text));
+      end(coders, shared);
+      for (const chunk of await Promise.all(waiting)) assert.equal(chunk.rawBytes, text.length);
+    }
   });
 
   it('goes on with the next connection when the first is over', async () => {
