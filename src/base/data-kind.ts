@@ -24,7 +24,7 @@ const LEAST_PROBE_MS = 3;
 const MOST_PROBE_MS = 20;
 
 /** A slow link takes many jobs at once, above all the first ones, and then none for long: so many may all be probed. */
-const PROBES_AT_ONCE = 16;
+const PROBES_AT_ONCE = 64;
 
 export class DataKind {
   /** The next job that is to be compressed tries a sample first. */

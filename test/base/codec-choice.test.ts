@@ -181,12 +181,22 @@ describe('the choice of codings', () => {
     assert.ok(outcome.switches <= 60, `${outcome.switches} switches in 30 s`);
   });
 
+  it('compresses the text behind megabytes of random bytes that were all taken at once', () => {
+    const kindAt = (offset: number) => (offset < 3 * MIB || offset >= 8 * MIB ? 'text' : 'random');
+    const world = { kindAt, bufferBytes: 16 * MIB, linkBytesPerSec: () => MIB };
+    const outcome = simulate(world, 'auto', 16 * MIB, { codecs: ['gzip', 'brotli'] });
+    assert.ok(
+      outcome.wronglyCodedBytes <= MIB,
+      `${outcome.wronglyCodedBytes / MIB} MiB\n${outcome.log.join('\n')}`,
+    );
+  });
+
   it('probes random data for at most a fiftieth of a worker, and not at all where nothing could be gained', () => {
     const kindAt = () => 'random' as const;
     const slow = simulate({ kindAt, linkBytesPerSec: () => 100 * MIB }, 'auto', 1024 * MIB);
     assert.ok(slow.probes * 0.1 <= slow.ms / 50, `${slow.probes} probes in ${slow.ms} ms`);
     const fast = simulate({ kindAt }, 'auto', 4096 * MIB);
-    // Sixteen at once, and what the first jobs ask before there is room.
-    assert.ok(fast.probes <= 32, `${fast.probes} probes`);
+    // Sixty-four at once, and what the first jobs ask before there is room.
+    assert.ok(fast.probes <= 80, `${fast.probes} probes`);
   });
 });
