@@ -54,7 +54,9 @@ describe('a choice that connections share', () => {
     assert.deepEqual(marked, [0]);
   });
 
-  it('keeps the others waiting until the first has seen that the link has room', async () => {
+  it('keeps the others waiting until the first has seen that the link has room', async (t) => {
+    // Time alone lets nobody go.
+    t.mock.timers.enable({ apis: ['setTimeout'] });
     const { coders, made } = connections(2);
     const [first, second] = coders as [ChunkCoder, ChunkCoder];
     const echoes: (() => void)[] = [];
@@ -80,16 +82,21 @@ describe('a choice that connections share', () => {
     await waiting;
   });
 
-  it('lets the others go when the first is over, when it begins anew, and when nothing is seen', async () => {
+  it('lets the others go when the first is over, when it begins anew, and when nothing is seen', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
     for (const end of [
       (coders: ChunkCoder[]) => coders[0]?.close(),
       (_: ChunkCoder[], shared: SharedChoice<ChunkCoder>) => shared.renew(),
-      () => {},
+      () => t.mock.timers.tick(100),
     ]) {
       const { coders, shared } = connections(3);
-      const waiting = coders.slice(1).map((coder) => coder.coded(text));
+      let coded = 0;
+      const waiting = coders.slice(1).map((coder) => coder.coded(text).then(() => (coded += 1)));
+      await new Promise((resolve) => setImmediate(resolve));
+      assert.equal(coded, 0);
       end(coders, shared);
-      for (const chunk of await Promise.all(waiting)) assert.equal(chunk.rawBytes, text.length);
+      await Promise.all(waiting);
+      assert.equal(coded, 2);
     }
   });
 
