@@ -10,6 +10,7 @@ import {
   recordRecovery,
   recordSteps,
   SCENARIOS,
+  type Step,
 } from '../support/traced-upload.ts';
 
 const skip = cannotTrace();
@@ -57,16 +58,19 @@ for (const scenario of SCENARIOS.filter(({ aborts }) => !aborts)) {
     skip,
   }, async (t) => {
     const steps = await recordSteps(t, scenario);
+    const pairs: { first: Step; second: Step }[] = [];
     for (const pattern of TO_MEND) {
       const at = steps.findLastIndex((step) => pattern.test(nameOf(step)));
       // The call itself is not made; the one behind it finds it made.
       for (const first of at < 0 ? [] : steps.slice(at, at + 2)) {
-        for (const second of some(await recordRecovery(t, scenario, first))) {
-          await t.test(`killed at ${nameOf(first)}, then at ${nameOf(second)}`, async (t) => {
-            await killTwice(t, scenario, first, second);
-          });
-        }
+        const recovery = await recordRecovery(t, scenario, first);
+        pairs.push(...recovery.map((second) => ({ first, second })));
       }
+    }
+    for (const { first, second } of some(pairs)) {
+      await t.test(`killed at ${nameOf(first)}, then at ${nameOf(second)}`, async (t) => {
+        await killTwice(t, scenario, first, second);
+      });
     }
   });
 }
