@@ -166,7 +166,12 @@ export class CodecChoice {
 
   /** Everything goes as it is, and what waits to be compressed may go so too. */
   get isPlain(): boolean {
-    return this.#current === this.#identity && !this.#isHeldBack();
+    return this.#current === this.#identity && !this.#isTasting;
+  }
+
+  /** What is compressed now takes the processors that plain bytes, sent for a trial, need to arrive with. */
+  get wantsQuiet(): boolean {
+    return this.#isTasting && !this.#data.isGainless;
   }
 
   /** The choice was made into a job. */
@@ -216,6 +221,8 @@ export class CodecChoice {
   wantsMark(nowMs: number): boolean {
     // Of data that gets no smaller, nothing is found out about the present choice.
     const isFindingOut = !this.#data.isGainless && !this.#isKnown(this.#current, nowMs);
+    // No write may come for a later mark to go behind.
+    if (this.#isTasting) return !this.link.isMarked;
     return this.link.wantsMark(nowMs, this.#isFirst || isFindingOut);
   }
 
@@ -244,9 +251,10 @@ export class CodecChoice {
   }
 
   /** Plain bytes are on their way for a trial, and whether the link takes them is not known yet: seconds of a slow one. */
-  #isHeldBack(): boolean {
+  get #isTasting(): boolean {
     const sentBytes = this.link.sentBytes - this.#enteredAtBytes;
-    return this.#isTrial && this.link.hasEchoes && sentBytes > TASTE_BYTES && !this.#hasTasted;
+    const isTrial = this.#isTrial && this.#current === this.#identity;
+    return isTrial && this.link.hasEchoes && sentBytes > TASTE_BYTES && !this.#hasTasted;
   }
 
   /** What a trial of plain bytes sent first has arrived. */

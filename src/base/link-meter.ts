@@ -104,6 +104,11 @@ export class LinkMeter {
     return this.#markBytes < 0 && nowMs - this.#markedAtMs >= (isUrgent ? BUSY_MARK_MS : IDLE_MARK_MS);
   }
 
+  /** A mark or its echo is on the way. */
+  get isMarked(): boolean {
+    return this.#markBytes >= 0;
+  }
+
   marked(nowMs: number): void {
     this.#markBytes = this.sentBytes;
     this.#markedAtMs = nowMs;

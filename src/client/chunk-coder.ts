@@ -84,7 +84,8 @@ export class ChunkCoder {
     const { coding, probe } = this.#next(choice, rawBytes);
     if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false, choice };
     return await this.#context.inTurn(async () => {
-      // What was found out while it waited for its turn holds for it too.
+      if (choice?.wantsQuiet) await this.#shared?.look();
+      // What was found out while it waited holds for it too.
       if (choice?.isPlain) return { coding: IDENTITY, bytes: chunk, rawBytes, isGainless: false, choice };
       const startMs = performance.now();
       const isWorthIt = !probe || (await getsSmaller(chunk));
@@ -108,7 +109,7 @@ export class ChunkCoder {
   /** What this chunk is to be coded by. */
   async #choice(): Promise<CodecChoice | undefined> {
     const shared = this.#shared;
-    if (shared?.current?.isOpening && !shared.isLedBy(this)) await shared.firstLook();
+    if (shared?.current?.isOpening && !shared.isLedBy(this)) await shared.look();
     return shared?.current;
   }
 
@@ -118,7 +119,7 @@ export class ChunkCoder {
     if (rawBytes < MIN_BYTES) return { coding: IDENTITY, probe: false };
     const nowMs = performance.now();
     const next = choice.next(nowMs, workers);
-    if (!choice.isOpening) this.#shared?.lookedAtLink();
+    if (!choice.isOpening && !choice.wantsQuiet) this.#shared?.lookedAtLink();
     choice.took(next, nowMs);
     return next;
   }
@@ -165,9 +166,9 @@ export class ChunkCoder {
 
   #echoed(choice: CodecChoice, nowMs: number): void {
     choice.link.echoed(nowMs);
-    if (!choice.isOpening) return;
-    choice.decide(nowMs, this.#context.workers);
-    if (!choice.isOpening) this.#shared?.lookedAtLink();
+    if (choice.isOpening) choice.decide(nowMs, this.#context.workers);
+    if (choice.wantsQuiet) this.#mark(nowMs);
+    else if (!choice.isOpening) this.#shared?.lookedAtLink();
   }
 }
 

@@ -9,7 +9,7 @@
 import type { ChoiceSummary, CodecChoice } from '../base/codec-choice.ts';
 
 /** A link that shows nothing in this time is slow or far, and one connection may not be enough for it. */
-const FIRST_LOOK_MS = 100;
+const LOOK_MS = 100;
 
 export class SharedChoice<Member> {
   readonly #make: () => CodecChoice | undefined;
@@ -51,10 +51,10 @@ export class SharedChoice<Member> {
     return this.#members[0] === member;
   }
 
-  /** Resolves once the first connection has seen whether the link has room. */
-  async firstLook(): Promise<void> {
+  /** Resolves once the first connection has seen whether the link has room, and after a moment in any event. */
+  async look(): Promise<void> {
     this.#looked ??= new Promise((resolve) => {
-      const timer = setTimeout(resolve, FIRST_LOOK_MS);
+      const timer = setTimeout(resolve, LOOK_MS);
       this.#endLook = () => {
         clearTimeout(timer);
         resolve();
@@ -63,15 +63,15 @@ export class SharedChoice<Member> {
     await this.#looked;
   }
 
-  /** The first connection has seen it, or cannot any more. */
+  /** The first connection has seen it, or cannot any more. The next look is another one. */
   lookedAtLink(): void {
     this.#endLook();
+    this.#looked = undefined;
   }
 
   /** Begins again, with other codings. */
   renew(): void {
     this.lookedAtLink();
-    this.#looked = undefined;
     this.#current = this.#make();
     if (this.#current !== undefined) this.#choices.push(this.#current);
   }

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { CodecChoice } from '../../src/base/codec-choice.ts';
 import { codingsFor, IDENTITY } from '../../src/base/coding.ts';
-import { KIB } from '../../src/base/units.ts';
+import { KIB, MIB } from '../../src/base/units.ts';
 import { ChunkCoder } from '../../src/client/chunk-coder.ts';
 import { CodecAccount } from '../../src/client/codec-account.ts';
 import { SharedChoice } from '../../src/client/shared-choice.ts';
@@ -18,20 +18,57 @@ function connections(count: number) {
     made.push(new CodecChoice(codingsFor(RUNTIME_CODECS, 6)));
     return made.at(-1);
   });
-  const inTurn = <R>(action: () => Promise<R>) => action();
+  const turns: Promise<void>[] = [];
+  const inTurn = async <R>(action: () => Promise<R>) => {
+    await turns.pop();
+    return await action();
+  };
   const context = { account: new CodecAccount(), fixed: IDENTITY, workers: 1 / count, inTurn };
   const coders = Array.from({ length: count }, () => new ChunkCoder(context, shared));
-  return { coders, context, made, shared };
+  return { coders, context, made, shared, turns };
 }
 
 const text = textBytes(64 * KIB);
 const random = randomBytes(512 * KIB);
 
 /** Sends a chunk as a transport does that takes it at once. */
-async function send(coder: ChunkCoder): Promise<void> {
-  const chunk = await coder.coded(text);
+async function send(coder: ChunkCoder, bytes: Uint8Array = text): Promise<void> {
+  const chunk = await coder.coded(bytes);
   coder.wrote(chunk);
   coder.drained();
+}
+
+/**
+ * Two connections whose first has found room and has sent a megabyte plainly, with a mark of before still on its way.
+ * A chunk has waited since before for its turn to be compressed, and still one for each waits to be coded.
+ */
+async function tryPlainBytes() {
+  const { coders, made, turns } = connections(2);
+  const [first] = coders as [ChunkCoder];
+  const [tried] = made as [CodecChoice];
+  const echoes: (() => void)[] = [];
+  first.began({ mark: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink);
+  echoes.shift()?.();
+  let begin = () => {};
+  turns.push(new Promise<void>((resolve) => (begin = resolve)));
+  const early = first.coded(text);
+  await new Promise((resolve) => setImmediate(resolve));
+  const compressed = textBytes(MIB);
+  while (tried.isOpening) {
+    await send(first, compressed);
+    echoes.shift()?.();
+  }
+  // Marks keep a distance, which only time makes.
+  while (echoes.length === 0) await send(first, new Uint8Array(1));
+  first.wrote(await first.coded(compressed));
+  begin();
+  const waiting = Promise.all([early, ...coders.map((coder) => coder.coded(text))]);
+  return { coders, echoes, tried, waiting };
+}
+
+/** After all that needs no time but the processors'. */
+function afterWork(): Promise<'nothing'> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(() => resolve('nothing'))));
 }
 
 describe('a choice that connections share', () => {
@@ -98,6 +135,30 @@ describe('a choice that connections share', () => {
       await Promise.all(waiting);
       assert.equal(coded, 2);
     }
+  });
+
+  it('keeps all waiting while plain bytes are tried, until the first of them have arrived', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { echoes, tried, waiting } = await tryPlainBytes();
+    assert.equal(await Promise.race([waiting, afterWork()]), 'nothing');
+    // The mark before the plain bytes says nothing of them; another one goes behind them at once.
+    echoes.shift()?.();
+    assert.equal(await Promise.race([waiting, afterWork()]), 'nothing');
+    assert.equal(echoes.length, 1);
+    echoes.shift()?.();
+    assert.equal(tried.isPlain, true);
+    for (const { coding } of await waiting) assert.equal(coding.codec, 'identity');
+  });
+
+  it('compresses on when plain bytes that are tried do not arrive for a while', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout'] });
+    const { coders, tried, waiting } = await tryPlainBytes();
+    assert.equal(await Promise.race([waiting, afterWork()]), 'nothing');
+    t.mock.timers.tick(100);
+    for (const { coding } of await waiting) assert.notEqual(coding.codec, 'identity');
+    assert.equal(tried.wantsQuiet, true);
+    // And waits no second time for the same.
+    for (const coder of coders) assert.notEqual((await coder.coded(text)).coding.codec, 'identity');
   });
 
   it('goes on with the next connection when the first is over', async () => {
