@@ -7,7 +7,7 @@
  */
 import { readSync, readvSync } from 'node:fs';
 import type { Coding } from '../src/base/coding.ts';
-import { PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/data-kind.ts';
+import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/data-kind.ts';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
 import type { FilledRun, FillJob, FillResult } from '../src/engine/job.ts';
@@ -127,7 +127,7 @@ function probe(job: FillJob): boolean {
   const sample = memory.subarray(base, base + sampleBytes);
   const offset = job.offset + Math.floor((job.rawBytes - sampleBytes) / 2);
   if (!readChunks(job.fd, [sample], offset)) return false;
-  return encodeSync(sample, PROBE_CODING).length <= sampleBytes * WORTHWHILE_RATIO;
+  return !isNoise(sample) && encodeSync(sample, PROBE_CODING).length <= sampleBytes * WORTHWHILE_RATIO;
 }
 
 /** Fills all `chunks` from `offset` on; false when the file ends before. */

@@ -10,7 +10,7 @@
  */
 import type { CodecChoice } from '../base/codec-choice.ts';
 import { type Coding, IDENTITY } from '../base/coding.ts';
-import { PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../base/data-kind.ts';
+import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../base/data-kind.ts';
 import { TransferError } from '../base/errors.ts';
 import type { CallLink } from '../flow/call-link.ts';
 import { encode } from '../wire/codec.ts';
@@ -176,8 +176,10 @@ export class ChunkCoder {
 async function getsSmaller(chunk: Uint8Array): Promise<boolean> {
   const sampleBytes = Math.min(PROBE_BYTES, chunk.byteLength);
   const at = (chunk.byteLength - sampleBytes) >> 1;
-  const sample = await encoded(chunk.subarray(at, at + sampleBytes), PROBE_CODING);
-  return sample.byteLength <= sampleBytes * WORTHWHILE_RATIO;
+  const sample = chunk.subarray(at, at + sampleBytes);
+  if (isNoise(sample)) return false;
+  const member = await encoded(sample, PROBE_CODING);
+  return member.byteLength <= sampleBytes * WORTHWHILE_RATIO;
 }
 
 async function encoded(bytes: Uint8Array, coding: Coding): Promise<Uint8Array> {
