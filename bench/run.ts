@@ -4,9 +4,10 @@
  * code is 1 when a bar is missed.
  */
 import { Command, InvalidArgumentError } from 'commander';
+import type { Bar } from './harness/bar.ts';
 import type { Contender } from './harness/contender.ts';
 import { describeMachine, formatResults, passesAll, saveResults } from './harness/report.ts';
-import { runRounds } from './harness/rounds.ts';
+import { type CaseResult, mediansOf, type RoundsListener, runRounds } from './harness/rounds.ts';
 import type { BenchContext, Scenario } from './harness/scenario.ts';
 import { TestFiles } from './harness/test-files.ts';
 import { EXTRA_PEERS, isExtraPeer } from './peers/extra.ts';
@@ -23,12 +24,21 @@ interface Options {
   rounds?: number;
   list: boolean;
   peers?: readonly string[];
+  cases?: RegExp;
 }
 
 function parseRounds(text: string): number {
   const rounds = Number(text);
   if (Number.isSafeInteger(rounds) && rounds >= 2) return rounds;
   throw new InvalidArgumentError('It is a whole number from 2 on: the first round is the warm-up.');
+}
+
+function parseCases(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
 }
 
 function parsePeers(text: string): readonly string[] {
@@ -82,19 +92,30 @@ async function bench(names: readonly string[], options: Options): Promise<boolea
     }
     const startedAt = new Date();
     let path = '';
-    const results = await runRounds(scenario, context, rounds, {
+    // Of the cases that were left out, bars say nothing.
+    const judged = (soFar: readonly CaseResult[]): Scenario =>
+      options.cases === undefined ? scenario : { ...scenario, bars: barsWithFigures(scenario, soFar) };
+    const listener: RoundsListener = {
       onProgress: showProgress,
       // Some take half an hour: what was measured is kept when the rest is cut off.
       onRound: (soFar, round) => {
-        path = saveResults(scenario, soFar, startedAt, { machine, rounds: round + 1, quick: options.quick });
+        const only = options.cases === undefined ? {} : { only: options.cases.source };
+        const settings = { machine, rounds: round + 1, quick: options.quick, ...only };
+        path = saveResults(judged(soFar), soFar, startedAt, settings);
       },
-    });
+    };
+    const results = await runRounds(scenario, context, rounds, listener, options.cases);
     showProgress('');
-    console.log(formatResults(scenario, results));
+    console.log(formatResults(judged(results), results));
     console.log(`\nkept in ${path}`);
-    allPass &&= passesAll(scenario, results);
+    allPass &&= passesAll(judged(results), results) && results.every(({ errors }) => errors.length === 0);
   }
   return allPass;
+}
+
+function barsWithFigures({ bars }: Scenario, results: readonly CaseResult[]): readonly Bar[] {
+  const medians = mediansOf(results);
+  return bars.filter(({ figure }) => !Number.isNaN(figure.evaluate(medians)));
 }
 
 /** One line on a terminal that the next one replaces; nothing elsewhere. */
@@ -116,6 +137,7 @@ const program = new Command('bench')
     `also measure these where they are installed: ${Object.keys(EXTRA_PEERS).join(',')}`,
     parsePeers,
   )
+  .option('--cases <pattern>', 'only the cases whose names match this regular expression', parseCases)
   .option('--list', 'name the scenarios and end', false)
   .addHelpText(
     'after',

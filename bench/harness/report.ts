@@ -43,6 +43,8 @@ export interface ResultDocument {
   /** With the warm-up. */
   rounds: number;
   quick: boolean;
+  /** A regular expression: cases with other names were left out. */
+  only?: string;
   cases: readonly CaseResult[];
   bars: readonly BarResult[];
 }
@@ -83,7 +85,7 @@ export function saveResults(
   scenario: Scenario,
   results: readonly CaseResult[],
   startedAt: Date,
-  settings: { machine: Machine; rounds: number; quick: boolean },
+  settings: Pick<ResultDocument, 'machine' | 'rounds' | 'quick' | 'only'>,
 ): string {
   const medians = mediansOf(results);
   const directory = repositoryPath('bench/results');

@@ -1,9 +1,10 @@
 /**
  * Measures the cases of a scenario in turn, round after round, each round from
- * another case on, so that what else happens on the machine hits all of them
- * alike: on a virtual machine the first to write a gigabyte also pays for
- * memory that was given back in the meantime. The first round warms up and
- * does not count; a scenario of many minutes leaves it out.
+ * another case on and every other one backwards, so that what else happens on
+ * the machine, and what the case before leaves, hits all of them alike: on a
+ * virtual machine the first to write a gigabyte also pays for memory that was
+ * given back in the meantime. The first round warms up and does not count; a
+ * scenario of many minutes leaves it out.
  */
 import type { Medians } from './bar.ts';
 import { type Metrics, mediansOfRuns } from './metrics.ts';
@@ -27,16 +28,21 @@ export interface RoundsListener {
   onRound(results: readonly CaseResult[], round: number): void;
 }
 
-/** `rounds` counts the warm-up, also where the scenario leaves it out. */
+/**
+ * `rounds` counts the warm-up, also where the scenario leaves it out.
+ * @param only the cases whose names it matches
+ */
 export async function runRounds(
   scenario: Scenario,
   context: BenchContext,
   rounds: number,
   listener: RoundsListener,
+  only: RegExp = /(?:)/,
 ): Promise<CaseResult[]> {
   listener.onProgress(`${scenario.name}: preparing files`);
   try {
-    const cases = await scenario.prepare(context);
+    const cases = (await scenario.prepare(context)).filter(({ name }) => only.test(name));
+    if (cases.length === 0) throw new Error(`${scenario.name} has no case that matches ${only.source}`);
     const results = cases.map(
       ({ name, parameters }): CaseResult => ({
         name,
@@ -48,8 +54,7 @@ export async function runRounds(
     );
     for (let round = scenario.skipsWarmUp ? 1 : 0; round < rounds; round += 1) {
       const label = round === 0 ? 'warm-up' : `round ${round} of ${rounds - 1}`;
-      for (let turn = 0; turn < cases.length; turn += 1) {
-        const index = (turn + round) % cases.length;
+      for (const index of turnsOf(round, cases.length)) {
         const subject = cases[index] as Case;
         listener.onProgress(`${scenario.name}: ${label}: ${subject.name}`);
         await runOnce(subject, results[index] as CaseResult, round > 0);
@@ -61,6 +66,12 @@ export async function runRounds(
   } finally {
     await scenario.cleanUp?.(context);
   }
+}
+
+/** From another case on each time, and backwards every other time. */
+function turnsOf(round: number, count: number): number[] {
+  const direction = round % 2 === 0 ? 1 : -1;
+  return Array.from({ length: count }, (_, turn) => (((round + turn * direction) % count) + count) % count);
 }
 
 /** The medians by name, as bars want them. */

@@ -9,11 +9,12 @@ import type { ResultDocument } from '../harness/report.ts';
 /** More digits than this are noise, and make every line of a diff differ. */
 const KEPT_DIGITS = 4;
 
-/** The newest result of each scenario in a folder of result files; none when there is no folder. */
+/** The newest whole result of each scenario in a folder of result files; none when there is no folder. */
 export function readNewest(folder: string): ResultDocument[] {
   if (!existsSync(folder)) return [];
   const names = readdirSync(folder).filter((name) => name.endsWith('.json'));
-  return newestOf(names.map((name) => readDocument(join(folder, name))));
+  const documents = names.map((name) => readDocument(join(folder, name)));
+  return newestOf(documents.filter(({ only }) => only === undefined));
 }
 
 /** The results that the committed page was made from; none when there is no page yet. */
