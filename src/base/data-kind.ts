@@ -28,7 +28,7 @@ const NOISE_CHI_SQUARED = { least: 142, most: 368 };
 const LEAST_NOISE_BYTES = 4 * 1024;
 
 /**
- * Between probes, each a fiftieth of a millisecond and a read: 2 % of the time since data
+ * Between probes, each 30 µs and a read where there is noise: 2 % of the time since data
  * last got smaller. A tar is followed from one file to the next, and of a long
  * noise nobody notices them.
  */
