@@ -125,10 +125,16 @@ async function sendUntil(t: TestContext, address: string, isEnough: () => boolea
 }
 
 test('text goes as it is where the link takes it', async (t) => {
-  const { peer } = await scene(t);
-  peer.acceptedCodecs = ['CODEC_GZIP', 'CODEC_BROTLI'];
-  await sendUntil(t, peer.address, () => codecsOf(peer).has('identity'));
-  assert.notEqual(peer.chunks[0]?.codec, 'identity');
+  // A machine that is busy with other tests as the upload begins looks like a full link, for long.
+  for (let attempt = 1; attempt <= 5; attempt += 1) {
+    const { peer } = await scene(t);
+    peer.acceptedCodecs = ['CODEC_GZIP', 'CODEC_BROTLI'];
+    const isPlain = () => peer.chunks.at(-1)?.codec === 'identity';
+    await sendUntil(t, peer.address, () => isPlain() || peer.chunks.length > 40);
+    assert.notEqual(peer.chunks[0]?.codec, 'identity');
+    if (codecsOf(peer).has('identity')) return;
+  }
+  assert.fail('everything was compressed');
 });
 
 test('text goes compressed, and the more so, where the link does not take it', async (t) => {
