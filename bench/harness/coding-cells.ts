@@ -74,6 +74,11 @@ export function parametersOf({ data, mibPerSec }: Cell, way: Way): CaseParameter
   };
 }
 
+/** How often a cell is measured in a round: thrice where that takes a second or two. */
+export function timesARound({ mibPerSec }: Cell, { compression }: Way): number {
+  return Number.isFinite(mibPerSec) || compression === 'always' ? 1 : 3;
+}
+
 export function caseName(cell: string, way: Way): string {
   return `${cell}: ${way.name}`;
 }

@@ -1,6 +1,6 @@
 /**
  * Measures the cases of a scenario in turn, round after round, each round from
- * another case on and every other one backwards, so that what else happens on
+ * another case on and every other one backwards, short cases several times, so that what else happens on
  * the machine, and what the case before leaves, hits all of them alike: on a
  * virtual machine the first to write a gigabyte also pays for memory that was
  * given back in the meantime. The first round warms up and does not count; a
@@ -13,7 +13,7 @@ import type { BenchContext, Case, CaseParameters, Scenario } from './scenario.ts
 export interface CaseResult {
   name: string;
   parameters?: CaseParameters;
-  /** One for each counted round in which the case did not fail. */
+  /** Of the counted rounds, one or as many as the case has in each; none when it failed. */
   runs: Metrics[];
   median: Metrics;
   /** Why rounds failed. */
@@ -54,7 +54,7 @@ export async function runRounds(
     );
     for (let round = scenario.skipsWarmUp ? 1 : 0; round < rounds; round += 1) {
       const label = round === 0 ? 'warm-up' : `round ${round} of ${rounds - 1}`;
-      for (const index of turnsOf(round, cases.length)) {
+      for (const index of roundOf(cases, round)) {
         const subject = cases[index] as Case;
         listener.onProgress(`${scenario.name}: ${label}: ${subject.name}`);
         await runOnce(subject, results[index] as CaseResult, round > 0);
@@ -66,6 +66,15 @@ export async function runRounds(
   } finally {
     await scenario.cleanUp?.(context);
   }
+}
+
+/** All cases once, then again those that are measured more than once. */
+function roundOf(cases: readonly Case[], round: number): number[] {
+  const times = cases.map(({ timesARound = 1 }) => timesARound);
+  const passes = Array.from({ length: Math.max(...times) }, (_, pass) => pass);
+  return passes.flatMap((pass) =>
+    turnsOf(round + pass, cases.length).filter((index) => (times[index] ?? 1) > pass),
+  );
 }
 
 /** From another case on each time, and backwards every other time. */

@@ -30,6 +30,8 @@ export interface Case {
   readonly name: string;
   /** Without them a report reads `contender × streams` from the name. */
   readonly parameters?: CaseParameters;
+  /** Default 1; more where a run takes a second or two, which what else happens on a machine moves more than a minute. */
+  readonly timesARound?: number;
   measure(): Promise<Metrics>;
 }
 

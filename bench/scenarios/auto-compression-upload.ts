@@ -11,6 +11,7 @@ import {
   cellBars,
   parametersOf,
   prepareCells,
+  timesARound,
   WARM_UP_SECONDS,
   type Way,
   warmUpFile,
@@ -45,6 +46,7 @@ function cellCase({ files }: BenchContext, cell: Cell, way: Way, warmUpPath: str
   return {
     name: caseName(cell.name, way),
     parameters: parametersOf(cell, way),
+    timesARound: timesARound(cell, way),
     measure: () =>
       withEmptyDirectory(files.directory, async (directory) => {
         cacheFile(path);

@@ -14,6 +14,7 @@ import {
   cellBars,
   parametersOf,
   prepareCells,
+  timesARound,
   WARM_UP_SECONDS,
   type Way,
   warmUpFile,
@@ -69,6 +70,7 @@ function cellCase({ files }: BenchContext, cell: Cell, way: DownloadWay, warmUpN
   return {
     name: caseName(name, way),
     parameters: parametersOf(cell, way),
+    timesARound: timesARound(cell, way),
     async measure() {
       cacheFile(join(files.directory, file));
       const server = await startSluice(files.directory, way.flags);

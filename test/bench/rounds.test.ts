@@ -8,7 +8,7 @@ const NAMES = ['a', 'b', 'c', 'd'];
 const listener = { onProgress() {}, onRound() {} };
 
 /** The names of the cases in the order in which they are measured. */
-async function measured(rounds: number, only?: RegExp): Promise<string> {
+async function measured(rounds: number, only?: RegExp, often = ''): Promise<string> {
   const order: string[] = [];
   const measure = (name: string) => async () => {
     order.push(name);
@@ -19,7 +19,8 @@ async function measured(rounds: number, only?: RegExp): Promise<string> {
     describe: '',
     bars: [],
     skipsWarmUp: true,
-    prepare: async () => NAMES.map((name) => ({ name, measure: measure(name) })),
+    prepare: async () =>
+      NAMES.map((name) => ({ name, timesARound: often.includes(name) ? 3 : 1, measure: measure(name) })),
   };
   await runRounds(scenario, {} as BenchContext, rounds, listener, only);
   return order.join('');
@@ -40,6 +41,12 @@ describe('rounds', () => {
       const before = [...order].map((_, at) => (at > 0 && order[at] === name ? order[at - 1] : name));
       assert.ok(new Set(before).size > 2, `${name} in ${order}`);
     }
+  });
+
+  it('measure short cases again once all have had their turn', async () => {
+    const order = await measured(2, undefined, 'bd');
+    assert.deepEqual([...order.slice(0, 4)].sort(), NAMES);
+    assert.equal(order.slice(4), 'dbdb');
   });
 
   it('are of the cases that were asked for, or of none with a clear word', async () => {
