@@ -43,7 +43,9 @@ export interface PeerFile {
 interface PeerUpload {
   readonly id: string;
   readonly request: StartUploadRequest;
+  /** What has come, with room behind it where the size is not known. */
   content: Buffer;
+  bytes: number;
   received: Part[];
   durable: Part[];
   file: FileInfo | undefined;
@@ -228,8 +230,9 @@ export class UploadPeer {
     const id = this.choosesIds ? randomUUID() : request.uploadId;
     if (!this.uploads.has(id)) {
       this.#checkCondition(request);
-      const content = Buffer.alloc(request.expected?.size ?? 0);
-      this.uploads.set(id, { id, request, content, received: [], durable: [], file: undefined });
+      const bytes = request.expected?.size ?? 0;
+      const content = Buffer.alloc(bytes);
+      this.uploads.set(id, { id, request, content, bytes, received: [], durable: [], file: undefined });
     }
     return {
       uploadId: id,
@@ -269,11 +272,11 @@ export class UploadPeer {
     if (upload.file !== undefined) return upload.file;
     const { fileName } = upload.request;
     const known = { ...upload.request.expected, ...expected };
-    const size = known.size ?? upload.content.byteLength;
+    const size = known.size ?? upload.bytes;
     const missing = missingRanges(upload.received, 0, size);
     const content = upload.content.subarray(0, size);
     if (missing.length > 0) throw wrong(`bytes are missing from ${missing[0]?.start} on`);
-    if (upload.content.byteLength !== size) throw wrong(`there are ${upload.content.byteLength} bytes`);
+    if (upload.bytes !== size) throw wrong(`there are ${upload.bytes} bytes`);
     if (known.crc32 !== undefined && known.crc32 !== crc32(content)) throw wrong('the CRC-32 is another');
     const sha256 = createHash('sha256').update(content).digest();
     if (known.sha256 !== undefined && known.sha256.byteLength > 0 && !sha256.equals(known.sha256)) {
@@ -383,10 +386,11 @@ export class UploadPeer {
     }
     if (at !== undefined && offset !== at) throw new TransferError('GAP', `expected offset ${at}`);
     if (upload.request.expected?.size === undefined) {
-      if (offset > upload.content.byteLength) throw new TransferError('GAP', 'a stream has no gaps');
-      if (end > upload.content.byteLength) {
-        upload.content = Buffer.concat([upload.content, Buffer.alloc(end - upload.content.byteLength)]);
-      }
+      if (offset > upload.bytes) throw new TransferError('GAP', 'a stream has no gaps');
+      // Twice as much each time: a copy for each chunk would soon take longer than the chunk, as a full link does.
+      if (end > upload.content.byteLength)
+        upload.content = Buffer.concat([upload.content], Math.max(end, 2 * upload.content.byteLength));
+      upload.bytes = Math.max(upload.bytes, end);
     }
     upload.content.set(raw, offset);
     upload.received = joined([...upload.received, { start: offset, end }]);
