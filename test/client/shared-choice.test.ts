@@ -38,17 +38,22 @@ async function send(coder: ChunkCoder, bytes: Uint8Array = text): Promise<void> 
   coder.drained();
 }
 
-/** Between marks at the least, while something is being found out. */
+/** Between marks, and between decisions, at the least while something is being found out. */
 const MARK_MS = 2;
+
+/** A clock of the test's own: pauses of a busy machine would look like those of a link. */
+function clockOf(t: TestContext): { nowMs: number } {
+  const clock = { nowMs: 0 };
+  t.mock.method(performance, 'now', () => clock.nowMs);
+  return clock;
+}
 
 /**
  * Two connections whose first has found room and has sent a megabyte plainly, with a mark of before still on its way.
  * A chunk has waited since before for its turn to be compressed, and still one for each waits to be coded.
  */
 async function tryPlainBytes(t: TestContext) {
-  // Pauses of a busy machine would look like those of a link.
-  let nowMs = 0;
-  t.mock.method(performance, 'now', () => nowMs);
+  const clock = clockOf(t);
   const { coders, made, turns } = connections(2);
   const [first] = coders as [ChunkCoder];
   const [tried] = made as [CodecChoice];
@@ -62,8 +67,7 @@ async function tryPlainBytes(t: TestContext) {
   const compressed = textBytes(MIB);
   while (tried.isOpening) {
     await send(first, compressed);
-    // Marks and decisions keep a distance.
-    nowMs += MARK_MS;
+    clock.nowMs += MARK_MS;
     echoes.shift()?.();
   }
   await send(first, new Uint8Array(1));
@@ -102,26 +106,20 @@ describe('a choice that connections share', () => {
   it('keeps the others waiting until the first has seen that the link has room', async (t) => {
     // Time alone lets nobody go.
     t.mock.timers.enable({ apis: ['setTimeout'] });
+    const clock = clockOf(t);
     const { coders, made } = connections(2);
     const [first, second] = coders as [ChunkCoder, ChunkCoder];
     const echoes: (() => void)[] = [];
     const link = { mark: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink;
     first.began(link);
     echoes.shift()?.();
-    let isCoded = false;
-    const waiting = second.coded(random).then(() => {
-      isCoded = true;
-    });
+    const waiting = second.coded(random);
     const chunk = await first.coded(random);
     first.wrote(chunk);
-    assert.equal(isCoded, false);
-    // Marks keep a distance.
-    while (echoes.length === 0) {
-      await new Promise((resolve) => setImmediate(resolve));
-      first.drained();
-      first.wrote(chunk);
-    }
-    assert.equal(isCoded, false);
+    clock.nowMs += MARK_MS;
+    first.drained();
+    assert.equal(echoes.length, 1);
+    assert.equal(await Promise.race([waiting, afterWork()]), 'nothing');
     echoes.shift()?.();
     assert.equal(made[0]?.isOpening, false);
     await waiting;
