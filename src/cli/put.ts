@@ -58,7 +58,7 @@ export function addPutCommand(program: Command): void {
     .option('--parallel <count>', 'the most files at a time', countArgument(MAX_PARALLEL), DEFAULT_PARALLEL)
     .option(
       '--connections <count>',
-      'connections for the parts of one file (default: by size, up to 4)',
+      'connections for the parts of one file (default: 1, and up to 4 while that is faster)',
       countArgument(MAX_CONNECTIONS),
     )
     .option('--no-verify', 'do without checksums')

@@ -61,18 +61,11 @@ export const MAX_RESTARTS = 5;
 /** Connections of one upload, at most: each costs the server a socket and a share of its streams. */
 export const MAX_CONNECTIONS = 16;
 
-/**
- * Connections of one upload, unless the caller says otherwise: one more for so
- * many bytes, up to the default. Each begins slowly over distance.
- */
-export const BYTES_PER_CONNECTION = 256 * MIB;
+/** The most connections of one upload, unless the caller says how many. */
 export const DEFAULT_CONNECTIONS = 4;
 
 /** A part is at least this long: its end makes the server sync. */
 export const MIN_PART_BYTES = 32 * MIB;
-
-/** Parts for each connection, at most: enough for a slow one not to keep the others waiting at the end. */
-export const PARTS_PER_CONNECTION = 8;
 
 /** Chunks of one call that are being read, compressed or sent: its memory is so many chunks. */
 export const SEND_SLOTS = 6;

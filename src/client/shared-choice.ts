@@ -29,6 +29,11 @@ export class SharedChoice<Member> {
     return this.#current;
   }
 
+  /** Connections that there are now. */
+  get memberCount(): number {
+    return this.#members.length;
+  }
+
   /** A connection begins. The only one learns anew: what was learnt of another does not hold for it. */
   join(member: Member): void {
     this.#members.push(member);

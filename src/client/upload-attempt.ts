@@ -39,8 +39,8 @@ export interface AttemptContext {
   readonly chunkBytes: number;
   /** What the call says first: the upload to write to, or the one to begin. */
   readonly opening: Pick<UploadFileRequest, 'uploadId'> | Pick<UploadFileRequest, 'start'>;
-  /** Makes the last message, once all bytes are read; without it the call only ends. */
-  readonly finishing?: () => Promise<Partial<UploadFileRequest>>;
+  /** Makes the last message, once all bytes are read; undefined when the call only ends. */
+  readonly finishing: () => Promise<Partial<UploadFileRequest> | undefined>;
   /** Its reason, when aborted, is the error the attempt ends with. */
   readonly signal: AbortSignal;
 }
@@ -159,7 +159,7 @@ export class UploadAttempt implements Watched {
       offset += bytes;
     }
     const isEnd = !this.#isOver && !this.#isIdle;
-    const last = isEnd ? await finishing?.() : undefined;
+    const last = isEnd ? await finishing() : undefined;
     await this.#written();
     if (this.#isOver) return;
     if (last !== undefined) this.#write(uploadControlFrame(last), () => {});
@@ -180,6 +180,7 @@ export class UploadAttempt implements Watched {
     const { chunkBytes, contentCrc, options, part, source } = this.#context;
     const end = Math.min(part.end, offset + chunkBytes);
     const stop = contentCrc?.chunkEnd(offset, end) ?? end;
+    part.readEnd = stop;
     const room = slot.buffer.subarray(UPLOAD_HEADER_ROOM_BYTES, UPLOAD_HEADER_ROOM_BYTES + stop - offset);
     const outcome = await source.read(room, offset);
     if (typeof outcome === 'string') {

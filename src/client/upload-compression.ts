@@ -20,7 +20,6 @@ export interface CompressionPlan {
   readonly name: string;
   /** What the server decompresses and this runtime has. */
   readonly codecs: readonly CodecName[];
-  readonly connections: number;
   readonly account: CodecAccount;
 }
 
@@ -45,11 +44,14 @@ export class UploadCompression {
 
   /** For a connection that begins, or begins anew; it is closed when that is over. */
   coder(): ChunkCoder {
-    const { account, connections } = this.#plan;
+    const { account } = this.#plan;
+    const choice = this.#choice;
     const context = {
       account,
       fixed: this.#mode() === 'always' ? ALWAYS : IDENTITY,
-      workers: COMPRESS_SLOTS / connections,
+      get workers() {
+        return COMPRESS_SLOTS / Math.max(1, choice.memberCount);
+      },
       inTurn: <Result>(action: () => Promise<Result>) => this.#inTurn(action),
     };
     return new ChunkCoder(context, this.#choice);

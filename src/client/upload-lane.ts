@@ -65,6 +65,8 @@ export class UploadLane {
   #chunkBytes: number;
   /** The most that was durable after an earlier failure; only more is progress. */
   #seenDurableBytes: number;
+  #part: SendingPart | undefined;
+  #isRetired = false;
   #hasFinished = false;
 
   /** @param index of the connection; the first one may not be given up */
@@ -82,12 +84,20 @@ export class UploadLane {
   async run(): Promise<void> {
     const { parts } = this.#context;
     try {
-      for (let part = parts.take(); part !== undefined; part = parts.take()) {
-        if (!(await this.#send(part))) return;
+      while (!this.#isRetired) {
+        this.#part = parts.take();
+        if (this.#part === undefined || !(await this.#send(this.#part))) return;
       }
     } finally {
+      this.#part = undefined;
       this.#coder.close();
     }
+  }
+
+  /** Sends what was read already, and takes nothing more. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#part !== undefined) this.#context.parts.cut(this.#part);
   }
 
   /** False when this connection cannot be had and the others have to do. */
@@ -102,7 +112,7 @@ export class UploadLane {
     progress.enter('sending');
     const attempt = new UploadAttempt({
       ...this.#context,
-      ...(this.#isLast(part) ? { finishing: () => this.#finishing() } : {}),
+      finishing: () => this.#finishing(part),
       channel: this.#channel,
       coder: this.#coder,
       part,
@@ -130,7 +140,8 @@ export class UploadLane {
     return reachesEnd && parts.count === 1 && contentCrc?.gap(start) === undefined;
   }
 
-  async #finishing(): Promise<Partial<UploadFileRequest>> {
+  async #finishing(part: SendingPart): Promise<Partial<UploadFileRequest> | undefined> {
+    if (!this.#isLast(part)) return undefined;
     const expected = await this.#context.ending.content();
     this.#hasFinished = true;
     return { finish: true, expected };

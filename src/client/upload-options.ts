@@ -36,7 +36,7 @@ export interface UploadOptions {
   crc32?: number;
   /** SHA-256 the whole must have, 32 bytes; checked by the server, which reads the file once more for it. */
   sha256?: Uint8Array;
-  /** TCP connections to send parts of a file over. Default by size, from 1 to 4. Streams always use one. */
+  /** TCP connections to send parts of a file over. By default one, and up to 4 while each makes it faster. Streams always use one. */
   connections?: number;
   /**
    * `auto`: what gets the bytes there soonest, by type, by a probe of the bytes and by how fast they go; it may

@@ -1,15 +1,20 @@
 /**
  * What of an upload is still to be sent: parts in order, taken by whoever sends
- * next. A part that failed comes back as what is missing of it.
+ * next. When none is left, half of what the longest one has left goes to who
+ * asks, so that all end at about the same time whatever their rates. A part that
+ * failed comes back as what is missing of it.
  */
+import { MIB } from '../base/units.ts';
 import type { Part } from '../wire/messages.ts';
-import { MIN_PART_BYTES, PARTS_PER_CONNECTION } from './limits.ts';
+import { MIN_PART_BYTES } from './limits.ts';
 
 /** A part being sent. */
 export interface SendingPart {
   readonly start: number;
-  /** Infinity for a stream of unknown size. */
-  readonly end: number;
+  /** Infinity for a stream of unknown size. It comes nearer, down to `readEnd`, when another sends what lies behind. */
+  end: number;
+  /** Everything before it is being read, or was. */
+  readEnd: number;
   /** Everything before it went to the network. */
   sentEnd: number;
 }
@@ -18,17 +23,24 @@ export class UploadParts {
   readonly #waiting: Part[];
   readonly #sending = new Set<SendingPart>();
 
-  constructor(missing: readonly Part[], partBytes = Number.POSITIVE_INFINITY) {
-    this.#waiting = missing.flatMap((range) => [...pieces(range, partBytes)]);
+  constructor(missing: readonly Part[]) {
+    this.#waiting = [...missing];
   }
 
   /** The next part to send, if there is one. */
   take(): SendingPart | undefined {
-    const next = this.#waiting.shift();
+    const next = this.#waiting.shift() ?? this.#half();
     if (next === undefined) return undefined;
-    const part = { ...next, sentEnd: next.start };
+    const part = { ...next, readEnd: next.start, sentEnd: next.start };
     this.#sending.add(part);
     return part;
+  }
+
+  /** Ends a part with what was read of it; the rest is for who asks next. */
+  cut(part: SendingPart): void {
+    if (part.readEnd === part.end) return;
+    this.#waiting.unshift({ start: part.readEnd, end: part.end });
+    part.end = part.readEnd;
   }
 
   /** The part is over; `missing` of it has to be sent again. */
@@ -39,6 +51,17 @@ export class UploadParts {
 
   get count(): number {
     return this.#waiting.length + this.#sending.size;
+  }
+
+  /** The second half of what the longest part has left, unless that is short. */
+  #half(): Part | undefined {
+    const left = ({ end, readEnd }: SendingPart) => (Number.isFinite(end) ? end - readEnd : 0);
+    const [longest] = [...this.#sending].sort((a, b) => left(b) - left(a));
+    if (longest === undefined || left(longest) < 2 * MIN_PART_BYTES) return undefined;
+    const { end, readEnd } = longest;
+    // Pages of a file are not shared, if it can be helped.
+    longest.end = Math.floor((readEnd + end) / 2 / MIB) * MIB;
+    return { start: longest.end, end };
   }
 
   /** Bytes that no one has given to the network. */
@@ -68,14 +91,4 @@ export function missingRanges(present: readonly Part[], start: number, end: numb
   }
   if (at < end) missing.push({ start: at, end });
   return missing;
-}
-
-/** How long parts should be for so many connections. */
-export function partBytesFor(sizeBytes: number, connections: number): number {
-  if (connections === 1) return Number.POSITIVE_INFINITY;
-  return Math.max(MIN_PART_BYTES, Math.ceil(sizeBytes / (connections * PARTS_PER_CONNECTION)));
-}
-
-function* pieces({ start, end }: Part, partBytes: number): Generator<Part> {
-  for (let at = start; at < end; at += partBytes) yield { start: at, end: Math.min(end, at + partBytes) };
 }

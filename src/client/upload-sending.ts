@@ -1,14 +1,12 @@
 /** Sends what the server does not have, over as many connections as that is worth. */
-import { TransferError } from '../base/errors.ts';
 import type { FileInfo } from '../wire/messages.ts';
-import { cancelledBy } from './channel.ts';
 import { DurableWatch } from './durable-watch.ts';
-import { BYTES_PER_CONNECTION, DEFAULT_CONNECTIONS } from './limits.ts';
 import type { Begun } from './upload-beginning.ts';
 import { UploadCompression } from './upload-compression.ts';
 import { checkedContent } from './upload-ending.ts';
-import { type LaneContext, UploadLane } from './upload-lane.ts';
-import { missingRanges, partBytesFor, UploadParts } from './upload-parts.ts';
+import type { LaneContext } from './upload-lane.ts';
+import { UploadLanes } from './upload-lanes.ts';
+import { missingRanges, UploadParts } from './upload-parts.ts';
 import type { UploadContext, UploadRun } from './upload-run.ts';
 import type { UploadState } from './upload-state.ts';
 
@@ -21,9 +19,7 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
   const { progress, request, source } = run.context;
   const { size } = source;
   const missing = missingRanges(begun.state.durable, 0, size ?? Number.POSITIVE_INFINITY);
-  const missingBytes = missing.reduce((sum, { end, start }) => sum + end - start, 0);
-  const connections = connectionsFor(run.context, missingBytes);
-  const parts = new UploadParts(missing, partBytesFor(missingBytes, connections));
+  const parts = new UploadParts(missing);
   progress.sentBytes = () => (size === undefined ? parts.sentEnd : size - parts.remainingBytes);
   noteState(run.context, begun.state);
   const stop = new AbortController();
@@ -34,26 +30,19 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
     mode: request.compression,
     name: request.name,
     codecs: begun.codecs,
-    connections: Math.min(connections, parts.count),
     account: progress.codecs,
   });
   progress.codings = () => compression.summary();
   const shared = laneContext(run, begun, parts, compression, stop.signal);
   const watch = new DurableWatch(shared);
   try {
-    if (Math.min(connections, parts.count) > 1) await begun.opening.ensure();
-    await runLanes(shared, connections, stop);
+    const connections = source.isSeekable ? request.connections : 1;
+    await new UploadLanes(shared, connections, stop).run();
     return shared.ending.file;
   } finally {
     watch.close();
     run.signal.removeEventListener('abort', onAbort);
   }
-}
-
-function connectionsFor({ request, source }: UploadContext, missingBytes: number): number {
-  if (!source.isSeekable) return 1;
-  if (request.connections !== undefined) return request.connections;
-  return Math.min(DEFAULT_CONNECTIONS, Math.max(1, Math.floor(missingBytes / BYTES_PER_CONNECTION)));
 }
 
 function laneContext(
@@ -90,21 +79,4 @@ function laneContext(
 function noteState({ progress, source }: UploadContext, { committedSize, durableBytes }: UploadState): void {
   progress.durableBytes = Math.max(progress.durableBytes, durableBytes);
   source.release(committedSize);
-}
-
-/** Runs the lanes until no part is left; throws what ended the first one that failed, once all have ended. */
-async function runLanes(shared: LaneContext, connections: number, stop: AbortController): Promise<void> {
-  const { parts } = shared;
-  // A second round, over the first connection, is for what a lane gave back when it could not connect.
-  for (let count = Math.min(connections, parts.count); parts.count > 0; count = 1) {
-    const lanes = Array.from({ length: count }, async (_, index) => {
-      try {
-        await new UploadLane(shared, index).run();
-      } catch (reason) {
-        stop.abort(TransferError.from(reason));
-      }
-    });
-    await Promise.all(lanes);
-    if (stop.signal.aborted) throw cancelledBy(stop.signal);
-  }
 }

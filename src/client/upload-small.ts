@@ -66,7 +66,7 @@ async function finishedFile(run: UploadRun, sizeBytes: number): Promise<FileInfo
 
 function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAttempt {
   const { channels, options, progress, request, source } = run.context;
-  const part = { start: 0, end: sizeBytes, sentEnd: 0 };
+  const part = { start: 0, end: sizeBytes, readEnd: 0, sentEnd: 0 };
   progress.sentBytes = () => part.sentEnd;
   return new UploadAttempt({
     channel: channels.at(0),
@@ -78,7 +78,6 @@ function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAtt
       mode: 'never',
       name: request.name,
       codecs: [],
-      connections: 1,
       account: progress.codecs,
     }).coder(),
     chunkBytes: Math.min(options.chunkBytes, SAFE_CHUNK_BYTES),

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { missingRanges, partBytesFor, UploadParts } from '../../src/client/upload-parts.ts';
+import { MIN_PART_BYTES } from '../../src/client/limits.ts';
+import { missingRanges, type SendingPart, UploadParts } from '../../src/client/upload-parts.ts';
 import { uploadStateOf } from '../../src/client/upload-state.ts';
 import type { GetUploadStatusResponse, Part } from '../../src/wire/messages.ts';
 
@@ -52,12 +53,11 @@ test('what is missing of a range stays inside it', () => {
 
 test('parts are taken once, in order, and cover what was missing', () => {
   fc.assert(
-    fc.property(presence, fc.integer({ min: 1, max: SIZE }), (present, partBytes) => {
+    fc.property(presence, (present) => {
       const missing = missingRanges(rangesOf(present), 0, SIZE);
-      const parts = new UploadParts(missing, partBytes);
+      const parts = new UploadParts(missing);
       const taken: Part[] = [];
       for (let part = parts.take(); part !== undefined; part = parts.take()) {
-        assert.ok(part.end - part.start <= partBytes);
         assert.ok(part.start >= (taken.at(-1)?.end ?? 0));
         taken.push({ start: part.start, end: part.end });
         parts.settle(part);
@@ -69,7 +69,7 @@ test('parts are taken once, in order, and cover what was missing', () => {
 });
 
 test('what failed of a part is taken again, before the others', () => {
-  const parts = new UploadParts([{ start: 0, end: 30 }], 10);
+  const parts = new UploadParts([0, 10, 20].map((start) => ({ start, end: start + 10 })));
   const first = parts.take();
   assert.ok(first !== undefined);
   first.sentEnd = 8;
@@ -79,10 +79,37 @@ test('what failed of a part is taken again, before the others', () => {
   assert.equal(parts.take()?.start, 5);
 });
 
-test('one connection takes one part; several take a few each', () => {
-  const gib = 2 ** 30;
-  assert.equal(partBytesFor(100 * gib, 1), Number.POSITIVE_INFINITY);
-  assert.equal(new UploadParts([{ start: 0, end: 100 * gib }], partBytesFor(100 * gib, 4)).count, 32);
+test('one who sends has the whole; a second one gets half of what is left, as long as halves are worth it', () => {
+  const whole = 16 * MIN_PART_BYTES;
+  const parts = new UploadParts([{ start: 0, end: whole }]);
+  const first = parts.take();
+  assert.deepEqual([first?.start, first?.end, parts.count], [0, whole, 1]);
+  (first as SendingPart).readEnd = 2 * MIN_PART_BYTES;
+  const second = parts.take();
+  assert.deepEqual([second?.start, second?.end], [9 * MIN_PART_BYTES, whole]);
+  assert.equal(first?.end, second?.start);
+  (first as SendingPart).readEnd = (first as SendingPart).end;
+  (second as SendingPart).readEnd = whole - 2 * MIN_PART_BYTES + 1;
+  assert.equal(parts.take(), undefined);
+});
+
+test('a part that is cut leaves the rest to others', () => {
+  const parts = new UploadParts([{ start: 0, end: 30 }]);
+  const part = parts.take() as SendingPart;
+  part.readEnd = 12;
+  parts.cut(part);
+  assert.equal(part.end, 12);
+  assert.deepEqual([parts.count, parts.remainingBytes], [2, 30]);
+  const rest = parts.take();
+  assert.deepEqual([rest?.start, rest?.end], [12, 30]);
+  parts.cut(part);
+  assert.equal(parts.count, 2, 'once is enough');
+});
+
+test('a stream of unknown length is not divided', () => {
+  const parts = new UploadParts([{ start: 0, end: Number.POSITIVE_INFINITY }]);
+  parts.take();
+  assert.equal(parts.take(), undefined);
 });
 
 function response(changes: Partial<GetUploadStatusResponse>): GetUploadStatusResponse {

@@ -1,0 +1,75 @@
+/**
+ * How many connections an upload is worth: one more is tried as long as each
+ * brings something. A single one spares both ends the most where it can fill the
+ * link, and several get more from a link that gives each a share, or loses what
+ * one sends too fast. Logic only.
+ *
+ *   settle ─▶ measure ─▶ add, if enough is left ─▶ settle ─▶ measure ─▶ faster? keep, add : retire, wait
+ */
+
+/** A new connection begins slowly over distance; what was sent before is on its way still. */
+const SETTLE_MS = 1000;
+const MEASURE_MS = 500;
+
+/** With less left to do than this, another connection is hardly under way before the end. */
+const LEAST_REST_MS = 4000;
+
+/** So much more bandwidth is more than noise. */
+const GAIN = 1.15;
+
+/** After a trial that failed, longer each time: links change. */
+const FIRST_WAIT_MS = 10_000;
+const MAX_WAIT_MS = 160_000;
+
+export interface SendingState {
+  /** Of what had to be sent. */
+  readonly sentBytes: number;
+  readonly leftBytes: number;
+}
+
+export class LaneGrowth {
+  readonly #most: number;
+  #lanes = 1;
+  /** Since the number of connections changed, or the last measure ended. */
+  #sinceMs: number;
+  /** Where the measure under way began. */
+  #from: { readonly atMs: number; readonly sentBytes: number } | undefined;
+  /** The rate before the last connection was added; undefined unless that is on trial. */
+  #toBeat: number | undefined;
+  #nextTrialAtMs = 0;
+  #waitMs = FIRST_WAIT_MS;
+
+  /** @param most connections there may be */
+  constructor(most: number, nowMs: number) {
+    this.#most = most;
+    this.#sinceMs = nowMs;
+  }
+
+  /** What to do now; `retire` means the connection that was added last. Ask several times a second. */
+  next({ sentBytes, leftBytes }: SendingState, nowMs: number): 'add' | 'retire' | undefined {
+    if (nowMs - this.#sinceMs < SETTLE_MS) return undefined;
+    this.#from ??= { atMs: nowMs, sentBytes };
+    const ms = nowMs - this.#from.atMs;
+    if (ms < MEASURE_MS) return undefined;
+    const rate = (sentBytes - this.#from.sentBytes) / ms;
+    this.#from = undefined;
+    const isBetter = this.#toBeat === undefined || rate >= this.#toBeat * GAIN;
+    this.#toBeat = undefined;
+    if (!isBetter) return this.#failed(nowMs);
+    if (this.#lanes >= this.#most || nowMs < this.#nextTrialAtMs) return undefined;
+    // What stands still gets no faster by more of it.
+    if (rate <= 0 || leftBytes < rate * LEAST_REST_MS) return undefined;
+    this.#toBeat = rate;
+    this.#lanes += 1;
+    this.#sinceMs = nowMs;
+    return 'add';
+  }
+
+  #failed(nowMs: number): 'retire' {
+    this.#lanes -= 1;
+    this.#sinceMs = nowMs;
+    this.#nextTrialAtMs = nowMs + this.#waitMs;
+    this.#waitMs = Math.min(MAX_WAIT_MS, this.#waitMs * 2);
+    return 'retire';
+  }
+}
