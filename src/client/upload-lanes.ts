@@ -28,10 +28,11 @@ export class UploadLanes {
   /** Resolves when no part is left. Rejects with what ended the first lane that failed, once all have ended. */
   async run(): Promise<void> {
     const { opening, parts } = this.#context;
-    if ((this.#connections ?? 1) > 1) await opening.ensure();
-    const timer = this.#connections === undefined ? this.#grow() : undefined;
+    const connections = parts.isDivisible ? this.#connections : 1;
+    if (connections !== undefined && connections > 1) await opening.ensure();
+    const timer = connections === undefined ? this.#grow() : undefined;
     try {
-      for (let index = 0; index < (this.#connections ?? 1); index += 1) this.#add();
+      for (let count = 0; count < (connections ?? 1); count += 1) this.#add();
       await this.#ended();
       // What a lane gave back when it could not connect, or was one too many, goes over the first connection.
       while (parts.count > 0 && !this.#stop.signal.aborted) {

@@ -53,11 +53,16 @@ export class UploadParts {
     return this.#waiting.length + this.#sending.size;
   }
 
+  /** Whether there is anything for a second one to send. Before the first part is taken. */
+  get isDivisible(): boolean {
+    return this.#waiting.length > 1 || this.#waiting.some((part) => isWorthHalving(part.start, part.end));
+  }
+
   /** The second half of what the longest part has left, unless that is short. */
   #half(): Part | undefined {
-    const left = ({ end, readEnd }: SendingPart) => (Number.isFinite(end) ? end - readEnd : 0);
+    const left = ({ end, readEnd }: SendingPart) => end - readEnd;
     const [longest] = [...this.#sending].sort((a, b) => left(b) - left(a));
-    if (longest === undefined || left(longest) < 2 * MIN_PART_BYTES) return undefined;
+    if (longest === undefined || !isWorthHalving(longest.readEnd, longest.end)) return undefined;
     const { end, readEnd } = longest;
     // Pages of a file are not shared, if it can be helped.
     longest.end = Math.floor((readEnd + end) / 2 / MIB) * MIB;
@@ -77,6 +82,11 @@ export class UploadParts {
     const [sending] = this.#sending;
     return sending?.sentEnd ?? this.#waiting[0]?.start ?? 0;
   }
+}
+
+/** A stream of unknown length has no half. */
+function isWorthHalving(start: number, end: number): boolean {
+  return Number.isFinite(end) && end - start >= 2 * MIN_PART_BYTES;
 }
 
 /** The ranges of `[start, end)` that are not in `present`, which is ascending. */

@@ -82,6 +82,7 @@ test('what failed of a part is taken again, before the others', () => {
 test('one who sends has the whole; a second one gets half of what is left, as long as halves are worth it', () => {
   const whole = 16 * MIN_PART_BYTES;
   const parts = new UploadParts([{ start: 0, end: whole }]);
+  assert.equal(parts.isDivisible, true);
   const first = parts.take();
   assert.deepEqual([first?.start, first?.end, parts.count], [0, whole, 1]);
   (first as SendingPart).readEnd = 2 * MIN_PART_BYTES;
@@ -106,8 +107,18 @@ test('a part that is cut leaves the rest to others', () => {
   assert.equal(parts.count, 2, 'once is enough');
 });
 
+test('two gaps are for two, a short one is for one', () => {
+  const [one, two] = [
+    { start: 0, end: 10 },
+    { start: 20, end: 30 },
+  ];
+  assert.equal(new UploadParts([one, two]).isDivisible, true);
+  assert.equal(new UploadParts([one]).isDivisible, false);
+});
+
 test('a stream of unknown length is not divided', () => {
   const parts = new UploadParts([{ start: 0, end: Number.POSITIVE_INFINITY }]);
+  assert.equal(parts.isDivisible, false);
   parts.take();
   assert.equal(parts.take(), undefined);
 });
