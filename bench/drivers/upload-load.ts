@@ -1,4 +1,6 @@
 /** The load of uploads, the same for every client: N streams of one file over up to eight connections. */
+import { dirname } from 'node:path';
+import { fillPageCache } from '../harness/page-cache.ts';
 import { Load, MAX_CONNECTIONS } from './load.ts';
 import { answer, type UploadRequest } from './protocol.ts';
 
@@ -23,6 +25,8 @@ export async function runUploads(
       warming.map((client, index) => client.upload(warmUpPath, `warm-up-${index}`, () => {})),
     );
   } while (performance.now() < warmEndMs);
+  // Files of the warm-up that were replaced have left memory free.
+  fillPageCache(dirname(path));
   const load = new Load(request, async (stream, onBytes) => {
     const client = clients[stream % clients.length] as UploadClient;
     await client.upload(path, `upload-${stream}`, onBytes);

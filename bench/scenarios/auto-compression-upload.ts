@@ -12,9 +12,9 @@ import {
   parametersOf,
   prepareCells,
   timesARound,
-  WARM_UP_SECONDS,
   type Way,
   warmUpFile,
+  warmUpSeconds,
 } from '../harness/coding-cells.ts';
 import { toMetrics } from '../harness/metrics.ts';
 import { cacheFile } from '../harness/page-cache.ts';
@@ -51,7 +51,7 @@ function cellCase({ files }: BenchContext, cell: Cell, way: Way, warmUpPath: str
       withEmptyDirectory(files.directory, async (directory) => {
         cacheFile(path);
         const server = await contender.start(directory);
-        const warmUp = { warmUpPath, warmUpSeconds: WARM_UP_SECONDS, warmUpTarget: server.target };
+        const warmUp = { warmUpPath, warmUpSeconds: warmUpSeconds(cell), warmUpTarget: server.target };
         const plan = { path, ...warmUp, connections: 0 };
         return await behindLink(server, cell.mibPerSec, async (far) =>
           toMetrics(await contender.upload(far, { ...plan, compression: way.compression, verified: true })),

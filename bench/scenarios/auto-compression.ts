@@ -15,9 +15,9 @@ import {
   parametersOf,
   prepareCells,
   timesARound,
-  WARM_UP_SECONDS,
   type Way,
   warmUpFile,
+  warmUpSeconds,
 } from '../harness/coding-cells.ts';
 import { completeLoad, finishDriver, startDriver } from '../harness/contender.ts';
 import { toMetrics } from '../harness/metrics.ts';
@@ -75,7 +75,7 @@ function cellCase({ files }: BenchContext, cell: Cell, way: DownloadWay, warmUpN
       cacheFile(join(files.directory, file));
       const server = await startSluice(files.directory, way.flags);
       return await behindLink(server, mibPerSec, async (far) => {
-        const warmUp = { reads: 1, seconds: WARM_UP_SECONDS, target: server.target, file: warmUpName };
+        const warmUp = { reads: 1, seconds: warmUpSeconds(cell), target: server.target, file: warmUpName };
         const plan = { file, verified: true, compression: way.compression, warmUp };
         const driver = startDriver('sluice-driver', completeLoad(far, plan, 'tuned'));
         return toMetrics(await finishDriver<LoadReport>(driver));
