@@ -20,13 +20,15 @@ export async function runUploads(
   const target = warmUpTarget ?? request.target;
   const warming = target === request.target ? clients : clients.map(() => open({ ...request, target }));
   const warmEndMs = performance.now() + warmUpSeconds * 1000;
+  let warmUps = 0;
   do {
     await Promise.all(
       warming.map((client, index) => client.upload(warmUpPath, `warm-up-${index}`, () => {})),
     );
+    warmUps += 1;
   } while (performance.now() < warmEndMs);
-  // Files of the warm-up that were replaced have left memory free.
-  fillPageCache(dirname(path));
+  // Files that were replaced have left memory free; see `fillPageCache`. Without any, nothing may be full yet, and filling it takes a minute.
+  if (warmUps > 1) fillPageCache(dirname(path));
   const load = new Load(request, async (stream, onBytes) => {
     const client = clients[stream % clients.length] as UploadClient;
     await client.upload(path, `upload-${stream}`, onBytes);
