@@ -125,7 +125,7 @@ async function sendUntil(t: TestContext, address: string, isEnough: () => boolea
 }
 
 test('text goes as it is where the link takes it', async (t) => {
-  // A machine that is busy with other tests as the upload begins looks like a full link, for long.
+  // A machine that is busy with other tests as the upload begins looks like a full link, at times for all 40 chunks.
   for (let attempt = 1; attempt <= 5; attempt += 1) {
     const { peer } = await scene(t);
     peer.acceptedCodecs = ['CODEC_GZIP', 'CODEC_BROTLI'];
