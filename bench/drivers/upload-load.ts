@@ -1,6 +1,6 @@
 /** The load of uploads, the same for every client: N streams of one file over up to eight connections. */
 import { dirname } from 'node:path';
-import { fillPageCache } from '../harness/page-cache.ts';
+import { fillPageCache, takeFreeMemory } from '../harness/page-cache.ts';
 import { Load, MAX_CONNECTIONS } from './load.ts';
 import { answer, type UploadRequest } from './protocol.ts';
 
@@ -28,7 +28,10 @@ export async function runUploads(
     warmUps += 1;
   } while (performance.now() < warmEndMs);
   // Files that were replaced have left memory free; see `fillPageCache`. Without any, nothing may be full yet, and filling it takes a minute.
-  if (warmUps > 1) fillPageCache(dirname(path));
+  if (warmUps > 1) {
+    fillPageCache(dirname(path));
+    takeFreeMemory();
+  }
   const load = new Load(request, async (stream, onBytes) => {
     const client = clients[stream % clients.length] as UploadClient;
     await client.upload(path, `upload-${stream}`, onBytes);

@@ -8,7 +8,18 @@
  * something that writes much is timed, what earlier files left free is filled.
  * What was not used for a minute is taken back too, files to be sent as well.
  */
-import { closeSync, openSync, readFileSync, readSync, truncateSync, unlinkSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  ftruncateSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statfsSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import { GIB, MIB } from '../../src/base/units.ts';
 
@@ -24,9 +35,19 @@ const IN_VAIN_BYTES = GIB;
 /** Of the file of zeros: longer than any memory, and within what file systems allow. */
 const FILE_BYTES = 8192 * GIB;
 
+/** Its files are memory. */
+const MEMORY_DIRECTORY = '/dev/shm';
+
+/**
+ * In use beside the zeros. The kernel stops to take them with some hundred
+ * MiB still free, as blocks that the host has; what takes those first leaves free
+ * only what was zeros just now.
+ */
+const BALLAST_BYTES = Math.min(GIB, totalmem() / 16);
+
 const PIECE = Buffer.alloc(4 * MIB);
 
-let fd: number | undefined;
+let zeros: number | undefined;
 /** How far the file has been read, in bytes. */
 let position = 0;
 
@@ -37,15 +58,27 @@ let position = 0;
  * say what is free.
  */
 export function fillPageCache(directory: string): void {
-  fd ??= openZeros(directory);
+  zeros ??= openZeros(directory);
   let least = freeBytes();
   for (let inVain = 0; least > LEFT_FREE_BYTES && inVain < IN_VAIN_BYTES; ) {
     for (let done = 0; done < STEP_BYTES; done += PIECE.length) {
-      position += readSync(fd, PIECE, 0, PIECE.length, position);
+      position += readSync(zeros, PIECE, 0, PIECE.length, position);
     }
     const free = freeBytes();
     inVain = free < least ? 0 : inVain + STEP_BYTES;
     least = Math.min(least, free);
+  }
+}
+
+/**
+ * Takes what a full page cache leaves free, until the end of the process. For
+ * what writes about a GiB at once, right behind this: two seconds later, what
+ * is free is the host's again.
+ */
+export function takeFreeMemory(): void {
+  const ballast = openBallast();
+  for (let done = 0; ballast !== undefined && done < BALLAST_BYTES; done += PIECE.length) {
+    writeSync(ballast, PIECE, 0, PIECE.length, done);
   }
 }
 
@@ -56,12 +89,23 @@ export function cacheFile(path: string): void {
   closeSync(opened);
 }
 
-/** Its pages go when nobody has it open, at the end of the process. */
 function openZeros(directory: string): number {
-  const path = join(directory, `zeros-${process.pid}`);
-  closeSync(openSync(path, 'wx'));
-  truncateSync(path, FILE_BYTES);
-  const opened = openSync(path, 'r');
+  const opened = openUnnamed(join(directory, `zeros-${process.pid}`));
+  ftruncateSync(opened, FILE_BYTES);
+  return opened;
+}
+
+/** None where there is no room for it. */
+function openBallast(): number | undefined {
+  if (!existsSync(MEMORY_DIRECTORY)) return undefined;
+  const { bavail, bsize } = statfsSync(MEMORY_DIRECTORY);
+  if (bavail * bsize < BALLAST_BYTES) return undefined;
+  return openUnnamed(join(MEMORY_DIRECTORY, `ballast-${process.pid}`));
+}
+
+/** A new file without a name: its pages go when nobody has it open, at the end of the process. */
+function openUnnamed(path: string): number {
+  const opened = openSync(path, 'wx+');
   unlinkSync(path);
   return opened;
 }
