@@ -63,7 +63,9 @@ export interface UploadRequest {
   compression: 'never' | 'auto' | 'always';
   /** Path of a file that each connection sends before the measurement. */
   warmUpPath: string;
-  /** It is sent again and again for so long; undefined is once. */
+  /** It is sent so often, to the same name; default 1. */
+  warmUpTimes?: number;
+  /** And again and again for so long. */
   warmUpSeconds?: number;
   /** Where that is sent instead, over connections of its own: only the code gets warm. */
   warmUpTarget?: string;

@@ -16,7 +16,7 @@ export async function runUploads(
   open: (request: UploadRequest) => UploadClient,
 ): Promise<void> {
   const clients = Array.from({ length: Math.min(request.streams, MAX_CONNECTIONS) }, () => open(request));
-  const { path, warmUpPath, warmUpSeconds = 0, warmUpTarget } = request;
+  const { path, warmUpPath, warmUpTimes = 1, warmUpSeconds = 0, warmUpTarget } = request;
   const target = warmUpTarget ?? request.target;
   const warming = target === request.target ? clients : clients.map(() => open({ ...request, target }));
   const warmEndMs = performance.now() + warmUpSeconds * 1000;
@@ -26,9 +26,9 @@ export async function runUploads(
       warming.map((client, index) => client.upload(warmUpPath, `warm-up-${index}`, () => {})),
     );
     warmUps += 1;
-  } while (performance.now() < warmEndMs);
-  // Files that were replaced have left memory free; see `fillPageCache`. Without any, nothing may be full yet, and filling it takes a minute.
-  if (warmUps > 1) {
+  } while (warmUps < warmUpTimes || performance.now() < warmEndMs);
+  // Files that were replaced have left memory free for longer than it stays ours; see `fillPageCache`.
+  if (warmUpSeconds > 0 && warmUps > 1) {
     fillPageCache(dirname(path));
     takeFreeMemory();
   }

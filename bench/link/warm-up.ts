@@ -8,12 +8,16 @@ const PIECE = Buffer.alloc(64 * 1024);
 
 const WARM_UP_BYTES = 128 * MIB;
 
+/** With none, bytes would pass at once, and the code for those on the way would stay cold. */
+const DELAY_MS = 1;
+
 /** Resolves once the code of links has been run enough to be compiled. */
 export async function warmUpLinks(): Promise<void> {
   const echo = createServer({ allowHalfOpen: true }, (socket) => socket.pipe(socket));
   echo.listen(0, '127.0.0.1');
   await once(echo, 'listening');
-  const link = await startLink({ target: { host: '127.0.0.1', port: (echo.address() as AddressInfo).port } });
+  const { port } = echo.address() as AddressInfo;
+  const link = await startLink({ target: { host: '127.0.0.1', port }, delayMs: DELAY_MS });
   const socket = connect({ port: link.port, allowHalfOpen: true });
   socket.resume();
   for (let sentBytes = 0; sentBytes < WARM_UP_BYTES; sentBytes += PIECE.length) {

@@ -14,8 +14,11 @@ import { sluiceUploads, stockUploads } from '../peers/uploads.ts';
 const SIZE_BYTES = 100 * MIB;
 const LARGE_BYTES = GIB;
 
-/** Over the connection that is measured, or over another one, so that only the connection is cold. */
-const WARM_UP_READS = 3;
+/**
+ * Transfers over the connection that is measured, or over another one, so that only the connection is cold. An upload
+ * that replaces another leaves its memory to the next one: in a virtual machine new memory costs several times as much.
+ */
+const WARM_UP_TIMES = 3;
 const WARM_UP_BYTES = 256 * MIB;
 
 /** The stock server has no window but that of HTTP/2, 64 KiB: all of the above would take it minutes. */
@@ -128,7 +131,7 @@ function downloadCase(
       withServer(contender, context, (server) =>
         fromAfar(server, roundTripMs, async (far) => {
           const elsewhere = temperature === 'cold' ? { target: server.target } : {};
-          const warmUp = { reads: WARM_UP_READS, ...elsewhere };
+          const warmUp = { reads: WARM_UP_TIMES, ...elsewhere };
           return toMetrics(await contender.load(far, { file, warmUp }));
         }),
       ),
@@ -152,7 +155,8 @@ function uploadCase(
         try {
           return await fromAfar(server, roundTripMs, async (far) => {
             const warmUpTarget = temperature === 'cold' ? { warmUpTarget: server.target } : {};
-            return toMetrics(await contender.upload(far, { ...plan, ...warmUpTarget }));
+            const warmUp = { warmUpTimes: WARM_UP_TIMES, ...warmUpTarget };
+            return toMetrics(await contender.upload(far, { ...plan, ...warmUp }));
           });
         } finally {
           await server.stop();
