@@ -31,6 +31,7 @@ export class Half implements Receiver {
   readonly #onCut: () => void;
   #hasEnded = false;
   #hasFailed = false;
+  #isGathering = false;
 
   constructor({ source, target, line, queueBytes, onOpen, onCut }: HalfOptions) {
     this.#source = source;
@@ -66,7 +67,19 @@ export class Half implements Receiver {
 
   deliver(bytes: Uint8Array): void {
     if (!this.#target.writable) return;
+    this.#gather();
     this.#target.write(bytes);
+  }
+
+  /** What arrives together is written with one system call: a link that is busy should leave the processors to its ends. */
+  #gather(): void {
+    if (this.#isGathering) return;
+    this.#isGathering = true;
+    this.#target.cork();
+    queueMicrotask(() => {
+      this.#isGathering = false;
+      this.#target.uncork();
+    });
   }
 
   end(): void {
