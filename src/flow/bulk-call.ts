@@ -112,8 +112,15 @@ export class BulkCall<Request, Response> {
       ended();
       done();
     };
-    if (this.#zeroCopy) this.#call.write(new FramedRun(run), (error?: Error | null) => error || finished());
+    if (this.#zeroCopy) this.#call.write(new FramedRun(run), this.#unlessCut(finished));
     else this.#writeMessages(run, 0, finished);
+  }
+
+  /** The callback of a write: Node 26 also calls it, without an error, when the stream is destroyed under the write. */
+  #unlessCut(written: () => void): (error?: Error | null) => void {
+    return (error) => {
+      if (!error && !this.#stream.destroyed) written();
+    };
   }
 
   /** The ordinary path: one message after another, each copied by grpc-js. */
@@ -124,7 +131,7 @@ export class BulkCall<Request, Response> {
       return;
     }
     const end = at + framedMessageBytes(run, at);
-    const next = (error?: Error | null) => error || this.#writeMessages(run, end, finished);
+    const next = this.#unlessCut(() => this.#writeMessages(run, end, finished));
     this.#call.write(new FramedRun(run.subarray(at, end)), next);
   }
 

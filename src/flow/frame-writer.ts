@@ -119,7 +119,9 @@ export class FrameWriter {
 /** A failure ends the call; its owner hears of it there. */
 function writeTo(stream: Http2Stream, { bytes, done }: Frame): void {
   stream.write(bytes, (error) => {
+    // Node 26 reports no error when the stream is destroyed under the write.
+    if (error || stream.destroyed) return;
     // As grpc-js does it: nothing is done to a stream within its own callback.
-    if (error === null || error === undefined) process.nextTick(done);
+    process.nextTick(done);
   });
 }

@@ -1,6 +1,6 @@
 /** A gRPC server with one streaming call that a test handles as a BulkCall, and clients that see the bytes. */
 import { once } from 'node:events';
-import { type ClientHttp2Session, connect } from 'node:http2';
+import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import {
   type AddressInfo,
   createServer,
@@ -74,6 +74,7 @@ export async function messagesOf(call: ClientReadableStream<Buffer>): Promise<Bu
 
 export interface RawCall {
   session: ClientHttp2Session;
+  stream: ClientHttp2Stream;
   /** Resolves when the stream has closed, however it did, with all bytes of its DATA frames. */
   body: Promise<Buffer>;
 }
@@ -95,31 +96,37 @@ export async function rawCall(scope: Scope, port: number, windowBytes = 2 ** 28)
   stream.on('data', (chunk: Buffer) => chunks.push(chunk));
   stream.on('error', () => {});
   stream.end(Buffer.alloc(5));
-  return { session, body: once(stream, 'close').then(() => Buffer.concat(chunks)) };
+  return { session, stream, body: once(stream, 'close').then(() => Buffer.concat(chunks)) };
 }
 
 export interface Gate {
   port: number;
   /** What has gone from the server to the client. */
   passed: Buffer[];
-  /** Stops taking bytes from the server; those of the client go on. */
+  /** Stops taking bytes from one end; those of the other go on. */
   shut(): void;
   open(): void;
 }
 
-/** A TCP proxy in front of `port` that can stop reading from the server. */
-export async function gateTo(scope: Scope, port: number): Promise<Gate> {
+/** A TCP proxy in front of `port` that can stop reading from the server, or from clients. */
+export async function gateTo(
+  scope: Scope,
+  port: number,
+  from: 'server' | 'client' = 'server',
+): Promise<Gate> {
   const passed: Buffer[] = [];
   const servers: Socket[] = [];
+  const gated: Socket[] = [];
   const proxy = createServer((client) => {
     const server = netConnect(port, '127.0.0.1');
     servers.push(server);
+    gated.push(from === 'server' ? server : client);
     for (const socket of [client, server]) socket.on('error', () => {});
     server.on('data', (bytes) => {
       passed.push(bytes);
       client.write(bytes);
     });
-    client.pipe(server);
+    client.on('data', (bytes) => server.write(bytes));
     client.on('close', () => server.destroy());
     server.on('close', () => client.destroy());
   });
@@ -130,8 +137,8 @@ export async function gateTo(scope: Scope, port: number): Promise<Gate> {
   return {
     port: await listening(proxy),
     passed,
-    shut: () => servers.forEach((server) => void server.pause()),
-    open: () => servers.forEach((server) => void server.resume()),
+    shut: () => gated.forEach((end) => void end.pause()),
+    open: () => gated.forEach((end) => void end.resume()),
   };
 }
 

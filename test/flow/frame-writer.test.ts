@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { constants } from 'node:http2';
 import { describe, it, type TestContext } from 'node:test';
 import {
   Client,
@@ -8,23 +9,40 @@ import {
   ServerCredentials,
 } from '@grpc/grpc-js';
 import { MIB } from '../../src/base/units.ts';
+import { serverStreamOf } from '../../src/flow/call-stream.ts';
 import { DIRECT_WRITE_OPTIONS, directWritesWork } from '../../src/flow/direct-write-test.ts';
 import { DirectWrites, FrameWriter } from '../../src/flow/frame-writer.ts';
 import { FRAME_HEADER_BYTES } from '../../src/wire/chunk-header.ts';
 import { until } from '../engine/until.ts';
+import { type Gate, gateTo } from './bulk-server.ts';
 
 const PATH = '/test.Frames/Send';
 const passThrough = (bytes: Buffer) => bytes;
 
-/** A client of a server that answers with what it was sent. */
-async function echoing(t: TestContext): Promise<Client> {
-  const handle: handleClientStreamingCall<Buffer, Buffer> = (call, respond) => {
-    const received: Buffer[] = [];
-    call.on('data', (message: Buffer) => received.push(message));
-    call.on('end', () => respond(null, Buffer.concat(received)));
-    call.on('error', () => {});
-  };
-  const server = new Server({ 'grpc.max_receive_message_length': -1 });
+type Handle = handleClientStreamingCall<Buffer, Buffer>;
+
+/** Answers with what it was sent. */
+const echo: Handle = (call, respond) => {
+  const received: Buffer[] = [];
+  call.on('data', (message: Buffer) => received.push(message));
+  call.on('end', () => respond(null, Buffer.concat(received)));
+  call.on('error', () => {});
+};
+
+function echoing(t: TestContext): Promise<Client> {
+  return clientOf(t, echo, async (port) => port);
+}
+
+/** A client of a server, behind the port that `through` makes of the server's. */
+async function clientOf(
+  t: TestContext,
+  handle: Handle,
+  through: (port: number) => Promise<number>,
+): Promise<Client> {
+  const server = new Server({
+    'grpc.max_receive_message_length': -1,
+    'grpc-node.flow_control_window': 64 * MIB,
+  });
   server.register(PATH, handle, passThrough, passThrough, 'clientStream');
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
@@ -32,7 +50,7 @@ async function echoing(t: TestContext): Promise<Client> {
     ),
   );
   const options = { ...DIRECT_WRITE_OPTIONS, 'grpc.max_receive_message_length': -1 };
-  const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), options);
+  const client = new Client(`127.0.0.1:${await through(port)}`, credentials.createInsecure(), options);
   t.after(() => {
     client.close();
     server.forceShutdown();
@@ -147,6 +165,37 @@ describe('frames', () => {
       });
     });
     assert.equal(failure?.code, 1);
+  });
+
+  it('are not done, when the server resets the call, while the connection takes no more', async (t) => {
+    let gate: Gate | undefined;
+    let reset: (() => void) | undefined;
+    const handle: Handle = (call) => {
+      call.on('data', () => {});
+      call.on('error', () => {});
+      reset = () => serverStreamOf(call)?.close(constants.NGHTTP2_CANCEL);
+    };
+    const client = await clientOf(t, handle, async (port) => {
+      gate = await gateTo(t, port, 'client');
+      return gate.port;
+    });
+    const writes = new DirectWrites(directWritesWork);
+    await writes.tested();
+    let failed: (error: unknown) => void = () => {};
+    const failure = new Promise((resolve) => (failed = resolve));
+    const call = client.makeClientStreamRequest<Buffer, Buffer>(PATH, passThrough, passThrough, failed);
+    const writer = new FrameWriter(call as never, writes);
+    await new Promise<void>((resolve) => writer.write(framed(7, 1), resolve));
+    await until(() => reset !== undefined, 'the call at the server');
+    gate?.shut();
+    let dones = 0;
+    writer.write(framed(32 * MIB, 2), () => (dones += 1));
+    reset?.();
+    // The reset has come before the answer to a whole call, where this Node reads while it writes.
+    await sent(await echoing(t), writes, SIZES);
+    assert.equal(dones, 0);
+    gate?.open();
+    assert.ok(await failure);
   });
 });
 

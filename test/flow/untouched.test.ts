@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { constants } from 'node:http2';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { MIB } from '../../src/base/units.ts';
@@ -110,6 +111,19 @@ for (const [share, windowBytes] of [
       const untouched = call.untouched();
       assert.equal(await isResolved(t, untouched), false);
       server.sockets[0]?.destroy();
+      await untouched;
+    });
+  });
+
+  describe(`a run, ${share} of it within the window, that the client cancels and takes no more of`, () => {
+    // Node 26 hears of it at once and answers the write, Node 24 hears of it behind the write.
+    it('is neither untouched nor done before the client takes bytes again', async (t) => {
+      const scene = await stuckRun(t, windowBytes);
+      scene.client.stream.close(constants.NGHTTP2_CANCEL);
+      const untouched = scene.call.untouched();
+      assert.equal(await isResolved(t, untouched), false);
+      assert.equal(scene.dones, 0);
+      scene.gate.open();
       await untouched;
     });
   });
