@@ -16,6 +16,7 @@ import type {
   StreamFileResponse,
 } from '../wire/messages.ts';
 import { AttemptWatch, type Watched } from './attempt-watch.ts';
+import { cancelCall } from './cancel-call.ts';
 import { type Channel, cancelledBy } from './channel.ts';
 import { type ChunkListener, ChunkQueue } from './chunk-queue.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -100,7 +101,7 @@ export class Attempt implements ChunkListener, Watched {
       signal.removeEventListener('abort', onAbort);
       this.#queue.close();
       // The call keeps its `error` listener, because cancelling makes it emit one more, and flows until its end.
-      call.cancel();
+      cancelCall(call);
       call.resume();
     }
   }

@@ -18,6 +18,7 @@ import { CallLink } from '../flow/call-link.ts';
 import { clientWindows } from '../flow/client-windows.ts';
 import { transferService } from '../wire/service.ts';
 import { errorOfStatus } from '../wire/status.ts';
+import { cancelCall } from './cancel-call.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
 import type { ResolvedOptions } from './options.ts';
 import { parseTarget } from './target.ts';
@@ -167,9 +168,9 @@ export class Channel {
       const connectTimer = setTimeout(() => {
         if (this.isReady) return;
         timedOut = true;
-        call.cancel();
+        cancelCall(call);
       }, connectTimeoutMs);
-      const onAbort = () => call.cancel();
+      const onAbort = () => cancelCall(call);
       signal?.addEventListener('abort', onAbort);
     });
   }

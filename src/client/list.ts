@@ -3,6 +3,7 @@ import type { ClientReadableStream } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse } from '../wire/messages.ts';
 import { AttemptWatch } from './attempt-watch.ts';
+import { cancelCall } from './cancel-call.ts';
 import { type Channel, cancelledBy } from './channel.ts';
 import type { ResolvedOptions } from './options.ts';
 import { RetryBudget } from './retry.ts';
@@ -73,6 +74,6 @@ async function* batches(
   } finally {
     watch.close();
     signal?.removeEventListener('abort', onAbort);
-    call.cancel();
+    cancelCall(call);
   }
 }

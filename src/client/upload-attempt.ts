@@ -18,6 +18,7 @@ import { crc32 } from '../wire/crc32.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { UPLOAD_HEADER_ROOM_BYTES, uploadControlFrame, writeUploadHeader } from '../wire/upload-message.ts';
 import { AttemptWatch, type Watched } from './attempt-watch.ts';
+import { cancelCall } from './cancel-call.ts';
 import { type Channel, cancelledBy } from './channel.ts';
 import type { ChunkCoder, CodedChunk } from './chunk-coder.ts';
 import type { ContentCrc } from './content-crc.ts';
@@ -129,7 +130,7 @@ export class UploadAttempt implements Watched {
     } finally {
       watch.close();
       signal.removeEventListener('abort', onAbort);
-      call.cancel();
+      cancelCall(call);
     }
     return { response: this.#response as UploadFileResponse, isIdle: this.#isIdle };
   }

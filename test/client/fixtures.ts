@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
+import { until as boundedUntil } from '../engine/until.ts';
 import type { ScriptedFile } from './honest-messages.ts';
 import { ScriptedServer } from './scripted-server.ts';
 
@@ -70,5 +71,5 @@ export async function failureOf(promise: Promise<unknown>): Promise<Failure> {
 
 /** Lets the event loop turn until `condition` holds; the test's time-out ends a wait in vain. */
 export async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setImmediate(resolve));
+  await boundedUntil(condition, condition.toString());
 }

@@ -65,3 +65,20 @@ test('ends with CANCELLED when the signal aborts', async (t) => {
   assert.equal((await failureOf(iteration)).code, 'CANCELLED');
   await until(() => server.openCalls === 0);
 });
+
+test('leaves no call behind when the signal aborts in any turn of its beginning', async (t) => {
+  const server = await startServer(t, { a: someFile() });
+  server.defaultScript = { ending: 'hang' };
+  const client = clientOf(t, server);
+  await client.stat('a');
+  for (let turns = 0; turns < 30; turns += 1) {
+    const abort = new AbortController();
+    const iteration = collect(client.stream('a', { signal: abort.signal }));
+    for (let turn = 0; turn < turns; turn += 1) await null;
+    abort.abort();
+    assert.equal((await failureOf(iteration)).code, 'CANCELLED');
+  }
+  // What was sent before this has come before it.
+  await client.stat('a');
+  await until(() => server.openCalls === 0);
+});
