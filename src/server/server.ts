@@ -35,6 +35,10 @@ import { uploadWindows } from './upload-windows.ts';
 
 export interface ServerStats extends EngineStats {
   connections: number;
+  /** Downloads and listings that count against `limits.streams`. */
+  streams: number;
+  /** Uploads that count against `limits.uploadStreams`. */
+  uploadStreams: number;
   /** Receive windows of uploads. */
   uploadWindows: WindowStats;
 }
@@ -53,6 +57,8 @@ interface Running {
   uploads: UploadStore | null;
   windows: StreamWindows;
   engine: Engine;
+  admission: Admission;
+  uploadAdmission: Admission;
   hashes: HashPool;
   grpc: Server;
   health: HealthImplementation;
@@ -115,12 +121,14 @@ export class SluiceServer {
       }
       const grpc = new Server(grpcOptions(config));
       const calls = new CallsUnderWay();
+      const admission = new Admission('transfers', config.limits.streams);
+      const uploadAdmission = new Admission('uploads', config.limits.uploadStreams);
       bindTransferService(grpc, {
         store,
         uploads: new LiveUploads(uploads),
         engine,
-        admission: new Admission('transfers', config.limits.streams),
-        uploadAdmission: new Admission('uploads', config.limits.uploadStreams),
+        admission,
+        uploadAdmission,
         calls,
         logger: this.#logger,
         zeroCopy,
@@ -138,7 +146,21 @@ export class SluiceServer {
       const listener = new Listener(config.limits.connections, (socket) => injector.injectConnection(socket));
       const address = await listener.listen(listenAddress);
       const goAway = () => injector.destroy();
-      return { address, store, uploads, windows, engine, hashes, grpc, health, listener, calls, goAway };
+      return {
+        address,
+        store,
+        uploads,
+        windows,
+        engine,
+        admission,
+        uploadAdmission,
+        hashes,
+        grpc,
+        health,
+        listener,
+        calls,
+        goAway,
+      };
     } catch (error) {
       await Promise.all([engine.stop(), hashes.stop()]);
       await uploads?.close();
@@ -150,10 +172,12 @@ export class SluiceServer {
   /** What the server holds now; throws when it is not running. */
   stats(): ServerStats {
     if (this.#running === null) throw new TransferError('INVALID_ARGUMENT', 'the server is not running');
-    const { engine, listener, windows } = this.#running;
+    const { engine, listener, admission, uploadAdmission, windows } = this.#running;
     return {
       ...engine.stats(),
       connections: listener.connectionCount,
+      streams: admission.active,
+      uploadStreams: uploadAdmission.active,
       uploadWindows: windows.stats(),
     };
   }

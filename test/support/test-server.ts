@@ -77,15 +77,19 @@ export class TestServer {
     return client;
   }
 
-  /** Resolves when the server holds nothing for anybody: transfers, jobs, slabs, files. */
+  /** Resolves when the server holds nothing for anybody: places, transfers, jobs, slabs, files. */
   async untilIdle(): Promise<void> {
     // The directory of uploads is held as the root is: for the life of the server.
     const held = join(this.root, '.sluice-uploads');
     const files = () => openFilesBelow(this.root).filter((path) => path !== held);
     const state = () => ({ ...this.server.stats(), files: files() });
     const isIdle = () => {
-      const { transfers, uploads, jobsOutstanding, slabs, files } = state();
-      return transfers + uploads + jobsOutstanding === 0 && slabs.free === slabs.count && files.length === 0;
+      const { streams, uploadStreams, transfers, uploads, jobsOutstanding, slabs, files } = state();
+      return (
+        streams + uploadStreams + transfers + uploads + jobsOutstanding === 0 &&
+        slabs.free === slabs.count &&
+        files.length === 0
+      );
     };
     await until('the server is idle again', isIdle, { state });
     const { free, leased, sending, quarantined, count } = this.server.stats().slabs;
