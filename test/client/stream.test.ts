@@ -74,7 +74,7 @@ test('leaves no call behind when the signal aborts in any turn of its beginning'
   for (let turns = 0; turns < 30; turns += 1) {
     const abort = new AbortController();
     const iteration = collect(client.stream('a', { signal: abort.signal }));
-    for (let turn = 0; turn < turns; turn += 1) await null;
+    for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
     abort.abort();
     assert.equal((await failureOf(iteration)).code, 'CANCELLED');
   }
