@@ -69,7 +69,7 @@ export async function failureOf(promise: Promise<unknown>): Promise<Failure> {
   throw new Error('it succeeded');
 }
 
-/** Lets the event loop turn until `condition` holds; the test's time-out ends a wait in vain. */
+/** Lets the event loop turn until `condition` holds; rejects, with its text, when that takes too long. */
 export async function until(condition: () => boolean): Promise<void> {
   await boundedUntil(condition, condition.toString());
 }

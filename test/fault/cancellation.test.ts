@@ -160,7 +160,7 @@ async function eventuallyOk(server: TestServer, count: number): Promise<void> {
   for (let round = 0; round < 100; round++) {
     const calls = Array.from({ length: count }, () => client.fetch({ ...REQUEST, limit: 1 }));
     if ((await Promise.all(calls)).every(({ status }) => status === 'OK')) return;
-    // A call cancelled in the turn of its start goes to the server all the same, later than it was idle, and to its end.
+    // grpc-js begins a call all the same that is cancelled in the turn of its start: it may come when the server was idle.
     await server.untilIdle();
   }
   assert.fail(`${count} places never came back`);
