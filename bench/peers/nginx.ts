@@ -17,8 +17,8 @@ import { findProgram } from '../harness/programs.ts';
 const START_ATTEMPTS = 100;
 const START_INTERVAL_MS = 50;
 
-/** curl's own limit is 300. */
-const MAX_CONNECTIONS = 256;
+/** curl's own limit is 300 connections. */
+const PARALLEL = ['--parallel', '--parallel-immediate', '--parallel-max', '256'];
 
 export async function prepareNginx(workDirectory: string): Promise<Contender | string> {
   const nginx = findProgram('nginx');
@@ -82,16 +82,13 @@ async function findFreePort(): Promise<number> {
   return address.port;
 }
 
-/** All streams in one curl process, as all streams of other clients are in one. */
+/**
+ * All streams in one curl process, as all streams of other clients are in one. Before one stream come its warm-up
+ * reads, over the connection that is measured.
+ */
 async function load(server: Server, plan: LoadPlan): Promise<LoadReport> {
-  const { streams = 1, start = 0, file } = plan;
-  const transfers = Array.from({ length: streams }, () => [
-    '-o',
-    '/dev/null',
-    `http://${server.target}/${file}`,
-  ]);
-  const parallel = ['--parallel', '--parallel-immediate', '--parallel-max', String(MAX_CONNECTIONS)];
-  const format = '%{size_download} %{time_total}\\n';
+  const { streams = 1, start = 0, file, warmUp } = plan;
+  const transfers = streams + (warmUp?.reads ?? 0);
   const serverCpuBefore = readCpuSeconds(server.pid);
   const startMs = performance.now();
   const curl = new Child('curl', 'curl', [
@@ -99,19 +96,20 @@ async function load(server: Server, plan: LoadPlan): Promise<LoadReport> {
     '-r',
     `${start}-`,
     '-w',
-    format,
-    ...parallel,
-    ...transfers.flat(),
+    '%{size_download} %{time_total}\\n',
+    ...(streams === 1 ? [] : PARALLEL),
+    ...Array.from({ length: transfers }, () => ['-o', '/dev/null', `http://${server.target}/${file}`]).flat(),
   ]);
   await curl.succeed(LOAD_TIMEOUT_MS);
   const seconds = (performance.now() - startMs) / 1000;
   const results = curl.lines.map((line) => line.split(' ').map(Number) as [bytes: number, seconds: number]);
+  const measured = results.slice(-streams);
   return {
     event: 'report',
-    bytes: results.reduce((sum, [bytes]) => sum + bytes, 0),
-    seconds: streams === 1 ? (results[0]?.[1] ?? seconds) : seconds,
+    bytes: measured.reduce((sum, [bytes]) => sum + bytes, 0),
+    seconds: streams === 1 ? (measured[0]?.[1] ?? seconds) : seconds,
     clientCpuSeconds: Number.NaN,
-    serverCpuSeconds: readCpuSeconds(server.pid) - serverCpuBefore,
+    serverCpuSeconds: ((readCpuSeconds(server.pid) - serverCpuBefore) * streams) / transfers,
     serverPeakRssBytes: readPeakRssBytes(server.pid),
     clientPeakRssBytes: Number.NaN,
     perStreamBytesPerSec: [], // curl does not say what each had at the same moment
