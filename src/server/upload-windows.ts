@@ -11,13 +11,21 @@ import { windowsWork } from '../flow/window-test.ts';
 /** Before anything is known of the link, and where it cannot be followed. */
 const START_WINDOW_BYTES = 8 * MIB;
 
+/** HTTP/2's own: a server that takes no uploads is sent requests only. */
+const UNCHANGED: StreamWindows = {
+  follow() {},
+  stats: () => ({ sessions: 0, grantedBytes: 0, largestWindowBytes: LEAST_WINDOW_BYTES }),
+  close() {},
+};
+
 /** @param test whether windows can be changed here; only called where they are to follow the link */
 export async function uploadWindows(
   { limits, uploads, writable }: Pick<Config, 'limits' | 'uploads' | 'writable'>,
   logger: Logger,
   test: () => Promise<boolean> = () => windowsWork('server'),
 ): Promise<StreamWindows> {
-  if (uploads.window > 0 || !writable) return new StaticWindows(uploads.window);
+  if (!writable) return UNCHANGED;
+  if (uploads.window > 0) return new StaticWindows(uploads.window);
   const startBytes = Math.min(START_WINDOW_BYTES, uploads.maxWindow);
   if (await test()) {
     const budget = new WindowBudget(uploads.windowBudget);

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { LEAST_WINDOW_BYTES } from '../../src/base/limits.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { ReceiveWindows } from '../../src/flow/receive-windows.ts';
 import { StaticWindows } from '../../src/flow/static-windows.ts';
 import { uploadWindows } from '../../src/server/upload-windows.ts';
+import { noise } from '../support/content.ts';
+import type { Answered, RawClient } from '../support/raw-client.ts';
+import { startServer } from '../support/test-server.ts';
+import { within } from '../support/until.ts';
 
 const WRITABLE = { writable: true, limits: { uploadStreams: 256 } };
 
@@ -35,6 +40,31 @@ test('a size that is set is not tested', async () => {
   assert.equal(windows.stats().largestWindowBytes, 2 * MIB);
 });
 
-test('a server that takes no uploads tests nothing', async () => {
-  await uploadWindows(configSchema.parse({}), silentLogger, never);
+test('a server that takes no uploads tests nothing, whatever is set', async () => {
+  for (const uploads of [{}, { window: '2MiB' }]) {
+    const windows = await uploadWindows(configSchema.parse({ uploads }), silentLogger, never);
+    assert.equal(windows.stats().largestWindowBytes, LEAST_WINDOW_BYTES);
+  }
 });
+
+test('calls behind an upload that a read-only server refused are answered on the same connection', async (t) => {
+  const server = await startServer(t);
+  server.write('a', noise(1, KIB));
+  const client = server.client();
+  for (const refused of ['UploadFile', 'StartUpload', 'UploadFile']) {
+    const end =
+      refused === 'UploadFile'
+        ? await refusedUpload(client)
+        : await within('the refusal', client.unary(refused, { fileName: 'b' }));
+    assert.equal(end.code, 'READ_ONLY');
+    // Its window is the one that the refused call would have changed.
+    const size = await within('the answer', client.unary('GetFileSize', { fileName: 'a' }));
+    assert.equal(size.answer?.size, String(KIB));
+  }
+});
+
+async function refusedUpload(client: RawClient): Promise<Answered> {
+  const { call, ended } = client.clientStream('UploadFile');
+  call.write({ start: { fileName: 'b' } });
+  return await within('the refusal', ended);
+}
