@@ -34,10 +34,12 @@ function commandLineOf(pid: string): string {
   }
 }
 
-test('a table goes to standard error, a configuration to standard output and to the file', async (t) => {
+test('a table goes to standard error, a configuration to standard output and to the file; the environment does not count', async (t) => {
   const root = rootWithFile(t);
   const path = join(scratchDirectory(t), 'sluice.yaml');
-  const { code, stderr, stdout } = await runSluice(t, ['tune', root, ...SHORT, '--write', path]);
+  const { code, stderr, stdout } = await runSluice(t, ['tune', root, ...SHORT, '--write', path], {
+    env: { SLUICE_SLAB_COUNT: '4096', SLUICE_LISTEN: 'nonsense' },
+  });
   assert.equal(code, 0, stderr);
   assert.match(stderr, /^1 file, 512 KiB, not compressible \(the largest of /m);
   assert.match(stderr, /^slab\.count, medians of 1 round$/m);
@@ -50,14 +52,15 @@ test('a table goes to standard error, a configuration to standard output and to 
   assert.deepEqual(serversOf(root), []);
 });
 
-test('with --json every line is an object, the last one the result', async (t) => {
-  const root = rootWithFile(t);
-  const { code, stderr, stdout } = await runSluice(t, ['tune', root, ...SHORT, '--json']);
+test('with --json every line is an object, the last one the result; a directory without files gets a generated one', async (t) => {
+  const { code, stderr, stdout } = await runSluice(t, ['tune', scratchRoot(t), ...SHORT, '--json']);
   assert.equal(code, 0, stderr);
   const events = stdout
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, unknown>);
+  const notes = events.filter(({ event }) => event === 'note').map(({ text }) => String(text));
+  assert.ok(notes.some((text) => text.includes('has no files to read; a generated one takes their place')));
   const names = events.map(({ event }) => event).filter((name) => name !== 'note');
   assert.equal(names[0], 'plan');
   assert.equal(names[1], 'comparison');
@@ -90,20 +93,6 @@ test('when it is killed its servers end as well', async (t) => {
   tune.child.kill('SIGKILL');
   await tune.outcome();
   await until('no server runs', () => serversOf(root).length === 0);
-});
-
-test('a directory without files is measured with a generated one, and that is said', async (t) => {
-  const { code, stderr } = await runSluice(t, ['tune', scratchRoot(t), ...SHORT]);
-  assert.equal(code, 0, stderr);
-  assert.match(stderr, /has no files to read; a generated one takes their place/);
-  assert.match(stderr, /generated: half text, half noise/);
-});
-
-test('the environment does not count', async (t) => {
-  const { code, stderr } = await runSluice(t, ['tune', rootWithFile(t), ...SHORT], {
-    env: { SLUICE_SLAB_COUNT: '4096', SLUICE_LISTEN: 'nonsense' },
-  });
-  assert.equal(code, 0, stderr);
 });
 
 test('wrong usage is found before anything is measured', async (t) => {

@@ -1,4 +1,5 @@
 /** A worker thread that dies costs a retry of its job, and nothing else. */
+import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertComplete } from '../support/check-stream.ts';
 import { type Content, joined, lines, noise } from '../support/content.ts';
@@ -9,7 +10,9 @@ import { until, within } from '../support/until.ts';
 /** More than can be ready or on its way from before the last death. */
 const PROGRESS_MESSAGES = 12;
 
-const CONTENT: Content = joined(lines(10 * MIB), noise(1, 2 * MIB), lines(20 * MIB));
+/** Enough for a few deaths, and for twenty. */
+const SHORT: Content = joined(lines(5 * MIB), noise(1, MIB), lines(6 * MIB));
+const LONG: Content = joined(lines(10 * MIB), noise(1, 2 * MIB), lines(20 * MIB));
 const REQUEST = {
   fileName: 'mixed',
   canDecompress: true,
@@ -23,18 +26,18 @@ const SETTINGS = { pool: { threads: 1 }, compression: { level: 9 } };
 for (const zeroCopy of [true, false]) {
   test(`streams survive a few deaths of the thread with right bytes (zero copy: ${zeroCopy})`, async (t) => {
     const server = await startServer(t, SETTINGS, { zeroCopy });
-    await streamUnderDeaths(server, 3, 4, untilProgress);
+    await streamUnderDeaths(server, SHORT, 3, 4, untilProgress);
   });
 }
 
 test('a long stream survives more deaths than a job may cost, as long as it moves between them', async (t) => {
   const server = await startServer(t, SETTINGS);
-  await streamUnderDeaths(server, 1, 20, untilProgress);
+  await streamUnderDeaths(server, LONG, 1, 20, untilProgress);
 });
 
 test('threads that die while they start are replaced too', async (t) => {
   const server = await startServer(t, { ...SETTINGS, pool: { threads: 2 } });
-  await streamUnderDeaths(server, 3, 25, () => new Promise((resolve) => setImmediate(resolve)));
+  await streamUnderDeaths(server, SHORT, 3, 25, () => new Promise((resolve) => setImmediate(resolve)));
 });
 
 type Between = (messageCount: () => number) => Promise<void>;
@@ -47,11 +50,12 @@ async function untilProgress(messageCount: () => number): Promise<void> {
 /** Kills the thread again and again while several streams run; all of them must get every byte. */
 async function streamUnderDeaths(
   server: TestServer,
+  content: Content,
   streamCount: number,
   deaths: number,
   between: Between,
 ): Promise<void> {
-  server.write('mixed', CONTENT);
+  server.write('mixed', content);
   let messages = 0;
   let running = streamCount;
   const streams = Array.from({ length: streamCount }, async () => {
@@ -64,12 +68,13 @@ async function streamUnderDeaths(
     });
   });
   await until('data flows', () => messages > 10);
-  for (let death = 0; death < deaths && running > 0; death++) {
+  for (let death = 0; death < deaths; death++) {
+    assert.ok(running > 0, `all streams were over after ${death} deaths`);
     await server.server.killWorkerForTest();
     await between(() => (running > 0 ? messages : Number.POSITIVE_INFINITY));
   }
   for (const received of await within('the end of all streams', Promise.all(streams))) {
-    assertComplete(received, { request: REQUEST, content: CONTENT, chunkBytes: 64 * KIB });
+    assertComplete(received, { request: REQUEST, content, chunkBytes: 64 * KIB });
   }
   await server.untilIdle();
 }
