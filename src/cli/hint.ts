@@ -21,6 +21,15 @@ const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
   [/plaintext/, 'if the server wants TLS, add --tls (and --ca for an authority of your own)'],
 ];
 
+/** Words about what stands where a file should be or go; links and devices say all themselves. */
+const OBSTACLE_HINTS: readonly (readonly [string, string])[] = [
+  [
+    'is a directory',
+    '`sluice get -r` gets and `sluice rm -r` removes all files below it; `sluice put` into it needs a "/" behind it',
+  ],
+  ['is not a directory', 'a file is in the way there; `sluice ls` shows what there is'],
+];
+
 /** One line, or undefined when the message says it all. */
 export function hintFor(error: TransferError): string | undefined {
   switch (error.code) {
@@ -35,7 +44,7 @@ export function hintFor(error: TransferError): string | undefined {
     case 'ALREADY_EXISTS':
       return 'without --no-overwrite it is replaced';
     case 'NOT_A_FILE':
-      return '`sluice get -r` gets a directory with everything below it; `sluice put` into one needs a "/" behind it';
+      return OBSTACLE_HINTS.find(([words]) => error.message.includes(words))?.[1];
     case 'INTERNAL':
     case 'PROTOCOL_ERROR':
       return `${ERROR_CODES[error.code]}; -v shows where it arose`;

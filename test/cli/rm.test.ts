@@ -39,8 +39,9 @@ test('-r removes all files below a directory and says which with --json', async 
 
 test('a directory, the root and another version are refused', async (t) => {
   const server = await scene(t);
-  for (const [args, expected] of [
-    [[`${server.address}/tree`], 4],
+  for (const [args, expected, hint] of [
+    [[`${server.address}/tree`], 4, /hint: .*`sluice rm -r` removes all files below it/],
+    [[`${server.address}/a/b`], 4, /hint: a file is in the way/],
     [[`${server.address}/`], 2],
     [[`${server.address}/a`, '--if-match', 'another'], 4],
     [[`${server.address}/a`, `${server.address}/b`, '--if-match', 'one'], 2],
@@ -48,6 +49,7 @@ test('a directory, the root and another version are refused', async (t) => {
   ] as const) {
     const { code, stderr } = await runSluice(t, ['rm', ...args]);
     assert.equal(code, expected, stderr);
+    if (hint !== undefined) assert.match(stderr, hint);
   }
   assert.ok(existsSync(server.at('a')));
 });
