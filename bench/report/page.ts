@@ -9,7 +9,7 @@ const HEAD = `# Benchmarks
 
 Generated from \`docs/benchmarks/results.json\` by \`npm run bench:report\`; do not edit.
 
-Server and client are processes of their own on one machine. Every figure is the median of rounds in which all contenders take turns, the shortest transfers of the grids three times in each; a thin line in a chart is from the smallest to the largest of them. *stock* is the server and client that everyone writes with grpc-js: *default* with 64 KiB chunks and default options, *tuned* with 1 MiB messages and an 8 MiB window, *large-heap* the same with a V8 heap of 256 MiB from the start. What each scenario does stands in \`bench/scenarios\`.
+Server and client are processes of their own on one machine. Every figure is the median of rounds in which all contenders take turns, the shortest transfers of the grids three times in each; a thin line in a chart is from the smallest to the largest of them. *stock* is the server and client that everyone writes with grpc-js: *default* with 64 KiB chunks and default options, *tuned* with 1 MiB messages and an 8 MiB window, *large-heap* the same with a V8 heap of 256 MiB from the start. *grpc-go* is the usual server of Go, read by the tuned stock client; *nginx* uses sendfile over HTTP/1.1 and is read by curl. What each scenario does stands in \`bench/scenarios\`.
 `;
 
 const REPRODUCE = `## Measure again
