@@ -17,20 +17,18 @@ test('--version is that of the package', async (t) => {
   assert.equal(stdout, `${version}\n`);
 });
 
-test('the help of the program and of each command has examples', async (t) => {
-  for (const command of [[], ['serve'], ['get'], ['put'], ['ls'], ['stat'], ['rm'], ['config'], ['tune']]) {
+test('the help of the program has the exit codes; that of each command has examples', async (t) => {
+  for (const command of [[], ['get'], ['put'], ['ls'], ['stat'], ['rm'], ['config'], ['tune']]) {
     const { code, stdout } = await runSluice(t, [...command, '--help']);
     assert.equal(code, 0);
     assert.match(stdout, /\nExamples:\n {2}sluice /, command.join());
+    if (command.length === 0) assert.match(stdout, /\n {4}3 {2}there is no such file\n/);
   }
 });
 
-test('the help of the program has the exit codes', async (t) => {
-  assert.match((await runSluice(t, ['--help'])).stdout, /\n {4}3 {2}there is no such file\n/);
-});
-
-test('serve has a flag for every setting', async (t) => {
+test('the help of serve has examples and a flag for every setting', async (t) => {
   const { stdout } = await runSluice(t, ['serve', '--help']);
+  assert.match(stdout, /\nExamples:\n {2}sluice /);
   for (const { flag } of SETTINGS) assert.ok(stdout.includes(`  ${flag} `), flag);
 });
 
