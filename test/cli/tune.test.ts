@@ -86,6 +86,18 @@ test('Ctrl-C shows what was measured, leaves the file alone, ends every server, 
   assert.deepEqual(serversOf(root), []);
 });
 
+test('a generated file is told as such, and gone after Ctrl-C', async (t) => {
+  const temporary = scratchDirectory(t);
+  const tune = new SluiceProcess(t, ['tune', scratchRoot(t), '--only', 'slab.count', '--time', '1h'], {
+    env: { TMPDIR: temporary },
+  });
+  await tune.says(/generated: half text, half noise/);
+  assert.equal(readdirSync(temporary).length, 1);
+  tune.child.kill('SIGINT');
+  assert.equal((await tune.outcome()).code, 130);
+  assert.deepEqual(readdirSync(temporary), []);
+});
+
 test('when it is killed its servers end as well', async (t) => {
   const root = rootWithFile(t);
   const tune = new SluiceProcess(t, ['tune', root, '--only', 'slab.count', '--time', '1h']);

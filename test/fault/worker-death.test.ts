@@ -10,7 +10,7 @@ import { until, within } from '../support/until.ts';
 /** More than can be ready or on its way from before the last death. */
 const PROGRESS_MESSAGES = 12;
 
-/** Enough for a few deaths, and for twenty. */
+/** Enough for deaths that are few or come at once, and for twenty with messages between them. */
 const SHORT: Content = joined(lines(5 * MIB), noise(1, MIB), lines(6 * MIB));
 const LONG: Content = joined(lines(10 * MIB), noise(1, 2 * MIB), lines(20 * MIB));
 const REQUEST = {
