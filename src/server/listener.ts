@@ -5,7 +5,7 @@
  * Invariant: `sockets` holds every accepted connection until it has closed.
  */
 import { once } from 'node:events';
-import { rm } from 'node:fs/promises';
+import { lstat, rm } from 'node:fs/promises';
 import { connect, createServer, type ListenOptions, type Server, type Socket } from 'node:net';
 import { errnoOf, TransferError } from '../base/errors.ts';
 import { type ListenAddress, writeListenAddress } from '../config/listen-address.ts';
@@ -37,8 +37,10 @@ export class Listener {
     try {
       await this.#bind(address);
     } catch (reason) {
-      if (!(await isLeftBehind(address, reason))) throw refusal(address, reason);
-      await rm((address as { path: string }).path);
+      if (address.kind !== 'unix' || !(await isLeftBehind(address.path, reason))) {
+        throw refusal(address, reason);
+      }
+      await rm(address.path);
       await this.#bind(address).catch((again: unknown) => {
         throw refusal(address, again);
       });
@@ -100,10 +102,17 @@ function placeOf({ host, port }: { host: string; port: number }): ListenOptions 
   return host === '' ? { port } : { host, port };
 }
 
-/** Whether the address is a Unix socket whose server ended without removing it: nobody answers there. */
-async function isLeftBehind(address: ListenAddress, reason: unknown): Promise<boolean> {
-  if (address.kind !== 'unix' || errnoOf(reason) !== 'EADDRINUSE') return false;
-  const socket = connect(address.path);
+/**
+ * Whether the path is a Unix socket whose server ended without removing it: nobody answers there.
+ * Throws when the path is no socket: a file there answers a connect as a socket that was left does.
+ */
+async function isLeftBehind(path: string, reason: unknown): Promise<boolean> {
+  if (errnoOf(reason) !== 'EADDRINUSE') return false;
+  if (!(await lstat(path)).isSocket()) {
+    const remedy = 'that path is not a socket and is left as it is; move it away or choose another path';
+    throw new TransferError('INVALID_CONFIG', `listen unix:${path}: ${remedy}`);
+  }
+  const socket = connect(path);
   try {
     await once(socket, 'connect');
     return false;

@@ -1,6 +1,14 @@
 /** Where a server listens, what it refuses to start with, and how it ends. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, readdirSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -90,6 +98,22 @@ test('a second server on the same Unix socket is refused and does not harm the f
   server.write('file', lines(10));
   assert.equal((await refusalOf(server.root, `unix:${path}`)).code, 'INVALID_CONFIG');
   assert.equal((await server.client().fetch(REQUEST)).status, 'OK');
+});
+
+test('a path that is no socket is refused as one and left as it is', async (t) => {
+  const directory = scratchDirectory(t);
+  const file = join(directory, 'data.db');
+  const link = join(directory, 'link');
+  writeFileSync(file, 'precious');
+  symlinkSync(file, link);
+  for (const path of [file, link, directory]) {
+    const refusal = await refusalOf(scratchRoot(t), `unix:${path}`);
+    assert.equal(refusal.code, 'INVALID_CONFIG');
+    assert.match(refusal.message, /not a socket .* choose another path/);
+    assert(refusal.message.includes(path), refusal.message);
+  }
+  assert.equal(readFileSync(file, 'utf8'), 'precious');
+  assert(lstatSync(link).isSymbolicLink());
 });
 
 const hasIpv6 = Object.values(networkInterfaces()).some((all) =>
