@@ -1,24 +1,33 @@
 /** The public API of sluice. */
-export { ERROR_CODES, type ErrorCode, TransferError, type TransferErrorOptions } from './base/errors.ts';
-export { type Logger, silentLogger } from './base/logger.ts';
-export { type CallOptions, type DeleteOptions, SluiceClient } from './client/client.ts';
-export type { ListOptions } from './client/list.ts';
-export type { ClientOptions, CompressionMode, RetryOptions, TlsOptions } from './client/options.ts';
-export type {
-  DownloadOptions,
-  DownloadResult,
-  Progress,
-  StreamOptions,
-  TransferPhase,
-} from './client/transfer-options.ts';
-export type {
-  UploadOptions,
-  UploadPhase,
-  UploadProgress,
-  UploadResult,
-  UploadSource,
-} from './client/upload-options.ts';
+export {
+  type CallOptions,
+  type ClientOptions,
+  type CodecBytes,
+  type CompressionMode,
+  type DeleteOptions,
+  type DownloadOptions,
+  type DownloadResult,
+  ERROR_CODES,
+  type ErrorCode,
+  type FileInfo,
+  type ListEntry,
+  type ListOptions,
+  type Logger,
+  type Progress,
+  type RetryOptions,
+  SluiceClient,
+  type StreamOptions,
+  silentLogger,
+  type TlsOptions,
+  TransferError,
+  type TransferErrorOptions,
+  type TransferPhase,
+  type UploadOptions,
+  type UploadPhase,
+  type UploadProgress,
+  type UploadResult,
+  type UploadSource,
+} from './client-library.ts';
 export { type ConfigInputs, type LoadedConfig, loadConfig } from './config/load.ts';
 export type { Config } from './config/schema.ts';
 export { type ServerStats, SluiceServer, type SluiceServerOptions } from './server/server.ts';
-export type { FileInfo, ListEntry } from './wire/messages.ts';

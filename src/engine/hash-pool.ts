@@ -7,8 +7,8 @@ import { Piscina } from 'piscina';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { HashJob, HashResult, HashSetup } from './job.ts';
+import { workerFile } from './worker-file.ts';
 
-const WORKER_FILE = new URL('../../workers/hash-file.js', import.meta.url).href;
 const IDLE_TIMEOUT_MS = 10_000;
 
 export class HashPool {
@@ -18,7 +18,7 @@ export class HashPool {
   constructor(niceness: number, logger: Logger) {
     const setup: HashSetup = { niceness, stop: this.#stop };
     this.#piscina = new Piscina<HashJob, HashResult>({
-      filename: WORKER_FILE,
+      filename: workerFile('hash-file'),
       minThreads: 0,
       maxThreads: 1,
       idleTimeout: IDLE_TIMEOUT_MS,

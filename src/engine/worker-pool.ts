@@ -12,8 +12,7 @@ import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Drained, DrainJob, FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from './job.ts';
 import type { SlabPool } from './slab-pool.ts';
-
-const WORKER_FILE = new URL('../../workers/main.js', import.meta.url).href;
+import { workerFile } from './worker-file.ts';
 
 /** A bad worker file makes tasks hang for ever; this says so at start instead. */
 const START_TIMEOUT_MS = 10_000;
@@ -76,7 +75,7 @@ export class WorkerPool {
       niceness: options.niceness,
     };
     this.#piscina = new Piscina<PoolTask, PoolAnswer>({
-      filename: WORKER_FILE,
+      filename: workerFile('main'),
       minThreads: options.threads,
       maxThreads: options.threads,
       concurrentTasksPerWorker: 1,

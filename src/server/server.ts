@@ -8,8 +8,7 @@
 import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server, type ServerOptions } from '@grpc/grpc-js';
-import { ReflectionService } from '@grpc/reflection';
-import { HealthImplementation } from 'grpc-health-check';
+import type { HealthImplementation } from 'grpc-health-check';
 import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
@@ -28,9 +27,10 @@ import { openLocalStore } from '../storage/local-store.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import type { UploadOptions } from '../storage/uploads/options.ts';
-import { reflectedDefinition, SERVICE_NAME } from '../wire/service.ts';
+import { SERVICE_NAME } from '../wire/service.ts';
 import { serverCredentials } from './credentials.ts';
 import { Listener } from './listener.ts';
+import { addStandardServices } from './standard-services.ts';
 import { uploadWindows } from './upload-windows.ts';
 
 export interface ServerStats extends EngineStats {
@@ -139,9 +139,7 @@ export class SluiceServer {
         stallTimeoutMs: config.stream.stallTimeout,
         stallLingerMs: config.stream.stallLinger,
       });
-      const health = new HealthImplementation({ '': 'SERVING', [SERVICE_NAME]: 'SERVING' });
-      health.addToServer(grpc);
-      new ReflectionService(reflectedDefinition()).addToServer(grpc);
+      const health = await addStandardServices(grpc);
       const injector = grpc.createConnectionInjector(credentials);
       const listener = new Listener(config.limits.connections, (socket) => injector.injectConnection(socket));
       const address = await listener.listen(listenAddress);

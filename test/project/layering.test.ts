@@ -38,7 +38,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'src/service',
   ],
   'src/client': ['src/base', 'src/wire', 'src/flow'],
-  'src/index.ts': ['src/base', 'src/config', 'src/wire/messages.ts', 'src/server', 'src/client'],
+  'src/client-library.ts': ['src/base', 'src/wire/messages.ts', 'src/client'],
+  'src/index.ts': ['src/client-library.ts', 'src/config', 'src/server'],
   'src/cli': ['src/base', 'src/config', 'src/wire', 'src/server', 'src/client'],
 };
 

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 import { fromJSON, type MessageTypeDefinition } from '@grpc/proto-loader';
 import { packageDefinition, transferService } from '../../src/wire/service.ts';
+
+/** Seen from dist/test/wire. */
+const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 
 interface Field {
   name: string;
@@ -60,6 +67,10 @@ describe('the contract', () => {
       ['AbortUpload', '/sluice.v1.TransferService/AbortUpload', false, false],
       ['DeleteFile', '/sluice.v1.TransferService/DeleteFile', false, false],
     ]);
+  });
+
+  it('is in code as it stands in proto/', async () => {
+    await promisify(execFile)(process.execPath, [join(ROOT, 'scripts/contract.mjs'), '--check']);
   });
 
   it('is understood by a client generated from the four messages alone', () => {

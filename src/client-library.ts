@@ -1,0 +1,22 @@
+/** The client alone, as `sluice/client`: what a program imports that serves nothing, and a bundler has the least to do with. */
+export { ERROR_CODES, type ErrorCode, TransferError, type TransferErrorOptions } from './base/errors.ts';
+export { type Logger, silentLogger } from './base/logger.ts';
+export { type CallOptions, type DeleteOptions, SluiceClient } from './client/client.ts';
+export type { CodecBytes } from './client/codec-account.ts';
+export type { ListOptions } from './client/list.ts';
+export type { ClientOptions, CompressionMode, RetryOptions, TlsOptions } from './client/options.ts';
+export type {
+  DownloadOptions,
+  DownloadResult,
+  Progress,
+  StreamOptions,
+  TransferPhase,
+} from './client/transfer-options.ts';
+export type {
+  UploadOptions,
+  UploadPhase,
+  UploadProgress,
+  UploadResult,
+  UploadSource,
+} from './client/upload-options.ts';
+export type { FileInfo, ListEntry } from './wire/messages.ts';
