@@ -39,6 +39,7 @@ const OUTCOME_OF_ERROR: Readonly<Record<ErrorCode, Outcome>> = {
   VERSION_MISMATCH: 'refused',
   FILE_CHANGED: 'badData',
   STALLED: 'unavailable',
+  EVICTED: 'unavailable',
   TAKEN_OVER: 'failed',
   CONTENT_MISMATCH: 'badData',
   RESOURCE_EXHAUSTED: 'unavailable',

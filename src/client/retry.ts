@@ -18,6 +18,7 @@ import { delay } from './wait.ts';
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'UNAVAILABLE',
   'STALLED',
+  'EVICTED',
   'CANCELLED',
   'DEADLINE_EXCEEDED',
   'RESOURCE_EXHAUSTED',

@@ -1,0 +1,259 @@
+/**
+ * Places of one kind: whatever holds memory or a descriptor has one from its
+ * first byte to its last. While places are free, anybody gets one; after that
+ * those without progress lose theirs, then addresses above their share.
+ *
+ * Invariants: a place is taken once and given back once; the places of all
+ * addresses together are `active`; `active` ≤ limit, and those that lost their
+ * place but still hold something are at most `leavingPlaces(limit)`.
+ */
+import { TransferError } from './errors.ts';
+
+/** Who has a place. Nothing here is called for each chunk. */
+export interface PlaceHolder {
+  /** Bytes it has moved until now; never decreases. */
+  readonly movedBytes: number;
+  /** True while the server is what keeps it from moving: it is not called still then. */
+  readonly isHeldUp: boolean;
+  /** Its place goes to another: ends with `error` soon, gives free what it holds, then leaves. Called once. */
+  evict(error: TransferError): void;
+  /** After `evict`: ends at once, without another word to its peer. */
+  cut(): void;
+}
+
+export interface PlaceClock {
+  nowMs(): number;
+  /** Calls `tick` again and again, without keeping the process alive; returns what ends that. */
+  every(intervalMs: number, tick: () => void): () => void;
+}
+
+export interface PlacesOptions {
+  /** Names them in refusals: 'uploads'. */
+  what: string;
+  limit: number;
+  /** Default: that of the system. */
+  clock?: PlaceClock;
+}
+
+/** A place that moved less than this is still, and goes first. */
+const LEAST_BYTES_PER_SEC = 1024;
+
+/** How long it must have moved less; what is younger is not judged. */
+const STILL_MS = 10_000;
+
+/** Two of them make the time over which a place is judged: it is 10 to 15 s. */
+const TICK_MS = STILL_MS / 2;
+
+/** How many, of `limit` places, may have been lost by holders that have not let go yet. */
+export function leavingPlaces(limit: number): number {
+  return Math.max(8, Math.ceil(limit / 8));
+}
+
+/** One place. */
+export class Place {
+  holder: PlaceHolder;
+  readonly address: unknown;
+  /** Bytes moved and time, at the last tick and at the one before; at first, of entering. */
+  lastBytes = 0;
+  lastMs: number;
+  earlierBytes = 0;
+  earlierMs: number;
+  readonly #leave: (place: Place) => void;
+
+  constructor(holder: PlaceHolder, address: unknown, nowMs: number, leave: (place: Place) => void) {
+    this.holder = holder;
+    this.address = address;
+    this.lastMs = nowMs;
+    this.earlierMs = nowMs;
+    this.#leave = leave;
+  }
+
+  /** Gives the place back, also one that was lost: nothing is held any more. Safe to call twice. */
+  leave(): void {
+    this.#leave(this);
+  }
+}
+
+export class Places {
+  readonly limit: number;
+  readonly #what: string;
+  readonly #clock: PlaceClock;
+  /** In the order of entering. */
+  readonly #byAddress = new Map<unknown, Set<Place>>();
+  #active = 0;
+  /** Lost, not left yet; oldest first. */
+  readonly #leaving = new Set<Place>();
+  /** As those, told to end at once. */
+  readonly #cut = new Set<Place>();
+  /** As of the last tick. */
+  readonly #still = new Set<Place>();
+  #stopTicking: (() => void) | null = null;
+  readonly #leave = (place: Place) => this.#left(place);
+
+  constructor({ what, limit, clock = SYSTEM_CLOCK }: PlacesOptions) {
+    this.#what = what;
+    this.limit = limit;
+    this.#clock = clock;
+  }
+
+  /** Places in use, without those that were lost. */
+  get active(): number {
+    return this.#active;
+  }
+
+  /** Holders that lost their place and still hold something. */
+  get leaving(): number {
+    return this.#leaving.size + this.#cut.size;
+  }
+
+  /**
+   * Takes a place; whoever gets it gives it back with `leave`.
+   *
+   * @param address null: an address of its own, as behind a trusted proxy
+   * @throws TransferError RESOURCE_EXHAUSTED when there is none, and nobody has to make one.
+   */
+  enter(address: string | null, holder: PlaceHolder): Place {
+    if (this.#active >= this.limit) this.#makePlace(address);
+    const place = new Place(holder, address ?? holder, this.#clock.nowMs(), this.#leave);
+    const ofAddress = this.#byAddress.get(place.address);
+    if (ofAddress === undefined) this.#byAddress.set(place.address, new Set([place]));
+    else ofAddress.add(place);
+    this.#active += 1;
+    this.#stopTicking ??= this.#clock.every(TICK_MS, () => this.#tick());
+    return place;
+  }
+
+  /** Places of `address`. */
+  countOf(address: string): number {
+    return this.#byAddress.get(address)?.size ?? 0;
+  }
+
+  /** Holders leave as they end; only the clock is stopped. */
+  close(): void {
+    this.#stopTicking?.();
+    this.#stopTicking = null;
+  }
+
+  #makePlace(address: string | null): void {
+    const victim = this.#stillPlace() ?? this.#placeAboveShare(address);
+    if (victim === undefined) throw this.#refusal();
+    const most = leavingPlaces(this.limit);
+    if (this.leaving >= most / 2) this.#cutOldest();
+    if (this.leaving >= most) throw this.#refusal();
+    this.#forget(victim);
+    this.#leaving.add(victim);
+    victim.holder.evict(
+      new TransferError('EVICTED', `the server is full, and another peer gets this place; resume`),
+    );
+  }
+
+  /** Of those without progress, the oldest of the address with the most places. */
+  #stillPlace(): Place | undefined {
+    let found: Place | undefined;
+    let most = 0;
+    for (const place of this.#still) {
+      if (!this.#isStillNow(place)) continue;
+      const count = this.#byAddress.get(place.address)?.size ?? 0;
+      if (count <= most) continue;
+      found = place;
+      most = count;
+    }
+    return found;
+  }
+
+  /** Since it was called still it may have moved again. */
+  #isStillNow(place: Place): boolean {
+    const { movedBytes, isHeldUp } = place.holder;
+    const hasMoved = isHeldUp || movedBytes - place.lastBytes >= (LEAST_BYTES_PER_SEC * STILL_MS) / 1000;
+    if (hasMoved) this.#still.delete(place);
+    return !hasMoved;
+  }
+
+  /** The slowest of the address that is furthest above its share, for one that stays within its own. */
+  #placeAboveShare(address: string | null): Place | undefined {
+    const own = address === null ? 0 : this.countOf(address);
+    const addresses = this.#byAddress.size + (own === 0 ? 1 : 0);
+    const share = Math.max(1, Math.floor(this.limit / addresses));
+    if (own >= share) return undefined;
+    let largest: Set<Place> | undefined;
+    for (const places of this.#byAddress.values()) {
+      if (places.size > (largest?.size ?? share)) largest = places;
+    }
+    return largest === undefined ? undefined : this.#slowestOf(largest);
+  }
+
+  #slowestOf(places: ReadonlySet<Place>): Place | undefined {
+    const nowMs = this.#clock.nowMs();
+    let slowest: Place | undefined;
+    let least = Number.POSITIVE_INFINITY;
+    for (const place of places) {
+      const rate = (place.holder.movedBytes - place.earlierBytes) / Math.max(1, nowMs - place.earlierMs);
+      if (rate >= least) continue;
+      slowest = place;
+      least = rate;
+    }
+    return slowest;
+  }
+
+  /** Half of those that may be leaving have time for a last word. */
+  #cutOldest(): void {
+    const [oldest] = this.#leaving;
+    if (oldest === undefined) return;
+    this.#leaving.delete(oldest);
+    this.#cut.add(oldest);
+    oldest.holder.cut();
+  }
+
+  #left(place: Place): void {
+    if (this.#leaving.delete(place) || this.#cut.delete(place)) return;
+    this.#forget(place);
+    if (this.#active === 0) this.close();
+  }
+
+  #forget(place: Place): void {
+    const ofAddress = this.#byAddress.get(place.address);
+    if (ofAddress === undefined || !ofAddress.delete(place)) return;
+    if (ofAddress.size === 0) this.#byAddress.delete(place.address);
+    this.#still.delete(place);
+    this.#active -= 1;
+  }
+
+  #tick(): void {
+    const nowMs = this.#clock.nowMs();
+    for (const places of this.#byAddress.values()) {
+      for (const place of places) this.#judge(place, nowMs);
+    }
+  }
+
+  #judge(place: Place, nowMs: number): void {
+    const { movedBytes, isHeldUp } = place.holder;
+    const overMs = nowMs - place.earlierMs;
+    if (isHeldUp) {
+      this.#still.delete(place);
+    } else if (overMs >= STILL_MS) {
+      const isStill = (movedBytes - place.earlierBytes) * 1000 < LEAST_BYTES_PER_SEC * overMs;
+      if (isStill) this.#still.add(place);
+      else this.#still.delete(place);
+    }
+    // Time in which the server held it up is not the peer's.
+    place.earlierBytes = isHeldUp ? movedBytes : place.lastBytes;
+    place.earlierMs = isHeldUp ? nowMs : place.lastMs;
+    place.lastBytes = movedBytes;
+    place.lastMs = nowMs;
+  }
+
+  #refusal(): TransferError {
+    return new TransferError(
+      'RESOURCE_EXHAUSTED',
+      `the server already runs ${this.limit} ${this.#what}, which is its limit; try again later`,
+    );
+  }
+}
+
+const SYSTEM_CLOCK: PlaceClock = {
+  nowMs: () => performance.now(),
+  every(intervalMs, tick) {
+    const timer = setInterval(tick, intervalMs).unref();
+    return () => clearInterval(timer);
+  },
+};
