@@ -1,12 +1,11 @@
 /** What someone gets who bundles the client: one file, which runs in a folder that has nothing else. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, symlink } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { build, type Format } from 'esbuild';
 import { assertBytes, noise } from '../support/content.ts';
 import { scratchRoot } from '../support/scratch.ts';
 import { startServer } from '../support/test-server.ts';
@@ -45,23 +44,24 @@ new SluiceServer(loadConfig({ flags: { listen: '127.0.0.1:0' } }).config)
 async function bundled(
   t: TestContext,
   code: string,
-  format: Format,
+  format: 'esm' | 'cjs',
 ): Promise<{ folder: string; file: string }> {
   const source = scratchRoot(t);
   await mkdir(join(source, 'node_modules'));
   await symlink(ROOT, join(source, 'node_modules/sluice'));
   const folder = scratchRoot(t);
   const file = join(folder, format === 'esm' ? 'program.mjs' : 'program.cjs');
-  await build({
-    stdin: { contents: code, resolveDir: source },
-    bundle: true,
-    platform: 'node',
-    format,
-    outfile: file,
-    logLevel: 'error',
-    logOverride: { 'empty-import-meta': 'silent' },
-    ...(format === 'esm' ? { banner: { js: REQUIRE } } : {}),
-  });
+  const options = [
+    '--bundle',
+    '--platform=node',
+    `--format=${format}`,
+    `--outfile=${file}`,
+    '--log-level=error',
+  ];
+  if (format === 'esm') options.push(`--banner:js=${REQUIRE}`);
+  const entry = join(source, 'program.js');
+  await writeFile(entry, code);
+  await run(join(ROOT, 'node_modules/.bin/esbuild'), [entry, ...options]);
   return { folder, file };
 }
 
