@@ -3,6 +3,7 @@
  * Invariant: the process's signal handling is restored by `dispose`.
  */
 import { EXIT_CODES } from './exit-code.ts';
+import { leaveProcess } from './process-end.ts';
 
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 
@@ -26,8 +27,10 @@ export class Interrupt {
   }
 
   readonly #handle = (): void => {
-    if (this.signal.aborted) process.exit(EXIT_CODES.interrupted.code);
-    this.#controller.abort();
-    this.#onFirst();
+    if (this.signal.aborted) leaveProcess(EXIT_CODES.interrupted.code);
+    else {
+      this.#controller.abort();
+      this.#onFirst();
+    }
   };
 }

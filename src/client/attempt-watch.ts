@@ -57,7 +57,7 @@ export class AttemptWatch {
     this.#stillMs += this.#tickMs;
     const { connectTimeoutMs, stallTimeoutMs } = this.#options;
     if (deliveredBytes === 0 && this.#openMs >= connectTimeoutMs && !this.#channel.isReady) {
-      this.#watched.fail(this.#channel.unreachable());
+      this.#watched.fail(this.#channel.notConnected());
     } else if (this.#stillMs >= stallTimeoutMs + extraPatienceMs) {
       const message = `${this.#channel.address} ${this.#problem} for ${this.#stillMs} ms`;
       this.#watched.fail(new TransferError('STALLED', message));

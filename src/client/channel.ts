@@ -5,10 +5,8 @@
  */
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import {
-  Client,
   type ClientReadableStream,
   type ClientWritableStream,
-  connectivityState,
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
@@ -19,6 +17,7 @@ import { clientWindows } from '../flow/client-windows.ts';
 import { transferService } from '../wire/service.ts';
 import { errorOfStatus } from '../wire/status.ts';
 import { cancelCall } from './cancel-call.ts';
+import { Connection } from './connection.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
 import type { ResolvedOptions } from './options.ts';
 import { parseTarget } from './target.ts';
@@ -38,11 +37,12 @@ type Method =
 export class Channel {
   /** The target, for messages to people. */
   readonly address: string;
-  readonly #client: Client;
+  readonly #connect: () => Connection;
   readonly #options: ResolvedOptions;
   readonly #transport: 'TLS' | 'plaintext';
   /** Of a connection for uploads. */
   readonly #session: AgentSession | undefined;
+  #connection: Connection;
   #hasConnected = false;
   #isClosed = false;
 
@@ -53,10 +53,12 @@ export class Channel {
     this.#options = options;
     this.#transport = usesTls(target, options) ? 'TLS' : 'plaintext';
     this.#session = purpose === 'upload' ? new AgentSession() : undefined;
-    this.#client = new Client(target.address, credentialsFor(target, options), {
-      ...channelOptions(target, options, purpose),
-      ...this.#session?.channelOptions,
-    });
+    const credentials = credentialsFor(target, options);
+    const grpcOptions = { ...channelOptions(target, options, purpose), ...this.#session?.channelOptions };
+    // Credentials for TLS are never equal, so grpc-js shares no connection that has them.
+    const isShared = !options.ownConnection && purpose === 'general' && this.#transport === 'plaintext';
+    this.#connect = () => new Connection(target.address, credentials, grpcOptions, isShared);
+    this.#connection = this.#connect();
   }
 
   /** The server has answered once; from then on an outage is worth waiting for. */
@@ -67,7 +69,7 @@ export class Channel {
 
   /** There is a connection right now. */
   get isReady(): boolean {
-    return this.#client.getChannel().getConnectivityState(false) === connectivityState.READY;
+    return this.#connection.isReady;
   }
 
   /** The link below a call of this connection; undefined where it cannot be found, or the call has not begun to move. */
@@ -81,16 +83,17 @@ export class Channel {
    * translates its errors.
    */
   stream<Request, Response>(method: Method, request: Request): ClientReadableStream<Response> {
-    this.assertOpen();
     const { path, requestSerialize, responseDeserialize } = definition(method);
+    const connection = this.#open();
     const call = readingNothingAhead(() =>
-      this.#client.makeServerStreamRequest<Request, Response>(
+      connection.client.makeServerStreamRequest<Request, Response>(
         path,
         requestSerialize as (request: Request) => Buffer,
         responseDeserialize as (message: Buffer) => Response,
         request,
       ),
     );
+    connection.track(call);
     call.once('metadata', () => {
       this.#hasConnected = true;
     });
@@ -113,14 +116,15 @@ export class Channel {
     done: (failure: ServiceError | null, response?: Response) => void,
     onMetadata: (metadata: Metadata) => void,
   ): ClientWritableStream<Uint8Array> {
-    this.assertOpen();
     const { path, responseDeserialize } = definition(method);
-    const call = this.#client.makeClientStreamRequest<Uint8Array, Response>(
+    const connection = this.#open();
+    const call = connection.client.makeClientStreamRequest<Uint8Array, Response>(
       path,
       (message) => message as Buffer,
       responseDeserialize as (message: Buffer) => Response,
       done,
     );
+    connection.track(call);
     call.once('metadata', (metadata) => {
       this.#hasConnected = true;
       onMetadata(metadata);
@@ -145,6 +149,7 @@ export class Channel {
     const { path, requestSerialize, responseDeserialize } = definition(method);
     const { connectTimeoutMs, stallTimeoutMs } = this.#options;
     const deadline = Date.now() + connectTimeoutMs + stallTimeoutMs + workMs;
+    const connection = this.#open();
     return await new Promise((resolve, reject) => {
       const settle = (failure: ServiceError | null, response?: Response) => {
         clearTimeout(connectTimer);
@@ -153,9 +158,9 @@ export class Channel {
           this.#hasConnected = true;
           resolve(response as Response);
         } else if (signal?.aborted) reject(cancelledBy(signal));
-        else reject(timedOut ? this.unreachable() : this.failureOf(failure));
+        else reject(timedOut ? this.notConnected() : this.failureOf(failure));
       };
-      const call = this.#client.makeUnaryRequest<Request, Response>(
+      const call = connection.client.makeUnaryRequest<Request, Response>(
         path,
         requestSerialize as (request: Request) => Buffer,
         responseDeserialize as (message: Buffer) => Response,
@@ -164,6 +169,7 @@ export class Channel {
         { deadline },
         settle,
       );
+      connection.track(call);
       let timedOut = false;
       const connectTimer = setTimeout(() => {
         if (this.isReady) return;
@@ -187,6 +193,12 @@ export class Channel {
     });
   }
 
+  /** UNAVAILABLE for a call that had no connection in time; the next one begins another. */
+  notConnected(): TransferError {
+    this.#connection.giveUp(this.#options.connectTimeoutMs);
+    return this.unreachable();
+  }
+
   /** UNAVAILABLE for a server that cannot be connected to. */
   unreachable(failure?: ServiceError): TransferError {
     const reason = connectProblem(failure) ?? `no connection within ${this.#options.connectTimeoutMs} ms`;
@@ -204,11 +216,19 @@ export class Channel {
     if (this.#isClosed) throw new TransferError('INVALID_ARGUMENT', 'the client is closed');
   }
 
-  /** Starts no call any more; closes the connection once calls have ended. Safe to call twice. */
+  /** Starts no call any more; what there is of a connection ends once calls have ended. Safe to call twice. */
   close(): void {
-    if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#client.close();
+    this.#connection.close();
+  }
+
+  #open(): Connection {
+    this.assertOpen();
+    if (this.#connection.isGivenUp) {
+      this.#connection.close();
+      this.#connection = this.#connect();
+    }
+    return this.#connection;
   }
 }
 
@@ -242,6 +262,8 @@ export function cancelledBy(signal: AbortSignal): TransferError {
 
 /** `connect ECONNREFUSED …` out of what grpc-js wraps around it. */
 function connectProblem(failure: ServiceError | undefined): string | undefined {
+  // It waited for a connection that was given up with another call's patience.
+  if (failure?.details.startsWith('Channel closed')) return undefined;
   return failure?.details.replace(/^.*Last error: (Error: )?/, '').replace(/\.? Resolution note: .*$/, '');
 }
 

@@ -160,8 +160,9 @@ export class SluiceClient {
   }
 
   /**
-   * Closes the connection when running calls have ended. A transfer that is
-   * interrupted after this does not resume. Safe to call twice.
+   * Calls that run on an established connection go on to their end; all others
+   * end now, and every socket with the last call, whatever state it is in. A
+   * transfer that is interrupted after this does not resume. Safe to call twice.
    */
   close(): void {
     this.#channel.close();

@@ -80,6 +80,8 @@ export function channelOptions(
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
     // Attempts are counted and resumed here; grpc-js would start the stream over.
     'grpc.enable_retries': 0,
+    // A query for a TXT record that nobody here has; unanswered, it holds the process for a minute.
+    'grpc.service_config_disable_resolution': 1,
     'grpc.initial_reconnect_backoff_ms': options.retry.initialBackoffMs,
     'grpc.max_reconnect_backoff_ms': options.retry.maxBackoffMs,
     'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,

@@ -1,0 +1,47 @@
+/**
+ * The last step of a command: what it printed is flushed, and the process ends
+ * with its code, whatever is still open.
+ *
+ * `process.exit` joins the threads of libuv, and so waits for a system call that
+ * may never return: a name look-up without a name server, a file on a server
+ * that is gone. Such a call gets a moment; then only a signal is left.
+ */
+import type { Writable } from 'node:stream';
+
+/** Calls that the threads of libuv are busy with, as Node names them. */
+const THREAD_CALLS = /^(FSReq|GetAddrInfo|GetNameInfo)/;
+
+const LOOK_EVERY_MS = 10;
+const LOOKS = 100;
+
+/** A terminal or log that takes nothing is not waited for any longer; a reader of the result is, as by any program. */
+const STDERR_FLUSH_MS = 1_000;
+
+/** Flushes, then ends the process with this code; never resolves. */
+export async function endProcess(code: number): Promise<never> {
+  process.exitCode = code;
+  await flushed(process.stdout);
+  await Promise.race([
+    flushed(process.stderr),
+    new Promise((resolve) => setTimeout(resolve, STDERR_FLUSH_MS)),
+  ]);
+  leaveProcess(code);
+  return await new Promise(() => {});
+}
+
+/** Ends the process without flushing: at once, or as soon as no system call is in the way. */
+export function leaveProcess(code: number): void {
+  const isBusy = () => process.getActiveResourcesInfo().some((name) => THREAD_CALLS.test(name));
+  if (!isBusy()) process.exit(code);
+  let looks = 0;
+  setInterval(() => {
+    looks += 1;
+    if (!isBusy()) process.exit(code);
+    if (looks === LOOKS) process.kill(process.pid, 'SIGKILL');
+  }, LOOK_EVERY_MS);
+}
+
+/** Resolves when the stream has taken all that was written, or takes nothing any more. */
+async function flushed(stream: Writable): Promise<void> {
+  await new Promise<void>((resolve) => void stream.write('', () => resolve()));
+}
