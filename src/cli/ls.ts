@@ -6,7 +6,7 @@ import type { ListEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { entriesOf } from './entries.ts';
 import { Interrupt } from './interrupt.ts';
-import { printable, writeJson, writeLine, writeTime } from './output.ts';
+import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 
 const EXAMPLES = `
@@ -47,7 +47,10 @@ async function list(target: CliTarget, options: LsOptions): Promise<void> {
     const { recursive = false } = options;
     const client = connections.clientFor(target);
     const entries = entriesOf(client, target.name, { recursive, signal: interrupt.signal });
-    for await (const entry of entries) await writeEntry(entry, options);
+    for await (const entry of entries) {
+      await writeEntry(entry, options);
+      if (lossOfOutput() !== undefined) break;
+    }
   } finally {
     interrupt.dispose();
     connections.close();

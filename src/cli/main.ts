@@ -3,5 +3,5 @@ import { guardOutput } from './output.ts';
 import { endProcess } from './process-end.ts';
 import { runProgram } from './program.ts';
 
-guardOutput(process.stdout);
+guardOutput();
 await endProcess(await runProgram(process.argv.slice(2)));

@@ -1,11 +1,13 @@
 /**
  * What goes to standard output, and how text from elsewhere is shown. A reader
- * that went away (`sluice ls | head`) ends the program quietly.
+ * that went away (`sluice ls | head`) is no failure.
  */
 import { once } from 'node:events';
+import { closeSync } from 'node:fs';
 import type { Writable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
+import { isatty } from 'node:tty';
 import picocolors from 'picocolors';
-import { EXIT_CODES } from './exit-code.ts';
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -20,9 +22,45 @@ export function isLive(stream: { isTTY?: boolean }): boolean {
   return stream.isTTY === true && process.env.TERM !== 'dumb';
 }
 
+/** Why a stream took no more; what is written to it since is dropped. */
+const losses = new WeakMap<Writable, NodeJS.ErrnoException>();
+
+/**
+ * From here on nothing ends because standard output or error cannot be written:
+ * a transfer is worth more than the lines about it. `lossOf` tells it.
+ */
+export function guardOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error) => {
+      if (!losses.has(stream)) losses.set(stream, error);
+    });
+  }
+  const terminals = [0, 1, 2].filter((fd) => isatty(fd));
+  process.once('exit', () => closeHungUp(terminals));
+}
+
+/** At its end Node resets each terminal, and crashes where one is gone; what is closed it leaves alone. */
+function closeHungUp(terminals: readonly number[]): void {
+  for (const fd of terminals) {
+    if (!isatty(fd)) closeSync(fd);
+  }
+}
+
+/** Why standard output takes no more; undefined while it does. */
+export function lossOfOutput(): NodeJS.ErrnoException | undefined {
+  return losses.get(process.stdout);
+}
+
+/** Whether the loss of standard output is that its reader went away or its terminal was closed: nobody misses anything. */
+export function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
+  return code === 'EPIPE' || (code === 'EIO' && process.stdout.isTTY);
+}
+
 /** Resolves when there is room for the next line, so that a slow reader slows the writer down. */
 export async function writeLine(line: string, stream: Writable = process.stdout): Promise<void> {
-  if (!stream.write(`${line}\n`)) await once(stream, 'drain');
+  if (losses.has(stream) || stream.write(`${line}\n`)) return;
+  // A stream that fails has a listener for it: `guardOutput`.
+  await once(stream, 'drain').catch(() => {});
 }
 
 /** One line of JSON. */
@@ -30,16 +68,11 @@ export async function writeJson(value: unknown, stream: Writable = process.stdou
   await writeLine(JSON.stringify(value), stream);
 }
 
-/**
- * Ends the program when its output cannot be written: quietly with 0 when
- * nobody reads it any more, with an error otherwise (a full disk).
- */
-export function guardOutput(stream: Writable): void {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(EXIT_CODES.ok.code);
-    process.stderr.write(`error: standard output cannot be written: ${error.message}\n`);
-    process.exit(EXIT_CODES.localIo.code);
-  });
+/** Resolves when all that was written has been taken or is lost, at the latest after `limitMs`. */
+export async function flushed(stream: Writable, limitMs?: number): Promise<void> {
+  if (stream.writableLength === 0) return;
+  const taken = new Promise<void>((resolve) => void stream.write('', () => resolve()));
+  await (limitMs === undefined ? taken : Promise.race([taken, delay(limitMs, undefined, { ref: false })]));
 }
 
 /** Text from a server, safe to print: a terminal would obey the control characters in it. */

@@ -6,7 +6,7 @@
  * may never return: a name look-up without a name server, a file on a server
  * that is gone. Such a call gets a moment; then only a signal is left.
  */
-import type { Writable } from 'node:stream';
+import { flushed } from './output.ts';
 
 /** Calls that the threads of libuv are busy with, as Node names them. */
 const THREAD_CALLS = /^(FSReq|GetAddrInfo|GetNameInfo)/;
@@ -21,10 +21,7 @@ const STDERR_FLUSH_MS = 1_000;
 export async function endProcess(code: number): Promise<never> {
   process.exitCode = code;
   await flushed(process.stdout);
-  await Promise.race([
-    flushed(process.stderr),
-    new Promise((resolve) => setTimeout(resolve, STDERR_FLUSH_MS)),
-  ]);
+  await flushed(process.stderr, STDERR_FLUSH_MS);
   leaveProcess(code);
   return await new Promise(() => {});
 }
@@ -39,9 +36,4 @@ export function leaveProcess(code: number): void {
     if (!isBusy()) process.exit(code);
     if (looks === LOOKS) process.kill(process.pid, 'SIGKILL');
   }, LOOK_EVERY_MS);
-}
-
-/** Resolves when the stream has taken all that was written, or takes nothing any more. */
-async function flushed(stream: Writable): Promise<void> {
-  await new Promise<void>((resolve) => void stream.write('', () => resolve()));
 }

@@ -4,8 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { TransferError } from '../base/errors.ts';
 import { EXIT_CODES } from './exit-code.ts';
 import { reportFailure } from './failure.ts';
+import { flushed, isReaderGone, lossOfOutput } from './output.ts';
 
 /** In the order of the help. A command's modules are loaded only when they are needed: half a second for all. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
@@ -45,13 +47,32 @@ export async function runProgram(args: readonly string[]): Promise<number> {
   });
   try {
     await program.parseAsync(args, { from: 'user' });
+    await checkOutput();
     return EXIT_CODES.ok.code;
   } catch (reason) {
+    if (hadEnough(reason)) return EXIT_CODES.ok.code;
     // Commander has already said what is wrong; help and version end with 0.
     if (reason instanceof CommanderError) return reason.exitCode === 0 ? 0 : EXIT_CODES.usage.code;
     const { json = false, verbose = false } = running?.opts<{ json?: boolean; verbose?: boolean }>() ?? {};
     return reportFailure(reason, { json, verbose });
   }
+}
+
+/** Throws LOCAL_IO when results are missing on standard output that somebody may rely on. */
+async function checkOutput(): Promise<void> {
+  await flushed(process.stdout);
+  const loss = lossOfOutput();
+  if (loss === undefined || isReaderGone(loss)) return;
+  throw new TransferError('LOCAL_IO', `standard output cannot be written: ${loss.message}`, { cause: loss });
+}
+
+/** Whether a command failed because whoever read its output had enough: `sluice get … -o - | head`. */
+function hadEnough(reason: unknown): boolean {
+  const loss = lossOfOutput();
+  if (loss === undefined || !isReaderGone(loss)) return false;
+  let at = reason;
+  while (at !== loss && at instanceof Error) at = at.cause;
+  return at === loss;
 }
 
 function createProgram(): Command {

@@ -6,13 +6,16 @@ import { fileURLToPath } from 'node:url';
 import { until } from '../support/until.ts';
 
 /** Seen from dist/test/cli. */
-const MAIN = fileURLToPath(new URL('../../src/cli/sluice.cjs', import.meta.url));
+export const MAIN = fileURLToPath(new URL('../../src/cli/sluice.cjs', import.meta.url));
 
 export interface SluiceOptions {
   cwd?: string;
   env?: Record<string, string>;
   /** Its standard input is a pipe; otherwise it has none. */
   input?: boolean;
+  /** Descriptors in place of the pipes that are read here. */
+  stdout?: number;
+  stderr?: number;
 }
 
 export interface SluiceOutcome {
@@ -27,9 +30,10 @@ export class SluiceProcess {
   stderr = '';
   readonly #ended: Promise<unknown>;
 
-  constructor(t: TestContext, args: readonly string[], { cwd, env, input = false }: SluiceOptions = {}) {
+  constructor(t: TestContext, args: readonly string[], options: SluiceOptions = {}) {
+    const { cwd, env, input = false, stdout = 'pipe', stderr = 'pipe' } = options;
     this.child = spawn(process.execPath, [MAIN, ...args], {
-      stdio: [input ? 'pipe' : 'ignore', 'pipe', 'pipe'],
+      stdio: [input ? 'pipe' : 'ignore', stdout, stderr],
       env: { ...environmentWithoutSettings(), ...env },
       ...(cwd === undefined ? {} : { cwd }),
     });
