@@ -5,6 +5,8 @@ export interface Logger {
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
+  /** Lines that could not be written so far; absent where none is ever dropped. */
+  readonly droppedLines?: number;
 }
 
 /** A logger that drops everything; the default of the library. */

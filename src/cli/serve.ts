@@ -45,6 +45,7 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   const { config } = loadFromCommand(command, dir === undefined ? {} : { root: dir });
   const logger = createLog(config.log);
   if (config.writable) collectLessOften();
+  process.on('SIGHUP', () => logger.info({}, 'SIGHUP is ignored; settings are read when the server starts'));
   const server = new SluiceServer(config, { logger });
   const { address } = await server.start();
   const interrupt = new Interrupt(() => {

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
+import { CalmLogger } from '../base/calm-logger.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
@@ -41,6 +42,8 @@ export interface ServerStats extends EngineStats {
   uploadStreams: number;
   /** Receive windows of uploads. */
   uploadWindows: WindowStats;
+  /** Lines that are missing from the log: a flood of one kind is summed up, and what the logger could not write. */
+  log: { leftOutLines: number; droppedLines: number };
 }
 
 export interface SluiceServerOptions {
@@ -73,7 +76,7 @@ const CLOSE_MARGIN_MS = 1000;
 
 export class SluiceServer {
   readonly #config: Config;
-  readonly #logger: Logger;
+  readonly #logger: CalmLogger;
   readonly #zeroCopy: boolean;
   #starting: Promise<Running> | null = null;
   #running: Running | null = null;
@@ -82,7 +85,7 @@ export class SluiceServer {
   /** `config` is complete and valid: `loadConfig` or `parseConfig` made it. */
   constructor(config: Config, options: SluiceServerOptions = {}) {
     this.#config = config;
-    this.#logger = options.logger ?? silentLogger;
+    this.#logger = new CalmLogger(options.logger ?? silentLogger);
     this.#zeroCopy = options.zeroCopy ?? true;
   }
 
@@ -177,6 +180,7 @@ export class SluiceServer {
       streams: admission.active,
       uploadStreams: uploadAdmission.active,
       uploadWindows: windows.stats(),
+      log: { leftOutLines: this.#logger.leftOutLines, droppedLines: this.#logger.droppedLines },
     };
   }
 
@@ -225,6 +229,7 @@ export class SluiceServer {
     windows.close();
     await uploads?.close();
     await store.close();
+    this.#logger.close();
     this.#running = null;
   }
 }

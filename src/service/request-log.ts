@@ -3,6 +3,9 @@ import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { RequestFacts } from './context.ts';
 
+/** What a line shows of a text that came from the peer. */
+const MAX_TEXT_CHARS = 256;
+
 export class RequestLog {
   readonly #logger: Logger;
   readonly #method: string;
@@ -25,7 +28,7 @@ export class RequestLog {
   /** Returns the reason as the typed error it is sent as. */
   failed(reason: unknown): TransferError {
     const error = TransferError.from(reason);
-    const fields = { ...this.#fields(error.code), reason: error.message };
+    const fields = { ...this.#fields(error.code), reason: cut(error.message) };
     if (error.code === 'INTERNAL' || error.code === 'DATA_LOSS') {
       this.#logger.error({ ...fields, err: error }, `${this.#method} failed`);
     } else {
@@ -39,6 +42,12 @@ export class RequestLog {
     const { rawBytes } = this.#facts;
     const rate =
       rawBytes && durationMs > 0 ? { rateBytesPerSec: Math.round((rawBytes / durationMs) * 1000) } : {};
-    return { method: this.#method, peer: this.#peer, ...this.#facts, durationMs, ...rate, result };
+    const { file, upload } = this.#facts;
+    const texts = { file: cut(file), ...(upload === undefined ? {} : { upload: cut(upload) }) };
+    return { method: this.#method, peer: this.#peer, ...this.#facts, ...texts, durationMs, ...rate, result };
   }
+}
+
+function cut(text: string): string {
+  return text.length <= MAX_TEXT_CHARS ? text : `${text.slice(0, MAX_TEXT_CHARS)}…`;
 }

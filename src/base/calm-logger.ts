@@ -1,0 +1,89 @@
+/**
+ * A logger that a flood cannot fill: of each kind of line, so many a second are
+ * passed on, and then one that says how many were left out. The kind is the
+ * message, a constant, with the `result` among its fields, one of a closed set.
+ */
+import type { Logger } from './logger.ts';
+
+type Level = 'info' | 'warn' | 'error';
+
+/** Lines of one kind within a second. */
+interface Burst {
+  level: Level;
+  /** The most that are passed on. */
+  most: number;
+  lines: number;
+  timer: NodeJS.Timeout;
+}
+
+const WINDOW_MS = 1000;
+
+/** What went well is an account of what the server did; a thousand lines are 350 KB. */
+const MAX_OK_LINES = 1000;
+
+/** What was refused or failed is the same again and again. */
+const MAX_OTHER_LINES = 50;
+
+export class CalmLogger implements Logger {
+  readonly #logger: Logger;
+  readonly #bursts = new Map<string, Burst>();
+  #leftOutLines = 0;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /** Since the beginning. */
+  get leftOutLines(): number {
+    return this.#leftOutLines;
+  }
+
+  get droppedLines(): number {
+    return this.#logger.droppedLines ?? 0;
+  }
+
+  /** Not limited: who asks for these wants them all. */
+  debug(fields: object, message: string): void {
+    this.#logger.debug(fields, message);
+  }
+
+  info(fields: object, message: string): void {
+    this.#pass('info', fields, message);
+  }
+
+  warn(fields: object, message: string): void {
+    this.#pass('warn', fields, message);
+  }
+
+  error(fields: object, message: string): void {
+    this.#pass('error', fields, message);
+  }
+
+  /** Says what was left out until now; for the end. */
+  close(): void {
+    for (const kind of this.#bursts.keys()) this.#ended(kind);
+  }
+
+  #pass(level: Level, fields: object, message: string): void {
+    const { result } = fields as { result?: unknown };
+    const kind = typeof result === 'string' ? `${message}: ${result}` : message;
+    let burst = this.#bursts.get(kind);
+    if (burst === undefined) {
+      const timer = setTimeout(() => this.#ended(kind), WINDOW_MS).unref();
+      burst = { level, most: result === 'OK' ? MAX_OK_LINES : MAX_OTHER_LINES, lines: 0, timer };
+      this.#bursts.set(kind, burst);
+    }
+    burst.lines += 1;
+    if (burst.lines <= burst.most) this.#logger[level](fields, message);
+    else this.#leftOutLines += 1;
+  }
+
+  #ended(kind: string): void {
+    const burst = this.#bursts.get(kind);
+    if (burst === undefined) return;
+    clearTimeout(burst.timer);
+    this.#bursts.delete(kind);
+    const leftOut = burst.lines - burst.most;
+    if (leftOut > 0) this.#logger[burst.level]({ kind, leftOut }, 'more lines of one kind were left out');
+  }
+}
