@@ -15,7 +15,7 @@ export const ERROR_CODES = {
   NOT_A_FILE:
     'the name is a directory, a FIFO, a device or on another file system; only regular files are served',
   ALREADY_EXISTS:
-    'a file has that name, and the upload may not replace it; choose another name or overwrite it',
+    'a file has that name, and the transfer may not replace it; choose another name or overwrite it',
   UPLOAD_NOT_FOUND: 'there is no such upload: it expired, was aborted or never began; start a new one',
   OUT_OF_RANGE: 'the start lies beyond the end of the file',
   GAP: 'the chunk leaves a gap behind the bytes before it; the message names the offset to send',
@@ -36,7 +36,7 @@ export const ERROR_CODES = {
   UNAUTHENTICATED: 'the server does not know who is calling',
   UNAVAILABLE: 'the server cannot be reached, drains or restarts; resume',
   CANCELLED: 'the caller cancelled the transfer',
-  DEADLINE_EXCEEDED: 'the deadline of the call passed',
+  DEADLINE_EXCEEDED: 'the deadline of the call, or the time-out of the caller, passed; resume',
   DATA_LOSS: 'stored bytes cannot be read',
   CHECKSUM_MISMATCH: 'received bytes are not the bytes that were sent; the transfer is tried again',
   PROTOCOL_ERROR: 'the peer broke the contract of the transfer service',
@@ -52,7 +52,7 @@ export interface TransferErrorOptions {
   /** The underlying error, for logs only. */
   cause?: unknown;
   /** The version the file has now, where it is known. */
-  version?: string;
+  version?: string | undefined;
 }
 
 /** An error of operation: something outside the program was not as it should be. */
@@ -70,15 +70,26 @@ export class TransferError extends Error {
   /** `reason` itself when it is a TransferError; otherwise an INTERNAL one around it. */
   static from(reason: unknown): TransferError {
     if (reason instanceof TransferError) return reason;
-    if (isAbortError(reason))
-      return new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
+    if (isAbort(reason)) return cancellation(reason);
     const message = reason instanceof Error ? reason.message : String(reason);
     return new TransferError('INTERNAL', message, { cause: reason });
   }
 }
 
-function isAbortError(reason: unknown): boolean {
-  return reason instanceof Error && reason.name === 'AbortError';
+/** What the caller's signal ended, by the signal's reason: DEADLINE_EXCEEDED for `AbortSignal.timeout`, else CANCELLED. */
+export function cancellation(reason: unknown): TransferError {
+  return isTimeout(reason)
+    ? new TransferError('DEADLINE_EXCEEDED', "the caller's time-out passed", { cause: reason })
+    : new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
+}
+
+function isAbort(reason: unknown): boolean {
+  return isTimeout(reason) || (reason instanceof Error && reason.name === 'AbortError');
+}
+
+/** The reason of a signal that `AbortSignal.timeout` made. */
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'TimeoutError';
 }
 
 /** The `errno` name (such as `ENOENT`) of a system error, or undefined. */

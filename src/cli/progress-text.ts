@@ -40,15 +40,14 @@ export function writeFileCount(count: number): string {
 
 /** `dir/image.iso → image.iso: 4.00 GiB in 12.3s, 333 MiB/s, checked; 1.20 GiB of it were already there`. */
 export function writeFinished({ direction, name, path, result }: FinishedFile): string {
-  const { bytes, resumedBytes, seconds, verified } = result;
+  const { bytes, durationMs, resumedBytes, verified } = result;
   const freshBytes = bytes - resumedBytes;
-  const rate = seconds > 0 && freshBytes > 0 ? `, ${formatBytes(freshBytes / seconds)}/s` : '';
+  const rate = durationMs > 0 && freshBytes > 0 ? `, ${formatBytes((freshBytes * 1000) / durationMs)}/s` : '';
   const check = verified ? 'checked' : 'not checked';
   const resumed = resumedBytes > 0 ? `; ${formatBytes(resumedBytes)} of it were already there` : '';
   const [from, to] = direction === 'down' ? [name, path] : [path, name];
   const title = path === '-' || path === name ? name : `${from} → ${to}`;
-  const took = formatDuration(seconds * 1000);
-  return `${printable(title)}: ${formatBytes(bytes)} in ${took}${rate}, ${check}${resumed}`;
+  return `${printable(title)}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}, ${check}${resumed}`;
 }
 
 /** `4.00 MiB on the wire: 15.0 MiB as gzip, 1.00 MiB as they are`. */

@@ -3,6 +3,7 @@
  * come from the schema; nothing is listed here.
  */
 import { type Command, Option } from 'commander';
+import type { SettingValues } from '../config/config.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
 import { writeRange } from '../config/notation.ts';
 import { writeDefault } from '../config/reference.ts';
@@ -37,10 +38,7 @@ function settingOption({ flag, group, meta }: Setting): Option {
 }
 
 /** The configuration from the command's flags, the environment and the file. Throws INVALID_CONFIG. */
-export function loadFromCommand(
-  command: Command,
-  flags: Readonly<Record<string, unknown>> = {},
-): LoadedConfig {
+export function loadFromCommand(command: Command, flags: SettingValues = {}): LoadedConfig {
   const { config: filePath } = command.opts<{ config?: string }>();
   return loadConfig({
     flags: { ...givenFlags(command), ...flags },
@@ -49,7 +47,7 @@ export function loadFromCommand(
   });
 }
 
-function givenFlags(command: Command): Record<string, unknown> {
+function givenFlags(command: Command): SettingValues {
   const keyOfFlag = new Map(SETTINGS.map((each) => [each.flag, each.key]));
   const given: Record<string, unknown> = {};
   for (const option of command.options) {

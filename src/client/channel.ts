@@ -10,7 +10,7 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import { TransferError } from '../base/errors.ts';
+import { cancellation, TransferError } from '../base/errors.ts';
 import { AgentSession } from '../flow/agent-session.ts';
 import { CallLink } from '../flow/call-link.ts';
 import { clientWindows } from '../flow/client-windows.ts';
@@ -253,11 +253,9 @@ function definition(method: Method) {
   return found;
 }
 
-/** CANCELLED, with the signal's reason as its cause. */
-export function cancelledBy(signal: AbortSignal): TransferError {
-  const { reason } = signal;
-  if (reason instanceof TransferError) return reason;
-  return new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
+/** What ends a transfer whose caller aborted it, with the signal's reason as its cause. */
+export function cancelledBy({ reason }: AbortSignal): TransferError {
+  return reason instanceof TransferError ? reason : cancellation(reason);
 }
 
 /** `connect ECONNREFUSED …` out of what grpc-js wraps around it. */

@@ -28,18 +28,18 @@ import type { UploadOptions, UploadResult, UploadSource } from './upload-options
 import { receivedSize } from './wire-size.ts';
 
 export interface CallOptions {
-  /** Aborting rejects with CANCELLED. */
-  signal?: AbortSignal;
+  /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
+  signal?: AbortSignal | undefined;
 }
 
 export interface DeleteOptions extends CallOptions {
   /** Delete only this version; any other is VERSION_MISMATCH. */
-  ifMatch?: string;
+  ifMatch?: string | undefined;
 }
 
 /**
  * Every method rejects with a `TransferError`: the server's codes, CANCELLED
- * after the caller's signal, UNAVAILABLE when nothing answers, PROTOCOL_ERROR
+ * or DEADLINE_EXCEEDED after the caller's signal, UNAVAILABLE when nothing answers, PROTOCOL_ERROR
  * for a server that breaks the contract. Transfers resume by themselves.
  */
 export class SluiceClient {

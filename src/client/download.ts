@@ -67,6 +67,6 @@ function resultOf(
     attempts: progress.attempts,
     restarts: progress.restarts,
     ...progress.codecs.total,
-    seconds: progress.seconds,
+    durationMs: progress.durationMs,
   };
 }

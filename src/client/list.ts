@@ -12,9 +12,9 @@ import { receivedSize } from './wire-size.ts';
 
 export interface ListOptions {
   /** Also what is in directories below, depth first. Default false. */
-  recursive?: boolean;
-  /** Aborting ends the iteration with CANCELLED. */
-  signal?: AbortSignal;
+  recursive?: boolean | undefined;
+  /** Aborting ends the iteration with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
+  signal?: AbortSignal | undefined;
 }
 
 /** Tries again until the first entry; after it a failure is thrown, because a listing cannot be resumed. */

@@ -11,60 +11,62 @@ import { GIB, KIB, MIB } from '../base/units.ts';
 /** PEM material for TLS; the buffers are read while the client is constructed. */
 export interface TlsOptions {
   /** Certificate authorities to trust instead of the system's. */
-  ca?: Buffer;
+  ca?: Buffer | undefined;
   /** The client's own certificate chain and key, for mutual TLS. */
-  cert?: Buffer;
-  key?: Buffer;
+  cert?: Buffer | undefined;
+  key?: Buffer | undefined;
   /** The name the server's certificate must have, when it differs from the target's host. */
-  serverName?: string;
+  serverName?: string | undefined;
 }
 
 export interface RetryOptions {
   /** Consecutive attempts without a new byte before the transfer fails. Default 10. */
-  attempts?: number;
+  attempts?: number | undefined;
   /** An unreachable server is tried for at least this long once it has been reached. Default 60 s. */
-  outageMs?: number;
+  outageMs?: number | undefined;
   /** Upper bound of the first wait; doubles with each attempt. Waits are uniform in [0, bound). Default 100 ms. */
-  initialBackoffMs?: number;
+  initialBackoffMs?: number | undefined;
   /** The bound stops growing here. Default 10 s. */
-  maxBackoffMs?: number;
+  maxBackoffMs?: number | undefined;
 }
 
 export type CompressionMode = 'auto' | 'never' | 'always';
 
 export interface ClientOptions {
   /** Default: plaintext to loopback and Unix sockets, TLS with the system's authorities to all others. */
-  tls?: TlsOptions | boolean;
+  tls?: TlsOptions | boolean | undefined;
   /** Plaintext to any target. Default false. */
-  insecure?: boolean;
+  insecure?: boolean | undefined;
   /** The chunk size to ask for, before compression. Default 256 KiB. */
-  chunkBytes?: number;
+  chunkBytes?: number | undefined;
   /**
    * HTTP/2 receive window of each call and of the connection. Default: windows follow the link; they begin
    * with 8 MiB, and all clients of a process share 256 MiB.
    */
-  windowBytes?: number;
+  windowBytes?: number | undefined;
   /** The most that windows which follow the link get on one connection. Default 64 MiB. */
-  maxWindowBytes?: number;
+  maxWindowBytes?: number | undefined;
   /** Check the CRC-32 of each chunk and of each range. Default true. */
-  verify?: boolean;
+  verify?: boolean | undefined;
   /** `auto` lets the server decide. Default `auto`. */
-  compression?: CompressionMode;
-  retry?: RetryOptions;
+  compression?: CompressionMode | undefined;
+  retry?: RetryOptions | undefined;
   /** Time to establish a connection. Default 5 s. */
-  connectTimeoutMs?: number;
+  connectTimeoutMs?: number | undefined;
   /** A call that delivers no message for so long is cancelled and resumed. Default 30 s. */
-  stallTimeoutMs?: number;
+  stallTimeoutMs?: number | undefined;
   /** Do not share a connection with other clients of this process. Default false. */
-  ownConnection?: boolean;
+  ownConnection?: boolean | undefined;
   /** Told about retries, restarts and discarded resume records. Default: silent. */
-  logger?: Logger;
+  logger?: Logger | undefined;
 }
 
 /** Options with every default filled in. */
-export interface ResolvedOptions extends Required<Omit<ClientOptions, 'tls' | 'retry' | 'windowBytes'>> {
+export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
+export interface ResolvedOptions extends Complete<Omit<ClientOptions, 'tls' | 'retry' | 'windowBytes'>> {
   readonly tls: TlsOptions | boolean | undefined;
-  readonly retry: Required<RetryOptions>;
+  readonly retry: Complete<RetryOptions>;
   /** Undefined: as large as the link needs. */
   readonly windowBytes: number | undefined;
 }

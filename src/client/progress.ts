@@ -33,8 +33,8 @@ export class ProgressReporter {
     if (report !== undefined) this.#timer = setInterval(() => this.#tick(), PROGRESS_INTERVAL_MS).unref();
   }
 
-  get seconds(): number {
-    return (performance.now() - this.#startedAtMs) / 1000;
+  get durationMs(): number {
+    return performance.now() - this.#startedAtMs;
   }
 
   /** Moves to a phase and reports it at once. */

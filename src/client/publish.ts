@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { errnoOf } from '../base/errors.ts';
 import { existsAlready, type TargetPaths } from './target-path.ts';
 
-/** The part is already synced. Throws LOCAL_IO when the target exists and must not be replaced. */
+/** The part is already synced. Throws ALREADY_EXISTS when the target exists and must not be replaced. */
 export async function publish(paths: TargetPaths, overwrite: boolean): Promise<void> {
   if (overwrite) await rename(paths.part, paths.target);
   else await linkNew(paths);

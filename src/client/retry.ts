@@ -6,7 +6,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, TransferError } from '../base/errors.ts';
 import type { Channel } from './channel.ts';
 import { FIRST_CONNECT_TRIES } from './limits.ts';
-import type { RetryOptions } from './options.ts';
+import type { Complete, RetryOptions } from './options.ts';
 import { delay } from './wait.ts';
 
 /**
@@ -37,11 +37,11 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
 const DISK_FULL_FACTOR = 10;
 
 export class RetryBudget {
-  readonly #options: Required<RetryOptions>;
+  readonly #options: Complete<RetryOptions>;
   #failures = 0;
   #lastProgressAtMs = performance.now();
 
-  constructor(options: Required<RetryOptions>) {
+  constructor(options: Complete<RetryOptions>) {
     this.#options = options;
   }
 
@@ -90,7 +90,7 @@ function pushbackMsOf(error: TransferError): number | undefined {
 /** Repeats `call` within a budget of its own; rejects with the last failure. `onWait` is told before each wait. */
 export async function retryUnary<Response>(
   channel: Pick<Channel, 'hasConnected'>,
-  options: Required<RetryOptions>,
+  options: Complete<RetryOptions>,
   signal: AbortSignal | undefined,
   call: () => Promise<Response>,
   onWait?: (error: TransferError, waitMs: number) => void,

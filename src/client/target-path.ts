@@ -20,7 +20,8 @@ export interface TargetPaths {
 /**
  * The files of a download to `path`, or undefined when there already is
  * something to write into directly: a device, a FIFO. A symbolic link is
- * followed. Throws LOCAL_IO for a directory.
+ * followed. Throws LOCAL_IO for a directory,
+ * ALREADY_EXISTS for a file that must not be replaced.
  */
 export async function targetPaths(path: string, overwrite: boolean): Promise<TargetPaths | undefined> {
   const target = await resolved(path);
@@ -47,5 +48,8 @@ async function resolved(path: string): Promise<string> {
 }
 
 export function existsAlready(path: string): TransferError {
-  return new TransferError('LOCAL_IO', `${path} exists already; remove it or allow overwriting`);
+  return new TransferError(
+    'ALREADY_EXISTS',
+    `${path} exists already; remove it, or allow it to be overwritten`,
+  );
 }

@@ -7,22 +7,22 @@ import { inRange } from './options.ts';
 
 export interface StreamOptions {
   /** Offset of the first byte. Default 0. */
-  start?: number;
+  start?: number | undefined;
   /** The most bytes from `start` on; a limit beyond the end is cut there. Default: up to the end. */
-  limit?: number;
+  limit?: number | undefined;
   /** Accept only this version of the file; any other is VERSION_MISMATCH, never a restart. */
-  ifMatch?: string;
-  /** Aborting rejects with CANCELLED; a part on disk is kept for the next try. */
-  signal?: AbortSignal;
+  ifMatch?: string | undefined;
+  /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED; a part on disk is kept for the next try. */
+  signal?: AbortSignal | undefined;
   /** Called about ten times a second and at every change of phase; must not throw. */
-  onProgress?: (progress: Progress) => void;
+  onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export interface DownloadOptions extends StreamOptions {
-  /** Path targets: replace an existing file. Default true; false fails when there is one. */
-  overwrite?: boolean;
+  /** Path targets: replace a file that is there. Default true, as for uploads; false rejects with ALREADY_EXISTS where there is one. */
+  overwrite?: boolean | undefined;
   /** Writable and WritableStream targets: end them after the last byte. Default true, except for stdout and stderr. */
-  end?: boolean;
+  end?: boolean | undefined;
 }
 
 /**
@@ -62,7 +62,7 @@ export interface DownloadResult extends CodecBytes {
   readonly attempts: number;
   readonly restarts: number;
   /** Wall time of the transfer. */
-  readonly seconds: number;
+  readonly durationMs: number;
 }
 
 /** What to fetch. */

@@ -26,31 +26,31 @@ export type UploadSource =
   | Uint8Array;
 
 export interface UploadOptions {
-  /** Replace a file that has the name. Default false: then it is ALREADY_EXISTS. */
-  overwrite?: boolean;
+  /** Replace a file that has the name. Default true, as for downloads; false rejects with ALREADY_EXISTS where there is one. */
+  overwrite?: boolean | undefined;
   /** Replace exactly this version; any other, or none, is VERSION_MISMATCH. */
-  ifMatch?: string;
+  ifMatch?: string | undefined;
   /** Bytes that a stream will have, where that is known: for progress, and checked at the end. */
-  size?: number;
+  size?: number | undefined;
   /** CRC-32 the whole must have, checked by both sides. Without it the client sends the one of what it has read. */
-  crc32?: number;
+  crc32?: number | undefined;
   /** SHA-256 the whole must have, 32 bytes; checked by the server, which reads the file once more for it. */
-  sha256?: Uint8Array;
+  sha256?: Uint8Array | undefined;
   /** TCP connections to send parts of a file over. By default one, and up to 4 while each makes it faster. Streams always use one. */
-  connections?: number;
+  connections?: number | undefined;
   /**
    * `auto`: what gets the bytes there soonest, by type, by a probe of the bytes and by how fast they go; it may
    * change from chunk to chunk. `always`: gzip, for every chunk that gets smaller. Default: the client's.
    */
-  compression?: CompressionMode;
+  compression?: CompressionMode | undefined;
   /** Streams: bytes kept to be sent again until they are durable on the server; the stream waits at the limit. Default 64 MiB. */
-  replayBytes?: number;
+  replayBytes?: number | undefined;
   /** Paths: remember the upload on disk, so that a later process resumes it. Default true. */
-  resumable?: boolean;
-  /** Aborting rejects with CANCELLED; a resumable upload is kept for the next try, any other is discarded. */
-  signal?: AbortSignal;
+  resumable?: boolean | undefined;
+  /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED; a resumable upload is kept for the next try, any other is discarded. */
+  signal?: AbortSignal | undefined;
   /** Called about ten times a second and at every change of phase; must not throw. */
-  onProgress?: (progress: UploadProgress) => void;
+  onProgress?: ((progress: UploadProgress) => void) | undefined;
 }
 
 /**
@@ -91,7 +91,7 @@ export interface UploadResult extends CodecBytes {
   readonly attempts: number;
   readonly restarts: number;
   /** Wall time of the upload. */
-  readonly seconds: number;
+  readonly durationMs: number;
 }
 
 /** An upload with every default filled in. */
@@ -127,7 +127,7 @@ export function uploadRequestOf(
   }
   return {
     name,
-    overwrite: overwriteWish(options.overwrite ?? false, ifMatch),
+    overwrite: overwriteWish(options.overwrite ?? true, ifMatch),
     ifMatch,
     size: size === undefined ? undefined : inRange('size', size, 0, most),
     crc32: crc32 === undefined ? undefined : inRange('crc32', crc32, 0, 0xffff_ffff),

@@ -47,8 +47,8 @@ export class UploadReporter {
     return this.#report !== undefined;
   }
 
-  get seconds(): number {
-    return (performance.now() - this.#startedAtMs) / 1000;
+  get durationMs(): number {
+    return performance.now() - this.#startedAtMs;
   }
 
   /** Moves to a phase and reports it at once. */

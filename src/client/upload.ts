@@ -51,7 +51,7 @@ export async function upload(
     attempts: progress.attempts,
     restarts: progress.restarts,
     ...progress.codecs.total,
-    seconds: progress.seconds,
+    durationMs: progress.durationMs,
   };
 }
 

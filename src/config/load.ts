@@ -4,6 +4,7 @@
  * overrides, and all problems are reported at once.
  */
 import { TransferError } from '../base/errors.ts';
+import type { SettingValues } from './config.ts';
 import { readConfigFile } from './config-file.ts';
 import { readEnvironment } from './environment.ts';
 import { type GivenValue, type GivenValues, type ValueSource, writeSource } from './given-value.ts';
@@ -14,14 +15,14 @@ import { CONFIG_FILE_ENV, SETTINGS, settingOfKey } from './settings.ts';
 import { unknownKeyProblem, valueProblem } from './value-problem.ts';
 
 export interface ConfigInputs {
-  /** Values of flags by key (`pool.threads`), as text or already in their type; undefined is not set. */
-  flags?: Readonly<Record<string, unknown>>;
+  /** Values by key (`pool.threads`), as flags give them. */
+  flags?: SettingValues | undefined;
   /** Default: nothing, so that a library or a test never depends on the process's environment. */
-  env?: Readonly<Record<string, string | undefined>>;
+  env?: Readonly<Record<string, string | undefined>> | undefined;
   /** A YAML file; default: the one that SLUICE_CONFIG in `env` names, if any. */
-  filePath?: string;
+  filePath?: string | undefined;
   /** Memory that the configuration must fit in; default: what this process may use. */
-  availableBytes?: number;
+  availableBytes?: number | undefined;
 }
 
 export interface LoadedConfig {
@@ -54,7 +55,7 @@ function emptyPlace(): GivenValues {
   return { values: new Map(), problems: [] };
 }
 
-function readFlags(flags: Readonly<Record<string, unknown>>): GivenValues {
+function readFlags(flags: SettingValues): GivenValues {
   const place = emptyPlace();
   for (const [key, raw] of Object.entries(flags)) {
     if (raw === undefined) continue;

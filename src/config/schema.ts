@@ -1,12 +1,14 @@
 /**
  * The one schema of the server's configuration. Flags, environment variables,
  * the config file, validation, `sluice config` and docs/configuration.md are
- * all derived from it. Relations between settings are in `relations.ts`.
+ * all derived from it; `npm run docs:generate` writes those that are files, among
+ * them the type `Config`. Relations between settings are in `relations.ts`.
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
+import type { Config } from './config.ts';
 import { bytes, choice, count, durationMs, flag, group, text } from './setting-kinds.ts';
 
 const DAY_MS = 86_400_000;
@@ -204,7 +206,6 @@ const schemaShape = {
 };
 
 /** Validates a whole configuration and fills in the defaults; unknown keys are refused. */
-export const configSchema = z.strictObject(schemaShape);
+export const configSchema = z.strictObject(schemaShape) satisfies z.ZodType<Config>;
 
-/** A complete, valid configuration. Sizes are bytes, durations milliseconds. */
-export type Config = z.output<typeof configSchema>;
+export type { Config };

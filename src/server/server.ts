@@ -5,7 +5,6 @@
  * there are, transfers in flight finish up to the grace time; then connections
  * are destroyed and the threads ended. `stop` is safe to call twice.
  */
-import assert from 'node:assert/strict';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
@@ -48,9 +47,9 @@ export interface ServerStats extends EngineStats {
 
 export interface SluiceServerOptions {
   /** Default: drops everything. */
-  logger?: Logger;
+  logger?: Logger | undefined;
   /** false sends and receives every message through grpc-js' copying path, as where the self-tests fail. */
-  zeroCopy?: boolean;
+  zeroCopy?: boolean | undefined;
 }
 
 /** What a started server is made of. */
@@ -74,7 +73,14 @@ interface Running {
 /** After the last call, what a peer gets to take what is on its way and to close the connection. */
 const CLOSE_MARGIN_MS = 1000;
 
+/** The engine of a running server; for tests, which break its parts. Not exported from the package. */
+export let engineOf: (server: SluiceServer) => Engine | undefined;
+
 export class SluiceServer {
+  static {
+    engineOf = (server) => server.#running?.engine;
+  }
+
   readonly #config: Config;
   readonly #logger: CalmLogger;
   readonly #zeroCopy: boolean;
@@ -82,16 +88,21 @@ export class SluiceServer {
   #running: Running | null = null;
   #stopped: Promise<void> | null = null;
 
-  /** `config` is complete and valid: `loadConfig` or `parseConfig` made it. */
+  /** `config` is complete and valid: `loadConfig` made it. */
   constructor(config: Config, options: SluiceServerOptions = {}) {
     this.#config = config;
     this.#logger = new CalmLogger(options.logger ?? silentLogger);
     this.#zeroCopy = options.zeroCopy ?? true;
   }
 
-  /** Resolves once calls are accepted; once only. Throws INVALID_CONFIG for what the operator can mend. */
+  /**
+   * Resolves once calls are accepted. Throws INVALID_CONFIG for what the operator can mend, INVALID_ARGUMENT
+   * the second time: a server starts once, also when it failed or has stopped.
+   */
   async start(): Promise<{ address: string }> {
-    assert(this.#starting === null, 'a server starts once');
+    if (this.#starting !== null) {
+      throw new TransferError('INVALID_ARGUMENT', 'a server starts once; make a new SluiceServer');
+    }
     this.#starting = this.#start();
     this.#running = await this.#starting;
     return { address: this.#running.address };
@@ -188,11 +199,6 @@ export class SluiceServer {
   stop(graceMs = this.#config.shutdown.grace): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
     return this.#stopped;
-  }
-
-  /** Kills one worker thread as a crash would; for tests. */
-  async killWorkerForTest(): Promise<void> {
-    await this.#running?.engine.workers.killThread();
   }
 
   #uploadOptions(hashes: HashPool): UploadOptions {

@@ -26,6 +26,13 @@ describe('TransferError.from', () => {
     assert.equal(error.cause, reason);
   });
 
+  it("makes a signal's time-out DEADLINE_EXCEEDED", () => {
+    const reason = new DOMException('over', 'TimeoutError');
+    const error = TransferError.from(reason);
+    assert.equal(error.code, 'DEADLINE_EXCEEDED');
+    assert.equal(error.cause, reason);
+  });
+
   it('makes any other error INTERNAL and keeps it as the cause', () => {
     const reason = new TypeError('x is not a function');
     const error = TransferError.from(reason);

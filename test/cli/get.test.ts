@@ -152,7 +152,7 @@ test('a finished file is replaced, unless --no-overwrite is given', async (t) =>
   const { server, cwd } = await scene(t);
   writeFileSync(join(cwd, 'a.bin'), 'old');
   const args = ['get', `${server.address}/a.bin`];
-  assert.equal((await runSluice(t, [...args, '--no-overwrite'], { cwd })).code, 7);
+  assert.equal((await runSluice(t, [...args, '--no-overwrite'], { cwd })).code, 4);
   assert.equal(readFileSync(join(cwd, 'a.bin'), 'utf8'), 'old');
   assert.equal((await runSluice(t, args, { cwd })).code, 0);
   assert.equal(statSync(join(cwd, 'a.bin')).size, SIZE);

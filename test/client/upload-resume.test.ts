@@ -138,7 +138,7 @@ test('a disk that stays full is the error at the end, and the upload is kept', a
 test('a name that is taken is told by the call that sends', async (t) => {
   const { client, pathOf, peer, records } = await scene(t);
   await client.upload(content, 'a');
-  const error = await failureOf(client.upload(pathOf(content), 'a'));
+  const error = await failureOf(client.upload(pathOf(content), 'a', { overwrite: false }));
   assert.equal(error.code, 'ALREADY_EXISTS');
   assert.deepEqual([peer.uploads.size, records()], [1, []]);
 });

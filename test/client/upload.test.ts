@@ -78,15 +78,16 @@ test('a large file takes parts over several connections', async (t) => {
   assert.equal(new Set(peer.chunks.map(({ peer: from }) => from)).size, 2);
 });
 
-test('a name that is taken is refused, unless it may be replaced', async (t) => {
+test('a file of the name is replaced, as by a download, unless the options say otherwise', async (t) => {
   const { client, peer } = await scene(t);
   peer.files.set('a', { content: Buffer.from('old'), version: 'old' });
-  assert.equal((await failureOf(client.upload(Buffer.from('new'), 'a'))).code, 'ALREADY_EXISTS');
+  const kept = await failureOf(client.upload(Buffer.from('new'), 'a', { overwrite: false }));
+  assert.equal(kept.code, 'ALREADY_EXISTS');
   const stale = await failureOf(client.upload(Buffer.from('new'), 'a', { ifMatch: 'older' }));
   assert.deepEqual([stale.code, stale.version], ['VERSION_MISMATCH', 'old']);
   await client.upload(Buffer.from('new'), 'a', { ifMatch: 'old' });
   assert.equal(peer.files.get('a')?.content.toString(), 'new');
-  await client.upload(Buffer.from('newer'), 'a', { overwrite: true });
+  await client.upload(Buffer.from('newer'), 'a');
   assert.equal(peer.files.get('a')?.content.toString(), 'newer');
 });
 

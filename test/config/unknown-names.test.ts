@@ -29,6 +29,7 @@ test('an unknown variable with the prefix is an error that names the nearest one
 });
 
 test('an unknown key of a program is an error', () => {
+  // @ts-expect-error The compiler says so too.
   assert.throws(() => loadConfig({ flags: { 'slab.cuont': 4 } }), {
     code: 'INVALID_CONFIG',
     message: /"slab\.cuont"; did you mean "slab\.count"\?/,

@@ -207,6 +207,16 @@ test('a connection that gets too old is closed after its grace with UNAVAILABLE,
   await server.untilIdle();
 });
 
+test('a second start is refused in words, and the server goes on', async (t) => {
+  const started = await startServer(t);
+  await assert.rejects(started.server.start(), {
+    name: 'TransferError',
+    code: 'INVALID_ARGUMENT',
+    message: /once/,
+  });
+  assert.equal((await started.client().unary('StatFile', { fileName: 'none' })).status, 'NOT_FOUND');
+});
+
 test('twenty servers started and stopped leave no descriptors and no threads', async (t) => {
   const root = scratchRoot(t);
   writeContent(join(root, 'file'), noise(1, MIB));

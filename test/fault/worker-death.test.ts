@@ -1,6 +1,7 @@
 /** A worker thread that dies costs a retry of its job, and nothing else. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { engineOf } from '../../src/server/server.ts';
 import { assertComplete } from '../support/check-stream.ts';
 import { type Content, joined, lines, noise } from '../support/content.ts';
 import { type ChunkMessage, receiveAll } from '../support/raw-client.ts';
@@ -70,7 +71,7 @@ async function streamUnderDeaths(
   await until('data flows', () => messages > 10);
   for (let death = 0; death < deaths; death++) {
     assert.ok(running > 0, `all streams were over after ${death} deaths`);
-    await server.server.killWorkerForTest();
+    await engineOf(server.server)?.workers.killThread();
     await between(() => (running > 0 ? messages : Number.POSITIVE_INFINITY));
   }
   for (const received of await within('the end of all streams', Promise.all(streams))) {

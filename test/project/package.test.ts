@@ -4,7 +4,8 @@
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -14,6 +15,10 @@ import { userEnvironment as env } from './environment.ts';
 import { served } from './served.ts';
 
 const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+
+/** What Node adds to what `require` of an ES module returns. */
+const INTEROP_NAMES: ReadonlySet<string> = new Set(['__esModule', 'module.exports']);
 
 /** Seen from dist/test/project. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -43,13 +48,15 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 test('packs the compiled library, the workers, the contract and the pages, nothing else', () => {
   const expected =
-    /^(?:dist\/(?:src|workers)\/.+\.(?:c?js|c?js\.map|d\.c?ts)|proto\/.+\.proto|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
+    /^(?:cjs\/.+\.(?:cjs|d\.cts)|dist\/(?:src|workers)\/.+\.(?:c?js|c?js\.map|d\.c?ts)|proto\/.+\.proto|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
 
   assert.deepEqual(
     packed.filter((path) => !expected.test(path)),
     [],
   );
   for (const path of [
+    'cjs/index.cjs',
+    'cjs/client.d.cts',
     'dist/src/index.js',
     'dist/src/index.d.ts',
     'dist/workers/main.js',
@@ -115,24 +122,26 @@ test('is the same library for import and require', async () => {
   );
 });
 
-test('has types that resolve and hold together', async () => {
-  const consumer = join(folder, 'consumer');
-  await mkdir(consumer);
-  await writeFile(
-    join(consumer, 'consumer.mts'),
-    [
-      "import { SluiceClient, SluiceServer, TransferError } from 'sluice';",
-      "const client: SluiceClient = new SluiceClient('127.0.0.1:50051');",
-      "const size: number = (await client.stat('model.bin')).size;",
-      'const code: string | undefined = undefined as unknown instanceof TransferError ? "" : undefined;',
-      '// @ts-expect-error a wrong type is seen, so what stands above is not any',
-      "const wrong: string = (await client.stat('model.bin')).size;",
-      'export { SluiceServer, code, size, wrong };',
-    ].join('\n'),
-  );
-  const options = ['--noEmit', '--strict', '--target', 'es2023', '--module', 'nodenext', '--types', 'node'];
+test('has types for ES modules and CommonJS, for strict compilers, and with what they must refuse', async () => {
+  const consumers = join(folder, 'consumers');
+  await cp(join(ROOT, 'test/project/consumers'), consumers, { recursive: true });
+  const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--target', 'es2023'];
+  const files = (await readdir(consumers)).map((name) => join(consumers, name));
 
-  await run(process.execPath, [COMPILER, ...options, join(consumer, 'consumer.mts')], { cwd: consumer });
+  assert.equal(files.length, 2);
+  await run(process.execPath, [COMPILER, ...options, '--module', 'node16', '--types', 'node', ...files], {
+    cwd: consumers,
+  });
+});
+
+test('names every value in the types for CommonJS', async () => {
+  for (const name of ['index', 'client']) {
+    const values = Object.keys(require(join(ROOT, `cjs/${name}.cjs`)) as object);
+    const types = await readFile(join(ROOT, `cjs/${name}.d.cts`), 'utf8');
+    const named = [...types.matchAll(/^export declare const (\w+)/gm)].map((match) => match[1] ?? '');
+
+    assert.deepEqual(named.sort(), values.filter((value) => !INTEROP_NAMES.has(value)).sort());
+  }
 });
 
 test('serves and gets a file', async (t) => {

@@ -211,7 +211,7 @@ const fromPath: Way = {
   direction: 'up',
   size: (random) => (random.between(1, SEVERAL_PARTS_IN) === 1 ? SEVERAL_PARTS_BYTES : smallSize(random)),
   async run({ client, place }) {
-    await client.upload(place.path('source'), 'uploaded', { connections: 3 });
+    await client.upload(place.path('source'), 'uploaded', { connections: 3, overwrite: false });
   },
   async resume(job) {
     await fromPath.run(job);
@@ -233,7 +233,7 @@ const fromStream: Way = {
     };
     // A stream that waits for bytes to be durable is slow to notice that it waits in vain.
     const replayBytes = random.pick([64 * MIB, 64 * MIB, 64 * MIB, 256 * KIB]);
-    await client.upload(Readable.from(pieces()), 'uploaded', { replayBytes });
+    await client.upload(Readable.from(pieces()), 'uploaded', { replayBytes, overwrite: false });
   },
   check(job, error) {
     checkUploaded(job, error);
