@@ -81,14 +81,18 @@ export interface Config {
     minSize: number;
   };
   limits: {
-    /** Transfers at the same time; further ones get RESOURCE_EXHAUSTED. (1 to 1000000; default 1024) */
+    /** Downloads and listings at the same time. When all places are taken, one without progress is ended with ABORTED for a new one, else one of the address with the most, else the new one gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1024) */
     streams: number;
-    /** UploadFile calls at the same time; further ones get RESOURCE_EXHAUSTED. (1 to 100000; default 256) */
+    /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256) */
     uploadStreams: number;
+    /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 1024) */
+    calls: number;
     /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024) */
     connections: number;
     /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 256) */
     streamsPerConnection: number;
+    /** Addresses or CIDR blocks, separated by commas, of proxies that many clients come through: each connection or call from there counts as an address of its own. (default empty) */
+    trustedProxies: string;
   };
   connection: {
     /** Close a connection after this long, so that load spreads over replicas; 0 never. (milliseconds, 0 to 8760h; default 0) */
@@ -183,14 +187,18 @@ export interface SettingValues {
   readonly 'compression.maxLevel'?: number | string | undefined;
   /** Files smaller than this are never compressed. (bytes, 0 to 64MiB; default 1KiB) */
   readonly 'compression.minSize'?: number | string | undefined;
-  /** Transfers at the same time; further ones get RESOURCE_EXHAUSTED. (1 to 1000000; default 1024) */
+  /** Downloads and listings at the same time. When all places are taken, one without progress is ended with ABORTED for a new one, else one of the address with the most, else the new one gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1024) */
   readonly 'limits.streams'?: number | string | undefined;
-  /** UploadFile calls at the same time; further ones get RESOURCE_EXHAUSTED. (1 to 100000; default 256) */
+  /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256) */
   readonly 'limits.uploadStreams'?: number | string | undefined;
+  /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 1024) */
+  readonly 'limits.calls'?: number | string | undefined;
   /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024) */
   readonly 'limits.connections'?: number | string | undefined;
   /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 256) */
   readonly 'limits.streamsPerConnection'?: number | string | undefined;
+  /** Addresses or CIDR blocks, separated by commas, of proxies that many clients come through: each connection or call from there counts as an address of its own. (default empty) */
+  readonly 'limits.trustedProxies'?: string | undefined;
   /** Close a connection after this long, so that load spreads over replicas; 0 never. (milliseconds, 0 to 8760h; default 0) */
   readonly 'connection.maxAge'?: number | string | undefined;
   /** What calls in flight get to finish when their connection is too old. (milliseconds, 0 to 8760h; default 1m) */

@@ -9,6 +9,7 @@ import { isLoopback, type ListenAddress, parseListenAddress } from './listen-add
 import { type MemoryBound, memoryBoundBytes, sharedWindowBytes, slabStrideBytes } from './memory-bound.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
+import { trustedProxyProblems } from './trusted-proxies.ts';
 
 /**
  * Slabs beside those that workers fill: one is on its way while the next one
@@ -24,6 +25,7 @@ export function relationProblems(config: Config, availableBytes: number): string
     ...sizeProblems(config),
     ...slabCountProblems(config),
     ...windowProblems(config),
+    ...trustedProxyProblems(config.limits.trustedProxies),
     ...memoryProblems(config, availableBytes),
   ];
 }

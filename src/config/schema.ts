@@ -155,12 +155,23 @@ const schemaShape = {
     minSize: bytes(KIB, 0, 64 * MIB, 'Files smaller than this are never compressed.'),
   }),
   limits: group({
-    streams: count(1024, 1, 1_000_000, 'Transfers at the same time; further ones get RESOURCE_EXHAUSTED.'),
+    streams: count(
+      1024,
+      1,
+      1_000_000,
+      'Downloads and listings at the same time. When all places are taken, one without progress is ended with ABORTED for a new one, else one of the address with the most, else the new one gets RESOURCE_EXHAUSTED.',
+    ),
     uploadStreams: count(
       256,
       1,
       100_000,
-      'UploadFile calls at the same time; further ones get RESOURCE_EXHAUSTED.',
+      'UploadFile calls at the same time; places go as those of limits.streams.',
+    ),
+    calls: count(
+      1024,
+      1,
+      1_000_000,
+      'Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams.',
     ),
     connections: count(1024, 1, 1_000_000, 'Connections at the same time; further ones are closed at once.'),
     streamsPerConnection: count(
@@ -168,6 +179,10 @@ const schemaShape = {
       1,
       100_000,
       'Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS).',
+    ),
+    trustedProxies: text(
+      '',
+      'Addresses or CIDR blocks, separated by commas, of proxies that many clients come through: each connection or call from there counts as an address of its own.',
     ),
   }),
   connection: group({

@@ -44,8 +44,15 @@ export class BulkCall<Request, Response> {
   readonly #zeroCopy: boolean;
   readonly #stallTimeoutMs: number;
   readonly #closeListeners = new Set<() => void>();
+  readonly #abandonListeners = new Set<(error: TransferError) => void>();
+  #abandonedBy: TransferError | null = null;
   #writeEnded: Promise<void> | null = null;
   #isFailed = false;
+  /** Bytes of messages that were handed to the stream, and of those the peer took. */
+  #sentBytes = 0;
+  #movedBytes = 0;
+  /** Something is handed to the stream, and the peer has not taken it. */
+  #isSending = false;
 
   constructor(
     call: ServerWritableStream<Request, Response | FramedRun>,
@@ -63,11 +70,26 @@ export class BulkCall<Request, Response> {
     // A closed stream forgets its session, which is when it is needed.
     this.#session = this.#stream.session as ServerHttp2Session | undefined;
     if (this.#session) void rememberEnd(this.#session);
-    if (zeroCopy) sendRunsAsTheyAre(framing);
+    const ordinary = framing.serializeMessage.bind(framing);
+    framing.serializeMessage = (value) => {
+      const bytes = zeroCopy && value instanceof FramedRun ? value.bytes : ordinary(value);
+      this.#sentBytes += bytes.length;
+      return bytes;
+    };
   }
 
   get request(): Request {
     return this.#call.request;
+  }
+
+  /** Bytes that the peer has taken, as far as its whole writes tell. */
+  get movedBytes(): number {
+    return this.#movedBytes;
+  }
+
+  /** Nothing waits for the peer. */
+  get isHeldUp(): boolean {
+    return !this.#isSending;
   }
 
   /** True once the peer cannot be reached by this call any more. */
@@ -81,23 +103,52 @@ export class BulkCall<Request, Response> {
     else this.#closeListeners.add(listener);
   }
 
-  /** Sends one ordinary message; resolves when it is written, or the call has ended. Throws STALLED. */
+  /** The call is to end with `error`, and its handler soon: what waits for the peer waits no longer. The first error stays. */
+  abandon(error: TransferError): void {
+    if (this.#abandonedBy !== null) return;
+    this.#abandonedBy = error;
+    for (const listener of this.#abandonListeners) listener(error);
+  }
+
+  /** Calls `listener` when the call is abandoned, also when it was before. */
+  onAbandon(listener: (error: TransferError) => void): void {
+    if (this.#abandonedBy === null) this.#abandonListeners.add(listener);
+    else listener(this.#abandonedBy);
+  }
+
+  /** Sends one ordinary message; resolves when it is written, or the call has ended. Throws STALLED, and why it was abandoned. */
   send(message: Response): Promise<void> {
     return new Promise((resolve, reject) => {
-      const sent = () => {
+      const over = () => {
         patience.close();
         this.#closeListeners.delete(sent);
+        this.#abandonListeners.delete(failed);
+      };
+      const failed = (error: TransferError) => {
+        over();
+        reject(error);
+      };
+      const sent = () => {
+        this.#taken();
+        over();
         resolve();
       };
-      const patience = new Patience(this.#stallTimeoutMs, () => {
-        this.#closeListeners.delete(sent);
-        reject(
+      const patience = new Patience(this.#stallTimeoutMs, () =>
+        failed(
           new TransferError('STALLED', `the reader took no byte for ${this.#stallTimeoutMs} ms; resume`),
-        );
-      });
+        ),
+      );
+      this.onAbandon(failed);
+      if (this.#abandonedBy !== null) return;
       this.onClose(sent);
+      this.#isSending = true;
       this.#call.write(message, sent);
     });
+  }
+
+  #taken(): void {
+    this.#isSending = false;
+    this.#movedBytes = this.#sentBytes;
   }
 
   /** Sends a run of frames. At most one at a time; see `Sink.write`. */
@@ -107,7 +158,9 @@ export class BulkCall<Request, Response> {
     this.#writeEnded = new Promise((resolve) => {
       ended = resolve;
     });
+    this.#isSending = true;
     const finished = () => {
+      this.#taken();
       this.#writeEnded = null;
       ended();
       done();
@@ -149,12 +202,14 @@ export class BulkCall<Request, Response> {
 
   /** Ends the call with OK. */
   end(): void {
+    this.#isSending = true;
     this.#call.end();
   }
 
   /** Ends the call with an error status, behind what is still queued. */
   fail(status: StatusObject): void {
     this.#isFailed = true;
+    this.#isSending = true;
     this.#call.emit('error', status);
   }
 
@@ -181,11 +236,6 @@ export function unframed(run: FramedRun): Buffer {
 
 function framingCallOf(call: object): FramingCall {
   return (call as { call: FramingCall }).call;
-}
-
-function sendRunsAsTheyAre(framing: FramingCall): void {
-  const ordinary = framing.serializeMessage.bind(framing);
-  framing.serializeMessage = (value) => (value instanceof FramedRun ? value.bytes : ordinary(value));
 }
 
 const sessionEnds = new WeakMap<ServerHttp2Session, Promise<void>>();

@@ -67,6 +67,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   #hasEnded = false;
   #isOver = false;
   #patience: Patience | null = null;
+  #movedBytes = 0;
 
   constructor(
     call: ServerReadableStream<Request, Response>,
@@ -85,6 +86,16 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
       this.#stopWatch();
       for (const listener of this.#closeListeners) listener();
     });
+  }
+
+  /** Bytes that have come, messages and all. */
+  get movedBytes(): number {
+    return this.#movedBytes;
+  }
+
+  /** The sender is not waited for: there is no room, or it has sent everything. */
+  get isHeldUp(): boolean {
+    return this.#patience === null;
   }
 
   get isClosed(): boolean {
@@ -145,6 +156,13 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     if (!this.#options.direct) this.#call.resume();
   }
 
+  /** Tells the receiver that the call fails with `error`, unless everything has been received. */
+  abandon(error: TransferError): void {
+    if (this.#isOver) return;
+    this.discard();
+    this.#receiver?.failed(error);
+  }
+
   /** Ends the call with OK. */
   respond(response: Response): void {
     this.discard();
@@ -193,6 +211,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
 
   /** The rest of `data` is held until there is room. */
   #cut(cutter: MessageCutter, data: Buffer): void {
+    this.#movedBytes += data.length;
     const bytes = this.#behindHeld(data);
     this.#held = NOTHING;
     const taken = this.#mayTake ? cutter.feed(bytes, 0) : 0;
@@ -208,6 +227,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   #readMessages(): void {
     this.#call.on('data', (message: Request) => {
       if (this.#isOver) return;
+      this.#movedBytes += message.chunk.length;
       this.#heldMessages.push(message);
       this.#take(NOTHING);
     });
@@ -289,11 +309,8 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   }
 
   #stalled(): void {
-    if (this.#isOver) return;
-    this.discard();
-    this.#receiver?.failed(
-      new TransferError('STALLED', `the sender sent no byte for ${this.#options.stallTimeoutMs} ms; resume`),
-    );
+    const message = `the sender sent no byte for ${this.#options.stallTimeoutMs} ms; resume`;
+    this.abandon(new TransferError('STALLED', message));
   }
 }
 

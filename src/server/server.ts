@@ -12,15 +12,17 @@ import { CalmLogger } from '../base/calm-logger.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
+import { PeerAddresses } from '../base/peer-address.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
+import { trustedProxiesOf } from '../config/trusted-proxies.ts';
 import { Engine, type EngineStats } from '../engine/engine.ts';
 import { HashPool } from '../engine/hash-pool.ts';
 import { directReadsWork } from '../flow/direct-read-test.ts';
 import type { StreamWindows, WindowStats } from '../flow/receive-windows.ts';
 import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
-import { Admission } from '../service/admission.ts';
 import { bindTransferService } from '../service/bind.ts';
+import { CallPlaces } from '../service/call-places.ts';
 import { CallsUnderWay } from '../service/calls-under-way.ts';
 import { LiveUploads } from '../service/live-uploads.ts';
 import { openLocalStore } from '../storage/local-store.ts';
@@ -35,6 +37,8 @@ import { uploadWindows } from './upload-windows.ts';
 
 export interface ServerStats extends EngineStats {
   connections: number;
+  /** Calls with a single answer that count against `limits.calls`. */
+  calls: number;
   /** Downloads and listings that count against `limits.streams`. */
   streams: number;
   /** Uploads that count against `limits.uploadStreams`. */
@@ -59,8 +63,7 @@ interface Running {
   uploads: UploadStore | null;
   windows: StreamWindows;
   engine: Engine;
-  admission: Admission;
-  uploadAdmission: Admission;
+  places: CallPlaces;
   hashes: HashPool;
   grpc: Server;
   health: HealthImplementation;
@@ -135,14 +138,13 @@ export class SluiceServer {
       }
       const grpc = new Server(grpcOptions(config));
       const calls = new CallsUnderWay();
-      const admission = new Admission('transfers', config.limits.streams);
-      const uploadAdmission = new Admission('uploads', config.limits.uploadStreams);
+      const peers = new PeerAddresses(trustedProxiesOf(config.limits.trustedProxies));
+      const places = new CallPlaces(config.limits, peers);
       bindTransferService(grpc, {
         store,
         uploads: new LiveUploads(uploads),
         engine,
-        admission,
-        uploadAdmission,
+        places,
         calls,
         logger: this.#logger,
         zeroCopy,
@@ -164,8 +166,7 @@ export class SluiceServer {
         uploads,
         windows,
         engine,
-        admission,
-        uploadAdmission,
+        places,
         hashes,
         grpc,
         health,
@@ -184,12 +185,13 @@ export class SluiceServer {
   /** What the server holds now; throws when it is not running. */
   stats(): ServerStats {
     if (this.#running === null) throw new TransferError('INVALID_ARGUMENT', 'the server is not running');
-    const { engine, listener, admission, uploadAdmission, windows } = this.#running;
+    const { engine, listener, places, windows } = this.#running;
     return {
       ...engine.stats(),
       connections: listener.connectionCount,
-      streams: admission.active,
-      uploadStreams: uploadAdmission.active,
+      calls: places.calls.active,
+      streams: places.streams.active,
+      uploadStreams: places.uploadStreams.active,
       uploadWindows: windows.stats(),
       log: { leftOutLines: this.#logger.leftOutLines, droppedLines: this.#logger.droppedLines },
     };
@@ -221,7 +223,8 @@ export class SluiceServer {
     // A start under way is waited for; one that failed left nothing.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { store, uploads, windows, engine, hashes, grpc, health, listener, calls, goAway } = running;
+    const { store, uploads, windows, engine, places, hashes, grpc, health, listener, calls, goAway } =
+      running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     listener.close();
@@ -232,6 +235,7 @@ export class SluiceServer {
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();
+    places.close();
     windows.close();
     await uploads?.close();
     await store.close();

@@ -14,13 +14,15 @@ import type {
   StatusObject,
 } from '@grpc/grpc-js';
 import type { TransferError } from '../base/errors.ts';
+import type { PlaceHolder } from '../base/places.ts';
 import { BulkCall, FramedRun, unframed } from '../flow/bulk-call.ts';
 import { serverStreamOf } from '../flow/call-stream.ts';
 import { UploadCall } from '../flow/upload-call.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
-import { transferService } from '../wire/service.ts';
+import { SERVICE_NAME, transferService } from '../wire/service.ts';
 import { statusOf } from '../wire/status.ts';
 import { abortUpload } from './abort-upload.ts';
+import type { CallPlace } from './call-places.ts';
 import type { RequestFacts, ServiceContext } from './context.ts';
 import { deleteFile } from './delete-file.ts';
 import { finishUpload } from './finish-upload.ts';
@@ -75,18 +77,37 @@ function unary<Request extends { fileName?: string; uploadId?: string }, Respons
   return (call, callback) => {
     const { fileName = '', uploadId } = call.request;
     const facts: RequestFacts = { file: fileName, ...(uploadId === undefined ? {} : { upload: uploadId }) };
-    const log = new RequestLog(context.logger, method, call.getPeer(), facts);
     context.calls.begin();
-    handle(context, call.request)
+    admitted(context, method, call, facts, () => handle(context, call.request))
       .then(
-        (response) => {
-          log.ended();
-          callback(null, response);
-        },
-        (reason) => callback(statusOf(log.failed(reason))),
+        (response) => callback(null, response),
+        (error) => callback(statusOf(error)),
       )
       .finally(() => context.calls.end());
   };
+}
+
+/** What stands in front of every call: its place, and its line in the log. Rejects with a TransferError, also where there is no place. */
+async function admitted<Result>(
+  { logger, places }: ServiceContext,
+  method: string,
+  call: { getPeer(): string },
+  facts: RequestFacts,
+  handle: () => Promise<Result>,
+  holder?: PlaceHolder,
+): Promise<Result> {
+  const log = new RequestLog(logger, method, call.getPeer(), facts);
+  let place: CallPlace | undefined;
+  try {
+    place = places.hold(call, `/${SERVICE_NAME}/${method}`, holder);
+    const result = await handle();
+    log.ended();
+    return result;
+  } catch (reason) {
+    throw log.failed(reason);
+  } finally {
+    place?.letGo();
+  }
 }
 
 /**
@@ -114,15 +135,11 @@ function streaming<Request, Response>(
   return (grpcCall) => {
     const call = new BulkCall<Request, Response>(grpcCall, context.zeroCopy, context.stallTimeoutMs);
     const facts: RequestFacts = { file: nameOf(call.request) };
-    const log = new RequestLog(context.logger, method, grpcCall.getPeer(), facts);
-    context.calls.begin();
-    call.onClose(() => context.calls.end());
-    handle(context, call, facts).then(
-      () => {
-        log.ended();
-        call.end();
-      },
-      (reason) => endWithError(context, call, log.failed(reason)),
+    const work = () => handle(context, call, facts);
+    untilClosed(context, call);
+    admitted(context, method, grpcCall, facts, work, holderOf(context, call)).then(
+      () => call.end(),
+      (error) => endWithError(context, call, error),
     );
   };
 }
@@ -139,16 +156,35 @@ function uploading(
       windows: context.uploadWindows,
     });
     const facts: RequestFacts = { file: '' };
-    const log = new RequestLog(context.logger, 'UploadFile', grpcCall.getPeer(), facts);
-    context.calls.begin();
-    call.onClose(() => context.calls.end());
-    uploadFile(context, call, facts).then(
-      (response) => {
-        log.ended();
-        call.respond(response);
-      },
-      (reason) => endWithError(context, call, log.failed(reason)),
+    const work = () => uploadFile(context, call, facts);
+    untilClosed(context, call);
+    admitted(context, 'UploadFile', grpcCall, facts, work, holderOf(context, call)).then(
+      (response) => call.respond(response),
+      (error) => endWithError(context, call, error),
     );
+  };
+}
+
+/** A drain waits until the peer has the end of a transfer. */
+function untilClosed({ calls }: ServiceContext, call: EndableCall): void {
+  calls.begin();
+  call.onClose(() => calls.end());
+}
+
+/** The place of a streaming call; who loses it has as long to tell the peer as one that stalled. */
+function holderOf(context: ServiceContext, call: EndableCall): PlaceHolder {
+  return {
+    get movedBytes() {
+      return call.movedBytes;
+    },
+    get isHeldUp() {
+      return call.isHeldUp;
+    },
+    evict(error) {
+      call.abandon(error);
+      linger(context, call);
+    },
+    cut: () => call.reset(),
   };
 }
 
@@ -156,13 +192,20 @@ function uploading(
 function endWithError(context: ServiceContext, call: EndableCall, error: TransferError): void {
   if (call.isClosed) return;
   call.fail(statusOf(error));
-  const linger = setTimeout(() => call.reset(), context.stallLingerMs);
-  call.onClose(() => clearTimeout(linger));
+  linger(context, call);
+}
+
+function linger({ stallLingerMs }: ServiceContext, call: EndableCall): void {
+  const timer = setTimeout(() => call.reset(), stallLingerMs);
+  call.onClose(() => clearTimeout(timer));
 }
 
 /** What a streaming call of either direction has for its end. */
 interface EndableCall {
+  readonly movedBytes: number;
+  readonly isHeldUp: boolean;
   readonly isClosed: boolean;
+  abandon(error: TransferError): void;
   fail(status: StatusObject): void;
   reset(): void;
   onClose(listener: () => void): void;

@@ -5,7 +5,7 @@ import type { Logger } from '../base/logger.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { StreamWindows } from '../flow/receive-windows.ts';
 import type { Store } from '../storage/store.ts';
-import type { Admission } from './admission.ts';
+import type { CallPlaces } from './call-places.ts';
 import type { CallsUnderWay } from './calls-under-way.ts';
 import type { LiveUploads } from './live-uploads.ts';
 
@@ -13,8 +13,7 @@ export interface ServiceContext {
   store: Store;
   engine: Engine;
   uploads: LiveUploads;
-  admission: Admission;
-  uploadAdmission: Admission;
+  places: CallPlaces;
   calls: CallsUnderWay;
   logger: Logger;
   /** False where the self-test found that runs must be sent message by message. */

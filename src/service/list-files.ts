@@ -9,23 +9,10 @@ export async function listFiles(
   call: BulkCall<ListFilesRequest, ListFilesResponse>,
   facts: RequestFacts,
 ): Promise<void> {
-  // A listing holds descriptors and the names of a directory: it counts as a transfer.
-  context.admission.enter();
-  try {
-    await sendEntries(context, call, facts);
-  } finally {
-    context.admission.leave();
-  }
-}
-
-async function sendEntries(
-  context: ServiceContext,
-  call: BulkCall<ListFilesRequest, ListFilesResponse>,
-  facts: RequestFacts,
-): Promise<void> {
   const { prefix, recursive } = call.request;
   const closed = new AbortController();
   call.onClose(() => closed.abort());
+  call.onAbandon((error) => closed.abort(error));
   let entries: ListEntry[] = [];
   facts.entries = 0;
   for await (const entry of context.store.list(prefix, { recursive, signal: closed.signal })) {

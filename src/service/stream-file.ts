@@ -20,17 +20,12 @@ export async function streamFile(
   call: StreamCall,
   facts: RequestFacts,
 ): Promise<void> {
-  context.admission.enter();
+  const chunkBytes = chunkBytesOf(call.request, context.chunk);
+  const file = await context.store.open(call.request.fileName);
   try {
-    const chunkBytes = chunkBytesOf(call.request, context.chunk);
-    const file = await context.store.open(call.request.fileName);
-    try {
-      await streamOpened(context, call, file, chunkBytes, facts);
-    } finally {
-      await file.close();
-    }
+    await streamOpened(context, call, file, chunkBytes, facts);
   } finally {
-    context.admission.leave();
+    await file.close();
   }
 }
 
@@ -56,6 +51,7 @@ async function streamOpened(
   );
   facts.start = start;
   call.onClose(() => transfer.fail(new TransferError('CANCELLED', 'the client ended the call')));
+  call.onAbandon((error) => transfer.fail(error));
   try {
     await transfer.run();
   } catch (error) {

@@ -32,13 +32,7 @@ export async function uploadFile(
   call: Call,
   facts: RequestFacts,
 ): Promise<UploadFileResponse> {
-  context.uploadAdmission.enter();
-  const stream = new UploadStream(context, call, facts);
-  try {
-    return await stream.run();
-  } finally {
-    context.uploadAdmission.leave();
-  }
+  return await new UploadStream(context, call, facts).run();
 }
 
 class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener, RangeWriter {

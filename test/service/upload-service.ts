@@ -13,11 +13,12 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { silentLogger } from '../../src/base/logger.ts';
+import { PeerAddresses } from '../../src/base/peer-address.ts';
 import { KIB } from '../../src/base/units.ts';
 import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
 import { StaticWindows } from '../../src/flow/static-windows.ts';
-import { Admission } from '../../src/service/admission.ts';
 import { bindTransferService } from '../../src/service/bind.ts';
+import { CallPlaces } from '../../src/service/call-places.ts';
 import { CallsUnderWay } from '../../src/service/calls-under-way.ts';
 import { LiveUploads } from '../../src/service/live-uploads.ts';
 import type { Store } from '../../src/storage/store.ts';
@@ -105,8 +106,7 @@ export class UploadService {
       store: {} as Store, // Nothing is downloaded here.
       uploads: new LiveUploads(this.store),
       engine: this.engine,
-      admission: new Admission('transfers', 1000),
-      uploadAdmission: new Admission('uploads', uploadStreams),
+      places: new CallPlaces({ calls: 1000, streams: 1000, uploadStreams }, new PeerAddresses()),
       calls: this.calls,
       logger: silentLogger,
       zeroCopy: true,
