@@ -45,3 +45,12 @@ export const LEAST_WINDOW_BUDGET_BYTES = MIB;
 
 /** A lock file without readable content is being written right now, unless it is older than this. */
 export const LOCK_WRITE_GRACE_MS = 5_000;
+
+/** How often the holder of a lock shows that it lives, to those who cannot see its process. */
+export const LOCK_BEAT_MS = 2_000;
+
+/** How long a lock is watched without a beat before its holder counts as gone: five beats. */
+export const LOCK_WATCH_MS = 10_000;
+
+/** A lock whose last beat is older is not watched at all. Longer than clocks of two hosts are apart. */
+export const LOCK_OLD_MS = 600_000;

@@ -3,7 +3,7 @@
  * then its id may belong to another program, and the machine may have been
  * started again.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { errnoOf } from './errors.ts';
@@ -15,13 +15,28 @@ export const processIdentitySchema = z.object({
   boot: z.string(),
   /** Clock ticks from the boot to the start of the process; empty where there is no /proc. */
   start: z.string(),
+  /** The PID namespace, in which alone `pid` means something; empty where it is not known. */
+  namespace: z.string().default(''),
 });
 
 export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
 
+let own: Promise<ProcessIdentity> | undefined;
+
+/** As it was when it was first asked for. */
 export async function thisProcess(): Promise<ProcessIdentity> {
-  const { pid } = process;
-  return { host: hostname(), pid, boot: await bootId(), start: (await startOf(pid)) ?? '' };
+  own ??= lookAtThisProcess();
+  return await own;
+}
+
+async function lookAtThisProcess(): Promise<ProcessIdentity> {
+  return {
+    host: hostname(),
+    pid: process.pid,
+    boot: await bootId(),
+    start: (await startOf('self')) ?? '',
+    namespace: await linkOf('/proc/self/ns/pid'),
+  };
 }
 
 export function isOfThisHost({ host }: ProcessIdentity): boolean {
@@ -29,13 +44,23 @@ export function isOfThisHost({ host }: ProcessIdentity): boolean {
 }
 
 /**
- * Whether a process of this host still runs. Where /proc does not tell (there is
- * none, or it hides the processes of others), any process with its id is taken for it.
+ * Whether `isRunning` can tell of a process: its id is one of this very system
+ * and PID namespace. Two containers may have one host name, and one container
+ * has another at its next start.
  */
-export async function isRunning({ pid, boot, start }: ProcessIdentity): Promise<boolean> {
-  const bootNow = await bootId();
-  if (boot !== '' && bootNow !== '' && boot !== bootNow) return false;
-  const found = await startOf(pid);
+export async function isVisible({ host, boot, namespace }: ProcessIdentity): Promise<boolean> {
+  const self = await thisProcess();
+  if (boot !== self.boot) return false;
+  if (boot === '' || namespace === '') return host === self.host;
+  return namespace === self.namespace;
+}
+
+/**
+ * Whether a visible process still runs. Where /proc does not tell (there is none,
+ * or it hides the processes of others), any process with its id is taken for it.
+ */
+export async function isRunning({ pid, start }: ProcessIdentity): Promise<boolean> {
+  const found = (await linkOf('/proc/self')) === String(process.pid) ? await startOf(pid) : undefined;
   if (found !== undefined && start !== '') return found === start;
   return hasProcess(pid);
 }
@@ -48,8 +73,17 @@ async function bootId(): Promise<string> {
   }
 }
 
+/** Empty where it cannot be read. */
+async function linkOf(path: string): Promise<string> {
+  try {
+    return await readlink(path);
+  } catch {
+    return '';
+  }
+}
+
 /** Undefined when that cannot be read. */
-async function startOf(pid: number): Promise<string | undefined> {
+async function startOf(pid: number | 'self'): Promise<string | undefined> {
   let stats: string;
   try {
     stats = await readFile(`/proc/${pid}/stat`, 'utf8');

@@ -41,7 +41,7 @@ export async function openPart(paths: TargetPaths, opening: PartOpening): Promis
   let lock: FileLock | undefined;
   let handle: FileHandle | undefined;
   try {
-    lock = await lockPart(paths.lock);
+    lock = await lockPart(paths.lock, opening.logger);
     handle = await openAlone(paths.part);
     const record = await provenRecord(handle, paths.record, { ...opening, request: position.request });
     if (record === undefined) await removeRecord(paths.record);

@@ -1,16 +1,26 @@
 /** One download at a time for each part. */
 import { TransferError } from '../base/errors.ts';
 import { FileLock, type LockHolder } from '../base/file-lock.ts';
+import { LOCK_WATCH_MS } from '../base/limits.ts';
+import type { Logger } from '../base/logger.ts';
 import { isOfThisHost } from '../base/process-identity.ts';
 
 /**
- * The lock at `path`. One of another host is respected: homes on a network are
- * common, and a person is there who can remove it.
+ * The lock at `path`. Homes on a network are common: a holder on another host is
+ * respected for as long as it lives, and waited for only to find that out.
  *
  * @throws TransferError LOCAL_IO, naming the holder, when somebody else has it; system errors pass through.
  */
-export function lockPart(path: string): Promise<FileLock> {
-  return FileLock.acquire(path, (holder) => heldBy(path, holder));
+export function lockPart(path: string, logger: Logger): Promise<FileLock> {
+  return FileLock.acquire(path, {
+    refuse: (holder) => heldBy(path, holder),
+    onWatch: ({ host, pid }) => logger.info({ path }, watching(pid, host)),
+  });
+}
+
+function watching(pid: number, host: string): string {
+  const seconds = LOCK_WATCH_MS / 1000;
+  return `waiting ${seconds} s to see whether process ${pid} on ${host}, which was downloading to this file, still runs`;
 }
 
 function heldBy(path: string, holder: LockHolder): TransferError {

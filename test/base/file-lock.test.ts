@@ -1,6 +1,6 @@
 /** One holder at a time, also after a holder was killed. */
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -8,26 +8,32 @@ import { TransferError } from '../../src/base/errors.ts';
 import { FileLock, type LockHolder } from '../../src/base/file-lock.ts';
 import { thisProcess } from '../../src/base/process-identity.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { until } from '../support/until.ts';
 
 const SINCE = '2026-01-02T03:04:05.678Z';
 
-/** The lock of a process that is not there any more, or what `change` says. */
+/** The lock of a process that is not there any more, or what `change` says. `ELSEWHERE` cannot be seen. */
 async function lockText(change: Partial<LockHolder> = {}): Promise<string> {
   return JSON.stringify({
     ...(await thisProcess()),
-    boot: 'earlier',
+    start: '0',
     since: SINCE,
     token: 'theirs',
     ...change,
   });
 }
 
+const ELSEWHERE = { host: 'elsewhere', boot: 'its own' };
+
+/** Longer than any test takes. */
+const LONG_MS = 60_000;
+
 function refuse({ pid, since }: LockHolder): TransferError {
   return new TransferError('LOCAL_IO', `held by ${pid} since ${since}`);
 }
 
 function acquire(path: string): Promise<FileLock> {
-  return FileLock.acquire(path, refuse);
+  return FileLock.acquire(path, { refuse, watchMs: LONG_MS });
 }
 
 test('a lock is refused while it is held, naming the holder, and free once it is released', async (t) => {
@@ -55,19 +61,49 @@ test('the lock of a process that is gone is taken over', async (t) => {
   assert.deepEqual(readdirSync(directory), []);
 });
 
-test('the lock of another host is taken over or respected, as is asked for', async (t) => {
+test('a holder that cannot be seen is respected once it shows that it lives', async (t) => {
   const path = join(scratchDirectory(t), 'lock');
-  const text = await lockText({ host: 'elsewhere' });
-  writeFileSync(path, text);
-  await assert.rejects(acquire(path), { message: /^held by .* since 2026/ });
-  assert.equal(readFileSync(path, 'utf8'), text);
-  const hosts = new Set<string>();
-  const lock = await FileLock.acquire(path, ({ host }) => {
-    hosts.add(host);
-    return undefined;
-  });
-  assert.ok(await lock.isHeld());
-  assert.deepEqual([...hosts], ['elsewhere']);
+  for (const change of [ELSEWHERE, { namespace: 'pid:[1]' }]) {
+    const text = await lockText(change);
+    writeFileSync(path, text);
+    const beats = setInterval(() => utimesSync(path, new Date(), new Date()), 5);
+    await assert.rejects(acquire(path), { message: /^held by .* since 2026/ });
+    clearInterval(beats);
+    assert.equal(readFileSync(path, 'utf8'), text);
+  }
+});
+
+test('the lock of one that cannot be seen is taken over when it shows nothing, and at once when it is old', async (t) => {
+  const path = join(scratchDirectory(t), 'lock');
+  const watched: string[] = [];
+  const onWatch = ({ host }: LockHolder) => void watched.push(host);
+  writeFileSync(path, await lockText(ELSEWHERE));
+  await (await FileLock.acquire(path, { refuse, onWatch, watchMs: 50 })).release();
+  assert.deepEqual(watched, ['elsewhere']);
+  writeFileSync(path, await lockText(ELSEWHERE));
+  utimesSync(path, 0, 0);
+  await (await FileLock.acquire(path, { refuse, onWatch, watchMs: LONG_MS })).release();
+  assert.equal(watched.length, 1);
+});
+
+test('a holder touches its lock for as long as it has it, and is told when somebody took it', async (t) => {
+  const path = join(scratchDirectory(t), 'lock');
+  let losses = 0;
+  const onLost = () => {
+    losses += 1;
+  };
+  const lock = await FileLock.acquire(path, { refuse, onLost, beatMs: 5 });
+  t.after(() => lock.release());
+  for (let beat = 0; beat < 2; beat++) {
+    utimesSync(path, 0, 0);
+    await until('the lock is touched', () => statSync(path).mtimeMs > 0);
+  }
+  assert.equal(losses, 0);
+  writeFileSync(path, await lockText());
+  await until('the holder knows', () => losses > 0);
+  await lock.release();
+  assert.equal(losses, 1);
+  assert.equal(readFileSync(path, 'utf8'), await lockText());
 });
 
 test('a lock that was never finished is taken over once it is old', async (t) => {

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { isOfThisHost, isRunning, thisProcess } from '../../src/base/process-identity.ts';
+import { isOfThisHost, isRunning, isVisible, thisProcess } from '../../src/base/process-identity.ts';
 import { until } from '../support/until.ts';
 
 const withoutProc = process.platform === 'linux' ? false : 'only Linux tells when a process started';
@@ -25,12 +25,19 @@ test('a later process with the same id is another one', { skip: withoutProc }, a
   assert.ok(!(await isRunning({ ...self, start: String(Number(self.start) - 1) })));
 });
 
-test('nothing runs that was there before the machine was started', { skip: withoutProc }, async () => {
-  assert.ok(!(await isRunning({ ...(await thisProcess()), boot: 'an earlier one' })));
+test('a process of another boot, PID namespace or host cannot be seen from here', {
+  skip: withoutProc,
+}, async () => {
+  const self = await thisProcess();
+  assert.ok(await isVisible(self));
+  assert.ok(await isVisible({ ...self, host: 'renamed since' }));
+  assert.ok(!(await isVisible({ ...self, boot: 'another' })));
+  assert.ok(!(await isVisible({ ...self, namespace: 'pid:[1]' })));
+  assert.ok(!(await isVisible({ ...self, host: 'elsewhere', namespace: '' })));
 });
 
 test('without the time of its start, a process is known by its id', async () => {
-  assert.ok(await isRunning({ ...(await thisProcess()), boot: '', start: '' }));
+  assert.ok(await isRunning({ ...(await thisProcess()), start: '' }));
 });
 
 test('a process that nobody has collected does not run', { skip: withoutProc }, async (t) => {

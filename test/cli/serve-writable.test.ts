@@ -1,6 +1,7 @@
 /** Of several writable servers on one directory, one serves; killed, it is in nobody's way. */
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { scratchRoot } from '../support/scratch.ts';
@@ -28,6 +29,31 @@ test('a second writable server is refused, with who is there and what to do', as
   assert.match(stderr, /stop it, serve another directory, or do without --writable/);
   const reader = new SluiceProcess(t, serveArgs(root));
   assert.equal((await reader.says(READY))[2], 'read-only');
+});
+
+const CONTAINER = ['unshare', '--pid', '--fork', '--mount-proc', '--kill-child'];
+const withoutNamespaces =
+  spawnSync(CONTAINER[0] as string, [...CONTAINER.slice(1), 'true']).status === 0
+    ? false
+    : 'this process may not make PID namespaces';
+
+test('a server in another container of the same host name is refused, and one that was killed in it is not', {
+  skip: withoutNamespaces,
+}, async (t) => {
+  const root = scratchRoot(t);
+  const first = new SluiceProcess(t, [...serveArgs(root), '--writable'], { under: CONTAINER });
+  await first.says(READY);
+  const { code, stderr } = await runSluice(t, [...serveArgs(root), '--writable']);
+  assert.equal(code, 2, stderr);
+  assert.match(stderr, /whether it still runs/);
+  assert.match(stderr, /another server, process \d+ on /);
+  first.child.kill('SIGKILL');
+  await first.outcome();
+  const lock = join(root, '.sluice-lock');
+  assert.ok(existsSync(lock));
+  // What it would wait for otherwise.
+  utimesSync(lock, 0, 0);
+  await serve(t, root).says(READY);
 });
 
 test('a server starts at once where another was killed, and leaves no lock when it is stopped', async (t) => {

@@ -16,6 +16,8 @@ export interface SluiceOptions {
   /** Descriptors in place of the pipes that are read here. */
   stdout?: number;
   stderr?: number;
+  /** A program and its arguments that run the command line, as `nice -n 5` does. */
+  under?: readonly string[];
 }
 
 export interface SluiceOutcome {
@@ -31,8 +33,9 @@ export class SluiceProcess {
   readonly #ended: Promise<unknown>;
 
   constructor(t: TestContext, args: readonly string[], options: SluiceOptions = {}) {
-    const { cwd, env, input = false, stdout = 'pipe', stderr = 'pipe' } = options;
-    this.child = spawn(process.execPath, [MAIN, ...args], {
+    const { cwd, env, input = false, stdout = 'pipe', stderr = 'pipe', under = [] } = options;
+    const [program = process.execPath, ...rest] = [...under, process.execPath, MAIN, ...args];
+    this.child = spawn(program, rest, {
       stdio: [input ? 'pipe' : 'ignore', stdout, stderr],
       env: { ...environmentWithoutSettings(), ...env },
       ...(cwd === undefined ? {} : { cwd }),

@@ -1,5 +1,6 @@
 /** One download at a time for each target. */
 import assert from 'node:assert/strict';
+import { utimesSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -26,17 +27,26 @@ test('refuses a second download to the same target, and the first one is right',
   assert.deepEqual(await readdir(directory), ['a']);
 });
 
-test('respects the lock of another host', async (t) => {
+test('respects the lock of another host while its holder shows that it lives, and takes it over later', async (t) => {
   const directory = await scratchDirectory(t);
-  const server = await startServer(t, { a: someFile() });
+  const file = someFile();
+  const server = await startServer(t, { a: file });
+  const lock = join(directory, 'a.part.lock');
   const holder = {
     ...(await thisProcess()),
     host: 'elsewhere',
+    boot: 'its own',
     since: new Date().toISOString(),
     token: 'theirs',
   };
-  await writeFile(join(directory, 'a.part.lock'), JSON.stringify(holder));
-  const failure = await failureOf(clientOf(t, server).download('a', join(directory, 'a')));
+  await writeFile(lock, JSON.stringify(holder));
+  const client = clientOf(t, server);
+  const beats = setInterval(() => utimesSync(lock, new Date(), new Date()), 5);
+  const failure = await failureOf(client.download('a', join(directory, 'a')));
+  clearInterval(beats);
   assert.equal(failure.code, 'LOCAL_IO');
   assert.match(failure.message, /on elsewhere .*remove .*a\.part\.lock/);
+  utimesSync(lock, 0, 0);
+  await client.download('a', join(directory, 'a'));
+  assert.deepEqual(await readFile(join(directory, 'a')), file.content);
 });

@@ -39,7 +39,7 @@ export async function openLocalUploads(
   options: UploadOptions,
 ): Promise<UploadStore> {
   const context = contextOf(root, rootUse, options);
-  const lock = await RootLock.acquire(root, rootUse, context.logger);
+  const lock = await RootLock.acquire(context);
   try {
     const uploads = new LocalUploads(context, lock);
     await uploads.resume();
@@ -99,19 +99,26 @@ class LocalUploads implements UploadStore {
   }
 
   start(spec: UploadSpec): Promise<Upload> {
-    return this.#use.use(() => this.#start(spec));
+    return this.#locked(() => this.#start(spec));
   }
 
   find(id: string): Promise<Upload> {
-    return this.#use.use(() => this.#find(id));
+    return this.#locked(() => this.#find(id));
   }
 
   delete(name: string, condition: WriteCondition): Promise<void> {
-    return this.#use.use(() => deleteFile(this.#context, name, condition));
+    return this.#locked(() => deleteFile(this.#context, name, condition));
   }
 
   close(): Promise<void> {
     return this.#use.close();
+  }
+
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    return this.#use.use(async () => {
+      this.#lock.check();
+      return await work();
+    });
   }
 
   async #start(spec: UploadSpec): Promise<Upload> {

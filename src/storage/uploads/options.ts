@@ -38,6 +38,8 @@ export interface UploadOptions {
   readonly now?: () => number;
   /** Default: that of the system. */
   readonly fileSystem?: FileSystem;
+  /** How often the server shows that it lives, in milliseconds. Default: LOCK_BEAT_MS. */
+  readonly lockBeatMs?: number;
 }
 
 export interface UploadContext extends JournalPlace {

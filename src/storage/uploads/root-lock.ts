@@ -2,40 +2,40 @@
  * One server at a time takes uploads for a root: two would mend and remove what
  * the other is writing. The lock is a file in the root that no name of a peer can
  * reach. It is there against a mistake, so it keeps nobody out who may be alone:
- * where it cannot be made, or its holder cannot be judged, the log says so.
+ * where it cannot be made, the log says so.
  */
 import { errnoOf, TransferError } from '../../base/errors.ts';
 import { FileLock, type LockHolder } from '../../base/file-lock.ts';
+import { LOCK_WATCH_MS } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
-import { isOfThisHost } from '../../base/process-identity.ts';
-import type { Root } from '../directory.ts';
 import type { SharedResource } from '../shared-resource.ts';
+import type { UploadContext } from './options.ts';
 
 const ENTRY = '.sluice-lock';
 
 export class RootLock {
-  /** Undefined where none can be made. */
-  readonly #lock: FileLock | undefined;
   readonly #rootUse: SharedResource;
   readonly #logger: Logger;
+  /** Undefined where none can be made. */
+  #lock: FileLock | undefined;
+  #isLost = false;
 
-  private constructor(lock: FileLock | undefined, rootUse: SharedResource, logger: Logger) {
-    this.#lock = lock;
+  private constructor(rootUse: SharedResource, logger: Logger) {
     this.#rootUse = rootUse;
     this.#logger = logger;
   }
 
-  /** Throws INVALID_CONFIG, naming the holder, when another server of this host takes uploads for `root`. */
-  static async acquire(root: Root, rootUse: SharedResource, logger: Logger): Promise<RootLock> {
-    let stranger: LockHolder | undefined;
-    const refuse = (holder: LockHolder) => {
-      if (isOfThisHost(holder)) return heldBy(holder);
-      stranger = holder;
-      return undefined;
-    };
-    let lock: FileLock | undefined;
+  /** Throws INVALID_CONFIG, naming the holder, when another server takes uploads for `root`. */
+  static async acquire({ root, rootUse, logger, options }: UploadContext): Promise<RootLock> {
+    const lock = new RootLock(rootUse, logger);
+    const { lockBeatMs: beatMs } = options;
     try {
-      lock = await FileLock.acquire(root.directory.pathOf(ENTRY), refuse);
+      lock.#lock = await FileLock.acquire(root.directory.pathOf(ENTRY), {
+        refuse: heldBy,
+        onWatch: (holder) => logger.warn({ holder }, watching(holder)),
+        onLost: () => lock.#lost(),
+        ...(beatMs === undefined ? {} : { beatMs }),
+      });
     } catch (reason) {
       if (reason instanceof TransferError) throw reason;
       logger.warn(
@@ -43,8 +43,21 @@ export class RootLock {
         `the directory cannot be locked (${errnoOf(reason) ?? 'unknown error'}); see to it that no other server takes uploads for it`,
       );
     }
-    if (stranger !== undefined) logger.warn({ holder: stranger }, takenOver(stranger));
-    return new RootLock(lock, rootUse, logger);
+    return lock;
+  }
+
+  /** Throws UNAVAILABLE once another server has taken the lock: what is unfinished is that one's. */
+  check(): void {
+    if (this.#isLost)
+      throw new TransferError('UNAVAILABLE', 'another server takes uploads for this directory now');
+  }
+
+  #lost(): void {
+    this.#isLost = true;
+    this.#logger.error(
+      {},
+      `another server has taken ${ENTRY} of this directory, as this one seemed dead; no more uploads are taken, restart the one that is to take them`,
+    );
   }
 
   /** Never rejects: what stays behind is stale with the end of this process. */
@@ -63,6 +76,6 @@ function heldBy({ pid, host, since }: LockHolder): TransferError {
   return new TransferError('INVALID_CONFIG', message);
 }
 
-function takenOver({ pid, host, since }: LockHolder): string {
-  return `process ${pid} on ${host} took uploads for this directory from ${since} on and has not stopped cleanly; if it still runs, stop it or this server`;
+function watching({ pid, host, since }: LockHolder): string {
+  return `process ${pid} on ${host} has taken uploads for this directory since ${since}; waiting ${LOCK_WATCH_MS / 1000} s to see whether it still runs`;
 }

@@ -1,6 +1,6 @@
 /** One server at a time takes uploads for a root; those that only read are not concerned. */
 import assert from 'node:assert/strict';
-import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, readFileSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it, type TestContext } from 'node:test';
 import type { Logger } from '../../../src/base/logger.ts';
@@ -8,6 +8,7 @@ import { silentLogger } from '../../../src/base/logger.ts';
 import { thisProcess } from '../../../src/base/process-identity.ts';
 import { type LocalStore, openLocalStore } from '../../../src/storage/local-store.ts';
 import { scratchRoot } from '../../support/scratch.ts';
+import { until } from '../../support/until.ts';
 import { asOrdinaryUser, failureOf, namesOf } from '../scratch-store.ts';
 import { LAX_OPTIONS, specOf } from './scratch-uploads.ts';
 
@@ -26,6 +27,18 @@ async function scene(t: TestContext): Promise<Scene> {
   const warnings: string[] = [];
   const logger = { ...silentLogger, warn: (_fields: object, message: string) => void warnings.push(message) };
   return { root, lock: join(root, '.sluice-lock'), store, warnings, logger };
+}
+
+/** Of another host. */
+async function stranger(): Promise<object> {
+  return {
+    ...(await thisProcess()),
+    host: 'web1',
+    boot: 'its own',
+    pid: 7,
+    since: '2026-01-02T03:04:05Z',
+    token: 'x',
+  };
 }
 
 function pidIn(lock: string): number {
@@ -56,22 +69,43 @@ it('a store that cannot open its uploads does not keep the lock', async (t) => {
   assert.ok(!existsSync(lock));
 });
 
-it('the lock of another host is taken over, and the log tells of it', async (t) => {
+it('the lock of another host that has not been heard of for long is taken over', async (t) => {
   const { lock, store, warnings, logger } = await scene(t);
-  const holder = {
-    ...(await thisProcess()),
-    host: 'web1',
-    pid: 7,
-    since: '2026-01-02T03:04:05Z',
-    token: 'x',
-  };
-  writeFileSync(lock, JSON.stringify(holder));
+  writeFileSync(lock, JSON.stringify(await stranger()));
+  utimesSync(lock, 0, 0);
   const uploads = await store.openUploads({ ...LAX_OPTIONS, logger });
   assert.equal(pidIn(lock), process.pid);
-  assert.equal(warnings.length, 1);
-  assert.match(warnings[0] ?? '', /^process 7 on web1 .*2026-01-02T03:04:05Z .*if it still runs, stop it/);
+  assert.deepEqual(warnings, []);
   await uploads.close();
   assert.ok(!existsSync(lock));
+});
+
+it('the server of another host is respected as long as it shows that it lives, and the log tells of the wait', async (t) => {
+  const { lock, store, warnings, logger } = await scene(t);
+  writeFileSync(lock, JSON.stringify(await stranger()));
+  const beats = setInterval(() => utimesSync(lock, new Date(), new Date()), 5);
+  const { code, message } = await failureOf(store.openUploads({ ...LAX_OPTIONS, logger }));
+  clearInterval(beats);
+  assert.equal(code, 'INVALID_CONFIG');
+  assert.match(message, /process 7 on web1, has taken uploads .* since 2026-01-02T03:04:05Z/);
+  assert.match(warnings.join(), /^process 7 on web1 .* whether it still runs$/);
+});
+
+it('a server whose lock was taken says so, and takes no more uploads', async (t) => {
+  const { lock, store, logger } = await scene(t);
+  const errors: string[] = [];
+  const error = (_fields: object, message: string) => void errors.push(message);
+  const uploads = await store.openUploads({ ...LAX_OPTIONS, logger: { ...logger, error }, lockBeatMs: 5 });
+  await uploads.start(specOf('a'));
+  const theirs = JSON.stringify(await stranger());
+  writeFileSync(lock, theirs);
+  await until('the server notices', () => errors.length > 0);
+  assert.match(errors.join(), /^another server has taken .sluice-lock .* restart the one/);
+  for (const attempt of [uploads.start(specOf('b')), uploads.delete('a', { kind: 'any' })]) {
+    assert.equal((await failureOf(attempt)).code, 'UNAVAILABLE');
+  }
+  await uploads.close();
+  assert.equal(readFileSync(lock, 'utf8'), theirs);
 });
 
 it('the lock is not listed and has no name', async (t) => {
