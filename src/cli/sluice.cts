@@ -9,4 +9,7 @@ const SERVER_THREADS = 32;
 
 if (process.argv[2] === 'serve') process.env.UV_THREADPOOL_SIZE ??= String(SERVER_THREADS);
 
+// What grpc-js has to say is in the errors of its calls; its own lines would go to the terminal.
+if (process.env.GRPC_NODE_VERBOSITY === undefined) process.env.GRPC_VERBOSITY ??= 'NONE';
+
 void import('./main.ts');

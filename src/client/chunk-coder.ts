@@ -33,6 +33,8 @@ export interface CodedChunk {
 /** What all connections of an upload share. */
 export interface CoderContext {
   readonly account: CodecAccount;
+  /** The server allows marks, which are pings. */
+  readonly takesPings: boolean;
   /** Without a choice: what every chunk is compressed with that gets smaller by it. */
   readonly fixed: Coding;
   /** Threads that one connection may count on, a fraction when there are more connections. */
@@ -68,7 +70,7 @@ export class ChunkCoder {
 
   /** A call has begun; no chunk was written in it. `link` is the way it goes, where that is known. */
   began(link: CallLink | undefined): void {
-    this.#link = link;
+    this.#link = this.#context.takesPings ? link : undefined;
     this.#writes.length = 0;
     const nowMs = performance.now();
     if (this.#shared?.isLedBy(this)) this.#shared.current?.link.resumed(nowMs);

@@ -51,8 +51,11 @@ export const FIRST_CONNECT_TRIES = 3;
 /** Resume records are a few hundred bytes; anything larger is not one. */
 export const MAX_RECORD_BYTES = 64 * KIB;
 
-/** A ping on a connection with calls detects a dead peer within this time and the next. */
-export const KEEPALIVE_INTERVAL_MS = 30_000;
+/**
+ * Pings on a connection with calls keep it open in routers between and find a dead peer while our own side
+ * reads nothing; otherwise the stall time-out finds it. Other servers allow one in five minutes.
+ */
+export const KEEPALIVE_INTERVAL_MS = 310_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;
 
 /** Times a transfer begins again because the file changed under it; a file in constant change must end in an error. */

@@ -57,7 +57,10 @@ export interface ClientOptions {
   stallTimeoutMs?: number | undefined;
   /** Do not share a connection with other clients of this process. Default false. */
   ownConnection?: boolean | undefined;
-  /** Told about retries, restarts and discarded resume records. Default: silent. */
+  /**
+   * Told about retries, restarts and discarded resume records. Default: silent. grpc-js has a log of its own, on
+   * standard error, which GRPC_VERBOSITY=NONE or its `setLogVerbosity` turns off.
+   */
   logger?: Logger | undefined;
 }
 

@@ -16,6 +16,8 @@ export interface Begun {
   readonly maxChunkBytes: number;
   /** What it decompresses and this runtime has. */
   readonly codecs: readonly CodecName[];
+  /** Pings may measure the link. */
+  readonly takesPings: boolean;
   readonly state: UploadState;
 }
 
@@ -40,11 +42,12 @@ async function start(run: UploadRun): Promise<Begun> {
     run.isOnTrust = true;
     return await begun(run, opening, known, Date.now() + known.lifetimeMs);
   }
-  const { acceptedCodecs, expiresMs, maxChunkSize, uploadId } = await run.calls.start(request);
+  const { acceptedCodecs, expiresMs, maxChunkSize, takesPings, uploadId } = await run.calls.start(request);
   if (uploadId === '') throw new TransferError('PROTOCOL_ERROR', 'the server gave the upload no id');
   const terms = {
     maxChunkBytes: maxChunkSize > 0 ? maxChunkSize : SAFE_CHUNK_BYTES,
     codecs: codecsFromContract(acceptedCodecs),
+    takesPings,
     lifetimeMs: expiresMs - Date.now(),
   };
   // A server that chooses ids by itself cannot be asked for an upload whose call was cut.
@@ -55,12 +58,12 @@ async function start(run: UploadRun): Promise<Begun> {
 async function begun(
   run: UploadRun,
   opening: UploadOpening,
-  { codecs, maxChunkBytes }: UploadTerms,
+  { codecs, maxChunkBytes, takesPings }: UploadTerms,
   expiresMs: number,
 ): Promise<Begun> {
   const acceptsGzip = codecs.includes('gzip');
   await run.enter({ uploadId: opening.uploadId, maxChunkBytes, acceptsGzip, expiresMs });
-  return { opening, maxChunkBytes, codecs, state: EMPTY_STATE };
+  return { opening, maxChunkBytes, codecs, takesPings, state: EMPTY_STATE };
 }
 
 /** Undefined when the server has nothing that could be resumed. */
@@ -82,7 +85,8 @@ async function resume(run: UploadRun, record: UploadRecord): Promise<Begun | und
   const remembered: readonly CodecName[] = acceptsGzip ? ['gzip'] : [];
   const codecs = state.codecs.length > 0 ? state.codecs : remembered;
   const opening = new UploadOpening(uploadId, run.calls);
-  return { opening, maxChunkBytes: Math.min(maxChunkBytes, state.maxChunkBytes), codecs, state };
+  const { takesPings } = state;
+  return { opening, maxChunkBytes: Math.min(maxChunkBytes, state.maxChunkBytes), codecs, takesPings, state };
 }
 
 /** The server does not know the upload. */

@@ -11,6 +11,8 @@ export interface UploadTerms {
   readonly maxChunkBytes: number;
   /** What it decompresses and this runtime has. */
   readonly codecs: readonly CodecName[];
+  /** Pings may measure the link. */
+  readonly takesPings: boolean;
   /** How long an upload lives without getting bytes. */
   readonly lifetimeMs: number;
 }

@@ -20,6 +20,8 @@ export interface CompressionPlan {
   readonly name: string;
   /** What the server decompresses and this runtime has. */
   readonly codecs: readonly CodecName[];
+  /** Pings may measure the link to it. */
+  readonly takesPings: boolean;
   readonly account: CodecAccount;
 }
 
@@ -27,16 +29,19 @@ export class UploadCompression {
   readonly #plan: CompressionPlan;
   readonly #choice = new SharedChoice<ChunkCoder>(() => this.#newChoice());
   #codecs: readonly CodecName[];
+  #takesPings: boolean;
   #running = 0;
   readonly #queue: (() => void)[] = [];
 
   constructor(plan: CompressionPlan) {
     this.#plan = plan;
     this.#codecs = plan.codecs;
+    this.#takesPings = plan.takesPings;
   }
 
-  /** The server has said anew what it decompresses. */
-  accept(codecs: readonly CodecName[]): void {
+  /** The server, perhaps another one, has said anew what it decompresses and whether it takes pings. */
+  accept(codecs: readonly CodecName[], takesPings: boolean): void {
+    this.#takesPings = takesPings;
     if (codecs.join() === this.#codecs.join()) return;
     this.#codecs = codecs;
     this.#choice.renew();
@@ -48,6 +53,7 @@ export class UploadCompression {
     const choice = this.#choice;
     const context = {
       account,
+      takesPings: this.#takesPings,
       fixed: this.#mode() === 'always' ? ALWAYS : IDENTITY,
       get workers() {
         return COMPRESS_SLOTS / Math.max(1, choice.memberCount);

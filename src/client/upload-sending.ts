@@ -30,6 +30,7 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
     mode: request.compression,
     name: request.name,
     codecs: begun.codecs,
+    takesPings: begun.takesPings,
     account: progress.codecs,
   });
   progress.codings = () => compression.summary();
@@ -69,7 +70,7 @@ function laneContext(
     takeover: { hasBeen: false },
     ending: { file: undefined, content: () => checkedContent(run) },
     onState: (state) => {
-      if (state.codecs.length > 0) compression.accept(state.codecs);
+      if (state.codecs.length > 0) compression.accept(state.codecs, state.takesPings);
       noteState(run.context, state);
     },
   };

@@ -78,6 +78,7 @@ function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAtt
       mode: 'never',
       name: request.name,
       codecs: [],
+      takesPings: false,
       account: progress.codecs,
     }).coder(),
     chunkBytes: Math.min(options.chunkBytes, SAFE_CHUNK_BYTES),

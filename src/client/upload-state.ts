@@ -15,6 +15,8 @@ export interface UploadState {
   readonly expiresMs: number;
   /** What the server decompresses now and this runtime has; empty when the server does not say. */
   readonly codecs: readonly CodecName[];
+  /** Pings may measure the link. */
+  readonly takesPings: boolean;
   /** The largest chunk that the server takes now; Infinity when it does not say. */
   readonly maxChunkBytes: number;
 }
@@ -27,12 +29,14 @@ export const EMPTY_STATE: UploadState = {
   file: undefined,
   expiresMs: 0,
   codecs: [],
+  takesPings: false,
   maxChunkBytes: Number.POSITIVE_INFINITY,
 };
 
 /** Throws PROTOCOL_ERROR. `size` is undefined for a stream of unknown size. */
 export function uploadStateOf(response: GetUploadStatusResponse, size: number | undefined): UploadState {
-  const { acceptedCodecs, committedSize, complete, expiresMs, file, maxChunkSize, parts } = response;
+  const { acceptedCodecs, committedSize, complete, expiresMs, file, maxChunkSize, parts, takesPings } =
+    response;
   const durable = parts.length === 0 && committedSize > 0 ? [{ start: 0, end: committedSize }] : parts;
   const most = size ?? Number.MAX_SAFE_INTEGER;
   let durableBytes = 0;
@@ -55,6 +59,7 @@ export function uploadStateOf(response: GetUploadStatusResponse, size: number | 
     file: file ?? undefined,
     expiresMs,
     codecs: codecsFromContract(acceptedCodecs),
+    takesPings,
     maxChunkBytes: maxChunkSize > 0 ? maxChunkSize : Number.POSITIVE_INFINITY,
   };
 }

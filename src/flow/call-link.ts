@@ -1,10 +1,8 @@
 /** What a client knows of the link below one of its calls: the windows in force, and how far away the peer is. */
-import { constants, type Http2Session } from 'node:http2';
+import type { Http2Session } from 'node:http2';
 import { clientStreamOf } from './call-stream.ts';
+import { mayMeasure } from './calm-peers.ts';
 import { markSession } from './marks.ts';
-
-/** Peers that ended a connection because of what it was used for (RFC 9113, 7): they get no marks any more. */
-const annoyed = new Set<string>();
 
 /** Each connection is pinged once, when it is first asked about. */
 const roundTripsMs = new WeakMap<Http2Session, { value: number | undefined }>();
@@ -12,12 +10,10 @@ const roundTripsMs = new WeakMap<Http2Session, { value: number | undefined }>();
 export class CallLink {
   readonly #session: Http2Session;
   readonly #roundTripMs: { readonly value: number | undefined };
-  readonly #peer: string;
 
   private constructor(session: Http2Session, roundTripMs: { readonly value: number | undefined }) {
     this.#session = session;
     this.#roundTripMs = roundTripMs;
-    this.#peer = peerOf(session);
   }
 
   /**
@@ -31,13 +27,11 @@ export class CallLink {
     if (measured !== undefined) return new CallLink(session, measured);
     const roundTripMs: { value: number | undefined } = { value: undefined };
     roundTripsMs.set(session, roundTripMs);
-    const peer = peerOf(session);
-    session.once('goaway', (code) => {
-      if (code === constants.NGHTTP2_ENHANCE_YOUR_CALM) annoyed.add(peer);
-    });
-    session.ping((error, durationMs) => {
-      if (error === null) roundTripMs.value = durationMs;
-    });
+    if (mayMeasure(session)) {
+      session.ping((error, durationMs) => {
+        if (error === null) roundTripMs.value = durationMs;
+      });
+    }
     return new CallLink(session, roundTripMs);
   }
 
@@ -51,17 +45,13 @@ export class CallLink {
     return this.#session.remoteSettings?.initialWindowSize;
   }
 
-  /** Puts a mark behind what was written; see `markSession`. Some servers count pings and end who sends too many: false for them. */
+  /** Puts a mark behind what was written; see `markSession`. False also for a peer that has objected to pings. */
   mark(echoed: () => void): boolean {
-    return !annoyed.has(this.#peer) && markSession(this.#session, echoed);
+    return mayMeasure(this.#session) && markSession(this.#session, echoed);
   }
 
   /** When the connection was new, without what queues on it later; undefined before the answer. */
   get roundTripMs(): number | undefined {
     return this.#roundTripMs.value;
   }
-}
-
-function peerOf({ socket }: Http2Session): string {
-  return `${socket.remoteAddress} ${socket.remotePort}`;
 }

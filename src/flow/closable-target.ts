@@ -9,6 +9,7 @@
  * So targets get a scheme of our own, whose resolver asks the usual one and adds
  * the signal. Connections through an HTTP proxy are made elsewhere, without it.
  */
+import { setMaxListeners } from 'node:events';
 import { type ChannelOptions, experimental } from '@grpc/grpc-js';
 
 const SCHEME = 'sluice';
@@ -41,6 +42,8 @@ export class ClosableTarget {
     this.#sharedAs = sharedAs;
     this.text = `${SCHEME}://${this.#key}/${this.uri.path}`;
     targets.set(this.#key, this);
+    // Each socket listens, until it is closed.
+    setMaxListeners(0, this.#sockets.signal);
   }
 
   /**

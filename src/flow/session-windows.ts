@@ -13,8 +13,9 @@
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
 import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
-import { MIB } from '../base/units.ts';
+import { KIB, MIB } from '../base/units.ts';
 import { BdpEstimator } from './bdp-estimator.ts';
+import { mayMeasure } from './calm-peers.ts';
 import type { WindowPolicy } from './receive-windows.ts';
 import type { BudgetShare } from './window-budget.ts';
 
@@ -23,6 +24,12 @@ const LOOK_INTERVAL_MS = 5;
 
 /** A session without news is looked at half as often each time, down to this. */
 const MAX_LOOK_INTERVAL_MS = 100;
+
+/**
+ * Less than this is no data, but answers to pings and settings of ours. A ping for each of them
+ * would have an answer again, and peers end a connection with pings that no data of theirs led to.
+ */
+const LEAST_DATA_BYTES = KIB;
 
 /** Streams that follow each other within this time count as one: a window that went up and down with each would cost a SETTINGS for each. */
 const STREAM_GAP_MS = 250;
@@ -76,6 +83,7 @@ export class SessionWindows {
     this.#readBytes = session.socket.bytesRead;
     this.#streamWindowBytes = session.localSettings.initialWindowSize ?? LEAST_WINDOW_BYTES;
     this.#sessionWindowBytes = session.state.effectiveLocalWindowSize ?? LEAST_WINDOW_BYTES;
+    if (!mayMeasure(session)) return;
     // Before data flows: the round trip of the link without a queue.
     session.ping((error, roundTripMs) => {
       if (error === null) this.#estimator.measured(roundTripMs, performance.now());
@@ -140,13 +148,14 @@ export class SessionWindows {
   #count(nowMs: number): number {
     const readBytes = this.#session.socket.bytesRead;
     const arrivedBytes = readBytes - this.#readBytes;
+    if (arrivedBytes < LEAST_DATA_BYTES) return 0;
     this.#readBytes = readBytes;
     this.#estimator.received(arrivedBytes, nowMs);
     return arrivedBytes;
   }
 
   #ping(nowMs: number): void {
-    if (this.#session.destroyed || !this.#estimator.wantsPing(nowMs)) return;
+    if (this.#session.destroyed || !this.#estimator.wantsPing(nowMs) || !mayMeasure(this.#session)) return;
     this.#estimator.pingSent(nowMs);
     const isSent = this.#session.ping((error) => {
       if (error === null) this.#answered(performance.now());

@@ -64,6 +64,7 @@ export function startedResponse(upload: Upload, maxChunkSize: number): StartUplo
     maxChunkSize,
     expiresMs: upload.state().expiresMs,
     acceptedCodecs: acceptedCodecs(),
+    takesPings: true,
   };
 }
 
@@ -79,6 +80,7 @@ export function statusResponse(upload: Upload, maxChunkSize: number): GetUploadS
     expiresMs,
     acceptedCodecs: acceptedCodecs(),
     maxChunkSize,
+    takesPings: true,
   };
 }
 

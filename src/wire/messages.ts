@@ -120,6 +120,8 @@ export interface StartUploadResponse {
   /** Milliseconds since the epoch. */
   expiresMs: number;
   acceptedCodecs: (Codec | number)[];
+  /** HTTP/2 PINGs may measure the link below an upload. */
+  takesPings: boolean;
 }
 
 export interface UploadFileRequest {
@@ -168,6 +170,8 @@ export interface GetUploadStatusResponse {
   acceptedCodecs: (Codec | number)[];
   /** Bytes, as sent and decompressed; 0 when the server does not say. */
   maxChunkSize: number;
+  /** HTTP/2 PINGs may measure the link below an upload. */
+  takesPings: boolean;
 }
 
 export interface FinishUploadRequest {

@@ -15,7 +15,13 @@ import { CODINGS_HERE } from '../wire/codecs.ts';
 
 function coderOf(fixed: Coding, choice?: CodecChoice): { account: CodecAccount; coder: ChunkCoder } {
   const account = new CodecAccount();
-  const context = { account, fixed, workers: 1, inTurn: <R>(action: () => Promise<R>) => action() };
+  const context = {
+    account,
+    takesPings: true,
+    fixed,
+    workers: 1,
+    inTurn: <R>(action: () => Promise<R>) => action(),
+  };
   return { account, coder: new ChunkCoder(context, new SharedChoice(() => choice)) };
 }
 

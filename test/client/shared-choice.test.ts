@@ -23,7 +23,13 @@ function connections(count: number) {
     await turns.pop();
     return await action();
   };
-  const context = { account: new CodecAccount(), fixed: IDENTITY, workers: 1 / count, inTurn };
+  const context = {
+    account: new CodecAccount(),
+    takesPings: true,
+    fixed: IDENTITY,
+    workers: 1 / count,
+    inTurn,
+  };
   const coders = Array.from({ length: count }, () => new ChunkCoder(context, shared));
   return { coders, context, made, shared, turns };
 }

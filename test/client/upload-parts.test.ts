@@ -133,6 +133,7 @@ function response(changes: Partial<GetUploadStatusResponse>): GetUploadStatusRes
     expiresMs: 0,
     acceptedCodecs: [],
     maxChunkSize: 0,
+    takesPings: false,
     ...changes,
   };
 }

@@ -100,6 +100,7 @@ export class UploadPeer {
   /** Whatever id a client asks for. */
   choosesIds = false;
   acceptedCodecs: (Codec | number)[] = ['CODEC_GZIP'];
+  takesPings = true;
   /** Changes what is told of the state. */
   lie: (status: GetUploadStatusResponse) => GetUploadStatusResponse = (status) => status;
   /** `host:port`. */
@@ -239,6 +240,7 @@ export class UploadPeer {
       maxChunkSize: this.maxChunkBytes,
       expiresMs: Date.now() + 86_400_000,
       acceptedCodecs: [...this.acceptedCodecs],
+      takesPings: this.takesPings,
     };
   }
 
@@ -265,6 +267,7 @@ export class UploadPeer {
       expiresMs: Date.now() + 86_400_000,
       acceptedCodecs: [...this.acceptedCodecs],
       maxChunkSize: this.maxChunkBytes,
+      takesPings: this.takesPings,
     });
   }
 

@@ -66,7 +66,13 @@ const FIELDS_IN_CODE: {
   ListEntry: { name: true, isDirectory: true, size: true, modifiedMs: true, version: true },
   Expected: { size: true, crc32: true, sha256: true },
   StartUploadRequest: { fileName: true, expected: true, overwrite: true, ifMatch: true, uploadId: true },
-  StartUploadResponse: { uploadId: true, maxChunkSize: true, expiresMs: true, acceptedCodecs: true },
+  StartUploadResponse: {
+    uploadId: true,
+    maxChunkSize: true,
+    expiresMs: true,
+    acceptedCodecs: true,
+    takesPings: true,
+  },
   UploadFileRequest: {
     chunk: true,
     compressed: true,
@@ -92,6 +98,7 @@ const FIELDS_IN_CODE: {
     expiresMs: true,
     acceptedCodecs: true,
     maxChunkSize: true,
+    takesPings: true,
   },
   FinishUploadRequest: { uploadId: true, fileName: true, expected: true },
   FinishUploadResponse: { file: true },
