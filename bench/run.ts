@@ -6,8 +6,8 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Bar } from './harness/bar.ts';
 import type { Contender } from './harness/contender.ts';
-import { describeMachine, formatResults, passesAll, saveResults } from './harness/report.ts';
-import { type CaseResult, mediansOf, type RoundsListener, runRounds } from './harness/rounds.ts';
+import { BUSY_LOAD, describeMachine, formatResults, passesAll, saveResults } from './harness/report.ts';
+import { type CaseResult, mediansOf, type RoundsListener, runRounds, writeRounds } from './harness/rounds.ts';
 import type { BenchContext, Scenario } from './harness/scenario.ts';
 import { TestFiles } from './harness/test-files.ts';
 import { EXTRA_PEERS, isExtraPeer } from './peers/extra.ts';
@@ -15,9 +15,6 @@ import { SCENARIOS } from './scenarios/index.ts';
 
 const DEFAULT_ROUNDS = 6;
 const QUICK_ROUNDS = 3;
-
-/** Above this load others take part of the processors. */
-const BUSY_LOAD = 0.5;
 
 interface Options {
   quick: boolean;
@@ -73,7 +70,7 @@ async function bench(names: readonly string[], options: Options): Promise<boolea
   const rounds = options.rounds ?? (options.quick ? QUICK_ROUNDS : DEFAULT_ROUNDS);
   const machine = describeMachine();
   const { cpu, cores, node, loadBefore } = machine;
-  console.log(`${cpu}, ${cores} cores, Node ${node}; medians of ${rounds - 1} rounds`);
+  console.log(`${cpu}, ${cores} cores, Node ${node}; medians of ${writeRounds(rounds)}`);
   if (loadBefore > BUSY_LOAD)
     console.log(`the machine is busy (load ${loadBefore.toFixed(1)}): do not trust these figures`);
   const files = new TestFiles(process.env.BENCH_DIR);

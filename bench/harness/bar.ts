@@ -14,6 +14,8 @@ export interface Bar {
   readonly figure: Figure;
   readonly direction: 'at least' | 'at most';
   readonly bound: number;
+  /** What stands beside the bar where it is not kept: why, or what is known of it. */
+  readonly whenMissed?: string;
 }
 
 /** A metric of one case. */
@@ -48,12 +50,12 @@ export function excessOf(metric: Metric, one: string, other: string): Figure {
   };
 }
 
-export function atLeast(bound: number, figure: Figure): Bar {
-  return { figure, direction: 'at least', bound };
+export function atLeast(bound: number, figure: Figure, whenMissed?: string): Bar {
+  return { figure, direction: 'at least', bound, ...(whenMissed === undefined ? {} : { whenMissed }) };
 }
 
-export function atMost(bound: number, figure: Figure): Bar {
-  return { figure, direction: 'at most', bound };
+export function atMost(bound: number, figure: Figure, whenMissed?: string): Bar {
+  return { figure, direction: 'at most', bound, ...(whenMissed === undefined ? {} : { whenMissed }) };
 }
 
 export function passes(bar: Bar, medians: Medians): boolean {

@@ -25,8 +25,8 @@ export async function fromAfar<T>(
   }
 }
 
-/** What the link moves by itself: nothing through it can be faster. */
-export async function linkAlone(roundTripMs: number, bytes: number): Promise<Metrics> {
+/** What two programs of Node move through the link without any protocol. No ceiling: others send with less CPU. */
+export async function plainTcp(roundTripMs: number, bytes: number): Promise<Metrics> {
   const rate = await measureLinkRate({ delayMs: roundTripMs / 2 }, bytes);
   return { rateMibPerSec: rate / MIB };
 }

@@ -49,7 +49,10 @@ export interface ResultDocument {
   bars: readonly BarResult[];
 }
 
-export interface BarResult extends Pick<Bar, 'direction' | 'bound'> {
+/** Above this load others take part of the processors, so that figures are not to be trusted. */
+export const BUSY_LOAD = 0.5;
+
+export interface BarResult extends Pick<Bar, 'direction' | 'bound' | 'whenMissed'> {
   name: string;
   /** Null in a file stands for NaN: there was no such figure. */
   figure: number | null;
@@ -102,6 +105,7 @@ export function saveResults(
       bound: bar.bound,
       figure: bar.figure.evaluate(medians),
       pass: passes(bar, medians),
+      ...(bar.whenMissed === undefined ? {} : { whenMissed: bar.whenMissed }),
     })),
   };
   mkdirSync(directory, { recursive: true });

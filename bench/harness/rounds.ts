@@ -68,6 +68,12 @@ export async function runRounds(
   }
 }
 
+/** Those that count: `1 round`, `5 rounds`. */
+export function writeRounds(withWarmUp: number): string {
+  const counted = withWarmUp - 1;
+  return counted === 1 ? '1 round' : `${counted} rounds`;
+}
+
 /** All cases once, then again those that are measured more than once. */
 function roundOf(cases: readonly Case[], round: number): number[] {
   const times = cases.map(({ timesARound = 1 }) => timesARound);

@@ -1,4 +1,4 @@
-/** How fast a link is by itself: raw TCP down it, source, link and sink in processes of their own. */
+/** What plain TCP moves through a link, source, link and sink in processes of their own. */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { MIB } from '../../src/base/units.ts';

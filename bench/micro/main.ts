@@ -2,6 +2,7 @@
  * `npm run bench:micro`: what the parts on the path of a chunk cost, one by
  * one. Arguments name the groups to run; all when there is none.
  */
+import { Argument, Command, InvalidArgumentError } from 'commander';
 import { run } from 'mitata';
 import { benchCodecs } from './codecs.ts';
 import { benchCopies } from './copy.ts';
@@ -22,14 +23,23 @@ const GROUPS: Readonly<Record<string, () => void | Promise<() => Promise<void>>>
   'job-hop': benchJobHop,
 };
 
-const names = process.argv.length > 2 ? process.argv.slice(2) : Object.keys(GROUPS);
-const finishers: (() => Promise<void>)[] = [];
-for (const name of names) {
-  const register = GROUPS[name];
-  if (register === undefined)
-    throw new Error(`no group ${name}; there are ${Object.keys(GROUPS).join(', ')}`);
-  const finish = await register();
-  if (finish !== undefined) finishers.push(finish);
+await new Command('bench:micro')
+  .description('Measures what the parts on the path of a chunk cost, one by one.')
+  .addArgument(new Argument('[group...]', 'which to run; all when none is named').argParser(parseGroups))
+  .action(bench)
+  .parseAsync();
+
+function parseGroups(name: string, before: readonly string[] = []): readonly string[] {
+  if (Object.hasOwn(GROUPS, name)) return [...before, name];
+  throw new InvalidArgumentError(`There is no group ${name}; there are ${Object.keys(GROUPS).join(', ')}.`);
 }
-await run({ colors: process.stdout.isTTY });
-for (const finish of finishers) await finish();
+
+async function bench(named: readonly string[]): Promise<void> {
+  const finishers: (() => Promise<void>)[] = [];
+  for (const name of named.length > 0 ? named : Object.keys(GROUPS)) {
+    const finish = await GROUPS[name]?.();
+    if (finish !== undefined) finishers.push(finish);
+  }
+  await run({ colors: process.stdout.isTTY });
+  for (const finish of finishers) await finish();
+}

@@ -61,10 +61,10 @@ export const CHARTS: readonly Chart[] = [
     scenarios: ['latency'],
     x: 'roundTripMs',
     metric: 'rateMibPerSec',
-    kind: 'lines',
-    title: 'Throughput against the round trip',
+    kind: 'bars',
+    title: 'Throughput by round trip',
     subtitle: 'One stream through an emulated link; higher is better',
-    xTitle: 'round trip, ms',
+    xTitle: 'ms round trip',
     yTitle: 'MiB/s',
   },
   {
@@ -85,14 +85,15 @@ export const CHARTS: readonly Chart[] = [
 export async function drawCharts(documents: readonly ResultDocument[]): Promise<Map<string, string>> {
   const drawn = new Map<string, string>();
   for (const chart of CHARTS) {
-    const points = comparable(pointsOf(documents, chart), chart);
+    const points = drawnPoints(documents, chart);
     if (points.length > 0) drawn.set(chart.file, await draw(points, chart));
   }
   return drawn;
 }
 
 /** A line of one point says nothing; who has no more than that is left to the tables. */
-function comparable(points: readonly Point[], { kind }: Chart): Point[] {
-  if (kind === 'bars') return [...points];
+export function drawnPoints(documents: readonly ResultDocument[], chart: Chart): Point[] {
+  const points = pointsOf(documents, chart);
+  if (chart.kind === 'bars') return points;
   return points.filter(({ contender }) => points.filter((each) => each.contender === contender).length > 1);
 }

@@ -4,7 +4,7 @@ import { compile, type TopLevelSpec } from 'vega-lite';
 import { formatFigure } from '../harness/table.ts';
 import { spreadApart } from './labels.ts';
 import type { Point } from './points.ts';
-import { COLOURS, coloursOf, withDarkForm } from './theme.ts';
+import { COLOURS, stylesOf, withDarkForm } from './theme.ts';
 
 const FONT = "system-ui, -apple-system, 'Segoe UI', 'Noto Sans', Helvetica, Arial, sans-serif";
 const [TEXT, QUIET, GRID] = [COLOURS.text.light, COLOURS.quiet.light, COLOURS.grid.light];
@@ -12,11 +12,14 @@ const [TEXT, QUIET, GRID] = [COLOURS.text.light, COLOURS.quiet.light, COLOURS.gr
 /** Never an exponent. */
 const NUMBERS = ',.2~f';
 
-const WIDTH = 520;
+const WIDTH = 460;
 const BAR_WIDTH = 420;
-const HEIGHT = 260;
+const HEIGHT = 300;
 const FACET_WIDTH = 210;
-const LABEL_GAP = 16;
+const LABEL_GAP = 17;
+
+/** Between the end of a line and its name: a thin line that leads from one to the other. */
+const LEADER = { from: 8, to: 26 };
 
 /** What is said about a chart, and how it is drawn. */
 export interface Drawing {
@@ -104,7 +107,9 @@ function linesOf(points: readonly Point[], { xTitle, yTitle }: Drawing): object 
     scale: { domain: [0, top] },
     axis: { title: yTitle, tickCount: 5, domain: false, ticks: false, format: NUMBERS },
   };
-  const color = { ...colourOf(points), legend: null };
+  const { color, shape, strokeDash } = lookOf(points, null);
+  const labels = endLabels(points, top);
+  const place = { ...y, field: 'place' };
   return {
     width: WIDTH,
     height: HEIGHT,
@@ -114,19 +119,39 @@ function linesOf(points: readonly Point[], { xTitle, yTitle }: Drawing): object 
         mark: { type: 'rule', strokeWidth: 2, opacity: 0.45 },
         encoding: { x, y: { ...y, field: 'low' }, y2: { field: 'high' }, color },
       },
-      { data: { values: points }, mark: { type: 'line', strokeWidth: 2.5 }, encoding: { x, y, color } },
       {
-        data: { values: points },
-        mark: { type: 'point', filled: true, size: 60, opacity: 1 },
-        encoding: { x, y, color },
+        data: { values: joined(points) },
+        mark: { type: 'line', strokeWidth: 2.5 },
+        encoding: { x, y, color, strokeDash },
       },
       {
-        data: { values: endLabels(points, top) },
-        mark: { type: 'text', align: 'left', dx: 10, fontSize: 13 },
-        encoding: { x, y: { ...y, field: 'place' }, text: { field: 'contender' }, color },
+        data: { values: points },
+        mark: { type: 'point', filled: true, size: 70, opacity: 1 },
+        encoding: { x, y, color, shape },
+      },
+      {
+        data: { values: labels },
+        mark: { type: 'rule', strokeWidth: 1, opacity: 0.6, clip: false },
+        encoding: {
+          x: { value: WIDTH + LEADER.from },
+          x2: { value: WIDTH + LEADER.to },
+          y,
+          y2: { field: 'place' },
+          color,
+        },
+      },
+      {
+        data: { values: labels },
+        mark: { type: 'text', align: 'left', fontSize: 13 },
+        encoding: { x: { value: WIDTH + LEADER.to + 4 }, y: place, text: { field: 'contender' }, color },
       },
     ],
   };
+}
+
+/** The points of those who have enough of them for a line: one between two would look like data. */
+function joined(points: readonly Point[]): Point[] {
+  return points.filter(({ contender }) => points.filter((each) => each.contender === contender).length > 2);
 }
 
 function endLabels(points: readonly Point[], top: number): object[] {
@@ -140,11 +165,15 @@ function endLabels(points: readonly Point[], top: number): object[] {
     LABEL_GAP,
     HEIGHT,
   );
-  return ends.map(({ contender, x }, index) => ({ contender, x, place: (places[index] ?? 0) / toPixels }));
+  return ends.map(({ contender, value }, index) => ({
+    contender,
+    value,
+    place: (places[index] ?? 0) / toPixels,
+  }));
 }
 
 /** A group of bars for each x, each bar with its figure. */
-function barsOf(points: readonly Point[], { yTitle }: Drawing): object {
+function barsOf(points: readonly Point[], { xTitle, yTitle }: Drawing): object {
   const y = {
     field: 'contender',
     type: 'nominal',
@@ -156,10 +185,11 @@ function barsOf(points: readonly Point[], { yTitle }: Drawing): object {
     type: 'quantitative',
     axis: { title: yTitle, tickCount: 5, domain: false, ticks: false, format: NUMBERS },
   };
+  const groupOf = ({ x: place }: Point) => `${place} ${xTitle}`.trim();
   const row = {
-    field: 'x',
+    field: 'group',
     type: 'nominal',
-    sort: [...new Set(points.map((point) => point.x))],
+    sort: [...new Set(points.map(groupOf))],
     header: { labelOrient: 'top', labelAnchor: 'start', labelFontWeight: 600, labelPadding: 4 },
     spacing: 14,
   };
@@ -167,7 +197,7 @@ function barsOf(points: readonly Point[], { yTitle }: Drawing): object {
     {
       // Round corners would be cut with clip paths, whose ids go on from one drawing to the next.
       mark: { type: 'bar', height: 18 },
-      encoding: { y, x, color: { ...colourOf(points), legend: null } },
+      encoding: { y, x, color: lookOf(points, null).color },
     },
     {
       mark: { type: 'rule', strokeWidth: 1.5, color: TEXT, opacity: 0.6 },
@@ -179,7 +209,9 @@ function barsOf(points: readonly Point[], { yTitle }: Drawing): object {
     },
   ];
   return {
-    data: { values: points.map((point) => ({ ...point, figure: formatFigure(point.value) })) },
+    data: {
+      values: points.map((point) => ({ ...point, group: groupOf(point), figure: formatFigure(point.value) })),
+    },
     facet: { row },
     spec: { width: BAR_WIDTH, height: { step: 28 }, layer },
   };
@@ -202,7 +234,9 @@ function panelsOf(points: readonly Point[], { xTitle, yTitle }: Drawing): object
     scale: { type: 'log', domain: [least / PANEL_ROOM, most * PANEL_ROOM], nice: false },
     axis: { title: yTitle, domain: false, ticks: false, format: NUMBERS, tickCount: 4 },
   };
-  const color = colourOf(points);
+  // Around the shapes of a legend dashes would only blur them.
+  const look = lookOf(points, { symbolStrokeWidth: 0 });
+  const { color, strokeDash } = look;
   return {
     data: { values: points },
     facet: { column: { field: 'facet', type: 'nominal', sort: facets } },
@@ -210,20 +244,31 @@ function panelsOf(points: readonly Point[], { xTitle, yTitle }: Drawing): object
       width: FACET_WIDTH,
       height: HEIGHT,
       layer: [
-        { mark: { type: 'line', strokeWidth: 2 }, encoding: { x, y, color } },
-        { mark: { type: 'point', filled: true, size: 55, opacity: 1 }, encoding: { x, y, color } },
+        { mark: { type: 'line', strokeWidth: 2 }, encoding: { x, y, color, strokeDash } },
+        { mark: { type: 'point', filled: true, size: 55, opacity: 1 }, encoding: { x, y, ...look } },
       ],
     },
   };
 }
 
-function colourOf(points: readonly Point[]): object {
-  const contenders = contendersOf(points);
-  return {
+/** Who has which colour, shape and dashes; `legend` null for none. */
+function lookOf(
+  points: readonly Point[],
+  legend: object | null,
+): Record<'color' | 'shape' | 'strokeDash', object> {
+  const domain = contendersOf(points);
+  const styles = stylesOf(domain);
+  const channel = (range: readonly unknown[]) => ({
     field: 'contender',
     type: 'nominal',
-    sort: contenders,
-    scale: { domain: contenders, range: coloursOf(contenders) },
+    sort: domain,
+    scale: { domain, range },
+    legend,
+  });
+  return {
+    color: channel(styles.map(({ colour }) => colour)),
+    shape: channel(styles.map(({ shape }) => shape)),
+    strokeDash: channel(styles.map(({ dash }) => dash)),
   };
 }
 

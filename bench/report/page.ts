@@ -1,7 +1,8 @@
 /** docs/benchmarks.md, written from the results. */
 import { GIB } from '../../src/base/units.ts';
 import { METRIC_TITLES, METRICS } from '../harness/metrics.ts';
-import type { Machine, ResultDocument } from '../harness/report.ts';
+import { BUSY_LOAD, type Machine, type ResultDocument } from '../harness/report.ts';
+import { writeRounds } from '../harness/rounds.ts';
 import { formatFigure } from '../harness/table.ts';
 import { CHARTS, type Chart } from './charts.ts';
 
@@ -9,7 +10,7 @@ const HEAD = `# Benchmarks
 
 Generated from \`docs/benchmarks/results.json\` by \`npm run bench:report\`; do not edit.
 
-Server and client are processes of their own on one machine. Every figure is the median of rounds in which all contenders take turns, the shortest transfers of the grids three times in each; a thin line in a chart is from the smallest to the largest of them. *stock* is the server and client that everyone writes with grpc-js: *default* with 64 KiB chunks and default options, *tuned* with 1 MiB messages and an 8 MiB window, *large-heap* the same with a V8 heap of 256 MiB from the start. *grpc-go* is the usual server of Go, read by the tuned stock client; *nginx* uses sendfile over HTTP/1.1 and is read by curl. What each scenario does stands in \`bench/scenarios\`.
+Server and client are processes of their own on one machine. Every figure is the median of rounds in which all contenders take turns, the shortest transfers of the grids three times in each; a thin line in a chart is from the smallest to the largest of them. *stock* is the server and client that everyone writes with grpc-js: *default* with 64 KiB chunks and default options, *tuned* with 1 MiB messages and an 8 MiB window, *large-heap* the same with a V8 heap of 256 MiB from the start. *grpc-go* is the usual server of Go, read by the tuned stock client; *nginx* uses sendfile over HTTP/1.1 and is read by curl; *plain TCP by Node* is two programs and the link between them, without any protocol, and no ceiling: nginx sends with less CPU. What each scenario does stands in \`bench/scenarios\`.
 `;
 
 const REPRODUCE = `## Measure again
@@ -21,7 +22,7 @@ npm run bench:report                # this page and its charts from the newest r
 npm run bench:report -- --check     # whether page and charts are what results.json says
 \`\`\`
 
-The machine has to be idle. Compare figures of one run with each other, not with those of another machine.
+The machine has to be idle. Where its load before the run was above ${BUSY_LOAD}, *busy* stands beside the figures: others had a part of its processors, so measure those again before relying on them. Compare figures of one run with each other, not with those of another machine.
 `;
 
 /** The whole page; `drawn` are the charts that there are. */
@@ -65,15 +66,28 @@ function scenarioSection(document: ResultDocument): string {
     `${direction} ${bound}`,
     pass ? 'yes' : '**no**',
   ]);
-  const load = machine.loadBefore.toFixed(1);
-  const how = `${date.slice(0, 16).replace('T', ' ')} UTC, medians of ${rounds - 1} rounds${quick ? ', less data' : ''}; load of the machine before: ${load}.`;
+  const missed = bars.flatMap(({ name, pass, whenMissed }) =>
+    pass ? [] : [`- Not kept: ${name}. ${whenMissed ?? 'Nobody knows why yet.'}`],
+  );
+  const how = `${date.slice(0, 16).replace('T', ' ')} UTC, ${writeMedians(rounds)}${quick ? ', less data' : ''}; load of the machine before: ${writeLoad(machine)}.`;
   return [
     `## ${scenario}`,
     `${capitalised(document.describe)}. ${how}`,
     table(head, rows),
     ...(errors.length === 0 ? [] : [errors.join('\n')]),
     table(['bar', 'figure', 'bound', 'kept'], barRows),
+    ...(missed.length === 0 ? [] : [missed.join('\n')]),
   ].join('\n\n');
+}
+
+/** Of one round there is no median. */
+function writeMedians(rounds: number): string {
+  return rounds === 2 ? 'one round' : `medians of ${writeRounds(rounds)}`;
+}
+
+function writeLoad({ loadBefore }: Machine): string {
+  const load = loadBefore.toFixed(1);
+  return loadBefore > BUSY_LOAD ? `${load} (**busy**)` : load;
 }
 
 function capitalised(text: string): string {

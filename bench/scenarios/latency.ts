@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { GIB, MIB } from '../../src/base/units.ts';
 import { atLeast, figureOf, ratioOf } from '../harness/bar.ts';
 import type { Contender } from '../harness/contender.ts';
-import { fromAfar, linkAlone } from '../harness/far.ts';
+import { fromAfar, plainTcp } from '../harness/far.ts';
 import { toMetrics } from '../harness/metrics.ts';
 import { type BenchContext, type Case, type Scenario, withServer } from '../harness/scenario.ts';
 import { type UploadContender, type UploadPlan, withEmptyDirectory } from '../harness/uploads.ts';
@@ -47,7 +47,7 @@ export const latencyDownload: Scenario = {
   async prepare(context) {
     const file = await context.files.random(SIZE_BYTES);
     return ROUND_TRIPS_MS.flatMap((roundTripMs) => [
-      linkCase(roundTripMs),
+      plainCase(roundTripMs),
       downloadCase(sluice, 'warm', roundTripMs, context, file),
       downloadCase(sluice, 'cold', roundTripMs, context, file),
       downloadCase(stockTuned, 'warm', roundTripMs, context, file),
@@ -73,7 +73,7 @@ export const latencyUpload: Scenario = {
     };
     const own = sluiceUploads('none');
     return ROUND_TRIPS_MS.flatMap((roundTripMs) => [
-      linkCase(roundTripMs),
+      plainCase(roundTripMs),
       uploadCase('sluice', own, 'warm', roundTripMs, context, { ...plan, connections: 0 }),
       uploadCase('sluice', own, 'cold', roundTripMs, context, { ...plan, connections: 0 }),
       uploadCase('sluice, one connection', own, 'warm', roundTripMs, context, plan),
@@ -96,7 +96,7 @@ export const latencyLarge: Scenario = {
     const paths = { path: join(files.directory, file), warmUpPath, warmUpTimes: WARM_UP_UPLOADS };
     const download = { ...sluice, name: 'download' };
     return [0, 16].flatMap((roundTripMs) => [
-      linkCase(roundTripMs, LARGE_BYTES),
+      plainCase(roundTripMs, LARGE_BYTES),
       downloadCase(download, 'warm', roundTripMs, context, file),
       uploadCase('upload', sluiceUploads('none'), 'warm', roundTripMs, context, { ...paths, connections: 0 }),
     ]);
@@ -114,11 +114,11 @@ function rateOf(name: string) {
   return figureOf('rateMibPerSec', name);
 }
 
-function linkCase(roundTripMs: number, bytes = SIZE_BYTES): Case {
+function plainCase(roundTripMs: number, bytes = SIZE_BYTES): Case {
   return {
-    name: `link alone, ${roundTripMs} ms`,
-    parameters: { contender: 'link alone', roundTripMs },
-    measure: () => linkAlone(roundTripMs, bytes),
+    name: `plain TCP by Node, ${roundTripMs} ms`,
+    parameters: { contender: 'plain TCP by Node', roundTripMs },
+    measure: () => plainTcp(roundTripMs, bytes),
   };
 }
 

@@ -31,12 +31,15 @@ const START_TIMEOUT_MS = 30_000;
  */
 const PROBE_IDLE = true;
 
+const SHARED_PROCESSORS =
+  'Most of it is waiting for a processor: an idle server beside the same load answers little faster, because the server and the client of the load and the probe share the processors.';
+
 export const unaryLatency: Scenario = {
   name: 'unary-latency',
   describe: 'GetFileSize every 5 ms from another process while 64 streams run, as bytes are and as gzip',
   bars: [
-    atMost(12, figureOf('p99Ms', 'sluice identity')),
-    atMost(8, figureOf('p99Ms', 'sluice gzip')),
+    atMost(12, figureOf('p99Ms', 'sluice identity'), SHARED_PROCESSORS),
+    atMost(8, figureOf('p99Ms', 'sluice gzip'), SHARED_PROCESSORS),
     atMost(1.25, ratioOf('p99Ms', 'sluice identity', 'idle beside identity')),
     atMost(1.25, ratioOf('p99Ms', 'sluice gzip', 'idle beside gzip')),
   ],

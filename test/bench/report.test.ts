@@ -5,12 +5,13 @@ import fc from 'fast-check';
 import type { ResultDocument } from '../../bench/harness/report.ts';
 import type { CaseResult } from '../../bench/harness/rounds.ts';
 import type { CaseParameters } from '../../bench/harness/scenario.ts';
-import { drawCharts } from '../../bench/report/charts.ts';
+import { CHARTS, drawCharts, drawnPoints } from '../../bench/report/charts.ts';
 import { spreadApart } from '../../bench/report/labels.ts';
+import { benchmarkPage } from '../../bench/report/page.ts';
 import { parametersOf, pointsOf } from '../../bench/report/points.ts';
 import { reportFiles } from '../../bench/report/report-files.ts';
 import { newestOf, readCommitted, writeResults } from '../../bench/report/results.ts';
-import { COLOURS, coloursOf, withDarkForm } from '../../bench/report/theme.ts';
+import { COLOURS, stylesOf, withDarkForm } from '../../bench/report/theme.ts';
 
 /** Seen from dist/test/bench. */
 const DOCS = new URL('../../../docs/', import.meta.url);
@@ -90,7 +91,7 @@ test('results of emulated links are drawn from the parameters of their cases', a
   );
   const drawn = await drawCharts([resultOf('latency', latency), resultOf('auto-compression', links)]);
   assert.deepEqual([...drawn.keys()], ['throughput-round-trip', 'throughput-link-rate']);
-  for (const words of ['stock tuned', '>64<', 'round trip, ms'])
+  for (const words of ['stock tuned', '>64 ms round trip<', 'MiB/s'])
     assert.ok(drawn.get('throughput-round-trip')?.includes(words), words);
   for (const words of ['sluice auto', '>unlimited<', '>random<'])
     assert.ok(drawn.get('throughput-link-rate')?.includes(words), words);
@@ -107,8 +108,85 @@ test('every colour of a drawing has a dark form, and no two contenders share one
   assert.equal(new Set(lights).size, lights.length);
   const svg = withDarkForm('<svg width="1"><rect fill="#ffffff"/></svg>');
   assert.match(svg, /^<svg width="1"><style>@media \(prefers-color-scheme: dark\)\{.*<\/style><rect/);
-  const colours = coloursOf(['sluice', 'stock tuned', 'someone', 'someone else']);
-  assert.equal(new Set(colours).size, colours.length);
+  const styles = stylesOf(['sluice', 'stock tuned', 'someone', 'someone else']);
+  for (const part of ['colour', 'shape', 'dash'] as const) {
+    assert.equal(new Set(styles.map((style) => String(style[part]))).size, styles.length, part);
+  }
+});
+
+test('a contender has one colour on all charts, and nobody else has it', async () => {
+  const documents = readCommitted(new URL('benchmarks/results.json', DOCS).pathname);
+  const names = CHARTS.map((chart) => [
+    ...new Set(drawnPoints(documents, chart).map((point) => point.contender)),
+  ]);
+  const owners = new Map<string, string>();
+  for (const contenders of names) {
+    for (const [index, { colour }] of stylesOf(contenders).entries()) {
+      // What sluice does by itself is `auto` where its choices are compared.
+      const name = (contenders[index] as string).replace(/, warm$/, '').replace(/^auto$/, 'sluice');
+      assert.equal(owners.get(colour) ?? name, name, colour);
+      owners.set(colour, name);
+    }
+  }
+  assert.equal(new Set(owners.values()).size, owners.size);
+});
+
+test('a name stands at the end of its own line, or a leader goes from there to it', async () => {
+  const [name, rates] = [
+    ['sluice', 'grpc-go', 'stock tuned'],
+    [100, 99, 98],
+  ];
+  const cases = name.flatMap((contender, index) =>
+    [1, 16, 64].map((streams) => caseOf(contender, [rates[index] as number], { contender, streams })),
+  );
+  const svg = (await drawCharts([resultOf('many-streams', cases)])).get('throughput-streams') ?? '';
+  const placed = (pattern: RegExp) => [...svg.matchAll(pattern)].map((match) => match.slice(1));
+  const points = placed(/<path transform="translate\(460,([\d.]+)\)" d="M[^"]*" fill="(#\w+)"/g);
+  const leaders = placed(
+    /<line transform="translate\(468,([\d.]+)\)" x2="18" y2="(-?[\d.]+)" stroke="(#\w+)"/g,
+  );
+  const labels = placed(
+    /<text text-anchor="start" transform="translate\(490,([\d.]+)\)"[^>]* fill="(#\w+)">/g,
+  );
+  assert.deepEqual([points.length, leaders.length, labels.length], [3, 3, 3]);
+  for (const [start, rise, colour] of leaders) {
+    const [end] = points.find((point) => point[1] === colour) ?? [];
+    const [baseline] = labels.find((label) => label[1] === colour) ?? [];
+    assert.ok(Math.abs(Number(start) - Number(end)) < 0.01);
+    // The text's baseline is a few pixels below its middle.
+    assert.ok(Math.abs(Number(start) + Number(rise) - Number(baseline)) < 5);
+  }
+});
+
+test('no line joins two points', async () => {
+  const at = (places: readonly number[]) =>
+    places.map((streams) => caseOf('sluice', [5], { contender: 'sluice', streams }));
+  const linesOf = async (places: readonly number[]) => {
+    const charts = await drawCharts([resultOf('many-streams', at(places))]);
+    return /<path d="M[^"]*L[^"]*" stroke="#0969da"/.test(charts.get('throughput-streams') ?? '');
+  };
+  assert.deepEqual([await linesOf([1, 16]), await linesOf([1, 16, 64])], [false, true]);
+});
+
+test('the page marks what was measured beside other load, and says why a bar is not kept', () => {
+  const whenMissed = 'The disk is why.';
+  const missed = {
+    name: 'MiB/s',
+    direction: 'at least',
+    bound: 2,
+    figure: 1,
+    pass: false,
+    whenMissed,
+  } as const;
+  const idle = resultOf('a', []);
+  const busy = { ...idle, rounds: 2, machine: { ...idle.machine, loadBefore: 14.4 }, bars: [missed] };
+  const [first, second] = [benchmarkPage([idle], new Set()), benchmarkPage([busy], new Set())];
+  assert.match(first, /medians of 3 rounds; load of the machine before: 0\.0\./);
+  assert.match(second, /one round; load of the machine before: 14\.4 \(\*\*busy\*\*\)\./);
+  assert.match(second, /^- Not kept: MiB\/s\. The disk is why\.$/m);
+  for (const { bars } of readCommitted(new URL('benchmarks/results.json', DOCS).pathname)) {
+    for (const bar of bars) assert.ok(bar.pass || bar.whenMissed !== undefined, bar.name);
+  }
 });
 
 test('labels are moved apart, keep their order, and stay in the chart where there is room', () => {
