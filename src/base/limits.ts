@@ -43,6 +43,9 @@ export const LEAST_WINDOW_BYTES = 65_535;
 /** What a server needs to let a few uploads follow their links at all. */
 export const LEAST_WINDOW_BUDGET_BYTES = MIB;
 
+/** An upload that no byte has come for is discarded after this long without a call. */
+export const EMPTY_UPLOAD_EXPIRY_MS = 60_000;
+
 /** A lock file without readable content is being written right now, unless it is older than this. */
 export const LOCK_WRITE_GRACE_MS = 5_000;
 

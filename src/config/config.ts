@@ -59,15 +59,15 @@ export interface Config {
     maxWindow: number;
     /** The most that windows which follow the link get on all connections together; each stream may have 65535 bytes beyond it. (bytes, 1MiB to 64GiB; default 128MiB) */
     windowBudget: number;
-    /** An upload that got no byte for this long is discarded; so is the memory of a finished one. (milliseconds, 1s to 8760h; default 24h) */
+    /** An upload that got no byte for this long is discarded; so is the memory of a finished one. An upload that never got a byte is discarded after a minute without a call. (milliseconds, 1s to 8760h; default 24h) */
     expiry: number;
     /** The largest file an upload may become; 0 for no limit. (bytes, 0 to 9007199254740991; default 0) */
     maxSize: number;
-    /** What all unfinished uploads may take together: their declared size, or what they have received; 0 for no limit. (bytes, 0 to 9007199254740991; default 0) */
+    /** What all unfinished uploads may have received together, in bytes; beyond it they get DISK_FULL. 0 for no limit. (bytes, 0 to 9007199254740991; default 0) */
     maxTotalSize: number;
     /** Free space that uploads leave on the disk; without it they get RESOURCE_EXHAUSTED. (bytes, 0 to 9007199254740991; default 256MiB) */
     minFree: number;
-    /** Unfinished uploads at the same time. (1 to 1000000; default 1000) */
+    /** Unfinished uploads at the same time. For one more, one without a byte is discarded, else the emptiest of the address with the most, else it gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1000) */
     maxOpen: number;
   };
   compression: {
@@ -169,15 +169,15 @@ export interface SettingValues {
   readonly 'uploads.maxWindow'?: number | string | undefined;
   /** The most that windows which follow the link get on all connections together; each stream may have 65535 bytes beyond it. (bytes, 1MiB to 64GiB; default 128MiB) */
   readonly 'uploads.windowBudget'?: number | string | undefined;
-  /** An upload that got no byte for this long is discarded; so is the memory of a finished one. (milliseconds, 1s to 8760h; default 24h) */
+  /** An upload that got no byte for this long is discarded; so is the memory of a finished one. An upload that never got a byte is discarded after a minute without a call. (milliseconds, 1s to 8760h; default 24h) */
   readonly 'uploads.expiry'?: number | string | undefined;
   /** The largest file an upload may become; 0 for no limit. (bytes, 0 to 9007199254740991; default 0) */
   readonly 'uploads.maxSize'?: number | string | undefined;
-  /** What all unfinished uploads may take together: their declared size, or what they have received; 0 for no limit. (bytes, 0 to 9007199254740991; default 0) */
+  /** What all unfinished uploads may have received together, in bytes; beyond it they get DISK_FULL. 0 for no limit. (bytes, 0 to 9007199254740991; default 0) */
   readonly 'uploads.maxTotalSize'?: number | string | undefined;
   /** Free space that uploads leave on the disk; without it they get RESOURCE_EXHAUSTED. (bytes, 0 to 9007199254740991; default 256MiB) */
   readonly 'uploads.minFree'?: number | string | undefined;
-  /** Unfinished uploads at the same time. (1 to 1000000; default 1000) */
+  /** Unfinished uploads at the same time. For one more, one without a byte is discarded, else the emptiest of the address with the most, else it gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1000) */
   readonly 'uploads.maxOpen'?: number | string | undefined;
   /** auto: compress what the client can decompress, what gets smaller and where it gets there sooner. off: never. (default auto) */
   readonly 'compression.mode'?: 'auto' | 'off' | undefined;

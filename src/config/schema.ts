@@ -117,14 +117,14 @@ const schemaShape = {
       DAY_MS,
       1_000,
       365 * DAY_MS,
-      'An upload that got no byte for this long is discarded; so is the memory of a finished one.',
+      'An upload that got no byte for this long is discarded; so is the memory of a finished one. An upload that never got a byte is discarded after a minute without a call.',
     ),
     maxSize: bytes(0, 0, Number.MAX_SAFE_INTEGER, 'The largest file an upload may become; 0 for no limit.'),
     maxTotalSize: bytes(
       0,
       0,
       Number.MAX_SAFE_INTEGER,
-      'What all unfinished uploads may take together: their declared size, or what they have received; 0 for no limit.',
+      'What all unfinished uploads may have received together, in bytes; beyond it they get DISK_FULL. 0 for no limit.',
     ),
     minFree: bytes(
       256 * MIB,
@@ -132,7 +132,12 @@ const schemaShape = {
       Number.MAX_SAFE_INTEGER,
       'Free space that uploads leave on the disk; without it they get RESOURCE_EXHAUSTED.',
     ),
-    maxOpen: count(1_000, 1, 1_000_000, 'Unfinished uploads at the same time.'),
+    maxOpen: count(
+      1_000,
+      1,
+      1_000_000,
+      'Unfinished uploads at the same time. For one more, one without a byte is discarded, else the emptiest of the address with the most, else it gets RESOURCE_EXHAUSTED.',
+    ),
   }),
   compression: group({
     mode: choice(

@@ -72,13 +72,13 @@ function serviceWithRuns(): ServiceDefinition {
 function unary<Request extends { fileName?: string; uploadId?: string }, Response>(
   context: ServiceContext,
   method: string,
-  handle: (context: ServiceContext, request: Request) => Promise<Response>,
+  handle: (context: ServiceContext, request: Request, place: CallPlace) => Promise<Response>,
 ): handleUnaryCall<Request, Response> {
   return (call, callback) => {
     const { fileName = '', uploadId } = call.request;
     const facts: RequestFacts = { file: fileName, ...(uploadId === undefined ? {} : { upload: uploadId }) };
     context.calls.begin();
-    admitted(context, method, call, facts, () => handle(context, call.request))
+    admitted(context, method, call, facts, (place) => handle(context, call.request, place))
       .then(
         (response) => callback(null, response),
         (error) => callback(statusOf(error)),
@@ -93,14 +93,14 @@ async function admitted<Result>(
   method: string,
   call: { getPeer(): string },
   facts: RequestFacts,
-  handle: () => Promise<Result>,
+  handle: (place: CallPlace) => Promise<Result>,
   holder?: PlaceHolder,
 ): Promise<Result> {
   const log = new RequestLog(logger, method, call.getPeer(), facts);
   let place: CallPlace | undefined;
   try {
     place = places.hold(call, `/${SERVICE_NAME}/${method}`, holder);
-    const result = await handle();
+    const result = await handle(place);
     log.ended();
     return result;
   } catch (reason) {
@@ -156,7 +156,7 @@ function uploading(
       windows: context.uploadWindows,
     });
     const facts: RequestFacts = { file: '' };
-    const work = () => uploadFile(context, call, facts);
+    const work = (place: CallPlace) => uploadFile(context, call, facts, place);
     untilClosed(context, call);
     admitted(context, 'UploadFile', grpcCall, facts, work, holderOf(context, call)).then(
       (response) => call.respond(response),

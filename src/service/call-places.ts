@@ -46,7 +46,7 @@ export class CallPlaces {
     const { socket } = held;
     const address = socket === undefined ? null : this.#peers.of(socket);
     const place = this[KINDS.get(path) ?? 'calls'].enter(address, held);
-    const taken = new CallPlace(place, held);
+    const taken = new CallPlace(place, held, address);
     this.#byStream.set(stream, taken);
     held.onClose(() => taken.letGo());
   }
@@ -74,10 +74,13 @@ export class CallPlaces {
 /** The place of one call: given back when its stream and its handler have let go of it. */
 export class CallPlace {
   readonly #place: Place;
+  /** What the peer is counted by; null: by nothing it has in common with others. */
+  readonly address: string | null;
   readonly #stream: HeldStream;
   #holds = 1;
 
-  constructor(place: Place, stream: HeldStream) {
+  constructor(place: Place, stream: HeldStream, address: string | null) {
+    this.address = address;
     this.#place = place;
     this.#stream = stream;
   }

@@ -26,8 +26,9 @@ export class LiveUploads {
     throw new TransferError('READ_ONLY', 'the server takes no uploads; start it with --writable');
   }
 
-  start(spec: UploadSpec): Promise<Upload> {
-    return this.store.start(spec);
+  /** @param owner whose share of all uploads it takes: the address of the peer, or null. */
+  start(spec: UploadSpec, owner: string | null): Promise<Upload> {
+    return this.store.start(spec, owner);
   }
 
   /** Throws UPLOAD_NOT_FOUND; also when it is an upload of another file than `fileName`, where that is given. */

@@ -1,4 +1,5 @@
 import type { StartUploadRequest, StartUploadResponse } from '../wire/messages.ts';
+import type { CallPlace } from './call-places.ts';
 import type { ServiceContext } from './context.ts';
 import { specOf, startedResponse } from './upload-fields.ts';
 
@@ -6,7 +7,8 @@ import { specOf, startedResponse } from './upload-fields.ts';
 export async function startUpload(
   context: ServiceContext,
   request: StartUploadRequest,
+  { address }: CallPlace,
 ): Promise<StartUploadResponse> {
-  const upload = await context.uploads.start(specOf(request));
+  const upload = await context.uploads.start(specOf(request), address);
   return startedResponse(upload, context.chunk.maxSize);
 }

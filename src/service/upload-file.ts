@@ -18,6 +18,7 @@ import { writeErrorOf } from '../storage/uploads/write-error.ts';
 import { codecOfChunk, RUNTIME_CODECS } from '../wire/codec.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { safeInteger } from '../wire/safe-integer.ts';
+import type { CallPlace } from './call-places.ts';
 import type { RequestFacts, ServiceContext } from './context.ts';
 import { fileInfoOf } from './file-info.ts';
 import type { LiveUpload } from './live-uploads.ts';
@@ -31,8 +32,9 @@ export async function uploadFile(
   context: ServiceContext,
   call: Call,
   facts: RequestFacts,
+  { address }: CallPlace,
 ): Promise<UploadFileResponse> {
-  return await new UploadStream(context, call, facts).run();
+  return await new UploadStream(context, call, facts, address).run();
 }
 
 class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener, RangeWriter {
@@ -41,6 +43,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   readonly #context: ServiceContext;
   readonly #call: Call;
   readonly #facts: RequestFacts;
+  readonly #address: string | null;
   /** Begun with the first message; never rejects. */
   #opening: Promise<void> | null = null;
   #isOver = false;
@@ -58,10 +61,11 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   /** Settles when the sender has half-closed, or the stream has failed. */
   readonly #end: Promise<void>;
 
-  constructor(context: ServiceContext, call: Call, facts: RequestFacts) {
+  constructor(context: ServiceContext, call: Call, facts: RequestFacts, address: string | null) {
     this.#context = context;
     this.#call = call;
     this.#facts = facts;
+    this.#address = address;
     this.#end = new Promise((resolve, reject) => {
       this.#resolveEnd = resolve;
       this.#rejectEnd = reject;
@@ -154,7 +158,10 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     if (uploadId !== '') {
       throw new TransferError('INVALID_ARGUMENT', 'give upload_id or start, not both');
     }
-    const upload = await this.#context.uploads.start(specOf(start as NonNullable<typeof start>));
+    const upload = await this.#context.uploads.start(
+      specOf(start as NonNullable<typeof start>),
+      this.#address,
+    );
     this.#call.sendHeader('sluice-upload-id', upload.id);
     return upload;
   }

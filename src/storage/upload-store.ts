@@ -119,10 +119,11 @@ export interface UploadStore {
   /**
    * With an id and a wish that were given before: the upload that was started then, finished or not.
    *
+   * @param owner whose share of the unfinished uploads it takes; without one it is alone in its own
    * @throws ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE where that is plain already; TOO_LARGE, DISK_FULL,
    *   RESOURCE_EXHAUSTED (too many uploads); INVALID_ARGUMENT (an id that is none, or that of another upload)
    */
-  start(spec: UploadSpec): Promise<Upload>;
+  start(spec: UploadSpec, owner?: string | null): Promise<Upload>;
   /** An upload of this or an earlier process. Throws UPLOAD_NOT_FOUND, also for an id that no server ever gave out. */
   find(id: string): Promise<Upload>;
   /** Removes a file, durably. Throws NOT_FOUND, NOT_A_FILE, VERSION_MISMATCH. */

@@ -5,6 +5,7 @@
  */
 import { constants } from 'node:fs';
 import { errnoOf, TransferError } from '../../base/errors.ts';
+import { EMPTY_UPLOAD_EXPIRY_MS } from '../../base/limits.ts';
 import { settledStats } from '../../base/settled-stats.ts';
 import { identityOf } from '../file-identity.ts';
 import { quoteName } from '../quoted-name.ts';
@@ -114,7 +115,7 @@ export class LocalUpload implements Upload {
     const { index, freeSpace, now } = this.#context;
     this.#touchedMs = now();
     const receivedSize = this.#commits.written.bytes;
-    index.noteOpen(this.id, { declaredSize: this.expectedSize, receivedSize, touchedMs: this.#touchedMs });
+    index.noteOpen(this.id, { receivedSize, touchedMs: this.#touchedMs });
     freeSpace.noteWritten(range.end - range.start);
   }
 
@@ -146,9 +147,42 @@ export class LocalUpload implements Upload {
 
   /** When its time is over: discards it, or forgets that it is finished. */
   async expireIfOld(): Promise<void> {
-    if (this.state().expiresMs > this.#context.now()) return;
+    if (!this.#isOld()) return;
     await this.#turns.run(async () => {
-      if (this.state().expiresMs <= this.#context.now()) await this.#discard('expired');
+      if (this.#isOld()) await this.#discard('expired');
+    });
+  }
+
+  #isOld(): boolean {
+    const { now, options } = this.#context;
+    const lifetimeMs = this.#isIdleAndEmpty()
+      ? Math.min(EMPTY_UPLOAD_EXPIRY_MS, options.expiryMs)
+      : options.expiryMs;
+    return this.#touchedMs + lifetimeMs <= now();
+  }
+
+  #isIdleAndEmpty(): boolean {
+    const { committed, finished } = this.#journal.state;
+    return !this.isBusy && finished === undefined && committed.count + this.#commits.written.count === 0;
+  }
+
+  /** Calls write to it. */
+  get isBusy(): boolean {
+    return !this.#writers.isEmpty;
+  }
+
+  /** A call asks for it: while it has no byte, that is what keeps it. */
+  asked(): void {
+    if (this.#end !== undefined || !this.#isIdleAndEmpty()) return;
+    this.#touchedMs = this.#context.now();
+    this.#context.index.noteOpen(this.id, { receivedSize: 0, touchedMs: this.#touchedMs });
+  }
+
+  /** Discards it for another one, unless a call has come to it. */
+  async giveUp(): Promise<void> {
+    await this.#turns.run(async () => {
+      if (this.isBusy || this.#end !== undefined || this.#journal.state.finished !== undefined) return;
+      await this.#discard('had to make room for others');
     });
   }
 
@@ -300,6 +334,7 @@ export class LocalUpload implements Upload {
   async #writerClosed(): Promise<void> {
     // What the last writer left unsynced holds the descriptor, whose next sync tells whether it was lost.
     if (this.#writers.isEmpty && this.#end === undefined) void this.#commits.flush();
+    this.asked();
     try {
       await this.#part.release();
     } catch (reason) {

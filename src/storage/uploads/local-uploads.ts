@@ -98,8 +98,8 @@ class LocalUploads implements UploadStore {
     if (await this.#context.directory.openIfThere()) this.#sweep.begin();
   }
 
-  start(spec: UploadSpec): Promise<Upload> {
-    return this.#locked(() => this.#start(spec));
+  start(spec: UploadSpec, owner?: string | null): Promise<Upload> {
+    return this.#locked(() => this.#start(spec, owner));
   }
 
   find(id: string): Promise<Upload> {
@@ -121,14 +121,14 @@ class LocalUploads implements UploadStore {
     });
   }
 
-  async #start(spec: UploadSpec): Promise<Upload> {
+  async #start(spec: UploadSpec, owner: string | null | undefined): Promise<Upload> {
     const { id } = spec;
-    if (id === undefined) return await this.#create(newUploadId(), spec);
+    if (id === undefined) return await this.#create(newUploadId(), spec, owner);
     if (!isUploadId(id)) throw new TransferError('INVALID_ARGUMENT', BAD_ID);
     await this.#sweep.hasLooked();
     return await this.#ids.run(
       id,
-      async () => (await this.#started(id, spec)) ?? (await this.#create(id, spec)),
+      async () => (await this.#started(id, spec)) ?? (await this.#create(id, spec, owner)),
     );
   }
 
@@ -141,7 +141,7 @@ class LocalUploads implements UploadStore {
     return upload;
   }
 
-  async #create(id: string, spec: UploadSpec): Promise<Upload> {
+  async #create(id: string, spec: UploadSpec, owner: string | null | undefined): Promise<Upload> {
     const { directory, freeSpace, index, options, now } = this.#context;
     const { name, expected, condition } = spec;
     requireSize(options.maxSizeBytes, name, expected.size ?? 0);
@@ -150,7 +150,8 @@ class LocalUploads implements UploadStore {
     // What earlier processes left counts towards the limits.
     await Promise.all([this.#sweep.hasLooked(), freeSpace.measure()]);
     freeSpace.check(expected.size ?? 0);
-    index.admit(id, expected.size, now());
+    await this.#makePlace(owner ?? id);
+    index.admit(id, owner ?? id, expected.size ?? 0, now());
     try {
       await directory.open();
       return this.#adopt(await createUpload(this.#context, id, spec), false);
@@ -158,6 +159,14 @@ class LocalUploads implements UploadStore {
       index.forget(id);
       throw toWriteError(reason, name);
     }
+  }
+
+  /** Discards an upload for a new one of `owner`, where the limit asks for that and the rule has one. */
+  async #makePlace(owner: string): Promise<void> {
+    const { index, now } = this.#context;
+    if (!index.isFull) return;
+    const id = index.victimFor(owner, now(), (each) => this.#uploads.get(each)?.isBusy ?? false);
+    if (id !== undefined) await this.#ids.run(id, () => this.#sweep.giveUp(id));
   }
 
   async #openDirectory(name: string): Promise<void> {
@@ -180,6 +189,7 @@ class LocalUploads implements UploadStore {
     const upload = this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#load(id)));
     await upload?.expireIfOld();
     if (upload === undefined || upload.isGone) throw uploadNotFound(id, 'expired, was aborted or never was');
+    upload.asked();
     return upload;
   }
 
@@ -204,8 +214,8 @@ class LocalUploads implements UploadStore {
       index.noteFinished(id, state.touchedMs);
       return upload;
     }
-    const { touchedMs, committed, spec } = state;
-    index.noteOpen(id, { declaredSize: spec.expected.size, receivedSize: committed.bytes, touchedMs });
+    const { touchedMs, committed } = state;
+    index.noteOpen(id, { receivedSize: committed.bytes, touchedMs });
     this.#uploads.set(id, upload);
     return upload;
   }

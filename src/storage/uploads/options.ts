@@ -20,11 +20,11 @@ export interface UploadOptions {
   readonly syncBytes: number;
   /** The longest that written bytes wait for it. */
   readonly syncIntervalMs: number;
-  /** An upload that got no byte for this long is discarded; so is what is known of a finished one. */
+  /** An upload that got no byte for this long is discarded, sooner where it never got one; so is what is known of a finished one. */
   readonly expiryMs: number;
   /** The largest file; 0 for no limit. */
   readonly maxSizeBytes: number;
-  /** What unfinished uploads take together; 0 for no limit. */
+  /** What unfinished uploads may have received together; 0 for no limit. */
   readonly maxTotalBytes: number;
   /** What is left free on the disk; 0 does not look. */
   readonly minFreeBytes: number;

@@ -4,6 +4,7 @@
  * crash left half made or half removed. Reads one journal at a time.
  */
 import { errnoOf } from '../../base/errors.ts';
+import { EMPTY_UPLOAD_EXPIRY_MS } from '../../base/limits.ts';
 import { readJournal } from './journal.ts';
 import { JournalState } from './journal-state.ts';
 import type { LocalUpload } from './local-upload.ts';
@@ -23,7 +24,7 @@ export class Sweep {
   readonly #context: UploadContext;
   readonly #ids: NameLocks;
   readonly #loaded: (id: string) => LocalUpload | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
   #firstLook: Promise<void> | undefined;
   #looking: Promise<void> = Promise.resolve();
   #hasEnded = false;
@@ -38,12 +39,16 @@ export class Sweep {
   /** The directory of uploads is open. Safe to call twice. */
   begin(): void {
     if (this.#firstLook !== undefined || this.#hasEnded) return;
-    this.#firstLook = this.#lookAgain();
-    const intervalMs = this.#context.options.expiryMs / LOOKS_PER_EXPIRY;
-    this.#timer = setInterval(
-      () => void this.#lookAgain(),
-      Math.min(Math.max(intervalMs, MIN_INTERVAL_MS), MAX_INTERVAL_MS),
-    ).unref();
+    this.#firstLook = this.#afterLast(() => this.#look());
+    const { expiryMs } = this.#context.options;
+    const emptyMs = Math.min(expiryMs, EMPTY_UPLOAD_EXPIRY_MS);
+    this.#every(expiryMs / LOOKS_PER_EXPIRY, () => this.#look());
+    this.#every(emptyMs / LOOKS_PER_EXPIRY, () => this.#expireOld());
+  }
+
+  #every(intervalMs: number, work: () => Promise<void>): void {
+    const withinMs = Math.min(Math.max(intervalMs, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
+    this.#timers.push(setInterval(() => void this.#afterLast(work), withinMs).unref());
   }
 
   /** Resolves when what earlier processes left is known. */
@@ -54,8 +59,15 @@ export class Sweep {
   /** Resolves when nothing is under way. */
   async end(): Promise<void> {
     this.#hasEnded = true;
-    clearInterval(this.#timer);
+    for (const timer of this.#timers) clearInterval(timer);
     await this.#looking;
+  }
+
+  /** Discards an unfinished upload that no call works on, because its place is needed. */
+  async giveUp(id: string): Promise<void> {
+    const upload = this.#loaded(id);
+    if (upload === undefined) await this.#forget(id);
+    else await upload.giveUp();
   }
 
   /** Removes what is remembered beyond the limit. */
@@ -67,21 +79,28 @@ export class Sweep {
   }
 
   /** One look behind the other. */
-  #lookAgain(): Promise<void> {
-    this.#looking = this.#looking.then(() => this.#orLog(() => this.#look()));
+  #afterLast(work: () => Promise<void>): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#orLog(work));
     return this.#looking;
   }
 
   async #look(): Promise<void> {
-    const { directory, index, now, options } = this.#context;
+    const { directory, index } = this.#context;
     for (const [id, kinds] of kindsById(await directory.entries())) {
       if (this.#hasEnded) return;
       if (!index.has(id)) await this.#orLog(() => this.#ids.run(id, () => this.#getToKnow(id, kinds)));
     }
-    const expiredMs = now() - options.expiryMs;
-    for (const id of index.untouchedSince(expiredMs)) {
+    await this.#expireOld();
+  }
+
+  async #expireOld(): Promise<void> {
+    const { index, now, options } = this.#context;
+    const { expiryMs } = options;
+    const emptyMs = Math.min(EMPTY_UPLOAD_EXPIRY_MS, expiryMs);
+    const nowMs = now();
+    for (const id of index.expired(nowMs, expiryMs, emptyMs)) {
       if (this.#hasEnded) return;
-      await this.#orLog(() => this.#ids.run(id, () => this.#expire(id, expiredMs)));
+      await this.#orLog(() => this.#ids.run(id, () => this.#expire(id, nowMs - emptyMs)));
     }
   }
 
@@ -97,8 +116,7 @@ export class Sweep {
       // A second name of the published file, or nothing.
       await removeUploadFile(this.#context, id, 'part');
     } else {
-      const { spec, committed, touchedMs } = state;
-      index.noteOpen(id, { declaredSize: spec.expected.size, receivedSize: committed.bytes, touchedMs });
+      index.noteOpen(id, { receivedSize: state.committed.bytes, touchedMs: state.touchedMs });
     }
   }
 
@@ -116,16 +134,16 @@ export class Sweep {
     await this.#remove(id);
   }
 
-  async #expire(id: string, expiredMs: number): Promise<void> {
-    const { index } = this.#context;
-    if (!index.isUntouchedSince(id, expiredMs)) return;
+  async #expire(id: string, untouchedSinceMs: number): Promise<void> {
+    if (!this.#context.index.isUntouchedSince(id, untouchedSinceMs)) return;
     const upload = this.#loaded(id);
-    if (upload !== undefined) {
-      await upload.expireIfOld();
-      return;
-    }
+    if (upload !== undefined) await upload.expireIfOld();
+    else await this.#forget(id);
+  }
+
+  async #forget(id: string): Promise<void> {
     await this.#remove(id);
-    index.forget(id);
+    this.#context.index.forget(id);
   }
 
   async #remove(id: string): Promise<void> {

@@ -6,10 +6,15 @@ import { TransferError } from '../../base/errors.ts';
 
 /** An unfinished upload. Sizes in bytes. */
 export interface OpenEntry {
-  readonly declaredSize: number | undefined;
   readonly receivedSize: number;
   readonly touchedMs: number;
 }
+
+/** Whom uploads of earlier processes are counted for: nobody knows who began them. */
+const UNKNOWN_OWNER = '';
+
+/** How long an upload without a byte is left alone when places are short: its first call may be on its way. */
+const EMPTY_GRACE_MS = 10_000;
 
 /** Finished uploads that are remembered; beyond it the oldest are forgotten before they expire. */
 const MAX_FINISHED_UPLOADS = 16_384;
@@ -17,7 +22,8 @@ const MAX_FINISHED_UPLOADS = 16_384;
 export class UploadIndex {
   readonly #maxOpen: number;
   readonly #maxTotalBytes: number;
-  readonly #open = new Map<string, OpenEntry>();
+  /** In the order in which they began, or were found. */
+  readonly #open = new Map<string, OpenEntry & { readonly owner: string }>();
   /** When each was finished; those of this process in that order, behind those found at its start. */
   readonly #finished = new Map<string, number>();
   #totalBytes = 0;
@@ -32,11 +38,16 @@ export class UploadIndex {
     return this.#open.has(id) || this.#finished.has(id);
   }
 
-  /** The uploads that got their last byte, or were finished, at `timeMs` or before. */
-  untouchedSince(timeMs: number): string[] {
-    return [...this.#open.keys(), ...this.#finished.keys()].filter((id) => this.isUntouchedSince(id, timeMs));
+  /** What has lived for `expiryMs` at `nowMs`; where it has no byte, for `emptyMs`. */
+  expired(nowMs: number, expiryMs: number, emptyMs: number): string[] {
+    const open = [...this.#open].filter(([, entry]) =>
+      entry.receivedSize === 0 ? entry.touchedMs + emptyMs <= nowMs : entry.touchedMs + expiryMs <= nowMs,
+    );
+    const finished = [...this.#finished].filter(([, finishedMs]) => finishedMs + expiryMs <= nowMs);
+    return [...open, ...finished].map(([id]) => id);
   }
 
+  /** Of one that is in `expired`: that it was not used again since. */
   isUntouchedSince(id: string, timeMs: number): boolean {
     const touchedMs = this.#open.get(id)?.touchedMs ?? this.#finished.get(id);
     return touchedMs !== undefined && touchedMs <= timeMs;
@@ -47,18 +58,49 @@ export class UploadIndex {
     return this.#finished.size > MAX_FINISHED_UPLOADS ? this.#finished.keys().next().value : undefined;
   }
 
+  get isFull(): boolean {
+    return this.#open.size >= this.#maxOpen;
+  }
+
   /**
-   * Takes in a new upload.
-   *
-   * @throws TransferError RESOURCE_EXHAUSTED, DISK_FULL.
+   * The upload to discard so that `owner` may begin another one: one without a
+   * byte; else, where `owner` has less than its share, the emptiest of who is
+   * furthest above his. None that is `busy`. The oldest of equals.
    */
-  admit(id: string, declaredSize: number | undefined, nowMs: number): void {
-    if (this.#open.size >= this.#maxOpen) {
+  victimFor(owner: string, nowMs: number, isBusy: (id: string) => boolean): string | undefined {
+    const counts = new Map<string, number>();
+    for (const entry of this.#open.values()) counts.set(entry.owner, (counts.get(entry.owner) ?? 0) + 1);
+    const idle = [...this.#open].filter(([id]) => !isBusy(id));
+    const empty = idle.filter(
+      ([, { receivedSize, touchedMs }]) => receivedSize === 0 && touchedMs + EMPTY_GRACE_MS <= nowMs,
+    );
+    const byCount = (a: (typeof idle)[number], b: (typeof idle)[number]) =>
+      (counts.get(b[1].owner) ?? 0) - (counts.get(a[1].owner) ?? 0);
+    if (empty.length > 0) return empty.sort(byCount)[0]?.[0];
+
+    const own = counts.get(owner) ?? 0;
+    const share = Math.max(1, Math.floor(this.#maxOpen / (counts.size + (own === 0 ? 1 : 0))));
+    if (own >= share) return undefined;
+    const above = idle.filter(([, entry]) => (counts.get(entry.owner) ?? 0) > share);
+    return above.sort((a, b) => byCount(a, b) || a[1].receivedSize - b[1].receivedSize)[0]?.[0];
+  }
+
+  /**
+   * Takes in a new upload of `owner`.
+   *
+   * @throws TransferError RESOURCE_EXHAUSTED, DISK_FULL, TOO_LARGE.
+   */
+  admit(id: string, owner: string, declaredSize: number, nowMs: number): void {
+    if (this.isFull) {
       const message = `the server has ${this.#maxOpen} unfinished uploads, its limit; finish or abort one, or try again later`;
       throw new TransferError('RESOURCE_EXHAUSTED', message);
     }
-    this.#checkTotal(declaredSize ?? 0);
-    this.noteOpen(id, { declaredSize, receivedSize: 0, touchedMs: nowMs });
+    if (this.#maxTotalBytes > 0 && declaredSize > this.#maxTotalBytes) {
+      const message = `${declaredSize} bytes are more than the ${this.#maxTotalBytes} that unfinished uploads may take together here; split the file`;
+      throw new TransferError('TOO_LARGE', message);
+    }
+    this.#checkTotal(1);
+    this.#open.set(id, { owner, receivedSize: 0, touchedMs: nowMs });
   }
 
   /**
@@ -68,12 +110,13 @@ export class UploadIndex {
    */
   checkGrowth(id: string, receivedSize: number): void {
     const entry = this.#open.get(id);
-    if (entry !== undefined) this.#checkTotal(bytesOf({ ...entry, receivedSize }) - bytesOf(entry));
+    if (entry !== undefined) this.#checkTotal(receivedSize - entry.receivedSize);
   }
 
-  noteOpen(id: string, entry: OpenEntry): void {
-    this.#totalBytes += bytesOf(entry) - bytesOf(this.#open.get(id));
-    this.#open.set(id, entry);
+  noteOpen(id: string, { receivedSize, touchedMs }: OpenEntry): void {
+    const before = this.#open.get(id);
+    this.#totalBytes += receivedSize - (before?.receivedSize ?? 0);
+    this.#open.set(id, { owner: before?.owner ?? UNKNOWN_OWNER, receivedSize, touchedMs });
   }
 
   noteFinished(id: string, finishedMs: number): void {
@@ -82,7 +125,7 @@ export class UploadIndex {
   }
 
   forget(id: string): void {
-    this.#totalBytes -= bytesOf(this.#open.get(id));
+    this.#totalBytes -= this.#open.get(id)?.receivedSize ?? 0;
     this.#open.delete(id);
     this.#finished.delete(id);
   }
@@ -93,9 +136,4 @@ export class UploadIndex {
     const message = `unfinished uploads may take ${this.#maxTotalBytes} bytes together, and these are used up; resume when others have ended`;
     throw new TransferError('DISK_FULL', message);
   }
-}
-
-/** What an upload counts for: what it is to become, or what it has become without saying. */
-function bytesOf(entry: OpenEntry | undefined): number {
-  return entry === undefined ? 0 : Math.max(entry.declaredSize ?? 0, entry.receivedSize);
 }

@@ -41,34 +41,72 @@ describe('the limit', () => {
     assert.equal((await failureOf(uploads.start(specOf('four')))).code, 'RESOURCE_EXHAUSTED');
     await one.finish({});
     await two.abort();
-    await uploads.start(specOf('four'));
     await uploads.close();
     const later = await reopen();
-    await later.start(specOf('five'));
+    await uploadOf(later, 'four', 'content');
+    await uploadOf(later, 'five', 'content');
     assert.equal((await failureOf(later.start(specOf('six')))).code, 'RESOURCE_EXHAUSTED');
   });
 
-  it('of all bytes counts what is declared, or what is received', async (t) => {
+  it('of open uploads is not used up by those without a byte, nor over a restart', async (t) => {
+    let nowMs = Date.now();
+    const { uploads, reopen } = await scratchUploads(t, { maxOpen: 3, now: () => nowMs });
+    const [oldest] = [
+      await uploads.start(specOf('one'), 'a'),
+      await uploads.start(specOf('two'), 'a'),
+      await uploads.start(specOf('three'), 'a'),
+    ];
+    assert.equal((await failureOf(uploads.start(specOf('four'), 'a'))).code, 'RESOURCE_EXHAUSTED');
+    nowMs += 11_000;
+    await uploads.start(specOf('four'), 'a');
+    assert.equal((await failureOf(uploads.find(oldest.id))).code, 'UPLOAD_NOT_FOUND');
+    await uploads.close();
+    const later = await reopen();
+    for (const name of ['five', 'six', 'seven']) {
+      nowMs += 11_000;
+      await later.start(specOf(name), 'a');
+    }
+  });
+
+  it('of open uploads is shared by address: the emptiest of the one with the most makes room', async (t) => {
+    const { uploads, reopen } = await scratchUploads(t, { maxOpen: 4 });
+    const full = await uploads.start(specOf('full'), 'a');
+    await send(full, 0, 'content');
+    const emptier = await uploads.start(specOf('emptier'), 'a');
+    await send(emptier, 0, 'c');
+    const inUse = await uploads.start(specOf('in-use'), 'a');
+    const writer = await inUse.openWriter(assert.fail);
+    await send(await uploads.start(specOf('other'), 'b'), 0, 'c');
+    assert.equal((await failureOf(uploads.start(specOf('more'), 'a'))).code, 'RESOURCE_EXHAUSTED');
+    await send(await uploads.start(specOf('late'), 'c'), 0, 'c');
+    const gone = await failureOf(uploads.find(emptier.id));
+    assert.equal(gone.code, 'UPLOAD_NOT_FOUND');
+    for (const kept of [full, inUse]) await uploads.find(kept.id);
+    await writer.close();
+    await uploads.close();
+    // Nobody knows any more whose they are: together they count as those of one address.
+    const later = await reopen();
+    await later.start(specOf('new'), 'a');
+    assert.equal((await failureOf(later.find(inUse.id))).code, 'UPLOAD_NOT_FOUND');
+    await later.find(full.id);
+  });
+
+  it('of all bytes counts what is received, not what is declared', async (t) => {
     const { uploads, reopen } = await scratchUploads(t, { maxTotalBytes: 100 });
-    await uploads.start(specOf('declared', { expected: { size: 60 } }));
-    assert.equal(
-      (await failureOf(uploads.start(specOf('more', { expected: { size: 41 } })))).code,
-      'DISK_FULL',
-    );
-    const upload = await uploads.start(specOf('undeclared'));
-    upload.checkRoom(0, 40);
-    assert.throws(() => upload.checkRoom(0, 41), { code: 'DISK_FULL' });
-    await send(upload, 0, 'x'.repeat(30));
-    upload.checkRoom(30, 10);
-    assert.throws(() => upload.checkRoom(30, 11), { code: 'DISK_FULL' });
+    await uploads.start(specOf('declared', { expected: { size: 100 } }));
+    const more = uploads.start(specOf('more', { expected: { size: 101 } }));
+    assert.equal((await failureOf(more)).code, 'TOO_LARGE');
+    const upload = await uploads.start(specOf('other', { expected: { size: 100 } }));
+    upload.checkRoom(0, 100);
+    await send(upload, 0, 'x'.repeat(60));
+    const another = await uploads.start(specOf('undeclared'));
+    another.checkRoom(0, 40);
+    assert.throws(() => another.checkRoom(0, 41), { code: 'DISK_FULL' });
     await upload.sync();
     await uploads.close();
     const later = await reopen();
-    assert.equal(
-      (await failureOf(later.start(specOf('more', { expected: { size: 11 } })))).code,
-      'DISK_FULL',
-    );
-    await later.start(specOf('more', { expected: { size: 10 } }));
+    await send(await later.start(specOf('rest')), 0, 'x'.repeat(40));
+    assert.equal((await failureOf(later.start(specOf('none')))).code, 'DISK_FULL');
   });
 
   it('of free space is looked at at the start and while bytes come', async (t) => {
@@ -158,6 +196,28 @@ describe('an upload that gets no byte for the time of expiry', () => {
     await evenLater.start(specOf('newer'));
     assert.equal(uploadEntries(root).length, 4);
     assert.deepEqual(visibleFiles(root), { finished: 'content' });
+  });
+
+  it('is gone after a minute where it never got one, unless a call works on it or asks for it', async (t) => {
+    const { now, pass } = clock();
+    const { root, uploads, reopen } = await scratchUploads(t, { expiryMs, now });
+    const [left, asked, inUse] = [
+      await uploads.start(specOf('left')),
+      await uploads.start(specOf('asked')),
+      await uploads.start(specOf('in-use')),
+    ];
+    const writer = await inUse.openWriter(assert.fail);
+    pass(50_000);
+    await uploads.find(asked.id);
+    pass(11_000);
+    assert.equal((await failureOf(uploads.find(left.id))).code, 'UPLOAD_NOT_FOUND');
+    for (const { id } of [asked, inUse]) await uploads.find(id);
+    await writer.close();
+    await uploads.close();
+    pass(61_000);
+    const later = await reopen();
+    await until('a later process has removed them', () => uploadEntries(root).length === 0);
+    assert.equal((await failureOf(later.find(inUse.id))).code, 'UPLOAD_NOT_FOUND');
   });
 
   it('tells when that will be', async (t) => {
