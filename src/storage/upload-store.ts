@@ -100,7 +100,7 @@ export interface Upload {
   sync(): Promise<void>;
   /**
    * Checks length and checksums, makes the file durable and gives it its name. Once it has succeeded,
-   * every further call has the same result.
+   * every further call that declares the same content, or nothing, has the same result.
    *
    * The caller has closed its own writer; others are told to stop, and waited for. A size must be known,
    * from the start or from `expected`, for an upload of an earlier process or one that had a failure:

@@ -105,6 +105,7 @@ describe('the answers about an upload', () => {
       maxChunkSize: 1000,
       expiresMs: 7,
       acceptedCodecs: RUNTIME_CODECS.map(codecInContract),
+      takesPings: true,
     });
   });
 
@@ -123,6 +124,7 @@ describe('the answers about an upload', () => {
       expiresMs: 7,
       acceptedCodecs: RUNTIME_CODECS.map(codecInContract),
       maxChunkSize: 1000,
+      takesPings: true,
     });
   });
 

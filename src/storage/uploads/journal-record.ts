@@ -53,6 +53,8 @@ export interface IntentRecord {
 export interface FinishedRecord {
   readonly kind: 'finished';
   readonly file: FileIdentity;
+  /** Of the file, where it was checked; hexadecimal. */
+  readonly sha256?: string;
   readonly atMs: number;
 }
 

@@ -23,6 +23,7 @@ import { Commits } from './commits.ts';
 import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
 import { isRecordOf } from './create-upload.ts';
 import { Exclusive } from './exclusive.ts';
+import { checkFinished } from './finished-check.ts';
 import type { Journal } from './journal.ts';
 import type { UploadContext } from './options.ts';
 import { publish } from './publish.ts';
@@ -51,7 +52,6 @@ export class LocalUpload implements Upload {
   readonly #turns = new Exclusive();
   readonly #isRecovered: boolean;
   readonly #onEnded: (end: UploadEnd) => void;
-  #finishing: Promise<FileIdentity> | undefined;
   #touchedMs: number;
   /** Why nothing goes on with this upload; undefined while it does. */
   #end: TransferError | undefined;
@@ -125,9 +125,13 @@ export class LocalUpload implements Upload {
     await this.#commits.sync();
   }
 
+  /** In turn: each is judged by what it declares itself. */
   finish(expected: ExpectedContent): Promise<FileIdentity> {
-    this.#finishing ??= this.#turns.run(() => this.#finishOnce(expected));
-    return this.#finishing;
+    return this.#turns.run(async () => {
+      const { finished } = this.#journal.state;
+      if (finished === undefined) return await this.#finish(expected);
+      return await checkFinished(this.#context, this.#journal.state, finished, expected);
+    });
   }
 
   async abort(): Promise<void> {
@@ -223,14 +227,6 @@ export class LocalUpload implements Upload {
     }
   }
 
-  async #finishOnce(expected: ExpectedContent): Promise<FileIdentity> {
-    try {
-      return this.#journal.state.finished?.file ?? (await this.#finish(expected));
-    } finally {
-      this.#finishing = undefined;
-    }
-  }
-
   async #finish(expected: ExpectedContent): Promise<FileIdentity> {
     this.#requireOpen();
     await this.#commits.sync();
@@ -244,7 +240,7 @@ export class LocalUpload implements Upload {
         if (declared.sha256 !== undefined) {
           checkSha256(this.name, declared.sha256, await this.#context.hash(fd, size));
         }
-        return await this.#publish(fd, size);
+        return await this.#publish(fd, size, declared.sha256);
       });
       this.#onEnded('finished');
       return file;
@@ -273,7 +269,8 @@ export class LocalUpload implements Upload {
     if (storedSize > size || size === 0) await durability.data(fd);
   }
 
-  async #publish(fd: number, size: number): Promise<FileIdentity> {
+  /** `sha256` was checked, where it is given. */
+  async #publish(fd: number, size: number, sha256: string | undefined): Promise<FileIdentity> {
     const { fs, logger, now } = this.#context;
     let file: FileIdentity;
     let isNamed = false;
@@ -297,12 +294,14 @@ export class LocalUpload implements Upload {
       throw reason;
     }
     this.#touchedMs = now();
+    const known = sha256 === undefined ? {} : { sha256 };
+    const record = { kind: 'finished', file, ...known, atMs: this.#touchedMs } as const;
     try {
-      await this.#journal.append({ kind: 'finished', file, atMs: this.#touchedMs });
+      await this.#journal.append(record);
     } catch (reason) {
       // The file is there for good, and the intent tells a later process so.
       logger.warn({ err: reason, uploadId: this.id }, 'the end of an upload is not in its journal');
-      this.#journal.state.apply({ kind: 'finished', file, atMs: this.#touchedMs });
+      this.#journal.state.apply(record);
     }
     return file;
   }

@@ -51,6 +51,41 @@ describe('finish', () => {
     });
   }
 
+  for (const [what, wrong, message] of WRONG) {
+    it(`is judged by what it declares itself, beside others and behind them: ${what}`, async (t) => {
+      const { root, uploads, reopen } = await scratchUploads(t);
+      const upload = await uploadOf(uploads, 'file', CONTENT);
+      const [refused, done, late] = await Promise.allSettled([
+        upload.finish(wrong),
+        upload.finish(RIGHT),
+        upload.finish(wrong),
+      ]);
+      assert.equal(done.status, 'fulfilled', 'a right one inherits nothing from the one before it');
+      for (const each of [refused, late]) {
+        assert.ok(each.status === 'rejected');
+        assert.equal((each.reason as { code: string }).code, 'CONTENT_MISMATCH');
+      }
+      assert.deepEqual(await upload.finish({}), done.value);
+      await uploads.close();
+      const found = await (await reopen()).find(upload.id);
+      assert.match((await failureOf(found.finish(wrong))).message, message);
+      assert.deepEqual(await found.finish(RIGHT), done.value);
+      assert.deepEqual(visibleFiles(root), { file: CONTENT });
+    });
+  }
+
+  it('takes a SHA-256 that comes late of the file, as long as it is there', async (t) => {
+    const { uploads, at } = await scratchUploads(t);
+    const upload = await uploadOf(uploads, 'file', CONTENT);
+    const file = await upload.finish({});
+    assert.deepEqual(await upload.finish(RIGHT), file);
+    const wrong = upload.finish({ sha256: new Uint8Array(32) });
+    assert.match((await failureOf(wrong)).message, /has the SHA-256/);
+    writeFileSync(at('file'), CONTENT);
+    assert.match((await failureOf(upload.finish(RIGHT))).message, /was replaced since it was finished/);
+    assert.deepEqual(await upload.finish({}), file);
+  });
+
   it('refuses what the start and the end declare differently', async (t) => {
     const { uploads } = await scratchUploads(t);
     for (const [, wrong] of WRONG) {
