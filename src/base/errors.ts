@@ -41,6 +41,7 @@ export const ERROR_CODES = {
   CHECKSUM_MISMATCH: 'received bytes are not the bytes that were sent; the transfer is tried again',
   PROTOCOL_ERROR: 'the peer broke the contract of the transfer service',
   LOCAL_IO: 'reading or writing a local file failed',
+  INCOMPLETE: 'what could be transferred was; the message says what was left out and why',
   INVALID_CONFIG: 'the configuration is not usable; the message says which key and why',
   UNIMPLEMENTED: 'the peer does not know this call',
   INTERNAL: 'a defect; please report it',

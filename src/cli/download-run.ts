@@ -1,88 +1,66 @@
-/** Runs the downloads of a plan; in a tree, files that are there already are left alone. */
+/** Runs the downloads of a plan; with -r, files that are there already are left alone. */
 import { stat } from 'node:fs/promises';
-import type { ErrorCode } from '../base/errors.ts';
+import { type ErrorCode, errnoOf, type TransferError } from '../base/errors.ts';
 import type { DownloadOptions } from '../client/transfer-options.ts';
-import { type DownloadJob, plannedBytes, STDOUT_PATH } from './download-plan.ts';
-import { runFiles } from './file-run.ts';
+import type { DownloadJob } from './download-plan.ts';
+import { type FileOutcome, type FileRunOptions, runFiles } from './file-run.ts';
 import { preparePlace } from './local-path.ts';
-import type { ProgressDisplay, ProgressSum } from './progress.ts';
-import { writeCodecs, writeFileCount } from './progress-text.ts';
+import type { Plan } from './plan.ts';
+import type { ProgressSum } from './progress.ts';
+import { writeCodecs } from './progress-text.ts';
+import { isNotOlder } from './same-file.ts';
 
-const STOPPING: ReadonlySet<ErrorCode> = new Set([
+const CONCERNING_ALL: ReadonlySet<ErrorCode> = new Set([
   'CANCELLED',
   'UNAVAILABLE',
   'UNAUTHENTICATED',
-  'LOCAL_IO',
   'UNIMPLEMENTED',
 ]);
 
-/** Times are set and read back in different resolutions. */
-const TIME_TOLERANCE_MS = 2;
+/** What the disk says to every file; a name or a place may be wrong for one alone. */
+const ERRNOS_CONCERNING_ALL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
-export interface RunOptions {
-  /** The most files at a time. */
-  parallel: number;
-  display: ProgressDisplay;
+export interface DownloadRunOptions extends Omit<FileRunOptions<DownloadJob>, 'concernsAll' | 'transfer'> {
+  /** Fetch also what is there already. */
+  ignoreTimes: boolean;
   /** Also tell how the bytes came. */
   verbose: boolean;
   signal: AbortSignal;
   transfer: Pick<DownloadOptions, 'start' | 'limit' | 'ifMatch' | 'overwrite'>;
 }
 
-export class DownloadRun {
-  readonly #jobs: readonly DownloadJob[];
-  readonly #options: RunOptions;
-  #skippedFiles = 0;
-
-  constructor(jobs: readonly DownloadJob[], options: RunOptions) {
-    this.#jobs = jobs;
-    this.#options = options;
-  }
-
-  /** Resolves when every file is there; throws the first failure once all others have ended. */
-  async run(): Promise<void> {
-    const { display, parallel } = this.#options;
-    try {
-      await runFiles(this.#jobs, {
-        parallel,
-        display,
-        plannedBytes: plannedBytes(this.#jobs),
-        stopping: STOPPING,
-        transfer: (job, sum) => this.#fetch(job, sum),
-      });
-    } finally {
-      const count = writeFileCount(this.#skippedFiles);
-      if (this.#skippedFiles > 0) display.note(`already there with the same size and time: ${count}`);
+/** Resolves when every file is there; throws as `runFiles` does. */
+export async function runDownloads(plan: Plan<DownloadJob>, options: DownloadRunOptions): Promise<void> {
+  const { display, ignoreTimes, signal, transfer, verbose } = options;
+  const fetch = async (job: DownloadJob, sum: ProgressSum): Promise<FileOutcome> => {
+    if (!ignoreTimes && (await isAlreadyThere(job))) {
+      const bytes = job.sizeBytes ?? 0;
+      return { bytes, resumedBytes: bytes, isSkipped: true };
     }
-  }
-
-  async #fetch(job: DownloadJob, sum: ProgressSum): Promise<void> {
-    if (await isAlreadyThere(job)) {
-      const { size } = (job.tree as NonNullable<DownloadJob['tree']>).entry;
-      this.#skippedFiles += 1;
-      sum.done(job, size, size);
-      return;
-    }
-    if (job.tree !== undefined) await preparePlace(job.tree.directory, job.path);
-    const { display, signal, transfer } = this.#options;
-    const result = await job.client.download(job.name, job.path === STDOUT_PATH ? process.stdout : job.path, {
+    if (job.directory !== undefined) await preparePlace(job.directory, job.path);
+    const result = await job.client.download(job.name, job.isStdout ? process.stdout : job.path, {
       ...transfer,
       signal,
       onProgress: (progress) => display.show(sum.update(job, progress, performance.now())),
     });
-    sum.done(job, result.bytes, result.resumedBytes);
     display.finished({ name: job.name, path: job.path, direction: 'down', result });
-    if (this.#options.verbose) display.note(`${job.name}: ${writeCodecs(result)}`);
-  }
+    if (verbose) display.note(`${job.name}: ${writeCodecs(result)}`);
+    return result;
+  };
+  await runFiles(plan, { ...options, concernsAll, transfer: fetch });
+}
+
+function concernsAll({ cause, code }: TransferError): boolean {
+  return CONCERNING_ALL.has(code) || (code === 'LOCAL_IO' && ERRNOS_CONCERNING_ALL.has(errnoOf(cause)));
 }
 
 /**
- * Size and time agree, as rsync decides it; so an interrupted tree goes on
+ * As large as on the server and not older, so that an interrupted tree goes on
  * where it stopped. The client gives finished files the time of the original.
  */
-async function isAlreadyThere({ path, tree }: DownloadJob): Promise<boolean> {
-  if (tree === undefined) return false;
+async function isAlreadyThere({ listed, path }: DownloadJob): Promise<boolean> {
+  if (listed === undefined) return false;
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined || !found.isFile() || found.size !== tree.entry.size) return false;
-  return Math.abs(found.mtimeMs - tree.entry.modifiedMs) <= TIME_TOLERANCE_MS;
+  if (found === undefined || !found.isFile() || found.size !== listed.size) return false;
+  return isNotOlder(found.mtimeMs, listed.modifiedMs);
 }

@@ -21,6 +21,7 @@ export const EXIT_CODES = {
   },
   badData: { code: 6, meaning: 'the bytes are wrong, cannot be read or changed on the way' },
   localIo: { code: 7, meaning: 'a local file cannot be read or written' },
+  incomplete: { code: 8, meaning: 'done, but for what had to be left out of a tree; it is listed' },
   interrupted: { code: 130, meaning: 'interrupted by Ctrl-C; a transfer resumes with the same command' },
 } as const;
 
@@ -56,6 +57,7 @@ const OUTCOME_OF_ERROR: Readonly<Record<ErrorCode, Outcome>> = {
   CHECKSUM_MISMATCH: 'badData',
   PROTOCOL_ERROR: 'failed',
   LOCAL_IO: 'localIo',
+  INCOMPLETE: 'incomplete',
   INVALID_CONFIG: 'usage',
   UNIMPLEMENTED: 'failed',
   INTERNAL: 'failed',

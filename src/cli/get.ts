@@ -1,17 +1,16 @@
 /** `sluice get`: downloads files and trees; a download that was interrupted goes on where it stopped. */
 import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
-import { formatBytes } from '../base/units.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
-import { planDownloads, plannedBytes, STDOUT_PATH } from './download-plan.ts';
-import { DownloadRun } from './download-run.ts';
+import { isStdout, planDownloads } from './download-plan.ts';
+import { runDownloads } from './download-run.ts';
 import { Interrupt } from './interrupt.ts';
+import { LeftOut } from './left-out.ts';
 import { createNoteLogger } from './note-logger.ts';
 import { createDisplay } from './progress-display.ts';
-import { writeFileCount } from './progress-text.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 
 const EXAMPLES = `
@@ -24,7 +23,8 @@ Examples:
 
 A file appears under its name only when it is complete and checked; it replaces
 one that is there, unless --no-overwrite is given. After an interruption the same
-command resumes. In a tree, files whose size and time agree are not fetched again.
+command resumes. With -r, a file that is there with the same size and is not older
+than the one on the server is not fetched again, unless --ignore-times is given.
 Names are literal: there is no percent-decoding.`;
 
 const MAX_PARALLEL = 64;
@@ -33,6 +33,7 @@ const DEFAULT_PARALLEL = 4;
 interface GetOptions extends ConnectionOptions {
   output?: string;
   recursive?: boolean;
+  ignoreTimes?: boolean;
   overwrite: boolean;
   parallel: number;
   start?: number;
@@ -54,6 +55,7 @@ export function addGetCommand(program: Command): void {
     .argument('<targets...>', 'host:port/name, and more of them', collectTargets)
     .option('-o, --output <path>', 'file or directory to write to; - is standard output')
     .option('-r, --recursive', 'download a directory with everything below it')
+    .option('-I, --ignore-times', 'with -r: fetch also what is there with the same size and is not older')
     .option('--no-overwrite', 'fail when the file is already there')
     .option('--parallel <count>', 'the most files at a time', countArgument(MAX_PARALLEL), DEFAULT_PARALLEL)
     .option('--start <size>', 'skip this much of the file', bytesArgument)
@@ -80,22 +82,27 @@ function collectTargets(text: string, previous: CliTarget[] | undefined): CliTar
 
 async function get(targets: CliTarget[], options: GetOptions): Promise<void> {
   const { json = false, output, quiet = false, recursive = false, verbose = false } = options;
-  const isStdoutTaken = output === STDOUT_PATH;
+  const isStdoutTaken = isStdout(output);
   const display = createDisplay({ json, quiet, isStdoutTaken });
   const connections = new Connections(options, createNoteLogger(display, verbose), transferOptions(options));
   const interrupt = new Interrupt();
+  const leftOut = new LeftOut();
+  const planning = new AbortController();
+  const planSignal = AbortSignal.any([planning.signal, interrupt.signal]);
   try {
-    const jobs = await planDownloads(targets, connections, { output, recursive, signal: interrupt.signal });
-    if (recursive) display.note(`${writeFileCount(jobs.length)}, ${formatBytes(plannedBytes(jobs) ?? 0)}`);
-    const run = new DownloadRun(jobs, {
+    const plan = planDownloads(targets, connections, { output, recursive, leftOut, signal: planSignal });
+    await runDownloads(plan, {
       // Standard output is one sequence of bytes.
       parallel: isStdoutTaken ? 1 : options.parallel,
       display,
+      isBatch: recursive || targets.length > 1,
+      leftOut,
+      endPlanning: () => planning.abort(),
+      ignoreTimes: options.ignoreTimes ?? false,
       verbose,
       signal: interrupt.signal,
       transfer: rangeOptions(options),
     });
-    await run.run();
   } catch (reason) {
     throw interrupt.signal.aborted ? interrupted(isStdoutTaken, reason) : reason;
   } finally {

@@ -57,19 +57,10 @@ async function makeParents(directory: string, path: string): Promise<void> {
 /** Where one file goes: `output` itself, or below it when it is a directory or ends with a separator. */
 export async function pathForFile(name: string, output: string | undefined): Promise<string> {
   const lastComponent = name.slice(name.lastIndexOf('/') + 1);
-  if (output === undefined) return await pathHere(lastComponent);
+  if (output === undefined) return pathBelow('', lastComponent);
   if (!output.endsWith('/') && !(await isDirectory(output))) return output;
   await asLocalIo(() => mkdir(output, { recursive: true }));
   return pathBelow(output, lastComponent);
-}
-
-async function pathHere(lastComponent: string): Promise<string> {
-  const path = pathBelow('', lastComponent);
-  if (!(await isDirectory(path))) return path;
-  throw new TransferError(
-    'LOCAL_IO',
-    `there is a directory ${path} here; name another place with -o, or add -r if it is one on the server too`,
-  );
 }
 
 /** Where a tree goes: `output`, or a directory called like the last component of the tree. */
@@ -78,7 +69,8 @@ export function directoryForTree(name: string, output: string | undefined): stri
   return name === '' ? '.' : pathBelow('', basename(name));
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+/** Follows symbolic links. Throws LOCAL_IO. */
+export async function isDirectory(path: string): Promise<boolean> {
   const found = await asLocalIo(() => stat(path).catch(ignoreMissing));
   return found?.isDirectory() ?? false;
 }

@@ -6,6 +6,7 @@ import type { ListEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { entriesOf } from './entries.ts';
 import { Interrupt } from './interrupt.ts';
+import { LeftOut } from './left-out.ts';
 import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 
@@ -16,7 +17,8 @@ Examples:
   sluice ls -r --json localhost:50051 | jq -r 'select(.size > 1e9).name'
 
 Names are whole, from the root of the store, so that they can be put behind
-host:port/ as they are; a directory ends with "/".`;
+host:port/ as they are; a directory ends with "/". What is there and cannot be asked
+for, such as a symbolic link, is counted on standard error.`;
 
 /** Wide enough for every size that formatBytes writes. */
 const SIZE_CHARS = 9;
@@ -46,11 +48,17 @@ async function list(target: CliTarget, options: LsOptions): Promise<void> {
   try {
     const { recursive = false } = options;
     const client = connections.clientFor(target);
-    const entries = entriesOf(client, target.name, { recursive, signal: interrupt.signal });
+    const leftOut = new LeftOut();
+    const entries = entriesOf(client, target.name, {
+      recursive,
+      signal: interrupt.signal,
+      onOmitted: ({ reason, shownName }) => leftOut.add(shownName, reason),
+    });
     for await (const entry of entries) {
       await writeEntry(entry, options);
       if (lossOfOutput() !== undefined) break;
     }
+    for (const line of leftOut.lines()) await writeLine(line, process.stderr);
   } finally {
     interrupt.dispose();
     connections.close();

@@ -2,8 +2,8 @@
 import { MultiBar, type Params, type SingleBar } from 'cli-progress';
 import { formatBytes } from '../base/units.ts';
 import { colorsFor, printable } from './output.ts';
-import type { FinishedFile, ProgressDisplay, Snapshot } from './progress.ts';
-import { writeAmount, writeFinished, writePace, writePercent } from './progress-text.ts';
+import type { BatchSummary, FinishedFile, ProgressDisplay, Snapshot } from './progress.ts';
+import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
 
 const BAR_CELLS = 20;
 
@@ -44,6 +44,10 @@ export class ProgressBar implements ProgressDisplay {
   note(text: string): void {
     if (this.#bar === undefined) this.#stream.write(`${printable(text)}\n`);
     else this.#bars.log(`${printable(text)}\n`);
+  }
+
+  summary(summary: BatchSummary): void {
+    this.note(writeSummary(summary));
   }
 
   close(): void {

@@ -6,7 +6,7 @@ import { ProgressJson } from './progress-json.ts';
 import { ProgressLines } from './progress-lines.ts';
 
 /** Shows nothing. */
-const QUIET: ProgressDisplay = { show() {}, finished() {}, note() {}, close() {} };
+const QUIET: ProgressDisplay = { show() {}, finished() {}, note() {}, summary() {}, close() {} };
 
 export interface DisplayOptions {
   json: boolean;

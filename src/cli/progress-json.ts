@@ -1,6 +1,12 @@
 /** Progress for programs: one JSON object a line, at most one a second beside the results. */
 import type { Writable } from 'node:stream';
-import { type FinishedFile, type ProgressDisplay, type Snapshot, Throttle } from './progress.ts';
+import {
+  type BatchSummary,
+  type FinishedFile,
+  type ProgressDisplay,
+  type Snapshot,
+  Throttle,
+} from './progress.ts';
 
 const INTERVAL_MS = 1_000;
 
@@ -17,7 +23,7 @@ export class ProgressJson implements ProgressDisplay {
 
   show(snapshot: Snapshot): void {
     if (!this.#throttle.passes(this.#now())) return;
-    const { movedBytes, durableBytes, ...rest } = snapshot;
+    const { movedBytes, durableBytes, isSingle: _, ...rest } = snapshot;
     const moved =
       durableBytes === undefined ? { receivedBytes: movedBytes } : { sentBytes: movedBytes, durableBytes };
     this.#write({ event: 'progress', ...rest, ...moved });
@@ -29,6 +35,10 @@ export class ProgressJson implements ProgressDisplay {
 
   note(text: string): void {
     this.#write({ event: 'note', text });
+  }
+
+  summary(summary: BatchSummary): void {
+    this.#write({ event: 'summary', ...summary });
   }
 
   close(): void {}

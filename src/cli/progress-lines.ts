@@ -2,8 +2,14 @@
 import type { Writable } from 'node:stream';
 import { formatBytes } from '../base/units.ts';
 import { printable } from './output.ts';
-import { type FinishedFile, type ProgressDisplay, type Snapshot, Throttle } from './progress.ts';
-import { writeAmount, writeFinished, writePace, writePercent } from './progress-text.ts';
+import {
+  type BatchSummary,
+  type FinishedFile,
+  type ProgressDisplay,
+  type Snapshot,
+  Throttle,
+} from './progress.ts';
+import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
 
 const INTERVAL_MS = 10_000;
 
@@ -34,11 +40,15 @@ export class ProgressLines implements ProgressDisplay {
     this.#stream.write(`${printable(text)}\n`);
   }
 
+  summary(summary: BatchSummary): void {
+    this.note(writeSummary(summary));
+  }
+
   close(): void {}
 
-  /** Once, as soon as a single file's size is known. What several files are is said before they start. */
-  #showStart({ fileCount, label, resumedBytes, sizeBytes }: Snapshot): void {
-    if (this.#hasStarted || fileCount !== 1 || sizeBytes === undefined) return;
+  /** Once, as soon as a single file's size is known. */
+  #showStart({ isSingle, label, resumedBytes, sizeBytes }: Snapshot): void {
+    if (this.#hasStarted || !isSingle || sizeBytes === undefined) return;
     this.#hasStarted = true;
     const size = formatBytes(sizeBytes);
     this.note(

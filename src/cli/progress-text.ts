@@ -2,7 +2,7 @@
 import { formatBytes, formatDuration } from '../base/units.ts';
 import type { CodecBytes } from '../client/codec-account.ts';
 import { printable } from './output.ts';
-import type { FinishedFile, Snapshot } from './progress.ts';
+import type { BatchSummary, FinishedFile, Snapshot } from './progress.ts';
 
 /** `45 %`, or undefined while the size is unknown. Never 100 before the end. */
 export function writePercent({ phase, movedBytes, sizeBytes }: Snapshot): string | undefined {
@@ -48,6 +48,22 @@ export function writeFinished({ direction, name, path, result }: FinishedFile): 
   const [from, to] = direction === 'down' ? [name, path] : [path, name];
   const title = path === '-' || path === name ? name : `${from} → ${to}`;
   return `${printable(title)}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}, ${check}${resumed}`;
+}
+
+/** `12 files, 1.20 GiB in 12.3s; 3 already there, 1 failed, 2 left out, 40 not tried`. */
+export function writeSummary(summary: BatchSummary): string {
+  const { bytes, failedFiles, files, isPlanComplete, leftOut, notTriedFiles, seconds, skippedFiles } =
+    summary;
+  const counts = [
+    [skippedFiles, 'already there'],
+    [failedFiles, 'failed'],
+    [leftOut.count, 'left out'],
+  ] as const;
+  const others = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  if (notTriedFiles > 0 || !isPlanComplete)
+    others.push(`${notTriedFiles}${isPlanComplete ? '' : ' or more'} not tried`);
+  const rest = others.length > 0 ? `; ${others.join(', ')}` : '';
+  return `${writeFileCount(files)}, ${formatBytes(bytes)} in ${formatDuration(seconds * 1000)}${rest}`;
 }
 
 /** `4.00 MiB on the wire: 15.0 MiB as gzip, 1.00 MiB as they are`. */

@@ -4,13 +4,17 @@
  */
 import type { DownloadResult, Progress, TransferPhase } from '../client/transfer-options.ts';
 import type { UploadPhase, UploadProgress, UploadResult } from '../client/upload-options.ts';
+import type { LeftOut } from './left-out.ts';
 import { RateMeter } from './rate-meter.ts';
 
 /** All files of the command together, at one moment. */
 export interface Snapshot {
-  /** The file's name when there is one file, `3 of 10 files` when there are more. */
+  /** The file's name when there is one file, `3 of 10 files` when there are more, `3 of 10+ files` while more are found. */
   label: string;
+  /** Files that are planned so far. */
   fileCount: number;
+  /** There is one file, and no more. */
+  isSingle: boolean;
   phase: TransferPhase | UploadPhase;
   /** Undefined until it is known. */
   sizeBytes: number | undefined;
@@ -22,6 +26,23 @@ export interface Snapshot {
   /** Of the last seconds, without resumed bytes; undefined until there is enough to tell. */
   rateBytesPerSec: number | undefined;
   etaMs: number | undefined;
+}
+
+/** What became of a batch. */
+export interface BatchSummary {
+  /** Files that moved, and their bytes. */
+  files: number;
+  bytes: number;
+  /** Wall time. */
+  seconds: number;
+  /** Files that were there already. */
+  skippedFiles: number;
+  failedFiles: number;
+  /** Files that were found and not begun, because others failed for a reason that concerns all. */
+  notTriedFiles: number;
+  /** Everything was found that there is; otherwise there is more that was not tried. */
+  isPlanComplete: boolean;
+  leftOut: LeftOut;
 }
 
 export interface FinishedFile {
@@ -40,23 +61,33 @@ export interface ProgressDisplay {
   finished(file: FinishedFile): void;
   /** Something worth a line now: a retry, a skipped file. */
   note(text: string): void;
+  /** The last line of a batch. */
+  summary(summary: BatchSummary): void;
   close(): void;
 }
 
 /** Adds up the files of one command. */
 export class ProgressSum {
-  readonly #fileCount: number;
-  /** Sizes known beforehand, from a listing; undefined when each file tells its own. */
-  readonly #plannedBytes: number | undefined;
+  readonly #isPlanComplete: () => boolean;
   readonly #meter = new RateMeter();
   readonly #active = new Map<object, Progress | UploadProgress>();
+  #plannedFiles = 0;
+  /** Undefined as soon as one file is to tell its size itself. */
+  #plannedBytes: number | undefined = 0;
   #doneFiles = 0;
   #doneBytes = 0;
   #doneResumedBytes = 0;
 
-  constructor(fileCount: number, plannedBytes: number | undefined) {
-    this.#fileCount = fileCount;
-    this.#plannedBytes = plannedBytes;
+  /** `isPlanComplete`: no more files will be planned. */
+  constructor(isPlanComplete: () => boolean) {
+    this.#isPlanComplete = isPlanComplete;
+  }
+
+  /** There is one more file to move. */
+  planned(bytes: number | undefined): void {
+    this.#plannedFiles += 1;
+    if (bytes === undefined || this.#plannedBytes === undefined) this.#plannedBytes = undefined;
+    else this.#plannedBytes += bytes;
   }
 
   /** `file` is any object that stands for one transfer. */
@@ -87,12 +118,16 @@ export class ProgressSum {
       durableBytes += 'durableBytes' in progress ? progress.durableBytes : 0;
       resumedBytes += progress.resumedBytes;
     }
-    const sizeBytes = this.#fileCount === 1 ? latest.sizeBytes : this.#plannedBytes;
+    const isComplete = this.#isPlanComplete();
+    const isSingle = isComplete && this.#plannedFiles === 1;
+    const sizeBytes = isSingle ? latest.sizeBytes : isComplete ? this.#plannedBytes : undefined;
+    const found = `${this.#plannedFiles}${isComplete ? '' : '+'}`;
     this.#meter.add(movedBytes - resumedBytes, nowMs);
     const rateBytesPerSec = this.#meter.bytesPerSec;
     return {
-      label: this.#fileCount === 1 ? latest.name : `${this.#doneFiles} of ${this.#fileCount} files`,
-      fileCount: this.#fileCount,
+      label: isSingle ? latest.name : `${this.#doneFiles} of ${found} files`,
+      fileCount: this.#plannedFiles,
+      isSingle,
       phase: latest.phase,
       sizeBytes,
       movedBytes,

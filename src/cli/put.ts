@@ -1,18 +1,17 @@
 /** `sluice put`: uploads files and trees; an upload that was interrupted goes on where it stopped. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
-import { formatBytes } from '../base/units.ts';
 import { MAX_CONNECTIONS } from '../client/limits.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './interrupt.ts';
+import { LeftOut } from './left-out.ts';
 import { createNoteLogger } from './note-logger.ts';
 import { createDisplay } from './progress-display.ts';
-import { writeFileCount } from './progress-text.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
-import { plannedBytes, planUploads, STDIN_PATH, type UploadPlan } from './upload-plan.ts';
+import { isStdin, planUploads } from './upload-plan.ts';
 import { runUploads } from './upload-run.ts';
 
 const EXAMPLES = `
@@ -25,15 +24,17 @@ Examples:
 
 A file appears under its name only when it is complete, checked and on the disk of
 the server; it replaces one that is there, unless --no-overwrite is given. After an
-interruption the same command resumes; standard input has to be sent again. In a
-tree, symbolic links and special files are left out. The server must take uploads
-(sluice serve --writable).`;
+interruption the same command resumes; standard input has to be sent again. With -r,
+a file that the server has with the same size and that is not older there is not
+sent again, unless --ignore-times is given; symbolic links and special files are left
+out, which the exit code says. The server must take uploads (sluice serve --writable).`;
 
 const MAX_PARALLEL = 64;
 const DEFAULT_PARALLEL = 4;
 
 interface PutOptions extends ConnectionOptions {
   recursive?: boolean;
+  ignoreTimes?: boolean;
   overwrite: boolean;
   ifMatch?: string;
   connections?: number;
@@ -53,6 +54,10 @@ export function addPutCommand(program: Command): void {
     .usage('[options] <paths...> <host:port/[name]>')
     .argument('<paths...>', 'local files, - for standard input; the last one is the target')
     .option('-r, --recursive', 'upload a directory with everything below it')
+    .option(
+      '-I, --ignore-times',
+      'with -r: send also what the server has with the same size and is not older',
+    )
     .option('--no-overwrite', 'fail when there is a file of that name')
     .option('--if-match <version>', 'replace only this version of the file (see sluice stat)')
     .option('--parallel <count>', 'the most files at a time', countArgument(MAX_PARALLEL), DEFAULT_PARALLEL)
@@ -82,15 +87,24 @@ async function put(args: string[], options: PutOptions): Promise<void> {
   const display = createDisplay({ json, quiet, isStdoutTaken: false });
   const connections = new Connections(options, createNoteLogger(display, verbose), clientOptions(options));
   const interrupt = new Interrupt();
+  const leftOut = new LeftOut();
+  const planning = new AbortController();
   try {
     const client = connections.clientFor(target);
-    const plan = await planUploads(paths, target, { recursive, signal: interrupt.signal });
-    for (const skipped of plan.skipped) display.note(`left out ${skipped}`);
-    if (recursive) display.note(summaryOf(plan));
-    await runUploads(plan.jobs, {
+    const plan = await planUploads(paths, target, {
+      client,
+      recursive,
+      ignoreTimes: options.ignoreTimes ?? options.ifMatch !== undefined,
+      leftOut,
+      signal: AbortSignal.any([planning.signal, interrupt.signal]),
+    });
+    await runUploads(plan, {
       client,
       parallel: options.parallel,
       display,
+      isBatch: recursive || paths.length > 1,
+      leftOut,
+      endPlanning: () => planning.abort(),
       verbose,
       signal: interrupt.signal,
       transfer: uploadOptions(options),
@@ -127,15 +141,8 @@ function uploadOptions({ connections, ifMatch, overwrite }: PutOptions) {
   };
 }
 
-function summaryOf({ jobs }: UploadPlan): string {
-  const bytes = plannedBytes(jobs);
-  return bytes === undefined
-    ? writeFileCount(jobs.length)
-    : `${writeFileCount(jobs.length)}, ${formatBytes(bytes)}`;
-}
-
 function interrupted(paths: readonly string[], cause: unknown): TransferError {
-  const remedy = paths.includes(STDIN_PATH)
+  const remedy = isStdin(paths)
     ? 'standard input cannot be resumed; nothing of it is kept'
     : `what the server has is kept; resume with\n  ${writeCommandLine()}`;
   return new TransferError('CANCELLED', `interrupted; ${remedy}`, { cause });

@@ -2,12 +2,13 @@
 import type { ErrorCode } from '../base/errors.ts';
 import type { SluiceClient } from '../client/client.ts';
 import type { UploadOptions } from '../client/upload-options.ts';
-import { runFiles } from './file-run.ts';
-import type { ProgressDisplay, ProgressSum } from './progress.ts';
+import { type FileOutcome, type FileRunOptions, runFiles } from './file-run.ts';
+import type { Plan } from './plan.ts';
+import type { ProgressSum } from './progress.ts';
 import { writeCodecs } from './progress-text.ts';
-import { plannedBytes, STDIN_PATH, type UploadJob } from './upload-plan.ts';
+import type { UploadJob } from './upload-plan.ts';
 
-const STOPPING: ReadonlySet<ErrorCode> = new Set([
+const CONCERNING_ALL: ReadonlySet<ErrorCode> = new Set([
   'CANCELLED',
   'UNAVAILABLE',
   'UNAUTHENTICATED',
@@ -16,36 +17,30 @@ const STOPPING: ReadonlySet<ErrorCode> = new Set([
   'UNIMPLEMENTED',
 ]);
 
-export interface UploadRunOptions {
+export interface UploadRunOptions extends Omit<FileRunOptions<UploadJob>, 'concernsAll' | 'transfer'> {
   client: SluiceClient;
-  /** The most files at a time. */
-  parallel: number;
-  display: ProgressDisplay;
   /** Also tell how the bytes went. */
   verbose: boolean;
   signal: AbortSignal;
   transfer: Pick<UploadOptions, 'connections' | 'ifMatch' | 'overwrite'>;
 }
 
-/** Resolves when every file is on the server; throws the first failure once all others have ended. */
-export async function runUploads(jobs: readonly UploadJob[], options: UploadRunOptions): Promise<void> {
-  const { client, display, parallel, signal, transfer, verbose } = options;
-  const send = async (job: UploadJob, sum: ProgressSum) => {
-    const source = job.path === STDIN_PATH ? process.stdin : job.path;
-    const result = await client.upload(source, job.name, {
+/** Resolves when every file is on the server; throws as `runFiles` does. */
+export async function runUploads(plan: Plan<UploadJob>, options: UploadRunOptions): Promise<void> {
+  const { client, display, signal, transfer, verbose } = options;
+  const send = async (job: UploadJob, sum: ProgressSum): Promise<FileOutcome> => {
+    if (job.isStored) {
+      const bytes = job.sizeBytes ?? 0;
+      return { bytes, resumedBytes: bytes, isSkipped: true };
+    }
+    const result = await client.upload(job.isStdin ? process.stdin : job.path, job.name, {
       ...transfer,
       signal,
       onProgress: (progress) => display.show(sum.update(job, progress, performance.now())),
     });
-    sum.done(job, result.bytes, result.resumedBytes);
     display.finished({ name: job.name, path: job.path, direction: 'up', result });
     if (verbose) display.note(`${job.name}: ${writeCodecs(result)}`);
+    return result;
   };
-  await runFiles(jobs, {
-    parallel,
-    display,
-    plannedBytes: plannedBytes(jobs),
-    stopping: STOPPING,
-    transfer: send,
-  });
+  await runFiles(plan, { ...options, concernsAll: ({ code }) => CONCERNING_ALL.has(code), transfer: send });
 }

@@ -1,7 +1,7 @@
 /** ListFiles as an iteration. Batches are read only as fast as the consumer takes entries. */
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
-import type { ListEntry, ListFilesRequest, ListFilesResponse } from '../wire/messages.ts';
+import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
 import { AttemptWatch } from './attempt-watch.ts';
 import { cancelCall } from './cancel-call.ts';
 import { type Channel, cancelledBy } from './channel.ts';
@@ -13,31 +13,50 @@ import { receivedSize } from './wire-size.ts';
 export interface ListOptions {
   /** Also what is in directories below, depth first. Default false. */
   recursive?: boolean | undefined;
+  /** Told of what is in the directories and is not listed, and why. Must not throw. */
+  onOmitted?: ((omitted: OmittedEntry) => void) | undefined;
   /** Aborting ends the iteration with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
   signal?: AbortSignal | undefined;
 }
 
-/** Tries again until the first entry; after it a failure is thrown, because a listing cannot be resumed. */
+const FROM_START = new Uint8Array(0);
+
 export async function* listEntries(
   channel: Channel,
   options: ResolvedOptions,
   prefix: string,
-  { recursive = false, signal }: ListOptions,
+  { onOmitted, recursive = false, signal }: ListOptions,
 ): AsyncGenerator<ListEntry, void, undefined> {
+  for await (const { entries, omitted } of resumedBatches(channel, options, { prefix, recursive }, signal)) {
+    for (const each of omitted) onOmitted?.(each);
+    for (const entry of entries) {
+      receivedSize(entry.size, entry.name);
+      yield entry;
+    }
+  }
+}
+
+/** Goes on after an interruption, with a server that tells where a listing is; with others only until the first batch. */
+async function* resumedBatches(
+  channel: Channel,
+  options: ResolvedOptions,
+  request: Omit<ListFilesRequest, 'after'>,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<ListFilesResponse, void, undefined> {
   const budget = new RetryBudget(options.retry);
-  for (let hasEntries = false; ; ) {
+  let canGoOn = true;
+  for (let after: Uint8Array = FROM_START; ; ) {
     try {
-      for await (const { entries } of batches(channel, options, { prefix, recursive }, signal)) {
-        for (const entry of entries) {
-          hasEntries = true;
-          receivedSize(entry.size, entry.name);
-          yield entry;
-        }
+      for await (const batch of batches(channel, options, { ...request, after }, signal)) {
+        budget.refill();
+        after = batch.position;
+        canGoOn = after.length > 0;
+        yield batch;
       }
       return;
     } catch (reason) {
       const error = TransferError.from(reason);
-      const waitMs = hasEntries || signal?.aborted ? undefined : budget.spend(error, channel.hasConnected);
+      const waitMs = canGoOn && !signal?.aborted ? budget.spend(error, channel.hasConnected) : undefined;
       if (waitMs === undefined) throw error;
       await delay(waitMs, signal);
     }

@@ -4,7 +4,13 @@
  * files. Node itself, its code and its idle threads come on top.
  */
 import { totalmem } from 'node:os';
-import { LEAST_WINDOW_BYTES, MAX_REQUEST_MESSAGE_BYTES, SLAB_HEADER_ROOM_BYTES } from '../base/limits.ts';
+import {
+  LEAST_LISTING_BYTES,
+  LEAST_WINDOW_BYTES,
+  LISTING_NAMES_BYTES,
+  MAX_REQUEST_MESSAGE_BYTES,
+  SLAB_HEADER_ROOM_BYTES,
+} from '../base/limits.ts';
 import { MIB } from '../base/units.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
@@ -26,7 +32,13 @@ export interface MemoryLine {
 export interface MemoryBound {
   /** The sum of the lines, in bytes. */
   total: number;
-  lines: { slabs: MemoryLine; streams: MemoryLine; threads: MemoryLine; uploads?: MemoryLine };
+  lines: {
+    slabs: MemoryLine;
+    streams: MemoryLine;
+    listings: MemoryLine;
+    threads: MemoryLine;
+    uploads?: MemoryLine;
+  };
 }
 
 /** The sum for one configuration. */
@@ -34,6 +46,7 @@ export function memoryBoundBytes(config: Config): MemoryBound {
   const lines = {
     slabs: slabLine(config),
     streams: streamLine(config),
+    listings: listingLine(),
     threads: threadLine(config),
     ...(config.writable ? { uploads: uploadLine(config) } : {}),
   };
@@ -50,12 +63,25 @@ function slabLine({ slab }: Config): MemoryLine {
   };
 }
 
-/** Every stream can hold one copied message while its peer reads nothing, and the request that began it. */
+/** While its peer reads nothing, every stream can hold the request that began it and one copied message, or what a listing holds. */
 function streamLine({ limits, stream }: Config): MemoryLine {
+  const isListingMore = LEAST_LISTING_BYTES > stream.firstMessage;
+  const [heldBytes, held] = isListingMore
+    ? [LEAST_LISTING_BYTES, `${writeBytes(LEAST_LISTING_BYTES)} for a listing`]
+    : [stream.firstMessage, `stream.firstMessage ${writeBytes(stream.firstMessage)}`];
   return {
-    bytes: (stream.firstMessage + MAX_REQUEST_MESSAGE_BYTES) * limits.streams,
-    arithmetic: `(stream.firstMessage ${writeBytes(stream.firstMessage)} + ${writeBytes(MAX_REQUEST_MESSAGE_BYTES)} for the request) × limits.streams ${limits.streams}`,
+    bytes: (heldBytes + MAX_REQUEST_MESSAGE_BYTES) * limits.streams,
+    arithmetic: `(${held} + ${writeBytes(MAX_REQUEST_MESSAGE_BYTES)} for the request) × limits.streams ${limits.streams}`,
     holder: 'streams whose peers do not read, all at the same time',
+  };
+}
+
+/** However many listings there are: see `ListingShare`. */
+function listingLine(): MemoryLine {
+  return {
+    bytes: LISTING_NAMES_BYTES,
+    arithmetic: writeBytes(LISTING_NAMES_BYTES),
+    holder: 'names of large directories that are being listed',
   };
 }
 

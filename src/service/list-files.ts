@@ -1,6 +1,8 @@
-import { LIST_BATCH_ENTRIES } from '../base/limits.ts';
+import { LIST_BATCH_BYTES, LIST_BATCH_ENTRIES } from '../base/limits.ts';
 import type { BulkCall } from '../flow/bulk-call.ts';
-import type { ListEntry, ListFilesRequest, ListFilesResponse } from '../wire/messages.ts';
+import { writePosition } from '../storage/listing/position.ts';
+import type { Listed } from '../storage/store.ts';
+import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
 import type { RequestFacts, ServiceContext } from './context.ts';
 
 /** ListFiles: batches of entries, the next one read only when the peer has taken the last. */
@@ -9,18 +11,47 @@ export async function listFiles(
   call: BulkCall<ListFilesRequest, ListFilesResponse>,
   facts: RequestFacts,
 ): Promise<void> {
-  const { prefix, recursive } = call.request;
+  const { after, prefix, recursive } = call.request;
   const closed = new AbortController();
   call.onClose(() => closed.abort());
   call.onAbandon((error) => closed.abort(error));
-  let entries: ListEntry[] = [];
+  let batch = new Batch();
   facts.entries = 0;
-  for await (const entry of context.store.list(prefix, { recursive, signal: closed.signal })) {
-    entries.push(entry);
-    facts.entries += 1;
-    if (entries.length < LIST_BATCH_ENTRIES) continue;
-    await call.send({ entries });
-    entries = [];
+  for await (const listed of context.store.list(prefix, { recursive, after, signal: closed.signal })) {
+    batch.add(listed);
+    facts.entries += listed.entry === undefined ? 0 : 1;
+    if (!batch.isFull) continue;
+    await call.send(batch.message);
+    batch = new Batch();
   }
-  if (entries.length > 0) await call.send({ entries });
+  if (!batch.isEmpty) await call.send(batch.message);
+}
+
+class Batch {
+  readonly #entries: ListEntry[] = [];
+  readonly #omitted: OmittedEntry[] = [];
+  #position = '';
+  #bytes = 0;
+
+  add({ entry, omitted, position }: Listed): void {
+    if (entry !== undefined) this.#entries.push(entry);
+    if (omitted !== undefined)
+      this.#omitted.push({ shownName: omitted.shownName, reason: `OMISSION_${omitted.reason}` });
+    this.#position = position;
+    this.#bytes += entry?.name.length ?? omitted?.shownName.length ?? 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.#entries.length + this.#omitted.length === 0;
+  }
+
+  get isFull(): boolean {
+    return (
+      this.#entries.length + this.#omitted.length >= LIST_BATCH_ENTRIES || this.#bytes >= LIST_BATCH_BYTES
+    );
+  }
+
+  get message(): ListFilesResponse {
+    return { entries: this.#entries, omitted: this.#omitted, position: writePosition(this.#position) };
+  }
 }

@@ -17,8 +17,3 @@ export function nameOfEntry(prefix: string, entry: string): string | undefined {
   const name = prefix === '' ? entry : `${prefix}/${entry}`;
   return nameFault(name) === undefined ? name : undefined;
 }
-
-/** The last component of `name`. */
-export function entryOfName(name: string): string {
-  return name.slice(name.lastIndexOf('/') + 1);
-}

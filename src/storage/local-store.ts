@@ -5,17 +5,18 @@
  * also when directories are moved or become links meanwhile.
  */
 import type { Directory, Root } from './directory.ts';
-import { openPrefixListing } from './directory-listing.ts';
 import { inParentOf } from './directory-walk.ts';
 import { identityOf } from './file-identity.ts';
 import { toStorageError } from './io-error.ts';
-import { entriesOf } from './listing.ts';
+import { listingOf, openPrefix } from './listing/listing.ts';
+import { ListingShare } from './listing/listing-share.ts';
+import { parsePosition } from './listing/position.ts';
 import { LocalFile } from './local-file.ts';
 import { parseName, parsePrefix } from './name.ts';
 import { openRegularFile, statRegularFile } from './regular-file.ts';
 import { openRoot } from './root-directory.ts';
 import { SharedResource } from './shared-resource.ts';
-import type { FileIdentity, ListOptions, OpenFile, Store, StoreEntry } from './store.ts';
+import type { FileIdentity, Listed, ListOptions, OpenFile, Store } from './store.ts';
 import { withSuggestion } from './suggestion.ts';
 import type { UploadStore } from './upload-store.ts';
 import { openLocalUploads } from './uploads/local-uploads.ts';
@@ -33,6 +34,7 @@ export async function openLocalStore(rootPath: string): Promise<LocalStore> {
 export class LocalStore implements Store {
   readonly #root: Root;
   readonly #rootUse: SharedResource;
+  readonly #listingShare = new ListingShare();
 
   /** Takes over `root` and closes it. */
   constructor(root: Root) {
@@ -55,14 +57,25 @@ export class LocalStore implements Store {
     return identityOf(name, stats);
   }
 
-  async *list(prefix: string, options: ListOptions): AsyncGenerator<StoreEntry, void, undefined> {
-    const listing = await this.#atEntry(parsePrefix(prefix), (parent, entry) =>
-      openPrefixListing(parent, entry, prefix, this.#root.device),
+  async *list(
+    prefix: string,
+    { after, recursive, signal }: ListOptions,
+  ): AsyncGenerator<Listed, void, undefined> {
+    const { device } = this.#root;
+    const from = after === undefined ? [] : parsePosition(after);
+    const directory = await this.#atEntry(parsePrefix(prefix), (parent, entry) =>
+      openPrefix(parent, entry, prefix, device),
     );
+    const scope = {
+      recursive,
+      device,
+      share: this.#listingShare,
+      ...(signal === undefined ? {} : { signal }),
+    };
     try {
-      yield* entriesOf(listing, prefix, { ...options, device: this.#root.device });
+      yield* listingOf(directory, prefix, scope, from);
     } finally {
-      await listing.directory.close();
+      await directory.close();
     }
   }
 

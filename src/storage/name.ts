@@ -60,6 +60,11 @@ function componentsFault(components: readonly string[]): string | undefined {
   return undefined;
 }
 
+/** Whether a component is the name of a file of our own. Some file systems ignore case, and would find ours under another spelling. */
+export function isReserved(component: string): boolean {
+  return component.toLowerCase().startsWith(RESERVED_COMPONENT_PREFIX);
+}
+
 function componentFault(component: string): string | undefined {
   if (component === '') return 'has an empty component; write a single "/" between components';
   if (component === '.' || component === '..') {
@@ -68,8 +73,7 @@ function componentFault(component: string): string | undefined {
   if (Buffer.byteLength(component) > MAX_NAME_COMPONENT_BYTES) {
     return `has a component longer than ${MAX_NAME_COMPONENT_BYTES} bytes; shorten it`;
   }
-  // Some file systems ignore case, and would find our files under another spelling.
-  if (component.toLowerCase().startsWith(RESERVED_COMPONENT_PREFIX)) {
+  if (isReserved(component)) {
     return `has a component that starts with "${RESERVED_COMPONENT_PREFIX}", which is reserved; use another name`;
   }
   return undefined;

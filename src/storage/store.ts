@@ -3,6 +3,8 @@
  * directory or elsewhere. Names are checked here, once, for every RPC.
  */
 
+import type { Omission } from './listing/omission.ts';
+
 /** A file's content at one moment. */
 export interface FileIdentity {
   readonly name: string;
@@ -39,8 +41,18 @@ export interface OpenFile {
   close(): Promise<void>;
 }
 
+/** One thing that a listing tells of: an entry, or something that it leaves out. */
+export interface Listed {
+  readonly entry?: StoreEntry;
+  readonly omitted?: Omission;
+  /** Where the listing is behind it; see `writePosition`. */
+  readonly position: string;
+}
+
 export interface ListOptions {
   recursive: boolean;
+  /** List what comes behind this position of an earlier listing; empty: from the start. */
+  after?: Uint8Array;
   signal?: AbortSignal;
 }
 
@@ -51,7 +63,10 @@ export interface ListOptions {
 export interface Store {
   open(name: string): Promise<OpenFile>;
   stat(name: string): Promise<FileIdentity>;
-  /** Entries below `prefix` ('' is the root), sorted by name in each directory, directories before their content. */
-  list(prefix: string, options: ListOptions): AsyncIterable<StoreEntry>;
+  /**
+   * What is below `prefix` ('' is the root), sorted by the bytes of names in each directory, directories before
+   * their content. In bounded memory, whatever the size of a directory. Throws INVALID_ARGUMENT for a bad position.
+   */
+  list(prefix: string, options: ListOptions): AsyncIterable<Listed>;
   close(): Promise<void>;
 }

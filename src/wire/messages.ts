@@ -71,10 +71,30 @@ export interface StatFileResponse {
 export interface ListFilesRequest {
   prefix: string;
   recursive: boolean;
+  /** A position of an earlier response; empty: from the start. */
+  after: Uint8Array;
 }
 
 export interface ListFilesResponse {
   entries: ListEntry[];
+  omitted: OmittedEntry[];
+  /** Where the message ends; empty when the server does not say. */
+  position: Uint8Array;
+}
+
+export type OmissionReason =
+  | 'OMISSION_UNSPECIFIED'
+  | 'OMISSION_UNREADABLE'
+  | 'OMISSION_SYMBOLIC_LINK'
+  | 'OMISSION_SPECIAL_FILE'
+  | 'OMISSION_BAD_NAME'
+  | 'OMISSION_TOO_DEEP'
+  | 'OMISSION_OTHER_FILE_SYSTEM';
+
+export interface OmittedEntry {
+  /** For people; escaped and cut. */
+  shownName: string;
+  reason: OmissionReason;
 }
 
 export interface ListEntry {

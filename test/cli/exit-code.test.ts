@@ -23,6 +23,7 @@ test('the exit codes that scripts rely on stay what they are', () => {
     unavailable: 5,
     badData: 6,
     localIo: 7,
+    incomplete: 8,
     interrupted: 130,
   });
 });

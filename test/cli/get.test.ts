@@ -14,7 +14,7 @@ import { type TestContext, test } from 'node:test';
 import { assertBytes, lines, noise } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
-import { runSluice, SluiceProcess } from './sluice-process.ts';
+import { runSluice, type SluiceOutcome, SluiceProcess } from './sluice-process.ts';
 
 const SIZE = 3_000_000;
 
@@ -100,18 +100,43 @@ test('-r with a file is the file', async (t) => {
   assert.ok(statSync(join(cwd, 'a.bin')).isFile());
 });
 
-test('a tree that is there already is not fetched again, a changed file is', async (t) => {
+test('of a tree that is there already only a file that is newer on the server is fetched, and all with --ignore-times', async (t) => {
   const { server, cwd } = await scene(t);
   const args = ['get', '-r', `${server.address}/tree`, '--json'];
   await runSluice(t, args, { cwd });
   server.write('tree/b.txt', lines(1000));
-  utimesSync(server.at('tree/b.txt'), 1_000_000, 1_000_000);
-  const { stdout } = await runSluice(t, args, { cwd });
-  const fetched = events(stdout).filter((each) => each.event === 'done');
+  utimesSync(server.at('tree/b.txt'), 4_000_000_000, 4_000_000_000);
+  // As after a copy by other means: the same size, and the time of the copy.
+  utimesSync(server.at('tree/deep/c.bin'), 1_000_000, 1_000_000);
+  const again = await runSluice(t, args, { cwd });
+  assert.deepEqual(doneNames(again), ['tree/b.txt']);
+  const { bytes, failedFiles, files, leftOut, notTriedFiles, skippedFiles } = summaryIn(again);
   assert.deepEqual(
-    fetched.map((each) => each.name),
-    ['tree/b.txt'],
+    { bytes, failedFiles, files, leftOut, notTriedFiles, skippedFiles },
+    { bytes: 1000, failedFiles: 0, files: 1, leftOut: {}, notTriedFiles: 0, skippedFiles: 1 },
   );
+  const all = await runSluice(t, [...args, '--ignore-times'], { cwd });
+  assert.deepEqual(doneNames(all), ['tree/b.txt', 'tree/deep/c.bin']);
+  // A single file with -r is no exception.
+  const one = ['get', '-r', `${server.address}/tree/b.txt`, '-o', 'tree/b.txt', '--json'];
+  assert.deepEqual(doneNames(await runSluice(t, one, { cwd })), []);
+});
+
+test('a tree of which some cannot be fetched is not said to be done', async (t) => {
+  const { server, cwd } = await scene(t);
+  symlinkSync('b.txt', server.at('tree/link'));
+  mkdirSync(server.at('tree/back\\slash'));
+  mkdirSync(server.at(`tree/${Array(64).fill('d').join('/')}`), { recursive: true });
+  const args = ['get', '-r', `${server.address}/tree`];
+  const { code, stderr } = await runSluice(t, args, { cwd });
+  assert.equal(code, 8, stderr);
+  assert.match(stderr, /^left out, symbolic links: 1 \(tree\/link\)$/m);
+  assert.match(stderr, /^left out, names that cannot be sent .*: 1 \(tree\/back\\slash\)$/m);
+  assert.match(stderr, /^left out, below too many directories: 1 \(tree\/d\/d\/.*\)$/m);
+  assert.match(stderr, /^2 files, .*; 3 left out$/m);
+  assert.match(stderr, /^error: left out 3: symbolic links: 1; /m);
+  const { leftOut } = summaryIn(await runSluice(t, [...args, '--json'], { cwd }));
+  assert.deepEqual((leftOut as Record<string, unknown>).SYMBOLIC_LINK, { count: 1, names: ['tree/link'] });
 });
 
 test('a link in the target directory that leads out is not written through', async (t) => {
@@ -198,9 +223,21 @@ function namesIn(directory: string): string[] {
   return names.sort((a, b) => (a < b ? -1 : 1));
 }
 
-function events(stdout: string): { event: string; name?: string }[] {
+function events(stdout: string): Record<string, unknown>[] {
   return stdout
     .trimEnd()
     .split('\n')
-    .map((line) => JSON.parse(line) as { event: string; name?: string });
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+}
+
+function doneNames({ stdout }: SluiceOutcome): unknown[] {
+  const done = events(stdout).filter(({ event }) => event === 'done');
+  return done.map(({ name }) => String(name)).sort();
+}
+
+/** The last line. */
+function summaryIn({ stdout }: SluiceOutcome): Record<string, unknown> {
+  const last = events(stdout).at(-1) ?? {};
+  assert.equal(last.event, 'summary', stdout);
+  return last;
 }

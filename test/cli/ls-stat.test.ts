@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, utimesSync } from 'node:fs';
+import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { lines } from '../support/content.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
@@ -41,6 +41,20 @@ test('ls --json prints one object for each entry', async (t) => {
     .map((line) => JSON.parse(line) as Record<string, unknown>);
   assert.equal(file?.size, 1536);
   assert.equal(directory?.isDirectory, true);
+});
+
+test('ls says what a directory has beside what it lists', async (t) => {
+  const server = await startWithFiles(t);
+  symlinkSync('a.txt', server.at('link'));
+  symlinkSync('a.txt', server.at('dir/link'));
+  writeFileSync(Buffer.concat([Buffer.from(server.at('bad-')), Buffer.from([0xff])]), '');
+  const { code, stderr, stdout } = await runSluice(t, ['ls', '-r', server.address]);
+  assert.equal(code, 0);
+  assert.equal(stdout, 'a.txt\ndir/\ndir/b.txt\n');
+  assert.match(
+    stderr,
+    /^left out, symbolic links: 2 \(dir\/link, link\)\nleft out, names .*: 1 \(bad-\\xff\)\n$/,
+  );
 });
 
 test('ls ends quietly when its reader goes away', async (t) => {

@@ -25,6 +25,7 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
   return {
     label: 'a.bin',
     fileCount: 1,
+    isSingle: true,
     phase: 'receiving',
     sizeBytes: 100 * MIB,
     movedBytes: 50 * MIB,
@@ -59,7 +60,7 @@ test('a restart does not make the rate negative', () => {
 });
 
 test('resumed bytes are progress but not rate', () => {
-  const sum = new ProgressSum(1, undefined);
+  const sum = sumOf(undefined);
   const file = {};
   sum.update(file, { ...RECEIVING, phase: 'checking' }, 0);
   const last = sum.update(file, { ...RECEIVING, receivedBytes: 70 * MIB, resumedBytes: 60 * MIB }, 1000);
@@ -69,7 +70,7 @@ test('resumed bytes are progress but not rate', () => {
 });
 
 test('several files are shown as one', () => {
-  const sum = new ProgressSum(3, 300 * MIB);
+  const sum = sumOf(100 * MIB, 100 * MIB, 100 * MIB);
   const [first, second] = [{}, {}];
   sum.done(first, 100 * MIB, 0);
   const shown = sum.update(second, { ...RECEIVING, receivedBytes: 20 * MIB }, 0);
@@ -79,7 +80,7 @@ test('several files are shown as one', () => {
 });
 
 test('a failed file does not count', () => {
-  const sum = new ProgressSum(2, undefined);
+  const sum = sumOf(undefined, undefined);
   const [first, second] = [{}, {}];
   sum.update(first, { ...RECEIVING, receivedBytes: 20 * MIB }, 0);
   sum.dropped(first);
@@ -145,6 +146,13 @@ test('control characters in a name do not reach the terminal', () => {
   const [line] = shownBy((stream, now) => new ProgressLines(stream, now), 1, { label: 'a\u001b[2Jb' });
   assert.equal(line, 'a\\u001b[2Jb: 100 MiB');
 });
+
+/** For a complete plan of files with these sizes. */
+function sumOf(...sizes: (number | undefined)[]): ProgressSum {
+  const sum = new ProgressSum(() => true);
+  for (const size of sizes) sum.planned(size);
+  return sum;
+}
 
 /** The lines that a display writes when it is shown the same snapshot ten times a second. */
 function shownBy(

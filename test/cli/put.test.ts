@@ -5,12 +5,14 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   statSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { assertBytes, lines, noise, writeContent } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
@@ -74,7 +76,7 @@ test('-r sends a tree, under its own name or another', async (t) => {
   const { run, server } = await scene(t);
   const { code, stderr } = await run('put', '-r', 'tree', `${server.address}/`);
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /^2 files, 1\.07 KiB$/m);
+  assert.match(stderr, /^2 files, 1\.07 KiB in \S+$/m);
   await run('put', '-r', 'tree', `${server.address}/other`);
   await run('put', '-r', '.', `${server.address}/all/`);
   await run('put', '-r', 'a.bin', `${server.address}/single`);
@@ -84,17 +86,61 @@ test('-r sends a tree, under its own name or another', async (t) => {
   assertBytes(readFileSync(server.at('other/deep/c.bin')), noise(2, 100), 0);
 });
 
-test('links, special files and names that are not UTF-8 are left out of a tree, with a note', async (t) => {
+test('links, special files and names that are not UTF-8 are left out of a tree, which the exit code says', async (t) => {
   const { cwd, run, server } = await scene(t);
   symlinkSync('../a.bin', join(cwd, 'tree/link'));
   execFileSync('mkfifo', [join(cwd, 'tree/fifo')]);
   writeFileSync(Buffer.concat([Buffer.from(join(cwd, 'tree/')), Buffer.from([0xff])]), '');
   const { code, stderr } = await run('put', '-r', 'tree', `${server.address}/`);
-  assert.equal(code, 0, stderr);
-  assert.match(stderr, /^left out tree\/link: it is a symbolic link$/m);
-  assert.match(stderr, /^left out tree\/fifo: it is no regular file$/m);
-  assert.match(stderr, /^left out tree\/\ufffd: its name is not UTF-8$/m);
+  assert.equal(code, 8, stderr);
+  assert.match(stderr, /^left out, symbolic links: 1 \(tree\/link\)$/m);
+  assert.match(stderr, /^left out, no regular files: 1 \(tree\/fifo\)$/m);
+  assert.match(stderr, /^left out, names that cannot be sent .*: 1 \(tree\/\\xff\)$/m);
+  assert.match(stderr, /^2 files, .*; 3 left out$/m);
   assert.deepEqual(readdirSync(server.at('tree')).sort(), ['b.txt', 'deep']);
+});
+
+test('a directory that cannot be read does not keep the rest of a tree', async (t) => {
+  const { cwd, run, server } = await scene(t);
+  // A path of its length can be listed and not be entered: unreadable for root, too.
+  const deep = 'd'.repeat(250);
+  process.chdir(join(cwd, 'tree/deep'));
+  for (let level = 0; level < 18; level += 1) {
+    mkdirSync(deep);
+    process.chdir(deep);
+  }
+  process.chdir('/');
+  try {
+    const { code, stderr } = await run('put', '-r', 'tree', 'absent', `${server.address}/`);
+    assert.equal(code, 7, stderr);
+    assert.match(stderr, /^tree\/deep\/d+\S*: failed: cannot read .* \(ENAMETOOLONG\)$/m);
+    assert.match(stderr, /^absent: failed: cannot read absent: there is no such file/m);
+    assert.match(stderr, /^2 files, .*; 2 failed$/m);
+    for (const name of ['tree/b.txt', 'tree/deep/c.bin']) assert.ok(existsSync(server.at(name)), name);
+  } finally {
+    // Node's own rm goes by whole paths.
+    execFileSync('rm', ['-rf', join(cwd, 'tree/deep', deep)]);
+  }
+});
+
+test('a tree that is sent again sends what is not there, or older there, and all with --ignore-times', async (t) => {
+  const { cwd, run, server } = await scene(t);
+  for (const name of ['tree/a', 'tree/a.b/c', 'tree/a/x', 'tree/é', 'tree/z']) {
+    mkdirSync(dirname(join(cwd, name.replace('tree/a/', 'tree/a-/'))), { recursive: true });
+    writeFileSync(join(cwd, name.replace('tree/a/', 'tree/a-/')), name);
+  }
+  const put = ['put', '-r', 'tree', `${server.address}/in/`, '--json'] as const;
+  assert.equal(doneNames(await run(...put)).length, 7);
+  rmSync(server.at('in/tree/deep'), { recursive: true });
+  writeFileSync(server.at('in/tree/only-there'), '');
+  utimesSync(join(cwd, 'tree/z'), 4_000_000_000, 4_000_000_000);
+  writeFileSync(join(cwd, 'tree/a.b/c'), 'longer than it was');
+  const again = await run(...put);
+  assert.deepEqual(doneNames(again), ['in/tree/a.b/c', 'in/tree/deep/c.bin', 'in/tree/z']);
+  assert.match(again.stdout, /"event":"summary","files":3,.*"skippedFiles":4,"failedFiles":0/);
+  assert.equal(doneNames(await run(...put, '-I')).length, 7);
+  const one = ['put', '-r', 'tree/b.txt', `${server.address}/in/tree/b.txt`, '--json'] as const;
+  assert.deepEqual(doneNames(await run(...one)), []);
 });
 
 test('a file that is there is replaced, unless --no-overwrite or --if-match say otherwise', async (t) => {
@@ -229,6 +275,17 @@ test('interrupted standard input leaves nothing, and the message does not promis
   assert.match(stderr, /standard input cannot be resumed/);
   assert.deepEqual(uploadNames(server), []);
 });
+
+function doneNames({ stdout }: SluiceOutcome): unknown[] {
+  const events = stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+  return events
+    .filter(({ event }) => event === 'done')
+    .map(({ name }) => String(name))
+    .sort();
+}
 
 function portOf(address: string): number {
   return Number(address.slice(address.lastIndexOf(':') + 1));

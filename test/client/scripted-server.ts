@@ -137,7 +137,7 @@ export class ScriptedServer {
 
   #listFiles(call: ServerWritableStream<ListFilesRequest, ListFilesResponse>): void {
     const entries = this.listing.filter(({ name }) => name.startsWith(call.request.prefix));
-    for (const entry of entries) call.write({ entries: [entry] });
+    for (const entry of entries) call.write({ entries: [entry], omitted: [], position: new Uint8Array(0) });
     call.end();
   }
 

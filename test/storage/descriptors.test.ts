@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { openLocalStore } from '../../src/storage/local-store.ts';
 import {
   contentOf,
+  entriesIn,
   failureOf,
   namesOf,
   openDescriptorCount,
@@ -126,7 +127,7 @@ describe('descriptors', () => {
     await namesOf(store.list('', { recursive: true }));
     const before = openDescriptorCount();
     let most = 0;
-    for await (const _entry of store.list('', { recursive: true }))
+    for await (const _entry of entriesIn(store.list('', { recursive: true })))
       most = Math.max(most, openDescriptorCount());
     assert.equal(most - before, 3);
   });

@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import { openLocalStore } from '../../src/storage/local-store.ts';
-import { asOrdinaryUser, contentOf, failureOf, namesOf, scratchStore } from './scratch-store.ts';
+import { asOrdinaryUser, contentOf, entriesIn, failureOf, namesOf, scratchStore } from './scratch-store.ts';
 
 describe('an open file', () => {
   it('has the content and the identity of the file', async (t) => {
@@ -26,7 +26,7 @@ describe('an open file', () => {
     const file = await store.open('file');
     t.after(() => file.close());
     assert.deepEqual(await store.stat('file'), file.identity);
-    for await (const entry of store.list('', { recursive: false })) {
+    for await (const entry of entriesIn(store.list('', { recursive: false }))) {
       assert.deepEqual(entry, { ...file.identity, isDirectory: false });
     }
   });

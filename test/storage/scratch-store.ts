@@ -5,8 +5,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { errnoOf, TransferError } from '../../src/base/errors.ts';
+import type { Omission } from '../../src/storage/listing/omission.ts';
 import { openLocalStore } from '../../src/storage/local-store.ts';
-import type { OpenFile, Store, StoreEntry } from '../../src/storage/store.ts';
+import type { Listed, OpenFile, Store, StoreEntry } from '../../src/storage/store.ts';
 
 export interface ScratchStore {
   store: Store;
@@ -47,9 +48,21 @@ export function contentOf(file: OpenFile): Promise<string> {
   return readFile(`/dev/fd/${file.fd}`, 'utf8');
 }
 
-export async function namesOf(entries: AsyncIterable<StoreEntry>): Promise<string[]> {
+/** The entries of a listing; what it leaves out goes to `omitted`. */
+export async function* entriesIn(
+  listing: AsyncIterable<Listed>,
+  omitted: Omission[] = [],
+): AsyncGenerator<StoreEntry, void, undefined> {
+  for await (const listed of listing) {
+    if (listed.omitted !== undefined) omitted.push(listed.omitted);
+    if (listed.entry !== undefined) yield listed.entry;
+  }
+}
+
+export async function namesOf(listing: AsyncIterable<Listed>, omitted: Omission[] = []): Promise<string[]> {
   const names = [];
-  for await (const entry of entries) names.push(entry.isDirectory ? `${entry.name}/` : entry.name);
+  for await (const entry of entriesIn(listing, omitted))
+    names.push(entry.isDirectory ? `${entry.name}/` : entry.name);
   return names;
 }
 

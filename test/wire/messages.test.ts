@@ -17,6 +17,7 @@ const FIELDS_IN_CODE: {
   StatFileResponse: FieldsOf<messages.StatFileResponse>;
   ListFilesRequest: FieldsOf<messages.ListFilesRequest>;
   ListFilesResponse: FieldsOf<messages.ListFilesResponse>;
+  OmittedEntry: FieldsOf<messages.OmittedEntry>;
   ListEntry: FieldsOf<messages.ListEntry>;
   Expected: FieldsOf<messages.Expected>;
   StartUploadRequest: FieldsOf<messages.StartUploadRequest>;
@@ -61,8 +62,9 @@ const FIELDS_IN_CODE: {
   FileInfo: { name: true, size: true, version: true, modifiedMs: true, contentType: true },
   StatFileRequest: { fileName: true },
   StatFileResponse: { file: true },
-  ListFilesRequest: { prefix: true, recursive: true },
-  ListFilesResponse: { entries: true },
+  ListFilesRequest: { prefix: true, recursive: true, after: true },
+  ListFilesResponse: { entries: true, omitted: true, position: true },
+  OmittedEntry: { shownName: true, reason: true },
   ListEntry: { name: true, isDirectory: true, size: true, modifiedMs: true, version: true },
   Expected: { size: true, crc32: true, sha256: true },
   StartUploadRequest: { fileName: true, expected: true, overwrite: true, ifMatch: true, uploadId: true },
@@ -112,6 +114,7 @@ const VALUES_IN_CODE: {
   Compression: Record<messages.CompressionWish, true>;
   Codec: Record<messages.Codec, true>;
   Overwrite: Record<messages.OverwriteWish, true>;
+  Omission: Record<messages.OmissionReason, true>;
 } = {
   Compression: { COMPRESSION_UNSPECIFIED: true, COMPRESSION_NEVER: true, COMPRESSION_ALWAYS: true },
   Codec: { CODEC_UNSPECIFIED: true, CODEC_GZIP: true, CODEC_BROTLI: true, CODEC_ZSTD: true },
@@ -120,6 +123,15 @@ const VALUES_IN_CODE: {
     OVERWRITE_NEVER: true,
     OVERWRITE_ALWAYS: true,
     OVERWRITE_VERSION: true,
+  },
+  Omission: {
+    OMISSION_UNSPECIFIED: true,
+    OMISSION_UNREADABLE: true,
+    OMISSION_SYMBOLIC_LINK: true,
+    OMISSION_SPECIAL_FILE: true,
+    OMISSION_BAD_NAME: true,
+    OMISSION_TOO_DEEP: true,
+    OMISSION_OTHER_FILE_SYSTEM: true,
   },
 };
 

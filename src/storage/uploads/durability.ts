@@ -6,8 +6,8 @@
 import { constants } from 'node:fs';
 import { errnoOf } from '../../base/errors.ts';
 import type { Directory } from '../directory.ts';
+import { Turns } from '../turns.ts';
 import { type FileSystem, withDescriptor } from './file-system.ts';
-import { Turns } from './turns.ts';
 
 /** Of libuv, for all file operations of the process: four unless the environment says otherwise. */
 const THREADS = Number(process.env.UV_THREADPOOL_SIZE) || 4;

@@ -1,8 +1,8 @@
 /** The power is cut at each system call of an upload: what was acknowledged is there, and no file is torn. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { Turns } from '../../../src/storage/turns.ts';
 import type { WriteCondition } from '../../../src/storage/upload-store.ts';
-import { Turns } from '../../../src/storage/uploads/turns.ts';
 import { scratchRoot } from '../../support/scratch.ts';
 import { Random, seedOf } from '../../support/seed.ts';
 import { FaultyFileSystem } from './faulty-file-system.ts';

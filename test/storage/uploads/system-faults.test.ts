@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
+import { Turns } from '../../../src/storage/turns.ts';
 import type { UploadStore, WriteCondition } from '../../../src/storage/upload-store.ts';
-import { Turns } from '../../../src/storage/uploads/turns.ts';
 import { writeErrorOf } from '../../../src/storage/uploads/write-error.ts';
 import { openFilesBelow } from '../../support/scratch.ts';
 import { type CallRecord, type Fault, FaultyFileSystem, SYNCLESS_FILE_SYSTEM } from './faulty-file-system.ts';

@@ -1,0 +1,41 @@
+/**
+ * What all listings of a store share: memory for names, and turns at the event
+ * loop and the disk. However many listings are read at once, or are not read,
+ * they hold no more than `LISTING_NAMES_BYTES` and a little for each.
+ */
+import { LISTING_NAMES_BYTES } from '../../base/limits.ts';
+import { Turns } from '../turns.ts';
+
+/** Pieces of work of all listings at the same time; each takes the event loop a millisecond or two. */
+const TURNS = 2;
+
+/** The most for one directory: half a million short names. */
+const MOST_BYTES = LISTING_NAMES_BYTES / 4;
+
+/** What one directory gets when nothing is left. The deepest name so holds 64 KiB, its share of `LEAST_LISTING_BYTES`. */
+const LEAST_BYTES = 1024;
+
+export class ListingShare {
+  readonly turns = new Turns(TURNS);
+  #freeBytes: number;
+
+  constructor(bytes: number = LISTING_NAMES_BYTES) {
+    this.#freeBytes = bytes;
+  }
+
+  /** What is left; below 0 by the little that each directory gets in any case. */
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
+
+  /** Bytes for the names of one directory, to be given back: less when many want some. */
+  take(): number {
+    const bytes = Math.max(LEAST_BYTES, Math.min(MOST_BYTES, Math.floor(this.#freeBytes / 4)));
+    this.#freeBytes -= bytes;
+    return bytes;
+  }
+
+  giveBack(bytes: number): void {
+    this.#freeBytes += bytes;
+  }
+}
