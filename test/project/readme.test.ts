@@ -1,8 +1,9 @@
 /**
- * Runs what README.md tells people to run, in a scratch folder with a `data`
- * directory. The second word of a block's fence says how: `serve` runs until
- * the end, `run` ends with 0, `file=NAME` is what others refer to, `npm` names
- * scripts of package.json. The default port becomes the one that is free.
+ * Runs what README.md tells people to run, in a scratch folder with a README.md.
+ * The second word of a block's fence says how: `serve` runs until the end, `run`
+ * ends with 0, `file=NAME` is what others refer to, `npm` names scripts of
+ * package.json, `install` is run by the test of the package. The default port
+ * becomes the one that is free.
  */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -38,28 +39,28 @@ function marked(mark: string): CodeBlock[] {
 
 interface Scratch {
   folder: string;
-  model: Uint8Array;
+  readme: Uint8Array;
   env: NodeJS.ProcessEnv;
 }
 
-/** A folder as the README has it in mind: `data`, an installed sluice, and its command in the PATH. */
+/** A folder as the README has it in mind: a README.md, an installed sluice, and its command in the PATH. */
 async function scratch(t: TestContext): Promise<Scratch> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-readme-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
-  const model = randomBytes(300_000);
+  const readme = randomBytes(300_000);
+  await writeFile(join(folder, 'README.md'), readme);
   await mkdir(join(folder, 'data'));
-  await writeFile(join(folder, 'data/model.bin'), model);
   await mkdir(join(folder, 'bin'));
   await symlink(COMMAND, join(folder, 'bin/sluice'));
   await mkdir(join(folder, 'node_modules'));
   await symlink(ROOT, join(folder, 'node_modules/sluice'));
   await symlink(join(ROOT, 'node_modules/@types'), join(folder, 'node_modules/@types'));
   const path = [join(folder, 'bin'), join(ROOT, 'node_modules/.bin'), userEnvironment.PATH].join(delimiter);
-  return { folder, model, env: { ...userEnvironment, PATH: path, SLUICE_LISTEN: FREE_ADDRESS } };
+  return { folder, readme, env: { ...userEnvironment, PATH: path, SLUICE_LISTEN: FREE_ADDRESS } };
 }
 
 test('says of every block how it is run', () => {
-  const unmarked = BLOCKS.filter(({ mark }) => !/^(?:run|serve|npm|file=[\w.]+)$/.test(mark));
+  const unmarked = BLOCKS.filter(({ mark }) => !/^(?:run|serve|npm|install|file=[\w.]+)$/.test(mark));
 
   assert.deepEqual(unmarked, []);
   assert.ok(BLOCKS.length > 0);
@@ -81,16 +82,16 @@ test('names only npm scripts that exist', async () => {
 test('npm start serves the directory it is given', async (t) => {
   const { folder, env } = await scratch(t);
   // Without prestart: other tests are running from dist/ at this moment.
-  const args = ['start', '--ignore-scripts', '--', join(folder, 'data'), '--listen', FREE_ADDRESS];
+  const args = ['start', '--ignore-scripts', '--', folder, '--listen', FREE_ADDRESS];
   const address = await served(t, 'npm', args, { cwd: ROOT, env });
 
   const { stdout } = await run('sluice', ['ls', address], { cwd: folder, env, timeout: TIMEOUT_MS });
 
-  assert.match(stdout, /model\.bin/);
+  assert.match(stdout, /README\.md/);
 });
 
 test('the shell examples do what they say', async (t) => {
-  const { folder, model, env } = await scratch(t);
+  const { folder, readme, env } = await scratch(t);
   for (const { mark, text } of BLOCKS) {
     if (mark.startsWith('file=')) await writeFile(join(folder, mark.slice('file='.length)), text);
   }
@@ -105,9 +106,10 @@ test('the shell examples do what they say', async (t) => {
     output += stdout;
   }
 
-  assert.deepEqual(await readFile(join(folder, 'copy.bin')), model);
+  assert.deepEqual(await readFile(join(folder, 'copy.md')), readme);
+  assert.match(output, /^identical$/m);
   assert.match(output, /"size": *"300000"/);
-  assert.equal(Buffer.concat(chunksIn(output)).compare(model), 0);
+  assert.equal(Buffer.concat(chunksIn(output)).compare(readme), 0);
 });
 
 /** The chunks that `buf curl` printed, which are base64 in JSON. */
@@ -131,12 +133,30 @@ test('the library examples have right types', async (t) => {
 
 test('the library examples run', async (t) => {
   for (const { text } of LIBRARY_EXAMPLES) {
-    const { folder, model, env } = await scratch(t);
+    const { folder, readme, env } = await scratch(t);
     await writeFile(join(folder, 'example.mjs'), text);
     const options = { cwd: folder, env, timeout: TIMEOUT_MS };
     const { stdout } = await run(process.execPath, ['example.mjs'], options);
 
-    assert.deepEqual(await readFile(join(folder, 'model.bin')), model);
-    assert.match(stdout, /^300000 bytes of version \S+\n4096 bytes from 1024 on\n300000 bytes are safe\n$/);
+    assert.deepEqual(await readFile(join(folder, 'copy.md')), readme);
+    assert.match(
+      stdout,
+      /^300000 bytes are safe\n300000 bytes of version \S+ in \d+ ms\n4096 bytes from 1024 on\n$/,
+    );
   }
+});
+
+test('the figures are those of the page of benchmarks, to the digit', async () => {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const page = await readFile(join(ROOT, 'docs/benchmarks.md'), 'utf8');
+  const measured = new Set([...page.matchAll(/(?<=\| )[\d.]+(?= \|)/g)].map(([figure]) => figure));
+  const compared = /^## Compared$.*?^!/ms.exec(readme)?.[0] ?? '';
+  const cells = [...compared.matchAll(/^\|(?!---)[^|]*\|(.*)\|$/gm)].map((match) => match[1] ?? '');
+  const figures = cells.flatMap((cell) => cell.match(/[\d.]+/g) ?? []);
+
+  assert.ok(figures.length > 40, `${figures.length} figures`);
+  assert.deepEqual(
+    figures.filter((figure) => !measured.has(figure)),
+    [],
+  );
 });
