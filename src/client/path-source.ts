@@ -121,7 +121,6 @@ export class PathSource implements OpenSource {
 function identityOf(path: string, stats: BigIntStats): SourceIdentity {
   return {
     path,
-    dev: String(stats.dev),
     ino: String(stats.ino),
     size: Number(stats.size),
     mtimeNs: String(stats.mtimeNs),

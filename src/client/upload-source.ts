@@ -42,7 +42,6 @@ export interface OpenSource {
 /** A file's content at one moment. Numbers as text, because they have more than 53 bits. */
 export interface SourceIdentity {
   readonly path: string;
-  readonly dev: string;
   readonly ino: string;
   /** Bytes. */
   readonly size: number;

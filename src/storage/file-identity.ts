@@ -20,17 +20,20 @@ export function identityOf(name: string, stats: BigIntStats): FileIdentity {
   };
 }
 
-/** Equal for two looks at the same inode with nothing changed in between. */
+/**
+ * Equal for two looks at the same inode with nothing changed in between. The number
+ * of the device is no part of it: a volume gets another one when it is attached again.
+ */
 export function versionOf(stats: BigIntStats): string {
   return createHash('sha256')
-    .update(`${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`)
+    .update(`${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`)
     .digest('hex')
     .slice(0, VERSION_DIGITS);
 }
 
 /** What happened between two looks, to stand after the file's name in a sentence; undefined for nothing. */
 export function changeBetween(before: BigIntStats, now: BigIntStats): string | undefined {
-  if (now.dev !== before.dev || now.ino !== before.ino) return 'was replaced';
+  if (now.ino !== before.ino) return 'was replaced';
   if (now.size > before.size) return 'grew';
   if (now.size < before.size) return 'shrank';
   return versionOf(now) === versionOf(before) ? undefined : 'was modified';

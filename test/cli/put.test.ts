@@ -52,6 +52,16 @@ test('a file is uploaded under its own name and is checked', async (t) => {
   assertBytes(readFileSync(server.at('a.bin')), noise(1, SIZE), 0);
 });
 
+test('a home that cannot be written costs only that a later run could resume, and that is said', async (t) => {
+  const { cwd, server } = await scene(t);
+  writeFileSync(join(cwd, 'no-directory'), '');
+  const env = { HOME: join(cwd, 'no-directory'), XDG_STATE_HOME: '' };
+  const { code, stderr } = await runSluice(t, ['put', 'a.bin', server.address], { cwd, env });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /later run cannot resume this upload.* XDG_STATE_HOME/);
+  assertBytes(readFileSync(server.at('a.bin')), noise(1, SIZE), 0);
+});
+
 test('a target names the file, or the directory to put files into', async (t) => {
   const { run, server } = await scene(t);
   await run('put', 'a.bin', `${server.address}/new/name.bin`);

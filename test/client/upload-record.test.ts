@@ -22,7 +22,7 @@ const KEY: UploadKey = {
   crc32: undefined,
 };
 
-const SOURCE = { path: '/srv/a', dev: '1', ino: '2', size: 3, mtimeNs: '4', ctimeNs: '5' };
+const SOURCE = { path: '/srv/a', ino: '2', size: 3, mtimeNs: '4', ctimeNs: '5' };
 
 const DAY_MS = 86_400_000;
 
@@ -68,7 +68,7 @@ test('is about one source, one place and one condition', async (t) => {
 
 test('is about one version of the source', () => {
   assert.equal(isRecordOf(record(), SOURCE), true);
-  for (const other of [{ dev: '9' }, { ino: '9' }, { size: 9 }, { mtimeNs: '9' }, { ctimeNs: '9' }]) {
+  for (const other of [{ ino: '9' }, { size: 9 }, { mtimeNs: '9' }, { ctimeNs: '9' }]) {
     assert.equal(isRecordOf(record(), { ...SOURCE, ...other }), false);
   }
 });
@@ -115,6 +115,36 @@ test('of an upload that has expired long ago is cleared away, others are not', a
   assert.equal((await keep.read())?.uploadId, 'living');
   assert.ok(existsSync(join(directory, 'of somebody else')));
 });
+
+test('of a user without a home is no failure, and is told of', async (t) => {
+  const { HOME, XDG_STATE_HOME } = process.env;
+  t.after(() =>
+    Object.assign(process.env, { ...(HOME && { HOME }), ...(XDG_STATE_HOME && { XDG_STATE_HOME }) }),
+  );
+  delete process.env.XDG_STATE_HOME;
+  delete process.env.HOME;
+  const told: object[] = [];
+  const logger = { ...silentLogger, info: (fields: object) => void told.push(fields) };
+  await asUnknownUser(async () => {
+    const records = new UploadRecords(KEY, logger);
+    assert.equal(await records.read(), undefined);
+    assert.equal(await records.write(record()), false);
+    await records.remove('u');
+  });
+  assert.deepEqual(told, [{ reason: 'the user has no home directory' }]);
+});
+
+/** As somebody whose user id has no entry in passwd; only root can be that. Anybody else takes a home that is none. */
+async function asUnknownUser(work: () => Promise<void>): Promise<void> {
+  const isRoot = process.geteuid?.() === 0;
+  if (isRoot) process.seteuid?.(54_321);
+  else process.env.HOME = 'relative';
+  try {
+    await work();
+  } finally {
+    if (isRoot) process.seteuid?.(0);
+  }
+}
 
 test('that cannot be written is no failure', async (t) => {
   const directory = await scratchDirectory(t);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, lstat, mkdir, stat, symlink, utimes, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
+import { versionOf } from '../../src/storage/file-identity.ts';
 import { openLocalStore } from '../../src/storage/local-store.ts';
 import { asOrdinaryUser, contentOf, entriesIn, failureOf, namesOf, scratchStore } from './scratch-store.ts';
 
@@ -34,6 +35,15 @@ describe('an open file', () => {
   it('has another version than a file with the same content', async (t) => {
     const { store } = await scratchStore(t, { one: 'x', two: 'x' });
     assert.notEqual((await store.stat('one')).version, (await store.stat('two')).version);
+  });
+
+  it('has the same version when its volume was attached again as another device', async (t) => {
+    const { store, at } = await scratchStore(t, { file: 'x' });
+    const stats = await lstat(at('file'), { bigint: true });
+    const { version } = await store.stat('file');
+    assert.equal(versionOf(stats), version);
+    stats.dev += 1n;
+    assert.equal(versionOf(stats), version);
   });
 
   it('is found by a name with any well-formed characters', async (t) => {
