@@ -4,10 +4,11 @@
  * checked and durable. Killed at any moment, it leaves nothing, a part that can
  * be resumed, or the finished file; never wrong bytes under the final name.
  */
-import { constants } from 'node:fs';
-import { type FileHandle, open, rm } from 'node:fs/promises';
-import { TransferError } from '../base/errors.ts';
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { errnoOf, TransferError } from '../base/errors.ts';
 import type { FileLock } from '../base/file-lock.ts';
+import { keepRights } from '../base/keep-rights.ts';
 import type { Logger } from '../base/logger.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import { localError } from './local-error.ts';
@@ -42,7 +43,7 @@ export async function openPart(paths: TargetPaths, opening: PartOpening): Promis
   let handle: FileHandle | undefined;
   try {
     lock = await lockPart(paths.lock, opening.logger);
-    handle = await openAlone(paths.part);
+    handle = await openAlone(paths.part, modeFor(await replacedBy(paths)));
     const record = await provenRecord(handle, paths.record, { ...opening, request: position.request });
     if (record === undefined) await removeRecord(paths.record);
     // What lies behind the recorded bytes was never proven.
@@ -58,13 +59,26 @@ export async function openPart(paths: TargetPaths, opening: PartOpening): Promis
 }
 
 /** Opens the part, which no other name shares. */
-async function openAlone(path: string): Promise<FileHandle> {
-  const handle = await open(path, OPEN_FLAGS, 0o666);
+async function openAlone(path: string, mode: number): Promise<FileHandle> {
+  const handle = await open(path, OPEN_FLAGS, mode);
   if ((await handle.stat()).nlink <= 1) return handle;
   // Killed between `link` and `unlink`, a publisher leaves the finished file under this name too.
   await handle.close();
   await rm(path);
-  return await open(path, OPEN_FLAGS | constants.O_EXCL, 0o666);
+  return await open(path, OPEN_FLAGS | constants.O_EXCL, mode);
+}
+
+/** What is under the name now; undefined for nothing. */
+async function replacedBy({ target }: TargetPaths): Promise<Stats | undefined> {
+  return await stat(target).catch((reason: unknown) => {
+    if (errnoOf(reason) === 'ENOENT') return undefined;
+    throw reason;
+  });
+}
+
+/** Nobody may read a part who may not read what it replaces. */
+function modeFor(replaced: Stats | undefined): number {
+  return replaced === undefined ? 0o666 : (replaced.mode & 0o666) | 0o600;
 }
 
 function resume(position: Position, record: PartRecord): void {
@@ -80,6 +94,7 @@ export class PartFile implements Sink, WriterListener {
   readonly #handle: FileHandle;
   readonly #lock: FileLock;
   readonly #overwrite: boolean;
+  readonly #logger: Logger;
   readonly #request: TransferRequest;
   readonly #writer: PartWriter;
   readonly #points: ResumePoints;
@@ -98,6 +113,7 @@ export class PartFile implements Sink, WriterListener {
     this.#handle = handle;
     this.#lock = lock;
     this.#overwrite = opening.overwrite;
+    this.#logger = opening.logger;
     this.#request = request;
     const durableBytes = record?.durableBytes ?? 0;
     this.#writer = new PartWriter(handle, paths.part, this);
@@ -149,8 +165,10 @@ export class PartFile implements Sink, WriterListener {
       await this.#points.settle();
       await this.#checkBeforePublishing(bytes);
       await this.#setModifiedTime();
+      const replaced = await replacedBy(this.#paths);
+      if (replaced !== undefined) await keepRights(replaced, await this.#handle.stat(), this.#handle);
       await this.#handle.sync();
-      await publish(this.#paths, this.#overwrite);
+      await publish(this.#paths, this.#overwrite, this.#logger);
       this.#isPublished = true;
       await removeRecord(this.#paths.record);
     } catch (cause) {

@@ -1,14 +1,16 @@
 /** Gives a finished, durable part its final name; after a crash it has the one or the other. */
 import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { cannotSyncDirectory } from '../base/directory-sync.ts';
 import { errnoOf } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
 import { existsAlready, type TargetPaths } from './target-path.ts';
 
 /** The part is already synced. Throws ALREADY_EXISTS when the target exists and must not be replaced. */
-export async function publish(paths: TargetPaths, overwrite: boolean): Promise<void> {
+export async function publish(paths: TargetPaths, overwrite: boolean, logger: Logger): Promise<void> {
   if (overwrite) await rename(paths.part, paths.target);
   else await linkNew(paths);
-  await syncDirectory(dirname(paths.target));
+  await syncDirectory(dirname(paths.target), logger);
 }
 
 /** `link` fails where `rename` would replace. */
@@ -21,11 +23,21 @@ async function linkNew(paths: TargetPaths): Promise<void> {
   await rm(paths.part);
 }
 
-async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, 'r');
+/** A directory that cannot be synced, or opened to be synced, is no failure: the file is there, whole. */
+async function syncDirectory(path: string, logger: Logger): Promise<void> {
   try {
-    await handle.sync();
-  } finally {
-    await handle.close();
+    const handle = await open(path, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (reason) {
+    const errno = errnoOf(reason);
+    if (errno !== 'EACCES' && errno !== 'EPERM' && !cannotSyncDirectory(reason)) throw reason;
+    logger.debug(
+      { path, reason: errno },
+      'the directory cannot be synced; a power cut may undo the last step',
+    );
   }
 }

@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { assertBytes, lines, noise } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { cannotTrace } from '../support/strace.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
 import { runSluice, type SluiceOutcome, SluiceProcess } from './sluice-process.ts';
 
@@ -36,6 +37,19 @@ test('a file is downloaded to the working directory and is checked', async (t) =
   assert.match(stderr, /^a\.bin: 2\.86 MiB in .*, checked$/m);
   assertBytes(readFileSync(join(cwd, 'a.bin')), noise(1, SIZE), 0);
   assert.deepEqual(readdirSync(cwd), ['a.bin']);
+});
+
+const cannotInject = cannotTrace();
+
+test('a file system that cannot sync a directory is no failure, and -v tells of it', {
+  skip: cannotInject,
+}, async (t) => {
+  const { server, cwd } = await scene(t);
+  const under = ['strace', '-f', '-qq', '-o', '/dev/null', '-P', cwd, '-e', 'inject=fsync:error=EINVAL'];
+  const { code, stderr } = await runSluice(t, ['get', '-v', `${server.address}/tree/b.txt`], { cwd, under });
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /the directory cannot be synced; .*\(EINVAL\)/);
+  assert.deepEqual(readdirSync(cwd), ['b.txt']);
 });
 
 test('-o names a file or a directory', async (t) => {

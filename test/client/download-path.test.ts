@@ -1,10 +1,11 @@
 /** A download to a path: what is there after it, and what a failed one leaves. */
 import assert from 'node:assert/strict';
-import { link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
+import { chmod, chown, link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { TransferError } from '../../src/base/errors.ts';
 import { crc32 } from '../../src/wire/crc32.ts';
+import { asOrdinaryUser } from '../storage/scratch-store.ts';
 import { CHUNK_BYTES, clientOf, failureOf, scratchDirectory, someFile, startServer } from './fixtures.ts';
 import { first } from './honest-messages.ts';
 
@@ -29,6 +30,43 @@ test('leaves the file, and nothing beside it', async (t) => {
     wireBytes: file.content.byteLength,
     bytesByCodec: { identity: file.content.byteLength, gzip: 0, brotli: 0, zstd: 0 },
   });
+});
+
+test('keeps the mode of a file that it replaces, and its owner where that is permitted', async (t) => {
+  const file = someFile();
+  const directory = await scratchDirectory(t);
+  const client = clientOf(t, await startServer(t, { a: file }));
+  const path = join(directory, 'a');
+  const owner = process.geteuid?.() === 0 ? 54_321 : process.geteuid?.();
+  for (const mode of [0o600, 0o755]) {
+    await writeFile(path, 'before');
+    await chmod(path, mode);
+    if (owner !== undefined) await chown(path, owner, owner);
+    await client.download('a', path);
+    const stats = await stat(path);
+    assert.equal(stats.size, file.content.byteLength);
+    assert.equal(stats.mode & 0o7777, mode);
+    assert.equal(stats.uid, owner);
+  }
+});
+
+test('keeps to itself, while it arrives, what replaces a file that only its owner may read', async (t) => {
+  const directory = await scratchDirectory(t);
+  const server = await startServer(t, { a: someFile() });
+  const path = join(directory, 'a');
+  await writeFile(path, 'before', { mode: 0o600 });
+  server.scripts.push({ messages: first(5), ending: new TransferError('DATA_LOSS', 'lost') });
+  await failureOf(clientOf(t, server).download('a', path));
+  assert.equal((await stat(`${path}.part`)).mode & 0o777, 0o600);
+});
+
+test('finishes in a directory that may not be read', async (t) => {
+  const file = someFile();
+  const directory = await scratchDirectory(t);
+  const client = clientOf(t, await startServer(t, { a: file }));
+  await chmod(directory, 0o333);
+  await asOrdinaryUser(() => client.download('a', join(directory, 'a')));
+  assert.deepEqual(await readFile(join(directory, 'a')), file.content);
 });
 
 test('writes an empty file', async (t) => {

@@ -4,7 +4,7 @@
  * so a killed process loses nothing then either.
  */
 import { constants } from 'node:fs';
-import { errnoOf } from '../../base/errors.ts';
+import { cannotSyncDirectory } from '../../base/directory-sync.ts';
 import type { Directory } from '../directory.ts';
 import { Turns } from '../turns.ts';
 import { type FileSystem, withDescriptor } from './file-system.ts';
@@ -31,6 +31,11 @@ export class Durability {
     if (this.isOn) await this.#turns.run(() => this.#fs.fdatasync(fd));
   }
 
+  /** Makes mode and owner of a file durable. */
+  async rights(fd: number): Promise<void> {
+    if (this.isOn) await this.#turns.run(() => this.#fs.fsync(fd));
+  }
+
   /** Makes the entries of a directory durable. */
   async directory(directory: Directory): Promise<void> {
     if (!this.isOn) return;
@@ -44,8 +49,7 @@ export class Durability {
     try {
       await this.#fs.fsync(fd);
     } catch (reason) {
-      // A file system that cannot sync a directory says so; nothing more can be had from it.
-      if (errnoOf(reason) !== 'EINVAL') throw reason;
+      if (!cannotSyncDirectory(reason)) throw reason;
     }
   }
 }

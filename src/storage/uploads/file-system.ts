@@ -6,6 +6,8 @@
 import {
   type BigIntStats,
   close,
+  fchmod,
+  fchown,
   fdatasync,
   fstat,
   fsync,
@@ -34,6 +36,8 @@ export interface FileSystem {
   fdatasync(fd: number): Promise<void>;
   fsync(fd: number): Promise<void>;
   ftruncate(fd: number, size: number): Promise<void>;
+  fchmod(fd: number, mode: number): Promise<void>;
+  fchown(fd: number, uid: number, gid: number): Promise<void>;
   fstat(fd: number): Promise<BigIntStats>;
   lstat(path: string): Promise<BigIntStats>;
   rename(from: string, to: string): Promise<void>;
@@ -60,6 +64,8 @@ export const nodeFileSystem: FileSystem = {
   fdatasync: promisify(fdatasync),
   fsync: promisify(fsync),
   ftruncate: promisify(ftruncate),
+  fchmod: promisify(fchmod),
+  fchown: promisify(fchown),
   fstat: (fd) => statOf(fd, { bigint: true }),
   lstat: (path) => lookAt(path, { bigint: true }),
   rename: promisify(rename),

@@ -5,6 +5,7 @@
  */
 import { constants } from 'node:fs';
 import { errnoOf, TransferError } from '../../base/errors.ts';
+import { keepRights } from '../../base/keep-rights.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../base/limits.ts';
 import { settledStats } from '../../base/settled-stats.ts';
 import { identityOf } from '../file-identity.ts';
@@ -271,15 +272,21 @@ export class LocalUpload implements Upload {
 
   /** `sha256` was checked, where it is given. */
   async #publish(fd: number, size: number, sha256: string | undefined): Promise<FileIdentity> {
-    const { fs, logger, now } = this.#context;
+    const { durability, fs, logger, now } = this.#context;
     let file: FileIdentity;
     let isNamed = false;
     try {
       await publish(this.#context, {
         id: this.id,
         spec: this.#journal.state.spec,
-        writeIntent: async () => {
-          const { ino, mtimeNs } = await fs.fstat(fd);
+        writeIntent: async (replaced) => {
+          const own = await fs.fstat(fd);
+          const part = {
+            chmod: (mode: number) => fs.fchmod(fd, mode),
+            chown: (uid: number, gid: number) => fs.fchown(fd, uid, gid),
+          };
+          if (replaced !== undefined && (await keepRights(replaced, own, part))) await durability.rights(fd);
+          const { ino, mtimeNs } = own;
           const inode = { ino: ino.toString(), mtimeNs: mtimeNs.toString() };
           await this.#journal.append({ kind: 'intent', size, ...inode });
         },

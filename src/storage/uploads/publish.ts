@@ -17,8 +17,8 @@ import { atTarget, checkCondition, type Target } from './target.ts';
 export interface Publication {
   readonly id: string;
   readonly spec: SpecRecord;
-  /** Journals what comes next; called when nothing stands against it any more. */
-  writeIntent(): Promise<void>;
+  /** Journals what comes next; called when nothing stands against it any more, with what will be replaced. */
+  writeIntent(replaced: BigIntStats | undefined): Promise<void>;
   /** The file has its name, durable or not. */
   onNamed(): void;
 }
@@ -33,7 +33,7 @@ export async function publish(context: UploadContext, publication: Publication):
   await context.names.run(spec.name, () =>
     atTarget(context, spec.name, 'make', async (target) => {
       checkCondition(spec.condition, spec.name, target.stats);
-      await publication.writeIntent();
+      await publication.writeIntent(target.stats);
       await giveName(context, id, spec.condition, target);
       publication.onNamed();
       await removeLinkedPart(context, id, spec.condition);

@@ -1,7 +1,7 @@
 /** The life of an upload, without faults: started, written, committed, finished, or discarded. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openLocalStore } from '../../../src/storage/local-store.ts';
@@ -122,6 +122,20 @@ describe('an upload', () => {
     assert.equal(statSync(at('new/file')).mode & 0o777, 0o640);
     assert.equal(statSync(at('new')).mode & 0o777, 0o750);
     assert.equal(statSync(join(root, '.sluice-uploads')).mode & 0o777, 0o700);
+  });
+
+  it('keeps the rights of the file that it replaces, and the owner where that is permitted', async (t) => {
+    const { at, uploads } = await scratchUploads(t);
+    const owner = process.geteuid?.() === 0 ? 54_321 : process.geteuid?.();
+    for (const mode of [0o600, 0o755]) {
+      writeFileSync(at('file'), 'before');
+      chmodSync(at('file'), mode);
+      if (owner !== undefined) chownSync(at('file'), owner, owner);
+      const upload = await uploadOf(uploads, 'file', 'content', { condition: { kind: 'any' } });
+      await upload.finish({});
+      const { mode: kept, size, uid } = statSync(at('file'));
+      assert.deepEqual({ size, mode: kept & 0o7777, uid }, { size: 7, mode, uid: owner });
+    }
   });
 
   it('is gone after its abort, which may be asked for twice', async (t) => {
