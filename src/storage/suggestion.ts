@@ -1,6 +1,7 @@
 /**
  * "Did you mean …?" for a name that is not there. Tells nothing that a listing
- * would not; looks at a bounded number of entries of one directory.
+ * would not; looks at a bounded number of entries of one directory, and at none
+ * while misses come in such numbers that looking would cost others their turn.
  */
 import { opendir } from 'node:fs/promises';
 import { distance } from 'fastest-levenshtein';
@@ -8,9 +9,10 @@ import { errnoOf, TransferError } from '../base/errors.ts';
 import type { Directory } from './directory.ts';
 import { entryOfRaw, nameOfEntry } from './entry-name.ts';
 import { quoteName } from './quoted-name.ts';
+import { SuggestionBudget } from './suggestion-budget.ts';
 
 /** The most entries of a directory that are compared with a name. */
-const MAX_COMPARED_ENTRIES = 1000;
+const MAX_COMPARED_ENTRIES = 500;
 
 /** The most edits between a name and what it is taken for, and the characters of the name for each edit. */
 const MAX_EDITS = 3;
@@ -19,13 +21,17 @@ const CHARACTERS_PER_EDIT = 3;
 /** Longer names are compared only for case: a thousand distances of 240 characters would hold the event loop for 13 ms. */
 const MAX_MEASURED_CHARACTERS = 64;
 
+/** Of the event loop, which all stores of the process share. */
+const BUDGET = new SuggestionBudget();
+
 /** `error` with the name that was probably meant, or with the advice to list the directory. */
 export async function withSuggestion(
   error: TransferError,
   root: Directory,
   components: readonly string[],
+  budget = BUDGET,
 ): Promise<TransferError> {
-  const nearest = await nearestName(root, components);
+  const nearest = await budget.spend(() => nearestName(root, components));
   const remedy =
     nearest === undefined ? 'list the directory to see what there is' : `did you mean ${quoteName(nearest)}?`;
   return new TransferError('NOT_FOUND', `${error.message}; ${remedy}`, { cause: error.cause });
@@ -74,10 +80,14 @@ async function nearestEntry(
   onlyDirectories: boolean,
 ): Promise<string | undefined> {
   const foldedWanted = foldCase(wanted);
+  const isPlain = ASCII.test(wanted);
   let maxEdits = maxEditsOf(wanted);
   let nearest: string | undefined;
   for await (const entry of someEntries(directory, onlyDirectories)) {
     if (entry === wanted) continue;
+    // Of plain names the length alone tells most apart; an accent may be one character or two.
+    const isComparable = !isPlain || Math.abs(entry.length - wanted.length) <= maxEdits || !ASCII.test(entry);
+    if (!isComparable) continue;
     const isSameButForCase = foldCase(entry) === foldedWanted;
     const edits = isSameButForCase ? 0 : editsWithin(maxEdits, wanted, entry);
     if (edits === undefined) continue;
@@ -111,9 +121,11 @@ function maxEditsOf(wanted: string): number {
   return Math.min(MAX_EDITS, Math.floor(wanted.length / CHARACTERS_PER_EDIT));
 }
 
+const ASCII = /^[ -~]*$/;
+
 /** Equal for names that differ in case, or in how their accents are encoded. */
 function foldCase(text: string): string {
-  return text.normalize('NFC').toLowerCase();
+  return (ASCII.test(text) ? text : text.normalize('NFC')).toLowerCase();
 }
 
 function editsWithin(maxEdits: number, wanted: string, candidate: string): number | undefined {

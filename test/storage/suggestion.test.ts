@@ -2,7 +2,42 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
+import { SuggestionBudget } from '../../src/storage/suggestion-budget.ts';
 import { failureOf, scratchStore } from './scratch-store.ts';
+
+describe('a flood of names that are not found', () => {
+  it('gets plain advice once it has used up its part of the time, and suggestions again later', async () => {
+    let nowMs = 0;
+    let looks = 0;
+    const budget = new SuggestionBudget(() => nowMs);
+    const look = async () => {
+      looks += 1;
+      nowMs += 7;
+      return 'name';
+    };
+    const flood = async (misses: number) => {
+      looks = 0;
+      for (let miss = 0; miss < misses; miss += 1) await budget.spend(look);
+      return looks;
+    };
+    assert.equal(await flood(1000), 8);
+    nowMs += 1000;
+    assert.ok((await flood(1000)) <= 3, 'a second has 20 ms for suggestions');
+    nowMs += 60_000;
+    assert.equal(await budget.spend(look), 'name');
+  });
+
+  it('has one suggestion at a time', async (t) => {
+    const { store, at } = await scratchStore(t);
+    await mkdir(at('many'));
+    for (let index = 0; index < 300; index++) writeFileSync(at(`many/entry-${index}`), '');
+    const misses = Array.from({ length: 50 }, () => failureOf(store.open('many/entry_7')));
+    const messages = (await Promise.all(misses)).map(({ message }) => message);
+    const suggesting = messages.filter((message) => message.includes('did you mean "many/entry-'));
+    assert.ok(suggesting.length >= 1 && suggesting.length < 50, `${suggesting.length}`);
+    assert.ok(messages.every((message) => /did you mean|; list the directory to see/.test(message)));
+  });
+});
 
 describe('a name that is not found', () => {
   const files = {
