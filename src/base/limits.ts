@@ -66,3 +66,15 @@ export const LOCK_WATCH_MS = 10_000;
 
 /** A lock whose last beat is older is not watched at all. Longer than clocks of two hosts are apart. */
 export const LOCK_OLD_MS = 600_000;
+
+/** From accept to the headers of the first request, TLS handshake and all: who takes longer wants no call. */
+export const FIRST_REQUEST_TIMEOUT_MS = 10_000;
+
+/** From the headers of a call to the whole of its request message. */
+export const REQUEST_MESSAGE_TIMEOUT_MS = 10_000;
+
+/** The header bytes of one request, as expanded from HPACK: a byte on the wire can stand for thousands. */
+export const MAX_HEADER_BYTES = 16 * KIB;
+
+/** The header fields of one request. */
+export const MAX_HEADER_FIELDS = 64;

@@ -42,7 +42,7 @@ export class HeldStream implements PlaceHolder {
 }
 
 /** The whole answer to a call in one block of headers; what its peer still sends is not waited for. */
-function endWithStatus(stream: ServerHttp2Stream, error: TransferError): void {
+export function endWithStatus(stream: ServerHttp2Stream, error: TransferError): void {
   if (stream.destroyed || stream.closed) return;
   const { code, details, metadata } = statusOf(error);
   stream.respond(

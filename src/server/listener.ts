@@ -1,6 +1,6 @@
 /**
  * The listening socket. It is ours and not grpc-js', so that connections can be
- * counted, refused and ended for certain.
+ * counted, refused (by the gate) and ended for certain.
  *
  * Invariant: `sockets` holds every accepted connection until it has closed.
  */
@@ -10,18 +10,13 @@ import { connect, createServer, type ListenOptions, type Server, type Socket } f
 import { errnoOf, TransferError } from '../base/errors.ts';
 import { type ListenAddress, writeListenAddress } from '../config/listen-address.ts';
 
-/** A connection that has sent nothing by then is no gRPC client. */
-const FIRST_BYTE_TIMEOUT_MS = 20_000;
-
 export class Listener {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  readonly #maxConnections: number;
   readonly #accept: (socket: Socket) => void;
   #onceEmpty: (() => void) | null = null;
 
-  constructor(maxConnections: number, accept: (socket: Socket) => void) {
-    this.#maxConnections = maxConnections;
+  constructor(accept: (socket: Socket) => void) {
     this.#accept = accept;
     this.#server = createServer({ noDelay: true }, (socket) => this.#connected(socket));
     // Out of descriptors, an accept fails; the peer sees that, and the server goes on. `listen` looks for itself.
@@ -79,17 +74,9 @@ export class Listener {
   }
 
   #connected(socket: Socket): void {
-    if (this.#sockets.size >= this.#maxConnections) {
-      socket.destroy();
-      return;
-    }
     this.#sockets.add(socket);
-    const silent = setTimeout(() => {
-      if (socket.bytesRead === 0) socket.destroy();
-    }, FIRST_BYTE_TIMEOUT_MS).unref();
     socket.on('error', () => socket.destroy());
     socket.once('close', () => {
-      clearTimeout(silent);
       this.#sockets.delete(socket);
       if (this.#sockets.size === 0) this.#onceEmpty?.();
     });

@@ -6,7 +6,7 @@
  * are destroyed and the threads ended. `stop` is safe to call twice.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Server, type ServerOptions } from '@grpc/grpc-js';
+import { Server, type ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
 import { CalmLogger } from '../base/calm-logger.ts';
 import { TransferError } from '../base/errors.ts';
@@ -20,6 +20,7 @@ import { Engine, type EngineStats } from '../engine/engine.ts';
 import { HashPool } from '../engine/hash-pool.ts';
 import { directReadsWork } from '../flow/direct-read-test.ts';
 import type { StreamWindows, WindowStats } from '../flow/receive-windows.ts';
+import { gateStreams } from '../flow/stream-gate.ts';
 import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
 import { bindTransferService } from '../service/bind.ts';
 import { CallPlaces } from '../service/call-places.ts';
@@ -30,13 +31,17 @@ import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import type { UploadOptions } from '../storage/uploads/options.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
+import type { ClosingCounts } from './closings.ts';
 import { serverCredentials } from './credentials.ts';
+import { Gate } from './gate.ts';
 import { Listener } from './listener.ts';
 import { addStandardServices } from './standard-services.ts';
 import { uploadWindows } from './upload-windows.ts';
 
 export interface ServerStats extends EngineStats {
   connections: number;
+  /** Connections that were closed or refused for cause, and requests that were refused before gRPC, by reason. */
+  closings: ClosingCounts;
   /** Calls with a single answer that count against `limits.calls`. */
   calls: number;
   /** Downloads and listings that count against `limits.streams`. */
@@ -68,6 +73,7 @@ interface Running {
   grpc: Server;
   health: HealthImplementation;
   listener: Listener;
+  gate: Gate;
   calls: CallsUnderWay;
   /** Sends GOAWAY on every connection; calls under way go on. */
   goAway: () => void;
@@ -75,6 +81,13 @@ interface Running {
 
 /** After the last call, what a peer gets to take what is on its way and to close the connection. */
 const CLOSE_MARGIN_MS = 1000;
+
+/** Methods whose request is a stream, which may take its time. */
+const STREAMING_PATHS: ReadonlySet<string> = new Set([
+  `/${SERVICE_NAME}/UploadFile`,
+  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+]);
 
 /** The engine of a running server; for tests, which break its parts. Not exported from the package. */
 export let engineOf: (server: SluiceServer) => Engine | undefined;
@@ -156,10 +169,9 @@ export class SluiceServer {
         stallLingerMs: config.stream.stallLinger,
       });
       const health = await addStandardServices(grpc);
-      const injector = grpc.createConnectionInjector(credentials);
-      const listener = new Listener(config.limits.connections, (socket) => injector.injectConnection(socket));
+      const { gate, goAway } = this.#gateBefore(grpc, credentials, places, peers);
+      const listener = new Listener((socket) => gate.accept(socket));
       const address = await listener.listen(listenAddress);
-      const goAway = () => injector.destroy();
       return {
         address,
         store,
@@ -171,6 +183,7 @@ export class SluiceServer {
         grpc,
         health,
         listener,
+        gate,
         calls,
         goAway,
       };
@@ -185,10 +198,11 @@ export class SluiceServer {
   /** What the server holds now; throws when it is not running. */
   stats(): ServerStats {
     if (this.#running === null) throw new TransferError('INVALID_ARGUMENT', 'the server is not running');
-    const { engine, listener, places, windows } = this.#running;
+    const { engine, listener, gate, places, windows } = this.#running;
     return {
       ...engine.stats(),
       connections: listener.connectionCount,
+      closings: gate.closings,
       calls: places.calls.active,
       streams: places.streams.active,
       uploadStreams: places.uploadStreams.active,
@@ -201,6 +215,35 @@ export class SluiceServer {
   stop(graceMs = this.#config.shutdown.grace): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
     return this.#stopped;
+  }
+
+  #gateBefore(
+    grpc: Server,
+    credentials: ServerCredentials,
+    places: CallPlaces,
+    peers: PeerAddresses,
+  ): Pick<Running, 'gate' | 'goAway'> {
+    const { limits, tls } = this.#config;
+    const streams = gateStreams(grpc, credentials, {
+      connectionOf: (socket) => gate.connectionOf(socket),
+      takesStream: (path) => STREAMING_PATHS.has(path),
+      admit: (stream, path) => places.admit(stream, path),
+    });
+    const gate = new Gate({
+      connections: limits.connections,
+      streamsPerConnection: limits.streamsPerConnection,
+      isSecure: tls.cert !== '',
+      peers,
+      logger: this.#logger,
+      inject: (socket) => streams.inject(socket),
+    });
+    if (!streams.isGuarded) {
+      this.#logger.warn(
+        { node: process.version },
+        'requests cannot be looked at before gRPC here; what hostile peers can cost is not bounded',
+      );
+    }
+    return { gate, goAway: () => streams.goAway() };
   }
 
   #uploadOptions(hashes: HashPool): UploadOptions {
@@ -223,7 +266,7 @@ export class SluiceServer {
     // A start under way is waited for; one that failed left nothing.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { store, uploads, windows, engine, places, hashes, grpc, health, listener, calls, goAway } =
+    const { store, uploads, windows, engine, places, hashes, grpc, health, listener, gate, calls, goAway } =
       running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
@@ -236,6 +279,7 @@ export class SluiceServer {
     listener.destroyAll();
     grpc.forceShutdown();
     places.close();
+    gate.close();
     windows.close();
     await uploads?.close();
     await store.close();

@@ -1,0 +1,232 @@
+/**
+ * Stands between the HTTP/2 sessions of a server and grpc-js. A stream gets to
+ * grpc-js once its headers are those of a gRPC call within bounds and the first
+ * bytes of its request are there: whatever ends before costs little.
+ *
+ *   headers ─▶ within bounds? ─▶ gRPC? ─▶ held ──first bytes──▶ grpc-js
+ *                 │ no            │ no      └──reset──▶ wasted
+ *                 ▼               ▼
+ *             connection closed   405, 415
+ *
+ * The private seams: the HTTP/2 server of a connection injector is a key of
+ * `Server.http2Servers`, whose only listener for streams is grpc-js' own, and a
+ * TLS socket knows the socket below it as `_handle._parentWrap`. Where they are
+ * missing, `isGuarded` is false and streams go to grpc-js as they come.
+ */
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
+import type { Socket } from 'node:net';
+import type { Server, ServerCredentials } from '@grpc/grpc-js';
+import { TransferError } from '../base/errors.ts';
+import { REQUEST_MESSAGE_TIMEOUT_MS } from '../base/limits.ts';
+import { endWithStatus } from './held-stream.ts';
+import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
+
+const LATE = 'the request did not come whole in time; send it with its headers';
+
+/** What the owner of a connection is told of it. */
+export interface GuardedConnection {
+  /** @param end drops the session, and whatever it has received, at once */
+  sessionBegan(end: () => void): void;
+  /** The headers of a request are there. */
+  streamBegan(): void;
+  streamEnded(): void;
+  /** A stream came to nothing, by its peer's doing. */
+  streamWasted(): void;
+  /** A stream that is no gRPC call; it is answered. */
+  foreign(): void;
+  /** The peer does not speak HTTP/2 on `socket`, which is the one that was injected, or TLS above it. */
+  unknownProtocol(socket: Socket): void;
+  /** There was no place for a call. */
+  streamRefused(): void;
+  /** The peer exceeds what headers may cost: the connection is to be closed at once. */
+  headersExceeded(): void;
+  /** The server's side of the connection has ended. */
+  ended(): void;
+}
+
+export interface StreamGateOptions {
+  /** The connection of a socket that was injected. */
+  connectionOf(socket: Socket): GuardedConnection | undefined;
+  /** Takes the place of a call; throws a TransferError when there is none. */
+  admit(stream: ServerHttp2Stream, path: string): void;
+  /** Whether a method takes a stream of requests: any other must have sent its request in time. */
+  takesStream(path: string): boolean;
+  /** From the headers to the whole of a single request; default REQUEST_MESSAGE_TIMEOUT_MS. */
+  requestTimeoutMs?: number;
+}
+
+export interface StreamGate {
+  /** False where the private seams are missing. */
+  readonly isGuarded: boolean;
+  inject(socket: Socket): void;
+  /** Sends GOAWAY on every connection; calls under way go on. */
+  goAway(): void;
+}
+
+type StreamListener = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  rawHeaders: string[],
+) => void;
+
+/** Makes the connection injector of `server`, with the gate before it. */
+export function gateStreams(
+  server: Server,
+  credentials: ServerCredentials,
+  options: StreamGateOptions,
+): StreamGate {
+  const injector = server.createConnectionInjector(credentials);
+  const http2Server = newestHttp2Server(server);
+  const isGuarded = http2Server !== undefined && guard(http2Server, options);
+  return {
+    isGuarded,
+    inject: (socket) => injector.injectConnection(socket),
+    goAway: () => injector.destroy(),
+  };
+}
+
+function newestHttp2Server(server: Server): Http2Server | undefined {
+  const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };
+  return http2Servers instanceof Map ? [...http2Servers.keys()].at(-1) : undefined;
+}
+
+function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
+  const [inner, ...others] = http2Server.listeners('stream') as StreamListener[];
+  if (inner === undefined || others.length > 0) return false;
+  http2Server.removeListener('stream', inner);
+  /** A session begins within the event that brings its socket. */
+  let arriving: Socket | undefined;
+  const arrives = (socket: Socket) => {
+    arriving = socket;
+  };
+  http2Server.prependListener('connection', arrives);
+  http2Server.prependListener('secureConnection', arrives);
+  http2Server.prependListener('session', (session) => {
+    const connection = arriving && options.connectionOf(injectedSocketOf(arriving));
+    if (arriving === undefined || connection === undefined) {
+      session.on('stream', inner);
+      return;
+    }
+    connection.sessionBegan(() => session.destroy());
+    arriving.once('finish', () => connection.ended());
+    session.on('stream', ((stream, headers, flags, rawHeaders) => {
+      // All streams of one read are made before the first is looked at; some are over by then.
+      if (session.destroyed) return;
+      if (stream.destroyed) connection.streamWasted();
+      else
+        admit(connection, session, stream, headers, rawHeaders, options, () =>
+          inner(stream, headers, flags, rawHeaders),
+        );
+    }) satisfies StreamListener);
+  });
+  // Over TLS, without ALPN: not HTTP/2.
+  http2Server.on('unknownProtocol', (socket: Socket) => {
+    options.connectionOf(injectedSocketOf(socket))?.unknownProtocol(socket);
+  });
+  return true;
+}
+
+function admit(
+  connection: GuardedConnection,
+  session: ServerHttp2Session,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: string[],
+  options: StreamGateOptions,
+  deliver: () => void,
+): void {
+  if (exceedsBounds(rawHeaders)) {
+    connection.headersExceeded();
+    return;
+  }
+  connection.streamBegan();
+  // What a call of grpc-js has a listener for; there may never be one.
+  stream.on('error', () => {});
+  stream.once('close', () => {
+    connection.streamEnded();
+    // A session that ends takes its streams with it, which is nobody's waste.
+    if (!session.destroyed && isWasted(stream)) connection.streamWasted();
+  });
+  const answer = foreignAnswer(headers);
+  if (answer !== undefined) {
+    connection.foreign();
+    refuse(stream, answer);
+    return;
+  }
+  dropEndlessTimeout(headers);
+  const path = headers[':path'] ?? '';
+  try {
+    options.admit(stream, path);
+  } catch (error) {
+    connection.streamRefused();
+    endWithStatus(stream, TransferError.from(error));
+    return;
+  }
+  const takesStream = options.takesStream(path);
+  const late = () => {
+    connection.streamWasted();
+    endWithStatus(stream, new TransferError('DEADLINE_EXCEEDED', LATE));
+  };
+  holdUntilFirstBytes(
+    stream,
+    takesStream,
+    options.requestTimeoutMs ?? REQUEST_MESSAGE_TIMEOUT_MS,
+    deliver,
+    late,
+  );
+}
+
+function isWasted(stream: ServerHttp2Stream): boolean {
+  return !stream.headersSent || isMalformed(stream.rstCode);
+}
+
+function isMalformed(code: number): boolean {
+  return (
+    code === constants.NGHTTP2_PROTOCOL_ERROR ||
+    code === constants.NGHTTP2_FLOW_CONTROL_ERROR ||
+    code === constants.NGHTTP2_STREAM_CLOSED
+  );
+}
+
+/**
+ * Calls `begin` with the first bytes of the request, or its end, unless the stream ends before; a stream of
+ * requests also begins without any when `timeoutMs` are over. A single request is `late` when it is not whole then.
+ */
+function holdUntilFirstBytes(
+  stream: ServerHttp2Stream,
+  takesStream: boolean,
+  timeoutMs: number,
+  begin: () => void,
+  late: () => void,
+): void {
+  const beginOnce = () => {
+    stream.removeListener('readable', beginOnce);
+    if (takesStream) clearTimeout(timer);
+    if (!stream.destroyed) begin();
+  };
+  const timer = setTimeout(takesStream ? beginOnce : late, timeoutMs).unref();
+  stream.once('close', () => clearTimeout(timer));
+  if (!takesStream) stream.once('end', () => clearTimeout(timer));
+  if (stream.endAfterHeaders) beginOnce();
+  else stream.on('readable', beginOnce);
+}
+
+function refuse(stream: ServerHttp2Stream, { status: code, text }: ForeignAnswer): void {
+  stream.respond({
+    ':status': code,
+    'content-type': 'text/plain; charset=utf-8',
+    ...(code === constants.HTTP_STATUS_METHOD_NOT_ALLOWED ? { allow: 'POST' } : {}),
+  });
+  stream.end(`${text}\n`, () => {
+    // What is still sent is not read.
+    if (!stream.endAfterHeaders) stream.close(constants.NGHTTP2_NO_ERROR);
+  });
+}
+
+/** The socket that was injected, of a TLS socket above it. */
+function injectedSocketOf(socket: Socket): Socket {
+  const { _handle } = socket as unknown as { _handle?: { _parentWrap?: Socket } };
+  return _handle?._parentWrap ?? socket;
+}

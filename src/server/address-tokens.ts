@@ -1,0 +1,82 @@
+/**
+ * Streams that come to nothing cost their peer tokens: of its connection, and
+ * of its address, which has more of them. Both come back with time.
+ */
+import { TokenBucket } from '../base/token-bucket.ts';
+
+/** All calls of a connection may be cancelled at once before they began, and all that follow them. */
+const CONNECTION_BURSTS = 2;
+
+/** Of an address: those of as many connections. */
+const ADDRESS_BURSTS = 8;
+
+/** A burst comes back in so many seconds. */
+const REFILL_SEC = 4;
+
+/** How long an address without tokens is refused: it gets a few back meanwhile, and others behind it hardly notice. */
+const BAN_MS = 1000;
+
+/** From so many addresses on, those with all their tokens are forgotten. */
+const SWEEP_FROM = 1000;
+
+interface AddressState {
+  bucket: TokenBucket;
+  bannedUntilMs: number;
+}
+
+/** The tokens that one connection lives on. */
+export interface ConnectionTokens {
+  /** Pays for a stream that came to nothing; the answer tells what ran out, if something did. */
+  take(nowMs: number): 'paid' | 'connection' | 'address';
+  /** Pays for what no client does and what ends its connection: as much as all tokens of a connection. */
+  takeAll(nowMs: number): void;
+}
+
+export class AddressTokens {
+  readonly #burst: number;
+  readonly #addresses = new Map<string, AddressState>();
+
+  constructor(streamsPerConnection: number) {
+    this.#burst = CONNECTION_BURSTS * streamsPerConnection;
+  }
+
+  isBanned(address: string, nowMs: number): boolean {
+    return (this.#addresses.get(address)?.bannedUntilMs ?? 0) > nowMs;
+  }
+
+  /** @param address null: clients behind it cannot be told apart, and pay for themselves alone */
+  ofConnection(address: string | null, nowMs: number): ConnectionTokens {
+    const own = bucketOf(this.#burst, nowMs);
+    return {
+      take: (takenMs) => {
+        if (!own.take(takenMs)) return 'connection';
+        return address === null || this.#takeOf(address, takenMs, 1) ? 'paid' : 'address';
+      },
+      takeAll: (takenMs) => {
+        if (address !== null) this.#takeOf(address, takenMs, this.#burst);
+      },
+    };
+  }
+
+  #takeOf(address: string, nowMs: number, count: number): boolean {
+    let state = this.#addresses.get(address);
+    if (state === undefined) {
+      if (this.#addresses.size >= SWEEP_FROM) this.#sweep(nowMs);
+      state = { bucket: bucketOf(ADDRESS_BURSTS * this.#burst, nowMs), bannedUntilMs: 0 };
+      this.#addresses.set(address, state);
+    }
+    if (state.bucket.take(nowMs, count)) return true;
+    state.bannedUntilMs = nowMs + BAN_MS;
+    return false;
+  }
+
+  #sweep(nowMs: number): void {
+    for (const [address, { bucket }] of this.#addresses) {
+      if (bucket.isFull(nowMs)) this.#addresses.delete(address);
+    }
+  }
+}
+
+function bucketOf(burst: number, nowMs: number): TokenBucket {
+  return new TokenBucket(burst, burst / REFILL_SEC, nowMs);
+}

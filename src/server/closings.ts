@@ -1,0 +1,53 @@
+/** Why connections were closed for cause: counted by reason, and told in the log without letting a flood fill it. */
+import type { Logger } from '../base/logger.ts';
+
+/** Each with the sentence of its line in the log. */
+const REASONS = {
+  headers: 'a peer exceeded the header bytes or fields of a request; its connection is closed',
+  wastedStreams: 'a peer opened more calls that came to nothing than are allowed; its connection is closed',
+  banned: 'an address opened more calls that came to nothing than are allowed; it is refused for a moment',
+  silent: 'a peer asked nothing in time; its connection is closed',
+  full: 'limits.connections is reached; a connection is refused',
+  evicted: 'limits.connections is reached; a connection made room for that of another',
+  refused: 'a call was refused, because the places of its kind are taken',
+  foreign: 'a peer asked for something that is not gRPC',
+} as const;
+
+export type Reason = keyof typeof REASONS;
+
+/** How often each happened. */
+export type ClosingCounts = Readonly<Record<Reason, number>>;
+
+/** Of all reasons and addresses together: what a peer with many addresses can make the log grow by. */
+const MOST_LINES_PER_SEC = 50;
+
+export class Closings {
+  readonly #logger: Logger;
+  readonly #counts = Object.fromEntries(Object.keys(REASONS).map((reason) => [reason, 0])) as Record<
+    Reason,
+    number
+  >;
+  /** What has its line in the present second. */
+  readonly #told = new Set<string>();
+  #second = 0;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  get counts(): ClosingCounts {
+    return { ...this.#counts };
+  }
+
+  /** @param peer the address, as far as there is one */
+  note(reason: Reason, peer: string, fields: object = {}): void {
+    this.#counts[reason] += 1;
+    const second = Math.floor(performance.now() / 1000);
+    if (second !== this.#second) this.#told.clear();
+    this.#second = second;
+    const key = `${reason} ${peer}`;
+    if (this.#told.size >= MOST_LINES_PER_SEC || this.#told.has(key)) return;
+    this.#told.add(key);
+    this.#logger.warn({ reason, peer, ...fields, times: this.#counts[reason] }, REASONS[reason]);
+  }
+}

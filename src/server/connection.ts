@@ -1,0 +1,112 @@
+/** One accepted connection, from accept to the end of its socket. */
+import type { Socket } from 'node:net';
+import type { PlaceHolder } from '../base/places.ts';
+import type { GuardedConnection } from '../flow/stream-gate.ts';
+import type { ConnectionTokens } from './address-tokens.ts';
+import type { Reason } from './closings.ts';
+import { HTTP1_ANSWER, type Protocol } from './protocol.ts';
+
+/** What a peer gets to take the last bytes and to close its side. */
+const LINGER_MS = 1000;
+
+export interface ConnectionOptions {
+  tokens: ConnectionTokens;
+  firstRequestTimeoutMs: number;
+  /** Tells why it is closed, or what it asked for that is not served here. */
+  note(reason: Reason, fields?: object): void;
+}
+
+export class Connection implements GuardedConnection, PlaceHolder {
+  readonly #socket: Socket;
+  readonly #options: ConnectionOptions;
+  readonly #silence: NodeJS.Timeout;
+  #endSession: (() => void) | null = null;
+  #linger: NodeJS.Timeout | undefined;
+  #calls = 0;
+
+  constructor(socket: Socket, options: ConnectionOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    this.#silence = setTimeout(() => this.#close('silent'), options.firstRequestTimeoutMs).unref();
+    socket.once('close', () => {
+      clearTimeout(this.#silence);
+      clearTimeout(this.#linger);
+    });
+  }
+
+  get movedBytes(): number {
+    return this.#socket.bytesRead + this.#socket.bytesWritten;
+  }
+
+  /** One with calls is not idle; who has no progress in a call loses that call's place. */
+  get isHeldUp(): boolean {
+    return this.#calls > 0;
+  }
+
+  evict(): void {
+    this.#close('evicted');
+  }
+
+  cut(): void {
+    this.#socket.destroy();
+  }
+
+  sessionBegan(end: () => void): void {
+    this.#endSession = end;
+  }
+
+  streamBegan(): void {
+    this.#calls += 1;
+    clearTimeout(this.#silence);
+  }
+
+  streamEnded(): void {
+    this.#calls -= 1;
+  }
+
+  streamRefused(): void {
+    this.#options.note('refused');
+    this.streamWasted();
+  }
+
+  streamWasted(): void {
+    if (this.#socket.destroyed) return;
+    const paid = this.#options.tokens.take(performance.now());
+    if (paid === 'connection') this.#close('wastedStreams');
+    else if (paid === 'address') this.#close('banned');
+  }
+
+  headersExceeded(): void {
+    if (!this.#socket.destroyed) this.#options.tokens.takeAll(performance.now());
+    this.#close('headers');
+  }
+
+  foreign(): void {
+    this.#options.note('foreign');
+  }
+
+  unknownProtocol(socket: Socket, protocol: Protocol = 'unknown'): void {
+    this.#options.note('foreign', { protocol });
+    if (protocol === 'TLS') {
+      socket.destroy();
+      return;
+    }
+    // Unread bytes would make the end a reset, which can overtake the answer.
+    socket.resume();
+    socket.end(HTTP1_ANSWER);
+    this.ended();
+  }
+
+  /** Neither side can say anything more; a peer that does not close keeps its connection no longer. */
+  ended(): void {
+    this.#linger ??= setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
+  }
+
+  /** The session first: what it has received is not looked at any more. */
+  #close(reason: Reason): void {
+    if (this.#socket.destroyed) return;
+    this.#options.note(reason);
+    this.#endSession?.();
+    this.#socket.destroy();
+  }
+}

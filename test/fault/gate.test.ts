@@ -1,0 +1,180 @@
+/** What a connection may cost before grpc-js: by raw sockets, because no library would do it. */
+import assert from 'node:assert/strict';
+import { connect, type Socket } from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { lines, noise } from '../support/content.ts';
+import {
+  callBlock,
+  continuation,
+  data,
+  END_HEADERS,
+  END_STREAM,
+  headers,
+  literal,
+  opening,
+  references,
+  reset,
+} from '../support/h2-frames.ts';
+import { firstMessage, methodOf } from '../support/raw-client.ts';
+import { answerOf, framed, RawSession } from '../support/raw-http2.ts';
+import { MIB, startServer, type TestServer } from '../support/test-server.ts';
+import { until, within } from '../support/until.ts';
+
+const odd = (index: number) => 2 * index + 1;
+
+/** A peer of bare bytes; `closed` when the server has ended the connection. */
+function peer(
+  t: TestContext,
+  server: TestServer,
+): { socket: Socket; closed: Promise<unknown>; text: () => string } {
+  const socket = connect(server.port, '127.0.0.1');
+  const parts: Buffer[] = [];
+  socket.on('error', () => {});
+  socket.on('data', (bytes) => parts.push(bytes));
+  t.after(() => socket.destroy());
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  return { socket, closed, text: () => Buffer.concat(parts).toString() };
+}
+
+for (const [what, size, times] of [
+  ['a few long fields', 3900, 24],
+  ['many short fields', 10, 70],
+] as const) {
+  test(`header blocks that stand for ${what} close their connection, and no other`, async (t) => {
+    const server = await startServer(t);
+    server.write('file', lines(1000));
+    const client = server.client();
+    assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
+    const { socket, closed } = peer(t, server);
+    const first = Buffer.concat([callBlock('GetFileSize'), literal('x', 'v'.repeat(size), true)]);
+    const block = Buffer.concat([callBlock('GetFileSize'), references(times)]);
+    socket.write(Buffer.concat([opening(), headers(1, first)]));
+    await until('its first stream is there', () => server.server.stats().connections === 2);
+    socket.write(Buffer.concat(Array.from({ length: 250 }, (_, i) => headers(odd(i + 1), block))));
+    await within('the server closes the connection', closed);
+    assert.equal(server.server.stats().closings.headers, 1);
+    assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
+    await until('the other is left', () => server.server.stats().connections === 1);
+  });
+}
+
+test('metadata of 15 KB is taken', async (t) => {
+  const server = await startServer(t);
+  server.write('file', lines(1000));
+  const raw = new RawSession(t, server.port);
+  const request = framed(methodOf('GetFileSize').requestSerialize({ fileName: 'file' }));
+  const answer = await answerOf(raw.request('GetFileSize', request, { x: 'v'.repeat(15_000) }));
+  assert.equal(answer.headers['grpc-status'], '0');
+});
+
+test('calls that are reset as they are made cost their peer its connection, and then its address a second', async (t) => {
+  const server = await startServer(t, { writable: true, limits: { streamsPerConnection: 64 } });
+  server.write('file', lines(1000));
+  const client = server.client();
+  assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
+  const flood = Buffer.concat([
+    opening(),
+    ...Array.from({ length: 300 }, (_, i) => [
+      headers(odd(i), callBlock('UploadFile')),
+      reset(odd(i)),
+    ]).flat(),
+  ]);
+  const { closings } = server.server.stats();
+  assert.equal(closings.wastedStreams, 0);
+  for (let opened = 0; server.server.stats().closings.banned < 2; opened++) {
+    assert(opened < 100, JSON.stringify(server.server.stats()));
+    const { socket, closed } = peer(t, server);
+    socket.write(flood);
+    await within('the server closes the connection', closed);
+  }
+  assert(server.server.stats().closings.wastedStreams > 0);
+  // Who is there already is not told apart from others, and stays.
+  assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
+  const late = server.client({
+    'grpc.initial_reconnect_backoff_ms': 200,
+    'grpc.max_reconnect_backoff_ms': 200,
+  });
+  const get = () => late.unary('GetFileSize', { fileName: 'file' });
+  let { status } = await get();
+  for (let tries = 1; status !== 'OK' && tries < 50; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    ({ status } = await get());
+  }
+  assert.equal(status, 'OK', 'a new client of the address gets in');
+  await server.untilIdle();
+});
+
+test('a client that cancels hundreds of running downloads keeps its connection', async (t) => {
+  const server = await startServer(t);
+  server.write('file', noise(1, 2 * MIB));
+  const client = server.client();
+  for (let round = 0; round < 2; round++) {
+    const calls = Array.from({ length: 250 }, () => client.stream({ fileName: 'file' }));
+    await Promise.all(calls.map((call) => firstMessage(call)));
+    for (const call of calls) call.cancel();
+    await server.untilIdle();
+  }
+  // And one that cancels calls before they are answered, as many as a connection can have.
+  for (const call of Array.from({ length: 250 }, () => client.stream({ fileName: 'file' }))) call.cancel();
+  assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
+  assert.equal(server.server.stats().closings.wastedStreams, 0);
+  assert.equal(server.server.stats().connections, 1);
+});
+
+test('HTTP/1.1 is told what speaks here', async (t) => {
+  const server = await startServer(t);
+  const { socket, closed, text } = peer(t, server);
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  await within('the server closes the connection', closed);
+  assert.match(
+    text(),
+    /^HTTP\/1\.1 400 .*\r\n(?:[^\r]+\r\n)+\r\nThis is a sluice server: it speaks gRPC .*\n$/,
+  );
+  assert.equal(server.server.stats().closings.foreign, 1);
+});
+
+test('a request of HTTP/2 that is no gRPC call is told what is', async (t) => {
+  const server = await startServer(t);
+  const raw = new RawSession(t, server.port);
+  const got = await answerOf(raw.session.request({ ':path': '/' }));
+  assert.deepEqual([got.headers[':status'], got.headers.allow], [405, 'POST']);
+  assert.match(got.body.toString(), /^This is a sluice server/);
+  const web = await answerOf(
+    raw.request('GetFileSize', framed(Buffer.alloc(3)), { 'content-type': 'application/grpc-web+proto' }),
+  );
+  assert.equal(web.headers[':status'], 415);
+  assert.match(web.body.toString(), /gRPC-Web/);
+});
+
+test('a call whose time-out is longer than 24 days has no deadline', async (t) => {
+  const server = await startServer(t);
+  server.write('file', lines(1000));
+  const raw = new RawSession(t, server.port);
+  const request = framed(methodOf('GetFileSize').requestSerialize({ fileName: 'file' }));
+  const answer = await answerOf(raw.request('GetFileSize', request, { 'grpc-timeout': '700H' }));
+  assert.equal(answer.headers['grpc-status'], '0');
+});
+
+test('the streams of a connection that is closed for its headers are not answered', async (t) => {
+  const server = await startServer(t);
+  server.write('file', lines(1000));
+  const { socket, closed, text } = peer(t, server);
+  const request = framed(methodOf('GetFileSize').requestSerialize({ fileName: 'file' }));
+  const hostile = Buffer.concat([callBlock('GetFileSize'), literal('x', 'v'.repeat(17_000))]);
+  // In one read, those behind the hostile one too.
+  const calls = Array.from({ length: 20 }, (_, i) => [
+    headers(odd(i + 1), callBlock('GetFileSize')),
+    data(odd(i + 1), request, END_STREAM),
+  ]);
+  socket.write(
+    Buffer.concat([
+      opening(),
+      headers(1, hostile.subarray(0, 16_000), 0),
+      continuation(1, hostile.subarray(16_000), END_HEADERS),
+      ...calls.flat(),
+    ]),
+  );
+  await within('the server closes the connection', closed);
+  assert(!text().includes('grpc-status'));
+  await server.untilIdle();
+});

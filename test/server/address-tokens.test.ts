@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AddressTokens } from '../../src/server/address-tokens.ts';
+
+function spend(tokens: { take(nowMs: number): string }, nowMs: number, most = 100_000): number {
+  let count = 0;
+  while (count < most && tokens.take(nowMs) === 'paid') count += 1;
+  return count;
+}
+
+test('a connection may waste all its streams at once, and not much more', () => {
+  const tokens = new AddressTokens(256).ofConnection('192.0.2.1', 0);
+  const spent = spend(tokens, 0);
+  assert(spent >= 256 && spent <= 1024, `${spent}`);
+  assert.equal(tokens.take(0), 'connection');
+});
+
+test('many connections of an address share its tokens; without any it is refused for a second, others are not', () => {
+  const addresses = new AddressTokens(256);
+  let spent = 0;
+  let connections = 0;
+  while (!addresses.isBanned('192.0.2.1', 0) && connections < 1000) {
+    spent += spend(addresses.ofConnection('192.0.2.1', 0), 0);
+    connections += 1;
+  }
+  assert(connections > 1 && connections < 20, `${connections}`);
+  assert(spent <= 8192, `${spent}`);
+  assert.equal(addresses.isBanned('192.0.2.2', 0), false);
+  assert.equal(addresses.isBanned('192.0.2.1', 999), true);
+  assert.equal(addresses.isBanned('192.0.2.1', 1001), false);
+});
+
+test('clients behind one trusted address pay for themselves alone', () => {
+  const addresses = new AddressTokens(256);
+  for (let i = 0; i < 100; i++) assert(spend(addresses.ofConnection(null, 0), 0) > 0);
+});
