@@ -128,7 +128,7 @@ export class SluiceServer {
     const config = this.#config;
     const listenAddress = parseListenAddress(config.listen);
     const credentials = await serverCredentials(config.tls);
-    const store = await openLocalStore(config.root);
+    const store = await openLocalStore(config.root, { logger: this.#logger });
     const engine = new Engine(engineOptions(config, this.#logger));
     const hashes = new HashPool(config.pool.niceness, this.#logger);
     let uploads: UploadStore | null = null;

@@ -20,4 +20,6 @@ export interface Root {
   readonly directory: Directory;
   /** The device (`st_dev`) that every served file is on. */
   readonly device: bigint;
+  /** With the device it tells whether another directory has taken its place. */
+  readonly inode: bigint;
 }

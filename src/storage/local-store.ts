@@ -1,10 +1,11 @@
 /**
  * The store that is a directory of this machine: the embedded default. It only
  * reads; `openUploads` writes. Every name is checked by `name.ts` and then walked from the root, which
- * one descriptor holds for the life of the store; nothing outside it is reached,
- * also when directories are moved or become links meanwhile.
+ * a descriptor holds (`ServedRoot`); nothing outside it is reached, also when
+ * directories are moved or become links meanwhile.
  */
-import type { Directory, Root } from './directory.ts';
+import { type Logger, silentLogger } from '../base/logger.ts';
+import type { Directory } from './directory.ts';
 import { inParentOf } from './directory-walk.ts';
 import { identityOf } from './file-identity.ts';
 import { toStorageError } from './io-error.ts';
@@ -15,44 +16,56 @@ import { LocalFile } from './local-file.ts';
 import { parseName, parsePrefix } from './name.ts';
 import { openRegularFile, statRegularFile } from './regular-file.ts';
 import { openRoot } from './root-directory.ts';
-import { SharedResource } from './shared-resource.ts';
+import { type HeldRoot, ServedRoot } from './served-root.ts';
 import type { FileIdentity, Listed, ListOptions, OpenFile, Store } from './store.ts';
 import { withSuggestion } from './suggestion.ts';
 import type { UploadStore } from './upload-store.ts';
 import { openLocalUploads } from './uploads/local-uploads.ts';
 import type { UploadOptions } from './uploads/options.ts';
 
+export interface LocalStoreOptions {
+  /** Default: drops everything. */
+  readonly logger?: Logger;
+  /** How often it is seen whether the directory was replaced, at most. Default: LOOK_EVERY_MS. */
+  readonly lookEveryMs?: number;
+}
+
+/** One look by path a second costs nothing, and nobody waits longer for a volume that was mounted anew. */
+const LOOK_EVERY_MS = 1000;
+
 /**
  * The store of the files below `rootPath`.
  *
  * @throws TransferError INVALID_CONFIG when the directory cannot be served.
  */
-export async function openLocalStore(rootPath: string): Promise<LocalStore> {
-  return new LocalStore(await openRoot(rootPath));
+export async function openLocalStore(rootPath: string, options: LocalStoreOptions = {}): Promise<LocalStore> {
+  const { logger = silentLogger, lookEveryMs = LOOK_EVERY_MS } = options;
+  return new LocalStore(new ServedRoot(rootPath, await openRoot(rootPath), { logger, lookEveryMs }));
 }
 
 export class LocalStore implements Store {
-  readonly #root: Root;
-  readonly #rootUse: SharedResource;
+  readonly #served: ServedRoot;
   readonly #listingShare = new ListingShare();
 
-  /** Takes over `root` and closes it. */
-  constructor(root: Root) {
-    this.#root = root;
-    this.#rootUse = new SharedResource('the store', () => root.directory.close());
+  /** Takes over `served` and closes it. */
+  constructor(served: ServedRoot) {
+    this.#served = served;
   }
 
   async open(name: string): Promise<OpenFile> {
     const components = parseName(name);
-    const file = await this.#atEntry(components, (parent, entry) =>
-      openRegularFile(parent, entry, name, this.#root.device),
+    const held = await this.#served.current();
+    const file = await atEntry(held, components, (parent, entry) =>
+      openRegularFile(parent, entry, name, held.root.device),
     );
-    return new LocalFile(components, file, this.#root, this.#rootUse);
+    return new LocalFile(components, file, held.root, held.use);
   }
 
   async stat(name: string): Promise<FileIdentity> {
-    const stats = await this.#atEntry(parseName(name), (parent, entry) =>
-      statRegularFile(parent, entry, name, this.#root.device),
+    const components = parseName(name);
+    const held = await this.#served.current();
+    const stats = await atEntry(held, components, (parent, entry) =>
+      statRegularFile(parent, entry, name, held.root.device),
     );
     return identityOf(name, stats);
   }
@@ -61,9 +74,11 @@ export class LocalStore implements Store {
     prefix: string,
     { after, recursive, signal }: ListOptions,
   ): AsyncGenerator<Listed, void, undefined> {
-    const { device } = this.#root;
     const from = after === undefined ? [] : parsePosition(after);
-    const directory = await this.#atEntry(parsePrefix(prefix), (parent, entry) =>
+    const components = parsePrefix(prefix);
+    const held = await this.#served.current();
+    const { device } = held.root;
+    const directory = await atEntry(held, components, (parent, entry) =>
       openPrefix(parent, entry, prefix, device),
     );
     const scope = {
@@ -86,27 +101,28 @@ export class LocalStore implements Store {
    *   another server uses it.
    */
   openUploads(options: UploadOptions): Promise<UploadStore> {
-    return this.#rootUse.use(() => openLocalUploads(this.#root, this.#rootUse, options));
+    const { root, use } = this.#served.pin();
+    return use.use(() => openLocalUploads(root, use, options, () => this.#served.current()));
   }
 
   /** Refuses further calls; resolves when those under way have ended. Open files stay readable, but not verifiable. */
   close(): Promise<void> {
-    return this.#rootUse.close();
+    return this.#served.close();
   }
+}
 
-  /** Runs `use` at the entry that `components` lead to; every error leaves as a TransferError. */
-  #atEntry<T>(
-    components: readonly string[],
-    use: (parent: Directory, entry: string) => Promise<T>,
-  ): Promise<T> {
-    return this.#rootUse.use(async () => {
-      const { directory } = this.#root;
-      try {
-        return await inParentOf(directory, components, use);
-      } catch (reason) {
-        const error = toStorageError(reason, components.join('/'));
-        throw error.code === 'NOT_FOUND' ? await withSuggestion(error, directory, components) : error;
-      }
-    });
-  }
+/** Runs `work` at the entry that `components` lead to; every error leaves as a TransferError. */
+function atEntry<T>(
+  { root: { directory }, use }: HeldRoot,
+  components: readonly string[],
+  work: (parent: Directory, entry: string) => Promise<T>,
+): Promise<T> {
+  return use.use(async () => {
+    try {
+      return await inParentOf(directory, components, work);
+    } catch (reason) {
+      const error = toStorageError(reason, components.join('/'));
+      throw error.code === 'NOT_FOUND' ? await withSuggestion(error, directory, components) : error;
+    }
+  });
 }

@@ -55,7 +55,8 @@ async function checkedRoot(directory: Directory, rootPath: string): Promise<Root
       throw new TransferError('INVALID_CONFIG', message);
     }
   }
-  return { directory, device: (await lstat(path, { bigint: true })).dev };
+  const { dev, ino } = await lstat(path, { bigint: true });
+  return { directory, device: dev, inode: ino };
 }
 
 function toConfigError(reason: unknown, rootPath: string): TransferError {

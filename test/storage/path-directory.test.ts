@@ -1,17 +1,13 @@
 /** The way without /proc, on every system: what holds here holds on macOS. */
 import assert from 'node:assert/strict';
-import { lstat, symlink } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { LocalStore } from '../../src/storage/local-store.ts';
-import { openPathDirectory } from '../../src/storage/path-directory.ts';
-import { contentOf, failureOf, namesOf, scratchStore, writeDeep } from './scratch-store.ts';
+import { contentOf, failureOf, namesOf, scratchStore, storeByPath, writeDeep } from './scratch-store.ts';
 
 async function pathStore(t: TestContext, files: Record<string, string>) {
   const { at, outside } = await scratchStore(t, files);
-  const root = dirname(at('x'));
-  const { dev } = await lstat(root, { bigint: true });
-  const store = new LocalStore({ directory: await openPathDirectory(root), device: dev });
+  const store = await storeByPath(dirname(at('x')));
   t.after(() => store.close());
   return { store, at, outside };
 }

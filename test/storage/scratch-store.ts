@@ -1,12 +1,15 @@
 /** A store on a temporary directory, with another one beside it that must never be reached. */
 import { readdirSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { errnoOf, TransferError } from '../../src/base/errors.ts';
+import { silentLogger } from '../../src/base/logger.ts';
 import type { Omission } from '../../src/storage/listing/omission.ts';
-import { openLocalStore } from '../../src/storage/local-store.ts';
+import { LocalStore, openLocalStore } from '../../src/storage/local-store.ts';
+import { openPathDirectory } from '../../src/storage/path-directory.ts';
+import { ServedRoot } from '../../src/storage/served-root.ts';
 import type { Listed, OpenFile, Store, StoreEntry } from '../../src/storage/store.ts';
 
 export interface ScratchStore {
@@ -41,6 +44,14 @@ export async function scratchDirectory(t: TestContext): Promise<string> {
 export async function writeDeep(path: string, content: string): Promise<void> {
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, content);
+}
+
+/** The store of `root` as on systems without /proc; the caller closes it. */
+export async function storeByPath(root: string): Promise<LocalStore> {
+  const directory = await openPathDirectory(root);
+  const { dev, ino } = await lstat(root, { bigint: true });
+  const options = { logger: silentLogger, lookEveryMs: 0 };
+  return new LocalStore(new ServedRoot(root, { directory, device: dev, inode: ino }, options));
 }
 
 /** Reads an open file through its descriptor, as a worker does. */

@@ -30,6 +30,7 @@ import { toWriteError } from './write-error.ts';
 
 /**
  * The uploads below `root`, which stays open for them until their `close`.
+ * Each call begins with `checkRoot`, and fails with what that rejects with.
  *
  * @throws TransferError INVALID_CONFIG when the directory of uploads cannot be used, or another server uses it.
  */
@@ -37,11 +38,12 @@ export async function openLocalUploads(
   root: Root,
   rootUse: SharedResource,
   options: UploadOptions,
+  checkRoot: () => Promise<unknown>,
 ): Promise<UploadStore> {
   const context = contextOf(root, rootUse, options);
   const lock = await RootLock.acquire(context);
   try {
-    const uploads = new LocalUploads(context, lock);
+    const uploads = new LocalUploads(context, lock, checkRoot);
     await uploads.resume();
     return uploads;
   } catch (reason) {
@@ -78,6 +80,7 @@ function contextOf(root: Root, rootUse: SharedResource, options: UploadOptions):
 class LocalUploads implements UploadStore {
   readonly #context: UploadContext;
   readonly #lock: RootLock;
+  readonly #checkRoot: () => Promise<unknown>;
   /** Unfinished ones that were started or asked for; the index bounds them. */
   readonly #uploads = new Map<string, LocalUpload>();
   /** Loading and removing one upload take turns. */
@@ -85,10 +88,11 @@ class LocalUploads implements UploadStore {
   readonly #sweep: Sweep;
   readonly #use: SharedResource;
 
-  /** Takes over `lock` and releases it. */
-  constructor(context: UploadContext, lock: RootLock) {
+  /** Takes over `lock` and releases it. `checkRoot` rejects while the root is not what is served. */
+  constructor(context: UploadContext, lock: RootLock, checkRoot: () => Promise<unknown>) {
     this.#context = context;
     this.#lock = lock;
+    this.#checkRoot = checkRoot;
     this.#sweep = new Sweep(context, this.#ids, (id) => this.#uploads.get(id));
     this.#use = new SharedResource('the store of uploads', () => this.#release());
   }
@@ -117,6 +121,7 @@ class LocalUploads implements UploadStore {
   #locked<T>(work: () => Promise<T>): Promise<T> {
     return this.#use.use(async () => {
       this.#lock.check();
+      await this.#checkRoot();
       return await work();
     });
   }

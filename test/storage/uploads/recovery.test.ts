@@ -3,12 +3,9 @@ import assert from 'node:assert/strict';
 import { readFileSync, renameSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { LocalStore } from '../../../src/storage/local-store.ts';
-import { openPathDirectory } from '../../../src/storage/path-directory.ts';
-import { nodeFileSystem } from '../../../src/storage/uploads/file-system.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import { scratchRoot } from '../../support/scratch.ts';
-import { failureOf } from '../scratch-store.ts';
+import { failureOf, storeByPath } from '../scratch-store.ts';
 import {
   LAX_OPTIONS,
   makeDirectory,
@@ -112,8 +109,7 @@ it('a large upload is recovered and published', async (t) => {
 it('uploads work where directories are known by path', async (t) => {
   const root = scratchRoot(t);
   const at = (name: string) => join(root, name);
-  const { dev } = await nodeFileSystem.lstat(root);
-  const store = new LocalStore({ directory: await openPathDirectory(root), device: dev });
+  const store = await storeByPath(root);
   t.after(() => store.close());
   const uploads = await store.openUploads(LAX_OPTIONS);
   const upload = await uploadOf(uploads, 'a/b/file', 'content');
