@@ -23,6 +23,7 @@ export const ERROR_CODES = {
   FILE_CHANGED: 'the file changed during the transfer; start over with the new version',
   STALLED: 'the peer took or sent no byte for the stall time-out; resume',
   EVICTED: 'the server was full, and the place of this call went to another peer; resume',
+  ABORTED: 'the server ended the call and did not say why; ask for the state and resume',
   TAKEN_OVER:
     'a newer call writes the same range of the upload, or finishes it; ask for the state and resume',
   CONTENT_MISMATCH: 'the uploaded bytes have another length or checksum than was declared; start over',

@@ -41,6 +41,7 @@ const OUTCOME_OF_ERROR: Readonly<Record<ErrorCode, Outcome>> = {
   FILE_CHANGED: 'badData',
   STALLED: 'unavailable',
   EVICTED: 'unavailable',
+  ABORTED: 'unavailable',
   TAKEN_OVER: 'failed',
   CONTENT_MISMATCH: 'badData',
   RESOURCE_EXHAUSTED: 'unavailable',

@@ -46,9 +46,17 @@ export function hintFor(error: TransferError): string | undefined {
     case 'NOT_A_FILE':
       return OBSTACLE_HINTS.find(([words]) => error.message.includes(words))?.[1];
     case 'INTERNAL':
+      // Of the server: it is not ours to report.
+      if (isOfCall(error)) return "the server's log has the cause; -v shows what came";
+      return `${ERROR_CODES[error.code]}; -v shows where it arose`;
     case 'PROTOCOL_ERROR':
       return `${ERROR_CODES[error.code]}; -v shows where it arose`;
     default:
       return undefined;
   }
+}
+
+/** A server, or what answers in its place, has ended the call with it. */
+function isOfCall({ cause }: TransferError): boolean {
+  return typeof cause === 'object' && cause !== null && 'metadata' in cause;
 }

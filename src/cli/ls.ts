@@ -1,12 +1,12 @@
 /** `sluice ls`: what is in a directory of the store. */
 import type { Command } from 'commander';
-import { silentLogger } from '../base/logger.ts';
 import { formatBytes } from '../base/units.ts';
 import type { ListEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { entriesOf } from './entries.ts';
 import { Interrupt } from './interrupt.ts';
 import { LeftOut } from './left-out.ts';
+import { createStderrNotes } from './note-logger.ts';
 import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 
@@ -43,7 +43,7 @@ export function addLsCommand(program: Command): void {
 }
 
 async function list(target: CliTarget, options: LsOptions): Promise<void> {
-  const connections = new Connections(options, silentLogger);
+  const connections = new Connections(options, createStderrNotes(options));
   const interrupt = new Interrupt();
   try {
     const { recursive = false } = options;

@@ -1,6 +1,7 @@
 /** The client's log as notes beside the progress: retries, restarts, discarded parts. */
 import type { Logger } from '../base/logger.ts';
 import type { ProgressDisplay } from './progress.ts';
+import { createDisplay } from './progress-display.ts';
 
 /** `display` may change later, so it is asked for at each message. */
 export function createNoteLogger(display: ProgressDisplay, verbose: boolean): Logger {
@@ -16,4 +17,15 @@ export function createNoteLogger(display: ProgressDisplay, verbose: boolean): Lo
     last = text;
   };
   return { debug: verbose ? note : () => {}, info: note, warn: note, error: note };
+}
+
+/** For commands without progress: their result is on standard output, notes go to standard error. */
+export function createStderrNotes({
+  json = false,
+  verbose = false,
+}: {
+  json?: boolean;
+  verbose?: boolean;
+}): Logger {
+  return createNoteLogger(createDisplay({ json, quiet: false, isStdoutTaken: true }), verbose);
 }

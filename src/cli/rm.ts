@@ -1,11 +1,11 @@
 /** `sluice rm`: removes files from a server. */
 import type { Command } from 'commander';
 import { TransferError } from '../base/errors.ts';
-import { silentLogger } from '../base/logger.ts';
 import type { SluiceClient } from '../client/client.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { entriesOf } from './entries.ts';
 import { Interrupt } from './interrupt.ts';
+import { createStderrNotes } from './note-logger.ts';
 import { printable, writeJson, writeLine } from './output.ts';
 import { type CliTarget, parseCliTarget, writeCliTarget } from './target.ts';
 
@@ -47,7 +47,7 @@ function collectTargets(text: string, previous: CliTarget[] | undefined): CliTar
 
 async function remove(targets: CliTarget[], options: RmOptions): Promise<void> {
   checkUsage(targets, options);
-  const connections = new Connections(options, silentLogger);
+  const connections = new Connections(options, createStderrNotes(options));
   const interrupt = new Interrupt();
   try {
     // Also finds what is wrong with a later target before anything is removed.

@@ -1,10 +1,10 @@
 /** `sluice stat`: what a file is, without its bytes. */
 import type { Command } from 'commander';
-import { silentLogger } from '../base/logger.ts';
 import { formatBytes } from '../base/units.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './interrupt.ts';
+import { createStderrNotes } from './note-logger.ts';
 import { printable, writeJson, writeLine, writeTime } from './output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 
@@ -32,7 +32,7 @@ export function addStatCommand(program: Command): void {
 }
 
 async function stat(target: CliTarget, options: StatOptions): Promise<void> {
-  const connections = new Connections(options, silentLogger);
+  const connections = new Connections(options, createStderrNotes(options));
   const interrupt = new Interrupt();
   try {
     const file = await connections.clientFor(target).stat(target.name, { signal: interrupt.signal });

@@ -19,6 +19,8 @@ import { errorOfStatus } from '../wire/status.ts';
 import { cancelCall } from './cancel-call.ts';
 import { Connection } from './connection.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
+import { foreignAnswer, isForeignType } from './foreign-answer.ts';
+import type { Interruptions } from './interruptions.ts';
 import type { ResolvedOptions } from './options.ts';
 import { parseTarget } from './target.ts';
 
@@ -37,19 +39,29 @@ type Method =
 export class Channel {
   /** The target, for messages to people. */
   readonly address: string;
+  /** Tells of failures that are not the last word. */
+  readonly interruptions: Interruptions;
   readonly #connect: () => Connection;
   readonly #options: ResolvedOptions;
   readonly #transport: 'TLS' | 'plaintext';
   /** Of a connection for uploads. */
   readonly #session: AgentSession | undefined;
   #connection: Connection;
+  /** Content types that are not gRPC's, by the failure of their call. */
+  readonly #foreignTypes = new WeakMap<Error, string>();
   #hasConnected = false;
   #isClosed = false;
 
   /** Connects at the first call. Throws INVALID_ARGUMENT for a malformed target or unusable TLS material. */
-  constructor(targetText: string, options: ResolvedOptions, purpose: ChannelPurpose = 'general') {
+  constructor(
+    targetText: string,
+    options: ResolvedOptions,
+    interruptions: Interruptions,
+    purpose: ChannelPurpose = 'general',
+  ) {
     const target = parseTarget(targetText);
     this.address = target.address;
+    this.interruptions = interruptions;
     this.#options = options;
     this.#transport = usesTls(target, options) ? 'TLS' : 'plaintext';
     this.#session = purpose === 'upload' ? new AgentSession() : undefined;
@@ -93,10 +105,8 @@ export class Channel {
         request,
       ),
     );
-    connection.track(call);
-    call.once('metadata', () => {
-      this.#hasConnected = true;
-    });
+    const noteType = this.#follow(connection, call);
+    call.on('error', noteType);
     const { logger, maxWindowBytes, windowBytes } = this.#options;
     const isFollowed = windowBytes === undefined && method === 'StreamFile';
     if (isFollowed) clientWindows.follow(call, path, maxWindowBytes, logger);
@@ -122,13 +132,13 @@ export class Channel {
       path,
       (message) => message as Buffer,
       responseDeserialize as (message: Buffer) => Response,
-      done,
+      (failure, response) => {
+        if (failure !== null) noteType(failure);
+        done(failure, response);
+      },
     );
-    connection.track(call);
-    call.once('metadata', (metadata) => {
-      this.#hasConnected = true;
-      onMetadata(metadata);
-    });
+    const noteType = this.#follow(connection, call);
+    call.once('metadata', onMetadata);
     // What goes wrong is told by `done`.
     call.on('error', () => {});
     return call;
@@ -154,10 +164,9 @@ export class Channel {
       const settle = (failure: ServiceError | null, response?: Response) => {
         clearTimeout(connectTimer);
         signal?.removeEventListener('abort', onAbort);
-        if (failure === null) {
-          this.#hasConnected = true;
-          resolve(response as Response);
-        } else if (signal?.aborted) reject(cancelledBy(signal));
+        if (failure !== null) noteType(failure);
+        if (failure === null) resolve(response as Response);
+        else if (signal?.aborted) reject(cancelledBy(signal));
         else reject(timedOut ? this.notConnected() : this.failureOf(failure));
       };
       const call = connection.client.makeUnaryRequest<Request, Response>(
@@ -169,7 +178,7 @@ export class Channel {
         { deadline },
         settle,
       );
-      connection.track(call);
+      const noteType = this.#follow(connection, call);
       let timedOut = false;
       const connectTimer = setTimeout(() => {
         if (this.isReady) return;
@@ -185,7 +194,12 @@ export class Channel {
   failureOf(failure: Error): TransferError {
     if (failure instanceof TransferError) return failure;
     if (!('metadata' in failure)) return TransferError.from(failure);
+    const contentType =
+      this.#foreignTypes.get(failure) ?? (failure as ServiceError).metadata?.get('content-type')[0];
+    const foreign = foreignAnswer(failure as ServiceError, contentType, this.address);
+    if (foreign !== undefined) return foreign;
     const error = errorOfStatus(failure as ServiceError);
+    if (error.code === 'CANCELLED') return cancelledByPeer(failure as ServiceError, this.address);
     if (error.code !== 'UNAVAILABLE' || sentBySluice(failure as ServiceError)) return error;
     if (!this.hasConnected) return this.unreachable(failure as ServiceError);
     return new TransferError('UNAVAILABLE', connectProblem(failure as ServiceError) ?? error.message, {
@@ -222,6 +236,21 @@ export class Channel {
     this.#connection.close();
   }
 
+  /** Counts the call and sees who answers it. Returns what its failure is to be given to. */
+  #follow(connection: Connection, call: NodeJS.EventEmitter): (failure: Error) => void {
+    connection.track(call);
+    let foreignType: string | undefined;
+    call.once('metadata', (metadata: Metadata) => {
+      this.#hasConnected = true;
+      const contentType = metadata.get('content-type')[0];
+      if (isForeignType(contentType)) foreignType = contentType;
+      else this.interruptions.over();
+    });
+    return (failure) => {
+      if (foreignType !== undefined) this.#foreignTypes.set(failure, foreignType);
+    };
+  }
+
   #open(): Connection {
     this.assertOpen();
     if (this.#connection.isGivenUp) {
@@ -256,6 +285,13 @@ function definition(method: Method) {
 /** What ends a transfer whose caller aborted it, with the signal's reason as its cause. */
 export function cancelledBy({ reason }: AbortSignal): TransferError {
   return reason instanceof TransferError ? reason : cancellation(reason);
+}
+
+/** The caller's own abort never gets here: its call is settled before it is cancelled. */
+function cancelledByPeer(failure: ServiceError, address: string): TransferError {
+  return new TransferError('ABORTED', `${address}, or a proxy on the way, cancelled the call`, {
+    cause: failure,
+  });
 }
 
 /** `connect ECONNREFUSED …` out of what grpc-js wraps around it. */

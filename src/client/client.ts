@@ -17,6 +17,7 @@ import type {
 } from '../wire/messages.ts';
 import { Channel } from './channel.ts';
 import { download } from './download.ts';
+import { Interruptions } from './interruptions.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { retryUnary } from './retry.ts';
@@ -56,8 +57,9 @@ export class SluiceClient {
    */
   constructor(target: string, options: ClientOptions = {}) {
     this.#options = resolveOptions(options);
-    this.#channel = new Channel(target, this.#options);
-    this.#uploadChannels = new UploadChannels(target, this.#options);
+    const interruptions = new Interruptions(this.#options.logger, this.#options.retry.outageMs);
+    this.#channel = new Channel(target, this.#options, interruptions);
+    this.#uploadChannels = new UploadChannels(target, this.#options, interruptions);
   }
 
   /** The size of a file in bytes. */
@@ -149,7 +151,10 @@ export class SluiceClient {
     const call = () =>
       channel.unary<DeleteFileRequest, DeleteFileResponse>('DeleteFile', { fileName: name, ifMatch }, signal);
     try {
-      await retryUnary(channel, this.#options.retry, signal, call, (error) => {
+      await retryUnary(channel, this.#options.retry, signal, call, (error, waitMs) => {
+        channel.interruptions.tell(channel.hasConnected, 'not answered; trying again', error, waitMs, {
+          name,
+        });
         // Refused before anything was done, or perhaps done.
         isRepeated ||= error.code !== 'RESOURCE_EXHAUSTED' && channel.hasConnected;
       });
@@ -175,8 +180,13 @@ export class SluiceClient {
     signal: AbortSignal | undefined,
   ): Promise<Response> {
     const channel = this.#open();
-    return await retryUnary(channel, this.#options.retry, signal, () =>
-      channel.unary<Request, Response>(method, request, signal),
+    return await retryUnary(
+      channel,
+      this.#options.retry,
+      signal,
+      () => channel.unary<Request, Response>(method, request, signal),
+      (error, waitMs) =>
+        channel.interruptions.tell(channel.hasConnected, 'not answered; trying again', error, waitMs),
     );
   }
 

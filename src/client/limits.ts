@@ -45,8 +45,14 @@ export const PROGRESS_INTERVAL_MS = 100;
 /** How often a call is looked at for stalls, as a part of the stall time-out. */
 export const WATCH_TICKS = 4;
 
-/** Tries to reach a server that has never answered this client: a wrong address should fail fast. */
+/** Tries to reach a server that has never answered this client, at the least. */
 export const FIRST_CONNECT_TRIES = 3;
+
+/** Those tries take at least so many first waits (two seconds at the default), in which a server restarts. */
+export const FIRST_CONNECT_WAITS = 20;
+
+/** A server that has never answered is given up by then, whatever it is that takes time. */
+export const FIRST_CONNECT_MS = 10_000;
 
 /** Resume records are a few hundred bytes; anything larger is not one. */
 export const MAX_RECORD_BYTES = 64 * KIB;

@@ -58,6 +58,7 @@ async function* resumedBatches(
       const error = TransferError.from(reason);
       const waitMs = canGoOn && !signal?.aborted ? budget.spend(error, channel.hasConnected) : undefined;
       if (waitMs === undefined) throw error;
+      channel.interruptions.tell(channel.hasConnected, 'not answered; trying again', error, waitMs);
       await delay(waitMs, signal);
     }
   }

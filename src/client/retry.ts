@@ -5,21 +5,19 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, TransferError } from '../base/errors.ts';
 import type { Channel } from './channel.ts';
-import { FIRST_CONNECT_TRIES } from './limits.ts';
+import { FIRST_CONNECT_MS, FIRST_CONNECT_TRIES, FIRST_CONNECT_WAITS } from './limits.ts';
 import type { Complete, RetryOptions } from './options.ts';
 import { delay } from './wait.ts';
 
 /**
  * Failures that another attempt may not meet again. VERSION_MISMATCH and
  * FILE_CHANGED are not among them: they need a decision first, see `Transfer`.
- * CANCELLED is here because a reset by the peer looks like that; the caller's
- * own signal is checked before.
  */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'UNAVAILABLE',
   'STALLED',
   'EVICTED',
-  'CANCELLED',
+  'ABORTED',
   'DEADLINE_EXCEEDED',
   'RESOURCE_EXHAUSTED',
   'CHECKSUM_MISMATCH',
@@ -72,9 +70,16 @@ export class RetryBudget {
 
   #isExhausted(code: ErrorCode, hasConnected: boolean): boolean {
     if (code !== 'UNAVAILABLE') return this.#failures >= this.#options.attempts;
-    if (!hasConnected) return this.#failures >= Math.min(FIRST_CONNECT_TRIES, this.#options.attempts);
     const outageMs = performance.now() - this.#lastProgressAtMs;
+    if (!hasConnected) return this.#isUnreachable(outageMs);
     return this.#failures >= this.#options.attempts && outageMs >= this.#options.outageMs;
+  }
+
+  /** A wrong address fails soon; a server that restarts just now is back by then. */
+  #isUnreachable(elapsedMs: number): boolean {
+    const restartMs = Math.min(FIRST_CONNECT_WAITS * this.#options.initialBackoffMs, this.#options.outageMs);
+    const hasTried = this.#failures >= Math.min(FIRST_CONNECT_TRIES, this.#options.attempts);
+    return (hasTried && elapsedMs >= restartMs) || elapsedMs >= FIRST_CONNECT_MS;
   }
 }
 

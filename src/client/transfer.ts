@@ -5,6 +5,8 @@
  * where it cannot.
  */
 import { TransferError } from '../base/errors.ts';
+import type { StatFileRequest, StatFileResponse } from '../wire/messages.ts';
+import { isStated } from '../wire/status.ts';
 import { Attempt } from './attempt.ts';
 import { type Channel, cancelledBy } from './channel.ts';
 import { MAX_RESTARTS, MIN_CHUNK_BYTES } from './limits.ts';
@@ -123,27 +125,55 @@ export class Transfer implements SinkListener {
   }
 
   /** Returns when the next attempt may start; throws when there should be none. */
-  async #recover(error: TransferError, begun: Mark, attempt: Attempt): Promise<void> {
+  async #recover(failure: TransferError, begun: Mark, attempt: Attempt): Promise<void> {
     if (this.#stop.signal.aborted) throw cancelledBy(this.#stop.signal);
-    const change = this.#fileChange(error, begun);
+    const error = isGuess(failure)
+      ? new TransferError('ABORTED', failure.message, { cause: failure.cause })
+      : failure;
+    const change = await this.#fileChange(failure, begun);
     if (change !== undefined) return await this.#startOver(change);
     this.#noteProgress(error);
     if (attempt.isSuspect) await this.#takeBack(begun, error);
-    const { channel, options, position, progress } = this.#parts;
+    const { channel, position, progress } = this.#parts;
     const waitMs = this.#budget.spend(error, channel.hasConnected);
     if (waitMs === undefined) throw error;
     const { name } = position.request;
-    const fields = { name, offset: position.offset, code: error.code, reason: error.message, waitMs };
-    options.logger.info(fields, 'transfer interrupted; resuming');
+    channel.interruptions.tell(channel.hasConnected, 'transfer interrupted; resuming', error, waitMs, {
+      name,
+      offset: position.offset,
+    });
     progress.enter('waiting');
     await delay(waitMs, this.#stop.signal);
   }
 
   /** The error when it means that the file is not the one that was begun with. */
-  #fileChange(error: TransferError, begun: Mark): TransferError | undefined {
+  async #fileChange(error: TransferError, begun: Mark): Promise<TransferError | undefined> {
+    if (isGuess(error)) return await this.#versionChange(error);
     if (error.code === 'VERSION_MISMATCH' || error.code === 'FILE_CHANGED') return error;
     const hasShrunk = error.code === 'OUT_OF_RANGE' && begun.offset > this.#parts.position.request.start;
     return hasShrunk ? new TransferError('FILE_CHANGED', error.message, { cause: error }) : undefined;
+  }
+
+  /** The server does not say what the matter is with the file: it has changed only if its version is another one. */
+  async #versionChange(error: TransferError): Promise<TransferError | undefined> {
+    const { channel, position } = this.#parts;
+    if (position.ifMatch === '') return undefined;
+    const request: StatFileRequest = { fileName: position.request.name };
+    try {
+      const { file } = await channel.unary<StatFileRequest, StatFileResponse>(
+        'StatFile',
+        request,
+        this.#stop.signal,
+      );
+      if (file === null || file.version === position.ifMatch) return undefined;
+      return new TransferError('VERSION_MISMATCH', error.message, {
+        cause: error.cause,
+        version: file.version,
+      });
+    } catch {
+      // The next attempt is pinned to the version all the same.
+      return undefined;
+    }
   }
 
   #noteProgress(error: TransferError): void {
@@ -180,4 +210,9 @@ export class Transfer implements SinkListener {
     if (sink.isRewindable) await sink.rewind(0, 0);
     await delay(options.retry.initialBackoffMs, this.#stop.signal);
   }
+}
+
+/** A FAILED_PRECONDITION without a code of ours: another version is only one of the things it may mean. */
+function isGuess(error: TransferError): boolean {
+  return error.code === 'VERSION_MISMATCH' && !isStated(error);
 }

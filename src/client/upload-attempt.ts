@@ -16,6 +16,7 @@ import { FrameWriter } from '../flow/frame-writer.ts';
 import { codecNumber } from '../wire/codec.ts';
 import { crc32 } from '../wire/crc32.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
+import { isStated } from '../wire/status.ts';
 import { UPLOAD_HEADER_ROOM_BYTES, uploadControlFrame, writeUploadHeader } from '../wire/upload-message.ts';
 import { AttemptWatch, type Watched } from './attempt-watch.ts';
 import { cancelCall } from './cancel-call.ts';
@@ -294,8 +295,10 @@ export class UploadAttempt implements Watched {
 
   #errorOf(failure: ServiceError): TransferError {
     const error = this.#context.channel.failureOf(failure);
-    // An ABORTED without a code: it lost a race or stalled; it cannot mean our source.
-    if (error.code === 'FILE_CHANGED') return new TransferError('STALLED', error.message, { cause: failure });
+    // A FAILED_PRECONDITION without a code: the upload's state tells whether there is anything to give up.
+    if (error.code === 'VERSION_MISMATCH' && !isStated(error)) {
+      return new TransferError('ABORTED', error.message, { cause: failure });
+    }
     return error;
   }
 }

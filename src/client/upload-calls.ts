@@ -112,8 +112,9 @@ export class UploadCalls {
       signal,
       () => call(channel, signal),
       (error, waitMs) => {
-        const fields = { name, code: error.code, reason: error.message, waitMs };
-        options.logger.info(fields, 'upload interrupted; resuming');
+        channels.interruptions.tell(channels.hasConnected, 'upload interrupted; resuming', error, waitMs, {
+          name,
+        });
         progress.enter('waiting');
       },
     );

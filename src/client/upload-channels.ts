@@ -4,6 +4,7 @@
  */
 import type { CodecName } from '../base/coding.ts';
 import { Channel } from './channel.ts';
+import type { Interruptions } from './interruptions.ts';
 import type { ResolvedOptions } from './options.ts';
 
 /** What a server says at the start of an upload, and will most likely say of the next. */
@@ -22,12 +23,15 @@ export class UploadChannels {
   terms: UploadTerms | undefined;
   /** The target, for messages to people. */
   readonly target: string;
+  /** Of the client. */
+  readonly interruptions: Interruptions;
   readonly #options: ResolvedOptions;
   readonly #channels: Channel[] = [];
   #isClosed = false;
 
-  constructor(target: string, options: ResolvedOptions) {
+  constructor(target: string, options: ResolvedOptions, interruptions: Interruptions) {
     this.target = target;
+    this.interruptions = interruptions;
     this.#options = options;
   }
 
@@ -35,7 +39,7 @@ export class UploadChannels {
   at(index: number): Channel {
     const known = this.#channels[index];
     if (known !== undefined) return known;
-    const channel = new Channel(this.target, this.#options, 'upload');
+    const channel = new Channel(this.target, this.#options, this.interruptions, 'upload');
     if (this.#isClosed) channel.close();
     this.#channels[index] = channel;
     return channel;

@@ -163,7 +163,7 @@ export class UploadLane {
       return false;
     }
     progress.attempts += 1;
-    const isOurs = error.code === 'STALLED' && attempt.hasStarved;
+    const isOurs = (error.code === 'STALLED' || error.code === 'ABORTED') && attempt.hasStarved;
     if (isOurs) options.logger.debug({ name }, 'the stream paused; the server ended the call');
     else await this.#pause(error, part.sentEnd);
     await opening.ensure();
@@ -201,11 +201,13 @@ export class UploadLane {
 
   /** Waits before the next attempt; throws the error when there should be none. */
   async #pause(error: TransferError, offset: number): Promise<void> {
-    const { channels, name, options, progress, signal } = this.#context;
+    const { channels, name, progress, signal } = this.#context;
     const waitMs = this.#budget.spend(error, channels.hasConnected);
     if (waitMs === undefined) throw error;
-    const fields = { name, offset, code: error.code, reason: error.message, waitMs };
-    options.logger.info(fields, 'upload interrupted; resuming');
+    channels.interruptions.tell(channels.hasConnected, 'upload interrupted; resuming', error, waitMs, {
+      name,
+      offset,
+    });
     progress.enter('waiting');
     await delay(waitMs, signal);
   }
@@ -236,7 +238,7 @@ function forgotten(offset: number, releasedBytes: number): TransferError {
 const ENDING: ReadonlySet<ErrorCode> = new Set([
   'UPLOAD_NOT_FOUND',
   'NOT_FOUND',
-  // Of the source: an ABORTED of the server without a code is read as STALLED.
+  // Of the source.
   'FILE_CHANGED',
   'LOCAL_IO',
 ]);

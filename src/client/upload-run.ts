@@ -1,4 +1,5 @@
 /** What the stages of one upload share: what it is about, who to ask, and which upload of the server it is now. */
+import type { TransferError } from '../base/errors.ts';
 import type { StartUploadRequest } from '../wire/messages.ts';
 import type { ContentCrc } from './content-crc.ts';
 import type { ResolvedOptions } from './options.ts';
@@ -80,10 +81,11 @@ export class UploadRun {
   }
 
   /** Says why, and waits before the next attempt. */
-  async pause(error: Error & { code: string }, waitMs: number): Promise<void> {
-    const { options, progress, request } = this.context;
-    const fields = { name: request.name, code: error.code, reason: error.message, waitMs };
-    options.logger.info(fields, 'upload interrupted; resuming');
+  async pause(error: TransferError, waitMs: number): Promise<void> {
+    const { channels, progress, request } = this.context;
+    channels.interruptions.tell(channels.hasConnected, 'upload interrupted; resuming', error, waitMs, {
+      name: request.name,
+    });
     progress.enter('waiting');
     await delay(waitMs, this.signal);
   }

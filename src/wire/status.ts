@@ -27,6 +27,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, status>> = {
   FILE_CHANGED: status.ABORTED,
   STALLED: status.ABORTED,
   EVICTED: status.ABORTED,
+  ABORTED: status.ABORTED,
   TAKEN_OVER: status.ABORTED,
   CONTENT_MISMATCH: status.FAILED_PRECONDITION,
   RESOURCE_EXHAUSTED: status.RESOURCE_EXHAUSTED,
@@ -59,7 +60,7 @@ const CODE_OF_STATUS: ReadonlyMap<status, ErrorCode> = new Map([
   [status.PERMISSION_DENIED, 'PERMISSION_DENIED'],
   [status.RESOURCE_EXHAUSTED, 'RESOURCE_EXHAUSTED'],
   [status.FAILED_PRECONDITION, 'VERSION_MISMATCH'],
-  [status.ABORTED, 'FILE_CHANGED'],
+  [status.ABORTED, 'ABORTED'],
   [status.OUT_OF_RANGE, 'OUT_OF_RANGE'],
   [status.UNIMPLEMENTED, 'UNIMPLEMENTED'],
   [status.UNAVAILABLE, 'UNAVAILABLE'],
@@ -85,10 +86,23 @@ function presentable(error: TransferError): string {
 export function errorOfStatus(failure: ServiceError): TransferError {
   const code = codeOfTrailer(failure.metadata) ?? CODE_OF_STATUS.get(failure.code) ?? 'INTERNAL';
   const version = failure.metadata?.get(VERSION_TRAILER)[0];
-  return new TransferError(code, failure.details || failure.message, {
+  return new TransferError(code, textOf(failure), {
     cause: failure,
     ...(typeof version === 'string' ? { version } : {}),
   });
+}
+
+/** The server has said the code itself; it was not concluded from the status, which many codes share. */
+export function isStated({ cause }: TransferError): boolean {
+  if (typeof cause !== 'object' || cause === null || !('metadata' in cause)) return true;
+  return codeOfTrailer((cause as ServiceError).metadata) !== undefined;
+}
+
+function textOf({ code, details }: ServiceError): string {
+  if (details) return details;
+  const name = status[code];
+  const known = name === undefined ? `${code}, which is none of gRPC's` : name;
+  return `the server ended the call with status ${known} and without a reason`;
 }
 
 function codeOfTrailer(metadata: Metadata | undefined): ErrorCode | undefined {

@@ -17,6 +17,11 @@ import { first } from './honest-messages.ts';
 import { startRelay } from './relay.ts';
 import { type Script, ScriptedServer } from './scripted-server.ts';
 
+/** An error as a server sends it that knows only gRPC's own codes. */
+function bare(code: ErrorCode): TransferError & { isBare: boolean } {
+  return Object.assign(new TransferError(code, 'no'), { isBare: true });
+}
+
 const INTERRUPTIONS: Record<string, Script> = {
   'a cut connection': { messages: first(5), ending: 'cut' },
   'a cut connection before the first message': { messages: first(0), ending: 'cut' },
@@ -25,6 +30,9 @@ const INTERRUPTIONS: Record<string, Script> = {
   UNAVAILABLE: { messages: first(5), ending: new TransferError('UNAVAILABLE', 'draining') },
   STALLED: { messages: first(5), ending: new TransferError('STALLED', 'too slow') },
   'CANCELLED by the peer': { messages: first(5), ending: new TransferError('CANCELLED', 'reset') },
+  'a reset with CANCEL': { messages: first(5), ending: 'reset' },
+  'ABORTED without a reason': { messages: first(5), ending: bare('STALLED') },
+  'FAILED_PRECONDITION without a reason': { messages: first(5), ending: bare('VERSION_MISMATCH') },
   RESOURCE_EXHAUSTED: { messages: first(5), ending: new TransferError('RESOURCE_EXHAUSTED', 'busy') },
 };
 
@@ -37,6 +45,33 @@ for (const [interruption, script] of Object.entries(INTERRUPTIONS)) {
     assert.equal(server.requests.length, 2);
   });
 }
+
+test('takes a file for changed after a bare FAILED_PRECONDITION only when its version is another', async (t) => {
+  const file = someFile();
+  const newer = someFile('v2');
+  const server = await startServer(t, { a: file });
+  const path = join(await scratchDirectory(t), 'a');
+  server.scripts.push({ messages: first(5), ending: bare('VERSION_MISMATCH') });
+  server.scripts.push({
+    before: () => {
+      server.files.set('a', newer);
+      throw bare('VERSION_MISMATCH');
+    },
+  });
+  const result = await clientOf(t, server).download('a', path);
+  assert.deepEqual(await readFile(path), newer.content);
+  assert.equal(result.version, 'v2');
+  assert.ok((server.requests[1]?.start ?? 0) > 0, 'resumed while the version was the same');
+  assert.equal(server.requests[2]?.start, 0);
+});
+
+test('does not pass a reset by the server off as a wish of the caller', async (t) => {
+  const server = await startServer(t, { a: someFile() });
+  server.defaultScript = { messages: first(0), ending: 'reset' };
+  const failure = await failureOf(collect(clientOf(t, server, { retry: { attempts: 3 } }).stream('a')));
+  assert.equal(failure.code, 'ABORTED');
+  assert.match(failure.message, /cancelled the call/);
+});
 
 test('resumes from the next byte, pinned to the version', async (t) => {
   const server = await startServer(t, { a: someFile() });

@@ -34,12 +34,19 @@ test('is patient with a server that was there before, and not with one that neve
   const gone = new TransferError('UNAVAILABLE', 'gone');
   const known = new RetryBudget({ ...OPTIONS, outageMs: 3_600_000 });
   for (let failure = 0; failure < 50; failure++) assert.notEqual(known.spend(gone, true), undefined);
-  const unknown = new RetryBudget({ ...OPTIONS, outageMs: 3_600_000 });
+  // No time for a restart either.
+  const unknown = new RetryBudget(OPTIONS);
   const waits = [1, 2, 3].map(() => unknown.spend(gone, false));
   assert.deepEqual(
     waits.map((waitMs) => waitMs === undefined),
     [false, false, true],
   );
+});
+
+test('gives a server that was never there the time of a restart', () => {
+  const gone = new TransferError('UNAVAILABLE', 'gone');
+  const budget = new RetryBudget({ ...OPTIONS, outageMs: 3_600_000, initialBackoffMs: 3_600_000 });
+  for (let failure = 0; failure < 50; failure++) assert.notEqual(budget.spend(gone, false), undefined);
 });
 
 function askedToWait(pushbackMs: string): TransferError {

@@ -4,6 +4,7 @@
  * honestly. Connections are ours, so that they can be cut.
  */
 import { once } from 'node:events';
+import { constants } from 'node:http2';
 import net from 'node:net';
 import {
   Server,
@@ -13,6 +14,7 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { TransferError } from '../../src/base/errors.ts';
+import { serverStreamOf } from '../../src/flow/call-stream.ts';
 import type {
   GetFileSizeRequest,
   GetFileSizeResponse,
@@ -29,8 +31,13 @@ import { honestMessages, infoOf, type Message, type ScriptedFile } from './hones
 
 type StreamCall = ServerWritableStream<StreamFileRequest, Message>;
 
-/** How a call ends: well, with a status, by a cut of the connection, or never. */
-export type Ending = 'ok' | 'cut' | 'hang' | (TransferError & { pushbackMs?: number });
+/** How a call ends: well, with a status, by a cut of the connection, by a reset of the stream, or never. */
+export type Ending =
+  | 'ok'
+  | 'cut'
+  | 'reset'
+  | 'hang'
+  | (TransferError & { pushbackMs?: number; isBare?: boolean });
 
 export interface Script {
   /** Runs when the call arrives, before anything is sent. */
@@ -169,11 +176,14 @@ export class ScriptedServer {
   #end(call: StreamCall, ending: Ending): void {
     if (ending === 'ok') call.end();
     else if (ending === 'cut') this.cutConnections();
+    else if (ending === 'reset') serverStreamOf(call)?.close(constants.NGHTTP2_CANCEL);
     else if (ending !== 'hang') {
       const status = statusOf(ending);
       if (ending.pushbackMs !== undefined) {
         status.metadata.set('grpc-retry-pushback-ms', String(ending.pushbackMs));
       }
+      // As a server that knows only gRPC's own codes.
+      if (ending.isBare === true) status.metadata.remove('sluice-code');
       call.emit('error', status);
     }
   }

@@ -80,6 +80,13 @@ export interface CallFault {
 type UploadCall = ServerReadableStream<UploadFileRequest, UploadFileResponse>;
 type Done<Response> = sendUnaryData<Response>;
 
+/** The status of an error; without a code of ours where the error is to be bare. */
+function peerStatusOf(reason: unknown) {
+  const status = statusOf(TransferError.from(reason));
+  if ((reason as { isBare?: boolean }).isBare === true) status.metadata.remove('sluice-code');
+  return status;
+}
+
 export class UploadPeer {
   readonly files = new Map<string, PeerFile>();
   readonly uploads = new Map<string, PeerUpload>();
@@ -209,7 +216,7 @@ export class UploadPeer {
         if (this.#losesAnswer(method)) this.cutConnections();
         else done(null, response);
       } catch (reason) {
-        done(statusOf(TransferError.from(reason)));
+        done(peerStatusOf(reason));
       }
     };
   }
@@ -309,7 +316,7 @@ export class UploadPeer {
       if (fault?.how === 'lose answer') this.cutConnections();
       else done(null, { uploadId: upload.id, committedSize, file });
     } catch (reason) {
-      done(statusOf(TransferError.from(reason)));
+      done(peerStatusOf(reason));
     }
   }
 

@@ -31,6 +31,11 @@ const FAULTS: [string, CallFault['how']][] = [
   ['a wrong checksum', new TransferError('CHECKSUM_MISMATCH', 'the chunk')],
   ['a full disk', new TransferError('DISK_FULL', 'no space')],
   ['a busy server', new TransferError('RESOURCE_EXHAUSTED', 'too many')],
+  [
+    'a FAILED_PRECONDITION without a reason',
+    Object.assign(new TransferError('VERSION_MISMATCH', 'no'), { isBare: true }),
+  ],
+  ['an ABORTED without a reason', Object.assign(new TransferError('STALLED', 'no'), { isBare: true })],
   ['a gap', new TransferError('GAP', 'expected offset 0')],
 ];
 

@@ -31,7 +31,8 @@ describe('an error code', () => {
     ['NOT_FOUND', 'NOT_FOUND'],
     ['OUT_OF_RANGE', 'OUT_OF_RANGE'],
     ['VERSION_MISMATCH', 'VERSION_MISMATCH'],
-    ['FILE_CHANGED', 'FILE_CHANGED'],
+    ['FILE_CHANGED', 'ABORTED'],
+    ['STALLED', 'ABORTED'],
     ['RESOURCE_EXHAUSTED', 'RESOURCE_EXHAUSTED'],
     ['PERMISSION_DENIED', 'PERMISSION_DENIED'],
     ['UNAUTHENTICATED', 'UNAUTHENTICATED'],
@@ -65,7 +66,7 @@ describe('an error code', () => {
     const bare = Object.assign(new Error('odd'), { code: status.UNKNOWN, details: '' }) as ServiceError;
     const error = errorOfStatus(bare);
     assert.equal(error.code, 'INTERNAL');
-    assert.equal(error.message, 'odd');
+    assert.equal(error.message, 'the server ended the call with status UNKNOWN and without a reason');
   });
 });
 
