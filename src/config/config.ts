@@ -85,7 +85,7 @@ export interface Config {
     streams: number;
     /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256) */
     uploadStreams: number;
-    /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 1024) */
+    /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 512) */
     calls: number;
     /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024) */
     connections: number;
@@ -191,7 +191,7 @@ export interface SettingValues {
   readonly 'limits.streams'?: number | string | undefined;
   /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256) */
   readonly 'limits.uploadStreams'?: number | string | undefined;
-  /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 1024) */
+  /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 512) */
   readonly 'limits.calls'?: number | string | undefined;
   /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024) */
   readonly 'limits.connections'?: number | string | undefined;

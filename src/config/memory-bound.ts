@@ -8,10 +8,12 @@ import {
   LEAST_LISTING_BYTES,
   LEAST_WINDOW_BYTES,
   LISTING_NAMES_BYTES,
+  MAX_HEADER_BYTES,
   MAX_REQUEST_MESSAGE_BYTES,
   SLAB_HEADER_ROOM_BYTES,
 } from '../base/limits.ts';
-import { MIB } from '../base/units.ts';
+import { leavingPlaces } from '../base/places.ts';
+import { KIB, MIB } from '../base/units.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
 
@@ -20,6 +22,12 @@ const COMPRESSOR_STATE_BYTES = 4 * MIB;
 
 /** State of the largest decompressor, brotli with a window of 4 MiB (MAX_WINDOW_BITS) and all the tables that a hostile stream can name. */
 const DECOMPRESSOR_STATE_BYTES = 8 * MIB;
+
+/** Of a connection with TLS, when its calls have ended: 51 KiB without, measured with 500, and what OpenSSL and Node hold for TLS. */
+const CONNECTION_BYTES = 96 * KIB;
+
+/** What a request can hold before it is handled, and its headers for as long as it lasts. */
+const REQUEST_BYTES = MAX_REQUEST_MESSAGE_BYTES + MAX_HEADER_BYTES;
 
 export interface MemoryLine {
   bytes: number;
@@ -36,6 +44,8 @@ export interface MemoryBound {
     slabs: MemoryLine;
     streams: MemoryLine;
     listings: MemoryLine;
+    calls: MemoryLine;
+    connections: MemoryLine;
     threads: MemoryLine;
     uploads?: MemoryLine;
   };
@@ -47,6 +57,8 @@ export function memoryBoundBytes(config: Config): MemoryBound {
     slabs: slabLine(config),
     streams: streamLine(config),
     listings: listingLine(),
+    calls: callLine(config),
+    connections: connectionLine(config),
     threads: threadLine(config),
     ...(config.writable ? { uploads: uploadLine(config) } : {}),
   };
@@ -70,8 +82,8 @@ function streamLine({ limits, stream }: Config): MemoryLine {
     ? [LEAST_LISTING_BYTES, `${writeBytes(LEAST_LISTING_BYTES)} for a listing`]
     : [stream.firstMessage, `stream.firstMessage ${writeBytes(stream.firstMessage)}`];
   return {
-    bytes: (heldBytes + MAX_REQUEST_MESSAGE_BYTES) * limits.streams,
-    arithmetic: `(${held} + ${writeBytes(MAX_REQUEST_MESSAGE_BYTES)} for the request) × limits.streams ${limits.streams}`,
+    bytes: (heldBytes + REQUEST_BYTES) * heldPlaces(limits.streams),
+    arithmetic: `(${held} + ${writeBytes(REQUEST_BYTES)} for the request) × ${writePlaces('limits.streams', limits.streams)}`,
     holder: 'streams whose peers do not read, all at the same time',
   };
 }
@@ -83,6 +95,32 @@ function listingLine(): MemoryLine {
     arithmetic: writeBytes(LISTING_NAMES_BYTES),
     holder: 'names of large directories that are being listed',
   };
+}
+
+/** A call with a single answer holds its request; the answers are small. */
+function callLine({ limits }: Config): MemoryLine {
+  return {
+    bytes: REQUEST_BYTES * heldPlaces(limits.calls),
+    arithmetic: `${writeBytes(REQUEST_BYTES)} for the request × ${writePlaces('limits.calls', limits.calls)}`,
+    holder: 'calls with a single answer',
+  };
+}
+
+function connectionLine({ limits }: Config): MemoryLine {
+  return {
+    bytes: CONNECTION_BYTES * limits.connections,
+    arithmetic: `${writeBytes(CONNECTION_BYTES)} × limits.connections ${limits.connections}`,
+    holder: 'connections, whether they do something or not',
+  };
+}
+
+/** Those of a limit, and those that were lost and still hold something. */
+export function heldPlaces(limit: number): number {
+  return limit + leavingPlaces(limit);
+}
+
+function writePlaces(key: string, limit: number): string {
+  return `(${key} ${limit} + ${leavingPlaces(limit)} that are leaving)`;
 }
 
 /** A worker compresses, or decompresses, one chunk at a time, outside the slab. */
@@ -103,8 +141,10 @@ function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
   const eachBytes = followsLink ? LEAST_WINDOW_BYTES : uploads.window;
   const each = `${followsLink ? '' : 'uploads.window '}${writeBytes(eachBytes)}`;
   return {
-    bytes: sharedWindowBytes(uploads) + (eachBytes + chunk.maxSize) * limits.uploadStreams,
-    arithmetic: `${shared}(${each} + chunk.maxSize ${writeBytes(chunk.maxSize)}) × limits.uploadStreams ${limits.uploadStreams}`,
+    bytes:
+      sharedWindowBytes(uploads) +
+      (eachBytes + chunk.maxSize + MAX_HEADER_BYTES) * heldPlaces(limits.uploadStreams),
+    arithmetic: `${shared}(${each} + chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(MAX_HEADER_BYTES)} for headers) × ${writePlaces('limits.uploadStreams', limits.uploadStreams)}`,
     holder: 'uploads that arrive faster than the disk takes them',
   };
 }

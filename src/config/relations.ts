@@ -6,7 +6,14 @@ import { TransferError } from '../base/errors.ts';
 import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { formatBytes } from '../base/units.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
-import { type MemoryBound, memoryBoundBytes, sharedWindowBytes, slabStrideBytes } from './memory-bound.ts';
+import {
+  heldPlaces,
+  type MemoryBound,
+  type MemoryLine,
+  memoryBoundBytes,
+  sharedWindowBytes,
+  slabStrideBytes,
+} from './memory-bound.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
 import { trustedProxyProblems } from './trusted-proxies.ts';
@@ -108,33 +115,51 @@ function memoryProblems(config: Config, availableBytes: number): string[] {
   ];
 }
 
-/** Names the setting that holds the most, and the value of it that is enough, where there is one. */
-function remedy(config: Config, bound: MemoryBound, availableBytes: number): string {
-  const { slabs, streams, uploads } = bound.lines;
-  const excessBytes = bound.total - availableBytes;
-  if (uploads !== undefined && uploads.bytes > Math.max(slabs.bytes, streams.bytes)) {
-    const remedy = uploadRemedy(config, uploads.bytes, excessBytes);
-    if (remedy !== undefined) return remedy;
+/** Names the setting that holds the most of those that can be lowered far enough, and the value that is enough. */
+function remedy(config: Config, { lines, total }: MemoryBound, availableBytes: number): string {
+  const excessBytes = total - availableBytes;
+  const { slabs, streams, calls, connections, uploads } = lines;
+  const lowered: readonly (readonly [MemoryLine | undefined, () => string | undefined])[] = [
+    [slabs, () => slabRemedy(config, slabs.bytes - excessBytes)],
+    [streams, () => placesRemedy(config, 'streams', streams.bytes, excessBytes)],
+    [calls, () => placesRemedy(config, 'calls', calls.bytes, excessBytes)],
+    [connections, () => connectionRemedy(config, connections.bytes, excessBytes)],
+    [uploads, () => uploadRemedy(config, uploads?.bytes ?? 0, excessBytes)],
+  ];
+  for (const [, remedyOf] of lowered.toSorted(([a], [b]) => (b?.bytes ?? 0) - (a?.bytes ?? 0))) {
+    const found = remedyOf();
+    if (found !== undefined) return found;
   }
-  if (streams.bytes > slabs.bytes) {
-    const perStreamBytes = streams.bytes / config.limits.streams;
-    const streamCount = Math.floor((streams.bytes - excessBytes) / perStreamBytes);
-    return streamCount >= 1
-      ? `lower limits.streams to ${streamCount}`
-      : 'lower limits.streams and slab.count';
-  }
-  const slabCount = Math.floor((slabs.bytes - excessBytes) / slabStrideBytes(config.slab.size));
-  return slabCount >= minSlabCount(config.pool.threads)
-    ? `lower slab.count to ${slabCount}`
-    : 'lower slab.size and limits.streams';
+  return 'lower slab.count, limits.streams, limits.uploadStreams and limits.connections';
 }
 
-/** Fewer streams, or where their shared windows hold more than they do, smaller windows. */
-function uploadRemedy(
-  { limits, uploads }: Config,
+function slabRemedy({ pool, slab }: Config, leftBytes: number): string | undefined {
+  const slabCount = Math.floor(leftBytes / slabStrideBytes(slab.size));
+  return slabCount >= minSlabCount(pool.threads) ? `lower slab.count to ${slabCount}` : undefined;
+}
+
+/** For a line that is so much for each place of the limit. */
+function placesRemedy(
+  { limits }: Config,
+  name: 'streams' | 'calls' | 'uploadStreams',
   lineBytes: number,
   excessBytes: number,
 ): string | undefined {
+  const placeBytes = lineBytes / heldPlaces(limits[name]);
+  const places = Math.floor((lineBytes - excessBytes) / placeBytes);
+  let limit = Math.max(Math.floor(places * 0.9), places - 8);
+  while (limit >= 1 && heldPlaces(limit) > places) limit -= 1;
+  return limit >= 1 ? `lower limits.${name} to ${limit}` : undefined;
+}
+
+function connectionRemedy({ limits }: Config, lineBytes: number, excessBytes: number): string | undefined {
+  const count = Math.floor((lineBytes - excessBytes) / (lineBytes / limits.connections));
+  return count >= 1 ? `lower limits.connections to ${count}` : undefined;
+}
+
+/** Fewer streams, or where their shared windows hold more than they do, smaller windows. */
+function uploadRemedy(config: Config, lineBytes: number, excessBytes: number): string | undefined {
+  const { uploads } = config;
   const sharedBytes = sharedWindowBytes(uploads);
   const streamBytes = lineBytes - sharedBytes;
   const budgetBytes = sharedBytes - excessBytes;
@@ -142,6 +167,5 @@ function uploadRemedy(
     const also = uploads.maxWindow > budgetBytes ? ' and uploads.maxWindow' : '';
     return `lower uploads.windowBudget${also} to ${writeBytes(budgetBytes)}`;
   }
-  const streamCount = Math.floor((streamBytes - excessBytes) / (streamBytes / limits.uploadStreams));
-  return streamCount >= 1 ? `lower limits.uploadStreams to ${streamCount}` : undefined;
+  return placesRemedy(config, 'uploadStreams', streamBytes, excessBytes);
 }

@@ -173,7 +173,7 @@ const schemaShape = {
       'UploadFile calls at the same time; places go as those of limits.streams.',
     ),
     calls: count(
-      1024,
+      512,
       1,
       1_000_000,
       'Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams.',

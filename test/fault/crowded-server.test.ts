@@ -6,8 +6,8 @@ import { type TestContext, test } from 'node:test';
 import { SluiceClient } from '../../src/index.ts';
 import { assertBytes, noise } from '../support/content.ts';
 import { fromAddress } from '../support/from-address.ts';
-import { endOf, RawClient } from '../support/raw-client.ts';
-import { answerOf, RawSession } from '../support/raw-http2.ts';
+import { endOf, methodOf, RawClient } from '../support/raw-client.ts';
+import { answerOf, framed, RawSession } from '../support/raw-http2.ts';
 import { expectedOf } from '../support/raw-upload.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
@@ -90,6 +90,32 @@ test('an unread listing that loses its place ends with ABORTED and closes its di
   // It was told before it would have been reset: now that it reads, it hears.
   const ends = await within('the ends', Promise.all(unread.map((stream) => answerOf(stream.resume()))));
   assert.equal(ends.filter(({ headers }) => headers['sluice-code'] === 'EVICTED').length, 1);
+  await server.untilIdle();
+});
+
+test('calls whose message never comes whole have places too, of whatever service they are', async (t) => {
+  const server = await startServer(t, { limits: { calls: 3 } });
+  server.write('file', noise(5, 10));
+  const raw = new RawSession(t, server.port);
+  const whole = framed(methodOf('GetFileSize').requestSerialize({ fileName: 'file' }));
+  const begun = [
+    '/grpc.health.v1.Health/Check',
+    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    '/sluice.v1.TransferService/GetFileSize',
+  ].map((path) => {
+    const stream = raw.open(path);
+    stream.write(whole.subarray(0, -1));
+    return stream;
+  });
+  const answers = begun.map((stream) => answerOf(stream));
+  await until('all places are taken', () => server.server.stats().calls === 3);
+  const own = await server.client().unary('GetFileSize', { fileName: 'file' });
+  assert.deepEqual([own.status, own.code], ['RESOURCE_EXHAUSTED', 'RESOURCE_EXHAUSTED'], own.details);
+  const other = await (await otherClient(t, server)).unary('GetFileSize', { fileName: 'file' });
+  assert.equal(other.status, 'OK', other.details);
+  const lost = await within('one has lost its place', Promise.race(answers));
+  assert.deepEqual([lost.headers['grpc-status'], lost.headers['sluice-code']], ['10', 'EVICTED']);
+  raw.destroy();
   await server.untilIdle();
 });
 

@@ -26,6 +26,13 @@ export class RawSession {
 
   /** Sends a request; `body` are the bytes after the headers, frame and all. */
   request(method: string, body: Buffer, headers: Record<string, string> = {}): ClientHttp2Stream {
+    const stream = this.open(method, headers);
+    stream.end(body);
+    return stream;
+  }
+
+  /** Sends the headers of a request. */
+  open(method: string, headers: Record<string, string> = {}): ClientHttp2Stream {
     const stream = this.session.request({
       ':method': 'POST',
       ':path': method.startsWith('/') ? method : `/sluice.v1.TransferService/${method}`,
@@ -34,7 +41,6 @@ export class RawSession {
       ...headers,
     });
     stream.on('error', () => {});
-    stream.end(body);
     return stream;
   }
 

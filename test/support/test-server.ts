@@ -84,9 +84,9 @@ export class TestServer {
     const files = () => openFilesBelow(this.root).filter((path) => path !== held);
     const state = () => ({ ...this.server.stats(), files: files() });
     const isIdle = () => {
-      const { streams, uploadStreams, transfers, uploads, jobsOutstanding, slabs, files } = state();
+      const { calls, streams, uploadStreams, transfers, uploads, jobsOutstanding, slabs, files } = state();
       return (
-        streams + uploadStreams + transfers + uploads + jobsOutstanding === 0 &&
+        calls + streams + uploadStreams + transfers + uploads + jobsOutstanding === 0 &&
         slabs.free === slabs.count &&
         files.length === 0
       );
