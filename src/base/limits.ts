@@ -31,6 +31,9 @@ if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADER_ROOM_BYTES) {
 /** Request messages are names and numbers; anything larger is hostile. */
 export const MAX_REQUEST_MESSAGE_BYTES = 64 * KIB;
 
+/** The smallest limit that a server may set for chunks: less is a message for nearly every byte. */
+export const LEAST_CHUNK_LIMIT_BYTES = KIB;
+
 /** The largest chunk a client accepts, whatever the server sends. */
 export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;
 

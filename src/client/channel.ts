@@ -21,6 +21,7 @@ import { Connection } from './connection.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
 import { foreignAnswer, isForeignType } from './foreign-answer.ts';
 import type { Interruptions } from './interruptions.ts';
+import { MAX_ANSWER_BYTES } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
 import { parseTarget } from './target.ts';
 
@@ -199,6 +200,15 @@ export class Channel {
     const foreign = foreignAnswer(failure as ServiceError, contentType, this.address);
     if (foreign !== undefined) return foreign;
     const error = errorOfStatus(failure as ServiceError);
+    if (UNREADABLE.test(error.message)) {
+      return new TransferError(
+        'PROTOCOL_ERROR',
+        error.message.replace(UNREADABLE, 'the server broke the contract: '),
+        {
+          cause: failure,
+        },
+      );
+    }
     if (error.code === 'CANCELLED') return cancelledByPeer(failure as ServiceError, this.address);
     if (error.code !== 'UNAVAILABLE' || sentBySluice(failure as ServiceError)) return error;
     if (!this.hasConnected) return this.unreachable(failure as ServiceError);
@@ -261,6 +271,9 @@ export class Channel {
   }
 }
 
+/** What grpc-js says of a message that cannot be taken apart, before the reason. */
+const UNREADABLE = /^Response message parsing error: /;
+
 /**
  * The call that `make` begins holds one message while it is paused, instead of
  * the 16 that are the default for streams of objects: of chunks that is 4 MiB.
@@ -279,7 +292,19 @@ function readingNothingAhead<Call>(make: () => Call): Call {
 function definition(method: Method) {
   const found = transferService[method];
   if (found === undefined) throw new Error(`the contract has no ${method}`);
-  return found;
+  const { responseDeserialize } = found;
+  if (method === 'StreamFile') return found;
+  return {
+    ...found,
+    responseDeserialize: (message: Buffer) => {
+      if (message.byteLength > MAX_ANSWER_BYTES) {
+        throw new Error(
+          `an answer to ${method} has ${message.byteLength} bytes; ${MAX_ANSWER_BYTES} are the most`,
+        );
+      }
+      return responseDeserialize(message);
+    },
+  };
 }
 
 /** What ends a transfer whose caller aborted it, with the signal's reason as its cause. */

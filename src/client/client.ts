@@ -26,7 +26,7 @@ import type { DownloadOptions, DownloadResult, StreamOptions } from './transfer-
 import { upload } from './upload.ts';
 import { UploadChannels } from './upload-channels.ts';
 import type { UploadOptions, UploadResult, UploadSource } from './upload-options.ts';
-import { receivedSize } from './wire-size.ts';
+import { checkReceivedFile, receivedSize } from './wire-size.ts';
 
 export interface CallOptions {
   /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
@@ -81,7 +81,7 @@ export class SluiceClient {
       options.signal,
     );
     if (file === null) throw new TransferError('PROTOCOL_ERROR', `the server said nothing about ${name}`);
-    receivedSize(file.size, name);
+    checkReceivedFile(file);
     return file;
   }
 

@@ -42,6 +42,9 @@ export const STREAM_QUEUE_BYTES = 512 * KIB;
 /** Time between two progress reports while bytes arrive. */
 export const PROGRESS_INTERVAL_MS = 100;
 
+/** Answers without file bytes are names and numbers, a batch of a listing at the most; decoded they are several times as large. */
+export const MAX_ANSWER_BYTES = 2 * MIB;
+
 /** How often a call is looked at for stalls, as a part of the stall time-out. */
 export const WATCH_TICKS = 4;
 
@@ -91,8 +94,11 @@ export const OUTSTANDING_MESSAGES = 2;
 /** Uploads up to this size take one call from the start to the finish. */
 export const SMALL_UPLOAD_BYTES = 256 * KIB;
 
-/** The chunk size before the server has named its limit: every server takes as much. */
+/** The chunk size before the server has named its limit: hardly a server takes less, and that one says so. */
 export const SAFE_CHUNK_BYTES = 64 * KIB;
+
+/** The longest id that a server may give an upload: it is kept in a record, and sent with each call. */
+export const MAX_UPLOAD_ID_CHARS = 256;
 
 /** How often an upload asks what is durable. */
 export const STATUS_INTERVAL_MS = 1_000;

@@ -8,7 +8,7 @@ import { type Channel, cancelledBy } from './channel.ts';
 import type { ResolvedOptions } from './options.ts';
 import { RetryBudget } from './retry.ts';
 import { delay } from './wait.ts';
-import { receivedSize } from './wire-size.ts';
+import { checkReceivedFile } from './wire-size.ts';
 
 export interface ListOptions {
   /** Also what is in directories below, depth first. Default false. */
@@ -30,7 +30,7 @@ export async function* listEntries(
   for await (const { entries, omitted } of resumedBatches(channel, options, { prefix, recursive }, signal)) {
     for (const each of omitted) onOmitted?.(each);
     for (const entry of entries) {
-      receivedSize(entry.size, entry.name);
+      checkReceivedFile(entry);
       yield entry;
     }
   }

@@ -6,7 +6,7 @@ import { TransferError } from '../base/errors.ts';
 import { combineCrc32 } from '../wire/crc32.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import type { TransferRequest } from './transfer-options.ts';
-import { receivedSize } from './wire-size.ts';
+import { checkReceivedFile } from './wire-size.ts';
 
 /** A point to come back to. */
 export interface Mark {
@@ -57,7 +57,7 @@ export class Position {
    * @param isPlain the size is all that is known
    */
   pin(file: FileInfo, isPlain: boolean): void {
-    receivedSize(file.size, this.request.name);
+    checkReceivedFile(file);
     if (this.ifMatch !== '' && file.version !== this.ifMatch) {
       throw new TransferError(
         'VERSION_MISMATCH',

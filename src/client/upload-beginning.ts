@@ -3,12 +3,13 @@ import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
 import { newUploadId } from '../base/upload-id.ts';
 import { codecsFromContract } from '../wire/codec.ts';
-import { SAFE_CHUNK_BYTES } from './limits.ts';
+import { MAX_UPLOAD_ID_CHARS, SAFE_CHUNK_BYTES } from './limits.ts';
 import type { UploadTerms } from './upload-channels.ts';
 import { UploadOpening } from './upload-opening.ts';
 import { isRecordOf, type UploadRecord } from './upload-record.ts';
 import type { UploadRun } from './upload-run.ts';
-import { EMPTY_STATE, type UploadState } from './upload-state.ts';
+import { EMPTY_STATE, receivedChunkLimit, type UploadState } from './upload-state.ts';
+import { checkLength } from './wire-size.ts';
 
 /** An upload that the server knows, or can be told of by the first call that sends to it. */
 export interface Begun {
@@ -44,8 +45,9 @@ async function start(run: UploadRun): Promise<Begun> {
   }
   const { acceptedCodecs, expiresMs, maxChunkSize, takesPings, uploadId } = await run.calls.start(request);
   if (uploadId === '') throw new TransferError('PROTOCOL_ERROR', 'the server gave the upload no id');
+  checkLength('an upload id', uploadId, MAX_UPLOAD_ID_CHARS);
   const terms = {
-    maxChunkBytes: maxChunkSize > 0 ? maxChunkSize : SAFE_CHUNK_BYTES,
+    maxChunkBytes: receivedChunkLimit(maxChunkSize) ?? SAFE_CHUNK_BYTES,
     codecs: codecsFromContract(acceptedCodecs),
     takesPings,
     lifetimeMs: expiresMs - Date.now(),

@@ -5,6 +5,7 @@
 import type { CodecName } from '../base/coding.ts';
 import { Channel } from './channel.ts';
 import type { Interruptions } from './interruptions.ts';
+import { SAFE_CHUNK_BYTES } from './limits.ts';
 import type { ResolvedOptions } from './options.ts';
 
 /** What a server says at the start of an upload, and will most likely say of the next. */
@@ -21,6 +22,8 @@ export interface UploadTerms {
 export class UploadChannels {
   /** Of a server that lets its clients choose the ids of uploads; undefined until an upload has begun there. */
   terms: UploadTerms | undefined;
+  /** The chunk size before the server has named its limit; less once a server has refused it. */
+  firstChunkBytes = SAFE_CHUNK_BYTES;
   /** The target, for messages to people. */
   readonly target: string;
   /** Of the client. */

@@ -6,7 +6,6 @@
 import { TransferError } from '../base/errors.ts';
 import { newUploadId } from '../base/upload-id.ts';
 import type { FileInfo } from '../wire/messages.ts';
-import { SAFE_CHUNK_BYTES } from './limits.ts';
 import { RetryBudget } from './retry.ts';
 import { UploadAttempt } from './upload-attempt.ts';
 import { isGone } from './upload-beginning.ts';
@@ -44,6 +43,7 @@ async function attempt(
     const error = TransferError.from(reason);
     // The call before this one may have finished the upload after all, since it was asked about.
     if (isGone(error)) return (await finishedFile(run, sizeBytes)) ?? fail(error);
+    if (error.code === 'RESOURCE_EXHAUSTED' && (await hasSmallerLimit(run, sizeBytes))) return undefined;
     const waitMs = endsAttempts(error) ? undefined : budget.spend(error, channels.hasConnected);
     if (waitMs === undefined || run.signal.aborted) throw error;
     await run.pause(error, waitMs);
@@ -60,6 +60,22 @@ async function finishedFile(run: UploadRun, sizeBytes: number): Promise<FileInfo
   } catch (reason) {
     // The call did not even begin it.
     if (isGone(TransferError.from(reason))) return undefined;
+    throw reason;
+  }
+}
+
+/** The server takes smaller chunks than it was sent; from now on it gets those. */
+async function hasSmallerLimit(run: UploadRun, sizeBytes: number): Promise<boolean> {
+  if (run.uploadId === '') return false;
+  const { channels, options } = run.context;
+  const sentBytes = Math.min(options.chunkBytes, channels.firstChunkBytes);
+  try {
+    const { maxChunkBytes } = await run.calls.sync(run.uploadId, sizeBytes);
+    if (maxChunkBytes >= sentBytes) return false;
+    channels.firstChunkBytes = maxChunkBytes;
+    return true;
+  } catch (reason) {
+    if (isGone(TransferError.from(reason))) return false;
     throw reason;
   }
 }
@@ -81,7 +97,7 @@ function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAtt
       takesPings: false,
       account: progress.codecs,
     }).coder(),
-    chunkBytes: Math.min(options.chunkBytes, SAFE_CHUNK_BYTES),
+    chunkBytes: Math.min(options.chunkBytes, channels.firstChunkBytes),
     part,
     opening: { start: run.startRequest(uploadId) },
     finishing: async () => {

@@ -1,6 +1,7 @@
 /** What the server says an upload has, checked: a server may lie, and then it must not lead us astray. */
 import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
+import { LEAST_CHUNK_LIMIT_BYTES } from '../base/limits.ts';
 import { codecsFromContract } from '../wire/codec.ts';
 import type { FileInfo, GetUploadStatusResponse, Part } from '../wire/messages.ts';
 
@@ -60,8 +61,18 @@ export function uploadStateOf(response: GetUploadStatusResponse, size: number | 
     expiresMs,
     codecs: codecsFromContract(acceptedCodecs),
     takesPings,
-    maxChunkBytes: maxChunkSize > 0 ? maxChunkSize : Number.POSITIVE_INFINITY,
+    maxChunkBytes: receivedChunkLimit(maxChunkSize) ?? Number.POSITIVE_INFINITY,
   };
+}
+
+/** The largest chunk that the server takes; undefined when it does not say. Throws PROTOCOL_ERROR for a limit that makes a message of every byte. */
+export function receivedChunkLimit(maxChunkSize: number): number | undefined {
+  if (maxChunkSize <= 0) return undefined;
+  if (maxChunkSize >= LEAST_CHUNK_LIMIT_BYTES) return maxChunkSize;
+  throw new TransferError(
+    'PROTOCOL_ERROR',
+    `the server takes chunks of ${maxChunkSize} bytes; ${LEAST_CHUNK_LIMIT_BYTES} are the least`,
+  );
 }
 
 function impossible(claim: string): TransferError {

@@ -33,7 +33,7 @@ export interface Config {
   chunk: {
     /** Bytes of a chunk before compression, when the client does not ask for a size. (bytes, 1 to 64MiB; default 256KiB) */
     size: number;
-    /** The most a client can ask for. At most slab.size. (bytes, 1 to 64MiB; default 512KiB) */
+    /** The most a client can ask for, and may send. At most slab.size. (bytes, 1KiB to 64MiB; default 512KiB) */
     maxSize: number;
   };
   stream: {
@@ -147,7 +147,7 @@ export interface SettingValues {
   readonly 'slab.count'?: number | string | undefined;
   /** Bytes of a chunk before compression, when the client does not ask for a size. (bytes, 1 to 64MiB; default 256KiB) */
   readonly 'chunk.size'?: number | string | undefined;
-  /** The most a client can ask for. At most slab.size. (bytes, 1 to 64MiB; default 512KiB) */
+  /** The most a client can ask for, and may send. At most slab.size. (bytes, 1KiB to 64MiB; default 512KiB) */
   readonly 'chunk.maxSize'?: number | string | undefined;
   /** Jobs of one stream that may be running or ready to send at the same time. (1 to 64; default 3) */
   readonly 'stream.jobsInFlight'?: number | string | undefined;

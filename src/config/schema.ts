@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { LEAST_CHUNK_LIMIT_BYTES, LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 import type { Config } from './config.ts';
 import { bytes, choice, count, durationMs, flag, group, text } from './setting-kinds.ts';
@@ -59,7 +59,12 @@ const schemaShape = {
       64 * MIB,
       'Bytes of a chunk before compression, when the client does not ask for a size.',
     ),
-    maxSize: bytes(512 * KIB, 1, 64 * MIB, 'The most a client can ask for. At most slab.size.'),
+    maxSize: bytes(
+      512 * KIB,
+      LEAST_CHUNK_LIMIT_BYTES,
+      64 * MIB,
+      'The most a client can ask for, and may send. At most slab.size.',
+    ),
   }),
   stream: group({
     jobsInFlight: count(

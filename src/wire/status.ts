@@ -88,7 +88,7 @@ export function errorOfStatus(failure: ServiceError): TransferError {
   const version = failure.metadata?.get(VERSION_TRAILER)[0];
   return new TransferError(code, textOf(failure), {
     cause: failure,
-    ...(typeof version === 'string' ? { version } : {}),
+    ...(typeof version === 'string' && version.length <= MAX_DETAILS_CHARS ? { version } : {}),
   });
 }
 
@@ -99,7 +99,7 @@ export function isStated({ cause }: TransferError): boolean {
 }
 
 function textOf({ code, details }: ServiceError): string {
-  if (details) return details;
+  if (details) return details.slice(0, MAX_DETAILS_CHARS);
   const name = status[code];
   const known = name === undefined ? `${code}, which is none of gRPC's` : name;
   return `the server ended the call with status ${known} and without a reason`;

@@ -106,6 +106,7 @@ export class UploadPeer {
   maxChunkBytes = 1024 * 1024;
   /** Whatever id a client asks for. */
   choosesIds = false;
+  idPrefix = '';
   acceptedCodecs: (Codec | number)[] = ['CODEC_GZIP'];
   takesPings = true;
   /** Changes what is told of the state. */
@@ -235,7 +236,7 @@ export class UploadPeer {
 
   #start(request: StartUploadRequest): StartUploadResponse {
     this.starts.push(request);
-    const id = this.choosesIds ? randomUUID() : request.uploadId;
+    const id = this.choosesIds ? this.idPrefix + randomUUID() : request.uploadId;
     if (!this.uploads.has(id)) {
       this.#checkCondition(request);
       const bytes = request.expected?.size ?? 0;

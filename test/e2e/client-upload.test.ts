@@ -54,6 +54,28 @@ const CONTENTS: [string, Content][] = [
   ['text between noise', joined(noise(1, 3 * MIB), lines(9 * MIB), noise(2, 3 * MIB + 1))],
 ];
 
+test('takes uploads of its own client whatever its limit for chunks', async (t) => {
+  for (const maxSize of [1024, 16 * 1024]) {
+    const chunk = { size: 1024, maxSize };
+    const server = await startServer(t, {
+      ...WRITABLE,
+      chunk,
+      slab: { size: 16 * 1024 },
+      stream: { firstMessage: 16 * 1024 },
+    });
+    const told: string[] = [];
+    const note = (_fields: object, message: string) => void told.push(message);
+    const logger = { debug() {}, info: note, warn: note, error: note };
+    const client = clientOf(t, server.address, { logger });
+    for (const size of [100_000, 300_000]) {
+      const content = noise(size, size);
+      await client.upload(Buffer.from(content.bytes(0, size)), `${size}`);
+      assertBytes(readFileSync(join(server.root, `${size}`)), content, 0);
+    }
+    assert.deepEqual(told, []);
+  }
+});
+
 for (const [what, content] of CONTENTS) {
   test(`${what} comes back as it was sent, from every kind of source`, async (t) => {
     const server = await startServer(t, WRITABLE);

@@ -62,6 +62,14 @@ describe('an error code', () => {
     assert.equal(errorOfStatus(failure).code, 'NOT_FOUND');
   });
 
+  it('is not longer than a text or a version of ours, whatever the peer sends', () => {
+    const failure = received(new TransferError('NOT_FOUND', 'why', { version: 'v'.repeat(1_000_000) }));
+    failure.details = 'x'.repeat(1_000_000);
+    const { message, version } = errorOfStatus(failure);
+    assert.equal(message.length, 1024);
+    assert.equal(version, undefined);
+  });
+
   it('is INTERNAL for a failure without metadata and with a status of its own', () => {
     const bare = Object.assign(new Error('odd'), { code: status.UNKNOWN, details: '' }) as ServiceError;
     const error = errorOfStatus(bare);
