@@ -81,3 +81,6 @@ export const MAX_HEADER_BYTES = 16 * KIB;
 
 /** The header fields of one request. */
 export const MAX_HEADER_FIELDS = 64;
+
+/** Messages of an upload, in a row, that carry no byte of the file. */
+export const MAX_EMPTY_MESSAGES = 1000;

@@ -99,7 +99,7 @@ export interface Config {
     maxAge: number;
     /** What calls in flight get to finish when their connection is too old. (milliseconds, 0 to 8760h; default 1m) */
     maxAgeGrace: number;
-    /** Close a connection without calls after this long; 0 never. (milliseconds, 0 to 8760h; default 0) */
+    /** Close a connection without calls after this long; 0 never. Clients connect again by themselves. (milliseconds, 0 to 8760h; default 5m) */
     maxIdle: number;
     /** Ping a silent peer after this long. (milliseconds, 1s to 24h; default 30s) */
     keepaliveTime: number;
@@ -203,7 +203,7 @@ export interface SettingValues {
   readonly 'connection.maxAge'?: number | string | undefined;
   /** What calls in flight get to finish when their connection is too old. (milliseconds, 0 to 8760h; default 1m) */
   readonly 'connection.maxAgeGrace'?: number | string | undefined;
-  /** Close a connection without calls after this long; 0 never. (milliseconds, 0 to 8760h; default 0) */
+  /** Close a connection without calls after this long; 0 never. Clients connect again by themselves. (milliseconds, 0 to 8760h; default 5m) */
   readonly 'connection.maxIdle'?: number | string | undefined;
   /** Ping a silent peer after this long. (milliseconds, 1s to 24h; default 30s) */
   readonly 'connection.keepaliveTime'?: number | string | undefined;

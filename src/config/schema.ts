@@ -208,7 +208,12 @@ const schemaShape = {
       365 * DAY_MS,
       'What calls in flight get to finish when their connection is too old.',
     ),
-    maxIdle: durationMs(0, 0, 365 * DAY_MS, 'Close a connection without calls after this long; 0 never.'),
+    maxIdle: durationMs(
+      300_000,
+      0,
+      365 * DAY_MS,
+      'Close a connection without calls after this long; 0 never. Clients connect again by themselves.',
+    ),
     keepaliveTime: durationMs(30_000, 1_000, DAY_MS, 'Ping a silent peer after this long.'),
     keepaliveTimeout: durationMs(
       60_000,

@@ -49,8 +49,9 @@ export class MessageCutter {
   #state: State = 'frame';
   readonly #frameHeader = Buffer.alloc(FRAME_HEADER_BYTES);
   #frameHeaderBytes = 0;
-  /** Of the message, not yet taken. */
+  /** Of the message, not yet taken; of one without a length, what it may still have. */
   #messageLeft = 0;
+  #isOpenEnded = false;
   #fields = Buffer.alloc(256);
   #fieldsBytes = 0;
   /** Where the tag of the present field begins in `#fields`. */
@@ -88,6 +89,7 @@ export class MessageCutter {
     for (;;) {
       if (this.#state === 'room' && !this.#takeRoom()) return next;
       if (this.#state === 'tag' && this.#messageLeft === 0) {
+        if (this.#isOpenEnded) throw this.#tooLarge(this.#mostMessageBytes + 1);
         if (!this.#endMessage()) return next;
         continue;
       }
@@ -118,19 +120,42 @@ export class MessageCutter {
         'compressed messages are not taken; compress the chunks in them',
       );
     }
-    this.#messageLeft = this.#frameHeader.readUInt32BE(1);
-    const mostBytes = this.#maxChunkBytes + MAX_REQUEST_MESSAGE_BYTES;
-    if (this.#messageLeft > mostBytes) {
-      throw new TransferError(
-        'RESOURCE_EXHAUSTED',
-        `a message has ${this.#messageLeft} bytes; send chunks of at most ${this.#maxChunkBytes}`,
-      );
-    }
+    const bytes = this.#frameHeader.readUInt32BE(1);
+    if (bytes > this.#mostMessageBytes) throw this.#tooLarge(bytes);
     this.#frameHeaderBytes = 0;
+    this.#beginMessage(bytes);
+    return at + 1;
+  }
+
+  /** Instead of a frame header: a message whose length only its end tells. What `feed` gets then belongs to it. */
+  beginOpenEnded(): void {
+    this.#isOpenEnded = true;
+    this.#beginMessage(this.#mostMessageBytes + 1);
+  }
+
+  /** Behind the last byte of a message without a length. */
+  endOpenEnded(): void {
+    if (this.#state !== 'tag') throw malformed();
+    this.#isOpenEnded = false;
+    this.#endMessage();
+  }
+
+  #beginMessage(bytes: number): void {
+    this.#messageLeft = bytes;
     this.#fieldsBytes = 0;
     this.#chunkBytes = -1;
     this.#beginTag();
-    return at + 1;
+  }
+
+  get #mostMessageBytes(): number {
+    return this.#maxChunkBytes + MAX_REQUEST_MESSAGE_BYTES;
+  }
+
+  #tooLarge(bytes: number): TransferError {
+    return new TransferError(
+      'RESOURCE_EXHAUSTED',
+      `a message has ${bytes} bytes; send chunks of at most ${this.#maxChunkBytes}`,
+    );
   }
 
   #beginTag(): void {

@@ -16,7 +16,7 @@
 import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { Socket } from 'node:net';
-import type { Server, ServerCredentials } from '@grpc/grpc-js';
+import { type Server, type ServerCredentials, status } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { REQUEST_MESSAGE_TIMEOUT_MS } from '../base/limits.ts';
 import { endWithStatus } from './held-stream.ts';
@@ -144,6 +144,8 @@ function admit(
   connection.streamBegan();
   // What a call of grpc-js has a listener for; there may never be one.
   stream.on('error', () => {});
+  // A stream with bytes that nobody reads does not close; behind the answer nobody reads them.
+  stream.once('finish', () => stream.resume());
   stream.once('close', () => {
     connection.streamEnded();
     // A session that ends takes its streams with it, which is nobody's waste.
@@ -167,7 +169,9 @@ function admit(
   const takesStream = options.takesStream(path);
   const late = () => {
     connection.streamWasted();
-    endWithStatus(stream, new TransferError('DEADLINE_EXCEEDED', LATE));
+    // Answered already, with an error: the rest of the request is not waited for.
+    if (stream.headersSent) stream.close(constants.NGHTTP2_NO_ERROR);
+    else endWithStatus(stream, new TransferError('DEADLINE_EXCEEDED', LATE));
   };
   holdUntilFirstBytes(
     stream,
@@ -179,7 +183,9 @@ function admit(
 }
 
 function isWasted(stream: ServerHttp2Stream): boolean {
-  return !stream.headersSent || isMalformed(stream.rstCode);
+  if (!stream.headersSent || isMalformed(stream.rstCode)) return true;
+  const code = Number((stream.sentTrailers ?? stream.sentHeaders)['grpc-status']);
+  return code === status.INVALID_ARGUMENT || code === status.UNIMPLEMENTED;
 }
 
 function isMalformed(code: number): boolean {

@@ -15,7 +15,9 @@ import { constants } from 'node:http2';
 import { Metadata, type ServerReadableStream, type StatusObject, type sendUnaryData } from '@grpc/grpc-js';
 import { copyBytes } from '../base/copy-bytes.ts';
 import { TransferError } from '../base/errors.ts';
+import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { MessageCutter } from './message-cutter.ts';
+import { MessageInflater } from './message-inflater.ts';
 import { Patience } from './patience.ts';
 import type { StreamWindows } from './receive-windows.ts';
 
@@ -34,6 +36,7 @@ export interface UploadReceiver<Message> {
 /** What is used of grpc-js' BaseServerInterceptingCall. */
 interface DecodingCall {
   decoder: { write(data: Buffer): Buffer[] };
+  incomingEncoding: string;
   stream: ServerHttp2Stream;
 }
 
@@ -59,6 +62,8 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   readonly #closeListeners = new Set<() => void>();
   #receiver: UploadReceiver<Request> | null = null;
   #cutter: MessageCutter | null = null;
+  /** Of a sender that compresses whole messages, in front of the cutter. */
+  #inflater: MessageInflater | null = null;
   /** Received, but not taken for want of room. */
   #held: Buffer = NOTHING;
   readonly #heldMessages: Request[] = [];
@@ -83,6 +88,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     options.windows.follow(this.#stream);
     this.#stream.once('close', () => {
       this.#isOver = true;
+      this.#inflater?.close();
       this.#stopWatch();
       for (const listener of this.#closeListeners) listener();
     });
@@ -151,6 +157,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     this.#isOver = true;
     this.#held = NOTHING;
     this.#heldMessages.length = 0;
+    this.#inflater?.close();
     this.#stopWatch();
     this.#stream.resume();
     if (!this.#options.direct) this.#call.resume();
@@ -192,6 +199,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
       this.#options.maxChunkBytes,
     );
     const { call } = this.#call as unknown as { call: DecodingCall };
+    this.#inflater = this.#inflaterFor(call.incomingEncoding, this.#cutter);
     call.decoder = {
       write: (data) => {
         this.#take(data);
@@ -199,6 +207,17 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
       },
     };
     this.#call.on('data', () => {});
+  }
+
+  #inflaterFor(encoding: string, cutter: MessageCutter): MessageInflater | null {
+    if (encoding !== 'gzip' && encoding !== 'deflate') return null;
+    return new MessageInflater(cutter, {
+      encoding,
+      maxMessageBytes: this.#options.maxChunkBytes + 2 * MAX_REQUEST_MESSAGE_BYTES,
+      mayTake: () => this.#mayTake,
+      progress: () => this.#take(NOTHING),
+      failed: (error) => this.#fail(error),
+    });
   }
 
   #decode(fields: Uint8Array): Request {
@@ -214,7 +233,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     this.#movedBytes += data.length;
     const bytes = this.#behindHeld(data);
     this.#held = NOTHING;
-    const taken = this.#mayTake ? cutter.feed(bytes, 0) : 0;
+    const taken = this.#mayTake ? (this.#inflater ?? cutter).feed(bytes, 0) : 0;
     if (taken < bytes.length) this.#held = bytes.subarray(taken);
   }
 
@@ -265,21 +284,25 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
       if (this.#cutter === null) this.#takeMessages();
       else this.#cut(this.#cutter, data);
     } catch (error) {
-      this.discard();
-      this.#receiver?.failed(TransferError.from(error));
+      this.#fail(TransferError.from(error));
       return;
     }
     if (this.#isOver) return;
-    const isBlocked = this.#isPaused || this.#held.length > 0 || this.#heldMessages.length > 0;
+    const isHolding = this.#held.length > 0 || this.#heldMessages.length > 0;
+    const isBlocked = this.#isPaused || isHolding || this.#inflater?.isBusy === true;
     if (isBlocked) this.#stopReading();
     else if (this.#hasEnded) this.#halfClosed();
     else this.#readOn();
   }
 
+  #fail(error: TransferError): void {
+    this.discard();
+    this.#receiver?.failed(error);
+  }
+
   #halfClosed(): void {
-    if (this.#cutter?.isMidMessage) {
-      this.discard();
-      this.#receiver?.failed(malformed());
+    if ((this.#inflater ?? this.#cutter)?.isMidMessage) {
+      this.#fail(malformed());
       return;
     }
     this.discard();

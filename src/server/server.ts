@@ -19,6 +19,7 @@ import { trustedProxiesOf } from '../config/trusted-proxies.ts';
 import { Engine, type EngineStats } from '../engine/engine.ts';
 import { HashPool } from '../engine/hash-pool.ts';
 import { directReadsWork } from '../flow/direct-read-test.ts';
+import { inflateRequests } from '../flow/inflate-requests.ts';
 import type { StreamWindows, WindowStats } from '../flow/receive-windows.ts';
 import { gateStreams } from '../flow/stream-gate.ts';
 import { zeroCopyWorks } from '../flow/zero-copy-test.ts';
@@ -308,6 +309,7 @@ function grpcOptions(config: Config): ServerOptions {
   const { connection, limits } = config;
   return {
     'grpc.enable_channelz': 0,
+    interceptors: [inflateRequests],
     // Runs are larger than any one message; their size is bounded by the slab.
     'grpc.max_send_message_length': -1,
     'grpc.max_receive_message_length': MAX_REQUEST_MESSAGE_BYTES,

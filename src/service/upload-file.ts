@@ -10,6 +10,7 @@
  */
 import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
+import { MAX_EMPTY_MESSAGES } from '../base/limits.ts';
 import type { Intake, IntakeListener } from '../engine/intake.ts';
 import type { DrainChunk, WrittenBytes } from '../engine/job.ts';
 import type { UploadCall, UploadReceiver } from '../flow/upload-call.ts';
@@ -53,6 +54,8 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   /** Before the upload is open: the memory of the first chunk. */
   #firstChunk: Uint8Array | null = null;
   #hasChunk = false;
+  /** In a row. */
+  #emptyMessages = 0;
   /** Older streams are ending, and a chunk waits for that. */
   #isYielding = false;
   #finish: { expected: ExpectedContent } | null = null;
@@ -185,12 +188,26 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     }
     if (message.finish) this.#finish = { expected: expectedOf(message.expected) };
     const offset = this.#offsetOf(message);
-    if (chunkBytes === 0) return;
+    if (chunkBytes === 0) {
+      this.#takeEmpty();
+      return;
+    }
+    this.#emptyMessages = 0;
     const chunk = chunkOf(message, chunkBytes, offset, this.#context.chunk.maxSize);
     this.#note(chunk);
     this.#live?.upload.checkRoom(offset, chunk.rawBytes);
     this.#hasChunk = true;
     this.#place(chunk);
+  }
+
+  /** A message without a chunk can say something, or keep a connection from looking idle; a thousand say nothing. */
+  #takeEmpty(): void {
+    this.#emptyMessages += 1;
+    if (this.#emptyMessages <= MAX_EMPTY_MESSAGES) return;
+    throw new TransferError(
+      'INVALID_ARGUMENT',
+      `more than ${MAX_EMPTY_MESSAGES} messages in a row carry nothing; send chunks, or half-close`,
+    );
   }
 
   #note({ codec, rawBytes, wireBytes }: PlacedChunk): void {

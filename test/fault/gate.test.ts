@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { deflateSync, gzipSync } from 'node:zlib';
+import { status } from '@grpc/grpc-js';
 import { lines, noise } from '../support/content.ts';
 import {
   callBlock,
@@ -95,12 +97,12 @@ test('calls that are reset as they are made cost their peer its connection, and 
     'grpc.max_reconnect_backoff_ms': 200,
   });
   const get = () => late.unary('GetFileSize', { fileName: 'file' });
-  let { status } = await get();
-  for (let tries = 1; status !== 'OK' && tries < 50; tries++) {
+  let answer = (await get()).status;
+  for (let tries = 1; answer !== 'OK' && tries < 50; tries++) {
     await new Promise((resolve) => setTimeout(resolve, 100));
-    ({ status } = await get());
+    answer = (await get()).status;
   }
-  assert.equal(status, 'OK', 'a new client of the address gets in');
+  assert.equal(answer, 'OK', 'a new client of the address gets in');
   await server.untilIdle();
 });
 
@@ -177,4 +179,58 @@ test('the streams of a connection that is closed for its headers are not answere
   await within('the server closes the connection', closed);
   assert(!text().includes('grpc-status'));
   await server.untilIdle();
+});
+
+for (const [encoding, algorithm, compress] of [
+  ['deflate', 1, deflateSync],
+  ['gzip', 2, gzipSync],
+] as const) {
+  test(`requests compressed with ${encoding} are taken, and not decompressed beyond what a request may have`, async (t) => {
+    const server = await startServer(t);
+    server.write('file', lines(1000));
+    const client = server.client({ 'grpc.default_compression_algorithm': algorithm });
+    assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
+    assert.equal((await client.fetch({ fileName: 'file' })).status, 'OK');
+    const raw = new RawSession(t, server.port);
+    const ask = (message: Buffer) =>
+      answerOf(raw.request('GetFileSize', framed(message, true), { 'grpc-encoding': encoding }));
+    const bomb = methodOf('GetFileSize').requestSerialize({ fileName: 'n'.repeat(10 * MIB) });
+    assert.equal((await ask(compress(bomb))).headers['grpc-status'], String(status.RESOURCE_EXHAUSTED));
+    assert.equal((await ask(Buffer.alloc(100, 1))).headers['grpc-status'], String(status.INVALID_ARGUMENT));
+  });
+}
+
+test('an upload of messages that carry nothing ends, one that also carries bytes does not', async (t) => {
+  const server = await startServer(t, { writable: true });
+  const client = server.client();
+  const send = async (name: string, isEmpty: boolean) => {
+    const { call, ended } = client.clientStream('UploadFile');
+    call.write({ start: { fileName: name } });
+    for (let i = 0; i < 1500; i++) call.write(isEmpty || i % 100 > 0 ? {} : { chunk: Buffer.from('x') });
+    call.write({ finish: true });
+    call.end();
+    return await ended;
+  };
+  assert.equal((await send('a', true)).code, 'INVALID_ARGUMENT');
+  assert.equal((await send('b', false)).status, 'OK');
+  await server.untilIdle();
+});
+
+test('idle connections of one address make room for another at once', async (t) => {
+  const server = await startServer(t, { limits: { connections: 16 } });
+  server.write('file', lines(1000));
+  for (let i = 0; i < 16; i++)
+    assert.equal(
+      (await answerOf(new RawSession(t, server.port).call('GetFileSize', { fileName: 'file' }))).headers[
+        'grpc-status'
+      ],
+      '0',
+    );
+  const other = new RawSession(t, server.port, {}, '127.0.0.2');
+  assert.equal((await answerOf(other.call('GetFileSize', { fileName: 'file' }))).headers['grpc-status'], '0');
+  assert.equal(server.server.stats().closings.evicted, 1);
+  // The address that holds the most takes nothing from it.
+  const { closed } = peer(t, server);
+  await within('the refusal', closed);
+  assert.equal(server.server.stats().closings.full, 1);
 });

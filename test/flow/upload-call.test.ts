@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { constants } from 'node:http2';
 import { describe, it, type TestContext } from 'node:test';
+import { gzipSync } from 'node:zlib';
 import { Metadata, status } from '@grpc/grpc-js';
 import { TransferError } from '../../src/base/errors.ts';
 import { StaticWindows } from '../../src/flow/static-windows.ts';
@@ -372,7 +373,63 @@ describe('an upload call read directly', () => {
     assert.equal(receiver.failures[0]?.code, 'INVALID_ARGUMENT');
   });
 
-  it('refuses compressed messages with UNIMPLEMENTED', async (t) => {
+  for (const [encoding, algorithm] of [
+    ['deflate', 1],
+    ['gzip', 2],
+  ] as const) {
+    it(`takes messages compressed with ${encoding}, paused and without room as others`, async (t) => {
+      const server = await serveUploads(t, { direct: true }, (receiver) => {
+        receiver.pausesInMessages = true;
+        receiver.onMessage = () => setImmediate(() => receiver.call.proceed());
+        respondAtEnd(receiver);
+      });
+      const client = grpcClient(t, server.port, { 'grpc.default_compression_algorithm': algorithm });
+      const { call, end } = grpcUpload(t, server.port, client);
+      const zeros = Buffer.alloc(1_000_000);
+      const chunks = [noise.subarray(0, 999_999), zeros, noise.subarray(0, 0), noise.subarray(0, 1), zeros];
+      for (const [i, chunk] of chunks.entries()) call.write({ chunk, offset: i });
+      const receiver = await firstReceiver(server);
+      receiver.hasRoom = false;
+      await until(() => receiver.refusals > 0, 'a chunk without room');
+      receiver.hasRoom = true;
+      receiver.call.proceed();
+      call.end();
+      assert.equal((await within('the response', end)).code, status.OK);
+      assert.deepEqual(
+        receiver.messages.map(({ offset }) => offset),
+        chunks.map((_, i) => i),
+      );
+      for (const [i, chunk] of chunks.entries()) assert(chunk.equals(receiver.chunks[i] as Buffer));
+    });
+  }
+
+  for (const [what, message, code] of [
+    [
+      'decompresses to more than a message may have',
+      gzipSync(Buffer.alloc(2_000_000, Buffer.from([0x78, 1]))),
+      'RESOURCE_EXHAUSTED',
+    ],
+    ['is not gzip', Buffer.alloc(100, 1), 'INVALID_ARGUMENT'],
+    ['decompresses to half a message', gzipSync(Buffer.from([0x0a, 9, 1])), 'INVALID_ARGUMENT'],
+  ] as const) {
+    it(`ends a call whose compressed message ${what} with ${code}`, async (t) => {
+      const server = await serveUploads(t, { direct: true });
+      const { session } = await rawUpload(t, server.port);
+      const stream = session.request({
+        ':method': 'POST',
+        ':path': '/test.Upload/Stream',
+        'content-type': 'application/grpc',
+        'grpc-encoding': 'gzip',
+      });
+      stream.on('error', () => {});
+      stream.end(framed(message, true));
+      const failed = () => server.receivers.find(({ failures }) => failures.length > 0);
+      await until(() => failed() !== undefined, 'the failure');
+      assert.equal(failed()?.failures[0]?.code, code);
+    });
+  }
+
+  it('refuses compressed messages of a call that names no encoding with UNIMPLEMENTED', async (t) => {
     const { server, stream } = await rawScene(t);
     stream.write(framed(Buffer.alloc(10), true));
     const receiver = await firstReceiver(server);

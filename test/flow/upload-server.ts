@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import {
+  type ChannelOptions,
   Client,
   type ClientWritableStream,
   credentials,
@@ -139,8 +140,9 @@ export interface GrpcUpload {
 }
 
 /** A connection. */
-export function grpcClient(scope: Scope, port: number): Client {
+export function grpcClient(scope: Scope, port: number, options: ChannelOptions = {}): Client {
   const client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
+    ...options,
     'grpc.use_local_subchannel_pool': 1,
     'grpc.enable_retries': 0,
   });

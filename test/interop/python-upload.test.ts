@@ -23,7 +23,7 @@ def varint(n):
 def text(number, value):
     return varint(number << 3 | 2) + varint(len(value)) + value
 
-target, name, path, compress, finish = sys.argv[1:6]
+target, name, path, compress, finish, channel_compression = sys.argv[1:7]
 data = open(path, 'rb').read()
 
 def messages():
@@ -40,7 +40,7 @@ def messages():
         whole = b'\\x08' + varint(len(data)) + b'\\x15' + zlib.crc32(data).to_bytes(4, 'little')
         yield b'\\x40\\x01' + text(9, whole)
 
-channel = grpc.insecure_channel(target)
+channel = grpc.insecure_channel(target, compression=getattr(grpc.Compression, channel_compression))
 upload = channel.stream_unary('/sluice.v1.TransferService/UploadFile')
 result = {'status': 'OK'}
 try:
@@ -50,6 +50,9 @@ try:
 except grpc.RpcError as error:
     result['status'] = error.code().name
     result['code'] = dict(error.trailing_metadata()).get('sluice-code')
+if finish == 'yes' and result['status'] == 'OK':
+    size = channel.unary_unary('/sluice.v1.TransferService/GetFileSize')(text(1, name.encode()))
+    result['size'] = size.hex()
 print(json.dumps(result))
 `;
 
@@ -71,6 +74,19 @@ test('a Python client uploads in one call, plain and compressed', { skip }, asyn
     const stored = readFileSync(server.at(name));
     assert.equal(stored.length, content.size);
     assertBytes(stored, content, 0);
+    // What compresses its whole channel compresses these messages, and each single request.
+    for (const compression of ['Gzip', 'Deflate']) {
+      const compressed = await python(t, [
+        server.address,
+        name + compression,
+        path,
+        compress,
+        'yes',
+        compression,
+      ]);
+      assert.equal(compressed.status, 'OK');
+      assertBytes(readFileSync(server.at(name + compression)), content, 0);
+    }
     const again = await python(t, [server.address, name, path, compress, 'yes']);
     assert.deepEqual([again.status, again.code], ['ALREADY_EXISTS', 'ALREADY_EXISTS']);
   }
@@ -94,7 +110,9 @@ test('a Python client that does not finish leaves an upload to resume, and no fi
 });
 
 async function python(t: TestContext, args: string[]): Promise<Record<string, string>> {
-  const child = spawn(PYTHON, ['-c', CLIENT, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(PYTHON, ['-c', CLIENT, ...args, 'NoCompression'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   t.after(() => child.kill('SIGKILL'));
   let output = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -16,8 +16,8 @@ export class RawSession {
   readonly session: ClientHttp2Session;
   readonly socket: Socket;
 
-  constructor(t: TestContext, port: number, settings: Settings = {}) {
-    const socket = new Socket().connect(port, '127.0.0.1');
+  constructor(t: TestContext, port: number, settings: Settings = {}, localAddress = '127.0.0.1') {
+    const socket = new Socket().connect({ port, host: '127.0.0.1', localAddress });
     this.socket = socket;
     this.session = connect(`http://127.0.0.1:${port}`, { settings, createConnection: () => socket });
     this.session.on('error', () => {});

@@ -1,0 +1,54 @@
+/**
+ * Request messages that a client has compressed (grpc-encoding), decompressed
+ * at once and within the bound of a request. grpc-js makes a stream of zlib for
+ * each of them, which costs more than the call.
+ *
+ * The private seam: `incomingEncoding` and `decompressMessage` of the call that
+ * a server's first interceptor gets. Where they are missing, nothing changes.
+ */
+import { gunzipSync, inflateSync } from 'node:zlib';
+import { type ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
+import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
+
+/** What is used of grpc-js' BaseServerInterceptingCall. */
+interface DecompressingCall {
+  incomingEncoding?: string;
+  maxReceiveMessageSize?: number;
+  decompressMessage?(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
+}
+
+const DECODERS = { gzip: gunzipSync, deflate: inflateSync } as const;
+
+/** Gives the call on as it is: a wrapped one would hide what `BulkCall` and `UploadCall` reach for. */
+export const inflateRequests: ServerInterceptor = (_method, given) => {
+  const call = given as ServerInterceptingCall;
+  const base = given as unknown as DecompressingCall;
+  const { incomingEncoding = 'identity' } = base;
+  if (incomingEncoding !== 'gzip' && incomingEncoding !== 'deflate') return call;
+  const decode = DECODERS[incomingEncoding];
+  const maxOutputLength = base.maxReceiveMessageSize ?? 0;
+  if (maxOutputLength <= 0 || base.decompressMessage === undefined) return call;
+  base.decompressMessage = (message, encoding) => {
+    const body = message.subarray(FRAME_HEADER_BYTES);
+    // A single message may go as it is.
+    return encoding === 'identity' ? body : decoded(() => decode(body, { maxOutputLength }), maxOutputLength);
+  };
+  return call;
+};
+
+/** grpc-js ends the call with what is rejected. */
+function decoded(decode: () => Buffer, mostBytes: number): Buffer | Promise<Buffer> {
+  try {
+    return decode();
+  } catch (error) {
+    const isTooLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    const details = isTooLarge
+      ? `a request message decompresses to more than ${mostBytes} bytes`
+      : 'a request message is not what its encoding says';
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what grpc-js takes for a status
+    return Promise.reject({
+      code: isTooLarge ? status.RESOURCE_EXHAUSTED : status.INVALID_ARGUMENT,
+      details,
+    });
+  }
+}
