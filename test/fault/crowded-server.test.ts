@@ -5,10 +5,11 @@ import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { SluiceClient } from '../../src/index.ts';
 import { assertBytes, noise } from '../support/content.ts';
+import { BASE_BYTES, workBesideCrowd } from '../support/crowd.ts';
 import { fromAddress } from '../support/from-address.ts';
 import { endOf, methodOf, RawClient } from '../support/raw-client.ts';
 import { answerOf, framed, RawSession } from '../support/raw-http2.ts';
-import { expectedOf } from '../support/raw-upload.ts';
+import { expectedOf, sendMessages } from '../support/raw-upload.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 
@@ -29,7 +30,8 @@ test('readers that read nothing do not keep the client of another address out', 
   const resets = crowd.map(
     (stream) => new Promise<number>((resolve) => stream.pause().once('close', () => resolve(stream.rstCode))),
   );
-  await until('all places are taken', () => server.server.stats().streams === PLACES);
+  const begun = crowd.map((stream) => new Promise((resolve) => stream.once('response', resolve)));
+  await within('all are under way', Promise.all(begun));
   assert.equal((await server.client().fetch({ fileName: 'file' })).code, 'RESOURCE_EXHAUSTED');
   const other = await otherClient(t, server);
   const { status, bytes } = await within(
@@ -119,6 +121,20 @@ test('calls whose message never comes whole have places too, of whatever service
   await server.untilIdle();
 });
 
+test('unfinished uploads of one address do not use up those of another', async (t) => {
+  const server = await startServer(t, { writable: true, uploads: { maxOpen: 3 } });
+  const client = server.client();
+  const start = (who: RawClient, fileName: string) => who.unary('StartUpload', { fileName });
+  for (const name of ['a', 'b', 'c']) {
+    const { answer } = await start(client, name);
+    const message = { chunk: Buffer.alloc(1), offset: 0 };
+    assert.equal((await sendMessages(client, String(answer?.uploadId), [message])).status, 'OK');
+  }
+  assert.equal((await start(client, 'd')).code, 'RESOURCE_EXHAUSTED');
+  const other = await start(await otherClient(t, server), 'd');
+  assert.equal(other.status, 'OK', other.details);
+});
+
 test('downloads that lose their places again and again still get every byte', async (t) => {
   const server = await startServer(t, { limits: { streams: 2 }, stream: { stallLinger: 100 } });
   const content = server.write('file', noise(4, 8 * MIB));
@@ -137,6 +153,11 @@ test('downloads that lose their places again and again still get every byte', as
   assert.ok(results.reduce((sum, { attempts }) => sum + attempts, 0) >= 2 + 3);
   for (const { parts } of targets) assertBytes(Buffer.concat(parts), content, 0);
   await server.untilIdle();
+});
+
+test('a server full of peers that do next to nothing works for another address, in the memory it states', async (t) => {
+  const seen = await workBesideCrowd(t, { readers: 20, senders: 20, idle: 40, calls: 80 }, 4 * MIB);
+  assert.ok(seen.peakRssBytes <= seen.boundBytes + BASE_BYTES, JSON.stringify(seen));
 });
 
 /** Takes no more bytes than it may. */
