@@ -14,6 +14,7 @@ export const ERROR_CODES = {
   NOT_FOUND: 'there is no such file; list the directory to see what there is',
   NOT_A_FILE:
     'the name is a directory, a FIFO, a device or on another file system; only regular files are served',
+  NOT_EMPTY: 'the directory is not empty, perhaps of what is not listed; only empty ones are removed',
   ALREADY_EXISTS:
     'a file has that name, and the transfer may not replace it; choose another name or overwrite it',
   UPLOAD_NOT_FOUND: 'there is no such upload: it expired, was aborted or never began; start a new one',

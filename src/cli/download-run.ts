@@ -1,6 +1,7 @@
 /** Runs the downloads of a plan; with -r, files that are there already are left alone. */
 import { stat } from 'node:fs/promises';
 import { type ErrorCode, errnoOf, type TransferError } from '../base/errors.ts';
+import { refuseOtherSpelling } from '../client/publish.ts';
 import type { DownloadOptions } from '../client/transfer-options.ts';
 import type { DownloadJob } from './download-plan.ts';
 import { type FileOutcome, type FileRunOptions, runFiles } from './file-run.ts';
@@ -62,5 +63,7 @@ async function isAlreadyThere({ listed, path }: DownloadJob): Promise<boolean> {
   if (listed === undefined) return false;
   const found = await stat(path).catch(() => undefined);
   if (found === undefined || !found.isFile() || found.size !== listed.size) return false;
-  return isNotOlder(found.mtimeMs, listed.modifiedMs);
+  if (!isNotOlder(found.mtimeMs, listed.modifiedMs)) return false;
+  await refuseOtherSpelling(path);
+  return true;
 }

@@ -21,7 +21,10 @@ export const EXIT_CODES = {
   },
   badData: { code: 6, meaning: 'the bytes are wrong, cannot be read or changed on the way' },
   localIo: { code: 7, meaning: 'a local file cannot be read or written' },
-  incomplete: { code: 8, meaning: 'done, but for what had to be left out of a tree; it is listed' },
+  incomplete: {
+    code: 8,
+    meaning: 'done, but for what had to be left out of a tree, or left in a directory; it is listed',
+  },
   interrupted: { code: 130, meaning: 'interrupted by Ctrl-C; a transfer resumes with the same command' },
 } as const;
 
@@ -33,6 +36,7 @@ const OUTCOME_OF_ERROR: Readonly<Record<ErrorCode, Outcome>> = {
   INVALID_NAME: 'refused',
   NOT_FOUND: 'notFound',
   NOT_A_FILE: 'refused',
+  NOT_EMPTY: 'incomplete',
   ALREADY_EXISTS: 'refused',
   UPLOAD_NOT_FOUND: 'failed',
   OUT_OF_RANGE: 'refused',

@@ -56,6 +56,7 @@ class FileRun<Job extends FileJob> {
   readonly #startedMs = performance.now();
   #firstFailure: Failure | undefined;
   #failedFiles = 0;
+  #interruptedFiles = 0;
   #movedFiles = 0;
   #movedBytes = 0;
   #skippedFiles = 0;
@@ -71,10 +72,10 @@ class FileRun<Job extends FileJob> {
 
   async run(): Promise<void> {
     await Promise.all(Array.from({ length: this.#options.parallel }, () => this.#lane()));
-    const notTried = this.#plan.waiting;
+    const notDone = this.#plan.waiting + this.#interruptedFiles;
     if (!this.#plan.isComplete) this.#options.endPlanning();
     await this.#plan.close();
-    if (this.#options.isBatch) this.#sumUp(notTried);
+    if (this.#options.isBatch) this.#sumUp(notDone);
     const failure = this.#firstFailure;
     if (failure !== undefined) throw this.#errorOf(failure);
     const { count, summary } = this.#options.leftOut;
@@ -117,14 +118,15 @@ class FileRun<Job extends FileJob> {
   }
 
   #failed(name: string | undefined, error: TransferError): void {
-    this.#failedFiles += 1;
     this.#firstFailure ??= { name, error };
+    if (error.code === 'CANCELLED') this.#interruptedFiles += name === undefined ? 0 : 1;
+    else this.#failedFiles += 1;
     if (this.#options.concernsAll(error)) this.#isStopping = true;
     else if (this.#options.isBatch && name !== undefined)
       this.#options.display.note(`${name}: failed: ${error.message}`);
   }
 
-  #sumUp(notTriedFiles: number): void {
+  #sumUp(notDoneFiles: number): void {
     const { display, leftOut } = this.#options;
     for (const line of leftOut.lines()) display.note(line);
     display.summary({
@@ -133,7 +135,7 @@ class FileRun<Job extends FileJob> {
       seconds: (performance.now() - this.#startedMs) / 1000,
       skippedFiles: this.#skippedFiles,
       failedFiles: this.#failedFiles,
-      notTriedFiles,
+      notDoneFiles,
       isPlanComplete: this.#plan.isComplete,
       leftOut,
     });

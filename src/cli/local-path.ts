@@ -6,15 +6,31 @@
 import { lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { errnoOf, TransferError } from '../base/errors.ts';
+import { refuseOtherSpelling } from '../client/publish.ts';
 
-/** Characters that are separators or streams on some system, or that no name should have. */
-const FORBIDDEN = /[\p{Cc}\\]|^[a-z]:/iu;
+/** Characters that no name should have, or that are separators on some system. */
+const FORBIDDEN = /[\p{Cc}\\]/u;
 
-/** The path below `directory` for a `/`-separated name. Throws LOCAL_IO for a name that could lead out. */
-export function pathBelow(directory: string, name: string): string {
+/** What Windows takes for a drive, a stream, a pattern or a device, or drops at the end of a name. */
+const FORBIDDEN_ON_WINDOWS = /[<>:"|?*]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
+
+/**
+ * The path below `directory` for a `/`-separated name. Throws LOCAL_IO for a name that could lead out, or that
+ * this platform cannot hold.
+ */
+export function pathBelow(
+  directory: string,
+  name: string,
+  platform: NodeJS.Platform = process.platform,
+): string {
   const components = name.split('/');
   const isBad = components.some(
-    (each) => each === '' || each === '.' || each === '..' || FORBIDDEN.test(each),
+    (each) =>
+      each === '' ||
+      each === '.' ||
+      each === '..' ||
+      FORBIDDEN.test(each) ||
+      (platform === 'win32' && FORBIDDEN_ON_WINDOWS.test(each)),
   );
   if (isBad) {
     throw new TransferError(
@@ -44,6 +60,7 @@ async function makeParents(directory: string, path: string): Promise<void> {
   for (const component of relative(directory, dirname(path)).split(sep).filter(Boolean)) {
     at = join(at, component);
     await asLocalIo(() => mkdir(at, { recursive: true }));
+    await refuseOtherSpelling(at);
     const actual = await asLocalIo(() => realpath(at));
     if (actual !== top && !actual.startsWith(top.endsWith(sep) ? top : top + sep)) {
       throw new TransferError(

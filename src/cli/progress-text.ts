@@ -50,18 +50,17 @@ export function writeFinished({ direction, name, path, result }: FinishedFile): 
   return `${printable(title)}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}, ${check}${resumed}`;
 }
 
-/** `12 files, 1.20 GiB in 12.3s; 3 already there, 1 failed, 2 left out, 40 not tried`. */
+/** `12 files, 1.20 GiB in 12.3s; 3 already there, 1 failed, 2 left out, 40 not done`. */
 export function writeSummary(summary: BatchSummary): string {
-  const { bytes, failedFiles, files, isPlanComplete, leftOut, notTriedFiles, seconds, skippedFiles } =
-    summary;
+  const { bytes, failedFiles, files, isPlanComplete, leftOut, notDoneFiles, seconds, skippedFiles } = summary;
   const counts = [
     [skippedFiles, 'already there'],
     [failedFiles, 'failed'],
     [leftOut.count, 'left out'],
   ] as const;
   const others = counts.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  if (notTriedFiles > 0 || !isPlanComplete)
-    others.push(`${notTriedFiles}${isPlanComplete ? '' : ' or more'} not tried`);
+  if (notDoneFiles > 0 || !isPlanComplete)
+    others.push(`${notDoneFiles}${isPlanComplete ? '' : ' or more'} not done`);
   const rest = others.length > 0 ? `; ${others.join(', ')}` : '';
   return `${writeFileCount(files)}, ${formatBytes(bytes)} in ${formatDuration(seconds * 1000)}${rest}`;
 }

@@ -38,9 +38,9 @@ export interface BatchSummary {
   /** Files that were there already. */
   skippedFiles: number;
   failedFiles: number;
-  /** Files that were found and not begun, because others failed for a reason that concerns all. */
-  notTriedFiles: number;
-  /** Everything was found that there is; otherwise there is more that was not tried. */
+  /** Files that were found and not tried, or not to the end: interrupted, or others failed for a reason that concerns all. */
+  notDoneFiles: number;
+  /** Everything was found that there is; otherwise there may be more that was not tried. */
   isPlanComplete: boolean;
   leftOut: LeftOut;
 }

@@ -1,12 +1,16 @@
 /** `sluice rm`: removes files from a server. */
 import type { Command } from 'commander';
 import { TransferError } from '../base/errors.ts';
+import { formatDuration } from '../base/units.ts';
 import type { SluiceClient } from '../client/client.ts';
+import type { OmittedEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { entriesOf } from './entries.ts';
 import { Interrupt } from './interrupt.ts';
+import { LeftOut } from './left-out.ts';
 import { createStderrNotes } from './note-logger.ts';
 import { printable, writeJson, writeLine } from './output.ts';
+import { writeFileCount } from './progress-text.ts';
 import { type CliTarget, parseCliTarget, writeCliTarget } from './target.ts';
 
 const EXAMPLES = `
@@ -16,7 +20,9 @@ Examples:
   sluice rm -r localhost:50051/incoming
   sluice rm localhost:50051/a.bin --if-match VERSION
 
-A file that is not there is an error, unless -f is given. The server must take
+A file that is not there is an error, unless -f is given. A directory goes with all
+that is in it; one that holds something that is not listed, such as a symbolic link,
+stays. The server must take
 uploads (sluice serve --writable).`;
 
 interface RmOptions extends ConnectionOptions {
@@ -24,6 +30,7 @@ interface RmOptions extends ConnectionOptions {
   recursive?: boolean;
   ifMatch?: string;
   json?: boolean;
+  quiet?: boolean;
   verbose?: boolean;
 }
 
@@ -33,9 +40,10 @@ export function addRmCommand(program: Command): void {
     .description('Remove files from a server.')
     .argument('<targets...>', 'host:port/name, and more of them', collectTargets)
     .option('-f, --force', 'a file that is not there is no error')
-    .option('-r, --recursive', 'remove all files below a directory')
+    .option('-r, --recursive', 'remove a directory with everything below it')
     .option('--if-match <version>', 'remove only this version of the file (see sluice stat)')
-    .option('--json', 'print one JSON object for each file')
+    .option('--json', 'print one JSON object for each file and directory, and a summary')
+    .option('-q, --quiet', 'print errors only')
     .option('-v, --verbose', 'print what is removed; on failure, where it arose')
     .action(remove);
   addConnectionOptions(command).addHelpText('after', EXAMPLES);
@@ -52,11 +60,12 @@ async function remove(targets: CliTarget[], options: RmOptions): Promise<void> {
   try {
     // Also finds what is wrong with a later target before anything is removed.
     const clients = targets.map((target) => connections.clientFor(target));
-    const removal = new Removal(options, interrupt.signal);
+    const isBatch = options.recursive === true || targets.length > 1;
+    const removal = new Removal(options, isBatch, interrupt.signal);
     for (const [index, target] of targets.entries()) {
       await removal.removeTarget(clients[index] as SluiceClient, target);
     }
-    removal.throwFailure();
+    await removal.end();
   } finally {
     interrupt.dispose();
     connections.close();
@@ -74,59 +83,139 @@ function checkUsage(targets: readonly CliTarget[], { ifMatch, recursive = false 
   }
 }
 
+/** A directory on the way from the target to what is listed now. */
+interface Level {
+  name: string;
+  /** Something in it could not be removed. */
+  isKept: boolean;
+}
+
 /** As `rm` does: what cannot be removed does not keep the rest. */
 class Removal {
   readonly #options: RmOptions;
+  readonly #isBatch: boolean;
   readonly #signal: AbortSignal;
-  readonly #failures: TransferError[] = [];
+  readonly #leftOut = new LeftOut();
+  readonly #startedMs = performance.now();
+  #firstFailure: TransferError | undefined;
+  #failedNames = 0;
+  #files = 0;
+  #directories = 0;
 
-  constructor(options: RmOptions, signal: AbortSignal) {
+  constructor(options: RmOptions, isBatch: boolean, signal: AbortSignal) {
     this.#options = options;
+    this.#isBatch = isBatch;
     this.#signal = signal;
   }
 
   async removeTarget(client: SluiceClient, { name }: CliTarget): Promise<void> {
-    await this.#attempt(async () => {
-      for (const each of await this.#namesOf(client, name)) {
-        await this.#attempt(async () => await this.#removeFile(client, each));
-      }
-    });
+    if (this.#options.recursive === true)
+      await this.#attempt(name, async () => await this.#removeTree(client, name));
+    else await this.#removeFile(client, name);
   }
 
-  /** The first failure, or nothing. */
-  throwFailure(): void {
-    const [first] = this.#failures;
+  /** Says what was done; throws the first failure. */
+  async end(): Promise<void> {
+    if (this.#isBatch) await this.#sumUp();
+    const first = this.#firstFailure;
     if (first === undefined) return;
-    if (this.#failures.length === 1) throw first;
-    const message = `${this.#failures.length} could not be removed, the first because: ${first.message}`;
+    if (this.#failedNames === 1) throw first;
+    const message = `${this.#failedNames} could not be removed, the first because: ${first.message}`;
     throw new TransferError(first.code, message, { cause: first });
   }
 
-  /** All of them before the first is removed: a listing that changes under its reader may leave some out. */
-  async #namesOf(client: SluiceClient, name: string): Promise<string[]> {
-    if (this.#options.recursive !== true) return [name];
-    const names: string[] = [];
-    for await (const entry of entriesOf(client, name, { recursive: true, signal: this.#signal })) {
-      if (!entry.isDirectory) names.push(entry.name);
+  /** While it is listed, and each directory when all that is in it was: a tree is not held whole. */
+  async #removeTree(client: SluiceClient, root: string): Promise<void> {
+    const levels: Level[] = [{ name: root, isKept: false }];
+    const onOmitted = ({ reason, shownName }: OmittedEntry) => this.#leftOut.add(shownName, reason);
+    const options = { recursive: true, signal: this.#signal, onOmitted };
+    for await (const { isDirectory, name } of entriesOf(client, root, options)) {
+      if (name === root && !isDirectory) {
+        await this.#removeFile(client, root);
+        return;
+      }
+      while (levels.length > 1 && !isBelow(name, levels)) await this.#leave(client, levels);
+      if (!isBelow(name, levels))
+        throw new TransferError('PROTOCOL_ERROR', `the server lists ${JSON.stringify(name)} in ${root}`);
+      if (isDirectory) levels.push({ name, isKept: false });
+      else if (!(await this.#removeFile(client, name))) keep(levels);
     }
-    return names;
+    while (levels.length > 0) await this.#leave(client, levels);
   }
 
-  async #removeFile(client: SluiceClient, name: string): Promise<void> {
-    const { ifMatch, json, verbose } = this.#options;
-    await client.delete(name, { signal: this.#signal, ...(ifMatch === undefined ? {} : { ifMatch }) });
-    if (json === true) await writeJson({ event: 'removed', name });
-    else if (verbose === true) await writeLine(`removed ${printable(name)}`);
+  /** Removes the last of `levels`, unless something is left in it; what it is in then is not empty either. */
+  async #leave(client: SluiceClient, levels: Level[]): Promise<void> {
+    const { isKept, name } = levels.pop() as Level;
+    const isGone =
+      !isKept &&
+      (await this.#attempt(name, async () => {
+        await client.deleteDirectory(name, { signal: this.#signal });
+        this.#directories += 1;
+        await this.#tell(name, true);
+      }));
+    if (!isGone) keep(levels);
   }
 
-  async #attempt(action: () => Promise<void>): Promise<void> {
+  async #removeFile(client: SluiceClient, name: string): Promise<boolean> {
+    const { ifMatch } = this.#options;
+    return await this.#attempt(name, async () => {
+      await client.delete(name, { signal: this.#signal, ...(ifMatch === undefined ? {} : { ifMatch }) });
+      this.#files += 1;
+      await this.#tell(name, false);
+    });
+  }
+
+  async #tell(name: string, isDirectory: boolean): Promise<void> {
+    const { json, verbose } = this.#options;
+    if (json === true) await writeJson({ event: 'removed', name, ...(isDirectory ? { isDirectory } : {}) });
+    else if (verbose === true) await writeLine(`removed ${printable(name)}${isDirectory ? '/' : ''}`);
+  }
+
+  /** Whether it is gone. */
+  async #attempt(name: string, action: () => Promise<void>): Promise<boolean> {
     try {
       await action();
+      return true;
     } catch (reason) {
       const error = TransferError.from(reason);
       if (error.code === 'CANCELLED') throw error;
-      if (error.code === 'NOT_FOUND' && this.#options.force === true) return;
-      this.#failures.push(error);
+      if (error.code === 'NOT_FOUND' && this.#options.force === true) return true;
+      this.#firstFailure ??= error;
+      this.#failedNames += 1;
+      if (this.#isBatch && this.#options.json !== true)
+        await writeLine(printable(`${name}: failed: ${error.message}`), process.stderr);
+      return false;
     }
   }
+
+  async #sumUp(): Promise<void> {
+    const { json, quiet } = this.#options;
+    const seconds = (performance.now() - this.#startedMs) / 1000;
+    const [files, directories, failedNames] = [this.#files, this.#directories, this.#failedNames];
+    if (json === true)
+      return await writeJson({
+        event: 'summary',
+        files,
+        directories,
+        seconds,
+        failedNames,
+        leftOut: this.#leftOut,
+      });
+    for (const line of this.#leftOut.lines()) await writeLine(line, process.stderr);
+    if (quiet === true) return;
+    const trees =
+      directories > 0 ? ` and ${directories} ${directories === 1 ? 'directory' : 'directories'}` : '';
+    const failures = failedNames > 0 ? `; ${failedNames} failed` : '';
+    const took = formatDuration(seconds * 1000);
+    await writeLine(`${writeFileCount(files)}${trees} removed in ${took}${failures}`, process.stderr);
+  }
+}
+
+function isBelow(name: string, levels: readonly Level[]): boolean {
+  return name.startsWith(`${levels.at(-1)?.name}/`);
+}
+
+function keep(levels: readonly Level[]): void {
+  const last = levels.at(-1);
+  if (last !== undefined) last.isKept = true;
 }

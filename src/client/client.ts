@@ -146,14 +146,26 @@ export class SluiceClient {
    */
   async delete(name: string, options: DeleteOptions = {}): Promise<void> {
     const { ifMatch = '', signal } = options;
+    await this.#delete({ fileName: name, ifMatch, directory: false }, signal);
+  }
+
+  /**
+   * Removes an empty directory. Throws NOT_EMPTY for any other, and NOT_FOUND
+   * as `delete` does; NOT_A_FILE for what is no directory, and from a server
+   * that only removes files.
+   */
+  async deleteDirectory(name: string, options: CallOptions = {}): Promise<void> {
+    await this.#delete({ fileName: name, ifMatch: '', directory: true }, options.signal);
+  }
+
+  async #delete(request: DeleteFileRequest, signal: AbortSignal | undefined): Promise<void> {
     const channel = this.#open();
     let isRepeated = false;
-    const call = () =>
-      channel.unary<DeleteFileRequest, DeleteFileResponse>('DeleteFile', { fileName: name, ifMatch }, signal);
+    const call = () => channel.unary<DeleteFileRequest, DeleteFileResponse>('DeleteFile', request, signal);
     try {
       await retryUnary(channel, this.#options.retry, signal, call, (error, waitMs) => {
         channel.interruptions.tell(channel.hasConnected, 'not answered; trying again', error, waitMs, {
-          name,
+          name: request.fileName,
         });
         // Refused before anything was done, or perhaps done.
         isRepeated ||= error.code !== 'RESOURCE_EXHAUSTED' && channel.hasConnected;

@@ -2,15 +2,29 @@
 import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { cannotSyncDirectory } from '../base/directory-sync.ts';
-import { errnoOf } from '../base/errors.ts';
+import { errnoOf, TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { otherSpelling } from '../base/spelling.ts';
 import { existsAlready, type TargetPaths } from './target-path.ts';
 
-/** The part is already synced. Throws ALREADY_EXISTS when the target exists and must not be replaced. */
+/** The part is already synced. Throws ALREADY_EXISTS when the target exists and must not be replaced, LOCAL_IO when it is there under another spelling. */
 export async function publish(paths: TargetPaths, overwrite: boolean, logger: Logger): Promise<void> {
-  if (overwrite) await rename(paths.part, paths.target);
-  else await linkNew(paths);
+  if (overwrite) {
+    // The part has both spellings too, and is locked: nobody else gives it a name between this and the next line.
+    await refuseOtherSpelling(paths.target);
+    await rename(paths.part, paths.target);
+  } else await linkNew(paths);
   await syncDirectory(dirname(paths.target), logger);
+}
+
+/** Throws LOCAL_IO when `path` is there, but as a name that only this file system takes for the same. */
+export async function refuseOtherSpelling(path: string): Promise<void> {
+  const spelling = await otherSpelling(path);
+  if (spelling === undefined) return;
+  throw new TransferError(
+    'LOCAL_IO',
+    `${path} is there as ${spelling}, and this file system takes both for one; give it another place with -o`,
+  );
 }
 
 /** `link` fails where `rename` would replace. */

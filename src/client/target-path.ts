@@ -6,7 +6,8 @@
  *   data.bin.part.json   what of them is durable
  *   data.bin.part.lock   who is writing them
  */
-import { realpath, stat } from 'node:fs/promises';
+import { lstat, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { errnoOf, TransferError } from '../base/errors.ts';
 import { localError } from './local-error.ts';
 
@@ -40,7 +41,9 @@ export async function targetPaths(path: string, overwrite: boolean): Promise<Tar
 
 async function resolved(path: string): Promise<string> {
   try {
-    return await realpath(path);
+    // Only a link leads elsewhere; some systems would answer with the spelling that is there.
+    if ((await lstat(path)).isSymbolicLink()) return await realpath(path);
+    return join(await realpath(dirname(path)), basename(path));
   } catch {
     // Nothing is there yet, or it cannot be looked at: opening the part says so.
     return path;

@@ -128,6 +128,8 @@ export interface UploadStore {
   find(id: string): Promise<Upload>;
   /** Removes a file, durably. Throws NOT_FOUND, NOT_A_FILE, VERSION_MISMATCH. */
   delete(name: string, condition: WriteCondition): Promise<void>;
+  /** Removes an empty directory, durably. Throws NOT_FOUND, NOT_A_FILE (it is no directory), NOT_EMPTY. */
+  deleteDirectory(name: string): Promise<void>;
   /** Makes open uploads durable and lets go of them; they can be resumed by a later process. */
   close(): Promise<void>;
 }

@@ -34,7 +34,7 @@ export const CONTRACT: object = {
         {"name":"FinishUploadResponse","field":[{"name":"file","number":1,"label":"LABEL_OPTIONAL","type":"TYPE_MESSAGE","typeName":".sluice.v1.FileInfo","jsonName":"file"}]},
         {"name":"AbortUploadRequest","field":[{"name":"uploadId","number":1,"label":"LABEL_OPTIONAL","type":"TYPE_STRING","jsonName":"uploadId"}]},
         {"name":"AbortUploadResponse"},
-        {"name":"DeleteFileRequest","field":[{"name":"fileName","number":1,"label":"LABEL_OPTIONAL","type":"TYPE_STRING","jsonName":"fileName"},{"name":"ifMatch","number":2,"label":"LABEL_OPTIONAL","type":"TYPE_STRING","jsonName":"ifMatch"}]},
+        {"name":"DeleteFileRequest","field":[{"name":"fileName","number":1,"label":"LABEL_OPTIONAL","type":"TYPE_STRING","jsonName":"fileName"},{"name":"ifMatch","number":2,"label":"LABEL_OPTIONAL","type":"TYPE_STRING","jsonName":"ifMatch"},{"name":"directory","number":3,"label":"LABEL_OPTIONAL","type":"TYPE_BOOL","jsonName":"directory"}]},
         {"name":"DeleteFileResponse"},
       ],
     },

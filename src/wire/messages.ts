@@ -214,6 +214,8 @@ export interface DeleteFileRequest {
   fileName: string;
   /** Empty: any version. */
   ifMatch: string;
+  /** Remove an empty directory, not a file. */
+  directory: boolean;
 }
 
 export type DeleteFileResponse = Record<never, never>;

@@ -124,10 +124,10 @@ test('of a tree that is there already only a file that is newer on the server is
   utimesSync(server.at('tree/deep/c.bin'), 1_000_000, 1_000_000);
   const again = await runSluice(t, args, { cwd });
   assert.deepEqual(doneNames(again), ['tree/b.txt']);
-  const { bytes, failedFiles, files, leftOut, notTriedFiles, skippedFiles } = summaryIn(again);
+  const { bytes, failedFiles, files, leftOut, notDoneFiles, skippedFiles } = summaryIn(again);
   assert.deepEqual(
-    { bytes, failedFiles, files, leftOut, notTriedFiles, skippedFiles },
-    { bytes: 1000, failedFiles: 0, files: 1, leftOut: {}, notTriedFiles: 0, skippedFiles: 1 },
+    { bytes, failedFiles, files, leftOut, notDoneFiles, skippedFiles },
+    { bytes: 1000, failedFiles: 0, files: 1, leftOut: {}, notDoneFiles: 0, skippedFiles: 1 },
   );
   const all = await runSluice(t, [...args, '--ignore-times'], { cwd });
   assert.deepEqual(doneNames(all), ['tree/b.txt', 'tree/deep/c.bin']);
@@ -151,6 +151,40 @@ test('a tree of which some cannot be fetched is not said to be done', async (t) 
   assert.match(stderr, /^error: left out 3: symbolic links: 1; /m);
   const { leftOut } = summaryIn(await runSluice(t, [...args, '--json'], { cwd }));
   assert.deepEqual((leftOut as Record<string, unknown>).SYMBOLIC_LINK, { count: 1, names: ['tree/link'] });
+});
+
+test('a file called - is a file, and what put takes get gives back', async (t) => {
+  const server = await startServer(t, { writable: true, uploads: { minFree: 0 } });
+  const cwd = scratchDirectory(t);
+  const names = ['-', 'sub/-', 'sub/a:b', 'sub/ü %20', 'sub/.hidden'];
+  mkdirSync(join(cwd, 'sub'));
+  for (const name of names) writeFileSync(join(cwd, name), name);
+  const env = { XDG_STATE_HOME: join(cwd, '..', 'state') };
+  const put = await runSluice(t, ['put', '-r', '.', `${server.address}/t/`], { cwd, env });
+  assert.equal(put.code, 0, put.stderr);
+  const target = scratchDirectory(t);
+  const get = await runSluice(t, ['get', '-r', `${server.address}/t`], { cwd: target });
+  assert.deepEqual({ code: get.code, stdout: get.stdout }, { code: 0, stdout: '' }, get.stderr);
+  for (const name of names) assert.equal(readFileSync(join(target, 't', name), 'utf8'), name);
+  const one = await runSluice(t, ['get', `${server.address}/t/sub/-`], { cwd: target });
+  assert.equal(one.stdout, '');
+  assert.equal(readFileSync(join(target, '-'), 'utf8'), 'sub/-');
+});
+
+test('a directory of the server that is asked for without -r is named as one, with -r as the remedy', async (t) => {
+  const { server, cwd } = await scene(t);
+  mkdirSync(join(cwd, 'dst/tree'), { recursive: true });
+  for (const args of [[`${server.address}/tree`, `${server.address}/a.bin`], [`${server.address}/tree`]]) {
+    const { code, stderr } = await runSluice(t, ['get', ...args, '-o', 'dst/'], { cwd });
+    assert.equal(code, 4, stderr);
+    assert.match(stderr, /"tree" is a directory/);
+    assert.match(stderr, /hint: `sluice get -r` gets/);
+  }
+  assert.ok(existsSync(join(cwd, 'dst/a.bin')));
+  mkdirSync(join(cwd, 'a.bin'));
+  const { code, stderr } = await runSluice(t, ['get', `${server.address}/a.bin`], { cwd });
+  assert.equal(code, 7);
+  assert.match(stderr, /there is a directory a\.bin here; name another place with -o/);
 });
 
 test('a link in the target directory that leads out is not written through', async (t) => {

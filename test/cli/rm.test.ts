@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { startServer, type TestServer } from '../support/test-server.ts';
 import { runSluice } from './sluice-process.ts';
@@ -11,10 +11,13 @@ async function scene(t: TestContext): Promise<TestServer> {
   return server;
 }
 
-test('files are removed, quietly', async (t) => {
+test('a file is removed quietly, several with one line that sums up', async (t) => {
   const server = await scene(t);
+  const one = await runSluice(t, ['rm', `${server.address}/tree/c`]);
+  assert.deepEqual(one, { code: 0, stderr: '', stdout: '' });
   const { code, stderr, stdout } = await runSluice(t, ['rm', `${server.address}/a`, `${server.address}/b`]);
-  assert.deepEqual({ code, stderr, stdout }, { code: 0, stderr: '', stdout: '' });
+  assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
+  assert.match(stderr, /^2 files removed in \S+\n$/);
   assert.deepEqual([existsSync(server.at('a')), existsSync(server.at('b'))], [false, false]);
 });
 
@@ -26,15 +29,33 @@ test('a file that is not there is 3, does not keep the others, and is no error w
   assert.equal((await runSluice(t, [...args, '-f'])).code, 0);
 });
 
-test('-r removes all files below a directory and says which with --json', async (t) => {
+test('-r leaves no empty directories, and says with --json what was removed', async (t) => {
   const server = await scene(t);
+  mkdirSync(server.at('tree/deep/empty'));
+  mkdirSync(server.at('tree.more'));
   const { code, stdout } = await runSluice(t, ['rm', '-r', `${server.address}/tree`, '--json']);
   assert.equal(code, 0);
-  assert.deepEqual(stdout.trimEnd().split('\n').sort(), [
+  const lines = stdout.trimEnd().split('\n');
+  assert.deepEqual(lines.slice(0, -1), [
     '{"event":"removed","name":"tree/c"}',
     '{"event":"removed","name":"tree/deep/d"}',
+    '{"event":"removed","name":"tree/deep/empty","isDirectory":true}',
+    '{"event":"removed","name":"tree/deep","isDirectory":true}',
+    '{"event":"removed","name":"tree","isDirectory":true}',
   ]);
-  assert.ok(existsSync(server.at('a')));
+  assert.match(lines.at(-1) ?? '', /^\{"event":"summary","files":2,"directories":3,.*"failedNames":0,/);
+  assert.deepEqual([existsSync(server.at('tree')), existsSync(server.at('tree.more'))], [false, true]);
+});
+
+test('-r keeps a directory with something that is not listed, and says so', async (t) => {
+  const server = await scene(t);
+  symlinkSync('../../a', server.at('tree/deep/link'));
+  const { code, stderr } = await runSluice(t, ['rm', '-r', `${server.address}/tree`]);
+  assert.equal(code, 8, stderr);
+  assert.match(stderr, /^tree\/deep: failed: "tree\/deep" is not empty; /m);
+  assert.match(stderr, /^left out, symbolic links: 1 \(tree\/deep\/link\)$/m);
+  assert.match(stderr, /^2 files removed in .*; 1 failed$/m);
+  assert.deepEqual(readdirSync(server.at('tree'), { recursive: true }), ['deep', 'deep/link']);
 });
 
 test('a directory, the root and another version are refused', async (t) => {

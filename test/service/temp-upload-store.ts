@@ -90,6 +90,10 @@ export class TempUploadStore implements UploadStore {
     if (!this.files.delete(name)) throw new TransferError('NOT_FOUND', 'there is no such file');
   }
 
+  async deleteDirectory(name: string): Promise<void> {
+    throw new TransferError('NOT_FOUND', `there is no ${name}`);
+  }
+
   async close(): Promise<void> {}
 }
 

@@ -106,7 +106,7 @@ const FIELDS_IN_CODE: {
   FinishUploadResponse: { file: true },
   AbortUploadRequest: { uploadId: true },
   AbortUploadResponse: {},
-  DeleteFileRequest: { fileName: true, ifMatch: true },
+  DeleteFileRequest: { fileName: true, ifMatch: true, directory: true },
   DeleteFileResponse: {},
 };
 

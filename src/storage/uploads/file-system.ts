@@ -19,6 +19,7 @@ import {
   read,
   readdir,
   rename,
+  rmdir,
   statfs,
   unlink,
   write,
@@ -44,6 +45,7 @@ export interface FileSystem {
   link(from: string, to: string): Promise<void>;
   unlink(path: string): Promise<void>;
   mkdir(path: string, mode: number): Promise<void>;
+  rmdir(path: string): Promise<void>;
   readdir(path: string): Promise<string[]>;
   /** The bytes that this user can still write to the file system of `path`. */
   freeBytes(path: string): Promise<number>;
@@ -72,6 +74,7 @@ export const nodeFileSystem: FileSystem = {
   link: promisify(link),
   unlink: promisify(unlink),
   mkdir: async (path, mode) => void (await makeDirectory(path, mode)),
+  rmdir: promisify(rmdir),
   readdir: promisify(readdir),
   freeBytes: async (path) => {
     const { bavail, bsize } = await statFileSystem(path);

@@ -9,6 +9,7 @@ import type { Root } from '../directory.ts';
 import { SharedResource } from '../shared-resource.ts';
 import type { Upload, UploadSpec, UploadStore, WriteCondition } from '../upload-store.ts';
 import { createUpload } from './create-upload.ts';
+import { deleteDirectory } from './delete-directory.ts';
 import { deleteFile } from './delete-file.ts';
 import { Durability } from './durability.ts';
 import { nodeFileSystem } from './file-system.ts';
@@ -112,6 +113,10 @@ class LocalUploads implements UploadStore {
 
   delete(name: string, condition: WriteCondition): Promise<void> {
     return this.#locked(() => deleteFile(this.#context, name, condition));
+  }
+
+  deleteDirectory(name: string): Promise<void> {
+    return this.#locked(() => deleteDirectory(this.#context, name));
   }
 
   close(): Promise<void> {

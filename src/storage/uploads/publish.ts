@@ -6,7 +6,9 @@
 import { type BigIntStats, constants } from 'node:fs';
 import { errnoOf, TransferError } from '../../base/errors.ts';
 import { settledStats } from '../../base/settled-stats.ts';
+import { otherSpelling } from '../../base/spelling.ts';
 import { identityOf } from '../file-identity.ts';
+import { quoteName } from '../quoted-name.ts';
 import type { FileIdentity } from '../store.ts';
 import type { WriteCondition } from '../upload-store.ts';
 import { withDescriptor } from './file-system.ts';
@@ -23,23 +25,48 @@ export interface Publication {
   onNamed(): void;
 }
 
+/** Tries to make the directories of a file and to put it there, while somebody removes them as empty ones. */
+const TRIES = 3;
+
 /**
  * Gives the part its name, and makes that durable. The bytes are durable before.
  *
  * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE, and those of writing.
  */
 export async function publish(context: UploadContext, publication: Publication): Promise<void> {
+  await context.names.run(publication.spec.name, async () => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await publishOnce(context, publication);
+      } catch (reason) {
+        if (tries === TRIES || !(reason instanceof TransferError) || errnoOf(reason.cause) !== 'ENOENT')
+          throw reason;
+      }
+    }
+  });
+}
+
+async function publishOnce(context: UploadContext, publication: Publication): Promise<void> {
   const { id, spec } = publication;
-  await context.names.run(spec.name, () =>
-    atTarget(context, spec.name, 'make', async (target) => {
-      checkCondition(spec.condition, spec.name, target.stats);
-      await publication.writeIntent(target.stats);
-      await giveName(context, id, spec.condition, target);
-      publication.onNamed();
-      await removeLinkedPart(context, id, spec.condition);
-      await context.durability.directory(target.parent);
-      await context.directory.sync();
-    }),
+  await atTarget(context, spec.name, 'make', async (target) => {
+    checkCondition(spec.condition, spec.name, target.stats);
+    if (target.stats !== undefined) await refuseOtherSpelling(target, spec.name);
+    await publication.writeIntent(target.stats);
+    await giveName(context, id, spec.condition, target);
+    publication.onNamed();
+    await removeLinkedPart(context, id, spec.condition);
+    await context.durability.directory(target.parent);
+    await context.directory.sync();
+  });
+}
+
+/** To a file system that ignores case, another file may have the name. */
+async function refuseOtherSpelling({ entry, parent }: Target, name: string): Promise<void> {
+  const spelling = await otherSpelling(parent.pathOf(entry));
+  if (spelling === undefined) return;
+  throw new TransferError(
+    'ALREADY_EXISTS',
+    `${quoteName(name)} is there as ${quoteName(spelling)}, and the file system of the server takes both for one; choose another name`,
   );
 }
 

@@ -1,16 +1,28 @@
 /** The life of an upload, without faults: started, written, committed, finished, or discarded. */
 
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmdirSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { openLocalStore } from '../../../src/storage/local-store.ts';
+import { nodeFileSystem } from '../../../src/storage/uploads/file-system.ts';
 import { encodeRecords, type SpecRecord } from '../../../src/storage/uploads/journal-record.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
-import { openFilesBelow } from '../../support/scratch.ts';
+import { openFilesBelow, scratchRoot } from '../../support/scratch.ts';
 import { failureOf, namesOf } from '../scratch-store.ts';
 import {
   makeDirectory,
+  openUploads,
   scratchUploads,
   send,
   specOf,
@@ -265,6 +277,50 @@ describe('an id', () => {
     ]) {
       assert.equal((await failureOf(uploads.find(id))).code, 'UPLOAD_NOT_FOUND', JSON.stringify(id));
     }
+  });
+});
+
+describe('deleting a directory', () => {
+  it('removes an empty one, and nothing else', async (t) => {
+    const { at, uploads } = await scratchUploads(t);
+    for (const name of ['empty', 'full/empty', 'linked']) mkdirSync(at(name), { recursive: true });
+    writeFileSync(at('file'), '');
+    symlinkSync('nowhere', at('linked/link'));
+    symlinkSync('empty', at('link'));
+    for (const [name, code] of [
+      ['file', 'NOT_A_FILE'],
+      ['link', 'NOT_A_FILE'],
+      ['link/x', 'NOT_A_FILE'],
+      ['absent', 'NOT_FOUND'],
+      ['full', 'NOT_EMPTY'],
+      ['linked', 'NOT_EMPTY'],
+      ['', 'INVALID_NAME'],
+      ['full/..', 'INVALID_NAME'],
+      ['.sluice-uploads', 'INVALID_NAME'],
+    ] as const) {
+      assert.equal((await failureOf(uploads.deleteDirectory(name))).code, code, name);
+    }
+    for (const name of ['empty', 'full/empty', 'full']) await uploads.deleteDirectory(name);
+    assert.deepEqual([existsSync(at('empty')), existsSync(at('full'))], [false, false]);
+  });
+
+  it('does not fail an upload into it that is finished meanwhile', async (t) => {
+    const root = scratchRoot(t);
+    let removals = 0;
+    // The directory is removed behind its making, and behind the look at what is in it.
+    const removedBefore = (call: 'lstat' | 'link') => async (path: string, to?: string) => {
+      if ((to ?? path).endsWith('/file') && removals < 2 && existsSync(join(root, 'd'))) {
+        removals += 1;
+        rmdirSync(join(root, 'd'));
+      }
+      return await (nodeFileSystem[call] as (...paths: unknown[]) => Promise<never>)(path, to);
+    };
+    const fileSystem = { ...nodeFileSystem, lstat: removedBefore('lstat'), link: removedBefore('link') };
+    const uploads = await openUploads(t, root, { fileSystem });
+    const upload = await uploadOf(uploads, 'd/file', 'content');
+    await upload.finish({});
+    assert.equal(removals, 2);
+    assert.equal(readFileSync(join(root, 'd/file'), 'utf8'), 'content');
   });
 });
 
