@@ -127,7 +127,7 @@ test('JSON has at most one progress a second', () => {
 });
 
 test('the bar shows the state, writes results above itself and gives the cursor back', () => {
-  const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 100 });
+  const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 120 });
   const bar = new ProgressBar(terminal as unknown as NodeJS.WriteStream);
   bar.show(snapshot({ resumedBytes: 25 * MIB }));
   bar.note('b.bin: done');
@@ -138,8 +138,42 @@ test('the bar shows the state, writes results above itself and gives the cursor 
     text.includes('50 %, 50.0 MiB of 100 MiB, 10.0 MiB/s, 5s left, 25.0 MiB were already there'),
     text,
   );
-  assert.ok(text.includes('b.bin: done\n'), text);
+  assert.ok(text.includes('b.bin: done'), text);
   assert.ok(text.lastIndexOf('\u001b[?25h') > text.lastIndexOf('\u001b[?25l'), text);
+});
+
+test('the bar fits every terminal from 20 columns on', () => {
+  const snapshots = [
+    snapshot({ resumedBytes: 25 * MIB }),
+    snapshot({ label: '日本語のとても長いファイル名.tar.gz', durableBytes: 40 * MIB }),
+    snapshot({ label: '4096 of 12345+ files', sizeBytes: undefined, etaMs: undefined }),
+    snapshot({ label: 'x'.repeat(300), phase: 'waiting' }),
+  ];
+  for (let columns = 20; columns <= 200; columns += 1) {
+    for (const shown of snapshots) {
+      const terminal = Object.assign(new PassThrough(), { isTTY: true, columns });
+      const bar = new ProgressBar(terminal as unknown as NodeJS.WriteStream);
+      bar.show(shown);
+      bar.close();
+      const pieces = writtenTo(terminal).split('\u001b');
+      const line = pieces.map((piece) => piece.replace(/^\[[?\d;]*[a-zA-Z]|[\r\n]/g, '')).join('');
+      const width = [...line].reduce((sum, each) => sum + ((each.codePointAt(0) ?? 0) >= 0x3000 ? 2 : 1), 0);
+      assert.ok(width > 0 && width < columns, `${columns} columns: ${line}`);
+      if (columns >= 100) assert.match(line, /[█▒░]{20} .*10\.0 MiB\/s|waiting/);
+    }
+  }
+});
+
+test('a line above the bar wraps as any other', () => {
+  const terminal = Object.assign(new PassThrough(), { isTTY: true, columns: 40 });
+  const bar = new ProgressBar(terminal as unknown as NodeJS.WriteStream);
+  bar.show(snapshot());
+  bar.note('long '.repeat(30));
+  bar.close();
+  const text = writtenTo(terminal);
+  const before = text.slice(0, text.indexOf('long long'));
+  assert.ok(before.lastIndexOf('\u001b[?7h') > before.lastIndexOf('\u001b[?7l'), before);
+  assert.ok(text.lastIndexOf('\u001b[?7h') > text.lastIndexOf('\u001b[?7l'));
 });
 
 test('control characters in a name do not reach the terminal', () => {
