@@ -1,0 +1,49 @@
+/** Listings of large directories, through a server and a client. */
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { closeSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import type { ServiceError } from '@grpc/grpc-js';
+import { SluiceClient } from '../../src/client/client.ts';
+import { startRelay } from '../client/relay.ts';
+import { startServer, type TestServer } from '../support/test-server.ts';
+
+const NAMES = Array.from(
+  { length: 3000 },
+  (_, index) => `d/file-with-a-name-${String(index).padStart(5, '0')}`,
+);
+
+async function scene(t: TestContext): Promise<TestServer> {
+  const server = await startServer(t);
+  mkdirSync(server.at('d'));
+  for (const name of NAMES) closeSync(openSync(server.at(name), 'w'));
+  symlinkSync('x', server.at('d/file-with-a-name-00777x'));
+  return server;
+}
+
+test('a listing that breaks off goes on where it was, with nothing missing and nothing twice', async (t) => {
+  const server = await scene(t);
+  const relay = await startRelay(t, server.port);
+  relay.cutAfterBytes.push(30_000, 60_000, 100, 90_000);
+  const client = new SluiceClient(relay.address, { retry: { initialBackoffMs: 1 } });
+  t.after(() => client.close());
+  const names: string[] = [];
+  const omitted: string[] = [];
+  const options = {
+    recursive: true,
+    onOmitted: (each: { shownName: string }) => omitted.push(each.shownName),
+  };
+  for await (const { isDirectory, name } of client.list('', options)) if (!isDirectory) names.push(name);
+  assert.equal(relay.cutAfterBytes.length, 0);
+  assert.deepEqual(names, NAMES);
+  assert.deepEqual(omitted, ['d/file-with-a-name-00777x']);
+});
+
+test('a position that is none is refused', async (t) => {
+  const server = await startServer(t);
+  const call = server
+    .client()
+    .serverStream('ListFiles', { prefix: '', recursive: true, after: Buffer.from('../x') });
+  const [failure] = (await once(call.resume(), 'error')) as [ServiceError];
+  assert.equal(failure.metadata.get('sluice-code')[0], 'INVALID_ARGUMENT');
+});
