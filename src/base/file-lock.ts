@@ -45,6 +45,9 @@ interface Sight {
 /** Between removing a stale lock and creating our own, somebody else may create theirs, and be gone again. */
 const MAX_ROUNDS = 10;
 
+/** Of every lock. */
+const BEGINNING = '{"host":';
+
 /** How often a lock is looked at that is being written or watched. */
 const LOOK_AGAIN_MS = 20;
 
@@ -151,6 +154,9 @@ async function finishedSight(path: string): Promise<Sight | undefined> {
   for (;;) {
     const sight = await look(path);
     if (sight === undefined || parseHolder(sight.content) !== undefined) return sight;
+    if (!isBegun(sight.content)) {
+      throw new TransferError('LOCAL_IO', `${path} is not a lock, and is left as it is; move it away`);
+    }
     if (ageMsOf(sight) > LOCK_WRITE_GRACE_MS) return sight;
     await delay(LOOK_AGAIN_MS);
   }
@@ -207,6 +213,11 @@ async function look(path: string): Promise<Sight | undefined> {
   } finally {
     await handle.close();
   }
+}
+
+/** What a killed process or a power cut may leave of a lock: nothing, its beginning, or zeros. */
+function isBegun(content: string): boolean {
+  return /^\0*$/.test(content) || content.startsWith(BEGINNING) || BEGINNING.startsWith(content);
 }
 
 function parseHolder(content: string): LockHolder | undefined {

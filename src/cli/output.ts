@@ -8,6 +8,7 @@ import type { Writable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { isatty } from 'node:tty';
 import picocolors from 'picocolors';
+import { MIB } from '../base/units.ts';
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
@@ -21,6 +22,9 @@ export function colorsFor(stream: { isTTY?: boolean }): Colors {
 export function isLive(stream: { isTTY?: boolean }): boolean {
   return stream.isTTY === true && process.env.TERM !== 'dumb';
 }
+
+/** As much as a slow reader may be behind. */
+const MAX_WAITING_NOTE_BYTES = MIB;
 
 /** Why a stream took no more; what is written to it since is dropped. */
 const losses = new WeakMap<Writable, NodeJS.ErrnoException>();
@@ -66,6 +70,11 @@ export async function writeLine(line: string, stream: Writable = process.stdout)
 /** One line of JSON. */
 export async function writeJson(value: unknown, stream: Writable = process.stdout): Promise<void> {
   await writeLine(JSON.stringify(value), stream);
+}
+
+/** A line about the work, which nobody has to have: dropped while a reader that is stuck has too many waiting. */
+export function writeNote(line: string, stream: Writable): void {
+  if (stream.writableLength < MAX_WAITING_NOTE_BYTES) stream.write(`${line}\n`);
 }
 
 /** Resolves when all that was written has been taken or is lost, at the latest after `limitMs`. */

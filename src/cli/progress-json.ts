@@ -22,7 +22,8 @@ export class ProgressJson implements ProgressDisplay {
   }
 
   show(snapshot: Snapshot): void {
-    if (!this.#throttle.passes(this.#now())) return;
+    // Results wait for a reader that is slow; what is only about the moment does not.
+    if (this.#stream.writableNeedDrain || !this.#throttle.passes(this.#now())) return;
     const { movedBytes, durableBytes, isSingle: _, ...rest } = snapshot;
     const moved =
       durableBytes === undefined ? { receivedBytes: movedBytes } : { sentBytes: movedBytes, durableBytes };

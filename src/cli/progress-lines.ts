@@ -1,7 +1,7 @@
 /** Progress where nothing can move: plain lines, at most one every ten seconds. */
 import type { Writable } from 'node:stream';
 import { formatBytes } from '../base/units.ts';
-import { printable } from './output.ts';
+import { printable, writeNote } from './output.ts';
 import {
   type BatchSummary,
   type FinishedFile,
@@ -37,7 +37,7 @@ export class ProgressLines implements ProgressDisplay {
   }
 
   note(text: string): void {
-    this.#stream.write(`${printable(text)}\n`);
+    writeNote(printable(text), this.#stream);
   }
 
   summary(summary: BatchSummary): void {

@@ -108,9 +108,19 @@ test('a holder touches its lock for as long as it has it, and is told when someb
 
 test('a lock that was never finished is taken over once it is old', async (t) => {
   const path = join(scratchDirectory(t), 'lock');
-  writeFileSync(path, '');
+  for (const left of ['', '{"ho', '\0\0\0']) {
+    writeFileSync(path, left);
+    utimesSync(path, 0, 0);
+    await (await acquire(path)).release();
+  }
+});
+
+test('a file in the place of a lock that is none is left as it is', async (t) => {
+  const path = join(scratchDirectory(t), 'lock');
+  writeFileSync(path, 'precious');
   utimesSync(path, 0, 0);
-  await (await acquire(path)).release();
+  await assert.rejects(acquire(path), { code: 'LOCAL_IO', message: /lock is not a lock, .*; move it away/ });
+  assert.equal(readFileSync(path, 'utf8'), 'precious');
 });
 
 test('a lock that is being written is waited for', async (t) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { PassThrough } from 'node:stream';
+import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import { type ProgressDisplay, ProgressSum, type Snapshot, Throttle } from '../../src/cli/progress.ts';
 import { ProgressBar } from '../../src/cli/progress-bar.ts';
@@ -35,6 +35,13 @@ function snapshot(changes: Partial<Snapshot> = {}): Snapshot {
     ...changes,
   };
 }
+
+test('lines that a stuck reader does not take are not piled up', () => {
+  const stuck = new Writable({ write() {} });
+  const lines = new ProgressLines(stuck);
+  for (let index = 0; index < 50_000; index++) lines.note(`${index}: `.padEnd(100, '.'));
+  assert.ok(stuck.writableLength < 2 * MIB, String(stuck.writableLength));
+});
 
 test('the rate is that of the last seconds', () => {
   const meter = new RateMeter();

@@ -28,16 +28,19 @@ export class RootLock {
   /** Throws INVALID_CONFIG, naming the holder, when another server takes uploads for `root`. */
   static async acquire({ root, rootUse, logger, options }: UploadContext): Promise<RootLock> {
     const lock = new RootLock(rootUse, logger);
+    const path = root.directory.pathOf(ENTRY);
     const { lockBeatMs: beatMs } = options;
     try {
-      lock.#lock = await FileLock.acquire(root.directory.pathOf(ENTRY), {
+      lock.#lock = await FileLock.acquire(path, {
         refuse: heldBy,
         onWatch: (holder) => logger.warn({ holder }, watching(holder)),
         onLost: () => lock.#lost(),
         ...(beatMs === undefined ? {} : { beatMs }),
       });
     } catch (reason) {
-      if (reason instanceof TransferError) throw reason;
+      if (reason instanceof TransferError) {
+        throw new TransferError('INVALID_CONFIG', reason.message.replace(path, ENTRY), { cause: reason });
+      }
       logger.warn(
         { err: reason },
         `the directory cannot be locked (${errnoOf(reason) ?? 'unknown error'}); see to it that no other server takes uploads for it`,

@@ -108,6 +108,15 @@ it('a server whose lock was taken says so, and takes no more uploads', async (t)
   assert.equal(readFileSync(lock, 'utf8'), theirs);
 });
 
+it('a file in the place of the lock that is none is refused with the remedy', async (t) => {
+  const { lock, store } = await scene(t);
+  writeFileSync(lock, 'precious');
+  const { code, message } = await failureOf(store.openUploads(LAX_OPTIONS));
+  assert.equal(code, 'INVALID_CONFIG');
+  assert.match(message, /^\.sluice-lock is not a lock, and is left as it is; move it away$/);
+  assert.equal(readFileSync(lock, 'utf8'), 'precious');
+});
+
 it('the lock is not listed and has no name', async (t) => {
   const { lock, store } = await scene(t);
   const uploads = await store.openUploads(LAX_OPTIONS);
