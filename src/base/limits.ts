@@ -34,6 +34,9 @@ export const MAX_REQUEST_MESSAGE_BYTES = 64 * KIB;
 /** The smallest limit that a server may set for chunks: less is a message for nearly every byte. */
 export const LEAST_CHUNK_LIMIT_BYTES = KIB;
 
+/** The same of one that was compressed: a name and numbers fit, while a hundred bytes on the wire stand for no more than this. */
+export const MAX_INFLATED_REQUEST_BYTES = 8 * KIB;
+
 /** The largest chunk a client accepts, whatever the server sends. */
 export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;
 

@@ -8,6 +8,7 @@
  */
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { type ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
+import { MAX_INFLATED_REQUEST_BYTES } from '../base/limits.ts';
 import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
 
 /** What is used of grpc-js' BaseServerInterceptingCall. */
@@ -20,18 +21,25 @@ interface DecompressingCall {
 const DECODERS = { gzip: gunzipSync, deflate: inflateSync } as const;
 
 /** Gives the call on as it is: a wrapped one would hide what `BulkCall` and `UploadCall` reach for. */
-export const inflateRequests: ServerInterceptor = (_method, given) => {
+export const inflateRequests: ServerInterceptor = (method, given) => {
   const call = given as ServerInterceptingCall;
   const base = given as unknown as DecompressingCall;
   const { incomingEncoding = 'identity' } = base;
   if (incomingEncoding !== 'gzip' && incomingEncoding !== 'deflate') return call;
   const decode = DECODERS[incomingEncoding];
-  const maxOutputLength = base.maxReceiveMessageSize ?? 0;
-  if (maxOutputLength <= 0 || base.decompressMessage === undefined) return call;
+  const { maxReceiveMessageSize = 0 } = base;
+  if (maxReceiveMessageSize <= 0 || base.decompressMessage === undefined) return call;
+  // Messages of an upload carry chunks; they only come here where they cannot be read directly.
+  const maxOutputLength = method.requestStream ? maxReceiveMessageSize : MAX_INFLATED_REQUEST_BYTES;
   base.decompressMessage = (message, encoding) => {
     const body = message.subarray(FRAME_HEADER_BYTES);
     // A single message may go as it is.
-    return encoding === 'identity' ? body : decoded(() => decode(body, { maxOutputLength }), maxOutputLength);
+    return encoding === 'identity'
+      ? body
+      : decoded(
+          () => decode(body, { maxOutputLength, chunkSize: MAX_INFLATED_REQUEST_BYTES }),
+          maxOutputLength,
+        );
   };
   return call;
 };

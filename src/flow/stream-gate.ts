@@ -19,8 +19,10 @@ import type { Socket } from 'node:net';
 import { type Server, type ServerCredentials, status } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { REQUEST_MESSAGE_TIMEOUT_MS } from '../base/limits.ts';
+import { CODE_TRAILER } from '../wire/status.ts';
 import { endWithStatus } from './held-stream.ts';
 import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
+import { StreamTurns } from './stream-turns.ts';
 
 const LATE = 'the request did not come whole in time; send it with its headers';
 
@@ -96,6 +98,7 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
   const [inner, ...others] = http2Server.listeners('stream') as StreamListener[];
   if (inner === undefined || others.length > 0) return false;
   http2Server.removeListener('stream', inner);
+  const turns = new StreamTurns();
   /** A session begins within the event that brings its socket. */
   let arriving: Socket | undefined;
   const arrives = (socket: Socket) => {
@@ -111,14 +114,17 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
     }
     connection.sessionBegan(() => session.destroy());
     arriving.once('finish', () => connection.ended());
+    const inTurn = turns.of(session, arriving);
     session.on('stream', ((stream, headers, flags, rawHeaders) => {
-      // All streams of one read are made before the first is looked at; some are over by then.
-      if (session.destroyed) return;
-      if (stream.destroyed) connection.streamWasted();
-      else
-        admit(connection, session, stream, headers, rawHeaders, options, () =>
-          inner(stream, headers, flags, rawHeaders),
-        );
+      inTurn(() => {
+        // All streams of one read are made before the first is looked at; some are over by then.
+        if (session.destroyed) return;
+        if (stream.destroyed) connection.streamWasted();
+        else
+          admit(connection, session, stream, headers, rawHeaders, options, () =>
+            inner(stream, headers, flags, rawHeaders),
+          );
+      });
     }) satisfies StreamListener);
   });
   // Over TLS, without ALPN: not HTTP/2.
@@ -184,8 +190,12 @@ function admit(
 
 function isWasted(stream: ServerHttp2Stream): boolean {
   if (!stream.headersSent || isMalformed(stream.rstCode)) return true;
-  const code = Number((stream.sentTrailers ?? stream.sentHeaders)['grpc-status']);
-  return code === status.INVALID_ARGUMENT || code === status.UNIMPLEMENTED;
+  const answer = stream.sentTrailers ?? stream.sentHeaders;
+  const code = Number(answer['grpc-status']);
+  if (code === status.INVALID_ARGUMENT || code === status.UNIMPLEMENTED) return true;
+  // Of grpc-js itself: a message that is too large, or is none. A code of ours stands beside every other error.
+  const isOwn = answer[CODE_TRAILER] !== undefined;
+  return !isOwn && (code === status.RESOURCE_EXHAUSTED || code === status.INTERNAL);
 }
 
 function isMalformed(code: number): boolean {

@@ -10,7 +10,8 @@ import type { ServiceError, StatusObject } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
 import { ERROR_CODES, type ErrorCode, TransferError } from '../base/errors.ts';
 
-const CODE_TRAILER = 'sluice-code';
+/** Has the code of every error that a sluice server itself ends a call with. */
+export const CODE_TRAILER = 'sluice-code';
 const VERSION_TRAILER = 'sluice-version';
 const MAX_DETAILS_CHARS = 1024;
 

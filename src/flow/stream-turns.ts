@@ -1,0 +1,108 @@
+/**
+ * Lets the streams of all sessions begin in turns of the event loop: a few of
+ * each session at once, of the others so many in each turn, from one session
+ * after the other. A read of 64 KiB can hold hundreds of calls, and libuv reads
+ * up to 2 MiB of a socket in one turn; other sessions would wait for them all.
+ *
+ * Invariant: a session whose streams wait is not read, so what waits is at most
+ * what came with one read of each.
+ */
+import type { ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+
+/** Of each session, in each turn, without waiting. */
+const AT_ONCE = 16;
+
+/** Of all sessions whose streams wait, in each turn: about 10 ms of the smallest calls. */
+const MOST_PER_TURN = 48;
+
+/** What is used of a socket's handle, which is private; where it has none of it, sessions are read on. */
+interface ReadHandle {
+  readStart?(): void;
+  readStop?(): void;
+}
+
+export class StreamTurns {
+  /** Sessions with streams in this turn, or that wait. */
+  readonly #active = new Set<SessionTurns>();
+  /** Those with a turn behind them. */
+  readonly #later: SessionTurns[] = [];
+  #isScheduled = false;
+
+  /** The turns of a session; `begin` is called for each of its streams. */
+  of(session: ServerHttp2Session, socket: Socket): (begin: () => void) => void {
+    const { _handle: handle } = socket as unknown as { _handle?: ReadHandle | null };
+    const turns = new SessionTurns(session, handle ?? {});
+    return (begin) => {
+      turns.add(begin);
+      this.#active.add(turns);
+      if (this.#isScheduled) return;
+      this.#isScheduled = true;
+      setImmediate(() => this.#nextTurn());
+    };
+  }
+
+  #nextTurn(): void {
+    this.#isScheduled = false;
+    const share = Math.max(1, Math.floor(MOST_PER_TURN / this.#active.size));
+    let left = MOST_PER_TURN;
+    for (const turns of this.#active) {
+      // Who had its turn goes behind the others.
+      this.#active.delete(turns);
+      left -= turns.begin(Math.min(share, left));
+      if (turns.isWaiting) this.#later.push(turns);
+      if (left === 0) break;
+    }
+    for (const turns of this.#later.splice(0)) this.#active.add(turns);
+    if (this.#active.size === 0) return;
+    this.#isScheduled = true;
+    setImmediate(() => this.#nextTurn());
+  }
+}
+
+class SessionTurns {
+  readonly #session: ServerHttp2Session;
+  readonly #handle: ReadHandle;
+  #waiting: (() => void)[] = [];
+  #next = 0;
+  /** In this turn. */
+  #begun = 0;
+  #isStopped = false;
+
+  constructor(session: ServerHttp2Session, handle: ReadHandle) {
+    this.#session = session;
+    this.#handle = handle;
+  }
+
+  get isWaiting(): boolean {
+    return this.#next < this.#waiting.length;
+  }
+
+  add(begin: () => void): void {
+    if (this.#begun < AT_ONCE && !this.isWaiting) {
+      this.#begun += 1;
+      begin();
+      return;
+    }
+    this.#waiting.push(begin);
+    if (this.#isStopped || this.#session.destroyed) return;
+    this.#isStopped = true;
+    this.#handle.readStop?.();
+  }
+
+  /** Begins at most `most` of those that wait, and reads on behind the last; returns how many. */
+  begin(most: number): number {
+    this.#begun = 0;
+    const end = this.#session.destroyed
+      ? this.#waiting.length
+      : Math.min(this.#waiting.length, this.#next + most);
+    const count = end - this.#next;
+    while (this.#next < end) this.#waiting[this.#next++]?.();
+    if (this.isWaiting) return count;
+    this.#waiting = [];
+    this.#next = 0;
+    if (this.#isStopped && !this.#session.destroyed) this.#handle.readStart?.();
+    this.#isStopped = false;
+    return this.#session.destroyed ? 0 : count;
+  }
+}

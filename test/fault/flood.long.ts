@@ -1,0 +1,148 @@
+/**
+ * Floods from a process of their own against a server in another, with a third
+ * that asks for the size of a file beside them.
+ *
+ * SLUICE_TEST_FLOOD_SECONDS (3) and SLUICE_TEST_FLOOD_CONNECTIONS (20) say how
+ * long and how wide; SLUICE_TEST_FLOODS names some of them, with commas.
+ * SLUICE_TEST_FLOOD_P99=1 also judges how fast the server answers meanwhile,
+ * which takes a machine that does nothing else.
+ */
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { cleanUpAfter } from '../support/clean-up.ts';
+import { scratchDirectory } from '../support/scratch.ts';
+import { until, within } from '../support/until.ts';
+
+const SECONDS = Number(process.env.SLUICE_TEST_FLOOD_SECONDS ?? 3);
+const CONNECTIONS = Number(process.env.SLUICE_TEST_FLOOD_CONNECTIONS ?? 20);
+const NAMES = process.env.SLUICE_TEST_FLOODS?.split(',');
+const JUDGES_P99 = process.env.SLUICE_TEST_FLOOD_P99 === '1';
+
+const MIB = 1024 * 1024;
+const MOST_GROWTH_BYTES = 96 * MIB;
+const MOST_LOG_BYTES = 8 * MIB;
+const MOST_SLOWER = 10;
+const BACK_WITHIN_MS = 2000;
+const IDLE_MS = 3000;
+
+interface Flood {
+  /** The name in test/support/flood-child.ts. */
+  name: string;
+  /** Whoever does it loses the connection within seconds, also on a busy machine. */
+  closesOffenders: boolean;
+  /** How fast the server answers meanwhile is bounded. */
+  staysFast: boolean;
+}
+
+const FLOODS: readonly Flood[] = [
+  { name: 'expanding', closesOffenders: true, staysFast: false },
+  { name: 'resets', closesOffenders: true, staysFast: false },
+  { name: 'incomplete', closesOffenders: false, staysFast: true },
+  { name: 'empty', closesOffenders: false, staysFast: true },
+  { name: 'bombs', closesOffenders: false, staysFast: true },
+  { name: 'listings', closesOffenders: false, staysFast: true },
+  { name: 'names', closesOffenders: false, staysFast: true },
+];
+
+const built = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+
+function start(t: TestContext, path: string, args: readonly string[]): ChildProcess {
+  const child = spawn(process.execPath, [built(path), ...args], { stdio: 'pipe' });
+  cleanUpAfter(t, () => child.kill('SIGKILL'));
+  return child;
+}
+
+/** The command, so that its log and its heap are those of a user's server. */
+async function startServer(t: TestContext, files: number) {
+  const root = scratchDirectory(t);
+  writeFileSync(join(root, 'file'), 'x'.repeat(1000));
+  for (let i = 0; i < files; i++) writeFileSync(join(root, `${'n'.repeat(100)}${i}`), '');
+  const args = ['serve', root, '--listen', '127.0.0.1:0', '--writable', '--log-format', 'json'];
+  const child = start(t, 'src/cli/main.js', args);
+  let logBytes = 0;
+  const address = await new Promise<string>((resolve) => {
+    const read = (bytes: Buffer) => {
+      logBytes += bytes.length;
+      const [found] = /127\.0\.0\.1:\d+/.exec(bytes.toString()) ?? [];
+      if (found !== undefined) resolve(found);
+    };
+    child.stdout?.on('data', read);
+    child.stderr?.on('data', read);
+  });
+  const memoryBytes = () =>
+    Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024;
+  return { child, address, memoryBytes, logBytes: () => logBytes };
+}
+
+/** The times of its answers since the last look, in milliseconds; -1 for none. */
+function startProbe(t: TestContext, address: string): () => number[] {
+  const child = start(t, 'test/support/probe-child.js', [address, 'file']);
+  let text = '';
+  child.stdout?.setEncoding('utf8').on('data', (part: string) => {
+    text += part;
+  });
+  return () => {
+    const end = text.lastIndexOf('\n') + 1;
+    const times = text.slice(0, end).split('\n').filter(Boolean).map(Number);
+    text = text.slice(end);
+    return times;
+  };
+}
+
+function p99(times: readonly number[]): number {
+  const sorted = times.map((ms) => (ms < 0 ? Number.POSITIVE_INFINITY : ms)).sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length * 0.99)] ?? Number.POSITIVE_INFINITY;
+}
+
+for (const { name, closesOffenders, staysFast } of FLOODS) {
+  if (NAMES !== undefined && !NAMES.includes(name)) continue;
+  test(`a server stays up and small through ${SECONDS} s of ${name} on ${CONNECTIONS} connections`, async (t) => {
+    const server = await within('the server is ready', startServer(t, name === 'listings' ? 20_000 : 0));
+    const answers = startProbe(t, server.address);
+    await sleep(IDLE_MS);
+    const idleMs = p99(answers().slice(5));
+    const before = { memory: server.memoryBytes(), log: server.logBytes() };
+    let peakBytes = before.memory;
+    const watch = setInterval(() => {
+      peakBytes = Math.max(peakBytes, server.memoryBytes());
+    }, 50);
+    t.after(() => clearInterval(watch));
+    const args = [name, server.address, String(SECONDS), String(CONNECTIONS)];
+    const flood = start(t, 'test/support/flood-child.js', args);
+    let report = '';
+    flood.stdout?.setEncoding('utf8').on('data', (part: string) => {
+      report += part;
+    });
+    await within('the flood ends', once(flood, 'exit'), (SECONDS + 30) * 1000);
+    const during = answers();
+    const endMs = performance.now();
+    await until('the probe is answered', () => answers().some((ms) => ms >= 0));
+    const backMs = performance.now() - endMs;
+    clearInterval(watch);
+    const sent = JSON.parse(report) as { opened: number; closed: number; sentBytes: number };
+    const growth = peakBytes - before.memory;
+    const logged = server.logBytes() - before.log;
+    t.diagnostic(
+      `${name}: RSS ${(before.memory / MIB).toFixed(0)} + ${(growth / MIB).toFixed(0)} MiB, answers in ${idleMs} ms idle, ` +
+        `${p99(during)} ms meanwhile (p99 of ${during.length}), back after ${backMs.toFixed(0)} ms, ` +
+        `${sent.closed} of ${sent.opened} connections closed, ${(sent.sentBytes / MIB).toFixed(1)} MiB sent, log ${(logged / MIB).toFixed(1)} MiB`,
+    );
+    assert.equal(server.child.exitCode, null);
+    // Its directory goes before other hooks of the test.
+    server.child.kill('SIGKILL');
+    await once(server.child, 'exit');
+    assert(growth <= MOST_GROWTH_BYTES, `memory grew by ${growth} bytes`);
+    assert(backMs <= BACK_WITHIN_MS, `the first answer came after ${backMs} ms`);
+    assert(logged <= MOST_LOG_BYTES, `the log grew by ${logged} bytes`);
+    if (closesOffenders) assert(sent.closed > 0, 'no connection was closed');
+    if (staysFast && JUDGES_P99) {
+      assert(p99(during) <= MOST_SLOWER * idleMs, `${p99(during)} ms beside ${idleMs} ms`);
+    }
+  });
+}
