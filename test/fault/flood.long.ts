@@ -50,10 +50,12 @@ const FLOODS: readonly Flood[] = [
   { name: 'names', closesOffenders: false, staysFast: true },
 ];
 
-const built = (path: string) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const SLUICE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
+const FLOOD_CHILD = fileURLToPath(new URL('../support/flood-child.js', import.meta.url));
+const PROBE_CHILD = fileURLToPath(new URL('../support/probe-child.js', import.meta.url));
 
 function start(t: TestContext, path: string, args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [built(path), ...args], { stdio: 'pipe' });
+  const child = spawn(process.execPath, [path, ...args], { stdio: 'pipe' });
   cleanUpAfter(t, () => child.kill('SIGKILL'));
   return child;
 }
@@ -64,7 +66,7 @@ async function startServer(t: TestContext, files: number) {
   writeFileSync(join(root, 'file'), 'x'.repeat(1000));
   for (let i = 0; i < files; i++) writeFileSync(join(root, `${'n'.repeat(100)}${i}`), '');
   const args = ['serve', root, '--listen', '127.0.0.1:0', '--writable', '--log-format', 'json'];
-  const child = start(t, 'src/cli/main.js', args);
+  const child = start(t, SLUICE, args);
   let logBytes = 0;
   const address = await new Promise<string>((resolve) => {
     const read = (bytes: Buffer) => {
@@ -82,7 +84,7 @@ async function startServer(t: TestContext, files: number) {
 
 /** The times of its answers since the last look, in milliseconds; -1 for none. */
 function startProbe(t: TestContext, address: string): () => number[] {
-  const child = start(t, 'test/support/probe-child.js', [address, 'file']);
+  const child = start(t, PROBE_CHILD, [address, 'file']);
   let text = '';
   child.stdout?.setEncoding('utf8').on('data', (part: string) => {
     text += part;
@@ -114,7 +116,7 @@ for (const { name, closesOffenders, staysFast } of FLOODS) {
     }, 50);
     t.after(() => clearInterval(watch));
     const args = [name, server.address, String(SECONDS), String(CONNECTIONS)];
-    const flood = start(t, 'test/support/flood-child.js', args);
+    const flood = start(t, FLOOD_CHILD, args);
     let report = '';
     flood.stdout?.setEncoding('utf8').on('data', (part: string) => {
       report += part;

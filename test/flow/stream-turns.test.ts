@@ -8,8 +8,12 @@ import { StreamTurns } from '../../src/flow/stream-turns.ts';
 function connection() {
   const state = { destroyed: false, isRead: true };
   const handle = {
-    readStop: () => void (state.isRead = false),
-    readStart: () => void (state.isRead = true),
+    readStop() {
+      state.isRead = false;
+    },
+    readStart() {
+      state.isRead = true;
+    },
   };
   return {
     state,
@@ -30,7 +34,9 @@ test('hundreds of calls of one connection wait for turns, unread, and those of a
   assert(begun.length > 0 && begun.length < 50, `${begun.length}`);
   assert.equal(greedy.state.isRead, false);
   let hasBegun = false;
-  ofModest(() => (hasBegun = true));
+  ofModest(() => {
+    hasBegun = true;
+  });
   assert(hasBegun);
   assert.equal(modest.state.isRead, true);
   let last = begun.length;
@@ -54,7 +60,7 @@ test('connections that wait have their turns one after the other', async () => {
   for (const index of counts.keys()) {
     const { session, socket } = connection();
     const begin = turns.of(session, socket);
-    for (let i = 0; i < 100; i++) begin(() => (counts[index] = (counts[index] ?? 0) + 1));
+    for (let i = 0; i < 100; i++) begin(() => counts.splice(index, 1, (counts[index] ?? 0) + 1));
   }
   for (let turn = 0; turn < 30; turn++) await nextTurn();
   assert(Math.max(...counts) - Math.min(...counts) <= 2, counts.join());
@@ -69,7 +75,10 @@ test('what waits of a connection that has ended is let go at once', async () => 
   const { state, session, socket } = connection();
   const begin = turns.of(session, socket);
   let begun = 0;
-  for (let i = 0; i < 1000; i++) begin(() => (begun += 1));
+  for (let i = 0; i < 1000; i++)
+    begin(() => {
+      begun += 1;
+    });
   state.destroyed = true;
   await nextTurn();
   await nextTurn();
