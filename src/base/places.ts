@@ -182,15 +182,19 @@ export class Places {
     return largest === undefined ? undefined : this.#slowestOf(largest);
   }
 
+  /** Those last that the server holds up: it has work of theirs in hand that may not be stopped. */
   #slowestOf(places: ReadonlySet<Place>): Place | undefined {
     const nowMs = this.#clock.nowMs();
     let slowest: Place | undefined;
     let least = Number.POSITIVE_INFINITY;
+    let isHeldUp = true;
     for (const place of places) {
-      const rate = (place.holder.movedBytes - place.earlierBytes) / Math.max(1, nowMs - place.earlierMs);
-      if (rate >= least) continue;
+      const { holder } = place;
+      const rate = (holder.movedBytes - place.earlierBytes) / Math.max(1, nowMs - place.earlierMs);
+      if (holder.isHeldUp === isHeldUp ? rate >= least : holder.isHeldUp) continue;
       slowest = place;
       least = rate;
+      isHeldUp = holder.isHeldUp;
     }
     return slowest;
   }

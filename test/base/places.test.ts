@@ -124,6 +124,18 @@ describe('places', () => {
     assert.deepEqual([house.places.active, house.places.leaving], [4, 0]);
   });
 
+  it('are lost last by those whom the server holds up', () => {
+    const house = new House(3);
+    const [busy, asking] = house.fill(3, 'a') as [Guest, Guest];
+    busy.isHeldUp = true;
+    asking.movedBytes = 1_000_000;
+    house.enter('b');
+    assert.deepEqual([busy.lostBy, asking.lostBy], [null, null]);
+    asking.isHeldUp = true;
+    house.fill(1, 'c');
+    assert.ok(busy.lostBy);
+  });
+
   it('do not go to and fro between two addresses that want all of them', () => {
     const house = new House(3);
     house.fill(3, 'a');

@@ -72,6 +72,13 @@ test('a machine that is too small by far gets a remedy too', () => {
   }
 });
 
+test('trusted proxies are addresses and blocks of addresses', () => {
+  assert.deepEqual(problemsOf({ limits: { trustedProxies: '10.0.0.0/8, ::1,192.0.2.7' } }), []);
+  assert.deepEqual(problemsOf({ limits: { trustedProxies: '10.0.0.0/8, proxy.example' } }), [
+    'limits.trustedProxies: proxy.example is neither an address nor a block of addresses; write 192.0.2.7 or 10.0.0.0/8',
+  ]);
+});
+
 test('when the windows of uploads hold the most, the remedy is a smaller budget of them', () => {
   const input = { writable: true, pool: { threads: 4 }, limits: { uploadStreams: 10 } };
   const uploads = { windowBudget: '4GiB', maxWindow: '1GiB' };

@@ -121,6 +121,16 @@ test('calls whose message never comes whole have places too, of whatever service
   await server.untilIdle();
 });
 
+test('clients behind a trusted proxy count as an address each', async (t) => {
+  const server = await startServer(t, { limits: { streams: 2, trustedProxies: '10.0.0.0/8, 127.0.0.1' } });
+  server.write('file', noise(6, MIB));
+  const raw = new RawSession(t, server.port, { initialWindowSize: 1000 });
+  for (let reader = 0; reader < 2; reader += 1) raw.call('StreamFile', { fileName: 'file' }).pause();
+  await until('all places are taken', () => server.server.stats().streams === 2);
+  const refused = await (await otherClient(t, server)).fetch({ fileName: 'file' });
+  assert.equal(refused.code, 'RESOURCE_EXHAUSTED');
+});
+
 test('unfinished uploads of one address do not use up those of another', async (t) => {
   const server = await startServer(t, { writable: true, uploads: { maxOpen: 3 } });
   const client = server.client();

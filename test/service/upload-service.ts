@@ -71,6 +71,7 @@ export interface ServiceOptions {
   direct?: boolean;
   engine?: Partial<EngineOptions>;
   uploadStreams?: number;
+  calls?: number;
 }
 
 const { path, requestSerialize, responseDeserialize } = contract.UploadFile as (typeof contract)[string];
@@ -83,6 +84,7 @@ export class UploadService {
   readonly engine: Engine;
   readonly calls = new CallsUnderWay();
   readonly sockets: Socket[] = [];
+  places!: CallPlaces;
   readonly #scope: Scope;
   #client!: Client;
   #port = 0;
@@ -100,13 +102,14 @@ export class UploadService {
     return service;
   }
 
-  async #listen({ direct = true, uploadStreams = 1000 }: ServiceOptions): Promise<void> {
+  async #listen({ direct = true, uploadStreams = 1000, calls = 1000 }: ServiceOptions): Promise<void> {
     const server = new Server({ 'grpc.enable_channelz': 0 });
+    this.places = new CallPlaces({ calls, streams: 1000, uploadStreams }, new PeerAddresses());
     bindTransferService(server, {
       store: {} as Store, // Nothing is downloaded here.
       uploads: new LiveUploads(this.store),
       engine: this.engine,
-      places: new CallPlaces({ calls: 1000, streams: 1000, uploadStreams }, new PeerAddresses()),
+      places: this.places,
       calls: this.calls,
       logger: silentLogger,
       zeroCopy: true,
@@ -135,6 +138,10 @@ export class UploadService {
       'grpc.enable_retries': 0,
     });
     this.#scope.after(() => this.#client.close());
+  }
+
+  get port(): number {
+    return this.#port;
   }
 
   /** A call that the test writes to. */
