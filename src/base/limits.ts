@@ -28,14 +28,15 @@ if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADER_ROOM_BYTES) {
   throw new Error('the headers of a full slab must fit its header room');
 }
 
-/** Request messages are names and numbers; anything larger is hostile. */
-export const MAX_REQUEST_MESSAGE_BYTES = 64 * KIB;
+/**
+ * Request messages are names and numbers, and a name has at most `MAX_NAME_BYTES`;
+ * anything larger is hostile. Bounds what a compressed one becomes, too: a hundred
+ * bytes on the wire can stand for no more than this.
+ */
+export const MAX_REQUEST_MESSAGE_BYTES = 8 * KIB;
 
 /** The smallest limit that a server may set for chunks: less is a message for nearly every byte. */
 export const LEAST_CHUNK_LIMIT_BYTES = KIB;
-
-/** The same of one that was compressed: a name and numbers fit, while a hundred bytes on the wire stand for no more than this. */
-export const MAX_INFLATED_REQUEST_BYTES = 8 * KIB;
 
 /** The largest chunk a client accepts, whatever the server sends. */
 export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;

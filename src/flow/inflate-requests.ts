@@ -8,7 +8,7 @@
  */
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { type ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
-import { MAX_INFLATED_REQUEST_BYTES } from '../base/limits.ts';
+import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
 
 /** What is used of grpc-js' BaseServerInterceptingCall. */
@@ -30,14 +30,14 @@ export const inflateRequests: ServerInterceptor = (method, given) => {
   const { maxReceiveMessageSize = 0 } = base;
   if (maxReceiveMessageSize <= 0 || base.decompressMessage === undefined) return call;
   // Messages of an upload carry chunks; they only come here where they cannot be read directly.
-  const maxOutputLength = method.requestStream ? maxReceiveMessageSize : MAX_INFLATED_REQUEST_BYTES;
+  const maxOutputLength = method.requestStream ? maxReceiveMessageSize : MAX_REQUEST_MESSAGE_BYTES;
   base.decompressMessage = (message, encoding) => {
     const body = message.subarray(FRAME_HEADER_BYTES);
     // A single message may go as it is.
     return encoding === 'identity'
       ? body
       : decoded(
-          () => decode(body, { maxOutputLength, chunkSize: MAX_INFLATED_REQUEST_BYTES }),
+          () => decode(body, { maxOutputLength, chunkSize: MAX_REQUEST_MESSAGE_BYTES }),
           maxOutputLength,
         );
   };
