@@ -5,6 +5,9 @@ import { printable } from './output.ts';
 /** Names that are shown of each kind; the rest is counted. */
 const MAX_NAMES = 10;
 
+/** Of each; names come from a server. */
+const MAX_NAME_CHARACTERS = 300;
+
 /** In the order in which they are told. */
 const WORDS: readonly (readonly [OmissionReason, string])[] = [
   ['OMISSION_SYMBOLIC_LINK', 'symbolic links'],
@@ -29,7 +32,7 @@ export class LeftOut {
     const known = WORDS.some(([each]) => each === reason) ? reason : 'OMISSION_UNSPECIFIED';
     const kind = this.#kinds.get(known) ?? { count: 0, names: [] };
     kind.count += 1;
-    if (kind.names.length < MAX_NAMES) kind.names.push(name);
+    if (kind.names.length < MAX_NAMES) kind.names.push(name.slice(0, MAX_NAME_CHARACTERS));
     this.#kinds.set(known, kind);
   }
 

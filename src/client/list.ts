@@ -1,6 +1,7 @@
 /** ListFiles as an iteration. Batches are read only as fast as the consumer takes entries. */
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
+import { KIB } from '../base/units.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
 import { AttemptWatch } from './attempt-watch.ts';
 import { cancelCall } from './cancel-call.ts';
@@ -20,6 +21,15 @@ export interface ListOptions {
 }
 
 const FROM_START = new Uint8Array(0);
+
+/** The longest position that is kept and sent back; a name has 2 KiB at most. */
+const MAX_POSITION_BYTES = 8 * KIB;
+
+/** A part of the stall time-out: a listing that is not read for so long gives its place on the server to others. */
+const LET_GO_PART = 3;
+
+/** Why a listing that was let go is not at its end. */
+const LET_GO = new TransferError('CANCELLED', 'the listing was not read on');
 
 export async function* listEntries(
   channel: Channel,
@@ -49,12 +59,13 @@ async function* resumedBatches(
     try {
       for await (const batch of batches(channel, options, { ...request, after }, signal)) {
         budget.refill();
-        after = batch.position;
+        after = checkedPosition(batch.position);
         canGoOn = after.length > 0;
         yield batch;
       }
       return;
     } catch (reason) {
+      if (reason === LET_GO) continue;
       const error = TransferError.from(reason);
       const waitMs = canGoOn && !signal?.aborted ? budget.spend(error, channel.hasConnected) : undefined;
       if (waitMs === undefined) throw error;
@@ -62,6 +73,11 @@ async function* resumedBatches(
       await delay(waitMs, signal);
     }
   }
+}
+
+function checkedPosition(position: Uint8Array): Uint8Array {
+  if (position.length <= MAX_POSITION_BYTES) return position;
+  throw new TransferError('PROTOCOL_ERROR', `the server sent a position of ${position.length} bytes`);
 }
 
 async function* batches(
@@ -86,10 +102,22 @@ async function* batches(
     for await (const batch of call as AsyncIterable<ListFilesResponse>) {
       watched.deliveredBytes += 1;
       watched.isPaused = true;
-      yield batch;
+      let isLetGo = false;
+      const letGo = () => {
+        isLetGo = batch.position.length > 0;
+        if (isLetGo) cancelCall(call);
+      };
+      const timer = setTimeout(letGo, options.stallTimeoutMs / LET_GO_PART).unref();
+      try {
+        yield batch;
+      } finally {
+        clearTimeout(timer);
+      }
+      if (isLetGo) throw LET_GO;
       watched.isPaused = false;
     }
   } catch (reason) {
+    if (reason === LET_GO) throw LET_GO;
     throw channel.failureOf(reason as Error);
   } finally {
     watch.close();

@@ -7,6 +7,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { SluiceClient } from '../../src/client/client.ts';
 import { startRelay } from '../client/relay.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
+import { until } from '../support/until.ts';
 
 const NAMES = Array.from(
   { length: 3000 },
@@ -37,6 +38,20 @@ test('a listing that breaks off goes on where it was, with nothing missing and n
   assert.equal(relay.cutAfterBytes.length, 0);
   assert.deepEqual(names, NAMES);
   assert.deepEqual(omitted, ['d/file-with-a-name-00777x']);
+});
+
+test('a listing that is not read gives its place to others, and goes on when it is read again', async (t) => {
+  const server = await scene(t);
+  const client = new SluiceClient(server.address, { stallTimeoutMs: 300, windowBytes: 65_535 });
+  t.after(() => client.close());
+  const names: string[] = [];
+  for await (const { name } of client.list('d')) {
+    names.push(name);
+    if (names.length !== 1000) continue;
+    assert.equal(server.server.stats().streams, 1);
+    await until('its place is free', () => server.server.stats().streams === 0);
+  }
+  assert.deepEqual(names, NAMES);
 });
 
 test('a position that is none is refused', async (t) => {

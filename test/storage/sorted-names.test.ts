@@ -61,6 +61,13 @@ describe('the names of a directory', () => {
     }
   });
 
+  it('are not read on when their listing is cancelled', async (t) => {
+    const share = new ListingShare();
+    const names = sortedNames(await filled(t), undefined, share, 16, AbortSignal.abort());
+    await assert.rejects(names.next(), { code: 'CANCELLED' });
+    assert.equal(share.freeBytes, new ListingShare().freeBytes);
+  });
+
   it('hold little while they are not read on, and nothing when their reader leaves', async (t) => {
     const directory = await filled(t);
     const share = new ListingShare(40_000);

@@ -18,7 +18,7 @@ import { quoteName } from '../quoted-name.ts';
 import type { Listed, ListOptions } from '../store.ts';
 import type { ListingShare } from './listing-share.ts';
 import { type OmissionReason, omissionOf, shownName } from './omission.ts';
-import { sortedNames } from './sorted-names.ts';
+import { sortedNames, throwIfAborted } from './sorted-names.ts';
 
 /** Entries looked at together: enough to keep libuv's four threads busy between two turns of the event loop. */
 const STAT_CONCURRENCY = 16;
@@ -84,7 +84,7 @@ async function* contentOf(
       yield* contentBelow(level, listed.entry.name, first, scope, rest);
   }
   const { share } = scope;
-  for await (const rawEntries of sortedNames(level.directory, first, share, STAT_CONCURRENCY)) {
+  for await (const rawEntries of sortedNames(level.directory, first, share, STAT_CONCURRENCY, scope.signal)) {
     throwIfAborted(scope.signal);
     const batch = await share.turns.run(() =>
       Promise.all(rawEntries.map((rawEntry) => lookAt(level, rawEntry, scope))),
@@ -154,10 +154,4 @@ async function lookAt(
 
 function rawNameOf(name: string): string {
   return Buffer.from(name).toString('latin1');
-}
-
-function throwIfAborted(signal: AbortSignal | undefined): void {
-  if (signal?.aborted !== true) return;
-  if (signal.reason instanceof TransferError) throw signal.reason;
-  throw new TransferError('CANCELLED', 'the listing was cancelled', { cause: signal.reason });
 }

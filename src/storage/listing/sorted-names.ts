@@ -6,6 +6,7 @@
  */
 import type { Dir } from 'node:fs';
 import { opendir } from 'node:fs/promises';
+import { TransferError } from '../../base/errors.ts';
 import type { Directory } from '../directory.ts';
 import type { ListingShare } from './listing-share.ts';
 import { NameWindow } from './name-window.ts';
@@ -15,19 +16,20 @@ const BATCH_NAMES = 1024;
 
 /**
  * The names of `directory` behind `after` (undefined: all), each as `entry-name.ts` has them, `batchNames` at
- * a time. Throws system errors.
+ * a time. Throws system errors, and CANCELLED at the signal.
  */
 export async function* sortedNames(
   directory: Directory,
   after: string | undefined,
   share: ListingShare,
   batchNames: number,
+  signal?: AbortSignal,
 ): AsyncGenerator<string[], void, undefined> {
   for (let from = after; ; ) {
     let leased = share.take();
     try {
       const window = new NameWindow(leased);
-      await readInto(window, directory, from, share);
+      await readInto(window, directory, from, share, signal);
       // What it does not need, others may.
       const unused = Math.max(0, leased - window.bytes);
       share.giveBack(unused);
@@ -57,10 +59,12 @@ async function readInto(
   directory: Directory,
   after: string | undefined,
   { turns }: ListingShare,
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const entries = await opendir(directory.pathOf('.'), { encoding: 'latin1', bufferSize: BATCH_NAMES });
   try {
     for (let isComplete = false; !isComplete; ) {
+      throwIfAborted(signal);
       isComplete = await turns.run(async () => {
         const names = await nextNames(entries);
         await window.add(after === undefined ? names : names.filter((name) => name > after));
@@ -81,4 +85,11 @@ async function nextNames(entries: Dir): Promise<string[]> {
     names.push(entry.name);
   }
   return names;
+}
+
+/** Throws CANCELLED, or the TransferError that the signal was aborted with. */
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted !== true) return;
+  if (signal.reason instanceof TransferError) throw signal.reason;
+  throw new TransferError('CANCELLED', 'the listing was cancelled', { cause: signal.reason });
 }
