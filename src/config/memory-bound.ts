@@ -29,6 +29,9 @@ const CONNECTION_BYTES = 96 * KIB;
 /** What a request can hold before it is handled, and its headers for as long as it lasts. */
 const REQUEST_BYTES = MAX_REQUEST_MESSAGE_BYTES + MAX_HEADER_BYTES;
 
+/** The headers of an upload call, and what decompresses its messages where its sender compresses them: state, window, a piece on each side. */
+const UPLOAD_CALL_BYTES = MAX_HEADER_BYTES + 128 * KIB;
+
 export interface MemoryLine {
   bytes: number;
   /** The product that gives `bytes`, in keys and values. */
@@ -143,8 +146,8 @@ function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
   return {
     bytes:
       sharedWindowBytes(uploads) +
-      (eachBytes + chunk.maxSize + MAX_HEADER_BYTES) * heldPlaces(limits.uploadStreams),
-    arithmetic: `${shared}(${each} + chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(MAX_HEADER_BYTES)} for headers) × ${writePlaces('limits.uploadStreams', limits.uploadStreams)}`,
+      (eachBytes + chunk.maxSize + UPLOAD_CALL_BYTES) * heldPlaces(limits.uploadStreams),
+    arithmetic: `${shared}(${each} + chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(UPLOAD_CALL_BYTES)} for headers and compressed messages) × ${writePlaces('limits.uploadStreams', limits.uploadStreams)}`,
     holder: 'uploads that arrive faster than the disk takes them',
   };
 }
