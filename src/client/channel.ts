@@ -17,6 +17,7 @@ import { clientWindows } from '../flow/client-windows.ts';
 import { transferService } from '../wire/service.ts';
 import { errorOfStatus } from '../wire/status.ts';
 import { cancelCall } from './cancel-call.ts';
+import { connectProblem } from './connect-problem.ts';
 import { Connection } from './connection.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
 import { foreignAnswer, isForeignType } from './foreign-answer.ts';
@@ -317,13 +318,6 @@ function cancelledByPeer(failure: ServiceError, address: string): TransferError 
   return new TransferError('ABORTED', `${address}, or a proxy on the way, cancelled the call`, {
     cause: failure,
   });
-}
-
-/** `connect ECONNREFUSED …` out of what grpc-js wraps around it. */
-function connectProblem(failure: ServiceError | undefined): string | undefined {
-  // It waited for a connection that was given up with another call's patience.
-  if (failure?.details.startsWith('Channel closed')) return undefined;
-  return failure?.details.replace(/^.*Last error: (Error: )?/, '').replace(/\.? Resolution note: .*$/, '');
 }
 
 /** The status came from a server, not from grpc-js on our side. */

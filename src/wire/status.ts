@@ -15,6 +15,9 @@ export const CODE_TRAILER = 'sluice-code';
 const VERSION_TRAILER = 'sluice-version';
 const MAX_DETAILS_CHARS = 1024;
 
+/** What grpc-js says of a unary call that ends with OK and nothing else. */
+const NO_MESSAGE = 'No message received';
+
 const STATUS_OF_CODE: Readonly<Record<ErrorCode, status>> = {
   INVALID_ARGUMENT: status.INVALID_ARGUMENT,
   INVALID_NAME: status.INVALID_ARGUMENT,
@@ -101,9 +104,9 @@ export function isStated({ cause }: TransferError): boolean {
 }
 
 function textOf({ code, details }: ServiceError): string {
+  if (details === NO_MESSAGE) return 'the server ended the call without an answer';
   if (details) return details.slice(0, MAX_DETAILS_CHARS);
-  const name = status[code];
-  const known = name === undefined ? `${code}, which is none of gRPC's` : name;
+  const known = status[code] ?? `${code}, which is none of gRPC's`;
   return `the server ended the call with status ${known} and without a reason`;
 }
 

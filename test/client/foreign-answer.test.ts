@@ -3,10 +3,12 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { createServer, type ServerHttp2Stream } from 'node:http2';
+import type net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import type { TransferError } from '../../src/base/errors.ts';
 import { runSluice } from '../cli/sluice-process.ts';
+import { startSilentPeer } from '../support/silent-peers.ts';
 import { clientOf, collect, failureOf, scratchDirectory } from './fixtures.ts';
 
 interface WebServer {
@@ -106,6 +108,26 @@ test('a status without meaning is named, and not called a defect', async (t) => 
     failure.message,
     "the server ended the call with status 77, which is none of gRPC's and without a reason",
   );
+});
+
+test('what does not speak HTTP/2, or hangs up, or is a proxy, is named', async (t) => {
+  const peers: [RegExp, (socket: net.Socket) => void][] = [
+    [
+      /: what answers there does not speak HTTP\/2;/,
+      (socket) => void socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
+    ],
+    [/: the connection was closed before HTTP\/2 began;/, (socket) => void socket.end()],
+  ];
+  for (const [text, answer] of peers) {
+    const { address } = await startSilentPeer(t, answer);
+    const failure = await failureOf(clientOf(t, address).getFileSize('a'));
+    assert.match(failure.message, text);
+  }
+  // Nothing listens on port 1.
+  process.env.grpc_proxy = 'http://127.0.0.1:1';
+  t.after(() => delete process.env.grpc_proxy);
+  const failure = await failureOf(clientOf(t, 'files.example.org:1', { insecure: true }).getFileSize('a'));
+  assert.match(failure.message, /: the HTTP proxy that grpc_proxy, .* does not let the connection pass/);
 });
 
 test('an unknown host ends put -r with one error', async (t) => {

@@ -1,0 +1,25 @@
+/** Why there is no connection, in words that name the remedy: grpc-js wraps what Node says, or says nothing. */
+import type { ServiceError } from '@grpc/grpc-js';
+
+/** It adds the time of day. */
+const TIME_OF_DAY = / \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/;
+
+const IN_OTHER_WORDS: ReadonlyMap<string, string> = new Map([
+  ['Failed to connect', 'the connection was closed before HTTP/2 began'],
+  ['Protocol error', 'what answers there does not speak HTTP/2'],
+  [
+    'undefined',
+    'the HTTP proxy that grpc_proxy, https_proxy or http_proxy names does not let the connection pass (no_proxy goes around it)',
+  ],
+]);
+
+/** `connect ECONNREFUSED …`; undefined where there was only no connection in time. */
+export function connectProblem(failure: ServiceError | undefined): string | undefined {
+  // It waited for a connection that was given up with another call's patience.
+  if (failure === undefined || failure.details.startsWith('Channel closed')) return undefined;
+  const problem = failure.details
+    .replace(/^.*Last error: (Error: )?/, '')
+    .replace(/\.? Resolution note: .*$/, '')
+    .replace(TIME_OF_DAY, '');
+  return IN_OTHER_WORDS.get(problem) ?? problem;
+}
