@@ -78,8 +78,8 @@ export class RetryBudget {
   /** A wrong address fails soon; a server that restarts just now is back by then. */
   #isUnreachable(elapsedMs: number): boolean {
     const restartMs = Math.min(FIRST_CONNECT_WAITS * this.#options.initialBackoffMs, this.#options.outageMs);
-    const hasTried = this.#failures >= Math.min(FIRST_CONNECT_TRIES, this.#options.attempts);
-    return (hasTried && elapsedMs >= restartMs) || elapsedMs >= FIRST_CONNECT_MS;
+    const hasTried = this.#failures >= FIRST_CONNECT_TRIES && elapsedMs >= restartMs;
+    return hasTried || elapsedMs >= FIRST_CONNECT_MS || this.#failures >= this.#options.attempts;
   }
 }
 

@@ -45,8 +45,11 @@ test('is patient with a server that was there before, and not with one that neve
 
 test('gives a server that was never there the time of a restart', () => {
   const gone = new TransferError('UNAVAILABLE', 'gone');
-  const budget = new RetryBudget({ ...OPTIONS, outageMs: 3_600_000, initialBackoffMs: 3_600_000 });
+  const patient = { ...OPTIONS, outageMs: 3_600_000, initialBackoffMs: 3_600_000 };
+  const budget = new RetryBudget({ ...patient, attempts: 100 });
   for (let failure = 0; failure < 50; failure++) assert.notEqual(budget.spend(gone, false), undefined);
+  // Unless it was told to try less often.
+  assert.equal(new RetryBudget({ ...patient, attempts: 1 }).spend(gone, false), undefined);
 });
 
 function askedToWait(pushbackMs: string): TransferError {
