@@ -81,13 +81,13 @@ export interface Config {
     minSize: number;
   };
   limits: {
-    /** Downloads and listings at the same time. When all places are taken, one without progress is ended with ABORTED for a new one, else one of the address with the most, else the new one gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1024) */
+    /** Downloads and listings at the same time. When all places are taken, one without progress is ended with ABORTED for a new one, else one of the address with the most, else the new one gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
     streams: number;
-    /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256) */
+    /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256; 128 with less than 1GiB of memory) */
     uploadStreams: number;
-    /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 512) */
+    /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 512; 256 with less than 1GiB of memory) */
     calls: number;
-    /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024) */
+    /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
     connections: number;
     /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 256) */
     streamsPerConnection: number;
@@ -187,13 +187,13 @@ export interface SettingValues {
   readonly 'compression.maxLevel'?: number | string | undefined;
   /** Files smaller than this are never compressed. (bytes, 0 to 64MiB; default 1KiB) */
   readonly 'compression.minSize'?: number | string | undefined;
-  /** Downloads and listings at the same time. When all places are taken, one without progress is ended with ABORTED for a new one, else one of the address with the most, else the new one gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1024) */
+  /** Downloads and listings at the same time. When all places are taken, one without progress is ended with ABORTED for a new one, else one of the address with the most, else the new one gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
   readonly 'limits.streams'?: number | string | undefined;
-  /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256) */
+  /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256; 128 with less than 1GiB of memory) */
   readonly 'limits.uploadStreams'?: number | string | undefined;
-  /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 512) */
+  /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 512; 256 with less than 1GiB of memory) */
   readonly 'limits.calls'?: number | string | undefined;
-  /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024) */
+  /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
   readonly 'limits.connections'?: number | string | undefined;
   /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 256) */
   readonly 'limits.streamsPerConnection'?: number | string | undefined;

@@ -3,7 +3,6 @@
  * holder. It depends on the configuration only, never on the size or number of
  * files. Node itself, its code and its idle threads come on top.
  */
-import { totalmem } from 'node:os';
 import {
   LEAST_LISTING_BYTES,
   LEAST_WINDOW_BYTES,
@@ -160,10 +159,4 @@ export function sharedWindowBytes({ window, windowBudget }: Config['uploads']): 
 /** Bytes of memory that one slab takes. */
 export function slabStrideBytes(slabBytes: number): number {
   return slabBytes + SLAB_HEADER_ROOM_BYTES;
-}
-
-/** What this process may use, in bytes: the machine's memory or a smaller limit of its cgroup. */
-export function availableMemoryBytes(): number {
-  const limit = process.constrainedMemory();
-  return limit > 0 ? Math.min(totalmem(), limit) : totalmem();
 }

@@ -8,10 +8,19 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { LEAST_CHUNK_LIMIT_BYTES, LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
+import { availableMemoryBytes } from './available-memory.ts';
 import type { Config } from './config.ts';
 import { bytes, choice, count, durationMs, flag, group, text } from './setting-kinds.ts';
 
 const DAY_MS = 86_400_000;
+
+/** Half as many places where memory is short: the sum of the defaults then fits a container of 512 MiB. */
+const PLACES_SHARE = availableMemoryBytes() < GIB ? 0.5 : 1;
+
+function places(initial: number, max: number, describe: string) {
+  const rule = `${initial}; ${initial / 2} with less than 1GiB of memory`;
+  return count(initial * PLACES_SHARE, 1, max, describe, rule);
+}
 
 const schemaShape = {
   listen: text(
@@ -165,25 +174,22 @@ const schemaShape = {
     minSize: bytes(KIB, 0, 64 * MIB, 'Files smaller than this are never compressed.'),
   }),
   limits: group({
-    streams: count(
+    streams: places(
       1024,
-      1,
       1_000_000,
       'Downloads and listings at the same time. When all places are taken, one without progress is ended with ABORTED for a new one, else one of the address with the most, else the new one gets RESOURCE_EXHAUSTED.',
     ),
-    uploadStreams: count(
+    uploadStreams: places(
       256,
-      1,
       100_000,
       'UploadFile calls at the same time; places go as those of limits.streams.',
     ),
-    calls: count(
+    calls: places(
       512,
-      1,
       1_000_000,
       'Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams.',
     ),
-    connections: count(1024, 1, 1_000_000, 'Connections at the same time; further ones are closed at once.'),
+    connections: places(1024, 1_000_000, 'Connections at the same time; further ones are closed at once.'),
     streamsPerConnection: count(
       256,
       1,
