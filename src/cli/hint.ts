@@ -8,6 +8,10 @@ import { ERROR_CODES, type TransferError } from '../base/errors.ts';
 const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
   [/wrong version number|packet length too long/i, 'the server speaks no TLS; --insecure connects without'],
   [
+    /before secure TLS connection/,
+    'the server ended the TLS handshake; if it speaks no TLS, --insecure connects without',
+  ],
+  [
     /self.signed|unable to (get|verify)|unknown ca/i,
     'the certificate is of no known authority; --ca names the one to trust',
   ],
