@@ -132,7 +132,7 @@ class FileRun<Job extends FileJob> {
     display.summary({
       files: this.#movedFiles,
       bytes: this.#movedBytes,
-      seconds: (performance.now() - this.#startedMs) / 1000,
+      durationMs: performance.now() - this.#startedMs,
       skippedFiles: this.#skippedFiles,
       failedFiles: this.#failedFiles,
       notDoneFiles,

@@ -52,7 +52,8 @@ export function writeFinished({ direction, name, path, result }: FinishedFile): 
 
 /** `12 files, 1.20 GiB in 12.3s; 3 already there, 1 failed, 2 left out, 40 not done`. */
 export function writeSummary(summary: BatchSummary): string {
-  const { bytes, failedFiles, files, isPlanComplete, leftOut, notDoneFiles, seconds, skippedFiles } = summary;
+  const { bytes, failedFiles, files, isPlanComplete, leftOut, notDoneFiles, durationMs, skippedFiles } =
+    summary;
   const counts = [
     [skippedFiles, 'already there'],
     [failedFiles, 'failed'],
@@ -62,7 +63,7 @@ export function writeSummary(summary: BatchSummary): string {
   if (notDoneFiles > 0 || !isPlanComplete)
     others.push(`${notDoneFiles}${isPlanComplete ? '' : ' or more'} not done`);
   const rest = others.length > 0 ? `; ${others.join(', ')}` : '';
-  return `${writeFileCount(files)}, ${formatBytes(bytes)} in ${formatDuration(seconds * 1000)}${rest}`;
+  return `${writeFileCount(files)}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rest}`;
 }
 
 /** `4.00 MiB on the wire: 15.0 MiB as gzip, 1.00 MiB as they are`. */

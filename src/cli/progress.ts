@@ -33,8 +33,7 @@ export interface BatchSummary {
   /** Files that moved, and their bytes. */
   files: number;
   bytes: number;
-  /** Wall time. */
-  seconds: number;
+  durationMs: number;
   /** Files that were there already. */
   skippedFiles: number;
   failedFiles: number;

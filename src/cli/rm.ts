@@ -190,14 +190,14 @@ class Removal {
 
   async #sumUp(): Promise<void> {
     const { json, quiet } = this.#options;
-    const seconds = (performance.now() - this.#startedMs) / 1000;
+    const durationMs = performance.now() - this.#startedMs;
     const [files, directories, failedNames] = [this.#files, this.#directories, this.#failedNames];
     if (json === true)
       return await writeJson({
         event: 'summary',
         files,
         directories,
-        seconds,
+        durationMs,
         failedNames,
         leftOut: this.#leftOut,
       });
@@ -206,7 +206,7 @@ class Removal {
     const trees =
       directories > 0 ? ` and ${directories} ${directories === 1 ? 'directory' : 'directories'}` : '';
     const failures = failedNames > 0 ? `; ${failedNames} failed` : '';
-    const took = formatDuration(seconds * 1000);
+    const took = formatDuration(durationMs);
     await writeLine(`${writeFileCount(files)}${trees} removed in ${took}${failures}`, process.stderr);
   }
 }
