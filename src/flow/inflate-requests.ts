@@ -1,10 +1,12 @@
 /**
- * Request messages that a client has compressed (grpc-encoding), decompressed
- * at once and within the bound of a request. grpc-js makes a stream of zlib for
- * each of them, which costs more than the call.
+ * How large a request message may be, and those that a client has compressed
+ * (grpc-encoding), decompressed at once and within that bound. grpc-js has one
+ * bound for all methods, and makes a stream of zlib for each compressed message,
+ * which costs more than the call.
  *
- * The private seam: `incomingEncoding` and `decompressMessage` of the call that
- * a server's first interceptor gets. Where they are missing, nothing changes.
+ * The private seam: `decoder`, `incomingEncoding` and `decompressMessage` of the
+ * call that a server's first interceptor gets. Where they are missing, nothing
+ * changes.
  */
 import { gunzipSync, inflateSync } from 'node:zlib';
 import { type ServerInterceptingCall, type ServerInterceptor, status } from '@grpc/grpc-js';
@@ -13,6 +15,7 @@ import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
 
 /** What is used of grpc-js' BaseServerInterceptingCall. */
 interface DecompressingCall {
+  decoder?: { maxReadMessageLength?: number };
   incomingEncoding?: string;
   maxReceiveMessageSize?: number;
   decompressMessage?(message: Buffer, encoding: string): Buffer | Promise<Buffer>;
@@ -20,29 +23,35 @@ interface DecompressingCall {
 
 const DECODERS = { gzip: gunzipSync, deflate: inflateSync } as const;
 
-/** Gives the call on as it is: a wrapped one would hide what `BulkCall` and `UploadCall` reach for. */
-export const inflateRequests: ServerInterceptor = (method, given) => {
-  const call = given as ServerInterceptingCall;
-  const base = given as unknown as DecompressingCall;
-  const { incomingEncoding = 'identity' } = base;
-  if (incomingEncoding !== 'gzip' && incomingEncoding !== 'deflate') return call;
-  const decode = DECODERS[incomingEncoding];
-  const { maxReceiveMessageSize = 0 } = base;
-  if (maxReceiveMessageSize <= 0 || base.decompressMessage === undefined) return call;
-  // Messages of an upload carry chunks; they only come here where they cannot be read directly.
-  const maxOutputLength = method.requestStream ? maxReceiveMessageSize : MAX_REQUEST_MESSAGE_BYTES;
-  base.decompressMessage = (message, encoding) => {
-    const body = message.subarray(FRAME_HEADER_BYTES);
-    // A single message may go as it is.
-    return encoding === 'identity'
-      ? body
-      : decoded(
-          () => decode(body, { maxOutputLength, chunkSize: MAX_REQUEST_MESSAGE_BYTES }),
-          maxOutputLength,
-        );
+/**
+ * Gives the call on as it is: a wrapped one would hide what `BulkCall` and `UploadCall` reach for.
+ *
+ * @param bulkPath the method whose messages carry chunks: they may be as large as the server allows any message to be
+ */
+export const inflateRequests =
+  (bulkPath: string): ServerInterceptor =>
+  (method, given) => {
+    const call = given as ServerInterceptingCall;
+    const base = given as unknown as DecompressingCall;
+    const { decoder, incomingEncoding = 'identity', maxReceiveMessageSize = 0 } = base;
+    if (maxReceiveMessageSize <= 0) return call;
+    const maxOutputLength = method.path === bulkPath ? maxReceiveMessageSize : MAX_REQUEST_MESSAGE_BYTES;
+    if (decoder?.maxReadMessageLength !== undefined) decoder.maxReadMessageLength = maxOutputLength;
+    if (incomingEncoding !== 'gzip' && incomingEncoding !== 'deflate') return call;
+    const decode = DECODERS[incomingEncoding];
+    if (base.decompressMessage === undefined) return call;
+    base.decompressMessage = (message, encoding) => {
+      const body = message.subarray(FRAME_HEADER_BYTES);
+      // A single message may go as it is.
+      return encoding === 'identity'
+        ? body
+        : decoded(
+            () => decode(body, { maxOutputLength, chunkSize: MAX_REQUEST_MESSAGE_BYTES }),
+            maxOutputLength,
+          );
+    };
+    return call;
   };
-  return call;
-};
 
 /** grpc-js ends the call with what is rejected. */
 function decoded(decode: () => Buffer, mostBytes: number): Buffer | Promise<Buffer> {

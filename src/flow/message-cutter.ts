@@ -13,6 +13,7 @@ import { copyBytes } from '../base/copy-bytes.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { FRAME_HEADER_BYTES } from '../wire/chunk-header.ts';
+import { malformedRequest } from '../wire/service.ts';
 
 export interface MessageSink {
   /** Memory of exactly `bytes` for the chunk that begins; null when there is none now: the cutter then stops before it. */
@@ -135,7 +136,7 @@ export class MessageCutter {
 
   /** Behind the last byte of a message without a length. */
   endOpenEnded(): void {
-    if (this.#state !== 'tag') throw malformed();
+    if (this.#state !== 'tag') throw malformedRequest('UploadFileRequest');
     this.#isOpenEnded = false;
     this.#endMessage();
   }
@@ -171,14 +172,14 @@ export class MessageCutter {
 
   /** One byte of a tag, a length or a value; each is kept, because the ordinary decoder wants them too. */
   #takeVarintByte(byte: number): void {
-    if (this.#messageLeft === 0) throw malformed();
+    if (this.#messageLeft === 0) throw malformedRequest('UploadFileRequest');
     this.#messageLeft -= 1;
     this.#keep(byte);
     this.#varint += (byte & 0x7f) * 2 ** (7 * this.#varintBytes);
     this.#varintBytes += 1;
     if (byte >= 0x80) {
       const most = this.#state === 'varint' ? MAX_VARINT_BYTES : MAX_SHORT_VARINT_BYTES;
-      if (this.#varintBytes === most) throw malformed();
+      if (this.#varintBytes === most) throw malformedRequest('UploadFileRequest');
     } else if (this.#state === 'tag') {
       this.#endTag(this.#varint);
     } else if (this.#state === 'size') {
@@ -191,15 +192,15 @@ export class MessageCutter {
   #endTag(tag: number): void {
     const wireType = tag % 8;
     const field = (tag - wireType) / 8;
-    if (field === 0 || tag > MAX_TAG) throw malformed();
+    if (field === 0 || tag > MAX_TAG) throw malformedRequest('UploadFileRequest');
     this.#isChunkField = field === CHUNK_FIELD;
     // The ordinary decoder does not look at the wire type and would find a chunk here.
-    if (this.#isChunkField && wireType !== 2) throw malformed();
+    if (this.#isChunkField && wireType !== 2) throw malformedRequest('UploadFileRequest');
     if (wireType === 0) this.#state = 'varint';
     else if (wireType === 1) this.#beginBytes(8);
     else if (wireType === 2) this.#state = 'size';
     else if (wireType === 5) this.#beginBytes(4);
-    else throw malformed();
+    else throw malformedRequest('UploadFileRequest');
     this.#beginVarint();
   }
 
@@ -208,8 +209,8 @@ export class MessageCutter {
       this.#beginBytes(bytes);
       return;
     }
-    if (this.#chunkBytes >= 0) throw malformed();
-    if (bytes > this.#messageLeft) throw malformed();
+    if (this.#chunkBytes >= 0) throw malformedRequest('UploadFileRequest');
+    if (bytes > this.#messageLeft) throw malformedRequest('UploadFileRequest');
     if (bytes > this.#maxChunkBytes) {
       throw new TransferError(
         'RESOURCE_EXHAUSTED',
@@ -235,7 +236,7 @@ export class MessageCutter {
   }
 
   #beginBytes(bytes: number): void {
-    if (bytes > this.#messageLeft) throw malformed();
+    if (bytes > this.#messageLeft) throw malformedRequest('UploadFileRequest');
     this.#left = bytes;
     this.#state = 'bytes';
     if (bytes === 0) this.#endBytes();
@@ -263,7 +264,7 @@ export class MessageCutter {
   }
 
   #endMessage(): boolean {
-    if (this.#varintBytes > 0) throw malformed();
+    if (this.#varintBytes > 0) throw malformedRequest('UploadFileRequest');
     this.#state = 'frame';
     return this.#sink.message(this.#fields.subarray(0, this.#fieldsBytes), Math.max(this.#chunkBytes, 0));
   }
@@ -285,8 +286,4 @@ export class MessageCutter {
     larger.set(this.#fields.subarray(0, this.#fieldsBytes));
     this.#fields = larger;
   }
-}
-
-function malformed(): TransferError {
-  return new TransferError('INVALID_ARGUMENT', 'a message is not a well-formed UploadFileRequest');
 }

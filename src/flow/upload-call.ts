@@ -16,6 +16,7 @@ import { Metadata, type ServerReadableStream, type StatusObject, type sendUnaryD
 import { copyBytes } from '../base/copy-bytes.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
+import { malformedRequest } from '../wire/service.ts';
 import { MessageCutter } from './message-cutter.ts';
 import { MessageInflater } from './message-inflater.ts';
 import { Patience } from './patience.ts';
@@ -224,7 +225,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     try {
       return this.#deserialize(fields as Buffer);
     } catch (cause) {
-      throw malformed(cause);
+      throw malformedRequest('UploadFileRequest', cause);
     }
   }
 
@@ -244,8 +245,12 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   }
 
   #readMessages(): void {
-    this.#call.on('data', (message: Request) => {
+    this.#call.on('data', (message: Request | TransferError) => {
       if (this.#isOver) return;
+      if (message instanceof TransferError) {
+        this.#fail(message);
+        return;
+      }
       this.#movedBytes += message.chunk.length;
       this.#heldMessages.push(message);
       this.#take(NOTHING);
@@ -302,7 +307,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
 
   #halfClosed(): void {
     if ((this.#inflater ?? this.#cutter)?.isMidMessage) {
-      this.#fail(malformed());
+      this.#fail(malformedRequest('UploadFileRequest'));
       return;
     }
     this.discard();
@@ -335,10 +340,4 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     const message = `the sender sent no byte for ${this.#options.stallTimeoutMs} ms; resume`;
     this.abandon(new TransferError('STALLED', message));
   }
-}
-
-function malformed(cause?: unknown): TransferError {
-  return new TransferError('INVALID_ARGUMENT', 'a message is not a whole, well-formed UploadFileRequest', {
-    cause,
-  });
 }

@@ -83,9 +83,11 @@ interface Running {
 /** After the last call, what a peer gets to take what is on its way and to close the connection. */
 const CLOSE_MARGIN_MS = 1000;
 
+const UPLOAD_PATH = `/${SERVICE_NAME}/UploadFile`;
+
 /** Methods whose request is a stream, which may take its time. */
 const STREAMING_PATHS: ReadonlySet<string> = new Set([
-  `/${SERVICE_NAME}/UploadFile`,
+  UPLOAD_PATH,
   '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
   '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
 ]);
@@ -150,7 +152,7 @@ export class SluiceServer {
           'direct reads do not work here; uploads are copied once more',
         );
       }
-      const grpc = new Server(grpcOptions(config));
+      const grpc = new Server(grpcOptions(config, directReads));
       const calls = new CallsUnderWay();
       const peers = new PeerAddresses(trustedProxiesOf(config.limits.trustedProxies));
       const places = new CallPlaces(config.limits, peers);
@@ -305,14 +307,16 @@ function engineOptions(config: Config, logger: Logger) {
 }
 
 /** 0 in the configuration means never; grpc-js means it by leaving the option out. */
-function grpcOptions(config: Config): ServerOptions {
-  const { connection, limits } = config;
+function grpcOptions(config: Config, directReads: boolean): ServerOptions {
+  const { chunk, connection, limits } = config;
+  // A chunk that grpc-js does not get to see is no message to it. Compressed noise is a little longer than noise.
+  const chunkMessageBytes = directReads ? 0 : chunk.maxSize + 2 * MAX_REQUEST_MESSAGE_BYTES;
   return {
     'grpc.enable_channelz': 0,
-    interceptors: [inflateRequests],
+    interceptors: [inflateRequests(UPLOAD_PATH)],
     // Runs are larger than any one message; their size is bounded by the slab.
     'grpc.max_send_message_length': -1,
-    'grpc.max_receive_message_length': MAX_REQUEST_MESSAGE_BYTES,
+    'grpc.max_receive_message_length': Math.max(MAX_REQUEST_MESSAGE_BYTES, chunkMessageBytes),
     'grpc.max_concurrent_streams': limits.streamsPerConnection,
     'grpc.keepalive_time_ms': connection.keepaliveTime,
     'grpc.keepalive_timeout_ms': connection.keepaliveTimeout,

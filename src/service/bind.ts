@@ -13,13 +13,13 @@ import type {
   ServiceDefinition,
   StatusObject,
 } from '@grpc/grpc-js';
-import type { TransferError } from '../base/errors.ts';
+import { TransferError } from '../base/errors.ts';
 import type { PlaceHolder } from '../base/places.ts';
 import { BulkCall, FramedRun, unframed } from '../flow/bulk-call.ts';
 import { serverStreamOf } from '../flow/call-stream.ts';
 import { UploadCall } from '../flow/upload-call.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
-import { SERVICE_NAME, transferService } from '../wire/service.ts';
+import { malformedRequest, SERVICE_NAME, transferService } from '../wire/service.ts';
 import { statusOf } from '../wire/status.ts';
 import { abortUpload } from './abort-upload.ts';
 import type { CallPlace } from './call-places.ts';
@@ -55,18 +55,34 @@ export function bindTransferService(server: Server, context: ServiceContext): vo
   });
 }
 
-/** The service definition, with a StreamFile that also takes runs of frames. */
+/**
+ * The service definition, with a StreamFile that also takes runs of frames. What
+ * is no request becomes a TransferError in its place: thrown out of here it would
+ * end the call with a text of grpc-js and without a line in the log.
+ */
 function serviceWithRuns(): ServiceDefinition {
-  const definition = transferService.StreamFile as ServiceDefinition[string];
-  const { responseSerialize } = definition;
-  return {
-    ...(transferService as ServiceDefinition),
-    StreamFile: {
-      ...definition,
-      responseSerialize: (value: object) =>
-        value instanceof FramedRun ? unframed(value) : responseSerialize(value),
-    },
-  };
+  const methods = Object.entries(transferService as ServiceDefinition).map(([name, definition]) => {
+    const { requestDeserialize } = definition;
+    const deserialize = (bytes: Buffer): object => {
+      try {
+        return requestDeserialize(bytes);
+      } catch (cause) {
+        return malformedRequest(`${name}Request`, cause);
+      }
+    };
+    return [name, { ...definition, requestDeserialize: deserialize }];
+  });
+  const service = Object.fromEntries(methods) as ServiceDefinition;
+  const { StreamFile } = service as { StreamFile: ServiceDefinition[string] };
+  const { responseSerialize } = StreamFile;
+  StreamFile.responseSerialize = (value: object) =>
+    value instanceof FramedRun ? unframed(value) : responseSerialize(value);
+  return service;
+}
+
+/** Throws what stands in place of a request that was none. */
+function assertRequest(request: unknown): void {
+  if (request instanceof TransferError) throw request;
 }
 
 function unary<Request extends { fileName?: string; uploadId?: string }, Response>(
@@ -78,7 +94,10 @@ function unary<Request extends { fileName?: string; uploadId?: string }, Respons
     const { fileName = '', uploadId } = call.request;
     const facts: RequestFacts = { file: fileName, ...(uploadId === undefined ? {} : { upload: uploadId }) };
     context.calls.begin();
-    admitted(context, method, call, facts, (place) => handle(context, call.request, place))
+    admitted(context, method, call, facts, (place) => {
+      assertRequest(call.request);
+      return handle(context, call.request, place);
+    })
       .then(
         (response) => callback(null, response),
         (error) => callback(statusOf(error)),
@@ -129,13 +148,16 @@ function announcing<Request, Response>(
 function streaming<Request, Response>(
   context: ServiceContext,
   method: string,
-  nameOf: (request: Request) => string,
+  nameOf: (request: Request) => string | undefined,
   handle: (context: ServiceContext, call: BulkCall<Request, Response>, facts: RequestFacts) => Promise<void>,
 ): (call: ServerWritableStream<Request, Response>) => void {
   return (grpcCall) => {
     const call = new BulkCall<Request, Response>(grpcCall, context.zeroCopy, context.stallTimeoutMs);
-    const facts: RequestFacts = { file: nameOf(call.request) };
-    const work = () => handle(context, call, facts);
+    const facts: RequestFacts = { file: nameOf(call.request) ?? '' };
+    const work = () => {
+      assertRequest(call.request);
+      return handle(context, call, facts);
+    };
     untilClosed(context, call);
     admitted(context, method, grpcCall, facts, work, holderOf(context, call)).then(
       () => call.end(),

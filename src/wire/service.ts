@@ -7,6 +7,7 @@ import {
   type PackageDefinition,
   type ServiceDefinition,
 } from '@grpc/proto-loader';
+import { TransferError } from '../base/errors.ts';
 import { CONTRACT } from './contract.ts';
 
 export const SERVICE_NAME = 'sluice.v1.TransferService';
@@ -20,3 +21,12 @@ export const packageDefinition: PackageDefinition = loadFileDescriptorSetFromObj
 
 /** The methods of TransferService, by name. */
 export const transferService = packageDefinition[SERVICE_NAME] as ServiceDefinition;
+
+/** The error for bytes that are no `request`, a message of the contract such as `StatFileRequest`. */
+export function malformedRequest(request: string, cause?: unknown): TransferError {
+  return new TransferError(
+    'INVALID_ARGUMENT',
+    `the request is not a whole, well-formed ${request}; encode it as proto/sluice/v1/transfer.proto says`,
+    { cause },
+  );
+}

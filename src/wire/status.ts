@@ -18,6 +18,9 @@ const MAX_DETAILS_CHARS = 1024;
 /** What grpc-js says of a unary call that ends with OK and nothing else. */
 const NO_MESSAGE = 'No message received';
 
+const UNKNOWN_COMPRESSION =
+  'the server sent a message in a compression that it did not name or that this client did not offer; let it compress with gzip or deflate, or not at all';
+
 const STATUS_OF_CODE: Readonly<Record<ErrorCode, status>> = {
   INVALID_ARGUMENT: status.INVALID_ARGUMENT,
   INVALID_NAME: status.INVALID_ARGUMENT,
@@ -89,12 +92,22 @@ function presentable(error: TransferError): string {
 
 /** What a failed call means, from the error grpc-js gives the client. */
 export function errorOfStatus(failure: ServiceError): TransferError {
+  if (isWithoutStatus(failure)) return new TransferError('PROTOCOL_ERROR', UNKNOWN_COMPRESSION);
   const code = codeOfTrailer(failure.metadata) ?? CODE_OF_STATUS.get(failure.code) ?? 'INTERNAL';
   const version = failure.metadata?.get(VERSION_TRAILER)[0];
   return new TransferError(code, textOf(failure), {
     cause: failure,
     ...(typeof version === 'string' && version.length <= MAX_DETAILS_CHARS ? { version } : {}),
   });
+}
+
+/**
+ * grpc-js ends a call in this way, "undefined undefined: undefined", when it
+ * cannot undo the compression of a message. Such an error says nothing, so it is
+ * nobody's cause.
+ */
+function isWithoutStatus({ code }: { code?: unknown }): boolean {
+  return code === undefined;
 }
 
 /** The server has said the code itself; it was not concluded from the status, which many codes share. */

@@ -6,6 +6,7 @@ import { createServer, type ServerHttp2Stream } from 'node:http2';
 import type net from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
+import { inspect } from 'node:util';
 import type { TransferError } from '../../src/base/errors.ts';
 import { runSluice } from '../cli/sluice-process.ts';
 import { startSilentPeer } from '../support/silent-peers.ts';
@@ -108,6 +109,31 @@ test('a status without meaning is named, and not called a defect', async (t) => 
     failure.message,
     "the server ended the call with status 77, which is none of gRPC's and without a reason",
   );
+});
+
+test('messages in a compression that the server does not name, or that nobody asked for, are named', async (t) => {
+  for (const encoding of ['identity', 'br']) {
+    const web = await startWebServer(t, (stream) => {
+      stream.respond({ 'content-type': 'application/grpc', 'grpc-encoding': encoding });
+      stream.write(Buffer.from([1, 0, 0, 0, 2, 8, 1]));
+    });
+    const client = clientOf(t, web.address, { retry: { attempts: 1 } });
+    for (const call of [
+      client.getFileSize('a'),
+      collect(client.stream('a')),
+      client.upload(Buffer.alloc(5), 'a'),
+    ]) {
+      const failure = await failureOf(call);
+      assert.deepEqual(
+        [failure.code, failure.message],
+        [
+          'PROTOCOL_ERROR',
+          'the server sent a message in a compression that it did not name or that this client did not offer; let it compress with gzip or deflate, or not at all',
+        ],
+      );
+      assert.ok(!inspect(failure).includes('undefined: undefined'), inspect(failure));
+    }
+  }
 });
 
 test('what does not speak HTTP/2, or hangs up, or is a proxy, is named', async (t) => {

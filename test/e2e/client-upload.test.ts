@@ -9,9 +9,10 @@ import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
 import type { UploadProgress, UploadSource } from '../../src/client/upload-options.ts';
 import { assertBytes, type Content, joined, lines, noise, writeContent } from '../support/content.ts';
+import { sendMessages, uploadStatus } from '../support/raw-upload.ts';
 import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
 import { ServerProcess } from '../support/server-process.ts';
-import { MIB, type Settings, startServer, type TestServer, testConfig } from '../support/test-server.ts';
+import { KIB, MIB, type Settings, startServer, type TestServer, testConfig } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 
 const WRITABLE: Settings = { writable: true, uploads: { minFree: 0 } };
@@ -73,6 +74,33 @@ test('takes uploads of its own client whatever its limit for chunks', async (t) 
       assertBytes(readFileSync(join(server.root, `${size}`)), content, 0);
     }
     assert.deepEqual(told, []);
+  }
+});
+
+test('chunks of the largest size arrive where uploads are not read directly, compressed by the channel or not', async (t) => {
+  const server = await startServer(
+    t,
+    { ...WRITABLE, chunk: { size: 64 * KIB, maxSize: 256 * KIB }, slab: { size: 256 * KIB } },
+    { zeroCopy: false },
+  );
+  const content = noise(1, MIB + 5);
+  const bytes = content.bytes(0, content.size);
+  const result = await clientOf(t, server.address, { chunkBytes: 256 * KIB }).upload(bytes, 'own');
+  assert.deepEqual([result.bytes, result.attempts], [content.size, 1]);
+  for (const algorithm of [0, 1, 2]) {
+    const client = server.client({ 'grpc.default_compression_algorithm': algorithm });
+    const { answer: started } = await client.unary('StartUpload', { fileName: `${algorithm}` });
+    const uploadId = started?.uploadId as string;
+    const messages = [0, 1, 2, 3].map((number) => {
+      const offset = number * 256 * KIB;
+      return { offset, chunk: content.bytes(offset, offset + 256 * KIB) };
+    });
+    const end = await sendMessages(client, uploadId, messages);
+    assert.deepEqual([end.status, end.details], ['OK', ''], `algorithm ${algorithm}`);
+    const status = await uploadStatus(client, uploadId, true);
+    assert.equal(status?.committedSize, MIB);
+    const large = await client.unary('GetFileSize', { fileName: 'n'.repeat(16 * KIB) });
+    assert.equal(large.status, 'RESOURCE_EXHAUSTED', 'only chunks may be large');
   }
 });
 

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { lines, noise } from '../support/content.ts';
-import { methodOf, type RawClient } from '../support/raw-client.ts';
+import { contract, methodOf, type RawClient } from '../support/raw-client.ts';
 import { answerOf, framed, RawSession } from '../support/raw-http2.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 
@@ -192,6 +192,32 @@ test('messages that are too large, not protobuf, bombs or unknown to gRPC are re
     assert.equal(after.bytes.length, content.size, `after ${what}`);
   }
   await server.untilIdle();
+});
+
+test('what is no request is INVALID_ARGUMENT in every call, with a text that says what to send', async (t) => {
+  const told: string[] = [];
+  const note = (_fields: object, message: string) => void told.push(message);
+  const logger = { debug() {}, info: note, warn: note, error: note };
+  for (const zeroCopy of [true, false]) {
+    const settings = { writable: true, uploads: { minFree: 0 } };
+    const server = await startServer(t, settings, { zeroCopy, logger });
+    const raw = new RawSession(t, server.port);
+    for (const method of Object.keys(contract)) {
+      told.length = 0;
+      // A field of a wire type that does not exist.
+      const { headers } = await answerOf(raw.request(method, framed(Buffer.from([0x7f, 0x61]))));
+      assert.equal(headers['grpc-status'], '3', method);
+      assert.equal(headers['sluice-code'], 'INVALID_ARGUMENT', method);
+      assert.match(
+        decodeURI(String(headers['grpc-message'])),
+        new RegExp(
+          `a whole, well-formed ${method}Request; encode it as proto/sluice/v1/transfer.proto says$`,
+        ),
+      );
+      assert.ok(told.includes(`${method} ended`), method);
+    }
+    await server.untilIdle();
+  }
 });
 
 test('a file under a strange but honest name is served', async (t) => {
