@@ -8,8 +8,8 @@
  */
 import { flushed } from './output.ts';
 
-/** Calls that the threads of libuv are busy with, as Node names them. */
-const THREAD_CALLS = /^(FSReq|GetAddrInfo|GetNameInfo)/;
+/** Calls that the threads of libuv are busy with, and worker threads that did not end, as Node names them. */
+const THREAD_CALLS = /^(FSReq|GetAddrInfo|GetNameInfo|MessagePort)/;
 
 const LOOK_EVERY_MS = 10;
 const LOOKS = 100;

@@ -83,6 +83,9 @@ interface Running {
 /** After the last call, what a peer gets to take what is on its way and to close the connection. */
 const CLOSE_MARGIN_MS = 1000;
 
+/** What threads, and then the store, get for their last system calls: those on a file system that is gone never return. */
+const LAST_CALLS_MS = 5_000;
+
 const UPLOAD_PATH = `/${SERVICE_NAME}/UploadFile`;
 
 /** Methods whose request is a stream, which may take its time. */
@@ -214,7 +217,10 @@ export class SluiceServer {
     };
   }
 
-  /** Drains for at most `graceMs` (default: shutdown.grace), then ends everything. */
+  /**
+   * Drains for at most `graceMs` (default: shutdown.grace), then ends everything. What a file system that does not
+   * answer keeps busy, a thread or a descriptor, is left behind after some seconds more.
+   */
   stop(graceMs = this.#config.shutdown.grace): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
     return this.#stopped;
@@ -277,17 +283,27 @@ export class SluiceServer {
     goAway();
     await Promise.race([calls.none(), delay(graceMs, undefined, { ref: false })]);
     // What is still running ends with UNAVAILABLE and may say so before its connection goes.
-    await Promise.all([engine.stop(), hashes.stop()]);
+    await this.#atMost('threads', Promise.all([engine.stop(), hashes.stop()]));
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();
     places.close();
     gate.close();
     windows.close();
-    await uploads?.close();
-    await store.close();
+    await this.#atMost(
+      'files',
+      Promise.resolve(uploads?.close()).then(() => store.close()),
+    );
     this.#logger.close();
     this.#running = null;
+  }
+
+  /** What is not durable by then was not acknowledged, and the next server finds what was. */
+  async #atMost(what: string, ended: Promise<unknown>): Promise<void> {
+    const isLate = await Promise.race([ended.then(() => false), delay(LAST_CALLS_MS, true, { ref: false })]);
+    if (!isLate) return;
+    ended.catch(() => {});
+    this.#logger.error({ what, waitedMs: LAST_CALLS_MS }, 'a system call does not return; it is left behind');
   }
 }
 
