@@ -35,6 +35,8 @@ export interface GuardedConnection {
   streamEnded(): void;
   /** A stream came to nothing, by its peer's doing. */
   streamWasted(): void;
+  /** What a stream asked for is nothing that a client sends. */
+  streamFaulty(): void;
   /** A stream that is no gRPC call; it is answered. */
   foreign(): void;
   /** The peer does not speak HTTP/2 on `socket`, which is the one that was injected, or TLS above it. */
@@ -155,7 +157,9 @@ function admit(
   stream.once('close', () => {
     connection.streamEnded();
     // A session that ends takes its streams with it, which is nobody's waste.
-    if (!session.destroyed && isWasted(stream)) connection.streamWasted();
+    if (session.destroyed) return;
+    if (isFaulty(stream)) connection.streamFaulty();
+    else if (!stream.headersSent) connection.streamWasted();
   });
   const answer = foreignAnswer(headers);
   if (answer !== undefined) {
@@ -188,8 +192,9 @@ function admit(
   );
 }
 
-function isWasted(stream: ServerHttp2Stream): boolean {
-  if (!stream.headersSent || isMalformed(stream.rstCode)) return true;
+function isFaulty(stream: ServerHttp2Stream): boolean {
+  if (isMalformed(stream.rstCode)) return true;
+  if (!stream.headersSent) return false;
   const answer = stream.sentTrailers ?? stream.sentHeaders;
   const code = Number(answer['grpc-status']);
   if (code === status.INVALID_ARGUMENT || code === status.UNIMPLEMENTED) return true;

@@ -13,6 +13,9 @@ const ADDRESS_BURSTS = 8;
 /** A burst comes back in so many seconds. */
 const REFILL_SEC = 4;
 
+/** An answer that no client gets often: hundreds of them at once are a flood. */
+const FAULT_TOKENS = 8;
+
 /** How long an address without tokens is refused: it gets a few back meanwhile, and others behind it hardly notice. */
 const BAN_MS = 1000;
 
@@ -26,8 +29,8 @@ interface AddressState {
 
 /** The tokens that one connection lives on. */
 export interface ConnectionTokens {
-  /** Pays for a stream that came to nothing; the answer tells what ran out, if something did. */
-  take(nowMs: number): 'paid' | 'connection' | 'address';
+  /** Pays for a stream that came to nothing, or was at fault; the answer tells what ran out, if something did. */
+  take(nowMs: number, isFault: boolean): 'paid' | 'connection' | 'address';
   /** Pays for what no client does and what ends its connection: as much as all tokens of a connection. */
   takeAll(nowMs: number): void;
 }
@@ -48,9 +51,11 @@ export class AddressTokens {
   ofConnection(address: string | null, nowMs: number): ConnectionTokens {
     const own = bucketOf(this.#burst, nowMs);
     return {
-      take: (takenMs) => {
-        if (!own.take(takenMs)) return 'connection';
-        return address === null || this.#takeOf(address, takenMs, 1) ? 'paid' : 'address';
+      take: (takenMs, isFault) => {
+        const count = isFault ? FAULT_TOKENS : 1;
+        const isPaid = own.take(takenMs, count);
+        if (address !== null && !this.#takeOf(address, takenMs, count)) return 'address';
+        return isPaid ? 'paid' : 'connection';
       },
       takeAll: (takenMs) => {
         if (address !== null) this.#takeOf(address, takenMs, this.#burst);

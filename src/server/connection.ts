@@ -66,12 +66,20 @@ export class Connection implements GuardedConnection, PlaceHolder {
 
   streamRefused(): void {
     this.#options.note('refused');
-    this.streamWasted();
+    this.#pay(false);
   }
 
   streamWasted(): void {
+    this.#pay(false);
+  }
+
+  streamFaulty(): void {
+    this.#pay(true);
+  }
+
+  #pay(isFault: boolean): void {
     if (this.#socket.destroyed) return;
-    const paid = this.#options.tokens.take(performance.now());
+    const paid = this.#options.tokens.take(performance.now(), isFault);
     if (paid === 'connection') this.#close('wastedStreams');
     else if (paid === 'address') this.#close('banned');
   }

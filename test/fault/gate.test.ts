@@ -106,6 +106,31 @@ test('calls that are reset as they are made cost their peer its connection, and 
   await server.untilIdle();
 });
 
+test('requests that no client sends cost their peer its connection sooner than cancelled ones', async (t) => {
+  const server = await startServer(t);
+  server.write('file', lines(1000));
+  const client = server.client();
+  const tooLarge = Buffer.alloc(5);
+  tooLarge.writeUInt32BE(64_000, 1);
+  const bad = methodOf('GetFileSize').requestSerialize({ fileName: '/../x' });
+  for (const message of [tooLarge, framed(bad)]) {
+    const before = server.server.stats().closings.wastedStreams;
+    const { socket, closed } = peer(t, server);
+    socket.write(
+      Buffer.concat([
+        opening(),
+        ...Array.from({ length: 100 }, (_, i) => [
+          headers(odd(i), callBlock('GetFileSize')),
+          data(odd(i), message, END_STREAM),
+        ]).flat(),
+      ]),
+    );
+    await within('the server closes the connection', closed);
+    assert.equal(server.server.stats().closings.wastedStreams, before + 1);
+  }
+  assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
+});
+
 test('a client that cancels hundreds of running downloads keeps its connection', async (t) => {
   const server = await startServer(t);
   server.write('file', noise(1, 2 * MIB));

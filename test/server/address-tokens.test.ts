@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AddressTokens } from '../../src/server/address-tokens.ts';
+import { AddressTokens, type ConnectionTokens } from '../../src/server/address-tokens.ts';
 
-function spend(tokens: { take(nowMs: number): string }, nowMs: number, most = 100_000): number {
+function spend(tokens: ConnectionTokens, nowMs: number, isFault = false): number {
   let count = 0;
-  while (count < most && tokens.take(nowMs) === 'paid') count += 1;
+  while (count < 100_000 && tokens.take(nowMs, isFault) === 'paid') count += 1;
   return count;
 }
 
@@ -12,7 +12,21 @@ test('a connection may waste all its streams at once, and not much more', () => 
   const tokens = new AddressTokens(256).ofConnection('192.0.2.1', 0);
   const spent = spend(tokens, 0);
   assert(spent >= 256 && spent <= 1024, `${spent}`);
-  assert.equal(tokens.take(0), 'connection');
+  assert.equal(tokens.take(0, false), 'connection');
+});
+
+test('requests at fault cost a connection and its address more than streams that were cancelled', () => {
+  const addresses = new AddressTokens(256);
+  const faults = spend(addresses.ofConnection('192.0.2.1', 0), 0, true);
+  assert(faults >= 32 && faults <= 64, `${faults}`);
+  let all = faults;
+  while (!addresses.isBanned('192.0.2.1', 0)) all += spend(addresses.ofConnection('192.0.2.1', 0), 0, true);
+  assert(all <= 512, `${all}`);
+  // A second later there are some more, but no second flood.
+  let next = 0;
+  do next += spend(addresses.ofConnection('192.0.2.1', 1001), 1001, true);
+  while (!addresses.isBanned('192.0.2.1', 1001));
+  assert(next > 0 && next <= 129, `${next}`);
 });
 
 test('many connections of an address share its tokens; without any it is refused for a second, others are not', () => {
