@@ -45,10 +45,10 @@ export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;
 export const LIST_BATCH_ENTRIES = 256;
 
 /** Bytes of names in one message of a listing, one name more at most: a peer that does not read makes the server hold one message. */
-export const LIST_BATCH_BYTES = 32 * KIB;
+export const LIST_BATCH_BYTES = 16 * KIB;
 
 /** Names of directories that all listings of a store hold together. */
-export const LISTING_NAMES_BYTES = 32 * MIB;
+export const LISTING_NAMES_BYTES = 16 * MIB;
 
 /** What each listing may hold beyond that: a little for each level, and one message. */
 export const LEAST_LISTING_BYTES = 128 * KIB;

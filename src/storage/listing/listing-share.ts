@@ -9,7 +9,7 @@ import { Turns } from '../turns.ts';
 /** Pieces of work of all listings at the same time; each takes the event loop a millisecond or two. */
 const TURNS = 2;
 
-/** The most for one directory: half a million short names. */
+/** The most for one directory: a quarter of a million short names. */
 const MOST_BYTES = LISTING_NAMES_BYTES / 4;
 
 /** What one directory gets when nothing is left. The deepest name so holds 64 KiB, its share of `LEAST_LISTING_BYTES`. */

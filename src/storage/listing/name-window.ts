@@ -43,7 +43,8 @@ export class NameWindow {
     const last = this.#last;
     const kept = last === undefined ? names : names.filter((name) => name <= last);
     if (kept.length === 0) return;
-    const run = new Run(kept.sort());
+    // A full window would drop the others at once; packed first, they are garbage of a hundred times its size.
+    const run = new Run(firstBeyond(kept.sort(), this.#limitBytes));
     this.#runs.push(run);
     this.#bytes += run.bytes;
     // Half of it, so that cutting costs no more than filling it again.
@@ -73,6 +74,16 @@ export class NameWindow {
     this.#runs = runs;
     this.#bytes = runs.reduce((sum, run) => sum + run.bytes, 0);
   }
+}
+
+/** As many of the first `names` as take more than `limitBytes`, or all: `#cut` drops the last of them. */
+function firstBeyond(names: string[], limitBytes: number): string[] {
+  let bytes = 0;
+  const end = names.findIndex((name) => {
+    bytes += LENGTH_BYTES + name.length;
+    return bytes > limitBytes;
+  });
+  return end < 0 ? names : names.slice(0, end + 1);
 }
 
 /** Packed names, and the first of them that was not taken. */
