@@ -1,12 +1,20 @@
-/** Values of flags that are sizes or counts; commander turns the refusals into usage errors. */
+/** Values of flags that are sizes, durations or counts; commander turns the refusals into usage errors. */
 import { InvalidArgumentError } from 'commander';
-import { parseBytes } from '../base/units.ts';
+import { parseBytes, parseDurationMs } from '../base/units.ts';
 
 /** A whole number of bytes, 0 or more. */
 export function bytesArgument(text: string): number {
   const bytes = parseBytes(text);
   if (bytes === undefined) throw new InvalidArgumentError('Expected a size such as 65536, 64KiB or 1.5GiB.');
   return bytes;
+}
+
+/** A whole number of milliseconds, more than 0. The unit must be written: a bare number could be seconds. */
+export function durationArgument(text: string): number {
+  const durationMs = /[a-z]/i.test(text) ? parseDurationMs(text) : undefined;
+  if (durationMs === undefined || durationMs === 0)
+    throw new InvalidArgumentError('Expected a duration such as 500ms, 90s or 10m.');
+  return durationMs;
 }
 
 /** For a flag that counts from 1 to `most`. */

@@ -8,6 +8,7 @@ import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { SluiceClient } from '../client/client.ts';
 import type { ClientOptions, TlsOptions } from '../client/options.ts';
+import { durationArgument } from './argument.ts';
 import type { CliTarget } from './target.ts';
 
 export interface ConnectionOptions {
@@ -17,6 +18,7 @@ export interface ConnectionOptions {
   key?: string;
   serverName?: string;
   insecure?: boolean;
+  connectTimeout?: number;
 }
 
 const TLS_FLAGS = ['tls', 'ca', 'cert', 'key', 'serverName'] as const;
@@ -30,6 +32,10 @@ export function addConnectionOptions(command: Command): Command {
     new Option('--key <path>', "PEM file with the client's private key"),
     new Option('--server-name <name>', "the name in the server's certificate, when it is another"),
     new Option('--insecure', 'use no TLS, also to other machines').conflicts([...TLS_FLAGS]),
+    new Option(
+      '--connect-timeout <duration>',
+      'how long one attempt to connect may take (default: 5s)',
+    ).argParser(durationArgument),
   ];
   for (const option of options) command.addOption(option.helpGroup(group));
   return command;
@@ -44,7 +50,7 @@ export class Connections {
   /** `defaults` is for options of transfers, such as the chunk size. */
   constructor(options: ConnectionOptions, logger: Logger, defaults: ClientOptions = {}) {
     this.#options = options;
-    this.#defaults = { ...defaults, logger };
+    this.#defaults = { ...defaults, connectTimeoutMs: options.connectTimeout, logger };
   }
 
   /** Throws INVALID_CONFIG for what can never work: a malformed server, TLS files that cannot be used. */

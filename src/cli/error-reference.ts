@@ -29,6 +29,8 @@ ${codes.join('\n')}
 | exit code | meaning |
 |---|---|
 ${exits.join('\n')}
+
+A system call that never returns (a name look-up, a file system that is gone) does not keep a command from ending. Node before 22.15 can then end only by a signal: the shell shows 137 in place of the exit code.
 `;
 }
 

@@ -4,7 +4,9 @@
  *
  * `process.exit` joins the threads of libuv, and so waits for a system call that
  * may never return: a name look-up without a name server, a file on a server
- * that is gone. Such a call gets a moment; then only a signal is left.
+ * that is gone. Such a call gets a moment. Then another program takes the place of
+ * the process, which ends its threads, and exits with the code; where Node cannot
+ * do that (before 22.15, on Windows), only a signal is left.
  */
 import { flushed } from './output.ts';
 
@@ -34,6 +36,15 @@ export function leaveProcess(code: number): void {
   setInterval(() => {
     looks += 1;
     if (!isBusy()) process.exit(code);
-    if (looks === LOOKS) process.kill(process.pid, 'SIGKILL');
+    if (looks === LOOKS) abandonThreads(code);
   }, LOOK_EVERY_MS);
+}
+
+function abandonThreads(code: number): void {
+  const { execve } = process as { execve?: (file: string, args: string[], env: object) => void };
+  // Node itself is there in every container; a shell is not. An empty environment has no NODE_OPTIONS.
+  if (execve !== undefined && process.platform !== 'win32') {
+    execve(process.execPath, [process.execPath, '-e', `process.exit(${code})`], {});
+  }
+  process.kill(process.pid, 'SIGKILL');
 }

@@ -3,11 +3,11 @@ import { availableParallelism, loadavg } from 'node:os';
 import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { TransferError } from '../base/errors.ts';
-import { MIB, parseDurationMs } from '../base/units.ts';
+import { MIB } from '../base/units.ts';
 import { SluiceClient } from '../client/client.ts';
 import { availableMemoryBytes } from '../config/available-memory.ts';
 import { nearestName } from '../config/nearest-name.ts';
-import { countArgument } from './argument.ts';
+import { countArgument, durationArgument } from './argument.ts';
 import { Interrupt } from './interrupt.ts';
 import { DEFAULTS, TUNED_KEYS, type TunedKey } from './tune/candidate.ts';
 import type { TuneDisplay, TuneResult } from './tune/display.ts';
@@ -87,13 +87,6 @@ export function addTuneCommand(program: Command): void {
     .option('-v, --verbose', 'on failure, also where it arose')
     .action(tune)
     .addHelpText('after', EXAMPLES);
-}
-
-function durationArgument(text: string): number {
-  const durationMs = /[a-z]/i.test(text) ? parseDurationMs(text) : undefined;
-  if (durationMs === undefined || durationMs === 0)
-    throw new InvalidArgumentError('Expected a duration such as 90s or 10m.');
-  return durationMs;
 }
 
 function keysArgument(text: string): TunedKey[] {

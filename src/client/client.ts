@@ -179,7 +179,9 @@ export class SluiceClient {
   /**
    * Calls that run on an established connection go on to their end; all others
    * end now, and every socket with the last call, whatever state it is in. A
-   * transfer that is interrupted after this does not resume. Safe to call twice.
+   * transfer that is interrupted after this does not resume. A look-up of a host
+   * name that is under way cannot be cancelled: until the resolver of the system
+   * answers or gives up, it keeps the process running. Safe to call twice.
    */
   close(): void {
     this.#channel.close();

@@ -114,7 +114,7 @@ test('wrong usage is found before anything is measured', async (t) => {
   for (const [args, message] of [
     [[join(root, 'absent')], /absent" does not exist/],
     [[root, '--only', 'slab.cuont'], /did you mean slab\.count\?/],
-    [[root, '--time', '30'], /such as 90s/],
+    [[root, '--time', '30'], /such as 500ms, 90s/],
     [[root, '--force'], /--force is for --write/],
     [[root, '--write', taken], /sets slab\.count already/],
     [['--write', root], /--write names a file/],
