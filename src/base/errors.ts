@@ -46,7 +46,7 @@ export const ERROR_CODES = {
   INCOMPLETE: 'what could be transferred was; the message says what was left out and why',
   INVALID_CONFIG: 'the configuration is not usable; the message says which key and why',
   UNIMPLEMENTED: 'the peer does not know this call',
-  INTERNAL: 'a defect; please report it',
+  INTERNAL: 'a failure inside the server, whose log has the cause, or a defect of this library',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;

@@ -52,7 +52,7 @@ export function hintFor(error: TransferError): string | undefined {
     case 'INTERNAL':
       // Of the server: it is not ours to report.
       if (isOfCall(error)) return "the server's log has the cause; -v shows what came";
-      return `${ERROR_CODES[error.code]}; -v shows where it arose`;
+      return 'a defect; please report it; -v shows where it arose';
     case 'PROTOCOL_ERROR':
       return `${ERROR_CODES[error.code]}; -v shows where it arose`;
     default:
