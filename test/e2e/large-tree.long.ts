@@ -8,7 +8,7 @@ import { SluiceProcess } from '../cli/sluice-process.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { startServer } from '../support/test-server.ts';
 
-const FILES = Number(process.env.SLUICE_TREE_FILES ?? 200_000);
+const FILES = Number(process.env.SLUICE_TEST_TREE_FILES ?? 200_000);
 const MISSING = 100;
 const MAX_RSS_KIB = 250 * 1024;
 
