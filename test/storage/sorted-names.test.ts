@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
+import { lstat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import fc from 'fast-check';
@@ -9,6 +10,8 @@ import { NameWindow } from '../../src/storage/listing/name-window.ts';
 import { sortedNames } from '../../src/storage/listing/sorted-names.ts';
 import { openPathDirectory } from '../../src/storage/path-directory.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { until } from '../support/until.ts';
+import { openDescriptorCount } from './scratch-store.ts';
 
 describe('a window of names', () => {
   it('has the first names in the order, in its limit, and says behind which it was cut', async () => {
@@ -59,6 +62,28 @@ describe('the names of a directory', () => {
       assert.deepEqual(behind, sorted.slice(801));
       assert.equal(share.freeBytes, bytes);
     }
+  });
+
+  it('are read of a few directories at the same time, however many are listed', async (t) => {
+    const directory = await filled(t);
+    const share = new ListingShare();
+    let goOn!: () => void;
+    const paused = new Promise<void>((resolve) => {
+      goOn = resolve;
+    });
+    // Whoever has opened a directory waits for these.
+    const holders = [share.turns.run(() => paused), share.turns.run(() => paused)];
+    const before = openDescriptorCount();
+    const listings = Array.from({ length: 200 }, () => sortedNames(directory, undefined, share, 16));
+    const first = Promise.all(listings.map((listing) => listing.next()));
+    await until('some are open', () => openDescriptorCount() >= before + 64);
+    // In the threads of libuv behind whatever was to be opened.
+    for (let i = 0; i < 200; i++) await lstat(directory.pathOf('.'));
+    assert(openDescriptorCount() <= before + 64, `${openDescriptorCount() - before} are open`);
+    goOn();
+    await Promise.all(holders);
+    for (const { value } of await first) assert.deepEqual(value, sorted.slice(0, 16));
+    await Promise.all(listings.map((listing) => listing.return()));
   });
 
   it('are not read on when their listing is cancelled', async (t) => {

@@ -9,6 +9,9 @@ import { Turns } from '../turns.ts';
 /** Pieces of work of all listings at the same time; each takes the event loop a millisecond or two. */
 const TURNS = 2;
 
+/** Directories whose names are read at the same time: each open one holds 48 KiB of libc and libuv, which no limit counts. */
+const READERS = 64;
+
 /** The most for one directory: a quarter of a million short names. */
 const MOST_BYTES = LISTING_NAMES_BYTES / 4;
 
@@ -17,6 +20,8 @@ const LEAST_BYTES = 1024;
 
 export class ListingShare {
   readonly turns = new Turns(TURNS);
+  /** Held from the opening of a directory to the last of its names, over many turns. */
+  readonly readers = new Turns(READERS);
   #freeBytes: number;
 
   constructor(bytes: number = LISTING_NAMES_BYTES) {

@@ -29,7 +29,7 @@ export async function* sortedNames(
     let leased = share.take();
     try {
       const window = new NameWindow(leased);
-      await readInto(window, directory, from, share, signal);
+      await share.readers.run(() => readInto(window, directory, from, share, signal));
       // What it does not need, others may.
       const unused = Math.max(0, leased - window.bytes);
       share.giveBack(unused);
@@ -61,6 +61,7 @@ async function readInto(
   { turns }: ListingShare,
   signal: AbortSignal | undefined,
 ): Promise<void> {
+  throwIfAborted(signal);
   const entries = await opendir(directory.pathOf('.'), { encoding: 'latin1', bufferSize: BATCH_NAMES });
   try {
     for (let isComplete = false; !isComplete; ) {
