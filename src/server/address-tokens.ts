@@ -10,8 +10,8 @@ const CONNECTION_BURSTS = 2;
 /** Of an address: those of as many connections. */
 const ADDRESS_BURSTS = 8;
 
-/** A burst comes back in so many seconds. */
-const REFILL_SEC = 4;
+/** A burst comes back in so many seconds: what a reset stream leaves is 13 KB of garbage, which is collected late. */
+const REFILL_SEC = 16;
 
 /** An answer that no client gets often: hundreds of them at once are a flood. */
 const FAULT_TOKENS = 8;

@@ -26,7 +26,7 @@ test('requests at fault cost a connection and its address more than streams that
   let next = 0;
   do next += spend(addresses.ofConnection('192.0.2.1', 1001), 1001, true);
   while (!addresses.isBanned('192.0.2.1', 1001));
-  assert(next > 0 && next <= 129, `${next}`);
+  assert(next > 0 && next <= 33, `${next}`);
 });
 
 test('many connections of an address share its tokens; without any it is refused for a second, others are not', () => {
