@@ -35,7 +35,7 @@ export interface GuardedConnection {
   streamEnded(): void;
   /** A stream came to nothing, by its peer's doing. */
   streamWasted(): void;
-  /** What a stream asked for is nothing that a client sends. */
+  /** What a stream sent is nothing that a client sends: too large, or none of what it says it is. */
   streamFaulty(): void;
   /** A stream that is no gRPC call; it is answered. */
   foreign(): void;
@@ -158,8 +158,9 @@ function admit(
     connection.streamEnded();
     // A session that ends takes its streams with it, which is nobody's waste.
     if (session.destroyed) return;
-    if (isFaulty(stream)) connection.streamFaulty();
-    else if (!stream.headersSent) connection.streamWasted();
+    const waste = wasteOf(stream);
+    if (waste === 'faulty') connection.streamFaulty();
+    else if (waste === 'wasted') connection.streamWasted();
   });
   const answer = foreignAnswer(headers);
   if (answer !== undefined) {
@@ -192,15 +193,17 @@ function admit(
   );
 }
 
-function isFaulty(stream: ServerHttp2Stream): boolean {
-  if (isMalformed(stream.rstCode)) return true;
-  if (!stream.headersSent) return false;
+/** A name that is not allowed may be what a client was asked for; what grpc-js cannot read no client sends. */
+function wasteOf(stream: ServerHttp2Stream): 'none' | 'wasted' | 'faulty' {
+  if (isMalformed(stream.rstCode)) return 'faulty';
+  if (!stream.headersSent) return 'wasted';
   const answer = stream.sentTrailers ?? stream.sentHeaders;
   const code = Number(answer['grpc-status']);
-  if (code === status.INVALID_ARGUMENT || code === status.UNIMPLEMENTED) return true;
-  // Of grpc-js itself: a message that is too large, or is none. A code of ours stands beside every other error.
+  if (code === status.UNIMPLEMENTED) return 'wasted';
+  // A code of ours stands beside every error that grpc-js did not make.
   const isOwn = answer[CODE_TRAILER] !== undefined;
-  return !isOwn && (code === status.RESOURCE_EXHAUSTED || code === status.INTERNAL);
+  if (code === status.INVALID_ARGUMENT) return isOwn ? 'wasted' : 'faulty';
+  return !isOwn && (code === status.RESOURCE_EXHAUSTED || code === status.INTERNAL) ? 'faulty' : 'none';
 }
 
 function isMalformed(code: number): boolean {

@@ -112,15 +112,16 @@ test('requests that no client sends cost their peer its connection sooner than c
   const client = server.client();
   const tooLarge = Buffer.alloc(5);
   tooLarge.writeUInt32BE(64_000, 1);
-  const bad = methodOf('GetFileSize').requestSerialize({ fileName: '/../x' });
-  for (const message of [tooLarge, framed(bad)]) {
+  const bomb = framed(gzipSync(Buffer.alloc(64_000)), true);
+  for (const message of [tooLarge, bomb]) {
+    const block = callBlock('GetFileSize', message === bomb ? { 'grpc-encoding': 'gzip' } : {});
     const before = server.server.stats().closings.wastedStreams;
     const { socket, closed } = peer(t, server);
     socket.write(
       Buffer.concat([
         opening(),
         ...Array.from({ length: 100 }, (_, i) => [
-          headers(odd(i), callBlock('GetFileSize')),
+          headers(odd(i), block),
           data(odd(i), message, END_STREAM),
         ]).flat(),
       ]),
@@ -128,7 +129,11 @@ test('requests that no client sends cost their peer its connection sooner than c
     await within('the server closes the connection', closed);
     assert.equal(server.server.stats().closings.wastedStreams, before + 1);
   }
+  // A bad name may be what its user asked for.
+  for (let i = 0; i < 100; i++)
+    assert.equal((await client.unary('GetFileSize', { fileName: '../x' })).status, 'INVALID_ARGUMENT');
   assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
+  assert.equal(server.server.stats().closings.wastedStreams, 2);
 });
 
 test('a client that cancels hundreds of running downloads keeps its connection', async (t) => {
