@@ -33,7 +33,7 @@ export class HeldStream implements PlaceHolder {
   /** Answers with the error where nothing was answered yet, and reads no more. */
   evict(error: TransferError): void {
     if (this.#stream.headersSent) this.cut();
-    else endWithStatus(this.#stream, error);
+    else endCall(this.#stream, error);
   }
 
   cut(): void {
@@ -41,9 +41,24 @@ export class HeldStream implements PlaceHolder {
   }
 }
 
-/** The whole answer to a call in one block of headers; what its peer still sends is not waited for. */
-export function endWithStatus(stream: ServerHttp2Stream, error: TransferError): void {
-  if (stream.destroyed || stream.closed) return;
+/** How long a refused peer may go on with its request: a reset in the same read as the status would hide the status from clients on Node 22 and later. */
+const REFUSAL_LINGER_MS = 1000;
+
+/** The answer to a call that nobody has begun to handle; what its peer still sends is dropped, and not waited for. */
+export function refuseCall(stream: ServerHttp2Stream, error: TransferError): void {
+  if (!respondWith(stream, error)) return;
+  stream.resume();
+  setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), REFUSAL_LINGER_MS).unref();
+}
+
+/** The answer to a call that may be handled already: the stream is closed with it, so that no other answer follows. */
+export function endCall(stream: ServerHttp2Stream, error: TransferError): void {
+  if (respondWith(stream, error)) stream.close(constants.NGHTTP2_NO_ERROR);
+}
+
+/** The whole answer in one block of headers. */
+function respondWith(stream: ServerHttp2Stream, error: TransferError): boolean {
+  if (stream.destroyed || stream.closed) return false;
   const { code, details, metadata } = statusOf(error);
   stream.respond(
     {
@@ -55,5 +70,5 @@ export function endWithStatus(stream: ServerHttp2Stream, error: TransferError): 
     },
     { endStream: true },
   );
-  stream.close(constants.NGHTTP2_NO_ERROR);
+  return true;
 }

@@ -20,7 +20,7 @@ import { type Server, type ServerCredentials, status } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { REQUEST_MESSAGE_TIMEOUT_MS } from '../base/limits.ts';
 import { CODE_TRAILER } from '../wire/status.ts';
-import { endWithStatus } from './held-stream.ts';
+import { endCall, refuseCall } from './held-stream.ts';
 import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
 import { StreamTurns } from './stream-turns.ts';
 
@@ -174,7 +174,7 @@ function admit(
     options.admit(stream, path);
   } catch (error) {
     connection.streamRefused();
-    endWithStatus(stream, TransferError.from(error));
+    refuseCall(stream, TransferError.from(error));
     return;
   }
   const takesStream = options.takesStream(path);
@@ -182,7 +182,7 @@ function admit(
     connection.streamWasted();
     // Answered already, with an error: the rest of the request is not waited for.
     if (stream.headersSent) stream.close(constants.NGHTTP2_NO_ERROR);
-    else endWithStatus(stream, new TransferError('DEADLINE_EXCEEDED', LATE));
+    else endCall(stream, new TransferError('DEADLINE_EXCEEDED', LATE));
   };
   holdUntilFirstBytes(
     stream,
