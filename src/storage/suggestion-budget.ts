@@ -1,10 +1,10 @@
 /**
- * How much of the event loop's time suggestions may take: one at a time, 2 % of
- * it in the long run, and a little more at first, so that whoever mistypes a
- * name now and then always gets one.
+ * How much time suggestions may take: one at a time, 2 % of all time in the long
+ * run, and half a second at first, so that whoever mistypes a name now and then
+ * gets one on a slow disk too. Waiting for the disk counts like the event loop's time.
  */
 const SHARE = 0.02;
-const BURST_MS = 50;
+const BURST_MS = 500;
 
 export class SuggestionBudget {
   readonly #nowMs: () => number;
