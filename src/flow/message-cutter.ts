@@ -26,6 +26,8 @@ export interface MessageSink {
 }
 
 const CHUNK_FIELD = 1;
+/** Of the fields 1 to 10 of an UploadFileRequest; the ordinary decoder takes them for granted, and would read on elsewhere. */
+const WIRE_TYPES: readonly (number | undefined)[] = [undefined, 2, 0, 0, 0, 5, 2, 2, 0, 2, 0];
 const MAX_VARINT_BYTES = 10;
 
 /** Of a tag or a length. The ordinary decoder reads longer ones differently, and the two must see the same fields. */
@@ -194,8 +196,7 @@ export class MessageCutter {
     const field = (tag - wireType) / 8;
     if (field === 0 || tag > MAX_TAG) throw malformedRequest('UploadFileRequest');
     this.#isChunkField = field === CHUNK_FIELD;
-    // The ordinary decoder does not look at the wire type and would find a chunk here.
-    if (this.#isChunkField && wireType !== 2) throw malformedRequest('UploadFileRequest');
+    if (wireType !== (WIRE_TYPES[field] ?? wireType)) throw malformedRequest('UploadFileRequest');
     if (wireType === 0) this.#state = 'varint';
     else if (wireType === 1) this.#beginBytes(8);
     else if (wireType === 2) this.#state = 'size';
