@@ -3,20 +3,20 @@ export { ERROR_CODES, type ErrorCode, TransferError, type TransferErrorOptions }
 export { type Logger, silentLogger } from './base/logger.ts';
 export { type CallOptions, type DeleteOptions, SluiceClient } from './client/client.ts';
 export type { CodecBytes } from './client/codec-account.ts';
-export type { ListOptions } from './client/list.ts';
-export type { ClientOptions, CompressionMode, RetryOptions, TlsOptions } from './client/options.ts';
 export type {
   DownloadOptions,
   DownloadResult,
   Progress,
   StreamOptions,
   TransferPhase,
-} from './client/transfer-options.ts';
+} from './client/download/options.ts';
+export type { ListOptions } from './client/list.ts';
+export type { ClientOptions, CompressionMode, RetryOptions, TlsOptions } from './client/options.ts';
 export type {
   UploadOptions,
   UploadPhase,
   UploadProgress,
   UploadResult,
   UploadSource,
-} from './client/upload-options.ts';
+} from './client/upload/options.ts';
 export type { FileInfo, ListEntry } from './wire/messages.ts';

@@ -1,7 +1,8 @@
 /** The grid that a choice of codings is measured on, in either direction: links of four rates, three kinds of data. */
+
+import { type LinkProcess, startLinkProcess } from '../../link-emulator/link-process.ts';
+import { parseEndpoint } from '../../link-emulator/notation.ts';
 import { MIB } from '../../src/base/units.ts';
-import { type LinkProcess, startLinkProcess } from '../link/link-process.ts';
-import { parseEndpoint } from '../link/notation.ts';
 import { atLeast, type Bar, type Figure, figureOf } from './bar.ts';
 import type { Server } from './contender.ts';
 import type { BenchContext, CaseParameters } from './scenario.ts';

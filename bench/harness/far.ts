@@ -1,9 +1,9 @@
 /** Servers seen from far away: through a link with a delay, in a process of its own. */
 
+import { startLinkProcess } from '../../link-emulator/link-process.ts';
+import { measureLinkRate } from '../../link-emulator/measure.ts';
+import { parseEndpoint } from '../../link-emulator/notation.ts';
 import { MIB } from '../../src/base/units.ts';
-import { startLinkProcess } from '../link/link-process.ts';
-import { measureLinkRate } from '../link/measure.ts';
-import { parseEndpoint } from '../link/notation.ts';
 import type { Server } from './contender.ts';
 import type { Metrics } from './metrics.ts';
 

@@ -5,7 +5,7 @@
 import { GIB, MIB } from '../../src/base/units.ts';
 import { STREAM_QUEUE_BYTES } from '../../src/client/limits.ts';
 import { resolveOptions } from '../../src/client/options.ts';
-import { CLIENT_WINDOW_BUDGET_BYTES } from '../../src/flow/client-windows.ts';
+import { CLIENT_WINDOW_BUDGET_BYTES } from '../../src/flow/windows/client-windows.ts';
 import type { HeldReport } from '../drivers/protocol.ts';
 import { atMost, type Bar, figureOf } from '../harness/bar.ts';
 import { finishDriver, startDriver } from '../harness/contender.ts';

@@ -8,7 +8,7 @@ import { writeValue } from '../config/notation.ts';
 import { fileExample } from '../config/reference.ts';
 import type { SettingValue } from '../config/setting-kinds.ts';
 import { GROUPS, SETTINGS, type Setting } from '../config/settings.ts';
-import { colorsFor, writeJson, writeLine } from './output.ts';
+import { colorsFor, writeJson, writeLine } from './process/output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
 const EXAMPLES = `

@@ -2,11 +2,11 @@
 import { status } from '@grpc/grpc-js';
 import { ERROR_CODES, type ErrorCode, TransferError } from '../base/errors.ts';
 import { statusOf } from '../wire/status.ts';
-import { EXIT_CODES, exitCodeOf } from './exit-code.ts';
+import { EXIT_CODES, exitCodeOf } from './process/exit-code.ts';
 
 const INTRODUCTION = `# Errors
 
-Generated from \`src/base/errors.ts\`, \`src/wire/status.ts\` and \`src/cli/exit-code.ts\` by \`npm run docs:generate\`; do not edit.
+Generated from \`src/base/errors.ts\`, \`src/wire/status.ts\` and \`src/cli/process/exit-code.ts\` by \`npm run docs:generate\`; do not edit.
 
 A failed call ends with a gRPC status, with the stable code below in the trailer \`sluice-code\` and, where it is known, with the file's present version in \`sluice-version\`. In the library it is a \`TransferError\` with that \`code\` and \`version\`; on the command line it decides the exit code.
 `;

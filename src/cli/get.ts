@@ -5,13 +5,13 @@ import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
-import { isStdout, planDownloads } from './download-plan.ts';
-import { runDownloads } from './download-run.ts';
-import { Interrupt } from './interrupt.ts';
-import { LeftOut } from './left-out.ts';
-import { createNoteLogger } from './note-logger.ts';
-import { createDisplay } from './progress-display.ts';
+import { Interrupt } from './process/interrupt.ts';
+import { createNoteLogger } from './process/note-logger.ts';
+import { createDisplay } from './progress/progress-display.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
+import { isStdout, planDownloads } from './tree/download-plan.ts';
+import { runDownloads } from './tree/download-run.ts';
+import { LeftOut } from './tree/left-out.ts';
 
 const EXAMPLES = `
 Examples:

@@ -3,12 +3,12 @@ import type { Command } from 'commander';
 import { formatBytes } from '../base/units.ts';
 import type { ListEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
-import { entriesOf } from './entries.ts';
-import { Interrupt } from './interrupt.ts';
-import { LeftOut } from './left-out.ts';
-import { createStderrNotes } from './note-logger.ts';
-import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './output.ts';
+import { Interrupt } from './process/interrupt.ts';
+import { createStderrNotes } from './process/note-logger.ts';
+import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './process/output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
+import { entriesOf } from './tree/entries.ts';
+import { LeftOut } from './tree/left-out.ts';
 
 const EXAMPLES = `
 Examples:

@@ -1,6 +1,6 @@
 /** The command line, from its arguments to its exit code. */
-import { guardOutput } from './output.ts';
-import { endProcess } from './process-end.ts';
+import { guardOutput } from './process/output.ts';
+import { endProcess } from './process/process-end.ts';
 import { runProgram } from './program.ts';
 
 guardOutput();

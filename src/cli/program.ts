@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { TransferError } from '../base/errors.ts';
-import { EXIT_CODES } from './exit-code.ts';
-import { reportFailure } from './failure.ts';
-import { flushed, isReaderGone, lossOfOutput } from './output.ts';
+import { EXIT_CODES } from './process/exit-code.ts';
+import { reportFailure } from './process/failure.ts';
+import { flushed, isReaderGone, lossOfOutput } from './process/output.ts';
 
 /** In the order of the help. A command's modules are loaded only when they are needed: half a second for all. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {

@@ -6,13 +6,13 @@ import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
-import { Interrupt } from './interrupt.ts';
-import { LeftOut } from './left-out.ts';
-import { createNoteLogger } from './note-logger.ts';
-import { createDisplay } from './progress-display.ts';
+import { Interrupt } from './process/interrupt.ts';
+import { createNoteLogger } from './process/note-logger.ts';
+import { createDisplay } from './progress/progress-display.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
-import { isStdin, planUploads } from './upload-plan.ts';
-import { runUploads } from './upload-run.ts';
+import { LeftOut } from './tree/left-out.ts';
+import { isStdin, planUploads } from './tree/upload-plan.ts';
+import { runUploads } from './tree/upload-run.ts';
 
 const EXAMPLES = `
 Examples:

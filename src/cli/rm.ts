@@ -5,13 +5,13 @@ import { formatDuration } from '../base/units.ts';
 import type { SluiceClient } from '../client/client.ts';
 import type { OmittedEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
-import { entriesOf } from './entries.ts';
-import { Interrupt } from './interrupt.ts';
-import { LeftOut } from './left-out.ts';
-import { createStderrNotes } from './note-logger.ts';
-import { printable, writeJson, writeLine } from './output.ts';
-import { writeFileCount } from './progress-text.ts';
+import { Interrupt } from './process/interrupt.ts';
+import { createStderrNotes } from './process/note-logger.ts';
+import { printable, writeJson, writeLine } from './process/output.ts';
+import { writeFileCount } from './progress/progress-text.ts';
 import { type CliTarget, parseCliTarget, writeCliTarget } from './target.ts';
+import { entriesOf } from './tree/entries.ts';
+import { LeftOut } from './tree/left-out.ts';
 
 const EXAMPLES = `
 Examples:

@@ -5,10 +5,10 @@ import type { Command } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { writeDuration } from '../config/notation.ts';
 import { SluiceServer } from '../server/server.ts';
-import { collectLessOften } from './heap.ts';
-import { Interrupt } from './interrupt.ts';
-import { createLog } from './log.ts';
-import { writeJson, writeLine } from './output.ts';
+import { collectLessOften } from './process/heap.ts';
+import { Interrupt } from './process/interrupt.ts';
+import { createLog } from './process/log.ts';
+import { writeJson, writeLine } from './process/output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
 const EXAMPLES = `

@@ -3,9 +3,9 @@ import type { Command } from 'commander';
 import { formatBytes } from '../base/units.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
-import { Interrupt } from './interrupt.ts';
-import { createStderrNotes } from './note-logger.ts';
-import { printable, writeJson, writeLine, writeTime } from './output.ts';
+import { Interrupt } from './process/interrupt.ts';
+import { createStderrNotes } from './process/note-logger.ts';
+import { printable, writeJson, writeLine, writeTime } from './process/output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 
 const EXAMPLES = `

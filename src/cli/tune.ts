@@ -8,7 +8,7 @@ import { SluiceClient } from '../client/client.ts';
 import { availableMemoryBytes } from '../config/available-memory.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { countArgument, durationArgument } from './argument.ts';
-import { Interrupt } from './interrupt.ts';
+import { Interrupt } from './process/interrupt.ts';
 import { DEFAULTS, TUNED_KEYS, type TunedKey } from './tune/candidate.ts';
 import type { TuneDisplay, TuneResult } from './tune/display.ts';
 import { JsonDisplay } from './tune/json-display.ts';

@@ -15,17 +15,17 @@ import type {
   StatFileRequest,
   StatFileResponse,
 } from '../wire/messages.ts';
-import { Channel } from './channel.ts';
-import { download } from './download.ts';
-import { Interruptions } from './interruptions.ts';
+import { Channel } from './connection/channel.ts';
+import { Interruptions } from './connection/interruptions.ts';
+import { retryUnary } from './connection/retry.ts';
+import { download } from './download/download.ts';
+import type { DownloadOptions, DownloadResult, StreamOptions } from './download/options.ts';
+import { streamFile } from './download/stream.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
-import { retryUnary } from './retry.ts';
-import { streamFile } from './stream.ts';
-import type { DownloadOptions, DownloadResult, StreamOptions } from './transfer-options.ts';
-import { upload } from './upload.ts';
-import { UploadChannels } from './upload-channels.ts';
-import type { UploadOptions, UploadResult, UploadSource } from './upload-options.ts';
+import { UploadChannels } from './upload/channels.ts';
+import type { UploadOptions, UploadResult, UploadSource } from './upload/options.ts';
+import { upload } from './upload/upload.ts';
 import { checkReceivedFile, receivedSize } from './wire-size.ts';
 
 export interface CallOptions {

@@ -3,12 +3,12 @@ import type { ClientReadableStream } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import { KIB } from '../base/units.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
-import { AttemptWatch } from './attempt-watch.ts';
-import { cancelCall } from './cancel-call.ts';
-import { type Channel, cancelledBy } from './channel.ts';
+import { AttemptWatch } from './connection/attempt-watch.ts';
+import { cancelCall } from './connection/cancel-call.ts';
+import { type Channel, cancelledBy } from './connection/channel.ts';
+import { RetryBudget } from './connection/retry.ts';
+import { delay } from './connection/wait.ts';
 import type { ResolvedOptions } from './options.ts';
-import { RetryBudget } from './retry.ts';
-import { delay } from './wait.ts';
 import { checkReceivedFile } from './wire-size.ts';
 
 export interface ListOptions {

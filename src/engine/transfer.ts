@@ -7,9 +7,10 @@
  * is not sent can be given back and read again, so nothing but the write in
  * flight ties a slab to a peer that does not read.
  */
-import type { ChoiceSummary } from '../base/codec-choice.ts';
+
 import type { CodecName, Coding } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
+import type { ChoiceSummary } from '../compression/codec-choice.ts';
 import { combineCrc32 } from '../wire/crc32.ts';
 import { type CompressionMode, CompressionPolicy } from './compression-policy.ts';
 import type { Engine } from './engine.ts';

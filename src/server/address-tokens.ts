@@ -2,7 +2,7 @@
  * Streams that come to nothing cost their peer tokens: of its connection, and
  * of its address, which has more of them. Both come back with time.
  */
-import { TokenBucket } from '../base/token-bucket.ts';
+import { TokenBucket } from '../base/async/token-bucket.ts';
 
 /** All calls of a connection may be cancelled at once before they began, and all that follow them. */
 const CONNECTION_BURSTS = 2;

@@ -1,7 +1,7 @@
 /** One accepted connection, from accept to the end of its socket. */
 import type { Socket } from 'node:net';
 import type { PlaceHolder } from '../base/places.ts';
-import type { GuardedConnection } from '../flow/stream-gate.ts';
+import type { GuardedConnection } from '../flow/gate/stream-gate.ts';
 import type { ConnectionTokens } from './address-tokens.ts';
 import type { Reason } from './closings.ts';
 import { HTTP1_ANSWER, type Protocol } from './protocol.ts';

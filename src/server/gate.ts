@@ -10,7 +10,7 @@ import { FIRST_REQUEST_TIMEOUT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import type { PeerAddresses } from '../base/peer-address.ts';
 import { Places } from '../base/places.ts';
-import type { GuardedConnection } from '../flow/stream-gate.ts';
+import type { GuardedConnection } from '../flow/gate/stream-gate.ts';
 import { AddressTokens } from './address-tokens.ts';
 import { type ClosingCounts, Closings } from './closings.ts';
 import { Connection } from './connection.ts';

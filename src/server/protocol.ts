@@ -1,6 +1,6 @@
 /** What a peer speaks, by its first bytes, before a session of HTTP/2 is made for it. */
 import type { Socket } from 'node:net';
-import { WHAT_SPEAKS_HERE } from '../flow/request-headers.ts';
+import { WHAT_SPEAKS_HERE } from '../flow/gate/request-headers.ts';
 
 export type Protocol = 'HTTP/2' | 'HTTP/1' | 'TLS' | 'unknown';
 

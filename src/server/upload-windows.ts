@@ -3,10 +3,10 @@ import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import { MIB } from '../base/units.ts';
 import type { Config } from '../config/schema.ts';
-import { ReceiveWindows, type StreamWindows } from '../flow/receive-windows.ts';
-import { StaticWindows } from '../flow/static-windows.ts';
-import { WindowBudget } from '../flow/window-budget.ts';
-import { windowsWork } from '../flow/window-test.ts';
+import { windowsWork } from '../flow/self-tests/window-test.ts';
+import { ReceiveWindows, type StreamWindows } from '../flow/windows/receive-windows.ts';
+import { StaticWindows } from '../flow/windows/static-windows.ts';
+import { WindowBudget } from '../flow/windows/window-budget.ts';
 
 /** Before anything is known of the link, and where it cannot be followed. */
 const START_WINDOW_BYTES = 8 * MIB;

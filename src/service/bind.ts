@@ -15,9 +15,9 @@ import type {
 } from '@grpc/grpc-js';
 import { TransferError } from '../base/errors.ts';
 import type { PlaceHolder } from '../base/places.ts';
-import { BulkCall, FramedRun, unframed } from '../flow/bulk-call.ts';
-import { serverStreamOf } from '../flow/call-stream.ts';
-import { UploadCall } from '../flow/upload-call.ts';
+import { BulkCall, FramedRun, unframed } from '../flow/calls/bulk-call.ts';
+import { serverStreamOf } from '../flow/calls/call-stream.ts';
+import { UploadCall } from '../flow/calls/upload-call.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { malformedRequest, SERVICE_NAME, transferService } from '../wire/service.ts';
 import { statusOf } from '../wire/status.ts';

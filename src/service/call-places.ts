@@ -4,8 +4,8 @@
  */
 import type { PeerAddresses } from '../base/peer-address.ts';
 import { type Place, type PlaceHolder, Places } from '../base/places.ts';
-import { serverStreamOf } from '../flow/call-stream.ts';
-import { HeldStream } from '../flow/held-stream.ts';
+import { serverStreamOf } from '../flow/calls/call-stream.ts';
+import { HeldStream } from '../flow/gate/held-stream.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
 
 /** The kinds, named as the settings that limit them. */

@@ -1,9 +1,10 @@
 /** What every RPC handler gets: bound once, when the server is built. */
-import type { ChoiceSummary } from '../base/codec-choice.ts';
+
 import type { Coding } from '../base/coding.ts';
 import type { Logger } from '../base/logger.ts';
+import type { ChoiceSummary } from '../compression/codec-choice.ts';
 import type { Engine } from '../engine/engine.ts';
-import type { StreamWindows } from '../flow/receive-windows.ts';
+import type { StreamWindows } from '../flow/windows/receive-windows.ts';
 import type { Store } from '../storage/store.ts';
 import type { CallPlaces } from './call-places.ts';
 import type { CallsUnderWay } from './calls-under-way.ts';

@@ -1,6 +1,6 @@
 import { LIST_BATCH_BYTES, LIST_BATCH_ENTRIES } from '../base/limits.ts';
-import type { BulkCall } from '../flow/bulk-call.ts';
-import { writePosition } from '../storage/listing/position.ts';
+import type { BulkCall } from '../flow/calls/bulk-call.ts';
+import { writePosition } from '../storage/listing-position.ts';
 import type { Listed } from '../storage/store.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
 import type { RequestFacts, ServiceContext } from './context.ts';

@@ -6,7 +6,7 @@
  */
 import { TransferError } from '../base/errors.ts';
 import type { TransferTotals } from '../engine/transfer.ts';
-import type { BulkCall } from '../flow/bulk-call.ts';
+import type { BulkCall } from '../flow/calls/bulk-call.ts';
 import type { OpenFile } from '../storage/store.ts';
 import type { StreamFileRequest, StreamFileResponse } from '../wire/messages.ts';
 import type { RequestFacts, ServiceContext } from './context.ts';

@@ -3,7 +3,7 @@
  * directory or elsewhere. Names are checked here, once, for every RPC.
  */
 
-import type { Omission } from './listing/omission.ts';
+import type { Omission } from './local/listing/omission.ts';
 
 /** A file's content at one moment. */
 export interface FileIdentity {

@@ -12,8 +12,8 @@ import {
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { assertBytes, lines, noise } from '../support/content.ts';
+import { cannotTrace } from '../support/kill/strace.ts';
 import { scratchDirectory } from '../support/scratch.ts';
-import { cannotTrace } from '../support/strace.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
 import { runSluice, type SluiceOutcome, SluiceProcess } from './sluice-process.ts';
 

@@ -4,7 +4,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { closeSync, constants, existsSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { RawClient } from '../support/raw-client.ts';
+import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
 import { until, within } from '../support/until.ts';
 import { MAIN, SluiceProcess } from './sluice-process.ts';

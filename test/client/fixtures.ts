@@ -7,8 +7,8 @@ import type { TestContext } from 'node:test';
 import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
 import { until as boundedUntil } from '../engine/until.ts';
-import type { ScriptedFile } from './honest-messages.ts';
-import { ScriptedServer } from './scripted-server.ts';
+import type { ScriptedFile } from './download/honest-messages.ts';
+import { ScriptedServer } from './download/scripted-server.ts';
 
 export const CHUNK_BYTES = 16 * 1024;
 

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { assertComplete } from '../support/check-stream.ts';
 import { joined, lines, noise } from '../support/content.ts';
-import type { StreamRequest } from '../support/raw-client.ts';
+import type { StreamRequest } from '../support/peers/raw-client.ts';
 import { seedOf } from '../support/seed.ts';
 import { KIB, startServer } from '../support/test-server.ts';
 

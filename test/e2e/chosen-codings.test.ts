@@ -3,13 +3,13 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { startLink } from '../../bench/link/link.ts';
+import { startLink } from '../../link-emulator/link.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
 import { runSluice } from '../cli/sluice-process.ts';
 import { assertComplete } from '../support/check-stream.ts';
 import { assertBytes, type Content, joined, lines, noise, writeContent } from '../support/content.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { KIB, MIB, startServer } from '../support/test-server.ts';
 

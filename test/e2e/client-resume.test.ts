@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { startLink } from '../../bench/link/link.ts';
+import { startLink } from '../../link-emulator/link.ts';
 import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
 import { assertBytes, joined, lines, noise } from '../support/content.ts';

@@ -17,7 +17,7 @@ import { TransferError } from '../../src/base/errors.ts';
 import { SluiceServer } from '../../src/server/server.ts';
 import { assertComplete } from '../support/check-stream.ts';
 import { lines, noise, writeContent } from '../support/content.ts';
-import { firstMessage, RawClient, receiveAll } from '../support/raw-client.ts';
+import { firstMessage, RawClient, receiveAll } from '../support/peers/raw-client.ts';
 import { openDescriptors, scratchDirectory, scratchRoot } from '../support/scratch.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { KIB, MIB, startServer, testConfig } from '../support/test-server.ts';

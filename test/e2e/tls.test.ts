@@ -8,7 +8,7 @@ import { credentials } from '@grpc/grpc-js';
 import { TransferError } from '../../src/base/errors.ts';
 import { assertComplete } from '../support/check-stream.ts';
 import { joined, lines, noise } from '../support/content.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { KIB, MIB, startServer, type TestServer } from '../support/test-server.ts';
 

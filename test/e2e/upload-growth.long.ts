@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { startLinkProcess } from '../../bench/link/link-process.ts';
+import { startLinkProcess } from '../../link-emulator/link-process.ts';
 import { SluiceClient } from '../../src/client/client.ts';
 import { assertBytes, noise, writeContent } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';

@@ -12,7 +12,7 @@ import {
   type Step,
   type UnaryKind,
 } from '../support/modelled-upload.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchRoot } from '../support/scratch.ts';
 import { seedOf } from '../support/seed.ts';
 import { ServerProcess } from '../support/server-process.ts';

@@ -2,12 +2,12 @@
 import assert from 'node:assert/strict';
 import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
-import { type LinkProcess, startLinkProcess } from '../../bench/link/link-process.ts';
+import { type LinkProcess, startLinkProcess } from '../../link-emulator/link-process.ts';
 import type { Logger } from '../../src/base/logger.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
-import { clientWindows, START_WINDOW_BYTES } from '../../src/flow/client-windows.ts';
+import { clientWindows, START_WINDOW_BYTES } from '../../src/flow/windows/client-windows.ts';
 import { noise, writeContent } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { MIB, type Settings, startServer, type TestServer } from '../support/test-server.ts';

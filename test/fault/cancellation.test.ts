@@ -4,8 +4,8 @@ import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { noise } from '../support/content.ts';
-import { type ChunkMessage, endOf, firstMessage } from '../support/raw-client.ts';
-import { RawSession } from '../support/raw-http2.ts';
+import { type ChunkMessage, endOf, firstMessage } from '../support/peers/raw-client.ts';
+import { RawSession } from '../support/peers/raw-http2.ts';
 import { openDescriptors } from '../support/scratch.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
@@ -125,7 +125,7 @@ test('a client killed in the middle leaves nothing behind', async (t) => {
   const server = await startServer(t);
   server.write('file', noise(1, 32 * MIB));
   const script = `
-    import { RawClient, firstMessage } from ${JSON.stringify(new URL('../support/raw-client.js', import.meta.url).href)};
+    import { RawClient, firstMessage } from ${JSON.stringify(new URL('../support/peers/raw-client.js', import.meta.url).href)};
     const client = new RawClient(process.argv[1]);
     const calls = Array.from({ length: 6 }, () => client.stream({ fileName: 'file' }));
     await Promise.all(calls.map(firstMessage));

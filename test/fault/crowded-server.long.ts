@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { noise } from '../support/content.ts';
-import { BASE_BYTES, workBesideCrowd } from '../support/crowd.ts';
-import { RawSession } from '../support/raw-http2.ts';
+import { BASE_BYTES, workBesideCrowd } from '../support/peers/crowd.ts';
+import { RawSession } from '../support/peers/raw-http2.ts';
 import { MIB, startServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 

@@ -5,11 +5,11 @@ import { Writable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { SluiceClient } from '../../src/index.ts';
 import { assertBytes, noise } from '../support/content.ts';
-import { BASE_BYTES, workBesideCrowd } from '../support/crowd.ts';
-import { fromAddress } from '../support/from-address.ts';
-import { endOf, methodOf, RawClient } from '../support/raw-client.ts';
-import { answerOf, framed, RawSession } from '../support/raw-http2.ts';
-import { expectedOf, sendMessages } from '../support/raw-upload.ts';
+import { BASE_BYTES, workBesideCrowd } from '../support/peers/crowd.ts';
+import { fromAddress } from '../support/peers/from-address.ts';
+import { endOf, methodOf, RawClient } from '../support/peers/raw-client.ts';
+import { answerOf, framed, RawSession } from '../support/peers/raw-http2.ts';
+import { expectedOf, sendMessages } from '../support/peers/raw-upload.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 

@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { noise, writeContent } from '../support/content.ts';
-import { RawClient, receiveAll } from '../support/raw-client.ts';
+import { RawClient, receiveAll } from '../support/peers/raw-client.ts';
 import { openDescriptors, scratchRoot } from '../support/scratch.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { MIB, testConfig } from '../support/test-server.ts';

@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { test } from 'node:test';
 import { assertBytes, noise } from '../support/content.ts';
-import { bytesOf, type ChunkMessage, endOf, firstMessage } from '../support/raw-client.ts';
+import { bytesOf, type ChunkMessage, endOf, firstMessage } from '../support/peers/raw-client.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 

@@ -33,7 +33,7 @@ const BACK_WITHIN_MS = 2000;
 const IDLE_MS = 2000;
 
 interface Flood {
-  /** The name in test/support/flood-child.ts. */
+  /** The name in test/support/peers/flood-child.ts. */
   name: string;
   /** Whoever does it loses the connection within seconds, also on a busy machine. */
   closesOffenders: boolean;
@@ -52,8 +52,8 @@ const FLOODS: readonly Flood[] = [
 ];
 
 const SLUICE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
-const FLOOD_CHILD = fileURLToPath(new URL('../support/flood-child.js', import.meta.url));
-const PROBE_CHILD = fileURLToPath(new URL('../support/probe-child.js', import.meta.url));
+const FLOOD_CHILD = fileURLToPath(new URL('../support/peers/flood-child.js', import.meta.url));
+const PROBE_CHILD = fileURLToPath(new URL('../support/peers/probe-child.js', import.meta.url));
 
 function start(t: TestContext, path: string, args: readonly string[]): ChildProcess {
   const child = spawn(process.execPath, [path, ...args], { stdio: 'pipe' });

@@ -16,9 +16,9 @@ import {
   opening,
   references,
   reset,
-} from '../support/h2-frames.ts';
-import { firstMessage, methodOf } from '../support/raw-client.ts';
-import { answerOf, framed, RawSession } from '../support/raw-http2.ts';
+} from '../support/peers/h2-frames.ts';
+import { firstMessage, methodOf } from '../support/peers/raw-client.ts';
+import { answerOf, framed, RawSession } from '../support/peers/raw-http2.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 

@@ -7,8 +7,8 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import { lines, noise } from '../support/content.ts';
-import { contract, methodOf, type RawClient } from '../support/raw-client.ts';
-import { answerOf, framed, RawSession } from '../support/raw-http2.ts';
+import { contract, methodOf, type RawClient } from '../support/peers/raw-client.ts';
+import { answerOf, framed, RawSession } from '../support/peers/raw-http2.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 
 const BAD_NAMES: Record<string, string> = {

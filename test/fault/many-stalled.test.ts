@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertComplete } from '../support/check-stream.ts';
 import { noise } from '../support/content.ts';
-import { firstMessage } from '../support/raw-client.ts';
+import { firstMessage } from '../support/peers/raw-client.ts';
 import { KIB, MIB, startServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 

@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import { Socket } from 'node:net';
 import { test } from 'node:test';
 import { assertBytes, type Content, noise } from '../support/content.ts';
-import { type ChunkMessage, endOf, type RawClient, rawChunk } from '../support/raw-client.ts';
-import { answerOf, RawSession } from '../support/raw-http2.ts';
+import { type ChunkMessage, endOf, type RawClient, rawChunk } from '../support/peers/raw-client.ts';
+import { answerOf, RawSession } from '../support/peers/raw-http2.ts';
 import { Random, seedOf } from '../support/seed.ts';
 import { KIB, MIB, startServer, type TestServer } from '../support/test-server.ts';
 

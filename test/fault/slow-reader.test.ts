@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { noise } from '../support/content.ts';
-import { RawSession } from '../support/raw-http2.ts';
+import { RawSession } from '../support/peers/raw-http2.ts';
 import { MIB, startServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
 

@@ -4,8 +4,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import type { ClientHttp2Stream } from 'node:http2';
 import { test } from 'node:test';
 import { assertBytes, noise } from '../support/content.ts';
-import { bytesOf, type ChunkMessage, endOf, firstMessage } from '../support/raw-client.ts';
-import { answerOf, RawSession } from '../support/raw-http2.ts';
+import { bytesOf, type ChunkMessage, endOf, firstMessage } from '../support/peers/raw-client.ts';
+import { answerOf, RawSession } from '../support/peers/raw-http2.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 

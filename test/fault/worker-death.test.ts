@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { engineOf } from '../../src/server/server.ts';
 import { assertComplete } from '../support/check-stream.ts';
 import { type Content, joined, lines, noise } from '../support/content.ts';
-import { type ChunkMessage, receiveAll } from '../support/raw-client.ts';
+import { type ChunkMessage, receiveAll } from '../support/peers/raw-client.ts';
 import { KIB, MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { noise } from '../support/content.ts';
-import type { RawClient } from '../support/raw-client.ts';
-import { uploadStatus } from '../support/raw-upload.ts';
+import type { RawClient } from '../support/peers/raw-client.ts';
+import { uploadStatus } from '../support/peers/raw-upload.ts';
 import { startServer } from '../support/test-server.ts';
 
 const content = noise(1, 2000);

@@ -6,10 +6,10 @@ import { type TestContext, test } from 'node:test';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { silentLogger } from '../../src/base/logger.ts';
 import { PeerAddresses } from '../../src/base/peer-address.ts';
-import { gateStreams } from '../../src/flow/stream-gate.ts';
+import { gateStreams } from '../../src/flow/gate/stream-gate.ts';
 import { Gate } from '../../src/server/gate.ts';
-import { callBlock, data, headers, opening } from '../support/h2-frames.ts';
-import { answerOf, RawSession } from '../support/raw-http2.ts';
+import { callBlock, data, headers, opening } from '../support/peers/h2-frames.ts';
+import { answerOf, RawSession } from '../support/peers/raw-http2.ts';
 import { until, within } from '../support/until.ts';
 
 const TIMEOUT_MS = 100;

@@ -4,11 +4,11 @@ import { LEAST_WINDOW_BYTES } from '../../src/base/limits.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { configSchema } from '../../src/config/schema.ts';
-import { ReceiveWindows } from '../../src/flow/receive-windows.ts';
-import { StaticWindows } from '../../src/flow/static-windows.ts';
+import { ReceiveWindows } from '../../src/flow/windows/receive-windows.ts';
+import { StaticWindows } from '../../src/flow/windows/static-windows.ts';
 import { uploadWindows } from '../../src/server/upload-windows.ts';
 import { noise } from '../support/content.ts';
-import type { Answered, RawClient } from '../support/raw-client.ts';
+import type { Answered, RawClient } from '../support/peers/raw-client.ts';
 import { startServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
 

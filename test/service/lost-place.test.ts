@@ -1,8 +1,8 @@
 /** Calls that lose their places while their handlers are at work. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { fromAddress } from '../support/from-address.ts';
-import { RawClient } from '../support/raw-client.ts';
+import { fromAddress } from '../support/peers/from-address.ts';
+import { RawClient } from '../support/peers/raw-client.ts';
 import { until, within } from '../support/until.ts';
 import { UploadService } from './upload-service.ts';
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { crc32, inflateRawSync } from 'node:zlib';
 import { assertBytes, type Content } from './content.ts';
-import { type ChunkMessage, type Received, rawChunk, type StreamRequest } from './raw-client.ts';
+import { type ChunkMessage, type Received, rawChunk, type StreamRequest } from './peers/raw-client.ts';
 
 const GZIP_HEADER_BYTES = 10;
 const GZIP_TRAILER_BYTES = 8;

@@ -10,8 +10,8 @@ import { join } from 'node:path';
 import { crc32, gzipSync } from 'node:zlib';
 import type { ClientWritableStream } from '@grpc/grpc-js';
 import { assertBytes, type Content } from './content.ts';
-import type { Answered, RawClient } from './raw-client.ts';
-import { uploadStatus } from './raw-upload.ts';
+import type { Answered, RawClient } from './peers/raw-client.ts';
+import { uploadStatus } from './peers/raw-upload.ts';
 import { within } from './until.ts';
 
 /** Where a chunk goes: seen from the end of its stream's last one, or as a share of the file. */

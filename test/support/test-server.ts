@@ -8,7 +8,7 @@ import type { Logger } from '../../src/base/logger.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { SluiceServer } from '../../src/server/server.ts';
 import { type Content, writeContent } from './content.ts';
-import { RawClient } from './raw-client.ts';
+import { RawClient } from './peers/raw-client.ts';
 import { openFilesBelow, scratchRoot } from './scratch.ts';
 import { until } from './until.ts';
 

@@ -7,8 +7,8 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
 import { type Content, joined, lines, noise } from './content.ts';
-import type { Answered, RawClient } from './raw-client.ts';
-import { chunkMessages, missingParts, sendMessages, uploadStatus } from './raw-upload.ts';
+import type { Answered, RawClient } from './peers/raw-client.ts';
+import { chunkMessages, missingParts, sendMessages, uploadStatus } from './peers/raw-upload.ts';
 import { Random } from './seed.ts';
 
 const PIECE_BYTES = 24 * 1024;

@@ -1,6 +1,6 @@
 /** Comparisons as text: a table with the gain and its spread drawn beside the figures. */
-import type { Colors } from '../output.ts';
-import { printable } from '../output.ts';
+import type { Colors } from '../process/output.ts';
+import { printable } from '../process/output.ts';
 import { type TunedKey, valueIn, writeCandidate, writeSetting } from './candidate.ts';
 import { type Comparison, type Measured, winnerOf } from './comparison.ts';
 import type { Gain } from './gain.ts';

@@ -1,5 +1,5 @@
 /** `sluice tune --json`: one JSON object a line, for programs. Ratios: 1.05 is five per cent faster. */
-import { writeJson } from '../output.ts';
+import { writeJson } from '../process/output.ts';
 import { writeSetting } from './candidate.ts';
 import { type Comparison, winnerOf } from './comparison.ts';
 import type { TuneDisplay, TunePlan, TuneResult } from './display.ts';

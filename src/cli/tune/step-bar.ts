@@ -1,7 +1,7 @@
 /** One line on a terminal that says what is being measured and how long all of it will take. */
 import { Presets, SingleBar } from 'cli-progress';
-import { colorsFor } from '../output.ts';
-import { writeWait } from '../progress-text.ts';
+import { colorsFor } from '../process/output.ts';
+import { writeWait } from '../progress/progress-text.ts';
 import type { Step } from './display.ts';
 
 const BAR_CELLS = 20;

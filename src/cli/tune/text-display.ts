@@ -4,8 +4,8 @@
  * `sluice tune > sluice.yaml` works.
  */
 import { formatBytes, formatDuration } from '../../base/units.ts';
-import { colorsFor, isLive, printable, writeLine } from '../output.ts';
-import { writeFileCount, writeWait } from '../progress-text.ts';
+import { colorsFor, isLive, printable, writeLine } from '../process/output.ts';
+import { writeFileCount, writeWait } from '../progress/progress-text.ts';
 import { type Candidate, isSame, writeCandidate } from './candidate.ts';
 import { comparisonLines, writePercent, writeSpread } from './chart.ts';
 import type { Comparison } from './comparison.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { colorsFor } from '../../../src/cli/output.ts';
+import { colorsFor } from '../../../src/cli/process/output.ts';
 import { comparisonLines } from '../../../src/cli/tune/chart.ts';
 import { measuredOf, type Round } from '../../../src/cli/tune/comparison.ts';
 import { workloadsOf } from '../../../src/cli/tune/workload.ts';

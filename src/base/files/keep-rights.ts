@@ -1,0 +1,47 @@
+/** Who may do what with a file stays as it is when another one takes its place. */
+import { errnoOf } from '../errors.ts';
+
+/** As `stat` gives them. */
+export interface Rights {
+  readonly mode: number | bigint;
+  readonly uid: number | bigint;
+  readonly gid: number | bigint;
+}
+
+/** A file whose rights can be changed, such as a FileHandle. */
+export interface RightsTarget {
+  chmod(mode: number): Promise<void>;
+  chown(uid: number, gid: number): Promise<void>;
+}
+
+const PERMISSION_BITS = 0o777;
+
+/** What a process may not do, and what a file system does not have. */
+const NOT_POSSIBLE: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP']);
+
+/**
+ * Gives the file that has the rights `own` those of the one that it replaces, as
+ * far as that is permitted; set-user-id bits are never passed on. True when anything
+ * was changed. Throws system errors of a disk.
+ */
+export async function keepRights(replaced: Rights, own: Rights, file: RightsTarget): Promise<boolean> {
+  const [uid, gid] = [Number(replaced.uid), Number(replaced.gid)];
+  let isChanged = false;
+  if (uid !== Number(own.uid) || gid !== Number(own.gid)) {
+    isChanged =
+      (await isPermitted(file.chown(uid, gid))) || (await isPermitted(file.chown(Number(own.uid), gid)));
+  }
+  const mode = Number(replaced.mode) & PERMISSION_BITS;
+  if (mode === (Number(own.mode) & PERMISSION_BITS)) return isChanged;
+  return (await isPermitted(file.chmod(mode))) || isChanged;
+}
+
+async function isPermitted(change: Promise<void>): Promise<boolean> {
+  try {
+    await change;
+    return true;
+  } catch (reason) {
+    if (NOT_POSSIBLE.has(errnoOf(reason) ?? '')) return false;
+    throw reason;
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Which process is meant, so that a later one can tell whether it still runs: by
+ * then its id may belong to another program, and the machine may have been
+ * started again.
+ */
+import { readFile, readlink } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { errnoOf } from '../errors.ts';
+
+export const processIdentitySchema = z.object({
+  host: z.string(),
+  pid: z.int().min(1),
+  /** Of the system; empty where there is no /proc. */
+  boot: z.string(),
+  /** Clock ticks from the boot to the start of the process; empty where there is no /proc. */
+  start: z.string(),
+  /** The PID namespace, in which alone `pid` means something; empty where it is not known. */
+  namespace: z.string().default(''),
+});
+
+export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
+
+let own: Promise<ProcessIdentity> | undefined;
+
+/** As it was when it was first asked for. */
+export async function thisProcess(): Promise<ProcessIdentity> {
+  own ??= lookAtThisProcess();
+  return await own;
+}
+
+async function lookAtThisProcess(): Promise<ProcessIdentity> {
+  return {
+    host: hostname(),
+    pid: process.pid,
+    boot: await bootId(),
+    start: (await startOf('self')) ?? '',
+    namespace: await linkOf('/proc/self/ns/pid'),
+  };
+}
+
+export function isOfThisHost({ host }: ProcessIdentity): boolean {
+  return host === hostname();
+}
+
+/**
+ * Whether `isRunning` can tell of a process: its id is one of this very system
+ * and PID namespace. Two containers may have one host name, and one container
+ * has another at its next start.
+ */
+export async function isVisible({ host, boot, namespace }: ProcessIdentity): Promise<boolean> {
+  const self = await thisProcess();
+  if (boot !== self.boot) return false;
+  if (boot === '' || namespace === '') return host === self.host;
+  return namespace === self.namespace;
+}
+
+/**
+ * Whether a visible process still runs. Where /proc does not tell (there is none,
+ * or it hides the processes of others), any process with its id is taken for it.
+ */
+export async function isRunning({ pid, start }: ProcessIdentity): Promise<boolean> {
+  const found = (await linkOf('/proc/self')) === String(process.pid) ? await startOf(pid) : undefined;
+  if (found !== undefined && start !== '') return found === start;
+  return hasProcess(pid);
+}
+
+async function bootId(): Promise<string> {
+  try {
+    return (await readFile('/proc/sys/kernel/random/boot_id', 'utf8')).trim();
+  } catch {
+    return '';
+  }
+}
+
+/** Empty where it cannot be read. */
+async function linkOf(path: string): Promise<string> {
+  try {
+    return await readlink(path);
+  } catch {
+    return '';
+  }
+}
+
+/** Undefined when that cannot be read. */
+async function startOf(pid: number | 'self'): Promise<string | undefined> {
+  let stats: string;
+  try {
+    stats = await readFile(`/proc/${pid}/stat`, 'utf8');
+  } catch {
+    return undefined;
+  }
+  // The command's name is in parentheses and may contain anything; after it the state is first, the start 20th.
+  const fields = stats.slice(stats.lastIndexOf(')') + 2).split(' ');
+  // What has ended and is only not collected yet does nothing any more.
+  return fields[0] === 'Z' || fields[0] === 'X' ? 'ended' : fields[19];
+}
+
+function hasProcess(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (reason) {
+    return errnoOf(reason) === 'EPERM';
+  }
+}

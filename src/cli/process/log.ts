@@ -1,0 +1,80 @@
+/**
+ * The log of the server, on standard error: pretty on a terminal, JSON lines
+ * elsewhere. A reader that does not keep up costs lines, never the event loop;
+ * what is buffered is written when the process exits.
+ */
+import { constants, openSync } from 'node:fs';
+import { pino } from 'pino';
+import { prettyFactory } from 'pino-pretty';
+import type { Logger } from '../../base/logger.ts';
+import { MIB } from '../../base/units.ts';
+import type { Config } from '../../config/schema.ts';
+import { LogWriter } from './log-writer.ts';
+import { colorsFor, printable } from './output.ts';
+
+const STDERR = 2;
+
+/** Lines that wait for a slow reader; beyond it they are dropped. */
+const MAX_BUFFERED_BYTES = 8 * MIB;
+
+/** A disk that was full may have room again. */
+const RETRY_MS = 1000;
+
+export function createLog({ level, format }: Config['log']): Logger {
+  const isPretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY);
+  const toText = isPretty ? prettyText() : escapedLine;
+  const writer = new LogWriter(openStderr(), {
+    maxBytes: MAX_BUFFERED_BYTES,
+    retryMs: RETRY_MS,
+    onResumed: (droppedLines) =>
+      log.warn({ droppedLines }, 'the log could not be written, and lines were dropped'),
+  });
+  process.once('exit', () => writer.flush());
+  const log = pino({ level }, { write: (line: string) => writer.write(toText(line)) });
+  return {
+    debug: (fields, message) => log.debug(fields, message),
+    info: (fields, message) => log.info(fields, message),
+    warn: (fields, message) => log.warn(fields, message),
+    error: (fields, message) => log.error(fields, message),
+    get droppedLines() {
+      return writer.droppedLines;
+    },
+  };
+}
+
+/**
+ * Standard error such that a write never blocks. Node has made a pipe or socket
+ * non-blocking; a terminal, which the shell shares, is opened anew.
+ */
+function openStderr(): number {
+  if (!process.stderr.isTTY) return STDERR;
+  try {
+    return openSync('/proc/self/fd/2', constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+  } catch {
+    return STDERR;
+  }
+}
+
+/** What JSON leaves as it is, and a terminal obeys. */
+const UNESCAPED = /[\x7f-\x9f\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
+
+function escapedLine(line: string): string {
+  return line.replace(UNESCAPED, printable);
+}
+
+function prettyText(): (line: string) => string {
+  const pretty = prettyFactory({
+    colorize: colorsFor(process.stderr).isColorSupported,
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss.l',
+    singleLine: true,
+  });
+  return (line) => pretty(withVisibleEscapes(line));
+}
+
+/** JSON whose strings are shown with their control characters escaped; lines and tabs, of a stack, stay. */
+function withVisibleEscapes(line: string): string {
+  return line
+    .replace(/\\./g, (sequence) => (/[ubfr]/.test(sequence) ? `\\${sequence}` : sequence))
+    .replace(UNESCAPED, (character) => `\\${printable(character)}`);
+}

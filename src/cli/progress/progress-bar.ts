@@ -1,0 +1,135 @@
+/** Progress on a terminal: one bar that moves, with lines above it. */
+import { MultiBar, type Params, type SingleBar } from 'cli-progress';
+import { formatBytes } from '../../base/units.ts';
+import { colorsFor, printable } from '../process/output.ts';
+import type { BatchSummary, FinishedFile, ProgressDisplay, Snapshot } from './progress.ts';
+import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
+
+/** The label is cut down to this before anything is left out. */
+const MIN_LABEL_COLUMNS = 8;
+
+/** What cli-progress switches off while there is a bar: lines above it are to wrap all the same. */
+const WRAP_ON = '\u001b[?7h';
+const WRAP_OFF = '\u001b[?7l';
+
+type Terminal = NodeJS.WriteStream;
+
+export class ProgressBar implements ProgressDisplay {
+  readonly #stream: Terminal;
+  readonly #bars: MultiBar;
+  #bar: SingleBar | undefined;
+
+  constructor(stream: Terminal) {
+    this.#stream = stream;
+    this.#bars = new MultiBar({
+      stream,
+      clearOnComplete: true,
+      hideCursor: true,
+      gracefulExit: false,
+      fps: 10,
+      format: (_options, _params: Params, payload: { snapshot: Snapshot }) => this.#line(payload.snapshot),
+      forceRedraw: true,
+    });
+    // A second Ctrl-C ends the process where it is; the cursor must come back all the same.
+    process.once('exit', this.#onExit);
+  }
+
+  show(snapshot: Snapshot): void {
+    this.#bar ??= this.#bars.create(1, 0, { snapshot });
+    this.#bar.update(0, { snapshot });
+  }
+
+  finished(file: FinishedFile): void {
+    this.note(writeFinished(file));
+  }
+
+  note(text: string): void {
+    if (this.#bar === undefined) this.#stream.write(`${printable(text)}\n`);
+    else this.#bars.log(`${WRAP_ON}${printable(text)}${WRAP_OFF}\n`);
+  }
+
+  summary(summary: BatchSummary): void {
+    this.note(writeSummary(summary));
+  }
+
+  close(): void {
+    process.off('exit', this.#onExit);
+    if (this.#bar === undefined) return;
+    // The lines above the bar are written when it is drawn.
+    this.#bars.update();
+    this.#bars.stop();
+    this.#bar = undefined;
+  }
+
+  readonly #onExit = (): void => this.close();
+
+  /** As much as fits on one line. */
+  #line(snapshot: Snapshot): string {
+    const columns = (this.#stream.columns || 80) - 1;
+    const { cells, text } = layoutFor(snapshot, columns);
+    const room = columns - (cells > 0 ? cells + 1 : 0) - text.length - 1;
+    const label = shortened(printable(snapshot.label), Math.max(1, room));
+    return [label, ...(cells > 0 ? [this.#cells(snapshot, cells)] : []), text].join(' ');
+  }
+
+  #cells(snapshot: Snapshot, cells: number): string {
+    const { cyan, dim } = colorsFor(this.#stream);
+    const share = snapshot.sizeBytes === undefined ? 0 : snapshot.movedBytes / (snapshot.sizeBytes || 1);
+    const moved = Math.round(Math.min(1, share) * cells);
+    const durable = durableCellsOf(snapshot, moved, cells);
+    return cyan('█'.repeat(durable)) + cyan('▒'.repeat(moved - durable)) + dim('░'.repeat(cells - moved));
+  }
+}
+
+interface Layout {
+  /** Of the bar; 0 for none. */
+  cells: number;
+  text: string;
+}
+
+/** The richest one that leaves the label its least. */
+function layoutFor(snapshot: Snapshot, columns: number): Layout {
+  const { resumedBytes } = snapshot;
+  const percent = writePercent(snapshot);
+  const amount = writeAmount(snapshot);
+  const pace = writePace(snapshot);
+  const resumed = resumedBytes > 0 ? [`${formatBytes(resumedBytes)} were already there`] : [];
+  const least = percent ?? formatBytes(snapshot.movedBytes);
+  const known = percent === undefined ? [amount] : [percent, amount];
+  const layouts = [
+    { cells: 20, facts: [...known, ...pace, ...resumed] },
+    { cells: 20, facts: [...known, ...pace] },
+    { cells: 20, facts: [least, ...pace] },
+    { cells: 10, facts: [least, ...pace] },
+    { cells: 10, facts: [least] },
+    { cells: 0, facts: [least] },
+  ].map(({ cells, facts }) => ({ cells, text: facts.join(', ') }));
+  const fitting = layouts.find(
+    ({ cells, text }) => MIN_LABEL_COLUMNS + (cells > 0 ? cells + 1 : 0) + 1 + text.length <= columns,
+  );
+  return fitting ?? { cells: 0, text: least };
+}
+
+/** Of an upload, only what is durable is full; the rest of what was sent is not there for good yet. */
+function durableCellsOf({ durableBytes, sizeBytes }: Snapshot, movedCells: number, cells: number): number {
+  if (durableBytes === undefined || sizeBytes === undefined) return movedCells;
+  return Math.min(movedCells, Math.round((durableBytes / (sizeBytes || 1)) * cells));
+}
+
+/** The end of a name tells more than its beginning. */
+function shortened(label: string, columns: number): string {
+  const characters = [...label];
+  let width = characters.reduce((sum, character) => sum + columnsOf(character), 0);
+  if (width <= columns) return label;
+  let cut = 0;
+  while (width + 1 > columns && cut < characters.length) {
+    width -= columnsOf(characters[cut] as string);
+    cut += 1;
+  }
+  return `…${characters.slice(cut).join('')}`;
+}
+
+/** At most: from the Hangul letters on most characters are wide, and none is wider. */
+function columnsOf(character: string): number {
+  return (character.codePointAt(0) ?? 0) >= 0x1100 ? 2 : 1;
+}

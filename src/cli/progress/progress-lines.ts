@@ -1,0 +1,60 @@
+/** Progress where nothing can move: plain lines, at most one every ten seconds. */
+import type { Writable } from 'node:stream';
+import { formatBytes } from '../../base/units.ts';
+import { printable, writeNote } from '../process/output.ts';
+import {
+  type BatchSummary,
+  type FinishedFile,
+  type ProgressDisplay,
+  type Snapshot,
+  Throttle,
+} from './progress.ts';
+import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
+
+const INTERVAL_MS = 10_000;
+
+export class ProgressLines implements ProgressDisplay {
+  readonly #stream: Writable;
+  readonly #now: () => number;
+  readonly #throttle: Throttle;
+  #hasStarted = false;
+
+  constructor(stream: Writable, now: () => number = () => performance.now()) {
+    this.#stream = stream;
+    this.#now = now;
+    this.#throttle = new Throttle(INTERVAL_MS, now() + INTERVAL_MS);
+  }
+
+  show(snapshot: Snapshot): void {
+    this.#showStart(snapshot);
+    if (!this.#throttle.passes(this.#now())) return;
+    const facts = [writePercent(snapshot), writeAmount(snapshot), ...writePace(snapshot)];
+    this.note(`${snapshot.label}: ${facts.filter((fact) => fact !== undefined).join(', ')}`);
+  }
+
+  finished(file: FinishedFile): void {
+    this.note(writeFinished(file));
+  }
+
+  note(text: string): void {
+    writeNote(printable(text), this.#stream);
+  }
+
+  summary(summary: BatchSummary): void {
+    this.note(writeSummary(summary));
+  }
+
+  close(): void {}
+
+  /** Once, as soon as a single file's size is known. */
+  #showStart({ isSingle, label, resumedBytes, sizeBytes }: Snapshot): void {
+    if (this.#hasStarted || !isSingle || sizeBytes === undefined) return;
+    this.#hasStarted = true;
+    const size = formatBytes(sizeBytes);
+    this.note(
+      resumedBytes > 0
+        ? `${label}: resuming at ${formatBytes(resumedBytes)} of ${size}`
+        : `${label}: ${size}`,
+    );
+  }
+}

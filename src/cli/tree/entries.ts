@@ -1,0 +1,20 @@
+/** What a name stands for, as `ls` and `get -r` see it: the entries of a directory, or the one file. */
+import { TransferError } from '../../base/errors.ts';
+import type { SluiceClient } from '../../client/client.ts';
+import type { ListOptions } from '../../client/list.ts';
+import type { ListEntry } from '../../wire/messages.ts';
+
+/** Throws what a listing throws, except that a file is an entry and not an error. */
+export async function* entriesOf(
+  client: SluiceClient,
+  name: string,
+  options: ListOptions & { signal: AbortSignal },
+): AsyncGenerator<ListEntry, void, undefined> {
+  try {
+    yield* client.list(name, options);
+  } catch (reason) {
+    if (!(reason instanceof TransferError) || reason.code !== 'NOT_A_FILE') throw reason;
+    const { contentType: _, ...file } = await client.stat(name, { signal: options.signal });
+    yield { ...file, isDirectory: false };
+  }
+}

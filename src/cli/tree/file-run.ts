@@ -1,0 +1,150 @@
+/**
+ * Runs the transfers of a plan, a few at a time, while the plan is still being
+ * made. One failing file does not stop the others, unless they would fail for
+ * the same reason. Holds neither the plan nor its failures: both may be long.
+ */
+import { TransferError } from '../../base/errors.ts';
+import { type ProgressDisplay, ProgressSum } from '../progress/progress.ts';
+import type { LeftOut } from './left-out.ts';
+import { LookAhead } from './look-ahead.ts';
+import type { FileJob, Plan, PlanItem } from './plan.ts';
+
+/** How one file ended well. */
+export interface FileOutcome {
+  bytes: number;
+  resumedBytes: number;
+  /** It was there already. */
+  isSkipped?: boolean;
+}
+
+export interface FileRunOptions<Job extends FileJob> {
+  /** The most files at a time. */
+  parallel: number;
+  display: ProgressDisplay;
+  /** Several files, or a tree: what became of them is summed up at the end. */
+  isBatch: boolean;
+  /** Whether the next file would fail for the same reason. */
+  concernsAll: (error: TransferError) => boolean;
+  /** What the plan does not take; filled while it is made. */
+  leftOut: LeftOut;
+  /** Lets what makes the plan stop waiting for anything. */
+  endPlanning: () => void;
+  /** Moves one file. */
+  transfer: (job: Job, sum: ProgressSum) => Promise<FileOutcome>;
+}
+
+interface Failure {
+  name: string | undefined;
+  error: TransferError;
+}
+
+/**
+ * Resolves when every file is where it should be; throws the first failure once
+ * all others have ended, and INCOMPLETE where something was left out.
+ */
+export async function runFiles<Job extends FileJob>(
+  plan: Plan<Job>,
+  options: FileRunOptions<Job>,
+): Promise<void> {
+  await new FileRun(plan, options).run();
+}
+
+class FileRun<Job extends FileJob> {
+  readonly #options: FileRunOptions<Job>;
+  readonly #plan: LookAhead<PlanItem<Job>>;
+  readonly #sum: ProgressSum;
+  readonly #startedMs = performance.now();
+  #firstFailure: Failure | undefined;
+  #failedFiles = 0;
+  #interruptedFiles = 0;
+  #movedFiles = 0;
+  #movedBytes = 0;
+  #skippedFiles = 0;
+  #isStopping = false;
+
+  constructor(plan: Plan<Job>, options: FileRunOptions<Job>) {
+    this.#options = options;
+    this.#plan = new LookAhead(plan, (item) => {
+      if (item.kind === 'file') this.#sum.planned(item.job.sizeBytes);
+    });
+    this.#sum = new ProgressSum(() => this.#plan.isComplete);
+  }
+
+  async run(): Promise<void> {
+    await Promise.all(Array.from({ length: this.#options.parallel }, () => this.#lane()));
+    const notDone = this.#plan.waiting + this.#interruptedFiles;
+    if (!this.#plan.isComplete) this.#options.endPlanning();
+    await this.#plan.close();
+    if (this.#options.isBatch) this.#sumUp(notDone);
+    const failure = this.#firstFailure;
+    if (failure !== undefined) throw this.#errorOf(failure);
+    const { count, summary } = this.#options.leftOut;
+    if (count > 0) throw new TransferError('INCOMPLETE', `left out ${count}: ${summary}`);
+  }
+
+  async #lane(): Promise<void> {
+    while (!this.#isStopping) {
+      const item = await this.#nextItem();
+      if (item === undefined || this.#isStopping) return;
+      if (item.kind === 'file') await this.#move(item.job);
+      else this.#failed(item.name, item.error);
+    }
+  }
+
+  async #nextItem(): Promise<PlanItem<Job> | undefined> {
+    try {
+      return await this.#plan.next();
+    } catch (reason) {
+      // The first lane to see it tells of it.
+      if (!this.#isStopping) this.#failed(undefined, TransferError.from(reason));
+      this.#isStopping = true;
+      return undefined;
+    }
+  }
+
+  async #move(job: Job): Promise<void> {
+    try {
+      const { bytes, isSkipped = false, resumedBytes } = await this.#options.transfer(job, this.#sum);
+      this.#sum.done(job, bytes, resumedBytes);
+      if (isSkipped) this.#skippedFiles += 1;
+      else {
+        this.#movedFiles += 1;
+        this.#movedBytes += bytes;
+      }
+    } catch (reason) {
+      this.#sum.dropped(job);
+      this.#failed(job.name, TransferError.from(reason));
+    }
+  }
+
+  #failed(name: string | undefined, error: TransferError): void {
+    this.#firstFailure ??= { name, error };
+    if (error.code === 'CANCELLED') this.#interruptedFiles += name === undefined ? 0 : 1;
+    else this.#failedFiles += 1;
+    if (this.#options.concernsAll(error)) this.#isStopping = true;
+    else if (this.#options.isBatch && name !== undefined)
+      this.#options.display.note(`${name}: failed: ${error.message}`);
+  }
+
+  #sumUp(notDoneFiles: number): void {
+    const { display, leftOut } = this.#options;
+    for (const line of leftOut.lines()) display.note(line);
+    display.summary({
+      files: this.#movedFiles,
+      bytes: this.#movedBytes,
+      durationMs: performance.now() - this.#startedMs,
+      skippedFiles: this.#skippedFiles,
+      failedFiles: this.#failedFiles,
+      notDoneFiles,
+      isPlanComplete: this.#plan.isComplete,
+      leftOut,
+    });
+  }
+
+  #errorOf({ error, name }: Failure): TransferError {
+    if (!this.#options.isBatch || error.code === 'CANCELLED' || name === undefined) return error;
+    const tried = this.#movedFiles + this.#skippedFiles + this.#failedFiles;
+    const message = `${this.#failedFiles} of ${tried} files failed, the first was ${name}: ${error.message}`;
+    return new TransferError(error.code, message, { cause: error });
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Where downloaded files may go. Names come from a server and are not trusted:
+ * whatever it says, nothing is written outside the target directory, neither
+ * by the spelling of a name nor through a symbolic link that is already there.
+ */
+import { lstat, mkdir, realpath, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
+import { errnoOf, TransferError } from '../../base/errors.ts';
+import { refuseOtherSpelling } from '../../client/download/partial-file/publish.ts';
+
+/** Characters that no name should have, or that are separators on some system. */
+const FORBIDDEN = /[\p{Cc}\\]/u;
+
+/** What Windows takes for a drive, a stream, a pattern or a device, or drops at the end of a name. */
+const FORBIDDEN_ON_WINDOWS = /[<>:"|?*]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
+
+/**
+ * The path below `directory` for a `/`-separated name. Throws LOCAL_IO for a name that could lead out, or that
+ * this platform cannot hold.
+ */
+export function pathBelow(
+  directory: string,
+  name: string,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const components = name.split('/');
+  const isBad = components.some(
+    (each) =>
+      each === '' ||
+      each === '.' ||
+      each === '..' ||
+      FORBIDDEN.test(each) ||
+      (platform === 'win32' && FORBIDDEN_ON_WINDOWS.test(each)),
+  );
+  if (isBad) {
+    throw new TransferError(
+      'LOCAL_IO',
+      `the server names a file ${JSON.stringify(name)}, which is no name for a local file; it is not written`,
+    );
+  }
+  return join(directory, ...components);
+}
+
+/**
+ * Makes the directories above `path` and makes certain that writing to `path`
+ * stays inside `directory`: no symbolic link on the way leads out, and a link
+ * or a device at the end is not written through. Throws LOCAL_IO.
+ */
+export async function preparePlace(directory: string, path: string): Promise<void> {
+  await makeParents(directory, path);
+  const found = await asLocalIo(() => lstat(path).catch(ignoreMissing));
+  if (found === undefined || found.isFile()) return;
+  throw new TransferError('LOCAL_IO', `${path} is there and is not a regular file; nothing is written to it`);
+}
+
+async function makeParents(directory: string, path: string): Promise<void> {
+  await asLocalIo(() => mkdir(directory, { recursive: true }));
+  const top = await asLocalIo(() => realpath(directory));
+  let at = resolve(directory);
+  for (const component of relative(directory, dirname(path)).split(sep).filter(Boolean)) {
+    at = join(at, component);
+    await asLocalIo(() => mkdir(at, { recursive: true }));
+    await refuseOtherSpelling(at);
+    const actual = await asLocalIo(() => realpath(at));
+    if (actual !== top && !actual.startsWith(top.endsWith(sep) ? top : top + sep)) {
+      throw new TransferError(
+        'LOCAL_IO',
+        `${at} is a symbolic link that leads out of ${directory}; nothing is written through it`,
+      );
+    }
+  }
+}
+
+/** Where one file goes: `output` itself, or below it when it is a directory or ends with a separator. */
+export async function pathForFile(name: string, output: string | undefined): Promise<string> {
+  const lastComponent = name.slice(name.lastIndexOf('/') + 1);
+  if (output === undefined) return pathBelow('', lastComponent);
+  if (!output.endsWith('/') && !(await isDirectory(output))) return output;
+  await asLocalIo(() => mkdir(output, { recursive: true }));
+  return pathBelow(output, lastComponent);
+}
+
+/** Where a tree goes: `output`, or a directory called like the last component of the tree. */
+export function directoryForTree(name: string, output: string | undefined): string {
+  if (output !== undefined) return output;
+  return name === '' ? '.' : pathBelow('', basename(name));
+}
+
+/** Follows symbolic links. Throws LOCAL_IO. */
+export async function isDirectory(path: string): Promise<boolean> {
+  const found = await asLocalIo(() => stat(path).catch(ignoreMissing));
+  return found?.isDirectory() ?? false;
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (errnoOf(error) !== 'ENOENT') throw error;
+}
+
+async function asLocalIo<T>(action: () => Promise<T>): Promise<T> {
+  try {
+    return await action();
+  } catch (cause) {
+    throw new TransferError('LOCAL_IO', cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}

@@ -1,0 +1,46 @@
+/**
+ * What a plan of a batch consists of. Plans are made while they are worked off
+ * and never held whole: a tree may have more files than fit into memory.
+ */
+import { TransferError } from '../../base/errors.ts';
+
+export interface FileJob {
+  /** On the server. */
+  readonly name: string;
+  /** Undefined where only the transfer itself will tell. */
+  readonly sizeBytes: number | undefined;
+}
+
+export type PlanItem<Job extends FileJob> =
+  | { readonly kind: 'file'; readonly job: Job }
+  /** It is there and should have been sent; the others go on. */
+  | { readonly kind: 'failed'; readonly name: string; readonly error: TransferError };
+
+export type Plan<Job extends FileJob> = AsyncIterable<PlanItem<Job>>;
+
+/**
+ * Where files of several sources would meet. The places of one tree are its
+ * own; only where trees lie in each other, all places are remembered.
+ */
+export class Places {
+  readonly #nameOfPlace: Map<string, string> | undefined;
+
+  /** `roots` are where the sources go, each a file or a directory. */
+  constructor(roots: readonly string[]) {
+    const below = roots.map((root) => (root === '' ? '' : `${root}/`));
+    const mayMeet = below.some((one, index) =>
+      below.some((other, otherIndex) => index !== otherIndex && one.startsWith(other)),
+    );
+    this.#nameOfPlace = mayMeet ? new Map() : undefined;
+  }
+
+  /** Throws INVALID_CONFIG when another file has the place. */
+  take(place: string, name: string): void {
+    const other = this.#nameOfPlace?.get(place);
+    if (other !== undefined) {
+      const message = `${other} and ${name} would both become ${place}; move them apart`;
+      throw new TransferError('INVALID_CONFIG', message);
+    }
+    this.#nameOfPlace?.set(place, name);
+  }
+}

@@ -1,0 +1,57 @@
+/**
+ * What a server has below a name, beside a walk of what may be sent there: both
+ * in the same order, so that each is read once and neither is held.
+ */
+import { type ErrorCode, TransferError } from '../../base/errors.ts';
+import type { SluiceClient } from '../../client/client.ts';
+import type { ListEntry } from '../../wire/messages.ts';
+import { entriesOf } from './entries.ts';
+
+/** Sending would meet these as well; any other failure only means that all is sent. */
+const THROWN: ReadonlySet<ErrorCode> = new Set(['CANCELLED', 'UNAVAILABLE', 'UNAUTHENTICATED']);
+
+export class StoredFiles {
+  readonly #entries: AsyncGenerator<ListEntry, void, undefined>;
+  #current: ListEntry | undefined;
+  #currentKey = '';
+  #hasEnded = false;
+
+  constructor(client: SluiceClient, name: string, signal: AbortSignal) {
+    this.#entries = entriesOf(client, name, { recursive: true, signal });
+  }
+
+  /**
+   * The file `name`, if the server has it. Each call names one behind that of the call before it. From a
+   * server that lists in another order some are not found.
+   */
+  async find(name: string): Promise<ListEntry | undefined> {
+    const key = orderKey(name);
+    while (!this.#hasEnded && this.#currentKey < key) await this.#next();
+    return this.#currentKey === key && this.#current?.isDirectory === false ? this.#current : undefined;
+  }
+
+  async close(): Promise<void> {
+    this.#hasEnded = true;
+    await this.#entries.return();
+  }
+
+  async #next(): Promise<void> {
+    try {
+      const { done, value } = await this.#entries.next();
+      if (done === true) this.#hasEnded = true;
+      else {
+        this.#current = value;
+        this.#currentKey = orderKey(value.name);
+      }
+    } catch (reason) {
+      const error = TransferError.from(reason);
+      if (THROWN.has(error.code)) throw error;
+      this.#hasEnded = true;
+    }
+  }
+}
+
+/** Sorts as listings are sorted: by bytes, and what is in a directory before what only begins like its name. */
+function orderKey(name: string): string {
+  return Buffer.from(name).toString('latin1').replaceAll('/', '\0');
+}

@@ -1,0 +1,326 @@
+/**
+ * The connection to one target: the only file of the client that makes grpc-js
+ * calls. Calls fail fast; waiting and trying again is `retry.ts`'s business.
+ * Every failure leaves here as a `TransferError`.
+ */
+import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
+import {
+  type ClientReadableStream,
+  type ClientWritableStream,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
+import { cancellation, TransferError } from '../../base/errors.ts';
+import { AgentSession } from '../../flow/connections/agent-session.ts';
+import { CallLink } from '../../flow/connections/call-link.ts';
+import { clientWindows } from '../../flow/windows/client-windows.ts';
+import { transferService } from '../../wire/service.ts';
+import { errorOfStatus } from '../../wire/status.ts';
+import { MAX_ANSWER_BYTES } from '../limits.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { cancelCall } from './cancel-call.ts';
+import { connectProblem } from './connect-problem.ts';
+import { Connection } from './connection.ts';
+import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
+import { foreignAnswer, isForeignType } from './foreign-answer.ts';
+import type { Interruptions } from './interruptions.ts';
+import { parseTarget } from './target.ts';
+
+type Method =
+  | 'GetFileSize'
+  | 'StatFile'
+  | 'StreamFile'
+  | 'ListFiles'
+  | 'StartUpload'
+  | 'UploadFile'
+  | 'GetUploadStatus'
+  | 'FinishUpload'
+  | 'AbortUpload'
+  | 'DeleteFile';
+
+export class Channel {
+  /** The target, for messages to people. */
+  readonly address: string;
+  /** Tells of failures that are not the last word. */
+  readonly interruptions: Interruptions;
+  readonly #connect: () => Connection;
+  readonly #options: ResolvedOptions;
+  readonly #transport: 'TLS' | 'plaintext';
+  /** Of a connection for uploads. */
+  readonly #session: AgentSession | undefined;
+  #connection: Connection;
+  /** Content types that are not gRPC's, by the failure of their call. */
+  readonly #foreignTypes = new WeakMap<Error, string>();
+  #hasConnected = false;
+  #isClosed = false;
+
+  /** Connects at the first call. Throws INVALID_ARGUMENT for a malformed target or unusable TLS material. */
+  constructor(
+    targetText: string,
+    options: ResolvedOptions,
+    interruptions: Interruptions,
+    purpose: ChannelPurpose = 'general',
+  ) {
+    const target = parseTarget(targetText);
+    this.address = target.address;
+    this.interruptions = interruptions;
+    this.#options = options;
+    this.#transport = usesTls(target, options) ? 'TLS' : 'plaintext';
+    this.#session = purpose === 'upload' ? new AgentSession() : undefined;
+    const credentials = credentialsFor(target, options);
+    const grpcOptions = { ...channelOptions(target, options, purpose), ...this.#session?.channelOptions };
+    // Credentials for TLS are never equal, so grpc-js shares no connection that has them.
+    const isShared = !options.ownConnection && purpose === 'general' && this.#transport === 'plaintext';
+    this.#connect = () => new Connection(target.address, credentials, grpcOptions, isShared);
+    this.#connection = this.#connect();
+  }
+
+  /** The server has answered once; from then on an outage is worth waiting for. */
+  get hasConnected(): boolean {
+    this.#hasConnected ||= this.isReady;
+    return this.#hasConnected;
+  }
+
+  /** There is a connection right now. */
+  get isReady(): boolean {
+    return this.#connection.isReady;
+  }
+
+  /** The link below a call of this connection; undefined where it cannot be found, or the call has not begun to move. */
+  linkOf(call: object): CallLink | undefined {
+    return CallLink.of(call, this.#session?.newest);
+  }
+
+  /**
+   * Starts a server stream. The caller reads at once, keeps an `error`
+   * listener, and cancels the call when it is done with it; `failureOf`
+   * translates its errors.
+   */
+  stream<Request, Response>(method: Method, request: Request): ClientReadableStream<Response> {
+    const { path, requestSerialize, responseDeserialize } = definition(method);
+    const connection = this.#open();
+    const call = readingNothingAhead(() =>
+      connection.client.makeServerStreamRequest<Request, Response>(
+        path,
+        requestSerialize as (request: Request) => Buffer,
+        responseDeserialize as (message: Buffer) => Response,
+        request,
+      ),
+    );
+    const noteType = this.#follow(connection, call);
+    call.on('error', noteType);
+    const { logger, maxWindowBytes, windowBytes } = this.#options;
+    const isFollowed = windowBytes === undefined && method === 'StreamFile';
+    if (isFollowed) clientWindows.follow(call, path, maxWindowBytes, logger);
+    return call;
+  }
+
+  /**
+   * Starts a client stream of messages that are serialised already. A message
+   * belongs to grpc-js until the callback of its `write`, which may never come
+   * after a failure. The caller cancels the call when it is done with it.
+   *
+   * @param done called once, with the answer or the failure, which `failureOf` translates
+   * @param onMetadata what the server sends before its answer
+   */
+  clientStream<Response>(
+    method: Method,
+    done: (failure: ServiceError | null, response?: Response) => void,
+    onMetadata: (metadata: Metadata) => void,
+  ): ClientWritableStream<Uint8Array> {
+    const { path, responseDeserialize } = definition(method);
+    const connection = this.#open();
+    const call = connection.client.makeClientStreamRequest<Uint8Array, Response>(
+      path,
+      (message) => message as Buffer,
+      responseDeserialize as (message: Buffer) => Response,
+      (failure, response) => {
+        if (failure !== null) noteType(failure);
+        done(failure, response);
+      },
+    );
+    const noteType = this.#follow(connection, call);
+    call.once('metadata', onMetadata);
+    // What goes wrong is told by `done`.
+    call.on('error', () => {});
+    return call;
+  }
+
+  /**
+   * One request, one answer, within the connect and stall time-outs and the
+   * time that the server needs for its work. Rejects with a TransferError.
+   */
+  async unary<Request, Response>(
+    method: Method,
+    request: Request,
+    signal?: AbortSignal,
+    workMs = 0,
+  ): Promise<Response> {
+    this.assertOpen();
+    if (signal?.aborted) throw cancelledBy(signal);
+    const { path, requestSerialize, responseDeserialize } = definition(method);
+    const { connectTimeoutMs, stallTimeoutMs } = this.#options;
+    const deadline = Date.now() + connectTimeoutMs + stallTimeoutMs + workMs;
+    const connection = this.#open();
+    return await new Promise((resolve, reject) => {
+      const settle = (failure: ServiceError | null, response?: Response) => {
+        clearTimeout(connectTimer);
+        signal?.removeEventListener('abort', onAbort);
+        if (failure !== null) noteType(failure);
+        if (failure === null) resolve(response as Response);
+        else if (signal?.aborted) reject(cancelledBy(signal));
+        else reject(timedOut ? this.notConnected() : this.failureOf(failure));
+      };
+      const call = connection.client.makeUnaryRequest<Request, Response>(
+        path,
+        requestSerialize as (request: Request) => Buffer,
+        responseDeserialize as (message: Buffer) => Response,
+        request,
+        new Metadata(),
+        { deadline },
+        settle,
+      );
+      const noteType = this.#follow(connection, call);
+      let timedOut = false;
+      const connectTimer = setTimeout(() => {
+        if (this.isReady) return;
+        timedOut = true;
+        cancelCall(call);
+      }, connectTimeoutMs);
+      const onAbort = () => cancelCall(call);
+      signal?.addEventListener('abort', onAbort);
+    });
+  }
+
+  /** What the failure of a call means; names the address when nothing answers there. */
+  failureOf(failure: Error): TransferError {
+    if (failure instanceof TransferError) return failure;
+    if (!('metadata' in failure)) return TransferError.from(failure);
+    const contentType =
+      this.#foreignTypes.get(failure) ?? (failure as ServiceError).metadata?.get('content-type')[0];
+    const foreign = foreignAnswer(failure as ServiceError, contentType, this.address);
+    if (foreign !== undefined) return foreign;
+    const error = errorOfStatus(failure as ServiceError);
+    if (UNREADABLE.test(error.message)) {
+      return new TransferError(
+        'PROTOCOL_ERROR',
+        error.message.replace(UNREADABLE, 'the server broke the contract: '),
+        {
+          cause: failure,
+        },
+      );
+    }
+    if (error.code === 'CANCELLED') return cancelledByPeer(failure as ServiceError, this.address);
+    if (error.code !== 'UNAVAILABLE' || sentBySluice(failure as ServiceError)) return error;
+    if (!this.hasConnected) return this.unreachable(failure as ServiceError);
+    return new TransferError('UNAVAILABLE', connectProblem(failure as ServiceError) ?? error.message, {
+      cause: failure,
+    });
+  }
+
+  /** UNAVAILABLE for a call that had no connection in time; the next one begins another. */
+  notConnected(): TransferError {
+    this.#connection.giveUp(this.#options.connectTimeoutMs);
+    return this.unreachable();
+  }
+
+  /** UNAVAILABLE for a server that cannot be connected to. */
+  unreachable(failure?: ServiceError): TransferError {
+    const reason = connectProblem(failure) ?? `no connection within ${this.#options.connectTimeoutMs} ms`;
+    const hint =
+      this.#transport === 'TLS' ? 'does it speak TLS (otherwise say insecure)' : 'does it speak plaintext';
+    return new TransferError(
+      'UNAVAILABLE',
+      `cannot connect to ${this.address} (${this.#transport}): ${reason}; is a server listening there, and ${hint}?`,
+      { cause: failure },
+    );
+  }
+
+  /** Throws INVALID_ARGUMENT after `close`. */
+  assertOpen(): void {
+    if (this.#isClosed) throw new TransferError('INVALID_ARGUMENT', 'the client is closed');
+  }
+
+  /** Starts no call any more; what there is of a connection ends once calls have ended. Safe to call twice. */
+  close(): void {
+    this.#isClosed = true;
+    this.#connection.close();
+  }
+
+  /** Counts the call and sees who answers it. Returns what its failure is to be given to. */
+  #follow(connection: Connection, call: NodeJS.EventEmitter): (failure: Error) => void {
+    connection.track(call);
+    let foreignType: string | undefined;
+    call.once('metadata', (metadata: Metadata) => {
+      this.#hasConnected = true;
+      const contentType = metadata.get('content-type')[0];
+      if (isForeignType(contentType)) foreignType = contentType;
+      else this.interruptions.over();
+    });
+    return (failure) => {
+      if (foreignType !== undefined) this.#foreignTypes.set(failure, foreignType);
+    };
+  }
+
+  #open(): Connection {
+    this.assertOpen();
+    if (this.#connection.isGivenUp) {
+      this.#connection.close();
+      this.#connection = this.#connect();
+    }
+    return this.#connection;
+  }
+}
+
+/** What grpc-js says of a message that cannot be taken apart, before the reason. */
+const UNREADABLE = /^Response message parsing error: /;
+
+/**
+ * The call that `make` begins holds one message while it is paused, instead of
+ * the 16 that are the default for streams of objects: of chunks that is 4 MiB.
+ * grpc-js takes no such option.
+ */
+function readingNothingAhead<Call>(make: () => Call): Call {
+  const usual = getDefaultHighWaterMark(true);
+  setDefaultHighWaterMark(true, 1);
+  try {
+    return make();
+  } finally {
+    setDefaultHighWaterMark(true, usual);
+  }
+}
+
+function definition(method: Method) {
+  const found = transferService[method];
+  if (found === undefined) throw new Error(`the contract has no ${method}`);
+  const { responseDeserialize } = found;
+  if (method === 'StreamFile') return found;
+  return {
+    ...found,
+    responseDeserialize: (message: Buffer) => {
+      if (message.byteLength > MAX_ANSWER_BYTES) {
+        throw new Error(
+          `an answer to ${method} has ${message.byteLength} bytes; ${MAX_ANSWER_BYTES} are the most`,
+        );
+      }
+      return responseDeserialize(message);
+    },
+  };
+}
+
+/** What ends a transfer whose caller aborted it, with the signal's reason as its cause. */
+export function cancelledBy({ reason }: AbortSignal): TransferError {
+  return reason instanceof TransferError ? reason : cancellation(reason);
+}
+
+/** The caller's own abort never gets here: its call is settled before it is cancelled. */
+function cancelledByPeer(failure: ServiceError, address: string): TransferError {
+  return new TransferError('ABORTED', `${address}, or a proxy on the way, cancelled the call`, {
+    cause: failure,
+  });
+}
+
+/** The status came from a server, not from grpc-js on our side. */
+function sentBySluice(failure: ServiceError): boolean {
+  return failure.metadata?.get('sluice-code').length > 0;
+}

@@ -1,0 +1,105 @@
+/**
+ * How a connection is made: credentials and the channel options of grpc-js.
+ * Plaintext leaves this machine only when the caller asked for it.
+ */
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { ChannelCredentials, type ChannelOptions, type VerifyOptions } from '@grpc/grpc-js';
+import { TransferError } from '../../base/errors.ts';
+import { MAX_RECEIVED_CHUNK_BYTES } from '../../base/limits.ts';
+import { KIB } from '../../base/units.ts';
+import { DIRECT_WRITE_OPTIONS } from '../../flow/self-tests/direct-write-test.ts';
+import { clientWindows } from '../../flow/windows/client-windows.ts';
+import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, UPLOAD_KEEPALIVE_TIMEOUT_MS } from '../limits.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { Target } from './target.ts';
+
+/** Beside the chunk a message holds header fields, or a file's identity: names and numbers. */
+const MAX_MESSAGE_BYTES = MAX_RECEIVED_CHUNK_BYTES + 64 * KIB;
+
+/**
+ * TLS names a server only by a host name (RFC 6066), and Node 26 refuses an
+ * address there; grpc-js always names one. This name exists nowhere (RFC 2606).
+ */
+const NAME_OF_AN_ADDRESS = 'ip-address.invalid';
+
+/** Throws INVALID_ARGUMENT when `tls` and `insecure` contradict each other. */
+export function usesTls(target: Target, options: ResolvedOptions): boolean {
+  const wanted = options.tls !== undefined && options.tls !== false;
+  if (wanted && options.insecure) {
+    throw new TransferError('INVALID_ARGUMENT', 'tls and insecure contradict each other; give one of them');
+  }
+  if (options.tls !== undefined) return wanted;
+  return !options.insecure && !target.isLocal;
+}
+
+/** Throws INVALID_ARGUMENT when the PEM material cannot be used. */
+export function credentialsFor(target: Target, options: ResolvedOptions): ChannelCredentials {
+  if (!usesTls(target, options)) return ChannelCredentials.createInsecure();
+  const { ca, cert, key } = typeof options.tls === 'object' ? options.tls : {};
+  try {
+    return ChannelCredentials.createSsl(
+      ca ?? null,
+      key ?? null,
+      cert ?? null,
+      verifyOptions(target, options),
+    );
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TransferError('INVALID_ARGUMENT', `tls: the PEM material cannot be used: ${reason}`, { cause });
+  }
+}
+
+/** A server that is called by its address proves that it is that address. */
+function verifyOptions(target: Target, options: ResolvedOptions): VerifyOptions {
+  const { ip } = target;
+  if (ip === undefined || givenServerName(options) !== undefined) return {};
+  return { checkServerIdentity: (_name: string, cert: PeerCertificate) => checkServerIdentity(ip, cert) };
+}
+
+function givenServerName(options: ResolvedOptions): string | undefined {
+  return typeof options.tls === 'object' ? options.tls.serverName : undefined;
+}
+
+/** An upload has connections of its own: what it queues would hold up every other call. */
+export type ChannelPurpose = 'general' | 'upload';
+
+const UPLOAD_OPTIONS: ChannelOptions = {
+  ...DIRECT_WRITE_OPTIONS,
+  'grpc.use_local_subchannel_pool': 1,
+  'grpc.keepalive_timeout_ms': UPLOAD_KEEPALIVE_TIMEOUT_MS,
+};
+
+export function channelOptions(
+  target: Target,
+  options: ResolvedOptions,
+  purpose: ChannelPurpose,
+): ChannelOptions {
+  const serverName = givenServerName(options);
+  return {
+    ...windowOptions(options),
+    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+    // Attempts are counted and resumed here; grpc-js would start the stream over.
+    'grpc.enable_retries': 0,
+    // A query for a TXT record that nobody here has; unanswered, it holds the process for a minute.
+    'grpc.service_config_disable_resolution': 1,
+    'grpc.initial_reconnect_backoff_ms': options.retry.initialBackoffMs,
+    'grpc.max_reconnect_backoff_ms': options.retry.maxBackoffMs,
+    'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
+    'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
+    'grpc.use_local_subchannel_pool': options.ownConnection ? 1 : 0,
+    ...(purpose === 'upload' ? UPLOAD_OPTIONS : {}),
+    // A proxy from the environment cannot reach this machine's loopback.
+    ...(target.isLocal ? { 'grpc.enable_http_proxy': 0 } : {}),
+    ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),
+    ...nameOverride(serverName ?? (target.ip === undefined ? undefined : NAME_OF_AN_ADDRESS)),
+  };
+}
+
+function windowOptions({ maxWindowBytes, windowBytes }: ResolvedOptions): ChannelOptions {
+  if (windowBytes === undefined) return clientWindows.channelOptions(maxWindowBytes);
+  return { 'grpc-node.flow_control_window': windowBytes };
+}
+
+function nameOverride(name: string | undefined): ChannelOptions {
+  return name === undefined ? {} : { 'grpc.ssl_target_name_override': name };
+}

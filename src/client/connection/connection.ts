@@ -1,0 +1,52 @@
+/**
+ * What a channel makes its calls with: a client of grpc-js whose sockets can be
+ * ended in any state. A connection that is not made in time is given up with
+ * everything that was begun for it, and the channel makes another one: grpc-js
+ * would wait for it as long as the kernel does, or for ever.
+ */
+import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
+import { ClosableTarget } from '../../flow/connections/closable-target.ts';
+
+export class Connection {
+  readonly client: Client;
+  readonly #target: ClosableTarget;
+  readonly #startedAtMs = performance.now();
+  #isClosed = false;
+
+  /** @param isShared with other connections to the same address that have the same options */
+  constructor(address: string, credentials: ChannelCredentials, options: ChannelOptions, isShared: boolean) {
+    this.#target = ClosableTarget.open(address, isShared ? JSON.stringify([address, options]) : undefined);
+    this.client = new Client(this.#target.text, credentials, options);
+  }
+
+  get isReady(): boolean {
+    return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /** Nothing may be begun with it any more. */
+  get isGivenUp(): boolean {
+    return this.#target.isRetired;
+  }
+
+  /** Counts a call, until it has its status. */
+  track<Call extends NodeJS.EventEmitter>(call: Call): Call {
+    this.#target.callBegan();
+    call.once('status', () => this.#target.callEnded());
+    return call;
+  }
+
+  /** There has been no connection for so long; another one is to be tried, unless this one has only begun. */
+  giveUp(afterMs: number): void {
+    if (this.isReady || !this.#target.isResolved || performance.now() - this.#startedAtMs < afterMs) return;
+    this.#target.retire();
+    this.close();
+  }
+
+  /** Calls on an established connection go on to their end, all others end now, and so do sockets without calls. Safe to call twice. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.client.close();
+    this.#target.leave();
+  }
+}

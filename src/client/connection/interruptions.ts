@@ -1,0 +1,50 @@
+/**
+ * Tells the log what interrupts the transfers and calls of a client. While a
+ * server is away all of them meet that, again and again: it is told once for
+ * each outage, with how long they will go on trying.
+ */
+import type { TransferError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+
+const MS_PER_SECOND = 1_000;
+
+export class Interruptions {
+  readonly #logger: Logger;
+  readonly #patience: string;
+  #isOutage = false;
+
+  /** @param outageMs how long a server that was there is tried */
+  constructor(logger: Logger, outageMs: number) {
+    this.#logger = logger;
+    this.#patience = `${Math.round(outageMs / MS_PER_SECOND)} s`;
+  }
+
+  /**
+   * Another attempt follows.
+   *
+   * @param isReached there has been a connection; otherwise trying is over in seconds, and the error tells
+   * @param what happens: `transfer interrupted; resuming`
+   * @param fields of the log line: the name, the offset
+   */
+  tell(
+    isReached: boolean,
+    what: string,
+    error: TransferError,
+    waitMs: number,
+    fields: { name?: string; offset?: number } = {},
+  ): void {
+    const line = { ...fields, code: error.code, reason: error.message, waitMs };
+    if (error.code !== 'UNAVAILABLE') this.#logger.info(line, what);
+    else if (this.#isOutage || !isReached) this.#logger.debug(line, what);
+    else {
+      const { name: _, ...rest } = line;
+      this.#isOutage = true;
+      this.#logger.info(rest, `the server is not available; trying again for ${this.#patience}`);
+    }
+  }
+
+  /** The server has answered. */
+  over(): void {
+    this.#isOutage = false;
+  }
+}

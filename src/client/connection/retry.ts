@@ -1,0 +1,115 @@
+/**
+ * When a failed attempt is followed by another one, and after which wait.
+ * The budget counts consecutive attempts without progress; a new byte refills it.
+ */
+import type { ServiceError } from '@grpc/grpc-js';
+import { type ErrorCode, TransferError } from '../../base/errors.ts';
+import { FIRST_CONNECT_MS, FIRST_CONNECT_TRIES, FIRST_CONNECT_WAITS } from '../limits.ts';
+import type { Complete, RetryOptions } from '../options.ts';
+import type { Channel } from './channel.ts';
+import { delay } from './wait.ts';
+
+/**
+ * Failures that another attempt may not meet again. VERSION_MISMATCH and
+ * FILE_CHANGED are not among them: they need a decision first, see `Transfer`.
+ */
+const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
+  'UNAVAILABLE',
+  'STALLED',
+  'EVICTED',
+  'ABORTED',
+  'DEADLINE_EXCEEDED',
+  'RESOURCE_EXHAUSTED',
+  'CHECKSUM_MISMATCH',
+  'PROTOCOL_ERROR',
+  // Uploads: room may be made, and what was lost is sent again.
+  'DISK_FULL',
+  'WRITE_FAILED',
+  'GAP',
+  'TAKEN_OVER',
+  // What grpc-js reports for most resets of a stream.
+  'INTERNAL',
+]);
+
+/** A full disk gets room when somebody makes some, not at once; the waits for it are so many times longer. */
+const DISK_FULL_FACTOR = 10;
+
+export class RetryBudget {
+  readonly #options: Complete<RetryOptions>;
+  #failures = 0;
+  #lastProgressAtMs = performance.now();
+
+  constructor(options: Complete<RetryOptions>) {
+    this.#options = options;
+  }
+
+  /** The attempt that just failed brought bytes that had not arrived before. */
+  refill(): void {
+    // The failure that is counted next came after progress.
+    this.#failures = -1;
+    this.#lastProgressAtMs = performance.now();
+  }
+
+  /**
+   * Counts a failure. Returns the wait before the next attempt in
+   * milliseconds, or undefined when there should be none.
+   *
+   * @param hasConnected the server has answered this client before
+   */
+  spend(error: TransferError, hasConnected: boolean): number | undefined {
+    this.#failures += 1;
+    if (!RETRYABLE.has(error.code) || this.#isExhausted(error.code, hasConnected)) return undefined;
+    const pushbackMs = pushbackMsOf(error);
+    if (pushbackMs !== undefined && pushbackMs < 0) return undefined;
+    const { initialBackoffMs, maxBackoffMs } = this.#options;
+    const firstMs = initialBackoffMs * (error.code === 'DISK_FULL' ? DISK_FULL_FACTOR : 1);
+    const boundMs = Math.min(maxBackoffMs, firstMs * 2 ** Math.max(0, this.#failures - 1));
+    // Full jitter: clients that failed together do not come back together.
+    return Math.max(Math.random() * boundMs, Math.min(pushbackMs ?? 0, maxBackoffMs));
+  }
+
+  #isExhausted(code: ErrorCode, hasConnected: boolean): boolean {
+    if (code !== 'UNAVAILABLE') return this.#failures >= this.#options.attempts;
+    const outageMs = performance.now() - this.#lastProgressAtMs;
+    if (!hasConnected) return this.#isUnreachable(outageMs);
+    return this.#failures >= this.#options.attempts && outageMs >= this.#options.outageMs;
+  }
+
+  /** A wrong address fails soon; a server that restarts just now is back by then. */
+  #isUnreachable(elapsedMs: number): boolean {
+    const restartMs = Math.min(FIRST_CONNECT_WAITS * this.#options.initialBackoffMs, this.#options.outageMs);
+    const hasTried = this.#failures >= FIRST_CONNECT_TRIES && elapsedMs >= restartMs;
+    return hasTried || elapsedMs >= FIRST_CONNECT_MS || this.#failures >= this.#options.attempts;
+  }
+}
+
+/** The wait the server asks for with its status, in milliseconds; negative: do not try again. */
+function pushbackMsOf(error: TransferError): number | undefined {
+  const { cause } = error;
+  if (typeof cause !== 'object' || cause === null || !('metadata' in cause)) return undefined;
+  const sent = (cause as ServiceError).metadata?.get('grpc-retry-pushback-ms')[0];
+  const pushbackMs = typeof sent === 'string' ? Number(sent) : Number.NaN;
+  return Number.isFinite(pushbackMs) ? pushbackMs : undefined;
+}
+
+/** Repeats `call` within a budget of its own; rejects with the last failure. `onWait` is told before each wait. */
+export async function retryUnary<Response>(
+  channel: Pick<Channel, 'hasConnected'>,
+  options: Complete<RetryOptions>,
+  signal: AbortSignal | undefined,
+  call: () => Promise<Response>,
+  onWait?: (error: TransferError, waitMs: number) => void,
+): Promise<Response> {
+  const budget = new RetryBudget(options);
+  for (;;) {
+    try {
+      return await call();
+    } catch (reason) {
+      const error = TransferError.from(reason);
+      const waitMs = signal?.aborted ? undefined : budget.spend(error, channel.hasConnected);
+      if (waitMs === undefined) throw error;
+      onWait?.(error, waitMs);
+      await delay(waitMs, signal);
+    }
+  }
+}

@@ -1,0 +1,270 @@
+/**
+ * One StreamFile call: from a position to the end of the range. It moves the
+ * position and writes the sink with each chunk that is proven right, in order.
+ * It succeeds only when the final status is OK and length and checksums agree;
+ * the end of the stream alone proves nothing.
+ */
+import { type ClientReadableStream, status } from '@grpc/grpc-js';
+import { TransferError } from '../../base/errors.ts';
+import { CallLink } from '../../flow/connections/call-link.ts';
+import { crc32 } from '../../wire/crc32.ts';
+import type {
+  FileInfo,
+  GetFileSizeRequest,
+  GetFileSizeResponse,
+  StreamFileRequest,
+  StreamFileResponse,
+} from '../../wire/messages.ts';
+import { AttemptWatch, type Watched } from '../connection/attempt-watch.ts';
+import { cancelCall } from '../connection/cancel-call.ts';
+import { type Channel, cancelledBy } from '../connection/channel.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { type ChunkListener, ChunkQueue } from './chunk-queue.ts';
+import type { Position } from './position.ts';
+import type { ProgressReporter } from './progress.ts';
+import { declaredCodec, declaredCrc, NO_CRC, ReceivedRange } from './received-range.ts';
+import type { Sink } from './sinks/sink.ts';
+import { streamRequest } from './stream-request.ts';
+
+export interface AttemptContext {
+  readonly channel: Channel;
+  readonly options: ResolvedOptions;
+  readonly position: Position;
+  readonly sink: Sink;
+  readonly progress: ProgressReporter;
+  /** The chunk size to ask for. */
+  readonly chunkBytes: number;
+  /** Its reason, when aborted, is the error the attempt ends with. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * - `opening`: the first message has not come
+ * - `sizing`: the server sends no details; its size of the file is being asked for
+ * - `streaming`: chunks arrive
+ * - `settled`: over, well or badly; nothing is delivered any more
+ */
+type State = 'opening' | 'sizing' | 'streaming' | 'settled';
+
+export class Attempt implements ChunkListener, Watched {
+  /** The chunks were right but their summary was not: none of this attempt's bytes can be trusted. */
+  isSuspect = false;
+  /** Bytes of chunks that came off the network. */
+  deliveredBytes = 0;
+  readonly #context: AttemptContext;
+  readonly #range: ReceivedRange;
+  readonly #queue: ChunkQueue;
+  readonly #computesCrc: boolean;
+  #state: State = 'opening';
+  #status: status | undefined;
+  /** The status is OK, and every message was taken. */
+  #hasEnded = false;
+  #call: ClientReadableStream<StreamFileResponse> | undefined;
+  #link: CallLink | undefined;
+  #settle: (error?: TransferError) => void = () => {};
+
+  constructor(context: AttemptContext) {
+    this.#context = context;
+    this.#computesCrc = context.options.verify || context.sink.needsCrc32;
+    this.#queue = new ChunkQueue(this, this.#computesCrc);
+    this.#range = new ReceivedRange(context.position.offset);
+  }
+
+  /** Resolves when the rest of the range is delivered and proven. Rejects with a TransferError. */
+  async run(): Promise<void> {
+    const { channel, options, signal } = this.#context;
+    if (signal.aborted) throw cancelledBy(signal);
+    const onAbort = () => this.fail(cancelledBy(signal));
+    const call = channel.stream<StreamFileRequest, StreamFileResponse>(
+      'StreamFile',
+      streamRequest(this.#context),
+    );
+    this.#call = call;
+    signal.addEventListener('abort', onAbort);
+    const watch = new AttemptWatch(this, channel, options);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.#settle = (error) => (error === undefined ? resolve() : reject(error));
+        call.on('error', (failure) => this.fail(channel.failureOf(failure)));
+        call.once('metadata', () => {
+          this.#link = CallLink.of(call);
+        });
+        call.on('status', ({ code }) => {
+          this.#status = code;
+        });
+        call.on('end', () => this.#onEnd());
+        call.on('data', (message: StreamFileResponse) => this.#onMessage(message));
+        this.resumeIfPossible();
+      });
+    } finally {
+      watch.close();
+      signal.removeEventListener('abort', onAbort);
+      this.#queue.close();
+      // The call keeps its `error` listener, because cancelling makes it emit one more, and flows until its end.
+      cancelCall(call);
+      call.resume();
+    }
+  }
+
+  /** What this attempt has learnt of the way to the server. */
+  get link(): CallLink | undefined {
+    return this.#link;
+  }
+
+  get isPaused(): boolean {
+    return this.#mustPause();
+  }
+
+  /** Reads on when nothing on our side is in the way. */
+  resumeIfPossible(): void {
+    if (this.#call === undefined || this.#state === 'settled') return;
+    if (this.#mustPause()) this.#call.pause();
+    else if (this.#call.isPaused()) this.#call.resume();
+  }
+
+  /** Ends the attempt; only the first end counts. */
+  fail(error: TransferError): void {
+    if (this.#state === 'settled') return;
+    this.#state = 'settled';
+    this.#queue.close();
+    this.#settle(error);
+  }
+
+  onChunk(content: Uint8Array, contentCrc: number): void {
+    const { position, sink } = this.#context;
+    const excessBytes = position.offset + content.byteLength - (position.end as number);
+    // Only a plain server, which knows no limit, can send more than the range.
+    const bytes = excessBytes > 0 ? content.subarray(0, -excessBytes) : content;
+    const crc = excessBytes > 0 && this.#computesCrc ? crc32(bytes) : contentCrc;
+    if (bytes.byteLength === 0) return;
+    this.#range.noteDelivered(bytes.byteLength, crc);
+    position.advance(bytes.byteLength, crc);
+    sink.write(bytes, position.crc32);
+  }
+
+  onChunkError(error: TransferError): void {
+    this.fail(error);
+  }
+
+  onSlotFree(): void {
+    this.resumeIfPossible();
+    this.#concludeIfDone();
+  }
+
+  #mustPause(): boolean {
+    return this.#state === 'sizing' || this.#context.sink.isFull || this.#queue.isFull;
+  }
+
+  #onMessage(message: StreamFileResponse): void {
+    if (this.#state === 'settled') return;
+    this.deliveredBytes += message.chunk.byteLength;
+    try {
+      if (this.#state === 'streaming') this.#take(message);
+      else if (message.file) {
+        this.#pin(message.file, false);
+        this.#take(message);
+      } else void this.#openPlain(message);
+      if (this.#mustPause()) this.#call?.pause();
+    } catch (reason) {
+      this.fail(TransferError.from(reason));
+    }
+  }
+
+  #onEnd(): void {
+    // The end of any other status has come, or comes, as an `error`.
+    if (this.#state === 'settled' || this.#status !== status.OK) return;
+    this.#hasEnded = true;
+    if (this.#state === 'opening') void this.#openPlain(undefined);
+    else this.#concludeIfDone();
+  }
+
+  #pin(file: FileInfo, isPlain: boolean): void {
+    const { position, sink } = this.#context;
+    const isFirst = position.file === undefined;
+    position.pin(file, isPlain);
+    if (isFirst) sink.begin(file);
+    this.#state = 'streaming';
+  }
+
+  /** A server that knows only the four messages: the length is all there is to check, and it is asked for apart. */
+  async #openPlain(first: StreamFileResponse | undefined): Promise<void> {
+    this.#state = 'sizing';
+    try {
+      const { channel, position, signal } = this.#context;
+      const { name } = position.request;
+      const { size } = await channel.unary<GetFileSizeRequest, GetFileSizeResponse>(
+        'GetFileSize',
+        { fileName: name },
+        signal,
+      );
+      if ((this.#state as State) === 'settled') return;
+      this.#pin({ name, size, version: '', modifiedMs: 0, contentType: '' }, true);
+      if (first !== undefined) this.#take(first);
+      this.resumeIfPossible();
+      this.#concludeIfDone();
+    } catch (reason) {
+      this.fail(TransferError.from(reason));
+    }
+  }
+
+  #take(message: StreamFileResponse): void {
+    if (message.chunk.byteLength > 0) this.#takeChunk(message);
+    if (message.summary) this.#range.noteSummary(message.summary);
+  }
+
+  #takeChunk(message: StreamFileResponse): void {
+    const { isPlain, end } = this.#context.position;
+    const offset = this.#range.arrivalOffset;
+    const rawBytes = isPlain
+      ? this.#range.admitPlain(message)
+      : this.#range.admitDetailed(message, end as number);
+    const crc = isPlain ? NO_CRC : declaredCrc(message, this.#context.options.verify);
+    if (message.compressed) {
+      const codec = declaredCodec(message);
+      if (this.#context.options.compression === 'never') throw unwanted(codec);
+      this.#context.progress.codecs.note(codec, rawBytes, message.chunk.byteLength);
+      this.#queue.pushCompressed(message.chunk, codec, rawBytes, crc, offset);
+    } else {
+      this.#context.progress.codecs.note('identity', rawBytes, rawBytes);
+      this.#queue.pushPlain(message.chunk, crc, offset);
+    }
+    if (isPlain) this.#endPlain();
+  }
+
+  /** Stops a plain server at the limit, and notices a file that grew. */
+  #endPlain(): void {
+    const { position } = this.#context;
+    const excessBytes = this.#range.arrivalOffset - (position.end as number);
+    const isCut = position.request.limit !== undefined && position.end !== position.file?.size;
+    if (isCut && excessBytes >= 0) {
+      this.#hasEnded = true;
+      this.#call?.pause();
+      this.#concludeIfDone();
+    } else if (excessBytes > 0) {
+      throw new TransferError('FILE_CHANGED', `the server sent ${excessBytes} bytes more than the file has`);
+    }
+  }
+
+  #concludeIfDone(): void {
+    if (!this.#hasEnded || this.#state !== 'streaming' || !this.#queue.isEmpty) return;
+    const { position, options } = this.#context;
+    try {
+      this.#range.checkLength(position.end as number);
+      if (options.verify && !position.isPlain) this.#range.checkSummary();
+    } catch (reason) {
+      const error = TransferError.from(reason);
+      this.isSuspect = error.code === 'CHECKSUM_MISMATCH';
+      this.fail(error);
+      return;
+    }
+    this.#state = 'settled';
+    this.#settle();
+  }
+}
+
+function unwanted(codec: string): TransferError {
+  return new TransferError(
+    'PROTOCOL_ERROR',
+    `the server broke the contract: a chunk is compressed with ${codec}, and nothing was to be compressed`,
+  );
+}

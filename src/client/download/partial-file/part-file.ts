@@ -1,0 +1,226 @@
+/**
+ * A path as the target: bytes gather in a part beside it, durable points are
+ * recorded on the way, and the part gets the target's name when it is whole,
+ * checked and durable. Killed at any moment, it leaves nothing, a part that can
+ * be resumed, or the finished file; never wrong bytes under the final name.
+ */
+import { constants, type Stats } from 'node:fs';
+import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { errnoOf, TransferError } from '../../../base/errors.ts';
+import type { FileLock } from '../../../base/files/file-lock.ts';
+import { keepRights } from '../../../base/files/keep-rights.ts';
+import type { Logger } from '../../../base/logger.ts';
+import type { FileInfo } from '../../../wire/messages.ts';
+import { localError } from '../../local-error.ts';
+import type { TransferRequest } from '../options.ts';
+import type { Position } from '../position.ts';
+import type { ProgressReporter } from '../progress.ts';
+import type { Sink, SinkListener } from '../sinks/sink.ts';
+import { lockPart } from './part-lock.ts';
+import { provenRecord } from './part-prefix.ts';
+import { type PartRecord, removeRecord } from './part-record.ts';
+import { PartWriter, type WriterListener } from './part-writer.ts';
+import { publish } from './publish.ts';
+import { ResumePoints } from './resume-points.ts';
+import type { TargetPaths } from './target-path.ts';
+
+export interface PartOpening {
+  /** Moved to where an earlier run stopped. */
+  readonly position: Position;
+  readonly progress: ProgressReporter;
+  readonly logger: Logger;
+  readonly overwrite: boolean;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Not through a symbolic link: the part's name can be guessed. */
+const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+
+/** Locks and opens the part, keeping what an earlier run left and can be proven. Throws LOCAL_IO or CANCELLED. */
+export async function openPart(paths: TargetPaths, opening: PartOpening): Promise<PartFile> {
+  const { position, progress } = opening;
+  let lock: FileLock | undefined;
+  let handle: FileHandle | undefined;
+  try {
+    lock = await lockPart(paths.lock, opening.logger);
+    handle = await openAlone(paths.part, modeFor(await replacedBy(paths)));
+    const record = await provenRecord(handle, paths.record, { ...opening, request: position.request });
+    if (record === undefined) await removeRecord(paths.record);
+    // What lies behind the recorded bytes was never proven.
+    await handle.truncate(record?.durableBytes ?? 0);
+    if (record !== undefined) resume(position, record);
+    progress.resumedBytes = record?.durableBytes ?? 0;
+    return new PartFile(paths, handle, lock, opening, record);
+  } catch (cause) {
+    await handle?.close();
+    await lock?.release();
+    throw localError('cannot open', paths.part, cause);
+  }
+}
+
+/** Opens the part, which no other name shares. */
+async function openAlone(path: string, mode: number): Promise<FileHandle> {
+  const handle = await open(path, OPEN_FLAGS, mode);
+  if ((await handle.stat()).nlink <= 1) return handle;
+  // Killed between `link` and `unlink`, a publisher leaves the finished file under this name too.
+  await handle.close();
+  await rm(path);
+  return await open(path, OPEN_FLAGS | constants.O_EXCL, mode);
+}
+
+/** What is under the name now; undefined for nothing. */
+async function replacedBy({ target }: TargetPaths): Promise<Stats | undefined> {
+  return await stat(target).catch((reason: unknown) => {
+    if (errnoOf(reason) === 'ENOENT') return undefined;
+    throw reason;
+  });
+}
+
+/** Nobody may read a part who may not read what it replaces. */
+function modeFor(replaced: Stats | undefined): number {
+  return replaced === undefined ? 0o666 : (replaced.mode & 0o666) | 0o600;
+}
+
+function resume(position: Position, record: PartRecord): void {
+  position.rewind({ offset: record.start + record.durableBytes, crc32: record.crc32 });
+  position.ifMatch = record.version;
+}
+
+export class PartFile implements Sink, WriterListener {
+  readonly isRewindable = true;
+  readonly needsCrc32 = true;
+  listener: SinkListener | undefined;
+  readonly #paths: TargetPaths;
+  readonly #handle: FileHandle;
+  readonly #lock: FileLock;
+  readonly #overwrite: boolean;
+  readonly #logger: Logger;
+  readonly #request: TransferRequest;
+  readonly #writer: PartWriter;
+  readonly #points: ResumePoints;
+  #file: FileInfo | undefined;
+  #isPublished = false;
+
+  constructor(
+    paths: TargetPaths,
+    handle: FileHandle,
+    lock: FileLock,
+    opening: PartOpening,
+    record: PartRecord | undefined,
+  ) {
+    const { request } = opening.position;
+    this.#paths = paths;
+    this.#handle = handle;
+    this.#lock = lock;
+    this.#overwrite = opening.overwrite;
+    this.#logger = opening.logger;
+    this.#request = request;
+    const durableBytes = record?.durableBytes ?? 0;
+    this.#writer = new PartWriter(handle, paths.part, this);
+    this.#writer.seek(durableBytes, record?.crc32 ?? 0);
+    this.#points = new ResumePoints(handle, paths.record, request, durableBytes, (cause) =>
+      this.onWriteFailed(localError('cannot make durable', paths.part, cause)),
+    );
+  }
+
+  get isFull(): boolean {
+    return this.#writer.isFull;
+  }
+
+  begin(file: FileInfo): void {
+    this.#file = file;
+    this.#points.begin(file);
+  }
+
+  write(bytes: Uint8Array, crc32: number): void {
+    this.#writer.push(bytes, crc32);
+  }
+
+  onDrained(): void {
+    this.listener?.onDrained();
+  }
+
+  onWritten(): void {
+    this.#points.note(this.#writer.writtenBytes, this.#writer.writtenCrc32);
+  }
+
+  onWriteFailed(error: TransferError): void {
+    this.listener?.onFailed(error);
+  }
+
+  async rewind(bytes: number, crc32: number): Promise<void> {
+    try {
+      await this.#writer.idle();
+      await this.#points.rewind(bytes);
+      await this.#handle.truncate(bytes);
+    } catch (cause) {
+      throw localError('cannot write', this.#paths.part, cause);
+    }
+    this.#writer.seek(bytes, crc32);
+  }
+
+  async finish(bytes: number): Promise<void> {
+    try {
+      await this.#writer.idle();
+      await this.#points.settle();
+      await this.#checkBeforePublishing(bytes);
+      await this.#setModifiedTime();
+      const replaced = await replacedBy(this.#paths);
+      if (replaced !== undefined) await keepRights(replaced, await this.#handle.stat(), this.#handle);
+      await this.#handle.sync();
+      await publish(this.#paths, this.#overwrite, this.#logger);
+      this.#isPublished = true;
+      await removeRecord(this.#paths.record);
+    } catch (cause) {
+      throw localError('cannot finish', this.#paths.part, cause);
+    }
+    await this.#close();
+  }
+
+  async abandon(): Promise<void> {
+    // The failure that ends the transfer is already known; these can only repeat it.
+    await this.#writer.idle().catch(() => {});
+    await this.#points.settle();
+    const isOurs = !this.#isPublished && (await this.#lock.isHeld().catch(() => false));
+    if (isOurs) await this.#keepForResume();
+    await this.#close();
+  }
+
+  async #keepForResume(): Promise<void> {
+    const { writtenBytes, writtenCrc32 } = this.#writer;
+    if (writtenBytes === 0) {
+      await rm(this.#paths.part, { force: true }).catch(() => {});
+      return;
+    }
+    // On a full disk, the half-written rest makes room for the record.
+    await this.#handle.truncate(writtenBytes).catch(() => {});
+    await this.#points.close(writtenBytes, writtenCrc32);
+  }
+
+  async #checkBeforePublishing(bytes: number): Promise<void> {
+    const { size } = await this.#handle.stat();
+    if (size !== bytes || this.#writer.writtenBytes !== bytes) {
+      throw new TransferError('LOCAL_IO', `${this.#paths.part} has ${size} bytes and should have ${bytes}`);
+    }
+    if (!(await this.#lock.isHeld())) {
+      throw new TransferError(
+        'LOCAL_IO',
+        `${this.#paths.lock} was removed; another download may have written here`,
+      );
+    }
+  }
+
+  /** A whole file keeps its time of change; a range is something new. */
+  async #setModifiedTime(): Promise<void> {
+    const { start, limit } = this.#request;
+    const modified = new Date(this.#file?.modifiedMs ?? 0);
+    // 0 means unknown; what the wire can say and a Date cannot is NaN.
+    const isKnown = modified.getTime() > 0;
+    if (start === 0 && limit === undefined && isKnown) await this.#handle.utimes(new Date(), modified);
+  }
+
+  async #close(): Promise<void> {
+    await this.#handle.close().catch(() => {});
+    await this.#lock.release().catch(() => {});
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * Writes a part from its queue, off the event loop, in order: one `pwrite` at a
+ * time, of everything that has gathered meanwhile. Chunks are copied into a few
+ * buffers that are used again and again; that makes small ones coalesce, and
+ * lets go of each message at once. After an error nothing more is written.
+ *
+ *   push ─▶ | filling | ─▶ ready, ready ─▶ pwrite ─▶ free ─▶ filling …
+ */
+import { Buffer } from 'node:buffer';
+import type { FileHandle } from 'node:fs/promises';
+import { TransferError } from '../../../base/errors.ts';
+import { WRITE_BUFFER_BYTES, WRITE_QUEUE_BYTES } from '../../limits.ts';
+import { localError } from '../../local-error.ts';
+
+export interface WriterListener {
+  /** The queue was full and is half empty. */
+  onDrained(): void;
+  /** `writtenBytes` has grown. */
+  onWritten(): void;
+  onWriteFailed(error: TransferError): void;
+}
+
+/** Whole chunks, side by side. */
+interface Gathered {
+  readonly buffer: Uint8Array;
+  usedBytes: number;
+  /** CRC-32 of the part up to the end of these bytes. */
+  crc32: number;
+}
+
+export class PartWriter {
+  /** The first so many bytes were written in full, in order; always the end of a chunk. */
+  writtenBytes = 0;
+  /** Their CRC-32. */
+  writtenCrc32 = 0;
+  /** The queue holds WRITE_QUEUE_BYTES or more, and has not been half empty since. */
+  isFull = false;
+  readonly #handle: FileHandle;
+  readonly #path: string;
+  readonly #listener: WriterListener;
+  readonly #free: Buffer[] = [];
+  readonly #ready: Gathered[] = [];
+  #filling: Gathered | undefined;
+  #queuedBytes = 0;
+  #failure: TransferError | undefined;
+  #running: Promise<void> | undefined;
+
+  /** @param path names the part in errors */
+  constructor(handle: FileHandle, path: string, listener: WriterListener) {
+    this.#handle = handle;
+    this.#path = path;
+    this.#listener = listener;
+  }
+
+  /** Queues bytes and owns them. `crc32` is that of the part up to their end. */
+  push(bytes: Uint8Array, crc32: number): void {
+    if (this.#failure !== undefined) return;
+    this.#gather(bytes, crc32);
+    this.#queuedBytes += bytes.byteLength;
+    this.isFull ||= this.#queuedBytes >= WRITE_QUEUE_BYTES;
+    this.#running ??= this.#run();
+  }
+
+  /** Resolves when the queue is written; rejects with LOCAL_IO when a write failed. */
+  async idle(): Promise<void> {
+    await this.#running;
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Continues after the first `bytes` bytes, whose CRC-32 is `crc32`. Only while idle. */
+  seek(bytes: number, crc32: number): void {
+    this.writtenBytes = bytes;
+    this.writtenCrc32 = crc32;
+  }
+
+  #gather(bytes: Uint8Array, crc32: number): void {
+    if ((this.#filling?.usedBytes ?? 0) + bytes.byteLength > WRITE_BUFFER_BYTES) this.#finishFilling();
+    if (bytes.byteLength > WRITE_BUFFER_BYTES) {
+      this.#ready.push({ buffer: bytes, usedBytes: bytes.byteLength, crc32 });
+      return;
+    }
+    this.#filling ??= { buffer: this.#takeBuffer(), usedBytes: 0, crc32 };
+    // copy: messages that wait for a write outlive young garbage collections, and the full ones cost more than this.
+    this.#filling.buffer.set(bytes, this.#filling.usedBytes);
+    this.#filling.usedBytes += bytes.byteLength;
+    this.#filling.crc32 = crc32;
+  }
+
+  #takeBuffer(): Buffer {
+    return this.#free.pop() ?? Buffer.allocUnsafeSlow(WRITE_BUFFER_BYTES);
+  }
+
+  #finishFilling(): void {
+    if (this.#filling !== undefined) this.#ready.push(this.#filling);
+    this.#filling = undefined;
+  }
+
+  async #run(): Promise<void> {
+    try {
+      for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#write(next);
+    } catch (cause) {
+      this.#failure = localError('cannot write', this.#path, cause);
+      this.#ready.length = 0;
+      this.#filling = undefined;
+      this.#listener.onWriteFailed(this.#failure);
+    } finally {
+      this.#running = undefined;
+    }
+  }
+
+  #next(): Gathered | undefined {
+    if (this.#ready.length === 0) this.#finishFilling();
+    return this.#ready.shift();
+  }
+
+  async #write({ buffer, usedBytes, crc32 }: Gathered): Promise<void> {
+    await writeInFull(this.#handle, buffer, usedBytes, this.writtenBytes);
+    if (buffer.byteLength === WRITE_BUFFER_BYTES) this.#free.push(buffer as Buffer);
+    this.writtenBytes += usedBytes;
+    this.writtenCrc32 = crc32;
+    this.#queuedBytes -= usedBytes;
+    this.#listener.onWritten();
+    if (!this.isFull || this.#queuedBytes > WRITE_QUEUE_BYTES / 2) return;
+    this.isFull = false;
+    this.#listener.onDrained();
+  }
+}
+
+/** Writes the first `bytes` bytes of `buffer` at `position`; a short write is continued where it stopped. */
+async function writeInFull(
+  handle: FileHandle,
+  buffer: Uint8Array,
+  bytes: number,
+  position: number,
+): Promise<void> {
+  for (let done = 0; done < bytes; ) {
+    const { bytesWritten } = await handle.write(buffer, done, bytes - done, position + done);
+    if (bytesWritten === 0) throw new TransferError('LOCAL_IO', 'the file system took no byte of a write');
+    done += bytesWritten;
+  }
+}

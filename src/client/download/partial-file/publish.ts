@@ -1,0 +1,57 @@
+/** Gives a finished, durable part its final name; after a crash it has the one or the other. */
+import { link, open, rename, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { cannotSyncDirectory } from '../../../base/files/directory-sync.ts';
+import { otherSpelling } from '../../../base/files/spelling.ts';
+import type { Logger } from '../../../base/logger.ts';
+import { existsAlready, type TargetPaths } from './target-path.ts';
+
+/** The part is already synced. Throws ALREADY_EXISTS when the target exists and must not be replaced, LOCAL_IO when it is there under another spelling. */
+export async function publish(paths: TargetPaths, overwrite: boolean, logger: Logger): Promise<void> {
+  if (overwrite) {
+    // The part has both spellings too, and is locked: nobody else gives it a name between this and the next line.
+    await refuseOtherSpelling(paths.target);
+    await rename(paths.part, paths.target);
+  } else await linkNew(paths);
+  await syncDirectory(dirname(paths.target), logger);
+}
+
+/** Throws LOCAL_IO when `path` is there, but as a name that only this file system takes for the same. */
+export async function refuseOtherSpelling(path: string): Promise<void> {
+  const spelling = await otherSpelling(path);
+  if (spelling === undefined) return;
+  throw new TransferError(
+    'LOCAL_IO',
+    `${path} is there as ${spelling}, and this file system takes both for one; give it another place with -o`,
+  );
+}
+
+/** `link` fails where `rename` would replace. */
+async function linkNew(paths: TargetPaths): Promise<void> {
+  try {
+    await link(paths.part, paths.target);
+  } catch (reason) {
+    throw errnoOf(reason) === 'EEXIST' ? existsAlready(paths.target) : reason;
+  }
+  await rm(paths.part);
+}
+
+/** A directory that cannot be synced, or opened to be synced, is no failure: the file is there, whole. */
+async function syncDirectory(path: string, logger: Logger): Promise<void> {
+  try {
+    const handle = await open(path, 'r');
+    try {
+      await handle.sync();
+    } finally {
+      await handle.close();
+    }
+  } catch (reason) {
+    const errno = errnoOf(reason);
+    if (errno !== 'EACCES' && errno !== 'EPERM' && !cannotSyncDirectory(reason)) throw reason;
+    logger.debug(
+      { path, reason: errno },
+      'the directory cannot be synced; a power cut may undo the last step',
+    );
+  }
+}

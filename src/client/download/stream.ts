@@ -1,0 +1,36 @@
+/** A range of a file as an iteration over verified chunks. The transfer starts with the first one asked for. */
+import type { Channel } from '../connection/channel.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { requestOf, type StreamOptions } from './options.ts';
+import { Position } from './position.ts';
+import { ProgressReporter } from './progress.ts';
+import { IteratorSink } from './sinks/iterator-sink.ts';
+import { Transfer } from './transfer.ts';
+
+export async function* streamFile(
+  channel: Channel,
+  options: ResolvedOptions,
+  name: string,
+  streamOptions: StreamOptions,
+): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
+  const position = new Position(requestOf(name, streamOptions));
+  const progress = new ProgressReporter(position, streamOptions.onProgress);
+  const sink = new IteratorSink();
+  const left = new AbortController();
+  const { signal } = streamOptions;
+  const onAbort = () => left.abort(signal?.reason);
+  if (signal?.aborted) onAbort();
+  signal?.addEventListener('abort', onAbort);
+  const transfer = new Transfer({ channel, options, position, sink, progress, signal: left.signal });
+  // The sink throws the transfer's error where the consumer can catch it.
+  const running = transfer.run().catch(() => {});
+  try {
+    for (let batch = await sink.nextBatch(); batch.length > 0; batch = await sink.nextBatch()) {
+      for (const chunk of batch) yield chunk;
+    }
+  } finally {
+    signal?.removeEventListener('abort', onAbort);
+    left.abort();
+    await running;
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * A transfer: attempts until the range is complete, each from the last good
+ * byte and pinned to one version. Bytes of two versions never meet: a changed
+ * file means starting over where the sink can take bytes back, and an error
+ * where it cannot.
+ */
+import { TransferError } from '../../base/errors.ts';
+import type { StatFileRequest, StatFileResponse } from '../../wire/messages.ts';
+import { isStated } from '../../wire/status.ts';
+import { type Channel, cancelledBy } from '../connection/channel.ts';
+import { RetryBudget } from '../connection/retry.ts';
+import { delay } from '../connection/wait.ts';
+import { MAX_RESTARTS, MIN_CHUNK_BYTES } from '../limits.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { Attempt } from './attempt.ts';
+import type { Mark, Position } from './position.ts';
+import type { ProgressReporter } from './progress.ts';
+import type { Sink, SinkListener } from './sinks/sink.ts';
+
+export interface TransferParts {
+  readonly channel: Channel;
+  readonly options: ResolvedOptions;
+  readonly position: Position;
+  readonly sink: Sink;
+  readonly progress: ProgressReporter;
+  readonly signal: AbortSignal | undefined;
+}
+
+export class Transfer implements SinkListener {
+  readonly #parts: TransferParts;
+  readonly #budget: RetryBudget;
+  /** Aborted by the caller's signal, a failing sink or a throwing listener; the reason is the error. */
+  readonly #stop = new AbortController();
+  #attempt: Attempt | undefined;
+  /** Asked for with the next attempt; shrinks when chunks are too large to arrive within the stall time-out. */
+  #chunkBytes: number;
+  /** The furthest offset of this version so far; only what lies beyond it is progress. */
+  #furthestOffset: number;
+  #onSinkDrained: (() => void) | undefined;
+
+  constructor(parts: TransferParts) {
+    this.#parts = parts;
+    this.#budget = new RetryBudget(parts.options.retry);
+    this.#chunkBytes = parts.options.chunkBytes;
+    this.#furthestOffset = parts.position.offset;
+  }
+
+  /**
+   * Resolves when the sink has finished with all bytes of the range. Rejects
+   * with a TransferError after the sink has kept what can be resumed.
+   */
+  async run(): Promise<void> {
+    const { sink, signal, progress, position } = this.#parts;
+    const onAbort = () => this.#stop.abort(cancelledBy(signal as AbortSignal));
+    if (signal?.aborted) onAbort();
+    signal?.addEventListener('abort', onAbort);
+    sink.listener = this;
+    progress.onThrown = (error) => this.#stop.abort(error);
+    if (progress.thrown !== undefined) this.#stop.abort(progress.thrown);
+    try {
+      while (!(await this.#attemptOnce()));
+      progress.enter('finishing');
+      await sink.finish(position.receivedBytes);
+    } catch (reason) {
+      const error = TransferError.from(reason);
+      await sink.abandon(error);
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      sink.listener = undefined;
+      progress.close();
+    }
+  }
+
+  onDrained(): void {
+    this.#onSinkDrained?.();
+    this.#attempt?.resumeIfPossible();
+  }
+
+  onFailed(error: TransferError): void {
+    this.#stop.abort(error);
+  }
+
+  /** True when the range is complete; false when another attempt should follow. */
+  async #attemptOnce(): Promise<boolean> {
+    await this.#sinkTakesBytes();
+    const { progress, position } = this.#parts;
+    const begun = position.mark();
+    progress.attempts += 1;
+    progress.enter('receiving');
+    this.#attempt = new Attempt({ ...this.#parts, chunkBytes: this.#chunkBytes, signal: this.#stop.signal });
+    try {
+      await this.#attempt.run();
+      this.#logLink(this.#attempt);
+      return true;
+    } catch (reason) {
+      await this.#recover(TransferError.from(reason), begun, this.#attempt);
+      return false;
+    } finally {
+      this.#attempt = undefined;
+    }
+  }
+
+  #logLink({ link }: Attempt): void {
+    const { options, position } = this.#parts;
+    if (link === undefined) return;
+    const { receiveWindowBytes: windowBytes, roundTripMs } = link;
+    options.logger.debug({ name: position.request.name, windowBytes, roundTripMs }, 'received');
+  }
+
+  /** A call whose chunks nobody takes would only stall. */
+  async #sinkTakesBytes(): Promise<void> {
+    const { signal } = this.#stop;
+    if (signal.aborted) throw cancelledBy(signal);
+    if (!this.#parts.sink.isFull) return;
+    await new Promise<void>((resolve, reject) => {
+      const onAbort = () => reject(cancelledBy(signal));
+      signal.addEventListener('abort', onAbort, { once: true });
+      this.#onSinkDrained = () => {
+        signal.removeEventListener('abort', onAbort);
+        this.#onSinkDrained = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** Returns when the next attempt may start; throws when there should be none. */
+  async #recover(failure: TransferError, begun: Mark, attempt: Attempt): Promise<void> {
+    if (this.#stop.signal.aborted) throw cancelledBy(this.#stop.signal);
+    const error = isGuess(failure)
+      ? new TransferError('ABORTED', failure.message, { cause: failure.cause })
+      : failure;
+    const change = await this.#fileChange(failure, begun);
+    if (change !== undefined) return await this.#startOver(change);
+    this.#noteProgress(error);
+    if (attempt.isSuspect) await this.#takeBack(begun, error);
+    const { channel, position, progress } = this.#parts;
+    const waitMs = this.#budget.spend(error, channel.hasConnected);
+    if (waitMs === undefined) throw error;
+    const { name } = position.request;
+    channel.interruptions.tell(channel.hasConnected, 'transfer interrupted; resuming', error, waitMs, {
+      name,
+      offset: position.offset,
+    });
+    progress.enter('waiting');
+    await delay(waitMs, this.#stop.signal);
+  }
+
+  /** The error when it means that the file is not the one that was begun with. */
+  async #fileChange(error: TransferError, begun: Mark): Promise<TransferError | undefined> {
+    if (isGuess(error)) return await this.#versionChange(error);
+    if (error.code === 'VERSION_MISMATCH' || error.code === 'FILE_CHANGED') return error;
+    const hasShrunk = error.code === 'OUT_OF_RANGE' && begun.offset > this.#parts.position.request.start;
+    return hasShrunk ? new TransferError('FILE_CHANGED', error.message, { cause: error }) : undefined;
+  }
+
+  /** The server does not say what the matter is with the file: it has changed only if its version is another one. */
+  async #versionChange(error: TransferError): Promise<TransferError | undefined> {
+    const { channel, position } = this.#parts;
+    if (position.ifMatch === '') return undefined;
+    const request: StatFileRequest = { fileName: position.request.name };
+    try {
+      const { file } = await channel.unary<StatFileRequest, StatFileResponse>(
+        'StatFile',
+        request,
+        this.#stop.signal,
+      );
+      if (file === null || file.version === position.ifMatch) return undefined;
+      return new TransferError('VERSION_MISMATCH', error.message, {
+        cause: error.cause,
+        version: file.version,
+      });
+    } catch {
+      // The next attempt is pinned to the version all the same.
+      return undefined;
+    }
+  }
+
+  #noteProgress(error: TransferError): void {
+    const { offset } = this.#parts.position;
+    if (offset > this.#furthestOffset) {
+      this.#furthestOffset = offset;
+      this.#budget.refill();
+    } else if (error.code === 'STALLED') {
+      // On a very slow link one whole chunk may take longer than the stall time-out.
+      this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
+    }
+  }
+
+  async #takeBack(begun: Mark, error: TransferError): Promise<void> {
+    const { sink, position } = this.#parts;
+    if (!sink.isRewindable) throw error;
+    position.rewind(begun);
+    await sink.rewind(position.receivedBytes, position.crc32);
+  }
+
+  /** The file is another one now. */
+  async #startOver(error: TransferError): Promise<void> {
+    const { sink, position, progress, options } = this.#parts;
+    const isPinnedByCaller = position.request.ifMatch !== '' && error.code === 'VERSION_MISMATCH';
+    const isTooLate = position.receivedBytes > 0 && !sink.isRewindable;
+    if (isPinnedByCaller || isTooLate || progress.restarts >= MAX_RESTARTS) throw error;
+    const { name } = position.request;
+    const fields = { name, discardedBytes: position.receivedBytes, version: error.version };
+    options.logger.warn(fields, 'the file changed; starting over');
+    progress.restarts += 1;
+    progress.resumedBytes = 0;
+    position.restart();
+    this.#furthestOffset = position.offset;
+    if (sink.isRewindable) await sink.rewind(0, 0);
+    await delay(options.retry.initialBackoffMs, this.#stop.signal);
+  }
+}
+
+/** A FAILED_PRECONDITION without a code of ours: another version is only one of the things it may mean. */
+function isGuess(error: TransferError): boolean {
+  return error.code === 'VERSION_MISMATCH' && !isStated(error);
+}

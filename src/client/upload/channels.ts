@@ -1,0 +1,61 @@
+/**
+ * The connections that uploads of one client share: made when they are first
+ * needed, apart from the client's other calls, and kept until it is closed.
+ */
+import type { CodecName } from '../../base/coding.ts';
+import { Channel } from '../connection/channel.ts';
+import type { Interruptions } from '../connection/interruptions.ts';
+import { SAFE_CHUNK_BYTES } from '../limits.ts';
+import type { ResolvedOptions } from '../options.ts';
+
+/** What a server says at the start of an upload, and will most likely say of the next. */
+export interface UploadTerms {
+  readonly maxChunkBytes: number;
+  /** What it decompresses and this runtime has. */
+  readonly codecs: readonly CodecName[];
+  /** Pings may measure the link. */
+  readonly takesPings: boolean;
+  /** How long an upload lives without getting bytes. */
+  readonly lifetimeMs: number;
+}
+
+export class UploadChannels {
+  /** Of a server that lets its clients choose the ids of uploads; undefined until an upload has begun there. */
+  terms: UploadTerms | undefined;
+  /** The chunk size before the server has named its limit; less once a server has refused it. */
+  firstChunkBytes = SAFE_CHUNK_BYTES;
+  /** The target, for messages to people. */
+  readonly target: string;
+  /** Of the client. */
+  readonly interruptions: Interruptions;
+  readonly #options: ResolvedOptions;
+  readonly #channels: Channel[] = [];
+  #isClosed = false;
+
+  constructor(target: string, options: ResolvedOptions, interruptions: Interruptions) {
+    this.target = target;
+    this.interruptions = interruptions;
+    this.#options = options;
+  }
+
+  /** The connection `index`; 0 is the one for everything but parts of large files. */
+  at(index: number): Channel {
+    const known = this.#channels[index];
+    if (known !== undefined) return known;
+    const channel = new Channel(this.target, this.#options, this.interruptions, 'upload');
+    if (this.#isClosed) channel.close();
+    this.#channels[index] = channel;
+    return channel;
+  }
+
+  /** The server has answered on one of them. */
+  get hasConnected(): boolean {
+    return this.#channels.some((channel) => channel?.hasConnected);
+  }
+
+  /** As for `Channel.close`. */
+  close(): void {
+    this.#isClosed = true;
+    for (const channel of this.#channels) channel?.close();
+  }
+}

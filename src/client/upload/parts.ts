@@ -1,0 +1,104 @@
+/**
+ * What of an upload is still to be sent: parts in order, taken by whoever sends
+ * next. When none is left, half of what the longest one has left goes to who
+ * asks, so that all end at about the same time whatever their rates. A part that
+ * failed comes back as what is missing of it.
+ */
+import { MIB } from '../../base/units.ts';
+import type { Part } from '../../wire/messages.ts';
+import { MIN_PART_BYTES } from '../limits.ts';
+
+/** A part being sent. */
+export interface SendingPart {
+  readonly start: number;
+  /** Infinity for a stream of unknown size. It comes nearer, down to `readEnd`, when another sends what lies behind. */
+  end: number;
+  /** Everything before it is being read, or was. */
+  readEnd: number;
+  /** Everything before it went to the network. */
+  sentEnd: number;
+}
+
+export class UploadParts {
+  readonly #waiting: Part[];
+  readonly #sending = new Set<SendingPart>();
+
+  constructor(missing: readonly Part[]) {
+    this.#waiting = [...missing];
+  }
+
+  /** The next part to send, if there is one. */
+  take(): SendingPart | undefined {
+    const next = this.#waiting.shift() ?? this.#half();
+    if (next === undefined) return undefined;
+    const part = { ...next, readEnd: next.start, sentEnd: next.start };
+    this.#sending.add(part);
+    return part;
+  }
+
+  /** Ends a part with what was read of it; the rest is for who asks next. */
+  cut(part: SendingPart): void {
+    if (part.readEnd === part.end) return;
+    this.#waiting.unshift({ start: part.readEnd, end: part.end });
+    part.end = part.readEnd;
+  }
+
+  /** The part is over; `missing` of it has to be sent again. */
+  settle(part: SendingPart, missing: readonly Part[] = []): void {
+    this.#sending.delete(part);
+    this.#waiting.unshift(...missing);
+  }
+
+  get count(): number {
+    return this.#waiting.length + this.#sending.size;
+  }
+
+  /** Whether there is anything for a second one to send. Before the first part is taken. */
+  get isDivisible(): boolean {
+    return this.#waiting.length > 1 || this.#waiting.some((part) => isWorthHalving(part.start, part.end));
+  }
+
+  /** The second half of what the longest part has left, unless that is short. */
+  #half(): Part | undefined {
+    const left = ({ end, readEnd }: SendingPart) => end - readEnd;
+    const [longest] = [...this.#sending].sort((a, b) => left(b) - left(a));
+    if (longest === undefined || !isWorthHalving(longest.readEnd, longest.end)) return undefined;
+    const { end, readEnd } = longest;
+    // Pages of a file are not shared, if it can be helped.
+    longest.end = Math.floor((readEnd + end) / 2 / MIB) * MIB;
+    return { start: longest.end, end };
+  }
+
+  /** Bytes that no one has given to the network. */
+  get remainingBytes(): number {
+    let bytes = 0;
+    for (const { start, end } of this.#waiting) bytes += end - start;
+    for (const { sentEnd, end } of this.#sending) bytes += end - sentEnd;
+    return bytes;
+  }
+
+  /** How far the one part of a stream has been sent. */
+  get sentEnd(): number {
+    const [sending] = this.#sending;
+    return sending?.sentEnd ?? this.#waiting[0]?.start ?? 0;
+  }
+}
+
+/** A stream of unknown length has no half. */
+function isWorthHalving(start: number, end: number): boolean {
+  return Number.isFinite(end) && end - start >= 2 * MIN_PART_BYTES;
+}
+
+/** The ranges of `[start, end)` that are not in `present`, which is ascending. */
+export function missingRanges(present: readonly Part[], start: number, end: number): Part[] {
+  const missing: Part[] = [];
+  let at = start;
+  for (const range of present) {
+    if (range.end <= at) continue;
+    if (range.start >= end) break;
+    if (range.start > at) missing.push({ start: at, end: range.start });
+    at = range.end;
+  }
+  if (at < end) missing.push({ start: at, end });
+  return missing;
+}

@@ -1,0 +1,92 @@
+/** What the stages of one upload share: what it is about, who to ask, and which upload of the server it is now. */
+import type { TransferError } from '../../base/errors.ts';
+import type { StartUploadRequest } from '../../wire/messages.ts';
+import { delay } from '../connection/wait.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { UploadCalls } from './calls.ts';
+import type { UploadChannels } from './channels.ts';
+import type { ContentCrc } from './content-crc.ts';
+import type { UploadRequest } from './options.ts';
+import type { UploadReporter } from './progress.ts';
+import type { OpenSource } from './sources/source.ts';
+import type { UploadRecord, UploadRecords } from './sources/upload-record.ts';
+
+export interface UploadContext {
+  readonly channels: UploadChannels;
+  readonly options: ResolvedOptions;
+  readonly request: UploadRequest;
+  readonly source: OpenSource;
+  /** Undefined for what no later process can resume. */
+  readonly records: UploadRecords | undefined;
+  readonly progress: UploadReporter;
+}
+
+export class UploadRun {
+  readonly context: UploadContext;
+  readonly calls: UploadCalls;
+  /** Undefined when nothing is verified. */
+  readonly contentCrc: ContentCrc | undefined;
+  /** Its reason, when aborted, is the error the upload ends with. */
+  readonly signal: AbortSignal;
+  /** The upload under way; empty before one has begun. */
+  uploadId = '';
+  /** A later process will find it. */
+  isKept = false;
+  /** It was begun with the terms of an earlier one. */
+  isOnTrust = false;
+
+  constructor(
+    context: UploadContext,
+    calls: UploadCalls,
+    contentCrc: ContentCrc | undefined,
+    signal: AbortSignal,
+  ) {
+    this.context = context;
+    this.calls = calls;
+    this.contentCrc = contentCrc;
+    this.signal = signal;
+  }
+
+  /** From now on this is the upload; remembers it for a later process. */
+  async enter(upload: Omit<UploadRecord, 'source'>): Promise<void> {
+    const { records, source } = this.context;
+    this.uploadId = upload.uploadId;
+    if (records === undefined || source.identity === undefined) return;
+    this.isKept = await records.write({ ...upload, source: source.identity });
+  }
+
+  /** Nothing has begun, and nothing is known of the content. */
+  reset(): void {
+    this.uploadId = '';
+    this.isKept = false;
+    this.isOnTrust = false;
+    this.contentCrc?.clear();
+  }
+
+  /** Begins the upload `uploadId`, however often it is sent. */
+  startRequest(uploadId: string): StartUploadRequest {
+    const { crc32, ifMatch, name, overwrite, sha256, size: given } = this.context.request;
+    const size = this.context.source.size ?? given;
+    return {
+      fileName: name,
+      overwrite,
+      ifMatch,
+      uploadId,
+      expected: {
+        sha256,
+        ...(size === undefined ? {} : { size }),
+        ...(crc32 === undefined ? {} : { crc32 }),
+      },
+    };
+  }
+
+  /** Says why, and waits before the next attempt. */
+  async pause(error: TransferError, waitMs: number): Promise<void> {
+    const { channels, progress, request } = this.context;
+    channels.interruptions.tell(channels.hasConnected, 'upload interrupted; resuming', error, waitMs, {
+      name: request.name,
+    });
+    progress.enter('waiting');
+    await delay(waitMs, this.signal);
+  }
+}

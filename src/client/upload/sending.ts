@@ -1,0 +1,83 @@
+/** Sends what the server does not have, over as many connections as that is worth. */
+import type { FileInfo } from '../../wire/messages.ts';
+import type { Begun } from './beginning.ts';
+import { UploadCompression } from './compression/compression.ts';
+import { DurableWatch } from './durable-watch.ts';
+import { checkedContent } from './ending.ts';
+import type { LaneContext } from './lane.ts';
+import { UploadLanes } from './lanes.ts';
+import { missingRanges, UploadParts } from './parts.ts';
+import type { UploadContext, UploadRun } from './run.ts';
+import type { UploadState } from './state.ts';
+
+/**
+ * Resolves when the server has answered for every byte; with the file where the
+ * one call that sent them finished the upload as well, which saves a round trip.
+ * Rejects with a TransferError.
+ */
+export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInfo | undefined> {
+  const { progress, request, source } = run.context;
+  const { size } = source;
+  const missing = missingRanges(begun.state.durable, 0, size ?? Number.POSITIVE_INFINITY);
+  const parts = new UploadParts(missing);
+  progress.sentBytes = () => (size === undefined ? parts.sentEnd : size - parts.remainingBytes);
+  noteState(run.context, begun.state);
+  const stop = new AbortController();
+  const onAbort = () => stop.abort(run.signal.reason);
+  if (run.signal.aborted) onAbort();
+  run.signal.addEventListener('abort', onAbort);
+  const compression = new UploadCompression({
+    mode: request.compression,
+    name: request.name,
+    codecs: begun.codecs,
+    takesPings: begun.takesPings,
+    account: progress.codecs,
+  });
+  progress.codings = () => compression.summary();
+  const shared = laneContext(run, begun, parts, compression, stop.signal);
+  const watch = new DurableWatch(shared);
+  try {
+    const connections = source.isSeekable ? request.connections : 1;
+    await new UploadLanes(shared, connections, stop).run();
+    return shared.ending.file;
+  } finally {
+    watch.close();
+    run.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+function laneContext(
+  run: UploadRun,
+  begun: Begun,
+  parts: UploadParts,
+  compression: UploadCompression,
+  signal: AbortSignal,
+): LaneContext {
+  const { channels, options, progress, request, source } = run.context;
+  return {
+    name: request.name,
+    opening: begun.opening,
+    channels,
+    options,
+    source,
+    contentCrc: run.contentCrc,
+    compression,
+    parts,
+    calls: run.calls,
+    progress,
+    chunkBytes: Math.min(options.chunkBytes, begun.maxChunkBytes),
+    signal,
+    takeover: { hasBeen: false },
+    ending: { file: undefined, content: () => checkedContent(run) },
+    onState: (state) => {
+      if (state.codecs.length > 0) compression.accept(state.codecs, state.takesPings);
+      noteState(run.context, state);
+    },
+  };
+}
+
+/** The server has said what is durable. */
+function noteState({ progress, source }: UploadContext, { committedSize, durableBytes }: UploadState): void {
+  progress.durableBytes = Math.max(progress.durableBytes, durableBytes);
+  source.release(committedSize);
+}

@@ -1,0 +1,178 @@
+/**
+ * What a later process needs to resume an upload: the upload's id, and what it
+ * is the content of. One small file for each source and destination, in the
+ * user's state directory:
+ *
+ *   $XDG_STATE_HOME/sluice/uploads/<hash of what is uploaded where>.json
+ *
+ * A record is replaced as a whole. Losing one costs sending everything again,
+ * so a directory that cannot be used, or none at all, is no failure.
+ */
+import { createHash, randomUUID } from 'node:crypto';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { z } from 'zod';
+import { errnoOf } from '../../../base/errors.ts';
+import type { Logger } from '../../../base/logger.ts';
+import { MAX_RECORD_BYTES, MAX_SWEPT_RECORDS } from '../../limits.ts';
+import type { SourceIdentity } from './source.ts';
+
+const SuffixedName = /^[0-9a-f]{64}\.json(?:\.[0-9a-f-]+\.tmp)?$/;
+
+const UploadRecordSchema = z.strictObject({
+  format: z.literal(1),
+  uploadId: z.string().min(1),
+  source: z.object({
+    path: z.string(),
+    ino: z.string(),
+    size: z.int().min(0),
+    mtimeNs: z.string(),
+    ctimeNs: z.string(),
+  }),
+  maxChunkBytes: z.int().min(1),
+  acceptsGzip: z.boolean(),
+  /** Milliseconds since the epoch; the upload lives longer when it gets more bytes. */
+  expiresMs: z.number(),
+});
+
+/** What one run leaves to the next. */
+export type UploadRecord = Omit<z.infer<typeof UploadRecordSchema>, 'format'>;
+
+/** What makes two uploads the same: the same source to the same place under the same condition. */
+export interface UploadKey {
+  readonly path: string;
+  readonly target: string;
+  readonly name: string;
+  readonly overwrite: string;
+  readonly ifMatch: string;
+  /** Hexadecimal; empty when the caller named none. */
+  readonly sha256: string;
+  readonly crc32: number | undefined;
+}
+
+export class UploadRecords {
+  /** Undefined where there is no place for records. */
+  readonly #directory: string | undefined;
+  readonly #fileName: string;
+  readonly #logger: Logger;
+
+  /** Default: in the user's state directory. */
+  constructor(key: UploadKey, logger: Logger, directory = stateDirectory()) {
+    const { path, target, name, overwrite, ifMatch, sha256, crc32 } = key;
+    const text = JSON.stringify([path, target, name, overwrite, ifMatch, sha256, crc32 ?? null]);
+    const hash = createHash('sha256').update(text).digest('hex');
+    this.#directory = directory;
+    this.#fileName = `${hash}.json`;
+    this.#logger = logger;
+  }
+
+  /** The record of an earlier run, whatever content it is about. */
+  async read(): Promise<UploadRecord | undefined> {
+    if (this.#directory === undefined) return undefined;
+    try {
+      return await readRecord(join(this.#directory, this.#fileName));
+    } catch (reason) {
+      if (errnoOf(reason) !== 'ENOENT') this.#unusable('cannot be read', reason);
+      return undefined;
+    }
+  }
+
+  /** Also clears away what has expired. True when a later process will find it. */
+  async write(record: UploadRecord): Promise<boolean> {
+    const directory = this.#directory;
+    if (directory === undefined) {
+      this.#unrecorded('the user has no home directory');
+      return false;
+    }
+    const path = join(directory, this.#fileName);
+    const draft = `${path}.${randomUUID()}.tmp`;
+    try {
+      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await writeFile(draft, `${JSON.stringify({ format: 1, ...record })}\n`, { mode: 0o600, flag: 'wx' });
+      await rename(draft, path);
+    } catch (reason) {
+      await rm(draft, { force: true }).catch(() => {});
+      this.#unrecorded(reason instanceof Error ? reason.message : String(reason));
+      return false;
+    }
+    await this.#sweep(directory);
+    return true;
+  }
+
+  /** Removes the record when it is about this upload: another process may have replaced it. */
+  async remove(uploadId: string): Promise<void> {
+    const found = await this.read();
+    if (found?.uploadId !== uploadId || this.#directory === undefined) return;
+    await rm(join(this.#directory, this.#fileName), { force: true }).catch((reason: unknown) =>
+      this.#unusable('cannot be removed', reason),
+    );
+  }
+
+  /** Removes the records of expired uploads, a few at a time. Never rejects. */
+  async #sweep(directory: string): Promise<void> {
+    try {
+      const names = (await readdir(directory)).filter((name) => SuffixedName.test(name));
+      for (const name of names.slice(0, MAX_SWEPT_RECORDS)) {
+        const path = join(directory, name);
+        if (await hasExpired(path)) await rm(path, { force: true });
+      }
+    } catch (reason) {
+      this.#unusable('cannot be swept', reason);
+    }
+  }
+
+  #unrecorded(reason: string): void {
+    this.#logger.info(
+      { reason },
+      'a later run cannot resume this upload, as there is no place to remember it; XDG_STATE_HOME names one',
+    );
+  }
+
+  #unusable(problem: string, reason: unknown): void {
+    const why = reason instanceof Error ? reason.message : String(reason);
+    this.#logger.debug({ directory: this.#directory, reason: why }, `the upload record ${problem}`);
+  }
+}
+
+/** The record is about this very content. */
+export function isRecordOf(record: UploadRecord, identity: SourceIdentity): boolean {
+  const { path, ino, size, mtimeNs, ctimeNs } = record.source;
+  const isSameFile = path === identity.path && ino === identity.ino;
+  return isSameFile && size === identity.size && mtimeNs === identity.mtimeNs && ctimeNs === identity.ctimeNs;
+}
+
+/** Where the records of this user are; XDG Base Directory Specification. Undefined for a user without a home. */
+function stateDirectory(): string | undefined {
+  const { XDG_STATE_HOME = '' } = process.env;
+  if (isAbsolute(XDG_STATE_HOME)) return join(XDG_STATE_HOME, 'sluice', 'uploads');
+  const home = homeDirectory();
+  return isAbsolute(home) ? join(home, '.local', 'state', 'sluice', 'uploads') : undefined;
+}
+
+/** Empty for a user that the system does not know, as in a container. */
+function homeDirectory(): string {
+  try {
+    return homedir();
+  } catch {
+    return '';
+  }
+}
+
+async function readRecord(path: string): Promise<UploadRecord> {
+  if ((await stat(path)).size > MAX_RECORD_BYTES) throw new Error('it is too large for a record');
+  const { format: _, ...record } = UploadRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  return record;
+}
+
+/** A draft that nobody finished, or something that is no record, counts as expired after a day. */
+async function hasExpired(path: string): Promise<boolean> {
+  const { mtimeMs } = await stat(path);
+  const isOld = Date.now() - mtimeMs > DAY_MS;
+  if (!isOld) return false;
+  if (path.endsWith('.tmp')) return true;
+  const record = await readRecord(path).catch(() => undefined);
+  return record === undefined || Date.now() - record.expiresMs > DAY_MS;
+}
+
+const DAY_MS = 24 * 3_600_000;

@@ -1,0 +1,455 @@
+/**
+ * Chooses, job by job, how the bytes of one stream are sent: as they are or by
+ * one of the codings both ends have. Pure, without clocks or I/O of its own,
+ * so that a server's downloads and a client's uploads share it.
+ *
+ * Of each coding it is foretold what it should achieve now (`CodingForecast`),
+ * and the best is taken. The first stay with a coding that was never tried is a
+ * trial, which ends as soon as it does worse than the coding before it. What was
+ * found is trusted for a while (`CodingArm`), longer each time a trial failed,
+ * and all failed trials together may cost 3 % of the time (`CodingTrials`).
+ *
+ * Data that does not get smaller is a matter of its own (`DataKind`).
+ */
+import { type Coding, IDENTITY, nameOfCoding, type TypicalCoding } from '../base/coding.ts';
+import { DataKind } from '../base/data-kind.ts';
+import { MIB } from '../base/units.ts';
+import { CodingArm, LEAST_TRUST_MS } from './coding-arm.ts';
+import { CodingForecast, type Moment, SETTLE_MS } from './coding-forecast.ts';
+import { CodingPace } from './coding-pace.ts';
+import { CodingTrials } from './coding-trials.ts';
+import { BLOCKED_SHARE, LinkMeter } from './link-meter.ts';
+import { RateWindow } from './rate-window.ts';
+
+/** A job asks several times, and a fast link has a job each millisecond: its server pays 0.05 CPU s for each GiB to decide each time. */
+const DECISION_MS = 2;
+
+/** A coding must promise this much more than the present one. */
+const GAIN = 1.08;
+
+/** A cheaper coding (identity is the cheapest) is taken when it loses no more than this. */
+const THRIFT = 0.98;
+
+/** The same for identity while the link has room: compressing then spends processors of both ends, which others may need. */
+const ROOM_THRIFT = 0.8;
+
+/** A coding that does better than the one before it is kept for so long at the least; the more after many changes. */
+const LEAST_DWELL_MS = 50;
+const MOST_DWELL_MS = 500;
+
+/** A failed trial counts for this share of its time at the least: it disturbs what comes behind it. */
+const LEAST_LOSS = 0.25;
+
+/** After so many jobs workers' times tell what a coding can do; with less than this of what is to be beaten it is left. */
+const TELLING_JOBS = 8;
+const HOPELESS = 0.6;
+
+/** A trial of identity sends so much before the first of it has arrived. */
+const TASTE_BYTES = 256 * 1024;
+
+/** A mixture of data is judged over this. */
+const OVERALL_MS = 300;
+
+/** Plain bytes are given so long where so much more of them passes a link with room than before: all is only getting going. */
+const GROWTH = 2;
+const GROWTH_MS = 200;
+
+/** What windows and sockets hold of what was sent before. */
+const SETTLE_BYTES = 12 * MIB;
+
+/** The first coding is left when so many wire bytes have arrived and hardly waited. */
+const FIRST_LOOK_BYTES = 256 * 1024;
+const FIRST_LOOK_QUEUE_MS = 4;
+
+/**
+ * So much was sent before anything is known to have arrived: the link is slow, or far. What comes behind it has time to
+ * be compressed well, but for a far link no slower than this. Where nothing ever says what has arrived, that ends with
+ * the second.
+ */
+const AHEAD_BYTES = 512 * 1024;
+const AHEAD_BYTES_PER_MS = (80 * MIB) / 1000;
+const BLIND_BYTES = 4 * MIB;
+
+/** What a finished job tells. */
+export interface JobFacts {
+  readonly coding: Coding;
+  readonly rawBytes: number;
+  readonly wireBytes: number;
+  /** In the worker. */
+  readonly workMs: number;
+  /** It was to be compressed, and did not get smaller. */
+  readonly incompressible: boolean;
+  /** Where in the file it ended. */
+  readonly endOffset: number;
+}
+
+export interface Choice {
+  readonly coding: Coding;
+  /** Compress a sample first. */
+  readonly probe: boolean;
+}
+
+/** What became of one stream: for logs. */
+export interface ChoiceSummary {
+  /** Raw bytes sent by each coding. */
+  readonly bytes: Readonly<Record<string, number>>;
+  readonly switches: number;
+  /** Of the compressed jobs; 0 without any. */
+  readonly ratio: number;
+  /** Why the last coding was taken. */
+  readonly reason: string;
+}
+
+const PLAIN: Choice = { coding: IDENTITY, probe: false };
+
+export class CodecChoice {
+  readonly link = new LinkMeter();
+  readonly #pace = new CodingPace();
+  readonly #data = new DataKind();
+  readonly #trials = new CodingTrials();
+  readonly #identity = new CodingArm({ ...IDENTITY, speed: Number.POSITIVE_INFINITY, size: 1 });
+  readonly #forecast = new CodingForecast(this.link, this.#pace, this.#trials, this.#identity);
+  /** The cheapest first: identity, then from the fastest to the slowest. */
+  readonly #arms: readonly CodingArm[];
+  #current: CodingArm;
+  /** The coding before it. */
+  #before: CodingArm;
+  #decidedAtMs = Number.NEGATIVE_INFINITY;
+  #enteredAtMs = 0;
+  #enteredAtBytes = 0;
+  #enteredAtJobs = 0;
+  #isFirst = true;
+  /** The present coding has not shown yet that it is better than the one before, which did `toBeat`. */
+  #isTrial = false;
+  #toBeat = 0;
+  #dwellMs = LEAST_DWELL_MS;
+  #switches = 0;
+  #reason = 'the first bytes';
+  /** The coding of the last write. */
+  #writing: CodingArm | null = null;
+  #writeRaw = 0;
+  /** All writes since the present coding was chosen, once what was sent before it is out of the way. */
+  readonly #overall = new RateWindow();
+  #settlesAtMs = 0;
+  #settlesAtBytes = 0;
+
+  /** `codings` from the fastest to the slowest, without identity; not empty. */
+  constructor(codings: readonly TypicalCoding[]) {
+    this.#arms = [this.#identity, ...codings.map((each) => new CodingArm(each))];
+    // Compressing costs a fast link little in the first milliseconds; megabytes of plain bytes in a slow one's queues cost seconds.
+    this.#current = this.#arms[1] ?? this.#identity;
+    this.#before = this.#current;
+  }
+
+  /**
+   * How the next job is to be coded.
+   * @param workers how many workers this stream may count on, a fraction when others compete
+   */
+  next(nowMs: number, workers: number): Choice {
+    this.decide(nowMs, workers);
+    if (this.isPlain) return PLAIN;
+    const taken = this.#current === this.#identity ? this.#before : this.#current;
+    const { coding } = this.#isFarAhead ? this.#thorough(nowMs, workers) : taken;
+    if (!this.#data.isGainless) return { coding, probe: this.#data.mustProbe };
+    return this.#data.isProbeDue(nowMs) ? { coding, probe: true } : PLAIN;
+  }
+
+  /** Looks at what became of the last jobs, unless that was just done. */
+  decide(nowMs: number, workers: number): void {
+    if (nowMs - this.#decidedAtMs >= DECISION_MS) this.#decide(nowMs, workers);
+  }
+
+  /** The coding that a stream begins with is in use: whether the link has room is not known yet, or it has none. */
+  get isOpening(): boolean {
+    return this.#isFirst;
+  }
+
+  /** Everything goes as it is, and what waits to be compressed may go so too. */
+  get isPlain(): boolean {
+    return this.#current === this.#identity && !this.#isTasting;
+  }
+
+  /** What is compressed now takes the processors that plain bytes, sent for a trial, need to arrive with. */
+  get wantsQuiet(): boolean {
+    return this.#isTasting && !this.#data.isGainless;
+  }
+
+  /** The choice was made into a job. */
+  took(choice: Choice, nowMs: number): void {
+    if (choice.probe) this.#data.probed(nowMs);
+  }
+
+  /** Raw bytes a millisecond of one worker with this coding. */
+  bytesPerMs(coding: Coding): number {
+    return this.#pace.bytesPerMs(this.#armOf(coding));
+  }
+
+  observe(job: JobFacts, nowMs: number): void {
+    if (job.coding.codec === 'identity') return;
+    this.#data.observe(job.incompressible, job.endOffset, nowMs);
+    if (job.incompressible) return;
+    this.#pace.learn(this.#armOf(job.coding), this.#arms, job.rawBytes, job.wireBytes, job.workMs, nowMs);
+  }
+
+  /** A write of these bytes began. */
+  wrote(coding: Coding, rawBytes: number, wireBytes: number, nowMs: number): void {
+    this.#writing = this.#armOf(coding);
+    this.#writing.sentBytes += rawBytes;
+    this.#writeRaw = rawBytes;
+    this.link.wrote(rawBytes, wireBytes, nowMs);
+  }
+
+  /** Bytes coded by this choice that went another way than the writes it judges by: they count in the summary. */
+  noteAside(coding: Coding, rawBytes: number): void {
+    this.#armOf(coding).sentBytes += rawBytes;
+  }
+
+  /** The outstanding write was taken. */
+  drained(nowMs: number): void {
+    const ms = this.link.drained(nowMs);
+    const arm = this.#writing;
+    if (arm === null || ms === 0) return;
+    if (nowMs < this.#settlesAtMs && this.link.sentBytes < this.#settlesAtBytes) {
+      arm.fromBytes = this.link.sentBytes;
+      return;
+    }
+    arm.window.add(ms, this.#writeRaw, 0, this.link.lastWriteMs);
+    this.#overall.add(ms, this.#writeRaw, 0, 0);
+  }
+
+  /** Whether a mark should be put behind what was written; see `LinkMeter`. */
+  wantsMark(nowMs: number): boolean {
+    // Of data that gets no smaller, nothing is found out about the present choice.
+    const isFindingOut = !this.#data.isGainless && !this.#isKnown(this.#current, nowMs);
+    // No write may come for a later mark to go behind.
+    if (this.#isTasting) return !this.link.isMarked;
+    return this.link.wantsMark(nowMs, this.#isFirst || isFindingOut);
+  }
+
+  summary(): ChoiceSummary {
+    const bytes: Record<string, number> = {};
+    for (const { coding, sentBytes } of this.#arms)
+      if (sentBytes > 0) bytes[nameOfCoding(coding)] = sentBytes;
+    const { rawBytes, wireBytes } = this.#pace;
+    return {
+      bytes,
+      switches: this.#switches,
+      ratio: rawBytes === 0 ? 0 : wireBytes / rawBytes,
+      reason: this.#reason,
+    };
+  }
+
+  get #isFarAhead(): boolean {
+    const aheadBytes = this.link.sentBytes - this.link.echoedBytes;
+    return this.#isFirst && aheadBytes > AHEAD_BYTES && aheadBytes < BLIND_BYTES;
+  }
+
+  /** The coding that makes the least of the data without taking long. */
+  #thorough(nowMs: number, workers: number): CodingArm {
+    const isFast = (arm: CodingArm) => this.#pace.estimate(arm, workers, nowMs) >= AHEAD_BYTES_PER_MS;
+    return this.#arms.slice(1).findLast(isFast) ?? this.#current;
+  }
+
+  /** Plain bytes are on their way for a trial, and whether the link takes them is not known yet: seconds of a slow one. */
+  get #isTasting(): boolean {
+    const sentBytes = this.link.sentBytes - this.#enteredAtBytes;
+    const isTrial = this.#isTrial && this.#current === this.#identity;
+    return isTrial && this.link.hasEchoes && sentBytes > TASTE_BYTES && !this.#hasTasted;
+  }
+
+  /** What a trial of plain bytes sent first has arrived. */
+  get #hasTasted(): boolean {
+    return this.link.echoedBytes >= this.#enteredAtBytes + TASTE_BYTES;
+  }
+
+  #decide(nowMs: number, workers: number): void {
+    this.#decidedAtMs = nowMs;
+    this.#trials.start(nowMs);
+    const moment: Moment = { nowMs, workers, current: this.#current, writing: this.#writing };
+    if (this.#writing !== null) this.#measure(this.#writing, moment);
+    if (!this.#mayLeave(moment) || this.#isOutdone(moment)) return;
+    const present = this.#forecast.goodput(this.#current, moment);
+    if (present >= this.#toBeat && this.#isKnown(this.#current, nowMs)) this.#isTrial = false;
+    // A trial that fails ends at once; what goes well is not given up in haste.
+    const isFailing = this.#isTrial && present < this.#toBeat;
+    if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < this.#dwellMs) return;
+    this.#takeBest(present, moment);
+  }
+
+  #takeBest(present: number, moment: Moment): void {
+    let best = this.#current;
+    let most = present;
+    const plainThrift = this.link.isFull(moment.nowMs) ? THRIFT : ROOM_THRIFT;
+    for (const arm of this.#arms) {
+      if (arm === best) continue;
+      const promised = this.#forecast.goodput(arm, moment);
+      const thrift = arm === this.#identity || best === this.#identity ? plainThrift : THRIFT;
+      const needed = arm.speed > best.speed ? most * thrift : Math.max(most / thrift, present * GAIN);
+      if (promised < needed) continue;
+      best = arm;
+      most = promised;
+    }
+    if (best !== this.#current) this.#enter(best, moment.nowMs, present, most);
+  }
+
+  /** Keeps what the writes of a coding show about what the ends can do with it. */
+  #measure(arm: CodingArm, moment: Moment): void {
+    const { nowMs, workers } = moment;
+    const isFull = this.link.isFull(nowMs);
+    if (isFull) this.#forecast.rememberRate(nowMs + this.#identity.trustMs);
+    // The first pieces are small and threads may be starting: no measure of anything.
+    if (this.#isFirst || !this.#isKnown(arm, nowMs)) return;
+    const { ms, rawBytes } = arm.window.sums;
+    const goodput = rawBytes / ms;
+    if (arm === this.#identity) {
+      // Between compressed stretches the receiver still decompresses, so that is no measure of identity.
+      if (this.#current === arm) arm.found(goodput, nowMs);
+      return;
+    }
+    if (isFull && !this.#forecast.isBehindReceiver(moment)) {
+      // A full link limits the stream, not its ends: so much they can do at the least.
+      arm.goodput = Math.max(goodput, arm.goodput || 0);
+      this.#pace.achieved(arm, goodput, workers, true, nowMs);
+      return;
+    }
+    arm.found(goodput, nowMs);
+    this.#pace.achieved(arm, goodput, workers, false, nowMs);
+    if (arm === this.#current && !this.#isTrial) this.#trials.review(goodput);
+    this.#forecast.reviewIdentity(nowMs);
+  }
+
+  /** Enough was sent by this coding, and enough of it has arrived, to judge it. */
+  #isKnown(arm: CodingArm, nowMs: number): boolean {
+    return arm.window.isTelling && this.link.isConfirmed(arm.fromBytes, arm.window.sums.ms, nowMs);
+  }
+
+  /**
+   * Whether workers' times alone show that the present coding does worse than the one before it, whatever the link
+   * does with it. That is known long before enough has arrived, and what was known of the coding is out of date then.
+   */
+  #isHopeless(moment: Moment): boolean {
+    const { nowMs, workers } = moment;
+    const arm = this.#current;
+    if (this.#isFirst || arm === this.#identity || arm.jobs < this.#enteredAtJobs + TELLING_JOBS)
+      return false;
+    const estimate = this.#pace.estimate(arm, workers, nowMs);
+    // The link may have got slower since: then there is less to beat.
+    const toBeat = Math.min(this.#toBeat, this.#forecast.goodput(this.#before, moment));
+    if (estimate >= toBeat * HOPELESS) return false;
+    arm.goodput = estimate;
+    arm.distrust();
+    this.#isTrial = true;
+    return true;
+  }
+
+  /** Plain bytes that wait neither for the link nor for the receiver wait for us: compressing makes that no better. */
+  #isUnhindered(nowMs: number): boolean {
+    const { busyMs, ms } = this.#identity.window.sums;
+    return this.link.hasEchoes && !this.link.isFull(nowMs) && busyMs < ms * BLOCKED_SHARE;
+  }
+
+  /** A trial of plain bytes has begun of late, and far more passes the link, which has room, than the coding before had for it. */
+  #isGrowing(nowMs: number): boolean {
+    if (!this.#isTrial || nowMs - this.#enteredAtMs >= GROWTH_MS || this.link.isFull(nowMs)) return false;
+    const { ms, rawBytes } = this.#identity.window.sums;
+    const wireBefore = this.#toBeat * this.#pace.ratio(this.#before);
+    return this.link.hasEchoes && rawBytes >= ms * wireBefore * GROWTH;
+  }
+
+  #mayLeave(moment: Moment): boolean {
+    const { nowMs } = moment;
+    const { link } = this;
+    const isPlain = this.#current === this.#identity;
+    if (isPlain && (this.#isUnhindered(nowMs) || this.#isGrowing(nowMs))) return false;
+    if (this.#isFirst && link.isFull(nowMs)) return true;
+    const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS;
+    if (this.#isFirst && hasRoom) return true;
+    if (this.#isKnown(this.#current, nowMs)) return true;
+    if (this.#isHopeless(moment)) return true;
+    if (this.#isTrial && isPlain && this.#hasTasted && link.isFull(nowMs)) return true;
+    // Of data that gets no smaller, nothing of the present choice will be sent.
+    return this.#data.isGainless && this.#isKnown(this.#identity, nowMs);
+  }
+
+  /**
+   * Goes back to identity when all that was sent with the present choice, data
+   * that does not get smaller included, came through slower than identity did.
+   */
+  #isOutdone(moment: Moment): boolean {
+    const { nowMs } = moment;
+    const { ms, rawBytes } = this.#overall.sums;
+    const left = this.#current;
+    if (left === this.#identity || ms < OVERALL_MS || !this.#identity.isTrusted(nowMs)) return false;
+    // Through a full link, plain bytes go no faster than all that is sent; what was made before may still be written.
+    if (this.link.isFull(nowMs)) return false;
+    const plain = this.#forecast.goodput(this.#identity, moment);
+    const goodput = rawBytes / ms;
+    if (plain < goodput * ROOM_THRIFT) return false;
+    left.goodput = goodput;
+    this.#enter(this.#identity, nowMs, goodput, plain);
+    this.#settlesAtMs = nowMs + SETTLE_MS;
+    return true;
+  }
+
+  #enter(arm: CodingArm, nowMs: number, present: number, promised: number): void {
+    const left = this.#current;
+    if (this.#isFirst) left.window.clear();
+    else this.#leave(left, present, nowMs);
+    this.#isFirst = false;
+    this.#isTrial = !arm.isTrusted(nowMs);
+    this.#toBeat = present;
+    this.#before = left;
+    this.#current = arm;
+    this.#enteredAtMs = nowMs;
+    this.#enteredAtBytes = this.link.sentBytes;
+    this.#enteredAtJobs = arm.jobs;
+    arm.window.clear();
+    this.#overall.clear();
+    arm.fromBytes = this.link.sentBytes;
+    // Before full buffers, what was sent before is still what is being waited for.
+    this.#settlesAtMs = this.link.isBlocked(nowMs) ? nowMs + SETTLE_MS : nowMs;
+    this.#settlesAtBytes = this.link.sentBytes + SETTLE_BYTES;
+    this.#reason = reasonOf(left, present, arm, promised, this.link.isFull(nowMs));
+  }
+
+  #leave(arm: CodingArm, achieved: number, nowMs: number): void {
+    const tookMs = nowMs - this.#enteredAtMs;
+    const costMs = this.#isTrial ? this.#costOfTrial(tookMs, achieved, nowMs) : tookMs;
+    if (this.#isTrial) this.#trials.failed(arm, costMs, this.#toBeat, nowMs);
+    const wasHasty = this.#isTrial || tookMs < LEAST_TRUST_MS;
+    arm.left(wasHasty, costMs, this.#trials.ageMs(nowMs), nowMs);
+    if (arm === this.#identity) this.#forecast.rememberRate(nowMs + arm.trustMs);
+    const dwellMs = wasHasty ? this.#dwellMs * 1.5 : this.#dwellMs / 2;
+    this.#dwellMs = Math.min(Math.max(dwellMs, LEAST_DWELL_MS), MOST_DWELL_MS);
+    this.#switches += 1;
+  }
+
+  /** What a trial lost against the coding before it; all of its time where it has filled the link's queues. */
+  #costOfTrial(tookMs: number, achieved: number, nowMs: number): number {
+    if (this.link.isFull(nowMs)) return tookMs;
+    const loss = achieved < this.#toBeat ? 1 - achieved / this.#toBeat : 0;
+    return tookMs * Math.max(LEAST_LOSS, loss);
+  }
+
+  #armOf({ codec, level }: Coding): CodingArm {
+    const found = this.#arms.find(({ coding }) => coding.codec === codec && coding.level === level);
+    if (found === undefined) throw new Error(`${codec} ${level} is not one of the codings to choose from`);
+    return found;
+  }
+}
+
+function reasonOf(
+  left: CodingArm,
+  present: number,
+  taken: CodingArm,
+  promised: number,
+  isFull: boolean,
+): string {
+  const where = isFull ? 'the link is full' : 'the link has room';
+  const gain = Number.isFinite(promised) ? `${mibPerSec(promised)} expected` : 'to be tried';
+  return `${where}: ${nameOfCoding(taken.coding)} ${gain}, ${nameOfCoding(left.coding)} ${mibPerSec(present)}`;
+}
+
+function mibPerSec(bytesPerMs: number): string {
+  return Number.isFinite(bytesPerMs) ? `${((bytesPerMs * 1000) / MIB).toFixed(1)} MiB/s` : 'unknown';
+}

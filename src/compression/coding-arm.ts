@@ -1,0 +1,70 @@
+/** One coding among those that a stream chooses from, with what is known of it. */
+import type { Coding, TypicalCoding } from '../base/coding.ts';
+import { RateWindow } from './rate-window.ts';
+
+/** How long a finding is trusted at first and at the most. */
+export const LEAST_TRUST_MS = 1_000;
+const MOST_TRUST_MS = 64_000;
+
+/** A finding of a young stream is trusted for so many times its age at the most. */
+const YOUNG_TRUST = 3;
+
+/** Trials that fail may cost this share of the time. */
+export const TRIAL_SHARE = 0.03;
+
+export class CodingArm {
+  readonly coding: Coding;
+  /** Over gzip 1, in raw bytes a millisecond of a worker and in size; typical until measured beside another coding. */
+  speed: number;
+  size: number;
+  readonly typicalSpeed: number;
+  /** Compressed jobs that told their speed. */
+  jobs = 0;
+  /** Raw bytes, over the whole stream. */
+  sentBytes = 0;
+  /** What the ends achieved with it, in raw bytes a millisecond; NaN when that was never seen. */
+  goodput = Number.NaN;
+  #trustMs = LEAST_TRUST_MS;
+  #trustedUntilMs = 0;
+  /** Of its own writes since it was taken last, and what the link had sent when that was. */
+  readonly window = new RateWindow();
+  fromBytes = 0;
+
+  constructor({ codec, level, size, speed }: TypicalCoding) {
+    this.coding = { codec, level };
+    this.speed = speed;
+    this.typicalSpeed = speed;
+    this.size = size;
+  }
+
+  /** How long a finding made now is trusted. */
+  get trustMs(): number {
+    return this.#trustMs;
+  }
+
+  isTrusted(nowMs: number): boolean {
+    return nowMs < this.#trustedUntilMs;
+  }
+
+  /** The goodput was seen just now. */
+  found(goodput: number, nowMs: number): void {
+    this.goodput = goodput;
+    this.#trustedUntilMs = nowMs + this.#trustMs;
+  }
+
+  distrust(): void {
+    this.#trustedUntilMs = 0;
+  }
+
+  /**
+   * Another coding is taken. A trial that failed is not repeated soon, but for one of a stream's first moments,
+   * when both ends are only getting going; what was good for long is looked at again soon.
+   */
+  left(wasHasty: boolean, costMs: number, ageMs: number, nowMs: number): void {
+    const longer = Math.max(this.#trustMs * 2, costMs * (1 / TRIAL_SHARE));
+    const most = Math.min(MOST_TRUST_MS, Math.max(LEAST_TRUST_MS, ageMs * YOUNG_TRUST));
+    this.#trustMs = wasHasty ? Math.min(longer, most) : LEAST_TRUST_MS;
+    if (Number.isNaN(this.goodput)) return;
+    this.#trustedUntilMs = Math.max(this.#trustedUntilMs, nowMs + this.#trustMs);
+  }
+}

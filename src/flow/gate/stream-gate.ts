@@ -1,0 +1,256 @@
+/**
+ * Stands between the HTTP/2 sessions of a server and grpc-js. A stream gets to
+ * grpc-js once its headers are those of a gRPC call within bounds and the first
+ * bytes of its request are there: whatever ends before costs little.
+ *
+ *   headers ─▶ within bounds? ─▶ gRPC? ─▶ held ──first bytes──▶ grpc-js
+ *                 │ no            │ no      └──reset──▶ wasted
+ *                 ▼               ▼
+ *             connection closed   405, 415
+ *
+ * The private seams: the HTTP/2 server of a connection injector is a key of
+ * `Server.http2Servers`, whose only listener for streams is grpc-js' own, and a
+ * TLS socket knows the socket below it as `_handle._parentWrap`. Where they are
+ * missing, `isGuarded` is false and streams go to grpc-js as they come.
+ */
+import type { Http2Server, IncomingHttpHeaders, ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
+import { constants } from 'node:http2';
+import type { Socket } from 'node:net';
+import { type Server, type ServerCredentials, status } from '@grpc/grpc-js';
+import { TransferError } from '../../base/errors.ts';
+import { REQUEST_MESSAGE_TIMEOUT_MS } from '../../base/limits.ts';
+import { CODE_TRAILER } from '../../wire/status.ts';
+import { endCall, refuseCall } from './held-stream.ts';
+import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
+import { StreamTurns } from './stream-turns.ts';
+
+const LATE = 'the request did not come whole in time; send it with its headers';
+
+/** What the owner of a connection is told of it. */
+export interface GuardedConnection {
+  /** @param end drops the session, and whatever it has received, at once */
+  sessionBegan(end: () => void): void;
+  /** The headers of a request are there. */
+  streamBegan(): void;
+  streamEnded(): void;
+  /** A stream came to nothing, by its peer's doing. */
+  streamWasted(): void;
+  /** What a stream sent is nothing that a client sends: too large, or none of what it says it is. */
+  streamFaulty(): void;
+  /** A stream that is no gRPC call; it is answered. */
+  foreign(): void;
+  /** The peer does not speak HTTP/2 on `socket`, which is the one that was injected, or TLS above it. */
+  unknownProtocol(socket: Socket): void;
+  /** There was no place for a call. */
+  streamRefused(): void;
+  /** The peer exceeds what headers may cost: the connection is to be closed at once. */
+  headersExceeded(): void;
+  /** The server's side of the connection has ended. */
+  ended(): void;
+}
+
+export interface StreamGateOptions {
+  /** The connection of a socket that was injected. */
+  connectionOf(socket: Socket): GuardedConnection | undefined;
+  /** Takes the place of a call; throws a TransferError when there is none. */
+  admit(stream: ServerHttp2Stream, path: string): void;
+  /** Whether a method takes a stream of requests: any other must have sent its request in time. */
+  takesStream(path: string): boolean;
+  /** From the headers to the whole of a single request; default REQUEST_MESSAGE_TIMEOUT_MS. */
+  requestTimeoutMs?: number;
+}
+
+export interface StreamGate {
+  /** False where the private seams are missing. */
+  readonly isGuarded: boolean;
+  inject(socket: Socket): void;
+  /** Sends GOAWAY on every connection; calls under way go on. */
+  goAway(): void;
+}
+
+type StreamListener = (
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  flags: number,
+  rawHeaders: string[],
+) => void;
+
+/** Makes the connection injector of `server`, with the gate before it. */
+export function gateStreams(
+  server: Server,
+  credentials: ServerCredentials,
+  options: StreamGateOptions,
+): StreamGate {
+  const injector = server.createConnectionInjector(credentials);
+  const http2Server = newestHttp2Server(server);
+  const isGuarded = http2Server !== undefined && guard(http2Server, options);
+  return {
+    isGuarded,
+    inject: (socket) => injector.injectConnection(socket),
+    goAway: () => injector.destroy(),
+  };
+}
+
+function newestHttp2Server(server: Server): Http2Server | undefined {
+  const { http2Servers } = server as unknown as { http2Servers?: Map<Http2Server, unknown> };
+  return http2Servers instanceof Map ? [...http2Servers.keys()].at(-1) : undefined;
+}
+
+function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
+  const [inner, ...others] = http2Server.listeners('stream') as StreamListener[];
+  if (inner === undefined || others.length > 0) return false;
+  http2Server.removeListener('stream', inner);
+  const turns = new StreamTurns();
+  /** A session begins within the event that brings its socket. */
+  let arriving: Socket | undefined;
+  const arrives = (socket: Socket) => {
+    arriving = socket;
+  };
+  http2Server.prependListener('connection', arrives);
+  http2Server.prependListener('secureConnection', arrives);
+  http2Server.prependListener('session', (session) => {
+    const connection = arriving && options.connectionOf(injectedSocketOf(arriving));
+    if (arriving === undefined || connection === undefined) {
+      session.on('stream', inner);
+      return;
+    }
+    connection.sessionBegan(() => session.destroy());
+    arriving.once('finish', () => connection.ended());
+    const inTurn = turns.of(session, arriving);
+    session.on('stream', ((stream, headers, flags, rawHeaders) => {
+      inTurn(() => {
+        // All streams of one read are made before the first is looked at; some are over by then.
+        if (session.destroyed) return;
+        if (stream.destroyed) connection.streamWasted();
+        else
+          admit(connection, session, stream, headers, rawHeaders, options, () =>
+            inner(stream, headers, flags, rawHeaders),
+          );
+      });
+    }) satisfies StreamListener);
+  });
+  // Over TLS, without ALPN: not HTTP/2.
+  http2Server.on('unknownProtocol', (socket: Socket) => {
+    options.connectionOf(injectedSocketOf(socket))?.unknownProtocol(socket);
+  });
+  return true;
+}
+
+function admit(
+  connection: GuardedConnection,
+  session: ServerHttp2Session,
+  stream: ServerHttp2Stream,
+  headers: IncomingHttpHeaders,
+  rawHeaders: string[],
+  options: StreamGateOptions,
+  deliver: () => void,
+): void {
+  if (exceedsBounds(rawHeaders)) {
+    connection.headersExceeded();
+    return;
+  }
+  connection.streamBegan();
+  // What a call of grpc-js has a listener for; there may never be one.
+  stream.on('error', () => {});
+  // A stream with bytes that nobody reads does not close; behind the answer nobody reads them.
+  stream.once('finish', () => stream.resume());
+  stream.once('close', () => {
+    connection.streamEnded();
+    // A session that ends takes its streams with it, which is nobody's waste.
+    if (session.destroyed) return;
+    const waste = wasteOf(stream);
+    if (waste === 'faulty') connection.streamFaulty();
+    else if (waste === 'wasted') connection.streamWasted();
+  });
+  const answer = foreignAnswer(headers);
+  if (answer !== undefined) {
+    connection.foreign();
+    refuse(stream, answer);
+    return;
+  }
+  dropEndlessTimeout(headers);
+  const path = headers[':path'] ?? '';
+  try {
+    options.admit(stream, path);
+  } catch (error) {
+    connection.streamRefused();
+    refuseCall(stream, TransferError.from(error));
+    return;
+  }
+  const takesStream = options.takesStream(path);
+  const late = () => {
+    connection.streamWasted();
+    // Answered already, with an error: the rest of the request is not waited for.
+    if (stream.headersSent) stream.close(constants.NGHTTP2_NO_ERROR);
+    else endCall(stream, new TransferError('DEADLINE_EXCEEDED', LATE));
+  };
+  holdUntilFirstBytes(
+    stream,
+    takesStream,
+    options.requestTimeoutMs ?? REQUEST_MESSAGE_TIMEOUT_MS,
+    deliver,
+    late,
+  );
+}
+
+/** A name that is not allowed may be what a client was asked for; what grpc-js cannot read no client sends. */
+function wasteOf(stream: ServerHttp2Stream): 'none' | 'wasted' | 'faulty' {
+  if (isMalformed(stream.rstCode)) return 'faulty';
+  if (!stream.headersSent) return 'wasted';
+  const answer = stream.sentTrailers ?? stream.sentHeaders;
+  const code = Number(answer['grpc-status']);
+  if (code === status.UNIMPLEMENTED) return 'wasted';
+  // A code of ours stands beside every error that grpc-js did not make.
+  const isOwn = answer[CODE_TRAILER] !== undefined;
+  if (code === status.INVALID_ARGUMENT) return isOwn ? 'wasted' : 'faulty';
+  return !isOwn && (code === status.RESOURCE_EXHAUSTED || code === status.INTERNAL) ? 'faulty' : 'none';
+}
+
+function isMalformed(code: number): boolean {
+  return (
+    code === constants.NGHTTP2_PROTOCOL_ERROR ||
+    code === constants.NGHTTP2_FLOW_CONTROL_ERROR ||
+    code === constants.NGHTTP2_STREAM_CLOSED
+  );
+}
+
+/**
+ * Calls `begin` with the first bytes of the request, or its end, unless the stream ends before; a stream of
+ * requests also begins without any when `timeoutMs` are over. A single request is `late` when it is not whole then.
+ */
+function holdUntilFirstBytes(
+  stream: ServerHttp2Stream,
+  takesStream: boolean,
+  timeoutMs: number,
+  begin: () => void,
+  late: () => void,
+): void {
+  const beginOnce = () => {
+    stream.removeListener('readable', beginOnce);
+    if (takesStream) clearTimeout(timer);
+    if (!stream.destroyed) begin();
+  };
+  const timer = setTimeout(takesStream ? beginOnce : late, timeoutMs).unref();
+  stream.once('close', () => clearTimeout(timer));
+  if (!takesStream) stream.once('end', () => clearTimeout(timer));
+  if (stream.endAfterHeaders) beginOnce();
+  else stream.on('readable', beginOnce);
+}
+
+function refuse(stream: ServerHttp2Stream, { status: code, text }: ForeignAnswer): void {
+  stream.respond({
+    ':status': code,
+    'content-type': 'text/plain; charset=utf-8',
+    ...(code === constants.HTTP_STATUS_METHOD_NOT_ALLOWED ? { allow: 'POST' } : {}),
+  });
+  stream.end(`${text}\n`, () => {
+    // What is still sent is not read.
+    if (!stream.endAfterHeaders) stream.close(constants.NGHTTP2_NO_ERROR);
+  });
+}
+
+/** The socket that was injected, of a TLS socket above it. */
+function injectedSocketOf(socket: Socket): Socket {
+  const { _handle } = socket as unknown as { _handle?: { _parentWrap?: Socket } };
+  return _handle?._parentWrap ?? socket;
+}

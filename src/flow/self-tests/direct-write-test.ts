@@ -1,0 +1,68 @@
+/**
+ * Asks whether frames can be written straight to the HTTP/2 stream below a call
+ * on this Node version with this grpc-js: over a real connection, between
+ * messages that go through grpc-js.
+ */
+import { type ChannelOptions, type Client, type handleClientStreamingCall, Metadata } from '@grpc/grpc-js';
+import { FRAME_HEADER_BYTES } from '../../wire/chunk-header.ts';
+import { clientStreamOf } from '../calls/call-stream.ts';
+import { passThrough, selfTest, TEST_TIMEOUT_MS } from './self-test-server.ts';
+
+/**
+ * grpc-js keeps messages for retries, says that they are written before they
+ * are, and may send them again on another stream: not with these options.
+ */
+export const DIRECT_WRITE_OPTIONS: ChannelOptions = {
+  'grpc.enable_retries': 0,
+  'grpc.per_rpc_retry_buffer_size': 0,
+};
+
+const PATH = '/sluice.SelfTest/Write';
+const MESSAGE_BYTES = 40_000;
+
+/** True when direct writes work here. Never throws; takes a few milliseconds. */
+export async function directWritesWork(): Promise<boolean> {
+  const handle: handleClientStreamingCall<Buffer, Buffer> = (call, respond) => {
+    const received: Buffer[] = [];
+    call.on('data', (message: Buffer) => received.push(message));
+    call.on('end', () => respond(null, Buffer.concat(received)));
+    call.on('error', () => {});
+  };
+  const serialize = (value: unknown) => value as Buffer;
+  const method = { path: PATH, type: 'clientStream', handle, serialize } as const;
+  return await selfTest(method, sendsInOrder, DIRECT_WRITE_OPTIONS);
+}
+
+/** The answer is what was sent. */
+async function sendsInOrder(client: Client): Promise<boolean> {
+  const [first, straight, last] = [1, 2, 3].map((fill) => Buffer.alloc(MESSAGE_BYTES, fill)) as [
+    Buffer,
+    Buffer,
+    Buffer,
+  ];
+  const answer = await new Promise<Buffer>((resolve, reject) => {
+    const call = client.makeClientStreamRequest<Buffer, Buffer>(
+      PATH,
+      passThrough,
+      passThrough,
+      new Metadata(),
+      { deadline: Date.now() + TEST_TIMEOUT_MS },
+      (error, response) =>
+        response === undefined ? reject(error ?? new Error('no response')) : resolve(response),
+    );
+    call.write(first, () => {
+      const stream = clientStreamOf(call);
+      if (stream === undefined) reject(new Error('no stream'));
+      stream?.write(framed(straight));
+      call.write(last);
+      call.end();
+    });
+  });
+  return answer.equals(Buffer.concat([first, straight, last]));
+}
+
+function framed(message: Buffer): Buffer {
+  const header = Buffer.alloc(FRAME_HEADER_BYTES);
+  header.writeUInt32BE(message.length, 1);
+  return Buffer.concat([header, message]);
+}

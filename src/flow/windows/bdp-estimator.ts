@@ -1,0 +1,321 @@
+/**
+ * How large the receive window of a connection should be: the bandwidth-delay
+ * product of the link, found as gRPC-Go and gRPC-C find it. Logic only; its
+ * owner counts bytes, sends the pings and applies the window.
+ *
+ *     bytes arrive ─▶ ping ─▶ bytes until its answer: a sample, of at most what is in flight in one round trip
+ *     a sample that fills the window, at more bandwidth than when it last grew ─▶ room for 2 × sample
+ *
+ * Invariants: the window grows only when the growth before it brought
+ * bandwidth, or on trial, and what brings none is taken back; it never exceeds
+ * `maxBytes`, nor (beyond the least window) what the link carries in two round
+ * trips and a fifth of a second.
+ */
+import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
+
+export interface BdpOptions {
+  /** The window before anything is known, and again after an idle time. */
+  startBytes: number;
+  /** The window never gets larger. */
+  maxBytes: number;
+}
+
+/**
+ * nghttp2 gives credit back once half of a window has been read. Unless frames
+ * happen to end just there, the other half never is in use: a sender that
+ * always has more gets half a window for each round trip.
+ */
+const USED = 0.5;
+
+/** A sample of at least this part of what can be in use says that the window is what limits (gRPC-Go: beta). */
+const FULL = 0.66 * USED;
+
+/** What can be in use becomes two samples (gRPC-Go: gamma); the window at most doubles, for all of it may be in use. */
+const GROWTH = 2 / USED;
+const MOST_GROWTH = 2;
+
+/** A sample spans up to this many round trips: its ping waits behind data on the way (gRPC-Go). */
+const SAMPLE_ROUND_TRIPS = 1.5;
+
+/** By how much the bandwidth must exceed the one at the last growth: less is noise, and noise would add up. */
+const GAIN = 1.1;
+
+/** The round trip is the mean of this many samples, then the newest one with `DAMPING` of the weight (gRPC-Go: alpha). */
+const BOOTSTRAP_SAMPLES = 10;
+const DAMPING = 0.9;
+
+/** How much of the link's time a window may hold: busy processes answer late, so a round trip alone is too little. */
+const QUEUE_ROUND_TRIPS = 2;
+const QUEUE_MS = 200;
+
+/** A window is too large for the link only by clearly more than that, or it would change with every sample. */
+const TOO_LARGE = 1.25;
+
+/** So many samples in a row must find the window too large: one can be a pause of a process. */
+const QUEUED_SAMPLES = 2;
+
+/**
+ * One sample with luck can set the bandwidth to beat too high. So a window that
+ * stays full is doubled on trial; it goes back unless one of the next samples
+ * has more bandwidth than the mean before. Trials that fail become rarer.
+ */
+const TRIAL_SAMPLES = 4;
+const FIRST_TRIAL_WAIT_MS = 1000;
+const MAX_TRIAL_WAIT_MS = 32_000;
+
+/** The least round trip is that of this long at least, of twice as long at most: then a wrong one is forgotten. */
+const LEAST_ROUND_TRIP_PERIOD_MS = 10_000;
+
+/** No byte for so long: what was known of the link may not hold any more. */
+const IDLE_MS = 10_000;
+
+/** No byte for so long: what comes next is another transfer, worth a close look. */
+const PAUSE_MS = 250;
+
+/** While samples change nothing, pings become rarer, up to this. */
+const FIRST_PING_INTERVAL_MS = 20;
+const MAX_PING_INTERVAL_MS = 1000;
+
+/** An answer in less than this part of a round trip is too early to be one; so many in a row are a faster link. */
+const EARLY = 0.5;
+const EARLY_SAMPLES = 4;
+
+/** A link as short as this needs no large window, if pings are answered within this: one early answer does not make a long link short. */
+const SHORT_ROUND_TRIP_MS = 8;
+const SHORT_ANSWER_MS = 50;
+
+/** Answers come no faster than clocks tick. */
+const LEAST_ROUND_TRIP_MS = 0.01;
+
+export class BdpEstimator {
+  readonly #startBytes: number;
+  readonly #maxBytes: number;
+  #windowBytes: number;
+  /** Bytes since the ping; undefined while none is under way. */
+  #sampleBytes: number | undefined;
+  /** Bytes have come that no sample has asked about. */
+  #hasNews = false;
+  #pingSentAtMs = 0;
+  #nextPingAtMs = 0;
+  #pingIntervalMs = 0;
+  #samples = 0;
+  #roundTripMs = 0;
+  readonly #leastRoundTrip = new LeastOfPeriod(LEAST_ROUND_TRIP_PERIOD_MS);
+  #growthBandwidth = 0;
+  #trial: Trial | undefined;
+  #trialAtMs = Number.POSITIVE_INFINITY;
+  #trialWaitMs = FIRST_TRIAL_WAIT_MS;
+  #fullSamples = 0;
+  #fullBandwidth = 0;
+  #queuedSamples = 0;
+  #earlySamples = 0;
+  #arrivedAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor({ startBytes, maxBytes }: BdpOptions) {
+    this.#startBytes = startBytes;
+    this.#maxBytes = maxBytes;
+    this.#windowBytes = Math.min(startBytes, maxBytes);
+  }
+
+  /** What the window should be now. */
+  get windowBytes(): number {
+    return this.#windowBytes;
+  }
+
+  /** The damped round trip in milliseconds; 0 before the first answer. */
+  get roundTripMs(): number {
+    return this.#roundTripMs;
+  }
+
+  /** The least round trip of the last seconds; infinite before the first answer. */
+  get leastRoundTripMs(): number {
+    return this.#leastRoundTrip.value;
+  }
+
+  /** What is under way hardly matters on this link. */
+  get isShort(): boolean {
+    return this.#leastRoundTrip.value < SHORT_ROUND_TRIP_MS && this.#roundTripMs < SHORT_ANSWER_MS;
+  }
+
+  /** Counts bytes that arrived. */
+  received(bytes: number, nowMs: number): void {
+    if (bytes === 0) return;
+    if (nowMs - this.#arrivedAtMs > PAUSE_MS) this.#lookClosely();
+    this.#arrivedAtMs = nowMs;
+    this.#hasNews = true;
+    if (this.#sampleBytes !== undefined) this.#sampleBytes += bytes;
+  }
+
+  /** True asks for a ping: send it and call `pingSent`. Ask after bytes came and after an answer. */
+  wantsPing(nowMs: number): boolean {
+    return this.#hasNews && this.#sampleBytes === undefined && nowMs >= this.#nextPingAtMs;
+  }
+
+  /** The sample begins, with the bytes that led to it: those of the same moment, which no sample has. */
+  pingSent(nowMs: number, arrivedBytes = 0): void {
+    this.#hasNews = false;
+    this.#sampleBytes = arrivedBytes;
+    this.#pingSentAtMs = nowMs;
+  }
+
+  /** A round trip that was measured without a sample: best before data flows, when nothing queues. */
+  measured(roundTripMs: number, nowMs: number): void {
+    const answerMs = Math.max(LEAST_ROUND_TRIP_MS, roundTripMs);
+    if (this.#samples === 0) this.#roundTripMs = answerMs;
+    this.#leastRoundTrip.add(answerMs, nowMs);
+  }
+
+  /** The ping will have no answer. */
+  pingLost(): void {
+    this.#sampleBytes = undefined;
+  }
+
+  /** The sample ends. True when `windowBytes` has changed. */
+  pingAnswered(nowMs: number): boolean {
+    const sampleBytes = this.#sampleBytes;
+    if (sampleBytes === undefined) return false;
+    this.#sampleBytes = undefined;
+    this.#hasNews = sampleBytes > 0; // What flows now is the next sample.
+    const answerMs = Math.max(LEAST_ROUND_TRIP_MS, nowMs - this.#pingSentAtMs);
+    if (this.#isTooEarly(answerMs)) return false;
+    this.#countRoundTrip(answerMs, nowMs);
+    const before = this.#windowBytes;
+    this.#judge(sampleBytes, answerMs, nowMs);
+    const hasChanged = this.#windowBytes !== before;
+    if (hasChanged || this.#trial !== undefined) this.#lookClosely();
+    else this.#lookLess(nowMs);
+    return hasChanged;
+  }
+
+  /** Lets time pass. True when `windowBytes` has changed: the connection has been idle. */
+  rest(nowMs: number): boolean {
+    if (nowMs - this.#arrivedAtMs < IDLE_MS) return false;
+    const hasChanged = this.#windowBytes !== Math.min(this.#startBytes, this.#maxBytes);
+    this.#windowBytes = Math.min(this.#startBytes, this.#maxBytes);
+    this.#settle(this.#windowBytes, 0, nowMs);
+    this.#trialWaitMs = FIRST_TRIAL_WAIT_MS;
+    this.#queuedSamples = 0;
+    this.#samples = 0;
+    return hasChanged;
+  }
+
+  #isTooEarly(answerMs: number): boolean {
+    const isEarly = answerMs < EARLY * this.#roundTripMs;
+    this.#earlySamples = isEarly ? this.#earlySamples + 1 : 0;
+    return isEarly && this.#earlySamples < EARLY_SAMPLES;
+  }
+
+  #countRoundTrip(answerMs: number, nowMs: number): void {
+    this.#samples += 1;
+    const weight = this.#samples < BOOTSTRAP_SAMPLES ? 1 / this.#samples : DAMPING;
+    this.#roundTripMs += (answerMs - this.#roundTripMs) * weight;
+    this.#leastRoundTrip.add(answerMs, nowMs);
+  }
+
+  #judge(sampleBytes: number, answerMs: number, nowMs: number): void {
+    const isFull = sampleBytes >= FULL * this.#windowBytes;
+    const queueBytes = this.#queueBytes(sampleBytes, answerMs);
+    const holdsTooMuch = isFull && this.#windowBytes > TOO_LARGE * queueBytes;
+    this.#queuedSamples = holdsTooMuch ? this.#queuedSamples + 1 : 0;
+    // A quick answer to a ping amid a burst would pass the burst off as bandwidth.
+    const bandwidth = sampleBytes / (Math.max(answerMs, this.#roundTripMs) * SAMPLE_ROUND_TRIPS);
+    if (holdsTooMuch) {
+      if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(queueBytes, bandwidth, nowMs);
+      return;
+    }
+    const mostBytes = Math.min(queueBytes, this.#maxBytes, MOST_GROWTH * this.#windowBytes);
+    if (this.#trial !== undefined) this.#judgeTrial(this.#trial, bandwidth, nowMs);
+    else if (isFull && bandwidth >= this.#growthBandwidth * GAIN) {
+      const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), mostBytes);
+      // The first sample of all is a whole window: more than such a window carries from then on.
+      const steadyBandwidth = bandwidth * Math.min(1, (USED * this.#windowBytes) / sampleBytes);
+      this.#settle(Math.max(this.#windowBytes, grownBytes), steadyBandwidth, nowMs);
+    } else if (isFull) this.#considerTrial(bandwidth, mostBytes, nowMs);
+  }
+
+  /** This is the window, until a sample has clearly more than this bandwidth. */
+  #settle(windowBytes: number, bandwidth: number, nowMs: number): void {
+    this.#windowBytes = windowBytes;
+    this.#growthBandwidth = bandwidth;
+    this.#trial = undefined;
+    this.#trialAtMs = nowMs + this.#trialWaitMs;
+    this.#fullSamples = 0;
+    this.#fullBandwidth = 0;
+  }
+
+  #considerTrial(bandwidth: number, mostBytes: number, nowMs: number): void {
+    this.#fullSamples += 1;
+    this.#fullBandwidth += (bandwidth - this.#fullBandwidth) / this.#fullSamples;
+    if (nowMs < this.#trialAtMs || this.#fullSamples < TRIAL_SAMPLES || mostBytes <= this.#windowBytes)
+      return;
+    this.#trial = {
+      fromBytes: this.#windowBytes,
+      bandwidth: this.#fullBandwidth,
+      samplesLeft: TRIAL_SAMPLES,
+    };
+    this.#windowBytes = mostBytes;
+  }
+
+  #judgeTrial(trial: Trial, bandwidth: number, nowMs: number): void {
+    if (bandwidth >= trial.bandwidth * GAIN) {
+      this.#trialWaitMs = FIRST_TRIAL_WAIT_MS;
+      this.#settle(this.#windowBytes, bandwidth, nowMs);
+      return;
+    }
+    trial.samplesLeft -= 1;
+    if (trial.samplesLeft > 0) return;
+    this.#trialWaitMs = Math.min(MAX_TRIAL_WAIT_MS, this.#trialWaitMs * 2);
+    this.#settle(trial.fromBytes, this.#growthBandwidth, nowMs);
+  }
+
+  /** The most that the window may hold on a link that carried this sample in this time. */
+  #queueBytes(sampleBytes: number, answerMs: number): number {
+    const queueMs = this.#leastRoundTrip.value * QUEUE_ROUND_TRIPS + QUEUE_MS;
+    return Math.max(LEAST_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
+  }
+
+  #lookClosely(): void {
+    this.#pingIntervalMs = 0;
+    this.#nextPingAtMs = Number.NEGATIVE_INFINITY;
+  }
+
+  #lookLess(nowMs: number): void {
+    this.#nextPingAtMs = nowMs + this.#pingIntervalMs;
+    this.#pingIntervalMs = Math.min(
+      MAX_PING_INTERVAL_MS,
+      Math.max(FIRST_PING_INTERVAL_MS, this.#pingIntervalMs * 2),
+    );
+  }
+}
+
+/** A larger window that has to bring bandwidth. */
+interface Trial {
+  readonly fromBytes: number;
+  /** The mean before. */
+  readonly bandwidth: number;
+  samplesLeft: number;
+}
+
+/** The least value of the current period and the one before it. */
+class LeastOfPeriod {
+  readonly #periodMs: number;
+  #since = Number.NEGATIVE_INFINITY;
+  #current = Number.POSITIVE_INFINITY;
+  #before = Number.POSITIVE_INFINITY;
+
+  constructor(periodMs: number) {
+    this.#periodMs = periodMs;
+  }
+
+  get value(): number {
+    return Math.min(this.#current, this.#before);
+  }
+
+  add(value: number, nowMs: number): void {
+    if (nowMs - this.#since > this.#periodMs) {
+      this.#before = nowMs - this.#since > 2 * this.#periodMs ? Number.POSITIVE_INFINITY : this.#current;
+      this.#current = value;
+      this.#since = nowMs;
+    } else this.#current = Math.min(this.#current, value);
+  }
+}

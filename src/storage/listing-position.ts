@@ -1,0 +1,38 @@
+/**
+ * Where a listing is: the way from its prefix to the last thing it told of, as
+ * bytes. A peer that lost a listing gives the position back to go on with it.
+ *
+ *   a/b    behind the entry b of a; what is in b comes next
+ *   a/b/   behind all that is in b
+ */
+import { Buffer } from 'node:buffer';
+import { TransferError } from '../base/errors.ts';
+import { MAX_NAME_BYTES, MAX_NAME_DEPTH } from '../base/limits.ts';
+
+/** A good name, and one more entry, which may be no good one. */
+const MAX_POSITION_BYTES = MAX_NAME_BYTES + 1024;
+
+/** The raw entries on the way (Latin-1); none for the start. Throws INVALID_ARGUMENT. */
+export function parsePosition(position: Uint8Array): readonly string[] {
+  if (position.length === 0) return [];
+  const entries = Buffer.from(position.buffer, position.byteOffset, position.length)
+    .toString('latin1')
+    .split('/');
+  const isGood =
+    position.length <= MAX_POSITION_BYTES &&
+    entries.length <= MAX_NAME_DEPTH + 2 &&
+    entries.every((entry, index) => isEntry(entry) || (entry === '' && index === entries.length - 1));
+  if (isGood) return entries;
+  throw new TransferError(
+    'INVALID_ARGUMENT',
+    'after is no position of a listing; send one from a response, or none',
+  );
+}
+
+function isEntry(entry: string): boolean {
+  return entry !== '' && entry !== '.' && entry !== '..' && !entry.includes('\0');
+}
+
+export function writePosition(position: string): Uint8Array {
+  return Buffer.from(position, 'latin1');
+}

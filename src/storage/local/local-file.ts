@@ -1,0 +1,85 @@
+/**
+ * One version of a file of the local store, held open. The descriptor keeps the
+ * content of a removed or replaced file readable; `verifyUnchanged` is what
+ * tells that the name no longer means it.
+ */
+import type { BigIntStats } from 'node:fs';
+import { lstat } from 'node:fs/promises';
+import { SharedResource } from '../../base/async/shared-resource.ts';
+import { TransferError } from '../../base/errors.ts';
+import { quoteName } from '../quoted-name.ts';
+import type { FileIdentity, OpenFile } from '../store.ts';
+import { closeDescriptor } from './descriptor.ts';
+import type { Root } from './directory.ts';
+import { inParentOf } from './directory-walk.ts';
+import { changeBetween, identityOf, versionOf } from './file-identity.ts';
+import { toStorageError } from './io-error.ts';
+import { fileObstacle } from './obstacle.ts';
+import type { OpenRegularFile } from './regular-file.ts';
+
+export class LocalFile implements OpenFile {
+  readonly identity: FileIdentity;
+  readonly fd: number;
+  readonly #components: readonly string[];
+  readonly #openedStats: BigIntStats;
+  readonly #root: Root;
+  /** Of the store: the root stays open while a name is walked. */
+  readonly #rootUse: SharedResource;
+  readonly #descriptorUse: SharedResource;
+
+  /** Takes over the descriptor of `file`. */
+  constructor(components: readonly string[], file: OpenRegularFile, root: Root, rootUse: SharedResource) {
+    const { fd, stats } = file;
+    this.identity = identityOf(components.join('/'), stats);
+    this.fd = fd;
+    this.#components = components;
+    this.#openedStats = stats;
+    this.#root = root;
+    this.#rootUse = rootUse;
+    this.#descriptorUse = new SharedResource('the file', () => closeDescriptor(fd));
+  }
+
+  async verifyUnchanged(): Promise<void> {
+    try {
+      await this.#rootUse.use(() => this.#descriptorUse.use(() => this.#verify()));
+    } catch (reason) {
+      throw toStorageError(reason, this.identity.name);
+    }
+  }
+
+  close(): Promise<void> {
+    return this.#descriptorUse.close();
+  }
+
+  /**
+   * One look by name is enough: the descriptor keeps the inode from being used
+   * again, so the same inode under the name is the very file that is read.
+   */
+  async #verify(): Promise<void> {
+    const stats = await this.#statByName();
+    const change = changeBetween(this.#openedStats, stats);
+    if (change === undefined) return;
+    const isServed = fileObstacle(stats, this.#root.device) === undefined;
+    throw this.#changed(change, isServed ? versionOf(stats) : undefined);
+  }
+
+  async #statByName(): Promise<BigIntStats> {
+    try {
+      return await inParentOf(this.#root.directory, this.#components, (parent, entry) =>
+        lstat(parent.pathOf(entry), { bigint: true }),
+      );
+    } catch (reason) {
+      const error = toStorageError(reason, this.identity.name);
+      if (error.code === 'NOT_FOUND') throw this.#changed('was removed', undefined, error);
+      if (error.code === 'NOT_A_FILE') throw this.#changed('was replaced', undefined, error);
+      throw error;
+    }
+  }
+
+  #changed(change: string, version: string | undefined, cause?: unknown): TransferError {
+    const remedy =
+      version === undefined ? 'list the directory to see what there is' : 'start over with the new version';
+    const message = `${quoteName(this.identity.name)} ${change} during the transfer; ${remedy}`;
+    return new TransferError('FILE_CHANGED', message, version === undefined ? { cause } : { cause, version });
+  }
+}

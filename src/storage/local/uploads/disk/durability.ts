@@ -1,0 +1,55 @@
+/**
+ * The syncs of uploads, all of them: what they cover survives a power cut. With
+ * the policy `none` they do nothing; the order of all other calls is the same,
+ * so a killed process loses nothing then either.
+ */
+import { constants } from 'node:fs';
+import { Turns } from '../../../../base/async/turns.ts';
+import { cannotSyncDirectory } from '../../../../base/files/directory-sync.ts';
+import type { Directory } from '../../directory.ts';
+import { type FileSystem, withDescriptor } from './file-system.ts';
+
+/** Of libuv, for all file operations of the process: four unless the environment says otherwise. */
+const THREADS = Number(process.env.UV_THREADPOOL_SIZE) || 4;
+
+/** Two threads are left for other operations. As many at once as can be: a file system serves those that wait together with one commit. */
+const SYNCS_AT_ONCE = Math.max(1, THREADS - 2);
+
+export class Durability {
+  readonly #fs: FileSystem;
+  readonly #turns = new Turns(SYNCS_AT_ONCE);
+  /** Whether anything is synced at all. */
+  readonly isOn: boolean;
+
+  constructor(fs: FileSystem, isOn: boolean) {
+    this.#fs = fs;
+    this.isOn = isOn;
+  }
+
+  /** Makes the bytes and the size of a file durable. Never tried again after it failed: the kernel forgets what it could not write. */
+  async data(fd: number): Promise<void> {
+    if (this.isOn) await this.#turns.run(() => this.#fs.fdatasync(fd));
+  }
+
+  /** Makes mode and owner of a file durable. */
+  async rights(fd: number): Promise<void> {
+    if (this.isOn) await this.#turns.run(() => this.#fs.fsync(fd));
+  }
+
+  /** Makes the entries of a directory durable. */
+  async directory(directory: Directory): Promise<void> {
+    if (!this.isOn) return;
+    const flags = constants.O_RDONLY | constants.O_DIRECTORY;
+    await withDescriptor(this.#fs, directory.pathOf('.'), flags, (fd) =>
+      this.#turns.run(() => this.#syncEntries(fd)),
+    );
+  }
+
+  async #syncEntries(fd: number): Promise<void> {
+    try {
+      await this.#fs.fsync(fd);
+    } catch (reason) {
+      if (!cannotSyncDirectory(reason)) throw reason;
+    }
+  }
+}

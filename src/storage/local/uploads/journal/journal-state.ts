@@ -1,0 +1,83 @@
+/**
+ * What the records of a journal say together. Changes by `apply` only, after the
+ * record is in the journal; so what this says is what a later process will read.
+ */
+
+import type { WrittenRange } from '../../../upload-store.ts';
+import { CheckedRanges } from './checked-ranges.ts';
+import {
+  type DurableRecord,
+  type FinishedRecord,
+  type IntentRecord,
+  JOURNAL_FORMAT,
+  type JournalRecord,
+  type RangeFields,
+  type SpecRecord,
+} from './journal-record.ts';
+
+export class JournalState {
+  readonly spec: SpecRecord;
+  /** All durable ranges. */
+  readonly committed = new CheckedRanges();
+  intent: IntentRecord | undefined;
+  finished: FinishedRecord | undefined;
+  /** When the last record that tells of progress was written. */
+  touchedMs: number;
+  #synced = true;
+
+  constructor(spec: SpecRecord) {
+    this.spec = spec;
+    this.touchedMs = spec.atMs;
+  }
+
+  /** The state after `records`; undefined when they are not a journal that this version can read. */
+  static of(records: readonly JournalRecord[]): JournalState | undefined {
+    const [spec, ...rest] = records;
+    if (spec?.kind !== 'spec' || spec.format !== JOURNAL_FORMAT) return undefined;
+    const state = new JournalState(spec);
+    for (const record of rest) state.apply(record);
+    return state;
+  }
+
+  apply(record: JournalRecord): void {
+    switch (record.kind) {
+      case 'spec':
+        break;
+      case 'durable':
+        for (const range of rangesOf(record)) {
+          // Ranges of one upload never overlap; a file that says otherwise must not end the process.
+          if (!this.committed.overlaps(range)) this.committed.add(range);
+        }
+        this.#synced &&= record.synced;
+        this.touchedMs = record.atMs;
+        break;
+      case 'intent':
+        this.intent = record;
+        break;
+      case 'finished':
+        this.finished = record;
+        this.touchedMs = record.atMs;
+        break;
+    }
+  }
+
+  /** The fewest records that say the same. */
+  records(): JournalRecord[] {
+    const records: JournalRecord[] = [this.spec];
+    if (this.committed.count > 0) {
+      records.push(durableRecord(this.committed, this.#synced, this.touchedMs));
+    }
+    if (this.intent !== undefined) records.push(this.intent);
+    if (this.finished !== undefined) records.push(this.finished);
+    return records;
+  }
+}
+
+export function durableRecord(ranges: Iterable<WrittenRange>, synced: boolean, atMs: number): DurableRecord {
+  const fields = Array.from(ranges, ({ start, end, crc32 }): RangeFields => [start, end, crc32]);
+  return { kind: 'durable', ranges: fields, synced, atMs };
+}
+
+export function rangesOf(record: DurableRecord): WrittenRange[] {
+  return record.ranges.map(([start, end, crc32]) => ({ start, end, crc32 }));
+}

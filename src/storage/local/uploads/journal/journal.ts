@@ -1,0 +1,151 @@
+/**
+ * The journal of one upload: appended to, each record synced before anything
+ * counts on it. After a failed append it is not known what is in the file, and
+ * when it has grown long most of it is history; the next append then writes a new
+ * journal beside it, which takes its place whole. Holds no descriptor.
+ */
+import { constants } from 'node:fs';
+import { Exclusive } from '../../../../base/async/exclusive.ts';
+import { errnoOf } from '../../../../base/errors.ts';
+import type { Durability } from '../disk/durability.ts';
+import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import type { UploadsDirectory } from '../uploads-directory.ts';
+import { decodeRecords, encodeRecords, type JournalRecord } from './journal-record.ts';
+import type { JournalState } from './journal-state.ts';
+
+/** Appended to up to here, then written anew. */
+const MAX_JOURNAL_BYTES = 1024 * 1024;
+
+/** The most that is read: a journal of full length and the longest record behind it. A longer file is not ours. */
+const MAX_READ_BYTES = 8 * 1024 * 1024;
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
+const OWNER_ONLY = 0o600;
+
+export interface JournalPlace {
+  readonly fs: FileSystem;
+  readonly durability: Durability;
+  readonly directory: UploadsDirectory;
+}
+
+export class Journal {
+  readonly id: string;
+  readonly state: JournalState;
+  readonly #place: JournalPlace;
+  readonly #turns = new Exclusive();
+  /** The bytes that are known to be good; appends go behind them. */
+  #goodBytes: number;
+  /** Whether the file is exactly these bytes. */
+  #isTrusted: boolean;
+
+  /** Of the file with `goodBytes` that say `state`; `isTrusted` when there is nothing behind them. */
+  constructor(place: JournalPlace, id: string, state: JournalState, goodBytes: number, isTrusted: boolean) {
+    this.#place = place;
+    this.id = id;
+    this.state = state;
+    this.#goodBytes = goodBytes;
+    this.#isTrusted = isTrusted;
+  }
+
+  /** Appends one record and makes it durable. After an error the record may be there or not. */
+  async append(record: JournalRecord): Promise<void> {
+    await this.#turns.run(async () => {
+      if (this.#isTrusted && this.#goodBytes <= MAX_JOURNAL_BYTES) await this.#append(record);
+      else await this.#rewrite([...this.state.records(), record]);
+      this.state.apply(record);
+    });
+  }
+
+  /** Makes sure that the file says what `state` says and nothing else. */
+  async repair(): Promise<void> {
+    await this.#turns.run(async () => {
+      if (!this.#isTrusted) await this.#rewrite(this.state.records());
+    });
+  }
+
+  async #append(record: JournalRecord): Promise<void> {
+    const bytes = encodeRecords([record]);
+    this.#isTrusted = false;
+    await this.#writeFile('journal', O_WRONLY | O_NOFOLLOW, bytes, this.#goodBytes);
+    this.#goodBytes += bytes.length;
+    this.#isTrusted = true;
+  }
+
+  async #rewrite(records: readonly JournalRecord[]): Promise<void> {
+    const { fs, directory } = this.#place;
+    const bytes = encodeRecords(records);
+    this.#isTrusted = false;
+    await this.#writeFile('new', O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, bytes, 0);
+    await fs.rename(directory.pathOf(this.id, 'new'), directory.pathOf(this.id, 'journal'));
+    await directory.sync();
+    this.#goodBytes = bytes.length;
+    this.#isTrusted = true;
+  }
+
+  async #writeFile(
+    kind: 'journal' | 'new',
+    flags: number,
+    bytes: Uint8Array,
+    position: number,
+  ): Promise<void> {
+    const { fs, durability, directory } = this.#place;
+    const fd = await fs.open(directory.pathOf(this.id, kind), flags, OWNER_ONLY);
+    try {
+      await writeFully(fs, fd, bytes, position);
+      await durability.data(fd);
+    } finally {
+      await fs.close(fd);
+    }
+  }
+}
+
+/** Makes the journal of a new upload; its entry is durable once the directory is synced. */
+export async function createJournal(place: JournalPlace, id: string, state: JournalState): Promise<Journal> {
+  const { fs, durability, directory } = place;
+  const bytes = encodeRecords(state.records());
+  const fd = await fs.open(directory.pathOf(id, 'journal'), O_WRONLY | O_CREAT | O_EXCL, OWNER_ONLY);
+  try {
+    await writeFully(fs, fd, bytes, 0);
+    await durability.data(fd);
+  } finally {
+    await fs.close(fd);
+  }
+  return new Journal(place, id, state, bytes.length, true);
+}
+
+/** What is in the file of a journal. */
+export interface JournalContent {
+  readonly records: readonly JournalRecord[];
+  readonly goodBytes: number;
+  /** Whether something else is behind the records. */
+  readonly isTorn: boolean;
+}
+
+/** Reads a journal; undefined when there is none. Throws system errors. */
+export async function readJournal(place: JournalPlace, id: string): Promise<JournalContent | undefined> {
+  const { fs, directory } = place;
+  let fd: number;
+  try {
+    fd = await fs.open(directory.pathOf(id, 'journal'), O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (reason) {
+    if (errnoOf(reason) === 'ENOENT') return undefined;
+    throw reason;
+  }
+  try {
+    const bytes = await readAll(fs, fd, Math.min(Number((await fs.fstat(fd)).size), MAX_READ_BYTES));
+    const { records, goodBytes } = decodeRecords(bytes);
+    return { records, goodBytes, isTorn: goodBytes < bytes.length };
+  } finally {
+    await fs.close(fd);
+  }
+}
+
+async function readAll(fs: FileSystem, fd: number, size: number): Promise<Buffer> {
+  const bytes = Buffer.alloc(size);
+  for (let done = 0; done < size; ) {
+    const read = await fs.read(fd, bytes.subarray(done), done);
+    if (read === 0) return bytes.subarray(0, done);
+    done += read;
+  }
+  return bytes;
+}

@@ -1,0 +1,127 @@
+/**
+ * An upload of an earlier process, from its files. The journal alone says what is
+ * committed, whatever size the part has. What its last record promises is read
+ * and checked, in case the disk did not keep what it said it had written.
+ */
+import type { BigIntStats } from 'node:fs';
+import { constants } from 'node:fs';
+import { errnoOf } from '../../../../base/errors.ts';
+import { MIB } from '../../../../base/units.ts';
+import type { WrittenRange } from '../../../upload-store.ts';
+import { withDescriptor } from '../disk/file-system.ts';
+import type { UploadContext } from '../options.ts';
+import { isIntact } from '../part-reader.ts';
+import { completePublication } from '../publish.ts';
+import { removeUploadFile, removeUploadFiles } from '../remove-upload.ts';
+import { Journal, type JournalContent, readJournal } from './journal.ts';
+import type { JournalRecord } from './journal-record.ts';
+import { JournalState, rangesOf } from './journal-state.ts';
+
+/** How much of synced bytes is read again. Bytes that were never synced are all read. */
+const MAX_CHECKED_BYTES = 64 * MIB;
+
+const READ_PART_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** The journal of the upload `id`, finished or to go on; undefined when there is no such upload. Throws system errors. */
+export async function recoverUpload(context: UploadContext, id: string): Promise<Journal | undefined> {
+  const content = await readJournal(context, id);
+  const state = content === undefined ? undefined : JournalState.of(content.records);
+  if (content === undefined || state === undefined) return undefined;
+  if (state.finished !== undefined) return journalOf(context, id, state, content);
+  const part = await statPart(context, id);
+  const published = await recoverPublished(context, id, state, content, part);
+  if (published !== undefined) return published;
+  if (part === undefined) {
+    // It was being discarded.
+    await removeUploadFiles(context, id);
+    return undefined;
+  }
+  return await recoverOpen(context, id, content);
+}
+
+function journalOf(
+  context: UploadContext,
+  id: string,
+  state: JournalState,
+  content: JournalContent,
+): Journal {
+  return new Journal(context, id, state, content.goodBytes, !content.isTorn);
+}
+
+async function statPart({ fs, directory }: UploadContext, id: string): Promise<BigIntStats | undefined> {
+  try {
+    return await fs.lstat(directory.pathOf(id, 'part'));
+  } catch (reason) {
+    if (errnoOf(reason) === 'ENOENT') return undefined;
+    throw reason;
+  }
+}
+
+/** For an upload whose file got its name, but whose process ended before it journalled that. */
+async function recoverPublished(
+  context: UploadContext,
+  id: string,
+  state: JournalState,
+  content: JournalContent,
+  part: BigIntStats | undefined,
+): Promise<Journal | undefined> {
+  const { spec, intent } = state;
+  // A part that has only its own name was not linked, and one that was renamed is not there.
+  if (intent === undefined || (part !== undefined && part.nlink === 1n)) return undefined;
+  const file = await completePublication(context, id, spec, intent);
+  if (file === undefined) return undefined;
+  const journal = journalOf(context, id, state, content);
+  await journal.append({ kind: 'finished', file, atMs: context.now() });
+  return journal;
+}
+
+async function recoverOpen(
+  context: UploadContext,
+  id: string,
+  content: JournalContent,
+): Promise<Journal | undefined> {
+  const lost = await lostRanges(context, id, content.records);
+  const records = content.records.map((record) => withoutRanges(record, lost));
+  const state = JournalState.of(records);
+  if (state === undefined) return undefined;
+  if (lost.size > 0) {
+    context.logger.error({ uploadId: id, ranges: lost.size }, 'the disk lost bytes that it had synced');
+  }
+  await removeUploadFile(context, id, 'new');
+  return new Journal(context, id, state, content.goodBytes, !content.isTorn && lost.size === 0);
+}
+
+/** The starts of those ranges, of the ones that are checked, whose bytes are not what they were. */
+async function lostRanges(
+  { fs, directory }: UploadContext,
+  id: string,
+  records: readonly JournalRecord[],
+): Promise<ReadonlySet<number>> {
+  const lost = new Set<number>();
+  const checked = rangesToCheck(records);
+  if (checked.length === 0) return lost;
+  await withDescriptor(fs, directory.pathOf(id, 'part'), READ_PART_FLAGS, async (fd) => {
+    for (const range of checked) if (!(await isIntact(fs, fd, range))) lost.add(range.start);
+  });
+  return lost;
+}
+
+function rangesToCheck(records: readonly JournalRecord[]): readonly WrittenRange[] {
+  const durable = records.filter((record) => record.kind === 'durable');
+  const unsynced = durable.filter((record) => !record.synced).flatMap(rangesOf);
+  const last = durable.at(-1);
+  if (last === undefined || !last.synced) return unsynced;
+  const synced: WrittenRange[] = [];
+  let room = MAX_CHECKED_BYTES;
+  for (const range of rangesOf(last).reverse()) {
+    room -= range.end - range.start;
+    if (room < 0) break;
+    synced.push(range);
+  }
+  return [...unsynced, ...synced];
+}
+
+function withoutRanges(record: JournalRecord, lost: ReadonlySet<number>): JournalRecord {
+  if (record.kind !== 'durable' || lost.size === 0) return record;
+  return { ...record, ranges: record.ranges.filter(([start]) => !lost.has(start)) };
+}

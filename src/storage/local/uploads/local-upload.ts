@@ -1,0 +1,360 @@
+/**
+ * One upload of a local store: its bytes in a part file, what is promised of them
+ * in a journal. Here are its life and who may do what when; how bytes become
+ * durable is in `commits.ts`, how the part becomes a file in `publish.ts`.
+ */
+import { constants } from 'node:fs';
+import { Exclusive } from '../../../base/async/exclusive.ts';
+import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { keepRights } from '../../../base/files/keep-rights.ts';
+import { settledStats } from '../../../base/files/settled-stats.ts';
+import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
+import { quoteName } from '../../quoted-name.ts';
+import type { FileIdentity } from '../../store.ts';
+import type {
+  ByteRange,
+  ExpectedContent,
+  Upload,
+  UploadSpec,
+  UploadState,
+  UploadWriter,
+  WrittenRange,
+} from '../../upload-store.ts';
+import { identityOf } from '../file-identity.ts';
+import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
+import { isRecordOf } from './create-upload.ts';
+import { toWriteError } from './disk/write-error.ts';
+import { checkFinished } from './finished-check.ts';
+import { Commits } from './journal/commits.ts';
+import type { Journal } from './journal/journal.ts';
+import type { UploadContext } from './options.ts';
+import { publish } from './publish.ts';
+import { removeUploadFiles } from './remove-upload.ts';
+import { requireRoom } from './room.ts';
+import { SharedDescriptor } from './shared-descriptor.ts';
+import { uploadNotFound } from './upload-id.ts';
+import { Writers } from './writers.ts';
+
+const OPEN_PART_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** Finished: the file is there. Gone: aborted or expired. */
+export type UploadEnd = 'finished' | 'gone';
+
+export class LocalUpload implements Upload {
+  readonly id: string;
+  readonly name: string;
+  readonly expectedSize: number | undefined;
+  readonly #context: UploadContext;
+  readonly #journal: Journal;
+  readonly #part: SharedDescriptor;
+  readonly #writers = new Writers();
+  readonly #commits: Commits;
+  /** Finish, end and new writers take turns. */
+  readonly #turns = new Exclusive();
+  readonly #isRecovered: boolean;
+  readonly #onEnded: (end: UploadEnd) => void;
+  #touchedMs: number;
+  /** Why nothing goes on with this upload; undefined while it does. */
+  #end: TransferError | undefined;
+
+  /** `isRecovered`: of an earlier process. `onEnded` runs once, when the upload is finished or gone. */
+  constructor(
+    context: UploadContext,
+    journal: Journal,
+    isRecovered: boolean,
+    onEnded: (end: UploadEnd) => void,
+  ) {
+    const { spec, touchedMs } = journal.state;
+    this.id = journal.id;
+    this.name = spec.name;
+    this.expectedSize = spec.expected.size;
+    this.#context = context;
+    this.#journal = journal;
+    this.#touchedMs = touchedMs;
+    this.#isRecovered = isRecovered;
+    this.#onEnded = onEnded;
+    this.#part = new SharedDescriptor(
+      () => this.#openPart(),
+      (fd) => context.fs.close(fd),
+    );
+    this.#commits = new Commits(context, journal, this.#part, (error) => this.#writers.fail(error));
+  }
+
+  state(): UploadState {
+    const { committed, finished } = this.#journal.state;
+    return {
+      committedSize: committed.endAt(0),
+      parts: Array.from(committed, ({ start, end }) => ({ start, end })),
+      expectedSize: this.expectedSize,
+      file: finished?.file,
+      expiresMs: this.#touchedMs + this.#context.options.expiryMs,
+    };
+  }
+
+  /** Whether it was started with this wish. */
+  isOf(spec: UploadSpec): boolean {
+    return isRecordOf(this.#journal.state.spec, spec);
+  }
+
+  openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
+    // In turn: whoever finishes the upload knows every writer there is.
+    return this.#turns.run(() => this.#openWriter(onFailed));
+  }
+
+  missing(start: number, end: number): ByteRange[] {
+    return this.#commits.written.missing(start, end);
+  }
+
+  checkRoom(offset: number, bytes: number): void {
+    this.#requireOpen();
+    requireRoom(this.#context, this, this.#commits.written, offset, bytes);
+  }
+
+  written(range: WrittenRange): void {
+    if (range.start === range.end || this.#end !== undefined || !this.#writers.areGood) return;
+    this.#commits.note(range);
+    const { index, freeSpace, now } = this.#context;
+    this.#touchedMs = now();
+    const receivedSize = this.#commits.written.bytes;
+    index.noteOpen(this.id, { receivedSize, touchedMs: this.#touchedMs });
+    freeSpace.noteWritten(range.end - range.start);
+  }
+
+  async sync(): Promise<void> {
+    if (this.#journal.state.finished !== undefined) return;
+    this.#requireOpen();
+    await this.#commits.sync();
+  }
+
+  /** In turn: each is judged by what it declares itself. */
+  finish(expected: ExpectedContent): Promise<FileIdentity> {
+    return this.#turns.run(async () => {
+      const { finished } = this.#journal.state;
+      if (finished === undefined) return await this.#finish(expected);
+      return await checkFinished(this.#context, this.#journal.state, finished, expected);
+    });
+  }
+
+  async abort(): Promise<void> {
+    await this.#turns.run(async () => {
+      if (this.#journal.state.finished !== undefined) {
+        const message = `the upload of ${quoteName(this.name)} is finished; delete the file instead`;
+        throw new TransferError('INVALID_ARGUMENT', message);
+      }
+      if (this.#end !== undefined && !this.isGone) throw this.#end;
+      await this.#discard('was aborted');
+    });
+  }
+
+  get isGone(): boolean {
+    return this.#end?.code === 'UPLOAD_NOT_FOUND';
+  }
+
+  /** When its time is over: discards it, or forgets that it is finished. */
+  async expireIfOld(): Promise<void> {
+    if (!this.#isOld()) return;
+    await this.#turns.run(async () => {
+      if (this.#isOld()) await this.#discard('expired');
+    });
+  }
+
+  #isOld(): boolean {
+    const { now, options } = this.#context;
+    const lifetimeMs = this.#isIdleAndEmpty()
+      ? Math.min(EMPTY_UPLOAD_EXPIRY_MS, options.expiryMs)
+      : options.expiryMs;
+    return this.#touchedMs + lifetimeMs <= now();
+  }
+
+  #isIdleAndEmpty(): boolean {
+    const { committed, finished } = this.#journal.state;
+    return !this.isBusy && finished === undefined && committed.count + this.#commits.written.count === 0;
+  }
+
+  /** Calls write to it. */
+  get isBusy(): boolean {
+    return !this.#writers.isEmpty;
+  }
+
+  /** A call asks for it: while it has no byte, that is what keeps it. */
+  asked(): void {
+    if (this.#end !== undefined || !this.#isIdleAndEmpty()) return;
+    this.#touchedMs = this.#context.now();
+    this.#context.index.noteOpen(this.id, { receivedSize: 0, touchedMs: this.#touchedMs });
+  }
+
+  /** Discards it for another one, unless a call has come to it. */
+  async giveUp(): Promise<void> {
+    await this.#turns.run(async () => {
+      if (this.isBusy || this.#end !== undefined || this.#journal.state.finished !== undefined) return;
+      await this.#discard('had to make room for others');
+    });
+  }
+
+  /** Commits what is written and stops; a later process goes on. */
+  async close(): Promise<void> {
+    await this.#turns.run(async () => {
+      if (this.#end !== undefined || this.#journal.state.finished !== undefined) return;
+      await this.#commits.flush();
+      this.#stop(new TransferError('UNAVAILABLE', 'the server is going away; resume'));
+      await this.#commits.stop();
+    });
+  }
+
+  async #openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
+    await this.#writers.goodAgain();
+    this.#requireOpen();
+    try {
+      // Before bytes can change that a record which may be in the journal names.
+      await this.#journal.repair();
+      const fd = await this.#part.acquire();
+      return this.#writers.add(fd, onFailed, () => this.#writerClosed());
+    } catch (reason) {
+      throw toWriteError(reason, this.name);
+    }
+  }
+
+  async #openPart(): Promise<number> {
+    const { fs, directory } = this.#context;
+    try {
+      return await fs.open(directory.pathOf(this.id, 'part'), OPEN_PART_FLAGS);
+    } catch (reason) {
+      if (errnoOf(reason) !== 'ENOENT') throw reason;
+      // To ask for the state and resume would never help.
+      const error = uploadNotFound(this.id, 'was removed from the disk of the server');
+      this.#stop(error);
+      this.#onEnded('gone');
+      throw error;
+    }
+  }
+
+  async #finish(expected: ExpectedContent): Promise<FileIdentity> {
+    this.#requireOpen();
+    await this.#commits.sync();
+    const { spec, committed } = this.#journal.state;
+    const declared = declaredContent(spec, expected);
+    const size = checkCommitted(this.name, declared, committed, this.#mayLackBytes());
+    await this.#endWriters();
+    try {
+      const file = await this.#part.with(async (fd) => {
+        await this.#trim(fd, size);
+        if (declared.sha256 !== undefined) {
+          checkSha256(this.name, declared.sha256, await this.#context.hash(fd, size));
+        }
+        return await this.#publish(fd, size, declared.sha256);
+      });
+      this.#onEnded('finished');
+      return file;
+    } catch (reason) {
+      throw toWriteError(reason, this.name);
+    }
+  }
+
+  /** What they still hold is not part of the file, and must not come into it behind its publication. */
+  async #endWriters(): Promise<void> {
+    const message = `the upload of ${quoteName(this.name)} is being finished by another call; ask for its state`;
+    this.#writers.fail(new TransferError('TAKEN_OVER', message));
+    await this.#writers.goodAgain();
+    await this.#commits.stop();
+  }
+
+  /** Cuts off what was written and not committed. */
+  async #trim(fd: number, size: number): Promise<void> {
+    const { fs, durability } = this.#context;
+    const storedSize = Number((await fs.fstat(fd)).size);
+    if (storedSize < size) {
+      throw new TransferError('WRITE_FAILED', `stored bytes of ${quoteName(this.name)} are gone; start over`);
+    }
+    if (storedSize > size) await fs.ftruncate(fd, size);
+    // An empty file was never synced before.
+    if (storedSize > size || size === 0) await durability.data(fd);
+  }
+
+  /** `sha256` was checked, where it is given. */
+  async #publish(fd: number, size: number, sha256: string | undefined): Promise<FileIdentity> {
+    const { durability, fs, logger, now } = this.#context;
+    let file: FileIdentity;
+    let isNamed = false;
+    try {
+      await publish(this.#context, {
+        id: this.id,
+        spec: this.#journal.state.spec,
+        writeIntent: async (replaced) => {
+          const own = await fs.fstat(fd);
+          const part = {
+            chmod: (mode: number) => fs.fchmod(fd, mode),
+            chown: (uid: number, gid: number) => fs.fchown(fd, uid, gid),
+          };
+          if (replaced !== undefined && (await keepRights(replaced, own, part))) await durability.rights(fd);
+          const { ino, mtimeNs } = own;
+          const inode = { ino: ino.toString(), mtimeNs: mtimeNs.toString() };
+          await this.#journal.append({ kind: 'intent', size, ...inode });
+        },
+        onNamed: () => {
+          isNamed = true;
+        },
+      });
+      file = identityOf(this.name, await settledStats(fd, (opened) => fs.fstat(opened)));
+    } catch (reason) {
+      // The name is there, but maybe not for long. A later process finds out; this one would only ask a liar again.
+      if (isNamed) this.#stop(toWriteError(reason, this.name));
+      throw reason;
+    }
+    this.#touchedMs = now();
+    const known = sha256 === undefined ? {} : { sha256 };
+    const record = { kind: 'finished', file, ...known, atMs: this.#touchedMs } as const;
+    try {
+      await this.#journal.append(record);
+    } catch (reason) {
+      // The file is there for good, and the intent tells a later process so.
+      logger.warn({ err: reason, uploadId: this.id }, 'the end of an upload is not in its journal');
+      this.#journal.state.apply(record);
+    }
+    return file;
+  }
+
+  async #discard(why: string): Promise<void> {
+    if (this.isGone) return;
+    const error = uploadNotFound(this.id, why);
+    this.#writers.fail(error);
+    await this.#commits.stop();
+    try {
+      await removeUploadFiles(this.#context, this.id);
+    } catch (reason) {
+      throw toWriteError(reason, this.name);
+    }
+    this.#stop(error);
+    this.#onEnded('gone');
+  }
+
+  /** Whether bytes that were sent, and acknowledged to nobody, may be gone. */
+  #mayLackBytes(): boolean {
+    return this.#isRecovered || this.#commits.hasFailed;
+  }
+
+  #stop(error: TransferError): void {
+    this.#end ??= error;
+    this.#writers.fail(error);
+  }
+
+  async #writerClosed(): Promise<void> {
+    // What the last writer left unsynced holds the descriptor, whose next sync tells whether it was lost.
+    if (this.#writers.isEmpty && this.#end === undefined) void this.#commits.flush();
+    this.asked();
+    try {
+      await this.#part.release();
+    } catch (reason) {
+      // Nothing counts on a close: what is committed was synced, and what is not yet will be, or fails then.
+      this.#context.logger.warn({ err: reason, uploadId: this.id }, 'closing a part failed');
+    }
+  }
+
+  #requireOpen(): void {
+    if (this.#journal.state.finished !== undefined) throw this.#isFinishedError();
+    if (this.#end !== undefined) throw this.#end;
+  }
+
+  #isFinishedError(): TransferError {
+    return uploadNotFound(this.id, 'is finished, and takes no bytes');
+  }
+}

@@ -1,0 +1,266 @@
+/**
+ * The uploads of a local store: which there are, the limits they share, and their
+ * expiry. An upload of an earlier process is read when it is asked for.
+ */
+
+import { NameLocks } from '../../../base/async/name-locks.ts';
+import { SharedResource } from '../../../base/async/shared-resource.ts';
+import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { silentLogger } from '../../../base/logger.ts';
+import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
+import type { Upload, UploadSpec, UploadStore, WriteCondition } from '../../upload-store.ts';
+import type { Root } from '../directory.ts';
+import { createUpload } from './create-upload.ts';
+import { deleteDirectory } from './delete-directory.ts';
+import { deleteFile } from './delete-file.ts';
+import { Durability } from './disk/durability.ts';
+import { nodeFileSystem } from './disk/file-system.ts';
+import { FreeSpace } from './disk/free-space.ts';
+import { toWriteError } from './disk/write-error.ts';
+import type { Journal } from './journal/journal.ts';
+import { recoverUpload } from './journal/recovery.ts';
+import { LocalUpload } from './local-upload.ts';
+import type { UploadContext, UploadOptions } from './options.ts';
+import { hashHere } from './part-reader.ts';
+import { requireSize } from './room.ts';
+import { RootLock } from './root-lock.ts';
+import { Sweep } from './sweep.ts';
+import { atTarget, checkCondition } from './target.ts';
+import { uploadNotFound } from './upload-id.ts';
+import { UploadIndex } from './upload-index.ts';
+import { UploadsDirectory } from './uploads-directory.ts';
+
+/**
+ * The uploads below `root`, which stays open for them until their `close`.
+ * Each call begins with `checkRoot`, and fails with what that rejects with.
+ *
+ * @throws TransferError INVALID_CONFIG when the directory of uploads cannot be used, or another server uses it.
+ */
+export async function openLocalUploads(
+  root: Root,
+  rootUse: SharedResource,
+  options: UploadOptions,
+  checkRoot: () => Promise<unknown>,
+): Promise<UploadStore> {
+  const context = contextOf(root, rootUse, options);
+  const lock = await RootLock.acquire(context);
+  try {
+    const uploads = new LocalUploads(context, lock, checkRoot);
+    await uploads.resume();
+    return uploads;
+  } catch (reason) {
+    await lock.release();
+    const errno = errnoOf(reason) ?? 'unknown error';
+    if (reason instanceof TransferError) throw reason;
+    const message = `the directory of unfinished uploads cannot be opened (${errno}); mend or remove it`;
+    throw new TransferError('INVALID_CONFIG', message, { cause: reason });
+  }
+}
+
+function contextOf(root: Root, rootUse: SharedResource, options: UploadOptions): UploadContext {
+  const fs = options.fileSystem ?? nodeFileSystem;
+  const logger = options.logger ?? silentLogger;
+  const now = options.now ?? Date.now;
+  const durability = new Durability(fs, options.sync !== 'none');
+  const measure = () => rootUse.use(() => fs.freeBytes(root.directory.pathOf('.')));
+  return {
+    fs,
+    root,
+    rootUse,
+    options,
+    logger,
+    now,
+    durability,
+    hash: options.hash ?? hashHere(fs),
+    directory: new UploadsDirectory(fs, root, durability),
+    names: new NameLocks(),
+    index: new UploadIndex(options.maxOpen, options.maxTotalBytes),
+    freeSpace: new FreeSpace(measure, options.minFreeBytes, now, logger),
+  };
+}
+
+class LocalUploads implements UploadStore {
+  readonly #context: UploadContext;
+  readonly #lock: RootLock;
+  readonly #checkRoot: () => Promise<unknown>;
+  /** Unfinished ones that were started or asked for; the index bounds them. */
+  readonly #uploads = new Map<string, LocalUpload>();
+  /** Loading and removing one upload take turns. */
+  readonly #ids = new NameLocks();
+  readonly #sweep: Sweep;
+  readonly #use: SharedResource;
+
+  /** Takes over `lock` and releases it. `checkRoot` rejects while the root is not what is served. */
+  constructor(context: UploadContext, lock: RootLock, checkRoot: () => Promise<unknown>) {
+    this.#context = context;
+    this.#lock = lock;
+    this.#checkRoot = checkRoot;
+    this.#sweep = new Sweep(context, this.#ids, (id) => this.#uploads.get(id));
+    this.#use = new SharedResource('the store of uploads', () => this.#release());
+  }
+
+  /** Looks at what earlier processes left. */
+  async resume(): Promise<void> {
+    if (await this.#context.directory.openIfThere()) this.#sweep.begin();
+  }
+
+  start(spec: UploadSpec, owner?: string | null): Promise<Upload> {
+    return this.#locked(() => this.#start(spec, owner));
+  }
+
+  find(id: string): Promise<Upload> {
+    return this.#locked(() => this.#find(id));
+  }
+
+  delete(name: string, condition: WriteCondition): Promise<void> {
+    return this.#locked(() => deleteFile(this.#context, name, condition));
+  }
+
+  deleteDirectory(name: string): Promise<void> {
+    return this.#locked(() => deleteDirectory(this.#context, name));
+  }
+
+  close(): Promise<void> {
+    return this.#use.close();
+  }
+
+  #locked<T>(work: () => Promise<T>): Promise<T> {
+    return this.#use.use(async () => {
+      this.#lock.check();
+      await this.#checkRoot();
+      return await work();
+    });
+  }
+
+  async #start(spec: UploadSpec, owner: string | null | undefined): Promise<Upload> {
+    const { id } = spec;
+    if (id === undefined) return await this.#create(newUploadId(), spec, owner);
+    if (!isUploadId(id)) throw new TransferError('INVALID_ARGUMENT', BAD_ID);
+    await this.#sweep.hasLooked();
+    return await this.#ids.run(
+      id,
+      async () => (await this.#started(id, spec)) ?? (await this.#create(id, spec, owner)),
+    );
+  }
+
+  /** What an earlier call with the same id and wish has started. */
+  async #started(id: string, spec: UploadSpec): Promise<Upload | undefined> {
+    const upload = this.#context.index.has(id) ? await this.#load(id) : undefined;
+    await upload?.expireIfOld();
+    if (upload === undefined || upload.isGone) return undefined;
+    if (!upload.isOf(spec)) throw new TransferError('INVALID_ARGUMENT', OTHER_ID);
+    return upload;
+  }
+
+  async #create(id: string, spec: UploadSpec, owner: string | null | undefined): Promise<Upload> {
+    const { directory, freeSpace, index, options, now } = this.#context;
+    const { name, expected, condition } = spec;
+    requireSize(options.maxSizeBytes, name, expected.size ?? 0);
+    await this.#requireReplaceable(name, condition);
+    await this.#openDirectory(name);
+    // What earlier processes left counts towards the limits.
+    await Promise.all([this.#sweep.hasLooked(), freeSpace.measure()]);
+    freeSpace.check(expected.size ?? 0);
+    await this.#makePlace(owner ?? id);
+    index.admit(id, owner ?? id, expected.size ?? 0, now());
+    try {
+      await directory.open();
+      return this.#adopt(await createUpload(this.#context, id, spec), false);
+    } catch (reason) {
+      index.forget(id);
+      throw toWriteError(reason, name);
+    }
+  }
+
+  /** Discards an upload for a new one of `owner`, where the limit asks for that and the rule has one. */
+  async #makePlace(owner: string): Promise<void> {
+    const { index, now } = this.#context;
+    if (!index.isFull) return;
+    const id = index.victimFor(owner, now(), (each) => this.#uploads.get(each)?.isBusy ?? false);
+    if (id !== undefined) await this.#ids.run(id, () => this.#sweep.giveUp(id));
+  }
+
+  async #openDirectory(name: string): Promise<void> {
+    try {
+      await this.#context.directory.open();
+    } catch (reason) {
+      throw toWriteError(reason, name);
+    }
+    this.#sweep.begin();
+  }
+
+  async #requireReplaceable(name: string, condition: WriteCondition): Promise<void> {
+    const stats = await orNotFound(atTarget(this.#context, name, 'enter', async (target) => target.stats));
+    checkCondition(condition, name, stats);
+  }
+
+  async #find(id: string): Promise<Upload> {
+    // Checked before it becomes a part of a path.
+    if (!isUploadId(id)) throw uploadNotFound(id, 'never was');
+    const upload = this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#load(id)));
+    await upload?.expireIfOld();
+    if (upload === undefined || upload.isGone) throw uploadNotFound(id, 'expired, was aborted or never was');
+    upload.asked();
+    return upload;
+  }
+
+  async #load(id: string): Promise<LocalUpload | undefined> {
+    const loaded = this.#uploads.get(id);
+    if (loaded !== undefined) return loaded;
+    try {
+      if (!(await this.#context.directory.openIfThere())) return undefined;
+      const journal = await recoverUpload(this.#context, id);
+      return journal === undefined ? undefined : this.#adopt(journal, true);
+    } catch (reason) {
+      throw toWriteError(reason, `the upload ${id}`);
+    }
+  }
+
+  /** Finished ones are not held: their journal answers a second finish. */
+  #adopt(journal: Journal, isRecovered: boolean): LocalUpload {
+    const { index } = this.#context;
+    const { id, state } = journal;
+    const upload = new LocalUpload(this.#context, journal, isRecovered, (end) => this.#ended(id, end));
+    if (state.finished !== undefined) {
+      index.noteFinished(id, state.touchedMs);
+      return upload;
+    }
+    const { touchedMs, committed } = state;
+    index.noteOpen(id, { receivedSize: committed.bytes, touchedMs });
+    this.#uploads.set(id, upload);
+    return upload;
+  }
+
+  #ended(id: string, end: 'finished' | 'gone'): void {
+    const { index, now } = this.#context;
+    this.#uploads.delete(id);
+    if (end === 'gone') {
+      index.forget(id);
+      return;
+    }
+    index.noteFinished(id, now());
+    this.#sweep.forgetSuperfluous();
+  }
+
+  async #release(): Promise<void> {
+    await this.#sweep.end();
+    await Promise.all(Array.from(this.#uploads.values(), (upload) => upload.close()));
+    await this.#context.freeSpace.idle();
+    await this.#context.directory.close();
+    await this.#lock.release();
+  }
+}
+
+const BAD_ID =
+  'the upload_id of a new upload has 32 hexadecimal digits in lower case, chosen at random; or is empty';
+const OTHER_ID =
+  'there is an upload of this upload_id, of another file or content; choose a new one at random';
+
+async function orNotFound<T>(looking: Promise<T>): Promise<T | undefined> {
+  try {
+    return await looking;
+  } catch (reason) {
+    if (reason instanceof TransferError && reason.code === 'NOT_FOUND') return undefined;
+    throw reason;
+  }
+}

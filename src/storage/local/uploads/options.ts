@@ -1,0 +1,59 @@
+/** What a store of uploads is opened with, and what its parts share. */
+
+import type { NameLocks } from '../../../base/async/name-locks.ts';
+import type { SharedResource } from '../../../base/async/shared-resource.ts';
+import type { Logger } from '../../../base/logger.ts';
+import type { Root } from '../directory.ts';
+import type { FileSystem } from './disk/file-system.ts';
+import type { FreeSpace } from './disk/free-space.ts';
+import type { JournalPlace } from './journal/journal.ts';
+import type { UploadIndex } from './upload-index.ts';
+
+/** When written bytes are made durable: behind each write, in batches, or never. */
+export type SyncPolicy = 'always' | 'batched' | 'none';
+
+/** SHA-256 of the first `size` bytes of a file. */
+export type HashFile = (fd: number, size: number) => Promise<Uint8Array>;
+
+export interface UploadOptions {
+  readonly sync: SyncPolicy;
+  /** Bytes of one upload that are made durable together, with the policy `batched`. */
+  readonly syncBytes: number;
+  /** The longest that written bytes wait for it. */
+  readonly syncIntervalMs: number;
+  /** An upload that got no byte for this long is discarded, sooner where it never got one; so is what is known of a finished one. */
+  readonly expiryMs: number;
+  /** The largest file; 0 for no limit. */
+  readonly maxSizeBytes: number;
+  /** What unfinished uploads may have received together; 0 for no limit. */
+  readonly maxTotalBytes: number;
+  /** What is left free on the disk; 0 does not look. */
+  readonly minFreeBytes: number;
+  /** Unfinished uploads at the same time. */
+  readonly maxOpen: number;
+  /** Default: drops everything. */
+  readonly logger?: Logger;
+  /** Default: on this thread, a piece at a time. */
+  readonly hash?: HashFile;
+  /** Milliseconds since the epoch. Default: the clock of the system. */
+  readonly now?: () => number;
+  /** Default: that of the system. */
+  readonly fileSystem?: FileSystem;
+  /** How often the server shows that it lives, in milliseconds. Default: LOCK_BEAT_MS. */
+  readonly lockBeatMs?: number;
+}
+
+export interface UploadContext extends JournalPlace {
+  readonly fs: FileSystem;
+  readonly root: Root;
+  /** Of the store that owns the root: it stays open while a name is walked. */
+  readonly rootUse: SharedResource;
+  readonly options: UploadOptions;
+  readonly logger: Logger;
+  readonly hash: HashFile;
+  readonly now: () => number;
+  /** Changes of a name take turns. */
+  readonly names: NameLocks;
+  readonly index: UploadIndex;
+  readonly freeSpace: FreeSpace;
+}

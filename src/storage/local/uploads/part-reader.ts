@@ -1,0 +1,45 @@
+/** Reads of a part, a piece at a time: nothing here is in memory whole, and the event loop gets its turns between. */
+import { createHash } from 'node:crypto';
+import { MIB } from '../../../base/units.ts';
+import { crc32 } from '../../../wire/crc32.ts';
+import type { ByteRange, WrittenRange } from '../../upload-store.ts';
+import type { FileSystem } from './disk/file-system.ts';
+import type { HashFile } from './options.ts';
+
+const PIECE_BYTES = MIB;
+
+/** Whether the bytes of `range` are there and have its CRC-32. */
+export async function isIntact(fs: FileSystem, fd: number, range: WrittenRange): Promise<boolean> {
+  let found = 0;
+  const isWhole = await readPieces(fs, fd, range, (piece) => {
+    found = crc32(piece, found);
+  });
+  return isWhole && found === range.crc32;
+}
+
+/** A hash function that uses no other thread: 2 GB/s of the event loop's time, in pieces of half a millisecond. */
+export function hashHere(fs: FileSystem): HashFile {
+  return async (fd, size) => {
+    const hash = createHash('sha256');
+    // A file that is too short gets another hash than the one expected.
+    await readPieces(fs, fd, { start: 0, end: size }, (piece) => void hash.update(piece));
+    return hash.digest();
+  };
+}
+
+/** Whether all of `range` was there. `use` has a piece only until it returns. */
+async function readPieces(
+  fs: FileSystem,
+  fd: number,
+  { start, end }: ByteRange,
+  use: (piece: Uint8Array) => void,
+): Promise<boolean> {
+  const buffer = Buffer.allocUnsafe(Math.min(PIECE_BYTES, end - start));
+  for (let offset = start; offset < end; ) {
+    const read = await fs.read(fd, buffer.subarray(0, Math.min(buffer.length, end - offset)), offset);
+    if (read === 0) return false;
+    use(buffer.subarray(0, read));
+    offset += read;
+  }
+  return true;
+}

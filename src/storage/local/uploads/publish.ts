@@ -1,0 +1,134 @@
+/**
+ * The moment when an upload becomes a file. Before it nothing is under the name
+ * but what was there; after it the whole, durable file. Changes of one name take
+ * turns, so that nothing comes between the look at what is there and the change.
+ */
+import { type BigIntStats, constants } from 'node:fs';
+import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { settledStats } from '../../../base/files/settled-stats.ts';
+import { otherSpelling } from '../../../base/files/spelling.ts';
+import { quoteName } from '../../quoted-name.ts';
+import type { FileIdentity } from '../../store.ts';
+import type { WriteCondition } from '../../upload-store.ts';
+import { identityOf } from '../file-identity.ts';
+import { withDescriptor } from './disk/file-system.ts';
+import type { IntentRecord, SpecRecord } from './journal/journal-record.ts';
+import type { UploadContext } from './options.ts';
+import { atTarget, checkCondition, type Target } from './target.ts';
+
+export interface Publication {
+  readonly id: string;
+  readonly spec: SpecRecord;
+  /** Journals what comes next; called when nothing stands against it any more, with what will be replaced. */
+  writeIntent(replaced: BigIntStats | undefined): Promise<void>;
+  /** The file has its name, durable or not. */
+  onNamed(): void;
+}
+
+/** Tries to make the directories of a file and to put it there, while somebody removes them as empty ones. */
+const TRIES = 3;
+
+/**
+ * Gives the part its name, and makes that durable. The bytes are durable before.
+ *
+ * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE, and those of writing.
+ */
+export async function publish(context: UploadContext, publication: Publication): Promise<void> {
+  await context.names.run(publication.spec.name, async () => {
+    for (let tries = 1; ; tries += 1) {
+      try {
+        return await publishOnce(context, publication);
+      } catch (reason) {
+        if (tries === TRIES || !(reason instanceof TransferError) || errnoOf(reason.cause) !== 'ENOENT')
+          throw reason;
+      }
+    }
+  });
+}
+
+async function publishOnce(context: UploadContext, publication: Publication): Promise<void> {
+  const { id, spec } = publication;
+  await atTarget(context, spec.name, 'make', async (target) => {
+    checkCondition(spec.condition, spec.name, target.stats);
+    if (target.stats !== undefined) await refuseOtherSpelling(target, spec.name);
+    await publication.writeIntent(target.stats);
+    await giveName(context, id, spec.condition, target);
+    publication.onNamed();
+    await removeLinkedPart(context, id, spec.condition);
+    await context.durability.directory(target.parent);
+    await context.directory.sync();
+  });
+}
+
+/** To a file system that ignores case, another file may have the name. */
+async function refuseOtherSpelling({ entry, parent }: Target, name: string): Promise<void> {
+  const spelling = await otherSpelling(parent.pathOf(entry));
+  if (spelling === undefined) return;
+  throw new TransferError(
+    'ALREADY_EXISTS',
+    `${quoteName(name)} is there as ${quoteName(spelling)}, and the file system of the server takes both for one; choose another name`,
+  );
+}
+
+async function giveName(
+  { fs, directory }: UploadContext,
+  id: string,
+  condition: WriteCondition,
+  { parent, entry }: Target,
+): Promise<void> {
+  const from = directory.pathOf(id, 'part');
+  // A link never replaces, also not what another process made since we looked.
+  if (condition.kind === 'absent') await fs.link(from, parent.pathOf(entry));
+  else await fs.rename(from, parent.pathOf(entry));
+}
+
+async function removeLinkedPart(
+  { fs, directory, logger }: UploadContext,
+  id: string,
+  condition: WriteCondition,
+): Promise<void> {
+  if (condition.kind !== 'absent') return;
+  try {
+    await fs.unlink(directory.pathOf(id, 'part'));
+  } catch (reason) {
+    // A second name of the file that nobody can reach; the next sweep removes it.
+    if (errnoOf(reason) !== 'ENOENT') logger.warn({ err: reason, uploadId: id }, 'a part was left behind');
+  }
+}
+
+/**
+ * What the file is when an earlier process gave it its name, by its intent, and
+ * ended before it journalled that; undefined when it did not. Makes it durable.
+ */
+export async function completePublication(
+  context: UploadContext,
+  id: string,
+  { name, condition }: SpecRecord,
+  intent: IntentRecord,
+): Promise<FileIdentity | undefined> {
+  const { fs, directory, durability } = context;
+  try {
+    return await context.names.run(name, () =>
+      atTarget(context, name, 'sync', async ({ parent, entry, stats }) => {
+        if (stats === undefined || !isIntended(stats, intent)) return undefined;
+        await removeLinkedPart(context, id, condition);
+        await durability.directory(parent);
+        await directory.sync();
+        const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+        return await withDescriptor(fs, parent.pathOf(entry), flags, async (fd) =>
+          identityOf(name, await settledStats(fd, (opened) => fs.fstat(opened))),
+        );
+      }),
+    );
+  } catch (reason) {
+    // The directory is gone, or something else took the name.
+    if (reason instanceof TransferError && ['NOT_FOUND', 'NOT_A_FILE'].includes(reason.code))
+      return undefined;
+    throw reason;
+  }
+}
+
+/** An inode is used again after its file is gone; its time of modification is not. */
+function isIntended(stats: BigIntStats, { ino, size, mtimeNs }: IntentRecord): boolean {
+  return stats.ino.toString() === ino && Number(stats.size) === size && stats.mtimeNs.toString() === mtimeNs;
+}

@@ -1,0 +1,25 @@
+/** Takes the files of an upload away. */
+import { errnoOf } from '../../../base/errors.ts';
+import type { JournalPlace } from './journal/journal.ts';
+import type { UploadEntryKind } from './upload-id.ts';
+
+/** Without its part a journal means nothing, and a part without a journal is swept: any moment may be the last. */
+const REMOVAL_ORDER: readonly UploadEntryKind[] = ['part', 'new', 'journal'];
+
+/** Removes what is there of an upload. Throws system errors. */
+export async function removeUploadFiles(place: JournalPlace, id: string): Promise<void> {
+  for (const kind of REMOVAL_ORDER) await removeUploadFile(place, id, kind);
+}
+
+/** Removes one file of an upload, if it is there. Throws system errors. */
+export async function removeUploadFile(
+  { fs, directory }: JournalPlace,
+  id: string,
+  kind: UploadEntryKind,
+): Promise<void> {
+  try {
+    await fs.unlink(directory.pathOf(id, kind));
+  } catch (reason) {
+    if (errnoOf(reason) !== 'ENOENT') throw reason;
+  }
+}

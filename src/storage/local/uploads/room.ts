@@ -1,0 +1,46 @@
+/** Whether more bytes of an upload are acceptable, before a slab or the disk takes them. */
+import { TransferError } from '../../../base/errors.ts';
+import { quoteName } from '../../quoted-name.ts';
+import type { Upload } from '../../upload-store.ts';
+import type { CheckedRanges } from './journal/checked-ranges.ts';
+import type { UploadContext } from './options.ts';
+
+/** The most ranges of one upload with gaps between them: each costs memory and a place in the journal. */
+const MAX_PARTS = 1024;
+
+/** @throws TransferError as `Upload.checkRoom`. */
+export function requireRoom(
+  { options, index, freeSpace }: UploadContext,
+  { id, name, expectedSize }: Pick<Upload, 'id' | 'name' | 'expectedSize'>,
+  written: CheckedRanges,
+  offset: number,
+  bytes: number,
+): void {
+  const end = offset + bytes;
+  requireSize(options.maxSizeBytes, name, end);
+  if (expectedSize !== undefined && end > expectedSize) {
+    const message = `${quoteName(name)} was declared with ${expectedSize} bytes, and ${end} are sent; start over`;
+    throw new TransferError('CONTENT_MISMATCH', message);
+  }
+  if (written.count >= MAX_PARTS && !written.touches(offset)) {
+    const message = `${quoteName(name)} has ${MAX_PARTS} separate parts, the most there may be; send the gaps between them first`;
+    throw new TransferError('RESOURCE_EXHAUSTED', message);
+  }
+  index.checkGrowth(id, written.bytes + bytes);
+  freeSpace.check(bytes);
+}
+
+/**
+ * `maxSizeBytes` 0 is no limit.
+ *
+ * @throws TransferError TOO_LARGE.
+ */
+export function requireSize(maxSizeBytes: number, name: string, size: number): void {
+  if (maxSizeBytes > 0 && size > maxSizeBytes) {
+    const message = `${quoteName(name)} is larger than the ${maxSizeBytes} bytes that this server takes; split it`;
+    throw new TransferError('TOO_LARGE', message);
+  }
+  if (!Number.isSafeInteger(size)) {
+    throw new TransferError('TOO_LARGE', `${quoteName(name)} is larger than any file can be; split it`);
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * A descriptor that is open while somebody uses it: opened for the first user,
+ * closed behind the last one.
+ */
+import assert from 'node:assert/strict';
+import { Exclusive } from '../../../base/async/exclusive.ts';
+
+export class SharedDescriptor {
+  readonly #open: () => Promise<number>;
+  readonly #close: (fd: number) => Promise<void>;
+  /** Opening and closing take turns, so that a user between them gets a descriptor that stays. */
+  readonly #turns = new Exclusive();
+  #fd: number | undefined;
+  #users = 0;
+
+  constructor(open: () => Promise<number>, close: (fd: number) => Promise<void>) {
+    this.#open = open;
+    this.#close = close;
+  }
+
+  get isOpen(): boolean {
+    return this.#fd !== undefined;
+  }
+
+  /** Whoever gets the descriptor calls `release` once. */
+  async acquire(): Promise<number> {
+    // Counted at once: a release before the descriptor is there must not close it.
+    this.#users += 1;
+    try {
+      return await this.#turns.run(async () => {
+        this.#fd ??= await this.#open();
+        return this.#fd;
+      });
+    } catch (reason) {
+      this.#users -= 1;
+      throw reason;
+    }
+  }
+
+  async release(): Promise<void> {
+    assert.ok(this.#users > 0);
+    this.#users -= 1;
+    await this.#turns.run(async () => {
+      const fd = this.#fd;
+      if (this.#users > 0 || fd === undefined) return;
+      this.#fd = undefined;
+      await this.#close(fd);
+    });
+  }
+
+  /** Runs `use` with the descriptor. */
+  async with<T>(use: (fd: number) => Promise<T>): Promise<T> {
+    const fd = await this.acquire();
+    try {
+      return await use(fd);
+    } finally {
+      await this.release();
+    }
+  }
+}

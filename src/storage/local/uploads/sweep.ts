@@ -1,0 +1,172 @@
+/**
+ * Looks through the directory of uploads at the start and from time to time: gets
+ * to know what earlier processes left, and removes what has expired and what a
+ * crash left half made or half removed. Reads one journal at a time.
+ */
+
+import type { NameLocks } from '../../../base/async/name-locks.ts';
+import { errnoOf } from '../../../base/errors.ts';
+import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
+import { readJournal } from './journal/journal.ts';
+import { JournalState } from './journal/journal-state.ts';
+import type { LocalUpload } from './local-upload.ts';
+import type { UploadContext } from './options.ts';
+import { removeUploadFile, removeUploadFiles } from './remove-upload.ts';
+import { parseUploadEntry, type UploadEntryKind } from './upload-id.ts';
+
+/** Uploads stay at most this much longer than their expiry. */
+const MAX_INTERVAL_MS = 600_000;
+const MIN_INTERVAL_MS = 1000;
+const LOOKS_PER_EXPIRY = 4;
+
+type UploadKinds = ReadonlySet<UploadEntryKind>;
+
+export class Sweep {
+  readonly #context: UploadContext;
+  readonly #ids: NameLocks;
+  readonly #loaded: (id: string) => LocalUpload | undefined;
+  readonly #timers: NodeJS.Timeout[] = [];
+  #firstLook: Promise<void> | undefined;
+  #looking: Promise<void> = Promise.resolve();
+  #hasEnded = false;
+
+  /** `ids` are the turns that loading an upload takes as well; `loaded` has those that are in use. */
+  constructor(context: UploadContext, ids: NameLocks, loaded: (id: string) => LocalUpload | undefined) {
+    this.#context = context;
+    this.#ids = ids;
+    this.#loaded = loaded;
+  }
+
+  /** The directory of uploads is open. Safe to call twice. */
+  begin(): void {
+    if (this.#firstLook !== undefined || this.#hasEnded) return;
+    this.#firstLook = this.#afterLast(() => this.#look());
+    const { expiryMs } = this.#context.options;
+    const emptyMs = Math.min(expiryMs, EMPTY_UPLOAD_EXPIRY_MS);
+    this.#every(expiryMs / LOOKS_PER_EXPIRY, () => this.#look());
+    this.#every(emptyMs / LOOKS_PER_EXPIRY, () => this.#expireOld());
+  }
+
+  #every(intervalMs: number, work: () => Promise<void>): void {
+    const withinMs = Math.min(Math.max(intervalMs, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
+    this.#timers.push(setInterval(() => void this.#afterLast(work), withinMs).unref());
+  }
+
+  /** Resolves when what earlier processes left is known. */
+  async hasLooked(): Promise<void> {
+    await this.#firstLook;
+  }
+
+  /** Resolves when nothing is under way. */
+  async end(): Promise<void> {
+    this.#hasEnded = true;
+    for (const timer of this.#timers) clearInterval(timer);
+    await this.#looking;
+  }
+
+  /** Discards an unfinished upload that no call works on, because its place is needed. */
+  async giveUp(id: string): Promise<void> {
+    const upload = this.#loaded(id);
+    if (upload === undefined) await this.#forget(id);
+    else await upload.giveUp();
+  }
+
+  /** Removes what is remembered beyond the limit. */
+  forgetSuperfluous(): void {
+    const id = this.#context.index.superfluous;
+    if (id === undefined) return;
+    this.#context.index.forget(id);
+    this.#looking = Promise.all([this.#looking, this.#orLog(() => this.#remove(id))]).then(() => undefined);
+  }
+
+  /** One look behind the other. */
+  #afterLast(work: () => Promise<void>): Promise<void> {
+    this.#looking = this.#looking.then(() => this.#orLog(work));
+    return this.#looking;
+  }
+
+  async #look(): Promise<void> {
+    const { directory, index } = this.#context;
+    for (const [id, kinds] of kindsById(await directory.entries())) {
+      if (this.#hasEnded) return;
+      if (!index.has(id)) await this.#orLog(() => this.#ids.run(id, () => this.#getToKnow(id, kinds)));
+    }
+    await this.#expireOld();
+  }
+
+  async #expireOld(): Promise<void> {
+    const { index, now, options } = this.#context;
+    const { expiryMs } = options;
+    const emptyMs = Math.min(EMPTY_UPLOAD_EXPIRY_MS, expiryMs);
+    const nowMs = now();
+    for (const id of index.expired(nowMs, expiryMs, emptyMs)) {
+      if (this.#hasEnded) return;
+      await this.#orLog(() => this.#ids.run(id, () => this.#expire(id, nowMs - emptyMs)));
+    }
+  }
+
+  async #getToKnow(id: string, kinds: UploadKinds): Promise<void> {
+    const { index } = this.#context;
+    const content = kinds.has('journal') ? await readJournal(this.#context, id) : undefined;
+    const state = content === undefined ? undefined : JournalState.of(content.records);
+    if (index.has(id)) return;
+    if (state === undefined) {
+      await this.#removeOrphan(id, kinds);
+    } else if (state.finished !== undefined) {
+      index.noteFinished(id, state.touchedMs);
+      // A second name of the published file, or nothing.
+      await removeUploadFile(this.#context, id, 'part');
+    } else {
+      index.noteOpen(id, { receivedSize: state.committed.bytes, touchedMs: state.touchedMs });
+    }
+  }
+
+  /** A part without a journal has no promised bytes; nor has a journal without a beginning, or of a newer version. */
+  async #removeOrphan(id: string, kinds: UploadKinds): Promise<void> {
+    const { fs, directory, now, options } = this.#context;
+    for (const kind of kinds) {
+      try {
+        const { mtimeMs } = await fs.lstat(directory.pathOf(id, kind));
+        if (now() - Number(mtimeMs) < options.expiryMs) return;
+      } catch (reason) {
+        if (errnoOf(reason) !== 'ENOENT') throw reason;
+      }
+    }
+    await this.#remove(id);
+  }
+
+  async #expire(id: string, untouchedSinceMs: number): Promise<void> {
+    if (!this.#context.index.isUntouchedSince(id, untouchedSinceMs)) return;
+    const upload = this.#loaded(id);
+    if (upload !== undefined) await upload.expireIfOld();
+    else await this.#forget(id);
+  }
+
+  async #forget(id: string): Promise<void> {
+    await this.#remove(id);
+    this.#context.index.forget(id);
+  }
+
+  async #remove(id: string): Promise<void> {
+    await removeUploadFiles(this.#context, id);
+  }
+
+  async #orLog(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (reason) {
+      this.#context.logger.warn({ err: reason }, 'looking through unfinished uploads failed');
+    }
+  }
+}
+
+function kindsById(entries: readonly string[]): Map<string, Set<UploadEntryKind>> {
+  const byId = new Map<string, Set<UploadEntryKind>>();
+  for (const entry of entries) {
+    const parsed = parseUploadEntry(entry);
+    if (parsed === undefined) continue;
+    const kinds = byId.get(parsed.id) ?? new Set();
+    byId.set(parsed.id, kinds.add(parsed.kind));
+  }
+  return byId;
+}

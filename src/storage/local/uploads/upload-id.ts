@@ -1,0 +1,24 @@
+/** The ids of uploads name files, so what a peer sends as one is checked first. */
+import { TransferError } from '../../../base/errors.ts';
+import { isUploadId } from '../../../base/upload-id.ts';
+import { quoteName } from '../../quoted-name.ts';
+
+/** What belongs to an upload: its bytes, its journal, and a journal that is being written to replace that one. */
+export type UploadEntryKind = 'part' | 'journal' | 'new';
+
+/** The file of an upload, in the directory of uploads. */
+export function uploadEntry(id: string, kind: UploadEntryKind): string {
+  return `${id}.${kind}`;
+}
+
+/** What `entry` of the directory of uploads is; undefined when it is not ours. */
+export function parseUploadEntry(entry: string): { id: string; kind: UploadEntryKind } | undefined {
+  const [id = '', kind, ...rest] = entry.split('.');
+  if (!isUploadId(id) || rest.length > 0) return undefined;
+  return kind === 'part' || kind === 'journal' || kind === 'new' ? { id, kind } : undefined;
+}
+
+/** `why` stands after the id in the message. */
+export function uploadNotFound(id: string, why: string): TransferError {
+  return new TransferError('UPLOAD_NOT_FOUND', `the upload ${quoteName(id)} ${why}; start a new one`);
+}

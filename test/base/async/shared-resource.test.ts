@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { SharedResource } from '../../../src/base/async/shared-resource.ts';
+
+describe('a shared resource', () => {
+  it('is released once, after its last use', async () => {
+    let releases = 0;
+    let endUse: () => void = () => {};
+    const resource = new SharedResource('the thing', async () => {
+      releases += 1;
+    });
+    const use = resource.use(() => new Promise<void>((resolve) => (endUse = resolve)));
+    const closes = Promise.all([resource.close(), resource.close()]);
+    assert.equal(releases, 0);
+    endUse();
+    await use;
+    await closes;
+    await resource.close();
+    assert.equal(releases, 1);
+  });
+
+  it('refuses a use after its close', async () => {
+    const resource = new SharedResource('the thing', async () => {});
+    await resource.close();
+    await assert.rejects(
+      resource.use(async () => {}),
+      { code: 'UNAVAILABLE', message: 'the thing is closed' },
+    );
+  });
+
+  it('is released after a use that failed', async () => {
+    let isReleased = false;
+    const resource = new SharedResource('the thing', async () => {
+      isReleased = true;
+    });
+    await assert.rejects(
+      resource.use(() => Promise.reject(new Error('broken'))),
+      { message: 'broken' },
+    );
+    await resource.close();
+    assert.ok(isReleased);
+  });
+
+  it('tells every closer of a release that failed', async () => {
+    const resource = new SharedResource('the thing', () => Promise.reject(new Error('stuck')));
+    await assert.rejects(resource.close(), { message: 'stuck' });
+    await assert.rejects(resource.close(), { message: 'stuck' });
+  });
+});

@@ -1,8 +1,0 @@
-/** A link that breaks at random bytes; many more of it in broken-link.long.ts. */
-import { test } from 'node:test';
-import { throughBrokenLinks } from '../support/broken-link.ts';
-
-const TRANSFERS = Number(process.env.SLUICE_TEST_BROKEN_LINKS ?? 20);
-
-test(`${TRANSFERS} transfers through links that break end in the right bytes or with an error, and leave nothing`, (t) =>
-  throughBrokenLinks(t, TRANSFERS));

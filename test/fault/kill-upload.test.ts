@@ -1,6 +1,0 @@
-/** A server that dies during uploads loses nothing it acknowledged, and shows nothing early. */
-import { test } from 'node:test';
-import { uploadsWhileKilled } from '../support/kill-upload.ts';
-
-test('uploads through six kills of the server lose nothing that was acknowledged', (t) =>
-  uploadsWhileKilled(t, 6));

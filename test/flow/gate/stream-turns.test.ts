@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import type { ServerHttp2Session } from 'node:http2';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { StreamTurns } from '../../../src/flow/gate/stream-turns.ts';
+
+/** A session and the socket below it, as far as turns see them. */
+function connection() {
+  const state = { destroyed: false, isRead: true };
+  const handle = {
+    readStop() {
+      state.isRead = false;
+    },
+    readStart() {
+      state.isRead = true;
+    },
+  };
+  return {
+    state,
+    session: state as unknown as ServerHttp2Session,
+    socket: { _handle: handle } as unknown as Socket,
+  };
+}
+
+const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+
+test('hundreds of calls of one connection wait for turns, unread, and those of another do not', async () => {
+  const turns = new StreamTurns();
+  const [greedy, modest] = [connection(), connection()];
+  const ofGreedy = turns.of(greedy.session, greedy.socket);
+  const ofModest = turns.of(modest.session, modest.socket);
+  const begun: number[] = [];
+  for (let i = 0; i < 500; i++) ofGreedy(() => begun.push(i));
+  assert(begun.length > 0 && begun.length < 50, `${begun.length}`);
+  assert.equal(greedy.state.isRead, false);
+  let hasBegun = false;
+  ofModest(() => {
+    hasBegun = true;
+  });
+  assert(hasBegun);
+  assert.equal(modest.state.isRead, true);
+  let last = begun.length;
+  for (let turn = 0; begun.length < 500; turn++) {
+    assert(turn < 100);
+    await nextTurn();
+    assert(begun.length - last < 50);
+    last = begun.length;
+  }
+  assert.deepEqual(
+    begun,
+    Array.from({ length: 500 }, (_, i) => i),
+  );
+  await nextTurn();
+  assert.equal(greedy.state.isRead, true);
+});
+
+test('connections that wait have their turns one after the other', async () => {
+  const turns = new StreamTurns();
+  const counts = Array.from({ length: 100 }, () => 0);
+  for (const index of counts.keys()) {
+    const { session, socket } = connection();
+    const begin = turns.of(session, socket);
+    for (let i = 0; i < 100; i++) begin(() => counts.splice(index, 1, (counts[index] ?? 0) + 1));
+  }
+  for (let turn = 0; turn < 30; turn++) await nextTurn();
+  assert(Math.max(...counts) - Math.min(...counts) <= 2, counts.join());
+  for (let turn = 0; counts.some((count) => count < 100); turn++) {
+    assert(turn < 1000);
+    await nextTurn();
+  }
+});
+
+test('what waits of a connection that has ended is let go at once', async () => {
+  const turns = new StreamTurns();
+  const { state, session, socket } = connection();
+  const begin = turns.of(session, socket);
+  let begun = 0;
+  for (let i = 0; i < 1000; i++)
+    begin(() => {
+      begun += 1;
+    });
+  state.destroyed = true;
+  await nextTurn();
+  await nextTurn();
+  assert.equal(begun, 1000);
+});
