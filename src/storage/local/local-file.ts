@@ -5,7 +5,7 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
-import { SharedResource } from '../../base/async/shared-resource.ts';
+import { RefCountedResource } from '../../base/async/ref-counted-resource.ts';
 import { TransferError } from '../../base/errors.ts';
 import { quoteName } from '../quoted-name.ts';
 import type { FileIdentity, OpenFile } from '../store.ts';
@@ -24,11 +24,11 @@ export class LocalFile implements OpenFile {
   readonly #openedStats: BigIntStats;
   readonly #root: Root;
   /** Of the store: the root stays open while a name is walked. */
-  readonly #rootUse: SharedResource;
-  readonly #descriptorUse: SharedResource;
+  readonly #rootUse: RefCountedResource;
+  readonly #descriptorUse: RefCountedResource;
 
   /** Takes over the descriptor of `file`. */
-  constructor(components: readonly string[], file: OpenRegularFile, root: Root, rootUse: SharedResource) {
+  constructor(components: readonly string[], file: OpenRegularFile, root: Root, rootUse: RefCountedResource) {
     const { fd, stats } = file;
     this.identity = identityOf(components.join('/'), stats);
     this.fd = fd;
@@ -36,7 +36,7 @@ export class LocalFile implements OpenFile {
     this.#openedStats = stats;
     this.#root = root;
     this.#rootUse = rootUse;
-    this.#descriptorUse = new SharedResource('the file', () => closeDescriptor(fd));
+    this.#descriptorUse = new RefCountedResource('the file', () => closeDescriptor(fd));
   }
 
   async verifyUnchanged(): Promise<void> {

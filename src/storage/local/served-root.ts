@@ -7,7 +7,7 @@
  * Invariant: what `current` gives out stays open until its last use has ended.
  */
 import { stat } from 'node:fs/promises';
-import { SharedResource } from '../../base/async/shared-resource.ts';
+import { RefCountedResource } from '../../base/async/ref-counted-resource.ts';
 import { errnoOf, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Root } from './directory.ts';
@@ -16,7 +16,7 @@ import { openRoot } from './root-directory.ts';
 /** An open root, and the uses that keep it open. */
 export interface HeldRoot {
   readonly root: Root;
-  readonly use: SharedResource;
+  readonly use: RefCountedResource;
 }
 
 export interface ServedRootOptions {
@@ -122,5 +122,5 @@ export class ServedRoot {
 }
 
 function held(root: Root): HeldRoot {
-  return { root, use: new SharedResource('the served directory', () => root.directory.close()) };
+  return { root, use: new RefCountedResource('the served directory', () => root.directory.close()) };
 }

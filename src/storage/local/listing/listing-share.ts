@@ -4,7 +4,7 @@
  * they hold no more than `LISTING_NAMES_BYTES` and a little for each.
  */
 
-import { Turns } from '../../../base/async/turns.ts';
+import { Semaphore } from '../../../base/async/semaphore.ts';
 import { LISTING_NAMES_BYTES } from '../../../base/limits.ts';
 
 /** Pieces of work of all listings at the same time; each takes the event loop a millisecond or two. */
@@ -20,9 +20,9 @@ const MOST_BYTES = LISTING_NAMES_BYTES / 4;
 const LEAST_BYTES = 1024;
 
 export class ListingShare {
-  readonly turns = new Turns(TURNS);
+  readonly turns = new Semaphore(TURNS);
   /** Held from the opening of a directory to the last of its names, over many turns. */
-  readonly readers = new Turns(READERS);
+  readonly readers = new Semaphore(READERS);
   #freeBytes: number;
 
   constructor(bytes: number = LISTING_NAMES_BYTES) {

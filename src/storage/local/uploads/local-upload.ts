@@ -4,7 +4,7 @@
  * durable is in `commits.ts`, how the part becomes a file in `publish.ts`.
  */
 import { constants } from 'node:fs';
-import { Exclusive } from '../../../base/async/exclusive.ts';
+import { Mutex } from '../../../base/async/mutex.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { keepRights } from '../../../base/files/keep-rights.ts';
 import { settledStats } from '../../../base/files/settled-stats.ts';
@@ -29,9 +29,9 @@ import { Commits } from './journal/commits.ts';
 import type { Journal } from './journal/journal.ts';
 import type { UploadContext } from './options.ts';
 import { publish } from './publish.ts';
+import { RefCountedDescriptor } from './ref-counted-descriptor.ts';
 import { removeUploadFiles } from './remove-upload.ts';
 import { requireRoom } from './room.ts';
-import { SharedDescriptor } from './shared-descriptor.ts';
 import { uploadNotFound } from './upload-id.ts';
 import { Writers } from './writers.ts';
 
@@ -46,11 +46,11 @@ export class LocalUpload implements Upload {
   readonly expectedSize: number | undefined;
   readonly #context: UploadContext;
   readonly #journal: Journal;
-  readonly #part: SharedDescriptor;
+  readonly #part: RefCountedDescriptor;
   readonly #writers = new Writers();
   readonly #commits: Commits;
-  /** Finish, end and new writers take turns. */
-  readonly #turns = new Exclusive();
+  /** Held by finish, end and the opening of writers. */
+  readonly #mutex = new Mutex();
   readonly #isRecovered: boolean;
   readonly #onEnded: (end: UploadEnd) => void;
   #touchedMs: number;
@@ -73,7 +73,7 @@ export class LocalUpload implements Upload {
     this.#touchedMs = touchedMs;
     this.#isRecovered = isRecovered;
     this.#onEnded = onEnded;
-    this.#part = new SharedDescriptor(
+    this.#part = new RefCountedDescriptor(
       () => this.#openPart(),
       (fd) => context.fs.close(fd),
     );
@@ -98,7 +98,7 @@ export class LocalUpload implements Upload {
 
   openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
     // In turn: whoever finishes the upload knows every writer there is.
-    return this.#turns.run(() => this.#openWriter(onFailed));
+    return this.#mutex.run(() => this.#openWriter(onFailed));
   }
 
   missing(start: number, end: number): ByteRange[] {
@@ -128,7 +128,7 @@ export class LocalUpload implements Upload {
 
   /** In turn: each is judged by what it declares itself. */
   finish(expected: ExpectedContent): Promise<FileIdentity> {
-    return this.#turns.run(async () => {
+    return this.#mutex.run(async () => {
       const { finished } = this.#journal.state;
       if (finished === undefined) return await this.#finish(expected);
       return await checkFinished(this.#context, this.#journal.state, finished, expected);
@@ -136,7 +136,7 @@ export class LocalUpload implements Upload {
   }
 
   async abort(): Promise<void> {
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       if (this.#journal.state.finished !== undefined) {
         const message = `the upload of ${quoteName(this.name)} is finished; delete the file instead`;
         throw new TransferError('INVALID_ARGUMENT', message);
@@ -153,7 +153,7 @@ export class LocalUpload implements Upload {
   /** When its time is over: discards it, or forgets that it is finished. */
   async expireIfOld(): Promise<void> {
     if (!this.#isOld()) return;
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       if (this.#isOld()) await this.#discard('expired');
     });
   }
@@ -185,7 +185,7 @@ export class LocalUpload implements Upload {
 
   /** Discards it for another one, unless a call has come to it. */
   async giveUp(): Promise<void> {
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       if (this.isBusy || this.#end !== undefined || this.#journal.state.finished !== undefined) return;
       await this.#discard('had to make room for others');
     });
@@ -193,7 +193,7 @@ export class LocalUpload implements Upload {
 
   /** Commits what is written and stops; a later process goes on. */
   async close(): Promise<void> {
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       if (this.#end !== undefined || this.#journal.state.finished !== undefined) return;
       await this.#commits.flush();
       this.#stop(new TransferError('UNAVAILABLE', 'the server is going away; resume'));

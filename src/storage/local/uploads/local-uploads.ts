@@ -3,8 +3,8 @@
  * expiry. An upload of an earlier process is read when it is asked for.
  */
 
-import { NameLocks } from '../../../base/async/name-locks.ts';
-import { SharedResource } from '../../../base/async/shared-resource.ts';
+import { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
+import { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
@@ -38,7 +38,7 @@ import { UploadsDirectory } from './uploads-directory.ts';
  */
 export async function openLocalUploads(
   root: Root,
-  rootUse: SharedResource,
+  rootUse: RefCountedResource,
   options: UploadOptions,
   checkRoot: () => Promise<unknown>,
 ): Promise<UploadStore> {
@@ -57,7 +57,7 @@ export async function openLocalUploads(
   }
 }
 
-function contextOf(root: Root, rootUse: SharedResource, options: UploadOptions): UploadContext {
+function contextOf(root: Root, rootUse: RefCountedResource, options: UploadOptions): UploadContext {
   const fs = options.fileSystem ?? nodeFileSystem;
   const logger = options.logger ?? silentLogger;
   const now = options.now ?? Date.now;
@@ -73,7 +73,7 @@ function contextOf(root: Root, rootUse: SharedResource, options: UploadOptions):
     durability,
     hash: options.hash ?? hashHere(fs),
     directory: new UploadsDirectory(fs, root, durability),
-    names: new NameLocks(),
+    names: new KeyedMutex(),
     index: new UploadIndex(options.maxOpen, options.maxTotalBytes),
     freeSpace: new FreeSpace(measure, options.minFreeBytes, now, logger),
   };
@@ -85,10 +85,10 @@ class LocalUploads implements UploadStore {
   readonly #checkRoot: () => Promise<unknown>;
   /** Unfinished ones that were started or asked for; the index bounds them. */
   readonly #uploads = new Map<string, LocalUpload>();
-  /** Loading and removing one upload take turns. */
-  readonly #ids = new NameLocks();
+  /** Held while one upload is loaded or removed. */
+  readonly #ids = new KeyedMutex();
   readonly #sweep: Sweep;
-  readonly #use: SharedResource;
+  readonly #use: RefCountedResource;
 
   /** Takes over `lock` and releases it. `checkRoot` rejects while the root is not what is served. */
   constructor(context: UploadContext, lock: RootLock, checkRoot: () => Promise<unknown>) {
@@ -96,7 +96,7 @@ class LocalUploads implements UploadStore {
     this.#lock = lock;
     this.#checkRoot = checkRoot;
     this.#sweep = new Sweep(context, this.#ids, (id) => this.#uploads.get(id));
-    this.#use = new SharedResource('the store of uploads', () => this.#release());
+    this.#use = new RefCountedResource('the store of uploads', () => this.#release());
   }
 
   /** Looks at what earlier processes left. */

@@ -1,7 +1,7 @@
 /** What a store of uploads is opened with, and what its parts share. */
 
-import type { NameLocks } from '../../../base/async/name-locks.ts';
-import type { SharedResource } from '../../../base/async/shared-resource.ts';
+import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
+import type { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import type { Logger } from '../../../base/logger.ts';
 import type { Root } from '../directory.ts';
 import type { FileSystem } from './disk/file-system.ts';
@@ -47,13 +47,13 @@ export interface UploadContext extends JournalPlace {
   readonly fs: FileSystem;
   readonly root: Root;
   /** Of the store that owns the root: it stays open while a name is walked. */
-  readonly rootUse: SharedResource;
+  readonly rootUse: RefCountedResource;
   readonly options: UploadOptions;
   readonly logger: Logger;
   readonly hash: HashFile;
   readonly now: () => number;
-  /** Changes of a name take turns. */
-  readonly names: NameLocks;
+  /** Held while what a name stands for is changed. */
+  readonly names: KeyedMutex;
   readonly index: UploadIndex;
   readonly freeSpace: FreeSpace;
 }

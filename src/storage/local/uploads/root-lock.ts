@@ -5,7 +5,7 @@
  * where it cannot be made, the log says so.
  */
 
-import type { SharedResource } from '../../../base/async/shared-resource.ts';
+import type { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { FileLock, type LockHolder } from '../../../base/files/file-lock.ts';
 import { LOCK_WATCH_MS } from '../../../base/limits.ts';
@@ -15,13 +15,13 @@ import type { UploadContext } from './options.ts';
 const ENTRY = '.sluice-lock';
 
 export class RootLock {
-  readonly #rootUse: SharedResource;
+  readonly #rootUse: RefCountedResource;
   readonly #logger: Logger;
   /** Undefined where none can be made. */
   #lock: FileLock | undefined;
   #isLost = false;
 
-  private constructor(rootUse: SharedResource, logger: Logger) {
+  private constructor(rootUse: RefCountedResource, logger: Logger) {
     this.#rootUse = rootUse;
     this.#logger = logger;
   }

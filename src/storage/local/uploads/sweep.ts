@@ -4,7 +4,7 @@
  * crash left half made or half removed. Reads one journal at a time.
  */
 
-import type { NameLocks } from '../../../base/async/name-locks.ts';
+import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { errnoOf } from '../../../base/errors.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
 import { readJournal } from './journal/journal.ts';
@@ -23,15 +23,15 @@ type UploadKinds = ReadonlySet<UploadEntryKind>;
 
 export class Sweep {
   readonly #context: UploadContext;
-  readonly #ids: NameLocks;
+  readonly #ids: KeyedMutex;
   readonly #loaded: (id: string) => LocalUpload | undefined;
   readonly #timers: NodeJS.Timeout[] = [];
   #firstLook: Promise<void> | undefined;
   #looking: Promise<void> = Promise.resolve();
   #hasEnded = false;
 
-  /** `ids` are the turns that loading an upload takes as well; `loaded` has those that are in use. */
-  constructor(context: UploadContext, ids: NameLocks, loaded: (id: string) => LocalUpload | undefined) {
+  /** `ids` is what loading an upload holds as well; `loaded` has those that are in use. */
+  constructor(context: UploadContext, ids: KeyedMutex, loaded: (id: string) => LocalUpload | undefined) {
     this.#context = context;
     this.#ids = ids;
     this.#loaded = loaded;

@@ -5,7 +5,7 @@
  * have. It is made when the first upload starts.
  */
 
-import { Exclusive } from '../../../base/async/exclusive.ts';
+import { Mutex } from '../../../base/async/mutex.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import type { Directory, Root } from '../directory.ts';
 import type { Durability } from './disk/durability.ts';
@@ -20,7 +20,7 @@ export class UploadsDirectory {
   readonly #fs: FileSystem;
   readonly #root: Root;
   readonly #durability: Durability;
-  readonly #opening = new Exclusive();
+  readonly #mutex = new Mutex();
   #directory: Directory | undefined;
   /** Held to the end: a path in use must not come to mean another directory. */
   readonly #removed: Directory[] = [];
@@ -33,7 +33,7 @@ export class UploadsDirectory {
 
   /** Whether there is one already: without it there are no uploads. */
   async openIfThere(): Promise<boolean> {
-    return await this.#opening.run(async () => {
+    return await this.#mutex.run(async () => {
       try {
         await this.#letGoOfRemoved();
         this.#directory ??= await this.#enter();
@@ -48,7 +48,7 @@ export class UploadsDirectory {
   /** Opens it, made before where it is missing. */
   async open(): Promise<void> {
     if (await this.openIfThere()) return;
-    await this.#opening.run(async () => {
+    await this.#mutex.run(async () => {
       if (this.#directory !== undefined) return;
       try {
         await this.#fs.mkdir(this.#root.directory.pathOf(ENTRY), OWNER_ONLY);
@@ -76,7 +76,7 @@ export class UploadsDirectory {
   }
 
   async close(): Promise<void> {
-    await this.#opening.run(async () => {
+    await this.#mutex.run(async () => {
       const directory = this.#directory;
       this.#directory = undefined;
       await directory?.close();

@@ -1,7 +1,7 @@
 /** The power is cut at each system call of an upload: what was acknowledged is there, and no file is torn. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { Turns } from '../../../../src/base/async/turns.ts';
+import { Semaphore } from '../../../../src/base/async/semaphore.ts';
 import type { WriteCondition } from '../../../../src/storage/upload-store.ts';
 import { scratchRoot } from '../../../support/scratch.ts';
 import { Random, seedOf } from '../../../support/seed.ts';
@@ -82,7 +82,7 @@ async function faultsOf(
 ): Promise<string[]> {
   const seed = seedOf(t);
   const faults: string[] = [];
-  const turns = new Turns(SCENES_AT_ONCE);
+  const semaphore = new Semaphore(SCENES_AT_ONCE);
   let isOver = false;
   const cutAt = async (at: number) => {
     if (isOver) return;
@@ -94,7 +94,7 @@ async function faultsOf(
       if (result.fault !== undefined) faults.push(`cut at call ${at}: ${result.fault}`);
     }
   };
-  await Promise.all(Array.from({ length: MAX_CALLS }, (_, at) => turns.run(() => cutAt(at))));
+  await Promise.all(Array.from({ length: MAX_CALLS }, (_, at) => semaphore.run(() => cutAt(at))));
   assert.ok(isOver, 'the power was cut at every call');
   return faults;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
-import { Turns } from '../../../../src/base/async/turns.ts';
+import { Semaphore } from '../../../../src/base/async/semaphore.ts';
 import { writeErrorOf } from '../../../../src/storage/local/uploads/disk/write-error.ts';
 import type { UploadStore, WriteCondition } from '../../../../src/storage/upload-store.ts';
 import { openFilesBelow } from '../../../support/scratch.ts';
@@ -124,8 +124,8 @@ async function eachOf(
   calls: readonly CallRecord[],
   work: (call: CallRecord, at: number) => Promise<void>,
 ): Promise<void> {
-  const turns = new Turns(8);
-  await Promise.all(calls.map((call, at) => turns.run(() => work(call, at))));
+  const semaphore = new Semaphore(8);
+  await Promise.all(calls.map((call, at) => semaphore.run(() => work(call, at))));
 }
 
 /** What a client does after the server was started again. */

@@ -4,7 +4,7 @@
  * so a killed process loses nothing then either.
  */
 import { constants } from 'node:fs';
-import { Turns } from '../../../../base/async/turns.ts';
+import { Semaphore } from '../../../../base/async/semaphore.ts';
 import { cannotSyncDirectory } from '../../../../base/files/directory-sync.ts';
 import type { Directory } from '../../directory.ts';
 import { type FileSystem, withDescriptor } from './file-system.ts';
@@ -17,7 +17,7 @@ const SYNCS_AT_ONCE = Math.max(1, THREADS - 2);
 
 export class Durability {
   readonly #fs: FileSystem;
-  readonly #turns = new Turns(SYNCS_AT_ONCE);
+  readonly #syncs = new Semaphore(SYNCS_AT_ONCE);
   /** Whether anything is synced at all. */
   readonly isOn: boolean;
 
@@ -28,12 +28,12 @@ export class Durability {
 
   /** Makes the bytes and the size of a file durable. Never tried again after it failed: the kernel forgets what it could not write. */
   async data(fd: number): Promise<void> {
-    if (this.isOn) await this.#turns.run(() => this.#fs.fdatasync(fd));
+    if (this.isOn) await this.#syncs.run(() => this.#fs.fdatasync(fd));
   }
 
   /** Makes mode and owner of a file durable. */
   async rights(fd: number): Promise<void> {
-    if (this.isOn) await this.#turns.run(() => this.#fs.fsync(fd));
+    if (this.isOn) await this.#syncs.run(() => this.#fs.fsync(fd));
   }
 
   /** Makes the entries of a directory durable. */
@@ -41,7 +41,7 @@ export class Durability {
     if (!this.isOn) return;
     const flags = constants.O_RDONLY | constants.O_DIRECTORY;
     await withDescriptor(this.#fs, directory.pathOf('.'), flags, (fd) =>
-      this.#turns.run(() => this.#syncEntries(fd)),
+      this.#syncs.run(() => this.#syncEntries(fd)),
     );
   }
 

@@ -11,7 +11,7 @@ import { MIB } from '../../../../base/units.ts';
 import type { WrittenRange } from '../../../upload-store.ts';
 import { toWriteError } from '../disk/write-error.ts';
 import type { UploadContext } from '../options.ts';
-import type { SharedDescriptor } from '../shared-descriptor.ts';
+import type { RefCountedDescriptor } from '../ref-counted-descriptor.ts';
 import { CheckedRanges } from './checked-ranges.ts';
 import type { Journal } from './journal.ts';
 import { durableRecord } from './journal-state.ts';
@@ -22,7 +22,7 @@ const MAX_PIECE_BYTES = 8 * MIB;
 export class Commits {
   readonly #context: UploadContext;
   readonly #journal: Journal;
-  readonly #part: SharedDescriptor;
+  readonly #part: RefCountedDescriptor;
   readonly #onFailed: (error: TransferError) => void;
   readonly #runs = new GroupCommit(() => this.#commit());
   /** Committed or on the way to it. */
@@ -36,7 +36,7 @@ export class Commits {
   constructor(
     context: UploadContext,
     journal: Journal,
-    part: SharedDescriptor,
+    part: RefCountedDescriptor,
     onFailed: (error: TransferError) => void,
   ) {
     this.#context = context;

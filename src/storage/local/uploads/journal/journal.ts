@@ -5,7 +5,7 @@
  * journal beside it, which takes its place whole. Holds no descriptor.
  */
 import { constants } from 'node:fs';
-import { Exclusive } from '../../../../base/async/exclusive.ts';
+import { Mutex } from '../../../../base/async/mutex.ts';
 import { errnoOf } from '../../../../base/errors.ts';
 import type { Durability } from '../disk/durability.ts';
 import { type FileSystem, writeFully } from '../disk/file-system.ts';
@@ -32,7 +32,7 @@ export class Journal {
   readonly id: string;
   readonly state: JournalState;
   readonly #place: JournalPlace;
-  readonly #turns = new Exclusive();
+  readonly #mutex = new Mutex();
   /** The bytes that are known to be good; appends go behind them. */
   #goodBytes: number;
   /** Whether the file is exactly these bytes. */
@@ -49,7 +49,7 @@ export class Journal {
 
   /** Appends one record and makes it durable. After an error the record may be there or not. */
   async append(record: JournalRecord): Promise<void> {
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       if (this.#isTrusted && this.#goodBytes <= MAX_JOURNAL_BYTES) await this.#append(record);
       else await this.#rewrite([...this.state.records(), record]);
       this.state.apply(record);
@@ -58,7 +58,7 @@ export class Journal {
 
   /** Makes sure that the file says what `state` says and nothing else. */
   async repair(): Promise<void> {
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       if (!this.#isTrusted) await this.#rewrite(this.state.records());
     });
   }

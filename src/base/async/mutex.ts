@@ -1,5 +1,5 @@
 /** Runs work one piece at a time, in the order it came. */
-export class Exclusive {
+export class Mutex {
   #last: Promise<unknown> = Promise.resolve();
   #waiting = 0;
 

@@ -3,13 +3,13 @@
  * closed behind the last one.
  */
 import assert from 'node:assert/strict';
-import { Exclusive } from '../../../base/async/exclusive.ts';
+import { Mutex } from '../../../base/async/mutex.ts';
 
-export class SharedDescriptor {
+export class RefCountedDescriptor {
   readonly #open: () => Promise<number>;
   readonly #close: (fd: number) => Promise<void>;
-  /** Opening and closing take turns, so that a user between them gets a descriptor that stays. */
-  readonly #turns = new Exclusive();
+  /** Held by opening and closing, so that a user between them gets a descriptor that stays. */
+  readonly #mutex = new Mutex();
   #fd: number | undefined;
   #users = 0;
 
@@ -27,7 +27,7 @@ export class SharedDescriptor {
     // Counted at once: a release before the descriptor is there must not close it.
     this.#users += 1;
     try {
-      return await this.#turns.run(async () => {
+      return await this.#mutex.run(async () => {
         this.#fd ??= await this.#open();
         return this.#fd;
       });
@@ -40,7 +40,7 @@ export class SharedDescriptor {
   async release(): Promise<void> {
     assert.ok(this.#users > 0);
     this.#users -= 1;
-    await this.#turns.run(async () => {
+    await this.#mutex.run(async () => {
       const fd = this.#fd;
       if (this.#users > 0 || fd === undefined) return;
       this.#fd = undefined;

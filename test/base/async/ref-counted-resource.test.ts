@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { SharedResource } from '../../../src/base/async/shared-resource.ts';
+import { RefCountedResource } from '../../../src/base/async/ref-counted-resource.ts';
 
 describe('a shared resource', () => {
   it('is released once, after its last use', async () => {
     let releases = 0;
     let endUse: () => void = () => {};
-    const resource = new SharedResource('the thing', async () => {
+    const resource = new RefCountedResource('the thing', async () => {
       releases += 1;
     });
     const use = resource.use(() => new Promise<void>((resolve) => (endUse = resolve)));
@@ -20,7 +20,7 @@ describe('a shared resource', () => {
   });
 
   it('refuses a use after its close', async () => {
-    const resource = new SharedResource('the thing', async () => {});
+    const resource = new RefCountedResource('the thing', async () => {});
     await resource.close();
     await assert.rejects(
       resource.use(async () => {}),
@@ -30,7 +30,7 @@ describe('a shared resource', () => {
 
   it('is released after a use that failed', async () => {
     let isReleased = false;
-    const resource = new SharedResource('the thing', async () => {
+    const resource = new RefCountedResource('the thing', async () => {
       isReleased = true;
     });
     await assert.rejects(
@@ -42,7 +42,7 @@ describe('a shared resource', () => {
   });
 
   it('tells every closer of a release that failed', async () => {
-    const resource = new SharedResource('the thing', () => Promise.reject(new Error('stuck')));
+    const resource = new RefCountedResource('the thing', () => Promise.reject(new Error('stuck')));
     await assert.rejects(resource.close(), { message: 'stuck' });
     await assert.rejects(resource.close(), { message: 'stuck' });
   });

@@ -6,7 +6,7 @@
 import assert from 'node:assert/strict';
 import { TransferError } from '../errors.ts';
 
-export class SharedResource {
+export class RefCountedResource {
   readonly #what: string;
   readonly #release: () => Promise<void>;
   #uses = 0;

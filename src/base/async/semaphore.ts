@@ -1,5 +1,5 @@
-/** At most a number of pieces of work at the same time; the rest wait in order. Bounded by who asks: one each. */
-export class Turns {
+/** A semaphore: at most `count` pieces of work at the same time; the rest wait in order. Bounded by who asks: one each. */
+export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];
 
