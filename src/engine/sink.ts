@@ -17,5 +17,5 @@ export interface Sink {
    * was written until now, and returns true; false when that cannot be asked
    * now. After the end of the stream it may never be called.
    */
-  mark?(echoed: () => void): boolean;
+  pingBarrier?(echoed: () => void): boolean;
 }

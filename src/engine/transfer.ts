@@ -344,8 +344,8 @@ export class Transfer implements Schedulable {
   /** Asks for an echo behind what was written, when the choice of codings wants one. */
   #mark(nowMs: number): void {
     const { choice } = this.#policy;
-    if (choice === undefined || this.#sink.mark === undefined || !choice.wantsMark(nowMs)) return;
-    if (this.#sink.mark(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
+    if (choice === undefined || this.#sink.pingBarrier === undefined || !choice.wantsMark(nowMs)) return;
+    if (this.#sink.pingBarrier(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
   }
 
   /** Gives back the entries from `index` on; their range will be read again. */

@@ -195,7 +195,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     this.#emptyMessages = 0;
     const chunk = chunkOf(message, chunkBytes, offset, this.#context.chunk.maxSize);
     this.#note(chunk);
-    this.#live?.upload.checkRoom(offset, chunk.rawBytes);
+    this.#live?.upload.checkQuota(offset, chunk.rawBytes);
     this.#hasChunk = true;
     this.#place(chunk);
   }

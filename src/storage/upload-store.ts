@@ -93,7 +93,7 @@ export interface Upload {
    * @throws TransferError TOO_LARGE (limit of a file), CONTENT_MISMATCH (beyond the declared size),
    *   DISK_FULL (limit of all uploads, free space), RESOURCE_EXHAUSTED (too many separate parts)
    */
-  checkRoom(offset: number, bytes: number): void;
+  checkQuota(offset: number, bytes: number): void;
   /** Notes that bytes were written and are as they were sent. They are made durable by the sync policy. */
   written(range: WrittenRange): void;
   /** Makes everything noted until now durable. Throws WRITE_FAILED, DISK_FULL; never tried again on the same bytes. */

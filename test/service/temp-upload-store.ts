@@ -176,7 +176,7 @@ export class TempUpload implements Upload {
     return missing;
   }
 
-  checkRoom(offset: number, bytes: number): void {
+  checkQuota(offset: number, bytes: number): void {
     if (offset + bytes > this.#store.maxBytes) throw new TransferError('TOO_LARGE', 'too large');
     if (this.expectedSize !== undefined && offset + bytes > this.expectedSize) {
       throw new TransferError('CONTENT_MISMATCH', 'beyond the declared size');

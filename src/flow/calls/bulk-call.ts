@@ -16,8 +16,8 @@ import type { ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import { copyBytes } from '../../base/copy-bytes.ts';
 import { TransferError } from '../../base/errors.ts';
 import { FRAME_HEADER_BYTES, framedMessageBytes } from '../../wire/chunk-header.ts';
-import { markSession } from './marks.ts';
 import { Patience } from './patience.ts';
+import { pingBarrier } from './ping-barrier.ts';
 
 /** Whole gRPC frames, to be sent as they are. */
 export class FramedRun {
@@ -195,9 +195,9 @@ export class BulkCall<Request, Response> {
     return Promise.race([this.#writeEnded, closed.then(() => drained(this.#session))]);
   }
 
-  /** See `Sink.mark`: a PING queues behind the DATA that was written. */
-  mark(echoed: () => void): boolean {
-    return !this.isClosed && markSession(this.#session, echoed);
+  /** See `Sink.pingBarrier`: a PING queues behind the DATA that was written. */
+  pingBarrier(echoed: () => void): boolean {
+    return !this.isClosed && pingBarrier(this.#session, echoed);
   }
 
   /** Ends the call with OK. */

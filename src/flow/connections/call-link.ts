@@ -1,7 +1,7 @@
 /** What a client knows of the link below one of its calls: the windows in force, and how far away the peer is. */
 import type { Http2Session } from 'node:http2';
 import { clientStreamOf } from '../calls/call-stream.ts';
-import { markSession } from '../calls/marks.ts';
+import { pingBarrier } from '../calls/ping-barrier.ts';
 import { mayMeasure } from './calm-peers.ts';
 
 /** Each connection is pinged once, when it is first asked about. */
@@ -45,9 +45,9 @@ export class CallLink {
     return this.#session.remoteSettings?.initialWindowSize;
   }
 
-  /** Puts a mark behind what was written; see `markSession`. False also for a peer that has objected to pings. */
-  mark(echoed: () => void): boolean {
-    return mayMeasure(this.#session) && markSession(this.#session, echoed);
+  /** See `pingBarrier`. False also for a peer that has objected to pings. */
+  pingBarrier(echoed: () => void): boolean {
+    return mayMeasure(this.#session) && pingBarrier(this.#session, echoed);
   }
 
   /** When the connection was new, without what queues on it later; undefined before the answer. */

@@ -20,9 +20,9 @@ import { type Server, type ServerCredentials, status } from '@grpc/grpc-js';
 import { TransferError } from '../../base/errors.ts';
 import { REQUEST_MESSAGE_TIMEOUT_MS } from '../../base/limits.ts';
 import { CODE_TRAILER } from '../../wire/status.ts';
+import { FairQueue } from './fair-queue.ts';
 import { endCall, refuseCall } from './held-stream.ts';
 import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
-import { StreamTurns } from './stream-turns.ts';
 
 const LATE = 'the request did not come whole in time; send it with its headers';
 
@@ -100,7 +100,7 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
   const [inner, ...others] = http2Server.listeners('stream') as StreamListener[];
   if (inner === undefined || others.length > 0) return false;
   http2Server.removeListener('stream', inner);
-  const turns = new StreamTurns();
+  const queue = new FairQueue();
   /** A session begins within the event that brings its socket. */
   let arriving: Socket | undefined;
   const arrives = (socket: Socket) => {
@@ -116,7 +116,7 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
     }
     connection.sessionBegan(() => session.destroy());
     arriving.once('finish', () => connection.ended());
-    const inTurn = turns.of(session, arriving);
+    const inTurn = queue.of(session, arriving);
     session.on('stream', ((stream, headers, flags, rawHeaders) => {
       inTurn(() => {
         // All streams of one read are made before the first is looked at; some are over by then.

@@ -80,7 +80,7 @@ describe('an echo', () => {
     const choice = new CodecChoice(codingsFor(RUNTIME_CODECS, 6));
     const { coder } = coderOf(IDENTITY, choice);
     const echoes: (() => void)[] = [];
-    const link = { mark: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink;
+    const link = { pingBarrier: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink;
     coder.began(link);
     // Marks keep a distance.
     while (echoes.length < 2) {

@@ -64,7 +64,7 @@ async function tryPlainBytes(t: TestContext) {
   const [first] = coders as [ChunkCoder];
   const [tried] = made as [CodecChoice];
   const echoes: (() => void)[] = [];
-  first.began({ mark: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink);
+  first.began({ pingBarrier: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink);
   echoes.shift()?.();
   let begin = () => {};
   turns.push(new Promise<void>((resolve) => (begin = resolve)));
@@ -104,7 +104,7 @@ describe('a choice that connections share', () => {
     const { coders } = connections(3);
     const marked: number[] = [];
     coders.forEach((coder, index) => {
-      coder.began({ mark: () => marked.push(index) > 0 } as unknown as CallLink);
+      coder.began({ pingBarrier: () => marked.push(index) > 0 } as unknown as CallLink);
     });
     assert.deepEqual(marked, [0]);
   });
@@ -116,7 +116,7 @@ describe('a choice that connections share', () => {
     const { coders, made } = connections(2);
     const [first, second] = coders as [ChunkCoder, ChunkCoder];
     const echoes: (() => void)[] = [];
-    const link = { mark: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink;
+    const link = { pingBarrier: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink;
     first.began(link);
     echoes.shift()?.();
     const waiting = second.coded(random);

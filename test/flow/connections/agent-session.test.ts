@@ -5,7 +5,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { Client, credentials, Server, ServerCredentials } from '@grpc/grpc-js';
 import { clientStreamOf, serverStreamOf } from '../../../src/flow/calls/call-stream.ts';
-import { markSession } from '../../../src/flow/calls/marks.ts';
+import { pingBarrier } from '../../../src/flow/calls/ping-barrier.ts';
 import { AgentSession } from '../../../src/flow/connections/agent-session.ts';
 import { CallLink } from '../../../src/flow/connections/call-link.ts';
 import { until } from '../../support/until.ts';
@@ -70,44 +70,44 @@ describe('the connection of a channel', () => {
     assert.equal(other.agent.newest, NODE_MAJOR >= 22 ? other.session : undefined);
   });
 
-  it('echoes marks of a call, found either way', async (t) => {
+  it('echoes the ping barriers of a call, found either way', async (t) => {
     const { agent, call } = await openCall(t);
     for (const known of [agent.newest, undefined]) {
       const link = CallLink.of(call, known);
-      await new Promise<void>((resolve) => assert.equal(link?.mark(resolve), true));
+      await new Promise<void>((resolve) => assert.equal(link?.pingBarrier(resolve), true));
     }
   });
 
-  it('gets no marks once its peer has ended another one for what it was used for', async (t) => {
+  it('gets no ping barriers once its peer has ended another one for what it was used for', async (t) => {
     const server = await startServer(t);
     const first = await openCall(t, server);
     const ofFirst = CallLink.of(first.call, first.agent.newest);
-    await new Promise<void>((resolve) => assert.equal(ofFirst?.mark(resolve), true));
+    await new Promise<void>((resolve) => assert.equal(ofFirst?.pingBarrier(resolve), true));
     const goaway = once(first.session, 'goaway');
     server.session?.goaway(constants.NGHTTP2_ENHANCE_YOUR_CALM);
     await goaway;
     const next = await openCall(t, server);
-    assert.equal(CallLink.of(next.call, next.agent.newest)?.mark(assert.fail), false);
+    assert.equal(CallLink.of(next.call, next.agent.newest)?.pingBarrier(assert.fail), false);
     assert.equal(
-      markSession(next.session, () => {}),
+      pingBarrier(next.session, () => {}),
       true,
     );
   });
 
-  it('takes a few marks at a time, and more after their echoes', async (t) => {
+  it('takes a few ping barriers at a time, and more after their echoes', async (t) => {
     const { session } = await openCall(t);
     let echoes = 0;
-    const mark = () => markSession(session, () => (echoes += 1));
+    const barrier = () => pingBarrier(session, () => (echoes += 1));
     for (const _ of [1, 2]) {
       echoes = 0;
-      const taken = Array.from({ length: 10 }, mark).filter((isTaken) => isTaken).length;
+      const taken = Array.from({ length: 10 }, barrier).filter((isTaken) => isTaken).length;
       assert.ok(taken > 0 && taken < 10);
       await until('all of them are echoed', () => echoes === taken);
     }
     session.destroy();
-    assert.equal(mark(), false);
+    assert.equal(barrier(), false);
     assert.equal(
-      markSession(undefined, () => {}),
+      pingBarrier(undefined, () => {}),
       false,
     );
   });

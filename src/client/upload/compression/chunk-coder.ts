@@ -164,7 +164,7 @@ export class ChunkCoder {
       // The echo of a call before says nothing of this one's way.
       if (mark === this.#marks) this.#echoed(choice, performance.now());
     };
-    if (this.#link.mark(echoed)) choice.link.marked(nowMs);
+    if (this.#link.pingBarrier(echoed)) choice.link.marked(nowMs);
   }
 
   #echoed(choice: CodecChoice, nowMs: number): void {

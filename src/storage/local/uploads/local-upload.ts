@@ -29,9 +29,9 @@ import { Commits } from './journal/commits.ts';
 import type { Journal } from './journal/journal.ts';
 import type { UploadContext } from './options.ts';
 import { publish } from './publish.ts';
+import { requireQuota } from './quota.ts';
 import { RefCountedDescriptor } from './ref-counted-descriptor.ts';
 import { removeUploadFiles } from './remove-upload.ts';
-import { requireRoom } from './room.ts';
 import { uploadNotFound } from './upload-id.ts';
 import { Writers } from './writers.ts';
 
@@ -105,9 +105,9 @@ export class LocalUpload implements Upload {
     return this.#commits.written.missing(start, end);
   }
 
-  checkRoom(offset: number, bytes: number): void {
+  checkQuota(offset: number, bytes: number): void {
     this.#requireOpen();
-    requireRoom(this.#context, this, this.#commits.written, offset, bytes);
+    requireQuota(this.#context, this, this.#commits.written, offset, bytes);
   }
 
   written(range: WrittenRange): void {

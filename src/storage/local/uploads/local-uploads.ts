@@ -22,7 +22,7 @@ import { recoverUpload } from './journal/recovery.ts';
 import { LocalUpload } from './local-upload.ts';
 import type { UploadContext, UploadOptions } from './options.ts';
 import { hashHere } from './part-reader.ts';
-import { requireSize } from './room.ts';
+import { requireSize } from './quota.ts';
 import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
 import { atTarget, checkCondition } from './target.ts';

@@ -197,7 +197,7 @@ describe('an upload', () => {
     const upload = await uploadOf(uploads, 'file', 'content');
     await upload.finish({});
     assert.equal((await failureOf(upload.openWriter(assert.fail))).code, 'UPLOAD_NOT_FOUND');
-    assert.throws(() => upload.checkRoom(7, 1), { code: 'UPLOAD_NOT_FOUND' });
+    assert.throws(() => upload.checkQuota(7, 1), { code: 'UPLOAD_NOT_FOUND' });
   });
 });
 

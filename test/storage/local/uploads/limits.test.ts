@@ -22,15 +22,15 @@ describe('the limit', () => {
       'TOO_LARGE',
     );
     const upload = await uploads.start(specOf('file', { expected: { size: 10 } }));
-    upload.checkRoom(0, 10);
-    assert.throws(() => upload.checkRoom(1, 10), { code: 'TOO_LARGE' });
+    upload.checkQuota(0, 10);
+    assert.throws(() => upload.checkQuota(1, 10), { code: 'TOO_LARGE' });
   });
 
   it('that was declared is not exceeded', async (t) => {
     const { uploads } = await scratchUploads(t);
     const upload = await uploads.start(specOf('file', { expected: { size: 10 } }));
-    upload.checkRoom(9, 1);
-    assert.throws(() => upload.checkRoom(9, 2), { code: 'CONTENT_MISMATCH' });
+    upload.checkQuota(9, 1);
+    assert.throws(() => upload.checkQuota(9, 2), { code: 'CONTENT_MISMATCH' });
   });
 
   it('of open uploads counts those of earlier processes, and not those that ended', async (t) => {
@@ -97,11 +97,11 @@ describe('the limit', () => {
     const more = uploads.start(specOf('more', { expected: { size: 101 } }));
     assert.equal((await failureOf(more)).code, 'TOO_LARGE');
     const upload = await uploads.start(specOf('other', { expected: { size: 100 } }));
-    upload.checkRoom(0, 100);
+    upload.checkQuota(0, 100);
     await send(upload, 0, 'x'.repeat(60));
     const another = await uploads.start(specOf('undeclared'));
-    another.checkRoom(0, 40);
-    assert.throws(() => another.checkRoom(0, 41), { code: 'DISK_FULL' });
+    another.checkQuota(0, 40);
+    assert.throws(() => another.checkQuota(0, 41), { code: 'DISK_FULL' });
     await upload.sync();
     await uploads.close();
     const later = await reopen();
@@ -119,15 +119,15 @@ describe('the limit', () => {
       'DISK_FULL',
     );
     const upload = await uploads.start(specOf('file'));
-    upload.checkRoom(0, 100);
-    assert.throws(() => upload.checkRoom(0, 101), { code: 'DISK_FULL' });
+    upload.checkQuota(0, 100);
+    assert.throws(() => upload.checkQuota(0, 101), { code: 'DISK_FULL' });
     await send(upload, 0, 'x'.repeat(60));
-    assert.throws(() => upload.checkRoom(60, 41), { code: 'DISK_FULL' });
+    assert.throws(() => upload.checkQuota(60, 41), { code: 'DISK_FULL' });
     freeBytes = 2000;
     nowMs += 2000;
     const hasRoom = () => {
       try {
-        upload.checkRoom(60, 41);
+        upload.checkQuota(60, 41);
         return true;
       } catch {
         return false;
@@ -141,7 +141,7 @@ describe('the limit', () => {
     const upload = await uploads.start(specOf('file', { expected: { size: 10_000 } }));
     const writer = await upload.openWriter(assert.fail);
     for (let part = 0; part < 1024; part += 1) await writeChunk(upload, writer, part * 2, 'x');
-    assert.throws(() => upload.checkRoom(5000, 1), { code: 'RESOURCE_EXHAUSTED' });
+    assert.throws(() => upload.checkQuota(5000, 1), { code: 'RESOURCE_EXHAUSTED' });
     await writeChunk(upload, writer, 1, 'x');
     await writeChunk(upload, writer, 5000, 'x');
     await writer.close();

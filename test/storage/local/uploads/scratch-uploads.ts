@@ -91,7 +91,7 @@ export async function writeChunk(
   fs = nodeFileSystem,
 ): Promise<void> {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
-  upload.checkRoom(offset, bytes.length);
+  upload.checkQuota(offset, bytes.length);
   await writeFully(fs, writer.fd, bytes, offset);
   upload.written({ start: offset, end: offset + bytes.length, crc32: crc32(bytes) });
 }

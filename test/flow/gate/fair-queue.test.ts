@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { StreamTurns } from '../../../src/flow/gate/stream-turns.ts';
+import { FairQueue } from '../../../src/flow/gate/fair-queue.ts';
 
-/** A session and the socket below it, as far as turns see them. */
+/** A session and the socket below it, as far as the queue sees them. */
 function connection() {
   const state = { destroyed: false, isRead: true };
   const handle = {
@@ -24,11 +24,11 @@ function connection() {
 
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
-test('hundreds of calls of one connection wait for turns, unread, and those of another do not', async () => {
-  const turns = new StreamTurns();
+test('hundreds of calls of one connection wait for their turns, unread, and those of another do not', async () => {
+  const queue = new FairQueue();
   const [greedy, modest] = [connection(), connection()];
-  const ofGreedy = turns.of(greedy.session, greedy.socket);
-  const ofModest = turns.of(modest.session, modest.socket);
+  const ofGreedy = queue.of(greedy.session, greedy.socket);
+  const ofModest = queue.of(modest.session, modest.socket);
   const begun: number[] = [];
   for (let i = 0; i < 500; i++) ofGreedy(() => begun.push(i));
   assert(begun.length > 0 && begun.length < 50, `${begun.length}`);
@@ -55,11 +55,11 @@ test('hundreds of calls of one connection wait for turns, unread, and those of a
 });
 
 test('connections that wait have their turns one after the other', async () => {
-  const turns = new StreamTurns();
+  const queue = new FairQueue();
   const counts = Array.from({ length: 100 }, () => 0);
   for (const index of counts.keys()) {
     const { session, socket } = connection();
-    const begin = turns.of(session, socket);
+    const begin = queue.of(session, socket);
     for (let i = 0; i < 100; i++) begin(() => counts.splice(index, 1, (counts[index] ?? 0) + 1));
   }
   for (let turn = 0; turn < 30; turn++) await nextTurn();
@@ -71,9 +71,9 @@ test('connections that wait have their turns one after the other', async () => {
 });
 
 test('what waits of a connection that has ended is let go at once', async () => {
-  const turns = new StreamTurns();
+  const queue = new FairQueue();
   const { state, session, socket } = connection();
-  const begin = turns.of(session, socket);
+  const begin = queue.of(session, socket);
   let begun = 0;
   for (let i = 0; i < 1000; i++)
     begin(() => {

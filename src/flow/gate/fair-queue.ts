@@ -1,8 +1,9 @@
 /**
- * Lets the streams of all sessions begin in turns of the event loop: a few of
- * each session at once, of the others so many in each turn, from one session
- * after the other. A read of 64 KiB can hold hundreds of calls, and libuv reads
- * up to 2 MiB of a socket in one turn; other sessions would wait for them all.
+ * A fair queue for the streams of all sessions: they begin in turns of the
+ * event loop, a few of each session at once, of the others so many in each
+ * turn, from one session after the other. A read of 64 KiB can hold hundreds of
+ * calls, and libuv reads up to 2 MiB of a socket in one turn; other sessions
+ * would wait for them all.
  *
  * Invariant: a session whose streams wait is not read, so what waits is at most
  * what came with one read of each.
@@ -22,20 +23,20 @@ interface ReadHandle {
   readStop?(): void;
 }
 
-export class StreamTurns {
+export class FairQueue {
   /** Sessions with streams in this turn, or that wait. */
-  readonly #active = new Set<SessionTurns>();
+  readonly #active = new Set<SessionQueue>();
   /** Those with a turn behind them. */
-  readonly #later: SessionTurns[] = [];
+  readonly #later: SessionQueue[] = [];
   #isScheduled = false;
 
-  /** The turns of a session; `begin` is called for each of its streams. */
+  /** Queues the streams of a session; `begin` is called for each of its streams. */
   of(session: ServerHttp2Session, socket: Socket): (begin: () => void) => void {
     const { _handle: handle } = socket as unknown as { _handle?: ReadHandle | null };
-    const turns = new SessionTurns(session, handle ?? {});
+    const queue = new SessionQueue(session, handle ?? {});
     return (begin) => {
-      turns.add(begin);
-      this.#active.add(turns);
+      queue.add(begin);
+      this.#active.add(queue);
       if (this.#isScheduled) return;
       this.#isScheduled = true;
       setImmediate(() => this.#nextTurn());
@@ -46,21 +47,21 @@ export class StreamTurns {
     this.#isScheduled = false;
     const share = Math.max(1, Math.floor(MOST_PER_TURN / this.#active.size));
     let left = MOST_PER_TURN;
-    for (const turns of this.#active) {
+    for (const queue of this.#active) {
       // Who had its turn goes behind the others.
-      this.#active.delete(turns);
-      left -= turns.begin(Math.min(share, left));
-      if (turns.isWaiting) this.#later.push(turns);
+      this.#active.delete(queue);
+      left -= queue.begin(Math.min(share, left));
+      if (queue.isWaiting) this.#later.push(queue);
       if (left === 0) break;
     }
-    for (const turns of this.#later.splice(0)) this.#active.add(turns);
+    for (const queue of this.#later.splice(0)) this.#active.add(queue);
     if (this.#active.size === 0) return;
     this.#isScheduled = true;
     setImmediate(() => this.#nextTurn());
   }
 }
 
-class SessionTurns {
+class SessionQueue {
   readonly #session: ServerHttp2Session;
   readonly #handle: ReadHandle;
   #waiting: (() => void)[] = [];

@@ -1,4 +1,4 @@
-/** Whether more bytes of an upload are acceptable, before a slab or the disk takes them. */
+/** Whether more bytes of an upload are within all limits, before a slab or the disk takes them. */
 import { TransferError } from '../../../base/errors.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { Upload } from '../../upload-store.ts';
@@ -8,8 +8,8 @@ import type { UploadContext } from './options.ts';
 /** The most ranges of one upload with gaps between them: each costs memory and a place in the journal. */
 const MAX_PARTS = 1024;
 
-/** @throws TransferError as `Upload.checkRoom`. */
-export function requireRoom(
+/** @throws TransferError as `Upload.checkQuota`. */
+export function requireQuota(
   { options, index, freeSpace }: UploadContext,
   { id, name, expectedSize }: Pick<Upload, 'id' | 'name' | 'expectedSize'>,
   written: CheckedRanges,
