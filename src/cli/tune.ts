@@ -140,7 +140,7 @@ async function measure(
   );
   const load = (loadavg()[0] ?? 0) / availableParallelism();
   if (load > BUSY_LOAD)
-    display.note('the machine is busy: what else runs takes a part of it and widens the spreads');
+    display.note('the machine is busy: what else runs takes a share of it and widens the spreads');
   display.note(`reading the largest files of ${directory} once`);
   let sample = await sampleOf(directory, mostBytes, signal);
   let generated: GeneratedDirectory | undefined;

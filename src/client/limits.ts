@@ -18,11 +18,11 @@ export const INFLATE_SLOTS = 4;
 /** The smallest chunk the client asks for, after stalls made it ask for smaller ones. */
 export const MIN_CHUNK_BYTES = 16 * KIB;
 
-/** Bytes taken from the network and not yet written to a part; above it the call is paused. */
+/** Bytes taken from the network and not yet written to a partial file; above it the call is paused. */
 export const WRITE_QUEUE_BYTES = 8 * MIB;
 
 /**
- * One write to a part, at most, unless a single chunk is larger. The queue has
+ * One write to a partial file, at most, unless a single chunk is larger. The queue has
  * room for several: one is written while the next one fills.
  */
 export const WRITE_BUFFER_BYTES = 2 * MIB;
@@ -33,7 +33,7 @@ export const RESUME_POINT_BYTES = 64 * MIB;
 /** A resume point is also due after this time, for slow links. */
 export const RESUME_POINT_MS = 2_000;
 
-/** One read when the bytes of a resumed part are checked. */
+/** One read when the bytes of a resumed partial file are checked. */
 export const PREFIX_READ_BYTES = 1 * MIB;
 
 /** Bytes that wait for the consumer of `stream()`; above it the call is paused. A consumer that stops holds them. */
@@ -45,7 +45,7 @@ export const PROGRESS_INTERVAL_MS = 100;
 /** Answers without file bytes are names and numbers, a batch of a listing at the most; decoded they are several times as large. */
 export const MAX_ANSWER_BYTES = 2 * MIB;
 
-/** How often a call is looked at for stalls, as a part of the stall time-out. */
+/** How often a call is looked at for stalls, as a share of the stall time-out. */
 export const WATCH_TICKS = 4;
 
 /** Tries to reach a server that has never answered this client, at the least. */

@@ -1,4 +1,4 @@
-/** The client's log as notes beside the progress: retries, restarts, discarded parts. */
+/** The client's log as notes beside the progress: retries, restarts, discarded partial files. */
 import type { Logger } from '../../base/logger.ts';
 import type { ProgressDisplay } from '../progress/progress.ts';
 import { createDisplay } from '../progress/progress-display.ts';

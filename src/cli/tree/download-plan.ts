@@ -17,7 +17,7 @@ import { type FileJob, Places, type Plan, type PlanItem } from './plan.ts';
 const STDOUT_OUTPUT = '-';
 
 /** What the client puts beside a file that is not complete; see client/target-path.ts. */
-const PART_SUFFIXES = ['.part', '.part.json', '.part.lock'];
+const PARTIAL_SUFFIXES = ['.part', '.part.json', '.part.lock'];
 
 export interface DownloadJob extends FileJob {
   client: SluiceClient;
@@ -116,7 +116,7 @@ function checkPaths(jobs: readonly DownloadJob[]): void {
     nameOfPath.set(path, name);
   }
   for (const { name, path } of jobs) {
-    for (const suffix of PART_SUFFIXES) {
+    for (const suffix of PARTIAL_SUFFIXES) {
       const other = nameOfPath.get(path + suffix);
       if (other !== undefined)
         throw conflict(name, other, `unfinished bytes of ${name} are kept in ${path}${suffix}`);
@@ -170,13 +170,13 @@ async function planEntry(
   if (name === root) return { ...job, path: await pathForFile(name, output) };
   const directory = directoryForTree(root, output);
   const path = pathBelow(directory, nameBelow(root, name));
-  await refusePlaceOfPart(client, name);
+  await refusePlaceOfPartial(client, name);
   return { ...job, path, directory };
 }
 
 /** `x.part` is where unfinished bytes of `x` are kept; asked of the server, as a tree is not held whole. */
-async function refusePlaceOfPart(client: SluiceClient, name: string): Promise<void> {
-  const suffix = PART_SUFFIXES.find((each) => name.endsWith(each) && !name.endsWith(`/${each}`));
+async function refusePlaceOfPartial(client: SluiceClient, name: string): Promise<void> {
+  const suffix = PARTIAL_SUFFIXES.find((each) => name.endsWith(each) && !name.endsWith(`/${each}`));
   if (suffix === undefined) return;
   const other = name.slice(0, -suffix.length);
   const isThere = await client.stat(other).then(

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 import type { Channel } from '../connection/channel.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { type DownloadOptions, type DownloadResult, requestOf } from './options.ts';
-import { openPart, type PartOpening } from './partial-file/part-file.ts';
+import { openPartialFile, type PartialFileOpening } from './partial-file/partial-file.ts';
 import { targetPaths } from './partial-file/target-path.ts';
 import { Position } from './position.ts';
 import { ProgressReporter } from './progress.ts';
@@ -38,7 +38,7 @@ export async function download(
 async function sinkFor(
   target: string | Writable | WritableStream<Uint8Array>,
   ends: boolean | undefined,
-  opening: PartOpening,
+  opening: PartialFileOpening,
 ): Promise<Sink> {
   if (typeof target === 'string') return await sinkForPath(target, opening);
   if ('getWriter' in target) return new WebSink(target, ends ?? true);
@@ -46,9 +46,9 @@ async function sinkFor(
   return new WritableSink(target, ends ?? !isStandardStream);
 }
 
-async function sinkForPath(path: string, opening: PartOpening): Promise<Sink> {
+async function sinkForPath(path: string, opening: PartialFileOpening): Promise<Sink> {
   const paths = await targetPaths(path, opening.overwrite);
-  if (paths !== undefined) return await openPart(paths, opening);
+  if (paths !== undefined) return await openPartialFile(paths, opening);
   return new WritableSink(createWriteStream(path), true);
 }
 

@@ -12,7 +12,7 @@ export interface StreamOptions {
   limit?: number | undefined;
   /** Accept only this version of the file; any other is VERSION_MISMATCH, never a restart. */
   ifMatch?: string | undefined;
-  /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED; a part on disk is kept for the next try. */
+  /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED; a partial file is kept for the next try. */
   signal?: AbortSignal | undefined;
   /** Called about ten times a second and at every change of phase; must not throw. */
   onProgress?: ((progress: Progress) => void) | undefined;

@@ -17,7 +17,7 @@ import type { Mark, Position } from './position.ts';
 import type { ProgressReporter } from './progress.ts';
 import type { Sink, SinkListener } from './sinks/sink.ts';
 
-export interface TransferParts {
+export interface TransferContext {
   readonly channel: Channel;
   readonly options: ResolvedOptions;
   readonly position: Position;
@@ -27,7 +27,7 @@ export interface TransferParts {
 }
 
 export class Transfer implements SinkListener {
-  readonly #parts: TransferParts;
+  readonly #context: TransferContext;
   readonly #budget: RetryBudget;
   /** Aborted by the caller's signal, a failing sink or a throwing listener; the reason is the error. */
   readonly #stop = new AbortController();
@@ -38,11 +38,11 @@ export class Transfer implements SinkListener {
   #furthestOffset: number;
   #onSinkDrained: (() => void) | undefined;
 
-  constructor(parts: TransferParts) {
-    this.#parts = parts;
-    this.#budget = new RetryBudget(parts.options.retry);
-    this.#chunkBytes = parts.options.chunkBytes;
-    this.#furthestOffset = parts.position.offset;
+  constructor(context: TransferContext) {
+    this.#context = context;
+    this.#budget = new RetryBudget(context.options.retry);
+    this.#chunkBytes = context.options.chunkBytes;
+    this.#furthestOffset = context.position.offset;
   }
 
   /**
@@ -50,7 +50,7 @@ export class Transfer implements SinkListener {
    * with a TransferError after the sink has kept what can be resumed.
    */
   async run(): Promise<void> {
-    const { sink, signal, progress, position } = this.#parts;
+    const { sink, signal, progress, position } = this.#context;
     const onAbort = () => this.#stop.abort(cancelledBy(signal as AbortSignal));
     if (signal?.aborted) onAbort();
     signal?.addEventListener('abort', onAbort);
@@ -84,11 +84,15 @@ export class Transfer implements SinkListener {
   /** True when the range is complete; false when another attempt should follow. */
   async #attemptOnce(): Promise<boolean> {
     await this.#sinkTakesBytes();
-    const { progress, position } = this.#parts;
+    const { progress, position } = this.#context;
     const begun = position.mark();
     progress.attempts += 1;
     progress.enter('receiving');
-    this.#attempt = new Attempt({ ...this.#parts, chunkBytes: this.#chunkBytes, signal: this.#stop.signal });
+    this.#attempt = new Attempt({
+      ...this.#context,
+      chunkBytes: this.#chunkBytes,
+      signal: this.#stop.signal,
+    });
     try {
       await this.#attempt.run();
       this.#logLink(this.#attempt);
@@ -102,7 +106,7 @@ export class Transfer implements SinkListener {
   }
 
   #logLink({ link }: Attempt): void {
-    const { options, position } = this.#parts;
+    const { options, position } = this.#context;
     if (link === undefined) return;
     const { receiveWindowBytes: windowBytes, roundTripMs } = link;
     options.logger.debug({ name: position.request.name, windowBytes, roundTripMs }, 'received');
@@ -112,7 +116,7 @@ export class Transfer implements SinkListener {
   async #sinkTakesBytes(): Promise<void> {
     const { signal } = this.#stop;
     if (signal.aborted) throw cancelledBy(signal);
-    if (!this.#parts.sink.isFull) return;
+    if (!this.#context.sink.isFull) return;
     await new Promise<void>((resolve, reject) => {
       const onAbort = () => reject(cancelledBy(signal));
       signal.addEventListener('abort', onAbort, { once: true });
@@ -134,7 +138,7 @@ export class Transfer implements SinkListener {
     if (change !== undefined) return await this.#startOver(change);
     this.#noteProgress(error);
     if (attempt.isSuspect) await this.#takeBack(begun, error);
-    const { channel, position, progress } = this.#parts;
+    const { channel, position, progress } = this.#context;
     const waitMs = this.#budget.spend(error, channel.hasConnected);
     if (waitMs === undefined) throw error;
     const { name } = position.request;
@@ -150,13 +154,13 @@ export class Transfer implements SinkListener {
   async #fileChange(error: TransferError, begun: Mark): Promise<TransferError | undefined> {
     if (isGuess(error)) return await this.#versionChange(error);
     if (error.code === 'VERSION_MISMATCH' || error.code === 'FILE_CHANGED') return error;
-    const hasShrunk = error.code === 'OUT_OF_RANGE' && begun.offset > this.#parts.position.request.start;
+    const hasShrunk = error.code === 'OUT_OF_RANGE' && begun.offset > this.#context.position.request.start;
     return hasShrunk ? new TransferError('FILE_CHANGED', error.message, { cause: error }) : undefined;
   }
 
   /** The server does not say what the matter is with the file: it has changed only if its version is another one. */
   async #versionChange(error: TransferError): Promise<TransferError | undefined> {
-    const { channel, position } = this.#parts;
+    const { channel, position } = this.#context;
     if (position.ifMatch === '') return undefined;
     const request: StatFileRequest = { fileName: position.request.name };
     try {
@@ -177,7 +181,7 @@ export class Transfer implements SinkListener {
   }
 
   #noteProgress(error: TransferError): void {
-    const { offset } = this.#parts.position;
+    const { offset } = this.#context.position;
     if (offset > this.#furthestOffset) {
       this.#furthestOffset = offset;
       this.#budget.refill();
@@ -188,7 +192,7 @@ export class Transfer implements SinkListener {
   }
 
   async #takeBack(begun: Mark, error: TransferError): Promise<void> {
-    const { sink, position } = this.#parts;
+    const { sink, position } = this.#context;
     if (!sink.isRewindable) throw error;
     position.rewind(begun);
     await sink.rewind(position.receivedBytes, position.crc32);
@@ -196,7 +200,7 @@ export class Transfer implements SinkListener {
 
   /** The file is another one now. */
   async #startOver(error: TransferError): Promise<void> {
-    const { sink, position, progress, options } = this.#parts;
+    const { sink, position, progress, options } = this.#context;
     const isPinnedByCaller = position.request.ifMatch !== '' && error.code === 'VERSION_MISMATCH';
     const isTooLate = position.receivedBytes > 0 && !sink.isRewindable;
     if (isPinnedByCaller || isTooLate || progress.restarts >= MAX_RESTARTS) throw error;

@@ -27,7 +27,7 @@ export interface BdpOptions {
  */
 const USED = 0.5;
 
-/** A sample of at least this part of what can be in use says that the window is what limits (gRPC-Go: beta). */
+/** A sample of at least this share of what can be in use says that the window is what limits (gRPC-Go: beta). */
 const FULL = 0.66 * USED;
 
 /** What can be in use becomes two samples (gRPC-Go: gamma); the window at most doubles, for all of it may be in use. */
@@ -76,7 +76,7 @@ const PAUSE_MS = 250;
 const FIRST_PING_INTERVAL_MS = 20;
 const MAX_PING_INTERVAL_MS = 1000;
 
-/** An answer in less than this part of a round trip is too early to be one; so many in a row are a faster link. */
+/** An answer in less than this share of a round trip is too early to be one; so many in a row are a faster link. */
 const EARLY = 0.5;
 const EARLY_SAMPLES = 4;
 

@@ -7,12 +7,12 @@ import { otherSpelling } from '../../../base/files/spelling.ts';
 import type { Logger } from '../../../base/logger.ts';
 import { existsAlready, type TargetPaths } from './target-path.ts';
 
-/** The part is already synced. Throws ALREADY_EXISTS when the target exists and must not be replaced, LOCAL_IO when it is there under another spelling. */
+/** The partial file is already synced. Throws ALREADY_EXISTS when the target exists and must not be replaced, LOCAL_IO when it is there under another spelling. */
 export async function publish(paths: TargetPaths, overwrite: boolean, logger: Logger): Promise<void> {
   if (overwrite) {
-    // The part has both spellings too, and is locked: nobody else gives it a name between this and the next line.
+    // The partial file has both spellings too, and is locked: nobody else gives it a name between this and the next line.
     await refuseOtherSpelling(paths.target);
-    await rename(paths.part, paths.target);
+    await rename(paths.partial, paths.target);
   } else await linkNew(paths);
   await syncDirectory(dirname(paths.target), logger);
 }
@@ -30,11 +30,11 @@ export async function refuseOtherSpelling(path: string): Promise<void> {
 /** `link` fails where `rename` would replace. */
 async function linkNew(paths: TargetPaths): Promise<void> {
   try {
-    await link(paths.part, paths.target);
+    await link(paths.partial, paths.target);
   } catch (reason) {
     throw errnoOf(reason) === 'EEXIST' ? existsAlready(paths.target) : reason;
   }
-  await rm(paths.part);
+  await rm(paths.partial);
 }
 
 /** A directory that cannot be synced, or opened to be synced, is no failure: the file is there, whole. */

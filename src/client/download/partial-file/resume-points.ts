@@ -7,7 +7,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { FileInfo } from '../../../wire/messages.ts';
 import { RESUME_POINT_BYTES, RESUME_POINT_MS } from '../../limits.ts';
 import type { TransferRequest } from '../options.ts';
-import { removeRecord, writeRecord } from './part-record.ts';
+import { removeRecord, writeRecord } from './resume-record.ts';
 
 export class ResumePoints {
   readonly #handle: FileHandle;

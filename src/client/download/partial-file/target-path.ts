@@ -13,7 +13,7 @@ import { localError } from '../../local-error.ts';
 
 export interface TargetPaths {
   readonly target: string;
-  readonly part: string;
+  readonly partial: string;
   readonly record: string;
   readonly lock: string;
 }
@@ -26,8 +26,8 @@ export interface TargetPaths {
  */
 export async function targetPaths(path: string, overwrite: boolean): Promise<TargetPaths | undefined> {
   const target = await resolved(path);
-  const part = `${target}.part`;
-  const paths = { target, part, record: `${part}.json`, lock: `${part}.lock` };
+  const partial = `${target}.part`;
+  const paths = { target, partial, record: `${partial}.json`, lock: `${partial}.lock` };
   try {
     const stats = await stat(target);
     if (stats.isDirectory()) throw new TransferError('LOCAL_IO', `${path} is a directory; name a file in it`);
@@ -45,7 +45,7 @@ async function resolved(path: string): Promise<string> {
     if ((await lstat(path)).isSymbolicLink()) return await realpath(path);
     return join(await realpath(dirname(path)), basename(path));
   } catch {
-    // Nothing is there yet, or it cannot be looked at: opening the part says so.
+    // Nothing is there yet, or it cannot be looked at: opening the partial file says so.
     return path;
   }
 }

@@ -1,4 +1,4 @@
-/** Makes the files of a new upload: an empty part and a journal that says what it is to become. */
+/** Makes the files of a new upload: an empty partial file and a journal that says what it is to become. */
 import { constants } from 'node:fs';
 import { isDeepStrictEqual } from 'node:util';
 import { errnoOf } from '../../../base/errors.ts';
@@ -11,8 +11,8 @@ import { removeUploadFiles } from './remove-upload.ts';
 
 const { O_CREAT, O_EXCL, O_WRONLY } = constants;
 
-/** Less the umask, as any new file: the part becomes the file, and its directory lets nobody in before. */
-const PART_MODE = 0o666;
+/** Less the umask, as any new file: the partial file becomes the file, and its directory lets nobody in before. */
+const PARTIAL_MODE = 0o666;
 
 /** Once it resolves, a later process finds the upload. Throws system errors, and leaves nothing then. */
 export async function createUpload(context: UploadContext, id: string, spec: UploadSpec): Promise<Journal> {
@@ -27,7 +27,7 @@ export async function createUpload(context: UploadContext, id: string, spec: Upl
 async function create(context: UploadContext, id: string, spec: UploadSpec): Promise<Journal> {
   const { fs, directory } = context;
   try {
-    await fs.close(await fs.open(directory.pathOf(id, 'part'), O_WRONLY | O_CREAT | O_EXCL, PART_MODE));
+    await fs.close(await fs.open(directory.pathOf(id, 'part'), O_WRONLY | O_CREAT | O_EXCL, PARTIAL_MODE));
     const journal = await createJournal(context, id, new JournalState(specRecord(spec, context.now())));
     await directory.sync();
     return journal;

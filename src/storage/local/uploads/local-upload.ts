@@ -1,7 +1,7 @@
 /**
- * One upload of a local store: its bytes in a part file, what is promised of them
+ * One upload of a local store: its bytes in a partial file, what is promised of them
  * in a journal. Here are its life and who may do what when; how bytes become
- * durable is in `commits.ts`, how the part becomes a file in `publish.ts`.
+ * durable is in `commits.ts`, how the partial file becomes a file in `publish.ts`.
  */
 import { constants } from 'node:fs';
 import { Mutex } from '../../../base/async/mutex.ts';
@@ -35,7 +35,7 @@ import { removeUploadFiles } from './remove-upload.ts';
 import { uploadNotFound } from './upload-id.ts';
 import { Writers } from './writers.ts';
 
-const OPEN_PART_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const OPEN_PARTIAL_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** Finished: the file is there. Gone: aborted or expired. */
 export type UploadEnd = 'finished' | 'gone';
@@ -46,7 +46,7 @@ export class LocalUpload implements Upload {
   readonly expectedSize: number | undefined;
   readonly #context: UploadContext;
   readonly #journal: Journal;
-  readonly #part: RefCountedDescriptor;
+  readonly #partial: RefCountedDescriptor;
   readonly #writers = new Writers();
   readonly #commits: Commits;
   /** Held by finish, end and the opening of writers. */
@@ -73,11 +73,11 @@ export class LocalUpload implements Upload {
     this.#touchedMs = touchedMs;
     this.#isRecovered = isRecovered;
     this.#onEnded = onEnded;
-    this.#part = new RefCountedDescriptor(
-      () => this.#openPart(),
+    this.#partial = new RefCountedDescriptor(
+      () => this.#openPartialFile(),
       (fd) => context.fs.close(fd),
     );
-    this.#commits = new Commits(context, journal, this.#part, (error) => this.#writers.fail(error));
+    this.#commits = new Commits(context, journal, this.#partial, (error) => this.#writers.fail(error));
   }
 
   state(): UploadState {
@@ -207,17 +207,17 @@ export class LocalUpload implements Upload {
     try {
       // Before bytes can change that a record which may be in the journal names.
       await this.#journal.repair();
-      const fd = await this.#part.acquire();
+      const fd = await this.#partial.acquire();
       return this.#writers.add(fd, onFailed, () => this.#writerClosed());
     } catch (reason) {
       throw toWriteError(reason, this.name);
     }
   }
 
-  async #openPart(): Promise<number> {
+  async #openPartialFile(): Promise<number> {
     const { fs, directory } = this.#context;
     try {
-      return await fs.open(directory.pathOf(this.id, 'part'), OPEN_PART_FLAGS);
+      return await fs.open(directory.pathOf(this.id, 'part'), OPEN_PARTIAL_FLAGS);
     } catch (reason) {
       if (errnoOf(reason) !== 'ENOENT') throw reason;
       // To ask for the state and resume would never help.
@@ -236,7 +236,7 @@ export class LocalUpload implements Upload {
     const size = checkCommitted(this.name, declared, committed, this.#mayLackBytes());
     await this.#endWriters();
     try {
-      const file = await this.#part.with(async (fd) => {
+      const file = await this.#partial.with(async (fd) => {
         await this.#trim(fd, size);
         if (declared.sha256 !== undefined) {
           checkSha256(this.name, declared.sha256, await this.#context.hash(fd, size));
@@ -281,11 +281,12 @@ export class LocalUpload implements Upload {
         spec: this.#journal.state.spec,
         writeIntent: async (replaced) => {
           const own = await fs.fstat(fd);
-          const part = {
+          const partial = {
             chmod: (mode: number) => fs.fchmod(fd, mode),
             chown: (uid: number, gid: number) => fs.fchown(fd, uid, gid),
           };
-          if (replaced !== undefined && (await keepRights(replaced, own, part))) await durability.rights(fd);
+          if (replaced !== undefined && (await keepRights(replaced, own, partial)))
+            await durability.rights(fd);
           const { ino, mtimeNs } = own;
           const inode = { ino: ino.toString(), mtimeNs: mtimeNs.toString() };
           await this.#journal.append({ kind: 'intent', size, ...inode });
@@ -342,10 +343,10 @@ export class LocalUpload implements Upload {
     if (this.#writers.isEmpty && this.#end === undefined) void this.#commits.flush();
     this.asked();
     try {
-      await this.#part.release();
+      await this.#partial.release();
     } catch (reason) {
       // Nothing counts on a close: what is committed was synced, and what is not yet will be, or fails then.
-      this.#context.logger.warn({ err: reason, uploadId: this.id }, 'closing a part failed');
+      this.#context.logger.warn({ err: reason, uploadId: this.id }, 'closing a partial file failed');
     }
   }
 

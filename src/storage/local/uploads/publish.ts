@@ -29,7 +29,7 @@ export interface Publication {
 const TRIES = 3;
 
 /**
- * Gives the part its name, and makes that durable. The bytes are durable before.
+ * Gives the partial file its name, and makes that durable. The bytes are durable before.
  *
  * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE, and those of writing.
  */
@@ -54,7 +54,7 @@ async function publishOnce(context: UploadContext, publication: Publication): Pr
     await publication.writeIntent(target.stats);
     await giveName(context, id, spec.condition, target);
     publication.onNamed();
-    await removeLinkedPart(context, id, spec.condition);
+    await removeLinkedPartial(context, id, spec.condition);
     await context.durability.directory(target.parent);
     await context.directory.sync();
   });
@@ -82,7 +82,7 @@ async function giveName(
   else await fs.rename(from, parent.pathOf(entry));
 }
 
-async function removeLinkedPart(
+async function removeLinkedPartial(
   { fs, directory, logger }: UploadContext,
   id: string,
   condition: WriteCondition,
@@ -92,7 +92,8 @@ async function removeLinkedPart(
     await fs.unlink(directory.pathOf(id, 'part'));
   } catch (reason) {
     // A second name of the file that nobody can reach; the next sweep removes it.
-    if (errnoOf(reason) !== 'ENOENT') logger.warn({ err: reason, uploadId: id }, 'a part was left behind');
+    if (errnoOf(reason) !== 'ENOENT')
+      logger.warn({ err: reason, uploadId: id }, 'a partial file was left behind');
   }
 }
 
@@ -111,7 +112,7 @@ export async function completePublication(
     return await context.names.run(name, () =>
       atTarget(context, name, 'sync', async ({ parent, entry, stats }) => {
         if (stats === undefined || !isIntended(stats, intent)) return undefined;
-        await removeLinkedPart(context, id, condition);
+        await removeLinkedPartial(context, id, condition);
         await durability.directory(parent);
         await directory.sync();
         const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;

@@ -3,7 +3,7 @@ import { errnoOf } from '../../../base/errors.ts';
 import type { JournalPlace } from './journal/journal.ts';
 import type { UploadEntryKind } from './upload-id.ts';
 
-/** Without its part a journal means nothing, and a part without a journal is swept: any moment may be the last. */
+/** Without its partial file a journal means nothing, and a partial file without a journal is swept: any moment may be the last. */
 const REMOVAL_ORDER: readonly UploadEntryKind[] = ['part', 'new', 'journal'];
 
 /** Removes what is there of an upload. Throws system errors. */

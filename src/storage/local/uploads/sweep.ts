@@ -121,7 +121,7 @@ export class Sweep {
     }
   }
 
-  /** A part without a journal has no promised bytes; nor has a journal without a beginning, or of a newer version. */
+  /** A partial file without a journal has no promised bytes; nor has a journal without a beginning, or of a newer version. */
   async #removeOrphan(id: string, kinds: UploadKinds): Promise<void> {
     const { fs, directory, now, options } = this.#context;
     for (const kind of kinds) {

@@ -3,7 +3,7 @@ import { TransferError } from '../../../base/errors.ts';
 import { isUploadId } from '../../../base/upload-id.ts';
 import { quoteName } from '../../quoted-name.ts';
 
-/** What belongs to an upload: its bytes, its journal, and a journal that is being written to replace that one. */
+/** What belongs to an upload, by its suffix: its bytes, which are a partial file, its journal, and a journal that is being written to replace that one. */
 export type UploadEntryKind = 'part' | 'journal' | 'new';
 
 /** The file of an upload, in the directory of uploads. */

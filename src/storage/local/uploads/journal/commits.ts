@@ -22,7 +22,7 @@ const MAX_PIECE_BYTES = 8 * MIB;
 export class Commits {
   readonly #context: UploadContext;
   readonly #journal: Journal;
-  readonly #part: RefCountedDescriptor;
+  readonly #partial: RefCountedDescriptor;
   readonly #onFailed: (error: TransferError) => void;
   readonly #runs = new GroupCommit(() => this.#commit());
   /** Committed or on the way to it. */
@@ -36,12 +36,12 @@ export class Commits {
   constructor(
     context: UploadContext,
     journal: Journal,
-    part: RefCountedDescriptor,
+    partial: RefCountedDescriptor,
     onFailed: (error: TransferError) => void,
   ) {
     this.#context = context;
     this.#journal = journal;
-    this.#part = part;
+    this.#partial = partial;
     this.#onFailed = onFailed;
     this.#written = new CheckedRanges(journal.state.committed);
   }
@@ -78,7 +78,7 @@ export class Commits {
   async flush(): Promise<void> {
     if (this.#unsynced.count === 0) return;
     try {
-      await this.#part.with(() => this.sync());
+      await this.#partial.with(() => this.sync());
     } catch (reason) {
       this.#context.logger.debug(
         { err: reason, uploadId: this.#journal.id },
@@ -106,7 +106,7 @@ export class Commits {
     this.#unsynced = new CheckedRanges([], MAX_PIECE_BYTES);
     const { durability, now } = this.#context;
     try {
-      await this.#part.with((fd) => durability.data(fd));
+      await this.#partial.with((fd) => durability.data(fd));
       await this.#journal.append(durableRecord(batch, durability.isOn, now()));
     } catch (reason) {
       throw this.#fail(reason);

@@ -40,7 +40,7 @@ export interface DurableRecord {
   readonly atMs: number;
 }
 
-/** The part is whole and right, and gets its name next. Tells a later process whether it did. */
+/** The partial file is whole and right, and gets its name next. Tells a later process whether it did. */
 export interface IntentRecord {
   readonly kind: 'intent';
   readonly size: number;

@@ -1,6 +1,6 @@
 /**
  * An upload of an earlier process, from its files. The journal alone says what is
- * committed, whatever size the part has. What its last record promises is read
+ * committed, whatever size the partial file has. What its last record promises is read
  * and checked, in case the disk did not keep what it said it had written.
  */
 import type { BigIntStats } from 'node:fs';
@@ -10,8 +10,8 @@ import { MIB } from '../../../../base/units.ts';
 import type { WrittenRange } from '../../../upload-store.ts';
 import { withDescriptor } from '../disk/file-system.ts';
 import type { UploadContext } from '../options.ts';
-import { isIntact } from '../part-reader.ts';
 import { completePublication } from '../publish.ts';
+import { isIntact } from '../read-pieces.ts';
 import { removeUploadFile, removeUploadFiles } from '../remove-upload.ts';
 import { Journal, type JournalContent, readJournal } from './journal.ts';
 import type { JournalRecord } from './journal-record.ts';
@@ -20,7 +20,7 @@ import { JournalState, rangesOf } from './journal-state.ts';
 /** How much of synced bytes is read again. Bytes that were never synced are all read. */
 const MAX_CHECKED_BYTES = 64 * MIB;
 
-const READ_PART_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const READ_PARTIAL_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 /** The journal of the upload `id`, finished or to go on; undefined when there is no such upload. Throws system errors. */
 export async function recoverUpload(context: UploadContext, id: string): Promise<Journal | undefined> {
@@ -28,10 +28,10 @@ export async function recoverUpload(context: UploadContext, id: string): Promise
   const state = content === undefined ? undefined : JournalState.of(content.records);
   if (content === undefined || state === undefined) return undefined;
   if (state.finished !== undefined) return journalOf(context, id, state, content);
-  const part = await statPart(context, id);
-  const published = await recoverPublished(context, id, state, content, part);
+  const partial = await statPartial(context, id);
+  const published = await recoverPublished(context, id, state, content, partial);
   if (published !== undefined) return published;
-  if (part === undefined) {
+  if (partial === undefined) {
     // It was being discarded.
     await removeUploadFiles(context, id);
     return undefined;
@@ -48,7 +48,7 @@ function journalOf(
   return new Journal(context, id, state, content.goodBytes, !content.isTorn);
 }
 
-async function statPart({ fs, directory }: UploadContext, id: string): Promise<BigIntStats | undefined> {
+async function statPartial({ fs, directory }: UploadContext, id: string): Promise<BigIntStats | undefined> {
   try {
     return await fs.lstat(directory.pathOf(id, 'part'));
   } catch (reason) {
@@ -63,11 +63,11 @@ async function recoverPublished(
   id: string,
   state: JournalState,
   content: JournalContent,
-  part: BigIntStats | undefined,
+  partial: BigIntStats | undefined,
 ): Promise<Journal | undefined> {
   const { spec, intent } = state;
-  // A part that has only its own name was not linked, and one that was renamed is not there.
-  if (intent === undefined || (part !== undefined && part.nlink === 1n)) return undefined;
+  // A partial file that has only its own name was not linked, and one that was renamed is not there.
+  if (intent === undefined || (partial !== undefined && partial.nlink === 1n)) return undefined;
   const file = await completePublication(context, id, spec, intent);
   if (file === undefined) return undefined;
   const journal = journalOf(context, id, state, content);
@@ -100,7 +100,7 @@ async function lostRanges(
   const lost = new Set<number>();
   const checked = rangesToCheck(records);
   if (checked.length === 0) return lost;
-  await withDescriptor(fs, directory.pathOf(id, 'part'), READ_PART_FLAGS, async (fd) => {
+  await withDescriptor(fs, directory.pathOf(id, 'part'), READ_PARTIAL_FLAGS, async (fd) => {
     for (const range of checked) if (!(await isIntact(fs, fd, range))) lost.add(range.start);
   });
   return lost;

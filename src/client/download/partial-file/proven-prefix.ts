@@ -1,6 +1,6 @@
 /**
- * Decides what of an earlier part can be kept: the record must be about this
- * very range, and the part's bytes must still have the CRC-32 it recorded.
+ * Decides what of an earlier partial file can be kept: the record must be about this
+ * very range, and the partial file's bytes must still have the CRC-32 it recorded.
  */
 import { Buffer } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import { cancelledBy } from '../../connection/channel.ts';
 import { PREFIX_READ_BYTES } from '../../limits.ts';
 import type { TransferRequest } from '../options.ts';
 import type { ProgressReporter } from '../progress.ts';
-import { isRecordOf, type PartRecord, readRecord } from './part-record.ts';
+import { isRecordOf, type ResumeRecord, readRecord } from './resume-record.ts';
 
 export interface PrefixCheck {
   readonly request: TransferRequest;
@@ -20,18 +20,18 @@ export interface PrefixCheck {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The record whose bytes are proven to be in the part, or undefined to start over; says why in the log. */
+/** The record whose bytes are proven to be in the partial file, or undefined to start over; says why in the log. */
 export async function provenRecord(
   handle: FileHandle,
   recordPath: string,
   check: PrefixCheck,
-): Promise<PartRecord | undefined> {
+): Promise<ResumeRecord | undefined> {
   const startOver = (reason: string) => {
     check.logger.info({ record: recordPath, reason }, 'not resuming; starting over');
     check.progress.resumedBytes = 0;
     return undefined;
   };
-  let record: PartRecord | undefined;
+  let record: ResumeRecord | undefined;
   try {
     record = await readRecord(recordPath);
   } catch (reason) {
@@ -40,10 +40,11 @@ export async function provenRecord(
   if (record === undefined) return undefined;
   if (!isRecordOf(record, check.request))
     return startOver('the resume record is about another file or range');
-  if ((await handle.stat()).size < record.durableBytes) return startOver('the part is shorter than recorded');
+  if ((await handle.stat()).size < record.durableBytes)
+    return startOver('the partial file is shorter than recorded');
   check.progress.enter('checking');
   const found = await prefixCrc32(handle, record.durableBytes, check);
-  return found === record.crc32 ? record : startOver('the part is not what was recorded');
+  return found === record.crc32 ? record : startOver('the partial file is not what was recorded');
 }
 
 /** CRC-32 of the first `bytes` bytes; the reads happen off the event loop. */

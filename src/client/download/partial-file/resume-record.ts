@@ -1,6 +1,6 @@
 /**
- * The resume record beside a part: which bytes of which version are durable,
- * and their CRC-32. It is written only after an fdatasync of the part up to
+ * The resume record beside a partial file: which bytes of which version are durable,
+ * and their CRC-32. It is written only after an fdatasync of the partial file up to
  * `durableBytes`, and replaced as a whole, so what it says is always true.
  */
 import { open, readFile, rename, rm, stat } from 'node:fs/promises';
@@ -11,7 +11,7 @@ import type { TransferRequest } from '../options.ts';
 
 const bytes = z.int().min(0);
 
-const PartRecordSchema = z.strictObject({
+const ResumeRecordSchema = z.strictObject({
   format: z.literal(1),
   /** The file's name on the server. */
   name: z.string(),
@@ -21,19 +21,19 @@ const PartRecordSchema = z.strictObject({
   version: z.string().min(1),
   /** Of the whole file on the server. */
   sizeBytes: bytes,
-  /** The part's first so many bytes are on disk. */
+  /** The partial file's first so many bytes are on disk. */
   durableBytes: bytes,
   /** CRC-32 of those bytes. */
   crc32: z.int().min(0).max(0xffffffff),
 });
 
-export type PartRecord = z.infer<typeof PartRecordSchema>;
+export type ResumeRecord = z.infer<typeof ResumeRecordSchema>;
 
 /** The record, or undefined when there is none. Anything else at `path` throws, with the reason. */
-export async function readRecord(path: string): Promise<PartRecord | undefined> {
+export async function readRecord(path: string): Promise<ResumeRecord | undefined> {
   try {
     if ((await stat(path)).size > MAX_RECORD_BYTES) throw new Error('it is too large for a resume record');
-    return PartRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return ResumeRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch (reason) {
     if (errnoOf(reason) === 'ENOENT') return undefined;
     throw reason;
@@ -41,7 +41,7 @@ export async function readRecord(path: string): Promise<PartRecord | undefined> 
 }
 
 /** Replaces the record; after a crash either the old or the new one is there. */
-export async function writeRecord(path: string, record: PartRecord): Promise<void> {
+export async function writeRecord(path: string, record: ResumeRecord): Promise<void> {
   const draft = draftOf(path);
   try {
     await writeDurably(draft, `${JSON.stringify(record)}\n`);
@@ -73,7 +73,7 @@ export async function removeRecord(path: string): Promise<void> {
 }
 
 /** The record is about this very range. */
-export function isRecordOf(record: PartRecord, request: TransferRequest): boolean {
+export function isRecordOf(record: ResumeRecord, request: TransferRequest): boolean {
   return (
     record.name === request.name &&
     record.start === request.start &&

@@ -1,4 +1,4 @@
-/** One download at a time for each part. */
+/** One download at a time for each partial file. */
 import { TransferError } from '../../../base/errors.ts';
 import { FileLock, type LockHolder } from '../../../base/files/file-lock.ts';
 import { isOfThisHost } from '../../../base/files/process-identity.ts';
@@ -11,7 +11,7 @@ import type { Logger } from '../../../base/logger.ts';
  *
  * @throws TransferError LOCAL_IO, naming the holder, when somebody else has it; system errors pass through.
  */
-export function lockPart(path: string, logger: Logger): Promise<FileLock> {
+export function lockPartialFile(path: string, logger: Logger): Promise<FileLock> {
   return FileLock.acquire(path, {
     refuse: (holder) => heldBy(path, holder),
     onWatch: ({ host, pid }) => logger.info({ path }, watching(pid, host)),

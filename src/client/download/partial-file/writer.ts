@@ -1,5 +1,5 @@
 /**
- * Writes a part from its queue, off the event loop, in order: one `pwrite` at a
+ * Writes a partial file from its queue, off the event loop, in order: one `pwrite` at a
  * time, of everything that has gathered meanwhile. Chunks are copied into a few
  * buffers that are used again and again; that makes small ones coalesce, and
  * lets go of each message at once. After an error nothing more is written.
@@ -24,11 +24,11 @@ export interface WriterListener {
 interface Gathered {
   readonly buffer: Uint8Array;
   usedBytes: number;
-  /** CRC-32 of the part up to the end of these bytes. */
+  /** CRC-32 of the partial file up to the end of these bytes. */
   crc32: number;
 }
 
-export class PartWriter {
+export class PartialFileWriter {
   /** The first so many bytes were written in full, in order; always the end of a chunk. */
   writtenBytes = 0;
   /** Their CRC-32. */
@@ -45,14 +45,14 @@ export class PartWriter {
   #failure: TransferError | undefined;
   #running: Promise<void> | undefined;
 
-  /** @param path names the part in errors */
+  /** @param path names the partial file in errors */
   constructor(handle: FileHandle, path: string, listener: WriterListener) {
     this.#handle = handle;
     this.#path = path;
     this.#listener = listener;
   }
 
-  /** Queues bytes and owns them. `crc32` is that of the part up to their end. */
+  /** Queues bytes and owns them. `crc32` is that of the partial file up to their end. */
   push(bytes: Uint8Array, crc32: number): void {
     if (this.#failure !== undefined) return;
     this.#gather(bytes, crc32);

@@ -1,7 +1,7 @@
 /**
- * A path as the target: bytes gather in a part beside it, durable points are
- * recorded on the way, and the part gets the target's name when it is whole,
- * checked and durable. Killed at any moment, it leaves nothing, a part that can
+ * A path as the target: bytes gather in a partial file beside it, durable points are
+ * recorded on the way, and the partial file gets the target's name when it is whole,
+ * checked and durable. Killed at any moment, it leaves nothing, a partial file that can
  * be resumed, or the finished file; never wrong bytes under the final name.
  */
 import { constants, type Stats } from 'node:fs';
@@ -16,15 +16,15 @@ import type { TransferRequest } from '../options.ts';
 import type { Position } from '../position.ts';
 import type { ProgressReporter } from '../progress.ts';
 import type { Sink, SinkListener } from '../sinks/sink.ts';
-import { lockPart } from './part-lock.ts';
-import { provenRecord } from './part-prefix.ts';
-import { type PartRecord, removeRecord } from './part-record.ts';
-import { PartWriter, type WriterListener } from './part-writer.ts';
+import { lockPartialFile } from './lock.ts';
+import { provenRecord } from './proven-prefix.ts';
 import { publish } from './publish.ts';
 import { ResumePoints } from './resume-points.ts';
+import { type ResumeRecord, removeRecord } from './resume-record.ts';
 import type { TargetPaths } from './target-path.ts';
+import { PartialFileWriter, type WriterListener } from './writer.ts';
 
-export interface PartOpening {
+export interface PartialFileOpening {
   /** Moved to where an earlier run stopped. */
   readonly position: Position;
   readonly progress: ProgressReporter;
@@ -33,32 +33,32 @@ export interface PartOpening {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Not through a symbolic link: the part's name can be guessed. */
+/** Not through a symbolic link: the partial file's name can be guessed. */
 const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** Locks and opens the part, keeping what an earlier run left and can be proven. Throws LOCAL_IO or CANCELLED. */
-export async function openPart(paths: TargetPaths, opening: PartOpening): Promise<PartFile> {
+/** Locks and opens the partial file, keeping what an earlier run left and can be proven. Throws LOCAL_IO or CANCELLED. */
+export async function openPartialFile(paths: TargetPaths, opening: PartialFileOpening): Promise<PartialFile> {
   const { position, progress } = opening;
   let lock: FileLock | undefined;
   let handle: FileHandle | undefined;
   try {
-    lock = await lockPart(paths.lock, opening.logger);
-    handle = await openAlone(paths.part, modeFor(await replacedBy(paths)));
+    lock = await lockPartialFile(paths.lock, opening.logger);
+    handle = await openAlone(paths.partial, modeFor(await replacedBy(paths)));
     const record = await provenRecord(handle, paths.record, { ...opening, request: position.request });
     if (record === undefined) await removeRecord(paths.record);
     // What lies behind the recorded bytes was never proven.
     await handle.truncate(record?.durableBytes ?? 0);
     if (record !== undefined) resume(position, record);
     progress.resumedBytes = record?.durableBytes ?? 0;
-    return new PartFile(paths, handle, lock, opening, record);
+    return new PartialFile(paths, handle, lock, opening, record);
   } catch (cause) {
     await handle?.close();
     await lock?.release();
-    throw localError('cannot open', paths.part, cause);
+    throw localError('cannot open', paths.partial, cause);
   }
 }
 
-/** Opens the part, which no other name shares. */
+/** Opens the partial file, which no other name shares. */
 async function openAlone(path: string, mode: number): Promise<FileHandle> {
   const handle = await open(path, OPEN_FLAGS, mode);
   if ((await handle.stat()).nlink <= 1) return handle;
@@ -76,17 +76,17 @@ async function replacedBy({ target }: TargetPaths): Promise<Stats | undefined> {
   });
 }
 
-/** Nobody may read a part who may not read what it replaces. */
+/** Nobody may read a partial file who may not read what it replaces. */
 function modeFor(replaced: Stats | undefined): number {
   return replaced === undefined ? 0o666 : (replaced.mode & 0o666) | 0o600;
 }
 
-function resume(position: Position, record: PartRecord): void {
+function resume(position: Position, record: ResumeRecord): void {
   position.rewind({ offset: record.start + record.durableBytes, crc32: record.crc32 });
   position.ifMatch = record.version;
 }
 
-export class PartFile implements Sink, WriterListener {
+export class PartialFile implements Sink, WriterListener {
   readonly isRewindable = true;
   readonly needsCrc32 = true;
   listener: SinkListener | undefined;
@@ -96,7 +96,7 @@ export class PartFile implements Sink, WriterListener {
   readonly #overwrite: boolean;
   readonly #logger: Logger;
   readonly #request: TransferRequest;
-  readonly #writer: PartWriter;
+  readonly #writer: PartialFileWriter;
   readonly #points: ResumePoints;
   #file: FileInfo | undefined;
   #isPublished = false;
@@ -105,8 +105,8 @@ export class PartFile implements Sink, WriterListener {
     paths: TargetPaths,
     handle: FileHandle,
     lock: FileLock,
-    opening: PartOpening,
-    record: PartRecord | undefined,
+    opening: PartialFileOpening,
+    record: ResumeRecord | undefined,
   ) {
     const { request } = opening.position;
     this.#paths = paths;
@@ -116,10 +116,10 @@ export class PartFile implements Sink, WriterListener {
     this.#logger = opening.logger;
     this.#request = request;
     const durableBytes = record?.durableBytes ?? 0;
-    this.#writer = new PartWriter(handle, paths.part, this);
+    this.#writer = new PartialFileWriter(handle, paths.partial, this);
     this.#writer.seek(durableBytes, record?.crc32 ?? 0);
     this.#points = new ResumePoints(handle, paths.record, request, durableBytes, (cause) =>
-      this.onWriteFailed(localError('cannot make durable', paths.part, cause)),
+      this.onWriteFailed(localError('cannot make durable', paths.partial, cause)),
     );
   }
 
@@ -154,7 +154,7 @@ export class PartFile implements Sink, WriterListener {
       await this.#points.rewind(bytes);
       await this.#handle.truncate(bytes);
     } catch (cause) {
-      throw localError('cannot write', this.#paths.part, cause);
+      throw localError('cannot write', this.#paths.partial, cause);
     }
     this.#writer.seek(bytes, crc32);
   }
@@ -172,7 +172,7 @@ export class PartFile implements Sink, WriterListener {
       this.#isPublished = true;
       await removeRecord(this.#paths.record);
     } catch (cause) {
-      throw localError('cannot finish', this.#paths.part, cause);
+      throw localError('cannot finish', this.#paths.partial, cause);
     }
     await this.#close();
   }
@@ -189,7 +189,7 @@ export class PartFile implements Sink, WriterListener {
   async #keepForResume(): Promise<void> {
     const { writtenBytes, writtenCrc32 } = this.#writer;
     if (writtenBytes === 0) {
-      await rm(this.#paths.part, { force: true }).catch(() => {});
+      await rm(this.#paths.partial, { force: true }).catch(() => {});
       return;
     }
     // On a full disk, the half-written rest makes room for the record.
@@ -200,7 +200,10 @@ export class PartFile implements Sink, WriterListener {
   async #checkBeforePublishing(bytes: number): Promise<void> {
     const { size } = await this.#handle.stat();
     if (size !== bytes || this.#writer.writtenBytes !== bytes) {
-      throw new TransferError('LOCAL_IO', `${this.#paths.part} has ${size} bytes and should have ${bytes}`);
+      throw new TransferError(
+        'LOCAL_IO',
+        `${this.#paths.partial} has ${size} bytes and should have ${bytes}`,
+      );
     }
     if (!(await this.#lock.isHeld())) {
       throw new TransferError(

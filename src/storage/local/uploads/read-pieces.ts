@@ -1,4 +1,4 @@
-/** Reads of a part, a piece at a time: nothing here is in memory whole, and the event loop gets its turns between. */
+/** Reads of a partial file, a piece at a time: nothing here is in memory whole, and the event loop gets its turns between. */
 import { createHash } from 'node:crypto';
 import { MIB } from '../../../base/units.ts';
 import { crc32 } from '../../../wire/crc32.ts';
