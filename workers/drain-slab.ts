@@ -8,7 +8,7 @@
  */
 import { writeSync } from 'node:fs';
 import { errnoOf } from '../src/base/errors.ts';
-import type { DrainChunk, Drained, DrainFault, DrainJob, WrittenBytes } from '../src/engine/job.ts';
+import type { DrainChunk, Drained, DrainFault, DrainJob, WrittenBytes } from '../src/engine/jobs/job.ts';
 import { decodeChunkSync } from '../src/wire/chunk-decoder.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { trailerOf } from '../src/wire/gzip-member.ts';

@@ -10,7 +10,7 @@ import type { Coding } from '../src/base/coding.ts';
 import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/data-kind.ts';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
-import type { FilledRun, FillJob, FillResult } from '../src/engine/job.ts';
+import type { FilledRun, FillJob, FillResult } from '../src/engine/jobs/job.ts';
 import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wire/chunk-header.ts';
 import { codecNumber, encodeSync } from '../src/wire/codec.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';

@@ -8,7 +8,7 @@ import { readSync } from 'node:fs';
 import { workerData } from 'node:worker_threads';
 import { errnoOf } from '../src/base/errors.ts';
 import { MIB } from '../src/base/units.ts';
-import type { HashJob, HashResult, HashSetup } from '../src/engine/job.ts';
+import type { HashJob, HashResult, HashSetup } from '../src/engine/jobs/job.ts';
 import { lowerPriority } from './priority.ts';
 
 const { niceness, stop } = workerData as HashSetup;

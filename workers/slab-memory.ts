@@ -3,8 +3,8 @@
  * them, and a thread that yields to the event loop.
  */
 import { threadId, workerData } from 'node:worker_threads';
-import type { WorkerSetup } from '../src/engine/job.ts';
-import { cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from '../src/engine/job.ts';
+import type { WorkerSetup } from '../src/engine/jobs/job.ts';
+import { cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from '../src/engine/jobs/job.ts';
 import { lowerPriority } from './priority.ts';
 
 const setup = workerData as WorkerSetup;

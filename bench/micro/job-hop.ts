@@ -8,9 +8,9 @@ import { bench, group } from 'mitata';
 import { IDENTITY } from '../../src/base/coding.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
-import type { FillJob } from '../../src/engine/job.ts';
-import { SlabPool } from '../../src/engine/slab-pool.ts';
-import { WorkerPool } from '../../src/engine/worker-pool.ts';
+import type { FillJob } from '../../src/engine/jobs/job.ts';
+import { WorkerPool } from '../../src/engine/jobs/worker-pool.ts';
+import { SlabPool } from '../../src/engine/slabs/slab-pool.ts';
 
 export async function benchJobHop(): Promise<() => Promise<void>> {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-micro-'));

@@ -1,7 +1,7 @@
 /** What a slab costs the event loop: a lease and its release, and the view that is sent. */
 import { bench, do_not_optimize, group } from 'mitata';
 import { KIB, MIB } from '../../src/base/units.ts';
-import { type Lease, SlabPool } from '../../src/engine/slab-pool.ts';
+import { type Lease, SlabPool } from '../../src/engine/slabs/slab-pool.ts';
 
 const SLABS = 48;
 

@@ -3,19 +3,19 @@
  * gRPC and no paths.
  *
  * Memory: slabs.count × (slab + header room), for each transfer at most one
- * heap copy of `firstMessageBytes` and its headers, for each intake at most one
+ * heap copy of `firstMessageBytes` and its headers, for each upload pipeline at most one
  * chunk on the heap.
  */
 import { TransferError } from '../base/errors.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
-import { Intake, type IntakeListener, type WriteFaultMapper } from './intake.ts';
-import { Scheduler } from './scheduler.ts';
-import type { Sink } from './sink.ts';
-import { SlabPolicy } from './slab-policy.ts';
-import { type Lease, type Ledger, SlabPool } from './slab-pool.ts';
-import { Transfer, type TransferRequest } from './transfer.ts';
-import { WorkerPool } from './worker-pool.ts';
+import type { Outlet } from './download/outlet.ts';
+import { RangePipeline, type RangeRequest } from './download/range-pipeline.ts';
+import { Scheduler } from './jobs/scheduler.ts';
+import { WorkerPool } from './jobs/worker-pool.ts';
+import { SlabPolicy } from './slabs/slab-policy.ts';
+import { type Lease, type Ledger, SlabPool } from './slabs/slab-pool.ts';
+import { type UploadListener, UploadPipeline, type WriteFaultMapper } from './upload/upload-pipeline.ts';
 
 export interface EngineOptions {
   threads: number;
@@ -71,10 +71,10 @@ export class Engine {
   readonly policy: SlabPolicy;
   readonly #maxOutstanding: number;
   readonly #scheduler: Scheduler;
-  readonly #transfers = new Set<Transfer>();
-  readonly #intakes = new Set<Intake>();
+  readonly #transfers = new Set<RangePipeline>();
+  readonly #uploads = new Set<UploadPipeline>();
   /** Uploads that wait for a slab, in the order in which they began to. */
-  readonly #wantRoom: Intake[] = [];
+  readonly #wantRoom: UploadPipeline[] = [];
   /** Of the last jobs, in the worker. */
   #meanJobMs = SHORT_JOB_MS;
   #meanReadMs = 0;
@@ -106,34 +106,34 @@ export class Engine {
     for (const transfer of this.#transfers) {
       transfer.fail(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
     }
-    for (const intake of this.#intakes) {
-      intake.fail(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
+    for (const pipeline of this.#uploads) {
+      pipeline.fail(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
     }
     if (this.#watch !== null) clearInterval(this.#watch);
     if (this.#retry !== null) clearTimeout(this.#retry);
     await this.workers.stop();
   }
 
-  /** Prepares a transfer; its `run` starts it. */
-  transfer(request: TransferRequest, sink: Sink): Transfer {
-    const transfer = new Transfer(this, request, sink);
+  /** Prepares to send a range; its `run` starts it. */
+  serveRange(request: RangeRequest, outlet: Outlet): RangePipeline {
+    const transfer = new RangePipeline(this, request, outlet);
     this.#transfers.add(transfer);
     this.#watch ??= this.#startWatch();
     return transfer;
   }
 
-  /** Prepares to receive into the file `fd`, which stays open until the intake is closed. */
-  intake(fd: number, listener: IntakeListener, faultOf: WriteFaultMapper): Intake {
-    const intake = new Intake(this, fd, listener, faultOf);
-    this.#intakes.add(intake);
+  /** Prepares to receive into the file `fd`, which stays open until the pipeline is closed. */
+  receiveUpload(fd: number, listener: UploadListener, faultOf: WriteFaultMapper): UploadPipeline {
+    const pipeline = new UploadPipeline(this, fd, listener, faultOf);
+    this.#uploads.add(pipeline);
     this.#watch ??= this.#startWatch();
-    return intake;
+    return pipeline;
   }
 
   stats(): EngineStats {
     return {
       transfers: this.#transfers.size,
-      uploads: this.#intakes.size,
+      uploads: this.#uploads.size,
       jobsOutstanding: this.#scheduler.outstanding,
       jobsWaiting: this.#scheduler.waiting,
       slabs: this.slabs.ledger(),
@@ -156,7 +156,7 @@ export class Engine {
   #movingStreams(nowMs: number): number {
     if (nowMs - this.#countedAtMs > COUNT_MS) {
       this.#countedAtMs = nowMs;
-      this.#moving = this.#intakes.size;
+      this.#moving = this.#uploads.size;
       for (const transfer of this.#transfers) {
         if (transfer.waitedMs(nowMs) < HESITATION_MS) this.#moving += 1;
       }
@@ -164,43 +164,43 @@ export class Engine {
     return Math.max(1, this.#moving);
   }
 
-  // What transfers and intakes tell the engine.
+  // What the pipelines tell the engine.
 
-  want(item: Transfer | Intake): void {
+  want(item: RangePipeline | UploadPipeline): void {
     this.#scheduler.add(item);
     this.dispatch();
   }
 
-  forget(transfer: Transfer): void {
+  forget(transfer: RangePipeline): void {
     this.#transfers.delete(transfer);
     this.#scheduler.remove(transfer);
     this.#stopWatchIfIdle();
     this.#grantSoon();
   }
 
-  forgetIntake(intake: Intake): void {
-    this.#intakes.delete(intake);
-    this.#scheduler.remove(intake);
-    const at = this.#wantRoom.indexOf(intake);
+  forgetUpload(pipeline: UploadPipeline): void {
+    this.#uploads.delete(pipeline);
+    this.#scheduler.remove(pipeline);
+    const at = this.#wantRoom.indexOf(pipeline);
     if (at >= 0) this.#wantRoom.splice(at, 1);
     this.#stopWatchIfIdle();
   }
 
-  /** A slab to receive into; undefined when there is none now: the intake is told when there is. */
-  leaseForIntake(intake: Intake): Lease | undefined {
+  /** A slab to receive into; undefined when there is none now: the pipeline is told when there is. */
+  leaseForUpload(pipeline: UploadPipeline): Lease | undefined {
     // Who is at work asks again at once and would always be before those that wait.
     const isInTurn = this.#isGranting || this.#wantRoom.length === 0;
     const lease = isInTurn && this.#maySlabReceive ? this.slabs.lease() : undefined;
     if (lease !== undefined) {
       this.policy.tookToReceive();
-    } else if (!this.#wantRoom.includes(intake)) {
-      this.#wantRoom.push(intake);
+    } else if (!this.#wantRoom.includes(pipeline)) {
+      this.#wantRoom.push(pipeline);
       this.#retryLater();
     }
     return lease;
   }
 
-  returnedFromIntake(): void {
+  returnedFromUpload(): void {
     this.policy.returnedFromReceiving(performance.now());
     this.#grantSoon();
   }
@@ -212,7 +212,7 @@ export class Engine {
   /** Learns how long jobs take, with the load the machine has now. */
   observeJob(workMs: number): void {
     this.#meanJobMs += (workMs - this.#meanJobMs) / 16;
-    const streams = this.#transfers.size + this.#intakes.size;
+    const streams = this.#transfers.size + this.#uploads.size;
     const oneKeepsUp = this.#meanJobMs < SHORT_JOB_MS && streams > this.options.threads;
     this.#scheduler.limitTo(oneKeepsUp ? 1 : this.#maxOutstanding);
   }
@@ -250,7 +250,7 @@ export class Engine {
     for (const transfer of this.#transfers) {
       if (transfer.waitedMs(nowMs) > HESITATION_MS) transfer.giveBack();
     }
-    for (const intake of this.#intakes) intake.evictSlow(nowMs, HESITATION_MS);
+    for (const pipeline of this.#uploads) pipeline.evictSlow(nowMs, HESITATION_MS);
   }
 
   /** Whoever waits for a slab is looked after again, and those who only hold one lose it. */
@@ -291,7 +291,7 @@ export class Engine {
   }
 
   #stopWatchIfIdle(): void {
-    if (this.#transfers.size + this.#intakes.size > 0 || this.#watch === null) return;
+    if (this.#transfers.size + this.#uploads.size > 0 || this.#watch === null) return;
     clearInterval(this.#watch);
     this.#watch = null;
   }
@@ -320,6 +320,6 @@ export class Engine {
         transfer.giveBack();
       }
     }
-    for (const intake of this.#intakes) intake.evictSlow(nowMs, IDLE_MS);
+    for (const pipeline of this.#uploads) pipeline.evictSlow(nowMs, IDLE_MS);
   }
 }

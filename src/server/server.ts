@@ -17,7 +17,7 @@ import { parseListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import { trustedProxiesOf } from '../config/trusted-proxies.ts';
 import { Engine, type EngineStats } from '../engine/engine.ts';
-import { HashPool } from '../engine/hash-pool.ts';
+import { HashPool } from '../engine/jobs/hash-pool.ts';
 import { inflateRequests } from '../flow/gate/inflate-requests.ts';
 import { gateStreams } from '../flow/gate/stream-gate.ts';
 import { directReadsWork } from '../flow/self-tests/direct-read-test.ts';

@@ -5,7 +5,7 @@
  * last read, so bytes of two versions never end in OK.
  */
 import { TransferError } from '../base/errors.ts';
-import type { TransferTotals } from '../engine/transfer.ts';
+import type { RangeTotals } from '../engine/download/range-pipeline.ts';
 import type { BulkCall } from '../flow/calls/bulk-call.ts';
 import type { OpenFile } from '../storage/store.ts';
 import type { StreamFileRequest, StreamFileResponse } from '../wire/messages.ts';
@@ -45,7 +45,7 @@ async function streamOpened(
   if (details) await call.send(messageOf({ offset: start, file: fileInfoOf(identity) }));
 
   const compression = compressionOf(request, identity, context.compression);
-  const transfer = context.engine.transfer(
+  const transfer = context.engine.serveRange(
     { fd: file.fd, start, end, chunkBytes, details, checksums, compression, codecs: codecsOf(request) },
     call,
   );
@@ -68,7 +68,7 @@ async function streamOpened(
   if (checksums) await call.send(summaryOf(start, transfer.totals));
 }
 
-function summaryOf(offset: number, totals: TransferTotals): StreamFileResponse {
+function summaryOf(offset: number, totals: RangeTotals): StreamFileResponse {
   return messageOf({
     offset: offset + totals.rawBytes,
     summary: { offset, size: totals.rawBytes, crc32: totals.crc32 },

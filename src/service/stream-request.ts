@@ -2,7 +2,7 @@
 import type { CodecName } from '../base/coding.ts';
 import { contentTypeOf, mayCompress } from '../base/content-type.ts';
 import { TransferError } from '../base/errors.ts';
-import type { CompressionMode } from '../engine/compression-policy.ts';
+import type { CompressionMode } from '../engine/download/compression-policy.ts';
 import type { FileIdentity } from '../storage/store.ts';
 import { codecsFromContract } from '../wire/codec.ts';
 import type { StreamFileRequest } from '../wire/messages.ts';

@@ -11,8 +11,8 @@
 import type { CodecName } from '../base/coding.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_EMPTY_MESSAGES } from '../base/limits.ts';
-import type { Intake, IntakeListener } from '../engine/intake.ts';
-import type { DrainChunk, WrittenBytes } from '../engine/job.ts';
+import type { DrainChunk, WrittenBytes } from '../engine/jobs/job.ts';
+import type { UploadListener, UploadPipeline } from '../engine/upload/upload-pipeline.ts';
 import type { UploadCall, UploadReceiver } from '../flow/calls/upload-call.ts';
 import { writeErrorOf } from '../storage/local/uploads/disk/write-error.ts';
 import type { ExpectedContent, UploadWriter } from '../storage/upload-store.ts';
@@ -38,7 +38,7 @@ export async function uploadFile(
   return await new UploadStream(context, call, facts, address).run();
 }
 
-class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener, RangeWriter {
+class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener, RangeWriter {
   start = 0;
   next = 0;
   readonly #context: ServiceContext;
@@ -50,7 +50,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   #isOver = false;
   #live: LiveUpload | null = null;
   #writer: UploadWriter | null = null;
-  #intake: Intake | null = null;
+  #pipeline: UploadPipeline | null = null;
   /** Before the upload is open: the memory of the first chunk. */
   #firstChunk: Uint8Array | null = null;
   #hasChunk = false;
@@ -90,13 +90,13 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   // What the call brings.
 
   room(bytes: number): Uint8Array | null {
-    if (this.#intake !== null) return this.#intake.room(bytes);
+    if (this.#pipeline !== null) return this.#pipeline.room(bytes);
     this.#firstChunk = Buffer.allocUnsafeSlow(bytes);
     return this.#firstChunk;
   }
 
   message(message: UploadFileRequest, chunkBytes: number): void {
-    if (this.#intake !== null) {
+    if (this.#pipeline !== null) {
       this.#take(message, chunkBytes);
       return;
     }
@@ -109,16 +109,16 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   }
 
   ended(): void {
-    if (this.#intake === null) this.failed(new TransferError('INVALID_ARGUMENT', NO_UPLOAD));
+    if (this.#pipeline === null) this.failed(new TransferError('INVALID_ARGUMENT', NO_UPLOAD));
     else this.#resolveEnd();
   }
 
-  /** Also from the intake, whose slabs others have from then on: so the call must write to none of them any more. */
+  /** Also from the pipeline, whose slabs others have from then on: so the call must write to none of them any more. */
   failed(error: TransferError): void {
     this.#isOver = true;
     this.#rejectEnd(error);
     this.#call.discard();
-    this.#intake?.fail(error);
+    this.#pipeline?.fail(error);
   }
 
   // What the engine brings.
@@ -137,7 +137,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
 
   async yieldTo(error: TransferError): Promise<void> {
     this.failed(error);
-    await this.#intake?.close();
+    await this.#pipeline?.close();
   }
 
   async #open(first: UploadFileRequest): Promise<void> {
@@ -152,7 +152,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     this.#facts.upload = upload.id;
     this.#writer = await upload.openWriter((error) => this.failed(TransferError.from(error)));
     const faultOf = (errno: string) => writeErrorOf(errno, upload.name);
-    this.#intake = this.#context.engine.intake(this.#writer.fd, this, faultOf);
+    this.#pipeline = this.#context.engine.receiveUpload(this.#writer.fd, this, faultOf);
     this.start = upload.state().committedSize;
     this.next = this.start;
   }
@@ -169,10 +169,10 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     return upload;
   }
 
-  /** The first chunk came before there was an intake to receive it. */
+  /** The first chunk came before there was an upload pipeline to receive it. */
   #takeFirst(message: UploadFileRequest, chunkBytes: number): void {
     if (this.#isOver) return;
-    if (chunkBytes > 0) this.#intake?.room(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
+    if (chunkBytes > 0) this.#pipeline?.room(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
     this.#firstChunk = null;
     this.#take(message, chunkBytes);
     if (!this.#isYielding) this.#call.proceed();
@@ -245,7 +245,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
   /** Keeps what is missing of the chunk; waits first for older streams that still write there. */
   #place(chunk: PlacedChunk): void {
     const { upload, claims } = this.#live as LiveUpload;
-    const intake = this.#intake as Intake;
+    const pipeline = this.#pipeline as UploadPipeline;
     const end = chunk.offset + chunk.rawBytes;
     if (chunk.offset < this.start && upload.missing(chunk.offset, Math.min(this.start, end)).length > 0) {
       throw new TransferError(
@@ -261,8 +261,8 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
       return;
     }
     this.next = Math.max(this.next, end);
-    if (ranges.length === 0) intake.drop();
-    else intake.keep({ ...chunk, ranges });
+    if (ranges.length === 0) pipeline.drop();
+    else pipeline.keep({ ...chunk, ranges });
   }
 
   #waitFor(older: readonly RangeWriter[], chunk: PlacedChunk): void {
@@ -280,8 +280,8 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
 
   async #complete(): Promise<UploadFileResponse> {
     const { upload } = this.#live as LiveUpload;
-    await this.#intake?.flush();
-    this.#facts.rawBytes = this.#intake?.writtenBytes ?? 0;
+    await this.#pipeline?.flush();
+    this.#facts.rawBytes = this.#pipeline?.writtenBytes ?? 0;
     if (this.#finish === null) {
       await upload.sync();
       return { uploadId: upload.id, committedSize: upload.state().committedSize, file: null };
@@ -299,8 +299,8 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, IntakeListener,
     await this.#opening;
     const live = this.#live;
     if (live === null) return;
-    await this.#intake?.close();
-    this.#facts.rawBytes = this.#intake?.writtenBytes ?? 0;
+    await this.#pipeline?.close();
+    this.#facts.rawBytes = this.#pipeline?.writtenBytes ?? 0;
     live.claims.leave(this);
     this.#context.uploads.left(live);
     await live.upload.sync().catch(() => {

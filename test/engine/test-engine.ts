@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB } from '../../src/base/units.ts';
+import type { RangeRequest } from '../../src/engine/download/range-pipeline.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
-import type { TransferRequest } from '../../src/engine/transfer.ts';
 
 /** Small slabs, so that small files take many jobs. */
 const OPTIONS: EngineOptions = {
@@ -57,7 +57,7 @@ export function sourceFile(scope: Scope, bytes: Buffer): SourceFile {
 }
 
 /** The whole file, plainly; `wishes` say otherwise. */
-export function requestOf(file: SourceFile, wishes: Partial<TransferRequest> = {}): TransferRequest {
+export function requestOf(file: SourceFile, wishes: Partial<RangeRequest> = {}): RangeRequest {
   return {
     fd: file.fd,
     start: 0,

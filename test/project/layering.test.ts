@@ -26,7 +26,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/compression': ['src/base'],
   'src/storage': ['src/base', 'src/wire/crc32.ts'],
   'src/engine': ['src/base', 'src/compression', ...FRAMING],
-  workers: ['src/base', ...FRAMING, 'src/engine/job.ts'],
+  workers: ['src/base', ...FRAMING, 'src/engine/jobs/job.ts'],
   'src/flow': ['src/base', 'src/wire'],
   'src/service': ['src/base', 'src/wire', 'src/compression', 'src/storage', 'src/engine', 'src/flow'],
   'src/server': [

@@ -190,7 +190,7 @@ export class UploadService {
     return stream;
   }
 
-  /** Nobody holds anything any more: calls, intakes, slabs, descriptors. */
+  /** Nobody holds anything any more: calls, pipelines, slabs, descriptors. */
   async untilIdle(): Promise<void> {
     await this.calls.none();
     const state = () => ({

@@ -151,7 +151,7 @@ export class BulkCall<Request, Response> {
     this.#movedBytes = this.#sentBytes;
   }
 
-  /** Sends a run of frames. At most one at a time; see `Sink.write`. */
+  /** Sends a run of frames. At most one at a time; see `Outlet.write`. */
   write(run: Uint8Array, done: () => void): void {
     if (this.isClosed) return;
     let ended!: () => void;
@@ -195,7 +195,7 @@ export class BulkCall<Request, Response> {
     return Promise.race([this.#writeEnded, closed.then(() => drained(this.#session))]);
   }
 
-  /** See `Sink.pingBarrier`: a PING queues behind the DATA that was written. */
+  /** See `Outlet.pingBarrier`: a PING queues behind the DATA that was written. */
   pingBarrier(echoed: () => void): boolean {
     return !this.isClosed && pingBarrier(this.#session, echoed);
   }

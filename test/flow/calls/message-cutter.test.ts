@@ -65,7 +65,7 @@ class Bench {
     }
   }
 
-  /** As an intake that takes its slab back: the old room is somebody else's from then on. */
+  /** As an upload pipeline that takes its slab back: the old room is somebody else's from then on. */
   move(): void {
     const old = this.#room;
     this.#room = Buffer.from(old);

@@ -9,7 +9,7 @@
  * more than any window could hide share half of the pool: readers that stop
  * early cannot take the rest from those that read.
  */
-import { MIB } from '../base/units.ts';
+import { MIB } from '../../base/units.ts';
 
 /** More than the windows of a client and its socket buffers: who drained this much reads. */
 const PROVEN_BYTES = 64 * MIB;

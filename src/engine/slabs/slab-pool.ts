@@ -8,8 +8,8 @@
  * because by then the bytes may be another client's.
  */
 import assert from 'node:assert/strict';
-import { SLAB_HEADER_ROOM_BYTES } from '../base/limits.ts';
-import { CONTROL_WORDS_PER_SLAB, cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from './job.ts';
+import { SLAB_HEADER_ROOM_BYTES } from '../../base/limits.ts';
+import { CONTROL_WORDS_PER_SLAB, cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from '../jobs/job.ts';
 
 /**
  * leased: a job fills it, or its run waits to be sent. sending: the kernel or

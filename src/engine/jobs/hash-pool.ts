@@ -4,8 +4,8 @@
  * milliseconds, and a hash cannot move from one to another in the middle.
  */
 import { Piscina } from 'piscina';
-import { TransferError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
+import { TransferError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { HashJob, HashResult, HashSetup } from './job.ts';
 import { workerFile } from './worker-file.ts';
 

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { closeSync, openSync, truncateSync, writeFileSync } from 'node:fs';
 import { after, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { TransferError } from '../../src/base/errors.ts';
-import { KIB, MIB } from '../../src/base/units.ts';
-import type { Engine } from '../../src/engine/engine.ts';
-import type { Transfer } from '../../src/engine/transfer.ts';
-import { MemorySink } from './memory-sink.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine, textBytes } from './test-engine.ts';
-import { until } from './until.ts';
+import { TransferError } from '../../../src/base/errors.ts';
+import { KIB, MIB } from '../../../src/base/units.ts';
+import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine, textBytes } from '../test-engine.ts';
+import { until } from '../until.ts';
+import { MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };
 const file = sourceFile(scope, mixedBytes(MIB, 100 * KIB));
@@ -32,30 +32,30 @@ async function jobsAtEnd(run: Promise<unknown>): Promise<number> {
 }
 
 interface Scene {
-  transfer: Transfer;
-  sink: MemorySink;
+  transfer: RangePipeline;
+  outlet: MemoryOutlet;
   /** Filled once the run has ended. */
   outcomes: unknown[];
   jobsAtEnd: Promise<number>;
 }
 
 function scene(): Scene {
-  const sink = new MemorySink('by hand', false);
-  const transfer = engine.transfer(requestOf(file, { compression: 'always' }), sink);
+  const outlet = new MemoryOutlet('by hand', false);
+  const transfer = engine.serveRange(requestOf(file, { compression: 'always' }), outlet);
   const run = transfer.run();
-  return { transfer, sink, outcomes: outcomesOf(run), jobsAtEnd: jobsAtEnd(run) };
+  return { transfer, outlet, outcomes: outcomesOf(run), jobsAtEnd: jobsAtEnd(run) };
 }
 
 /** A write from a slab is outstanding, and more slabs are ready behind it. */
 async function sendingScene(): Promise<Scene> {
   const started = scene();
-  const { sink } = started;
+  const { outlet } = started;
   await until(() => {
     const { slabs, jobsOutstanding } = engine.stats();
-    if (sink.pending === undefined || jobsOutstanding > 0) return false;
+    if (outlet.pending === undefined || jobsOutstanding > 0) return false;
     if (slabs.sending === 1 && slabs.leased > 0) return true;
     // Nothing is read ahead yet, or no more, where this has taken long.
-    sink.drain();
+    outlet.drain();
     return false;
   }, 'a write from a slab with more behind it');
   return started;
@@ -67,7 +67,7 @@ const states: [string, () => Promise<Scene>][] = [
     'while its first write, a copy, is outstanding',
     async () => {
       const started = scene();
-      await until(() => started.sink.pending !== undefined, 'the first write');
+      await until(() => started.outlet.pending !== undefined, 'the first write');
       return started;
     },
   ],
@@ -75,9 +75,9 @@ const states: [string, () => Promise<Scene>][] = [
     'while jobs run behind a write',
     async () => {
       const started = await sendingScene();
-      started.sink.drain();
+      started.outlet.drain();
       await until(
-        () => engine.stats().jobsOutstanding > 0 && started.sink.pending !== undefined,
+        () => engine.stats().jobsOutstanding > 0 && started.outlet.pending !== undefined,
         'a job behind a write',
       );
       return started;
@@ -88,20 +88,20 @@ const states: [string, () => Promise<Scene>][] = [
 
 describe('a transfer that is failed', () => {
   it('before its run rejects the run, and nobody else', async () => {
-    const sink = new MemorySink('by hand');
-    const transfer = engine.transfer(requestOf(file), sink);
+    const outlet = new MemoryOutlet('by hand');
+    const transfer = engine.serveRange(requestOf(file), outlet);
     const error = new TransferError('CANCELLED', 'changed my mind');
     transfer.fail(error);
     await setImmediate();
     await assert.rejects(transfer.run(), error);
-    assert.equal(sink.pending, undefined);
+    assert.equal(outlet.pending, undefined);
     assert.equal(engine.stats().transfers, 0);
     assert.deepEqual(engine.stats().slabs, allFree);
   });
 
   for (const [state, reach] of states) {
     it(`${state} rejects once, with the first error, and all slabs come back`, async () => {
-      const { transfer, sink, outcomes, jobsAtEnd } = await reach();
+      const { transfer, outlet, outcomes, jobsAtEnd } = await reach();
       const error = new TransferError('CANCELLED', 'the client ended the call');
       transfer.fail(error);
       transfer.fail(new TransferError('STALLED', 'too late'));
@@ -109,7 +109,7 @@ describe('a transfer that is failed', () => {
       assert.equal(await jobsAtEnd, 0, 'no job uses the descriptor any more');
       const { slabs } = engine.stats();
       assert.equal(slabs.leased + slabs.sending, 0);
-      sink.proveUntouched();
+      outlet.proveUntouched();
       await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
       assert.deepEqual(outcomes, [error]);
       assert.equal(engine.stats().transfers, 0);
@@ -117,27 +117,27 @@ describe('a transfer that is failed', () => {
   }
 
   it('keeps the slab that was being sent until the proof that it is untouched', async () => {
-    const { transfer, sink, outcomes } = await sendingScene();
+    const { transfer, outlet, outcomes } = await sendingScene();
     transfer.fail(new TransferError('CANCELLED', 'the client ended the call'));
     await until(() => outcomes.length > 0, 'the run has ended');
-    await engine.transfer(requestOf(file), new MemorySink('next turn')).run();
+    await engine.serveRange(requestOf(file), new MemoryOutlet('next turn')).run();
     assert.deepEqual(engine.stats().slabs, { ...allFree, free: allFree.count - 1, quarantined: 1 });
-    sink.proveUntouched();
+    outlet.proveUntouched();
     await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
   });
 
   it('takes no harm from a write that is drained after all', async () => {
-    const { transfer, sink, outcomes } = await sendingScene();
+    const { transfer, outlet, outcomes } = await sendingScene();
     const error = new TransferError('CANCELLED', 'the client ended the call');
     transfer.fail(error);
-    sink.drain();
-    sink.proveUntouched();
+    outlet.drain();
+    outlet.proveUntouched();
     await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
     assert.deepEqual(outcomes, [error]);
   });
 
   it('after its end has ended well', async () => {
-    const transfer = engine.transfer(requestOf(file), new MemorySink('next turn'));
+    const transfer = engine.serveRange(requestOf(file), new MemoryOutlet('next turn'));
     const totals = await transfer.run();
     transfer.fail(new TransferError('CANCELLED', 'too late'));
     assert.equal(await transfer.run(), totals);
@@ -149,14 +149,14 @@ describe('a file', () => {
     const shrinking = sourceFile(t, textBytes(400 * KIB));
     for (const compression of ['never', 'auto', 'always'] as const) {
       writeFileSync(shrinking.path, shrinking.bytes);
-      const sink = new MemorySink('by hand');
-      const run = engine.transfer(requestOf(shrinking, { compression }), sink).run();
+      const outlet = new MemoryOutlet('by hand');
+      const run = engine.serveRange(requestOf(shrinking, { compression }), outlet).run();
       const failure = assert.rejects(run, { code: 'FILE_CHANGED' });
-      await until(() => sink.pending !== undefined, 'the first write');
+      await until(() => outlet.pending !== undefined, 'the first write');
       truncateSync(shrinking.path, 10 * KIB);
-      sink.drainAll();
+      outlet.drainAll();
       await failure;
-      assert.ok(shrinking.bytes.subarray(0, 10 * KIB).includes(sink.received));
+      assert.ok(shrinking.bytes.subarray(0, 10 * KIB).includes(outlet.received));
     }
     assert.deepEqual(engine.stats().slabs, allFree);
   });
@@ -170,7 +170,7 @@ describe('a file', () => {
       const { path, bytes } = sourceFile(t, textBytes(100 * KIB));
       const fd = open(path);
       t.after(() => closeSync(fd));
-      const run = engine.transfer(requestOf({ path, fd, bytes }), new MemorySink('next turn')).run();
+      const run = engine.serveRange(requestOf({ path, fd, bytes }), new MemoryOutlet('next turn')).run();
       await assert.rejects(run, { code: 'DATA_LOSS', message: /^the file cannot be read \(E[A-Z]+\)$/ });
       assert.deepEqual(engine.stats().slabs, allFree);
     });
@@ -202,14 +202,16 @@ describe('a worker thread that dies', () => {
   it('costs the transfer a job and no wrong byte', async (t) => {
     const slow = await startEngine(t, slowOptions);
     const text = sourceFile(t, mixedBytes(16 * MIB, 300 * KIB));
-    const sink = new MemorySink('next turn');
-    const run = slow.transfer(requestOf(text, { chunkBytes: 2 * MIB, compression: 'always' }), sink).run();
+    const outlet = new MemoryOutlet('next turn');
+    const run = slow
+      .serveRange(requestOf(text, { chunkBytes: 2 * MIB, compression: 'always' }), outlet)
+      .run();
     const outcomes = outcomesOf(run);
     const killed = new Set<number>();
     assert.ok(await killAtWork(slow, outcomes, killed));
     assert.ok(await killAtWork(slow, outcomes, killed));
     await run;
-    assert.ok(sink.received.equals(text.bytes));
+    assert.ok(outlet.received.equals(text.bytes));
     await until(() => slow.stats().slabs.free === slow.slabs.count, 'all slabs free');
   });
 
@@ -217,28 +219,31 @@ describe('a worker thread that dies', () => {
     const slow = await startEngine(t, slowOptions);
     const text = sourceFile(t, textBytes(8 * MIB));
     const run = slow
-      .transfer(requestOf(text, { chunkBytes: 8 * MIB, compression: 'always' }), new MemorySink('next turn'))
+      .serveRange(
+        requestOf(text, { chunkBytes: 8 * MIB, compression: 'always' }),
+        new MemoryOutlet('next turn'),
+      )
       .run();
     const outcomes = outcomesOf(run);
     const killed = new Set<number>();
     while (await killAtWork(slow, outcomes, killed)) assert.ok(killed.size < 20);
     await assert.rejects(run, { code: 'INTERNAL', message: /keep dying/ });
     await until(() => slow.stats().slabs.free === slow.slabs.count, 'all slabs free');
-    const sink = new MemorySink('next turn');
-    await slow.transfer(requestOf(text), sink).run();
-    assert.ok(sink.received.equals(text.bytes));
+    const outlet = new MemoryOutlet('next turn');
+    await slow.serveRange(requestOf(text), outlet).run();
+    assert.ok(outlet.received.equals(text.bytes));
   });
 });
 
 describe('an engine that is stopped', () => {
   it('ends every transfer with UNAVAILABLE, whatever it is doing', async (t) => {
     const stopping = await startEngine(t);
-    const sinks = Array.from({ length: 20 }, (_, i) => new MemorySink(i % 2 ? 'next turn' : 'by hand'));
-    const runs = sinks.map((sink) =>
-      stopping.transfer(requestOf(file, { compression: 'always' }), sink).run(),
+    const outlets = Array.from({ length: 20 }, (_, i) => new MemoryOutlet(i % 2 ? 'next turn' : 'by hand'));
+    const runs = outlets.map((outlet) =>
+      stopping.serveRange(requestOf(file, { compression: 'always' }), outlet).run(),
     );
     const failures = runs.map((run) => assert.rejects(run, { code: 'UNAVAILABLE' }));
-    await until(() => sinks.some((sink) => sink.messages.length > 0), 'the first message');
+    await until(() => outlets.some((outlet) => outlet.messages.length > 0), 'the first message');
     await stopping.stop();
     await Promise.all(failures);
     assert.equal(stopping.stats().transfers, 0);

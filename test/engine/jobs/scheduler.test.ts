@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Schedulable, Scheduler } from '../../src/engine/scheduler.ts';
+import { type Schedulable, Scheduler } from '../../../src/engine/jobs/scheduler.ts';
 
 const QUANTUM_BYTES = 1000;
 

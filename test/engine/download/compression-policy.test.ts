@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { IDENTITY, nameOfCoding } from '../../src/base/coding.ts';
-import { KIB } from '../../src/base/units.ts';
-import { type CompressionMode, CompressionPolicy } from '../../src/engine/compression-policy.ts';
-import type { FilledRun } from '../../src/engine/job.ts';
+import { IDENTITY, nameOfCoding } from '../../../src/base/coding.ts';
+import { KIB } from '../../../src/base/units.ts';
+import { type CompressionMode, CompressionPolicy } from '../../../src/engine/download/compression-policy.ts';
+import type { FilledRun } from '../../../src/engine/jobs/job.ts';
 
 const WORKERS = 2;
 

@@ -16,7 +16,7 @@ const FAST_MS = 50;
 /** A write that took longer halves it. */
 const SLOW_MS = 250;
 
-export class Pace {
+export class WriteSizer {
   readonly #firstBytes: number;
   readonly #maxBytes: number;
   #pieceBytes: number;

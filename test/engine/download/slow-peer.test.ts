@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
-import { KIB, MIB } from '../../src/base/units.ts';
-import type { Engine } from '../../src/engine/engine.ts';
-import { blockFor } from '../support/block.ts';
-import { MemorySink } from './memory-sink.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine } from './test-engine.ts';
-import { until } from './until.ts';
+import { KIB, MIB } from '../../../src/base/units.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
+import { blockFor } from '../../support/block.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
+import { until } from '../until.ts';
+import { MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };
 const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
 
 /** Lets the peer read until slabs are on their way to it and prefetched behind, then stop. */
-async function stopsReading(engine: Engine, sink: MemorySink): Promise<void> {
+async function stopsReading(engine: Engine, outlet: MemoryOutlet): Promise<void> {
   await until(() => {
     const { slabs, jobsOutstanding } = engine.stats();
-    if (sink.pending === undefined || jobsOutstanding > 0) return false;
+    if (outlet.pending === undefined || jobsOutstanding > 0) return false;
     if (slabs.sending > 0 && slabs.leased > 0) return true;
     // Nothing is read ahead yet, or no more, where this has taken long.
-    sink.drain();
+    outlet.drain();
     return false;
   }, 'a write from a slab, and prefetched ones');
 }
@@ -31,14 +31,14 @@ function reclaim(engine: Engine): void {
 describe('a peer that never reads', () => {
   it('holds a small copy and no slab', async (t) => {
     const engine = await startEngine(t);
-    const sink = new MemorySink('by hand');
+    const outlet = new MemoryOutlet('by hand');
     void engine
-      .transfer(requestOf(file), sink)
+      .serveRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
-    await until(() => sink.pending !== undefined, 'the first write');
-    assert.ok(sink.pending?.buffer instanceof ArrayBuffer);
-    assert.ok(sink.pending.length <= engine.options.firstMessageBytes + 4 * KIB);
+    await until(() => outlet.pending !== undefined, 'the first write');
+    assert.ok(outlet.pending?.buffer instanceof ArrayBuffer);
+    assert.ok(outlet.pending.length <= engine.options.firstMessageBytes + 4 * KIB);
     const { slabs, jobsOutstanding, jobsWaiting } = engine.stats();
     assert.deepEqual(
       { free: slabs.free, jobsOutstanding, jobsWaiting },
@@ -48,15 +48,15 @@ describe('a peer that never reads', () => {
 
   it('does not keep others from reading, however many there are of it', async (t) => {
     const engine = await startEngine(t);
-    const stalled = Array.from({ length: 100 }, () => new MemorySink('by hand'));
-    for (const sink of stalled)
+    const stalled = Array.from({ length: 100 }, () => new MemoryOutlet('by hand'));
+    for (const outlet of stalled)
       void engine
-        .transfer(requestOf(file), sink)
+        .serveRange(requestOf(file), outlet)
         .run()
         .catch(() => {});
-    await until(() => stalled.every((sink) => sink.pending !== undefined), 'all first writes');
-    const healthy = new MemorySink('next turn');
-    await engine.transfer(requestOf(file), healthy).run();
+    await until(() => stalled.every((outlet) => outlet.pending !== undefined), 'all first writes');
+    const healthy = new MemoryOutlet('next turn');
+    await engine.serveRange(requestOf(file), healthy).run();
     assert.ok(healthy.received.equals(file.bytes));
   });
 });
@@ -64,12 +64,12 @@ describe('a peer that never reads', () => {
 describe('a peer that stops reading', () => {
   it('is sent no more than the outstanding write', async (t) => {
     const engine = await startEngine(t);
-    const sink = new MemorySink('by hand');
+    const outlet = new MemoryOutlet('by hand');
     void engine
-      .transfer(requestOf(file), sink)
+      .serveRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
-    await stopsReading(engine, sink);
+    await stopsReading(engine, outlet);
     const { slabs } = engine.stats();
     assert.equal(slabs.sending, 1);
     assert.ok(slabs.leased + slabs.sending <= 1 + engine.options.jobsInFlight);
@@ -77,12 +77,12 @@ describe('a peer that stops reading', () => {
 
   it('keeps only the slab of the outstanding write when others want slabs', async (t) => {
     const engine = await startEngine(t);
-    const sink = new MemorySink('by hand');
+    const outlet = new MemoryOutlet('by hand');
     void engine
-      .transfer(requestOf(file), sink)
+      .serveRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
-    await stopsReading(engine, sink);
+    await stopsReading(engine, outlet);
     reclaim(engine);
     const { count } = engine.slabs;
     assert.deepEqual(engine.stats().slabs, { free: count - 1, leased: 0, sending: 1, quarantined: 0, count });
@@ -90,12 +90,12 @@ describe('a peer that stops reading', () => {
 
   it('loses its prefetched slabs by itself after a while', async (t) => {
     const engine = await startEngine(t);
-    const sink = new MemorySink('by hand');
+    const outlet = new MemoryOutlet('by hand');
     void engine
-      .transfer(requestOf(file), sink)
+      .serveRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
-    await stopsReading(engine, sink);
+    await stopsReading(engine, outlet);
     await until(() => engine.stats().slabs.leased === 0, 'prefetched slabs given back');
     assert.equal(engine.stats().slabs.sending, 1);
   });
@@ -103,26 +103,26 @@ describe('a peer that stops reading', () => {
   it('gets the right bytes when it goes on, read again where they were given back', async (t) => {
     const engine = await startEngine(t);
     for (const compression of ['never', 'always'] as const) {
-      const sink = new MemorySink('by hand');
-      const run = engine.transfer(requestOf(file, { compression }), sink).run();
+      const outlet = new MemoryOutlet('by hand');
+      const run = engine.serveRange(requestOf(file, { compression }), outlet).run();
       for (let stop = 0; stop < 3; stop++) {
-        await stopsReading(engine, sink);
+        await stopsReading(engine, outlet);
         reclaim(engine);
         // While a slab may be on its way, others work in the ones that came back.
-        await engine.transfer(requestOf(file, { start: 500 * KIB }), new MemorySink('at once')).run();
-        sink.drain();
+        await engine.serveRange(requestOf(file, { start: 500 * KIB }), new MemoryOutlet('at once')).run();
+        outlet.drain();
       }
-      sink.drainAll();
+      outlet.drainAll();
       const totals = await run;
-      assert.ok(sink.received.equals(file.bytes));
+      assert.ok(outlet.received.equals(file.bytes));
       assert.equal(totals.rawBytes, file.bytes.length);
     }
   });
 
   it('gets the right bytes when slabs are given back while jobs still work in them', async (t) => {
     const engine = await startEngine(t);
-    const sink = new MemorySink('by hand');
-    const transfer = engine.transfer(requestOf(file, { compression: 'always' }), sink);
+    const outlet = new MemoryOutlet('by hand');
+    const transfer = engine.serveRange(requestOf(file, { compression: 'always' }), outlet);
     const run = transfer.run();
     let givenBack = 0;
     await until(() => {
@@ -130,25 +130,25 @@ describe('a peer that stops reading', () => {
         transfer.giveBack();
         givenBack += 1;
       }
-      if (sink.pending !== undefined) sink.drain();
+      if (outlet.pending !== undefined) outlet.drain();
       return givenBack >= 20;
     }, 'twenty jobs given back');
-    sink.drainAll();
+    outlet.drainAll();
     await run;
-    assert.ok(sink.received.equals(file.bytes));
+    assert.ok(outlet.received.equals(file.bytes));
     await until(() => engine.stats().slabs.free === engine.slabs.count, 'all slabs free');
   });
 
   it('is given up as STALLED after the time-out, and its slab kept until it is certainly untouched', async (t) => {
     const engine = await startEngine(t, { stallTimeoutMs: 500 });
-    const sink = new MemorySink('by hand', false);
-    const run = engine.transfer(requestOf(file), sink).run();
+    const outlet = new MemoryOutlet('by hand', false);
+    const run = engine.serveRange(requestOf(file), outlet).run();
     const failure = assert.rejects(run, { code: 'STALLED' });
-    await stopsReading(engine, sink);
+    await stopsReading(engine, outlet);
     await failure;
     const { count } = engine.slabs;
     assert.deepEqual(engine.stats().slabs, { free: count - 1, leased: 0, sending: 0, quarantined: 1, count });
-    sink.proveUntouched();
+    outlet.proveUntouched();
     await until(() => engine.stats().slabs.free === count, 'the slab back');
   });
 });
@@ -156,25 +156,25 @@ describe('a peer that stops reading', () => {
 describe('a peer that reads slowly', () => {
   it('is not given up as long as it takes something within the time-out', async (t) => {
     const engine = await startEngine(t, { stallTimeoutMs: 500 });
-    const sink = new MemorySink('by hand');
-    const write = sink.write.bind(sink);
-    sink.write = (run, done) => {
+    const outlet = new MemoryOutlet('by hand');
+    const write = outlet.write.bind(outlet);
+    outlet.write = (run, done) => {
       write(run, done);
-      setTimeout(() => sink.drain(), 50);
+      setTimeout(() => outlet.drain(), 50);
     };
-    await engine.transfer(requestOf(file, { end: 100 * KIB }), sink).run();
-    assert.ok(sink.received.equals(file.bytes.subarray(0, 100 * KIB)));
+    await engine.serveRange(requestOf(file, { end: 100 * KIB }), outlet).run();
+    assert.ok(outlet.received.equals(file.bytes.subarray(0, 100 * KIB)));
   });
 
   it('is not given up for the time in which the event loop was blocked', async (t) => {
     const engine = await startEngine(t, { stallTimeoutMs: 200 });
-    const sink = new MemorySink('by hand');
-    const run = engine.transfer(requestOf(file), sink).run();
-    await until(() => sink.pending !== undefined, 'the first write');
+    const outlet = new MemoryOutlet('by hand');
+    const run = engine.serveRange(requestOf(file), outlet).run();
+    await until(() => outlet.pending !== undefined, 'the first write');
     blockFor(600);
     await setImmediate();
-    sink.drainAll();
+    outlet.drainAll();
     await run;
-    assert.ok(sink.received.equals(file.bytes));
+    assert.ok(outlet.received.equals(file.bytes));
   });
 });

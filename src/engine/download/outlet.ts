@@ -1,6 +1,6 @@
 /** Where a transfer's bytes go. The engine's only view of the network. */
 
-export interface Sink {
+export interface Outlet {
   /**
    * Sends whole messages, in order. At most one write is outstanding. `done`
    * is called when the bytes are not needed any more; when the stream ends

@@ -8,7 +8,7 @@
  *   2 × slab + 1  0 to go on; JOB_CANCELLED or JOB_CRASH, seen between chunks
  */
 
-import type { Coding } from '../base/coding.ts';
+import type { Coding } from '../../base/coding.ts';
 
 /** Nobody wants the result any more. A drain job looks before each write. */
 export const JOB_CANCELLED = 1;

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, describe, it, type TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { KIB, MIB } from '../../src/base/units.ts';
-import type { Engine } from '../../src/engine/engine.ts';
-import type { Transfer } from '../../src/engine/transfer.ts';
-import { MemorySink } from './memory-sink.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine } from './test-engine.ts';
-import { until } from './until.ts';
+import { KIB, MIB } from '../../../src/base/units.ts';
+import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
+import { until } from '../until.ts';
+import { MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };
 const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
@@ -30,69 +30,69 @@ function learnSlowReads(engine: Engine): void {
 }
 
 interface Begun {
-  transfer: Transfer;
+  transfer: RangePipeline;
   run: Promise<unknown>;
-  sink: MemorySink;
+  outlet: MemoryOutlet;
 }
 
 /** A transfer whose peer has been sent the first piece and has not taken it. */
 async function begin(engine: Engine): Promise<Begun> {
-  const sink = new MemorySink('by hand');
-  const transfer = engine.transfer(requestOf(file, { chunkBytes: 64 * KIB }), sink);
+  const outlet = new MemoryOutlet('by hand');
+  const transfer = engine.serveRange(requestOf(file, { chunkBytes: 64 * KIB }), outlet);
   const run = transfer.run();
   run.catch(() => {});
-  await until(() => sink.pending !== undefined, 'the first write');
+  await until(() => outlet.pending !== undefined, 'the first write');
   await until(() => engine.stats().jobsOutstanding === 0, 'all reads');
-  return { transfer, run, sink };
+  return { transfer, run, outlet };
 }
 
 describe('a transfer from a slow store', () => {
   it('has all its reads under way before the peer has shown anything', async (t) => {
     const engine = await startSlowEngine(t);
-    const { sink } = await begin(engine);
-    assert.ok((sink.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
+    const { outlet } = await begin(engine);
+    assert.ok((outlet.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
     assert.equal(engine.stats().slabs.leased, engine.options.jobsInFlight);
   });
 
   it('sends the peer no more than twice what it has taken at once', async (t) => {
     const engine = await startSlowEngine(t);
-    const sink = new MemorySink('at once');
+    const outlet = new MemoryOutlet('at once');
     const sizes: number[] = [];
-    const write = sink.write.bind(sink);
-    sink.write = (run, done) => {
+    const write = outlet.write.bind(outlet);
+    outlet.write = (run, done) => {
       sizes.push(run.length);
       write(run, done);
     };
-    await engine.transfer(requestOf(file, { chunkBytes: 64 * KIB }), sink).run();
+    await engine.serveRange(requestOf(file, { chunkBytes: 64 * KIB }), outlet).run();
     assert.ok(sizes.every((bytes, index) => bytes <= 2 * (sizes[index - 1] ?? FIRST_BYTES) + HEADERS_BYTES));
     assert.ok(Math.max(...sizes) > 64 * KIB, sizes.join());
-    assert.ok(sink.received.equals(file.bytes));
+    assert.ok(outlet.received.equals(file.bytes));
   });
 
   it('gives back what was read too early for a peer that takes the first piece slowly', async (t) => {
     const engine = await startSlowEngine(t);
-    const { run, sink } = await begin(engine);
+    const { run, outlet } = await begin(engine);
     // The wait is what is tested: a peer is slow by the clock.
     await delay(NOT_AT_ONCE_MS);
-    sink.drain();
-    await until(() => sink.pending !== undefined, 'the second write');
-    assert.ok((sink.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
-    assert.ok(sink.pending?.buffer instanceof ArrayBuffer, 'a copy');
+    outlet.drain();
+    await until(() => outlet.pending !== undefined, 'the second write');
+    assert.ok((outlet.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
+    assert.ok(outlet.pending?.buffer instanceof ArrayBuffer, 'a copy');
     assert.equal(engine.stats().slabs.free, engine.slabs.count);
-    sink.drainAll();
+    outlet.drainAll();
     await run;
-    assert.ok(sink.received.equals(file.bytes));
+    assert.ok(outlet.received.equals(file.bytes));
   });
 
   it('reads nothing early again for a peer that had it given back', async (t) => {
     const engine = await startSlowEngine(t);
-    const { run, sink, transfer } = await begin(engine);
+    const { run, outlet, transfer } = await begin(engine);
     transfer.giveBack();
     engine.dispatch();
     assert.deepEqual([engine.stats().slabs.free, engine.stats().jobsWaiting], [engine.slabs.count, 0]);
-    sink.drainAll();
+    outlet.drainAll();
     await run;
-    assert.ok(sink.received.equals(file.bytes));
+    assert.ok(outlet.received.equals(file.bytes));
   });
 
   it('holds a small copy and no slab for a peer that never reads, after a while', async (t) => {
@@ -104,15 +104,15 @@ describe('a transfer from a slow store', () => {
   it('leaves a peer that reads enough slabs, however many never do', async (t) => {
     const engine = await startEngine(t, { firstMessageBytes: FIRST_BYTES });
     learnSlowReads(engine);
-    const stalled = Array.from({ length: 100 }, () => new MemorySink('by hand'));
-    for (const sink of stalled)
+    const stalled = Array.from({ length: 100 }, () => new MemoryOutlet('by hand'));
+    for (const outlet of stalled)
       void engine
-        .transfer(requestOf(file), sink)
+        .serveRange(requestOf(file), outlet)
         .run()
         .catch(() => {});
-    await until(() => stalled.every((sink) => sink.pending !== undefined), 'all first writes');
-    const healthy = new MemorySink('next turn');
-    await engine.transfer(requestOf(file), healthy).run();
+    await until(() => stalled.every((outlet) => outlet.pending !== undefined), 'all first writes');
+    const healthy = new MemoryOutlet('next turn');
+    await engine.serveRange(requestOf(file), healthy).run();
     assert.ok(healthy.received.equals(file.bytes));
   });
 });

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type Coding, IDENTITY } from '../../src/base/coding.ts';
-import { silentLogger } from '../../src/base/logger.ts';
-import { MIB } from '../../src/base/units.ts';
-import type { FillJob } from '../../src/engine/job.ts';
-import { SlabPool } from '../../src/engine/slab-pool.ts';
-import { WorkerDied, WorkerPool } from '../../src/engine/worker-pool.ts';
-import { sourceFile, textBytes } from './test-engine.ts';
-import { until } from './until.ts';
+import { type Coding, IDENTITY } from '../../../src/base/coding.ts';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { MIB } from '../../../src/base/units.ts';
+import type { FillJob } from '../../../src/engine/jobs/job.ts';
+import { WorkerDied, WorkerPool } from '../../../src/engine/jobs/worker-pool.ts';
+import { SlabPool } from '../../../src/engine/slabs/slab-pool.ts';
+import { sourceFile, textBytes } from '../test-engine.ts';
+import { until } from '../until.ts';
 
 const gzip = (level: number): Coding => ({ codec: 'gzip', level });
 

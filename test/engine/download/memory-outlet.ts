@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Sink } from '../../src/engine/sink.ts';
-import type { StreamFileResponse } from '../../src/wire/messages.ts';
-import { decodeRun, rawBytesOf } from '../wire/decoded-run.ts';
+import type { Outlet } from '../../../src/engine/download/outlet.ts';
+import type { StreamFileResponse } from '../../../src/wire/messages.ts';
+import { decodeRun, rawBytesOf } from '../../wire/decoded-run.ts';
 
 /** When a write is drained: before `write` returns, at the next turn of the event loop, or by `drain` only. */
 export type Draining = 'at once' | 'next turn' | 'by hand';
@@ -10,7 +10,7 @@ export type Draining = 'at once' | 'next turn' | 'by hand';
  * A peer in memory. Like a kernel, it reads the bytes of a write as late as it
  * may: when it is drained.
  */
-export class MemorySink implements Sink {
+export class MemoryOutlet implements Outlet {
   draining: Draining;
   /** Of the drained writes, in order. */
   readonly messages: StreamFileResponse[] = [];

@@ -2,17 +2,17 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
-import { TransferError } from '../../src/base/errors.ts';
-import { MAX_MESSAGES_PER_SLAB } from '../../src/base/limits.ts';
-import { KIB, MIB } from '../../src/base/units.ts';
-import type { Engine } from '../../src/engine/engine.ts';
-import type { DrainJob } from '../../src/engine/job.ts';
-import { Random, seedOf } from '../support/seed.ts';
-import { within } from '../support/until.ts';
-import { MemorySink } from './memory-sink.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine } from './test-engine.ts';
+import { TransferError } from '../../../src/base/errors.ts';
+import { MAX_MESSAGES_PER_SLAB } from '../../../src/base/limits.ts';
+import { KIB, MIB } from '../../../src/base/units.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
+import type { DrainJob } from '../../../src/engine/jobs/job.ts';
+import { Random, seedOf } from '../../support/seed.ts';
+import { within } from '../../support/until.ts';
+import { MemoryOutlet } from '../download/memory-outlet.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
+import { until } from '../until.ts';
 import { type SentChunk, TestSender, targetFile } from './test-sender.ts';
-import { until } from './until.ts';
 
 const SLAB_BYTES = 64 * KIB;
 const source = mixedBytes(MIB, 30 * KIB);
@@ -44,7 +44,7 @@ function assertRanges(sender: TestSender, size: number): void {
     at = end;
   }
   assert.equal(at, size);
-  assert.equal(sender.intake.writtenBytes, size);
+  assert.equal(sender.pipeline.writtenBytes, size);
 }
 
 /** `[0, size)` in chunks of any size up to a slab. */
@@ -68,7 +68,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await setImmediate();
 }
 
-describe('an intake', () => {
+describe('an upload pipeline', () => {
   it('writes what is kept, with many others on few slabs, in whatever chunks and paces', async (t) => {
     const random = new Random(seedOf(t));
     const engine = await startEngine(t, FEW);
@@ -83,13 +83,13 @@ describe('an intake', () => {
           sender.drop();
         }
         await sender.send(chunk, pace === 0 ? undefined : () => turns(random.between(0, pace)));
-        if (random.next() < 0.05) await sender.intake.flush();
+        if (random.next() < 0.05) await sender.pipeline.flush();
       }
-      await sender.intake.flush();
+      await sender.pipeline.flush();
       assert.ok(file.bytes().equals(source.subarray(0, size)));
       assertRanges(sender, size);
       assert.deepEqual(sender.failures, []);
-      await sender.intake.close();
+      await sender.pipeline.close();
     });
     await within('all uploads', Promise.all(uploads));
     await assertIdle(engine);
@@ -99,9 +99,9 @@ describe('an intake', () => {
     const engine = await startEngine(t, { ...FEW, slabCount: 9 });
     const file = sourceFile(t, source);
     const downloads = Array.from({ length: 6 }, async () => {
-      const sink = new MemorySink('next turn');
-      await engine.transfer(requestOf(file), sink).run();
-      assert.ok(sink.received.equals(source));
+      const outlet = new MemoryOutlet('next turn');
+      await engine.serveRange(requestOf(file), outlet).run();
+      assert.ok(outlet.received.equals(source));
     });
     const uploads = Array.from({ length: 6 }, async () => {
       const target = targetFile(t);
@@ -109,9 +109,9 @@ describe('an intake', () => {
       for (let start = 0; start < MIB; start += 32 * KIB) {
         await sender.send({ start, end: start + 32 * KIB }, setImmediate);
       }
-      await sender.intake.flush();
+      await sender.pipeline.flush();
       assert.ok(target.bytes().equals(source));
-      await sender.intake.close();
+      await sender.pipeline.close();
     });
     await within('all of them', Promise.all([...downloads, ...uploads]));
     await assertIdle(engine);
@@ -123,18 +123,18 @@ describe('an intake', () => {
     for (const endless of ['downloads', 'uploads']) {
       let isOver = false;
       const download = async () => {
-        const sink = new MemorySink('at once');
-        await engine.transfer(requestOf(file), sink).run();
-        assert.ok(sink.received.equals(source));
+        const outlet = new MemoryOutlet('at once');
+        await engine.serveRange(requestOf(file), outlet).run();
+        assert.ok(outlet.received.equals(source));
       };
       const upload = async () => {
         const target = targetFile(t);
         const sender = new TestSender(engine, target, source);
         for (let start = 0; start < MIB; start += 32 * KIB)
           await sender.send({ start, end: start + 32 * KIB });
-        await sender.intake.flush();
+        await sender.pipeline.flush();
         assert.ok(target.bytes().equals(source));
-        await sender.intake.close();
+        await sender.pipeline.close();
       };
       const [background, subject] = endless === 'downloads' ? [download, upload] : [upload, download];
       const others = Array.from({ length: 8 }, async () => {
@@ -149,10 +149,10 @@ describe('an intake', () => {
 
   it('gets room while a download’s reader takes nothing, and when that one is cancelled all of it', async (t) => {
     const engine = await startEngine(t, FEW);
-    const sink = new MemorySink('by hand');
-    const transfer = engine.transfer(requestOf(sourceFile(t, source)), sink);
+    const outlet = new MemoryOutlet('by hand');
+    const transfer = engine.serveRange(requestOf(sourceFile(t, source)), outlet);
     const run = transfer.run();
-    await until(() => sink.pending !== undefined, 'a write');
+    await until(() => outlet.pending !== undefined, 'a write');
     const senders = [1, 2, 3].map(() => new TestSender(engine, targetFile(t), source));
     for (const sender of senders) await sender.send({ start: 0, end: 1000 });
     const rooms = senders.map((sender) => sender.takeRoom(2000));
@@ -160,7 +160,7 @@ describe('an intake', () => {
     transfer.fail(new TransferError('CANCELLED', 'enough'));
     await assert.rejects(run, { code: 'CANCELLED' });
     await within('room for all', Promise.all(rooms));
-    for (const sender of senders) await sender.intake.close();
+    for (const sender of senders) await sender.pipeline.close();
     await assertIdle(engine);
   });
 
@@ -176,9 +176,9 @@ describe('an intake', () => {
     for (const lease of leases) lease?.release();
     assert.ok(await within('room', room));
     sender.drop();
-    await sender.intake.flush();
+    await sender.pipeline.flush();
     assertRanges(sender, 1000);
-    await sender.intake.close();
+    await sender.pipeline.close();
     await assertIdle(engine);
   });
 
@@ -194,7 +194,7 @@ describe('an intake', () => {
     const zeros = Buffer.alloc(32 * MIB);
     const tiny = new TestSender(engine, targetFile(t), zeros);
     for (let at = 0; at < 1000; at++) await tiny.send({ start: at, end: at + 1 });
-    await tiny.intake.flush();
+    await tiny.pipeline.flush();
     assert.ok(jobs.length >= 10);
     assert.ok(jobs.every((job) => job.chunks.length <= MAX_MESSAGES_PER_SLAB));
     jobs.length = 0;
@@ -202,12 +202,12 @@ describe('an intake', () => {
     for (let start = 0; start < 32 * MIB; start += 256 * KIB) {
       await inflating.send({ start, end: start + 256 * KIB, compressed: true });
     }
-    await inflating.intake.flush();
+    await inflating.pipeline.flush();
     for (const { chunks } of jobs) {
       assert.ok(chunks.reduce((sum, { rawBytes }) => sum + rawBytes, 0) <= 5 * 256 * KIB);
     }
-    await tiny.intake.close();
-    await inflating.intake.close();
+    await tiny.pipeline.close();
+    await inflating.pipeline.close();
   });
 
   it('that is given a wrong chunk fails, with what stood before it written', async (t) => {
@@ -215,15 +215,15 @@ describe('an intake', () => {
     const file = targetFile(t);
     const sender = new TestSender(engine, file, source);
     await sender.send({ start: 0, end: 5000 });
-    await sender.intake.flush();
+    await sender.pipeline.flush();
     await sender.send({ start: 5000, end: 6000 });
     await sender.send({ start: 6000, end: 7000, crc32: 1 });
     await sender.send({ start: 7000, end: 8000 });
-    await assert.rejects(sender.intake.flush(), { code: 'CHECKSUM_MISMATCH', message: /6000/ });
+    await assert.rejects(sender.pipeline.flush(), { code: 'CHECKSUM_MISMATCH', message: /6000/ });
     assert.equal(sender.failures.length, 1);
     assert.ok(file.bytes().equals(source.subarray(0, 6000)));
     assertRanges(sender, 6000);
-    await sender.intake.close();
+    await sender.pipeline.close();
     await assertIdle(engine);
   });
 
@@ -231,13 +231,13 @@ describe('an intake', () => {
     const engine = await startEngine(t, FEW);
     const sender = new TestSender(engine, { fd: sourceFile(t, source).fd, bytes: () => source }, source);
     await sender.send({ start: 0, end: 5000 });
-    await assert.rejects(sender.intake.flush(), { code: 'WRITE_FAILED', message: 'EBADF' });
-    await sender.intake.close();
+    await assert.rejects(sender.pipeline.flush(), { code: 'WRITE_FAILED', message: 'EBADF' });
+    await sender.pipeline.close();
     await assertIdle(engine);
   });
 });
 
-describe('an intake that ends', () => {
+describe('an upload pipeline that ends', () => {
   const gone = new TransferError('CANCELLED', 'gone');
   /** Jobs that take a while, and the first three slabs taken by others. */
   const phases: [string, (sender: TestSender, engine: Engine) => Promise<unknown>][] = [
@@ -247,7 +247,7 @@ describe('an intake that ends', () => {
       'with a chunk arriving in a slab',
       async (sender) => {
         await sender.send({ start: 0, end: 1000 });
-        await sender.intake.flush();
+        await sender.pipeline.flush();
         await sender.takeRoom(1000);
         sender.fill(source.subarray(0, 500));
       },
@@ -265,8 +265,8 @@ describe('an intake that ends', () => {
         await sender.send({ start: 0, end: 1000 });
         for (let i = 1; i < 8; i++) {
           const start = i * SLAB_BYTES;
-          if (sender.intake.room(SLAB_BYTES) === null) return;
-          sender.intake.drop();
+          if (sender.pipeline.room(SLAB_BYTES) === null) return;
+          sender.pipeline.drop();
           await sender.send({ start, end: start + SLAB_BYTES });
         }
       },
@@ -275,7 +275,7 @@ describe('an intake that ends', () => {
       'after everything was written',
       async (sender) => {
         await sender.send({ start: 0, end: 1000 });
-        await sender.intake.flush();
+        await sender.pipeline.flush();
       },
     ],
   ];
@@ -285,12 +285,12 @@ describe('an intake that ends', () => {
       const file = targetFile(t);
       const sender = new TestSender(engine, file, source);
       await bringTo(sender, engine);
-      sender.intake.fail(gone);
-      sender.intake.fail(new TransferError('INTERNAL', 'too late'));
+      sender.pipeline.fail(gone);
+      sender.pipeline.fail(new TransferError('INTERNAL', 'too late'));
       assert.deepEqual(sender.failures, [gone]);
-      assert.equal(sender.intake.room(10), null);
-      await within('the close', sender.intake.close());
-      await assert.rejects(sender.intake.flush(), { code: 'CANCELLED' });
+      assert.equal(sender.pipeline.room(10), null);
+      await within('the close', sender.pipeline.close());
+      await assert.rejects(sender.pipeline.flush(), { code: 'CANCELLED' });
       const { length } = file.bytes();
       assert.equal(engine.stats().jobsOutstanding, 0);
       await assertIdle(engine);
@@ -304,8 +304,8 @@ describe('an intake that ends', () => {
     const leases = Array.from({ length: 6 }, () => engine.slabs.lease());
     const sender = new TestSender(engine, targetFile(t), source);
     await sender.send({ start: 0, end: 1000 });
-    const flushed = assert.rejects(sender.intake.flush(), { code: 'CANCELLED' });
-    await within('the close', sender.intake.close());
+    const flushed = assert.rejects(sender.pipeline.flush(), { code: 'CANCELLED' });
+    await within('the close', sender.pipeline.close());
     await flushed;
     for (const lease of leases) lease?.release();
     await assertIdle(engine);
@@ -319,7 +319,7 @@ describe('an intake that ends', () => {
         if (!(await sender.send({ start, end: start + 16 * KIB, compressed: i % 2 === 0 }, setImmediate)))
           break;
       }
-      await sender.intake.close();
+      await sender.pipeline.close();
       return sender.failures[0]?.code;
     });
     await until(() => engine.stats().jobsOutstanding > 0, 'a job');
@@ -336,7 +336,7 @@ describe('a sender that stalls', () => {
     const senders = Array.from({ length: count }, () => new TestSender(engine, targetFile(t), source));
     for (const sender of senders) {
       await sender.send({ start: 0, end: 1000 });
-      await sender.intake.flush();
+      await sender.pipeline.flush();
     }
     for (const sender of senders) {
       await sender.takeRoom(1000);
@@ -356,7 +356,7 @@ describe('a sender that stalls', () => {
       'the healthy upload',
       (async () => {
         for (const chunk of chunks) await healthy.send(chunk);
-        await healthy.intake.flush();
+        await healthy.pipeline.flush();
       })(),
     );
     assert.ok(file.bytes().equals(source));
@@ -365,11 +365,11 @@ describe('a sender that stalls', () => {
     for (const sender of senders) {
       sender.fill(source.subarray(1400, 2000), 400);
       sender.keep({ start: 1000, end: 2000 });
-      await sender.intake.flush();
+      await sender.pipeline.flush();
       assertRanges(sender, 2000);
-      await sender.intake.close();
+      await sender.pipeline.close();
     }
-    await healthy.intake.close();
+    await healthy.pipeline.close();
     await assertIdle(engine);
   });
 
@@ -377,13 +377,13 @@ describe('a sender that stalls', () => {
     const engine = await startEngine(t, FEW);
     const [sender] = (await stalled(t, engine, 1)) as [TestSender];
     sender.fill(source.subarray(1400, 2000), 400);
-    sender.intake.evictSlow(performance.now() + 1000, 100);
+    sender.pipeline.evictSlow(performance.now() + 1000, 100);
     assert.equal(sender.moves, 1);
     assert.equal(engine.policy.held, 0);
     sender.keep({ start: 1000, end: 2000 });
-    await sender.intake.flush();
+    await sender.pipeline.flush();
     assertRanges(sender, 2000);
-    await sender.intake.close();
+    await sender.pipeline.close();
   });
 
   it('behind whole chunks has them written all the same', async (t) => {
@@ -392,7 +392,7 @@ describe('a sender that stalls', () => {
     for (const start of [0, 1000, 2000]) await sender.send({ start, end: start + 1000 });
     await until(() => sender.ranges.some(({ end }) => end === 3000), 'it is written');
     assertRanges(sender, 3000);
-    await sender.intake.close();
+    await sender.pipeline.close();
     await assertIdle(engine);
   });
 
@@ -403,7 +403,7 @@ describe('a sender that stalls', () => {
     assert.equal(engine.policy.held, 1);
     engine.reclaim(performance.now() + 1000);
     assert.equal(engine.policy.held, 0);
-    await sender.intake.close();
+    await sender.pipeline.close();
     await assertIdle(engine);
   });
 });
@@ -428,7 +428,7 @@ describe('a thread that dies at work on an upload', () => {
     for (let start = 0; start < MIB; start += CHUNK_BYTES) {
       if (!(await sender.send({ start, end: start + CHUNK_BYTES }))) break;
     }
-    await sender.intake.flush();
+    await sender.pipeline.flush();
   }
 
   it('costs it a job and no byte', async (t) => {
@@ -439,7 +439,7 @@ describe('a thread that dies at work on an upload', () => {
     assert.ok(file.bytes().equals(source));
     assertRanges(sender, MIB);
     assert.ok(jobs() > 2);
-    await sender.intake.close();
+    await sender.pipeline.close();
     await assertIdle(engine);
   });
 
@@ -450,7 +450,7 @@ describe('a thread that dies at work on an upload', () => {
       const sender = new TestSender(engine, file, source);
       await sendAll(sender);
       assert.ok(file.bytes().equals(source));
-      await sender.intake.close();
+      await sender.pipeline.close();
     });
     await within('all uploads', Promise.all(uploads));
     await assertIdle(engine);
@@ -460,7 +460,7 @@ describe('a thread that dies at work on an upload', () => {
     const { engine } = await crashing(t, Number.POSITIVE_INFINITY);
     const sender = new TestSender(engine, targetFile(t), source);
     await assert.rejects(within('the end', sendAll(sender)), { code: 'INTERNAL', message: /dying/ });
-    await sender.intake.close();
+    await sender.pipeline.close();
     await assertIdle(engine);
   });
 
@@ -469,7 +469,7 @@ describe('a thread that dies at work on an upload', () => {
     const sender = new TestSender(engine, targetFile(t), source);
     await sender.send({ start: 0, end: CHUNK_BYTES });
     await until(() => engine.stats().jobsOutstanding === 1, 'the job');
-    await within('the close', sender.intake.close());
+    await within('the close', sender.pipeline.close());
     await assertIdle(engine);
   });
 
@@ -480,13 +480,16 @@ describe('a thread that dies at work on an upload', () => {
     const sending = sendAll(sender);
     for (let kills = 0; kills < 3; kills++) {
       const seen = sender.ranges.length;
-      await until(() => sender.ranges.length > seen || sender.intake.writtenBytes === MIB, 'more is written');
+      await until(
+        () => sender.ranges.length > seen || sender.pipeline.writtenBytes === MIB,
+        'more is written',
+      );
       await engine.workers.killThread();
     }
     await within('the upload', sending);
     assert.ok(file.bytes().equals(source));
     assertRanges(sender, MIB);
-    await sender.intake.close();
+    await sender.pipeline.close();
     await assertIdle(engine);
   });
 });

@@ -8,20 +8,20 @@
  * flight ties a slab to a peer that does not read.
  */
 
-import type { CodecName, Coding } from '../base/coding.ts';
-import { TransferError } from '../base/errors.ts';
-import type { ChoiceSummary } from '../compression/codec-choice.ts';
-import { combineCrc32 } from '../wire/crc32.ts';
+import type { CodecName, Coding } from '../../base/coding.ts';
+import { TransferError } from '../../base/errors.ts';
+import type { ChoiceSummary } from '../../compression/codec-choice.ts';
+import { combineCrc32 } from '../../wire/crc32.ts';
+import type { Engine } from '../engine.ts';
+import type { FilledRun, FillJob, FillResult } from '../jobs/job.ts';
+import type { Schedulable } from '../jobs/scheduler.ts';
+import { WorkerDied } from '../jobs/worker-pool.ts';
+import type { Lease } from '../slabs/slab-pool.ts';
 import { type CompressionMode, CompressionPolicy } from './compression-policy.ts';
-import type { Engine } from './engine.ts';
-import type { FilledRun, FillJob, FillResult } from './job.ts';
-import { Pace } from './pace.ts';
-import type { Schedulable } from './scheduler.ts';
-import type { Sink } from './sink.ts';
-import type { Lease } from './slab-pool.ts';
-import { WorkerDied } from './worker-pool.ts';
+import type { Outlet } from './outlet.ts';
+import { WriteSizer } from './write-sizer.ts';
 
-export interface TransferRequest {
+export interface RangeRequest {
   /** Open until `run` has settled. */
   fd: number;
   /** The range `[start, end)` of the file. */
@@ -35,7 +35,7 @@ export interface TransferRequest {
   codecs: readonly CodecName[];
 }
 
-export interface TransferTotals {
+export interface RangeTotals {
   /** Bytes of the file that were sent and drained. */
   rawBytes: number;
   /** Bytes of messages. */
@@ -65,14 +65,14 @@ const MAX_WORKER_DEATHS = 5;
 /** What posting and framing one message costs beside its bytes, in the scheduler's bytes. */
 const MESSAGE_COST_BYTES = 4096;
 
-export class Transfer implements Schedulable {
+export class RangePipeline implements Schedulable {
   deficitBytes = 0;
   isQueued = false;
-  readonly totals: TransferTotals = { rawBytes: 0, wireBytes: 0, crc32: 0 };
+  readonly totals: RangeTotals = { rawBytes: 0, wireBytes: 0, crc32: 0 };
   readonly #engine: Engine;
-  readonly #request: TransferRequest;
-  readonly #sink: Sink;
-  readonly #pace: Pace;
+  readonly #request: RangeRequest;
+  readonly #outlet: Outlet;
+  readonly #sizer: WriteSizer;
   readonly #policy: CompressionPolicy;
   /** In file order; the first is the next to be sent. */
   readonly #entries: Entry[] = [];
@@ -87,15 +87,15 @@ export class Transfer implements Schedulable {
   #workerDeaths = 0;
   #error: TransferError | null = null;
   #isSettled = false;
-  readonly #settled: Promise<TransferTotals>;
-  #resolve!: (totals: TransferTotals) => void;
+  readonly #settled: Promise<RangeTotals>;
+  #resolve!: (totals: RangeTotals) => void;
   #reject!: (error: TransferError) => void;
 
-  constructor(engine: Engine, request: TransferRequest, sink: Sink) {
+  constructor(engine: Engine, request: RangeRequest, outlet: Outlet) {
     this.#engine = engine;
     this.#request = request;
-    this.#sink = sink;
-    this.#pace = new Pace(engine.options.firstMessageBytes, engine.options.slabBytes);
+    this.#outlet = outlet;
+    this.#sizer = new WriteSizer(engine.options.firstMessageBytes, engine.options.slabBytes);
     this.#policy = new CompressionPolicy({
       mode: request.compression,
       codecs: request.codecs,
@@ -115,7 +115,7 @@ export class Transfer implements Schedulable {
    * Sends the range. Resolves when its last byte is drained; rejects with the
    * error that ended it. Either way no job uses the descriptor any more.
    */
-  run(): Promise<TransferTotals> {
+  run(): Promise<RangeTotals> {
     // Before the first byte, so that the round trip of an idle link is known.
     this.#mark(performance.now());
     this.#settleIfDone();
@@ -130,7 +130,7 @@ export class Transfer implements Schedulable {
     this.giveBack();
     const sending = this.#sending;
     this.#sending = null;
-    if (sending !== null) this.#quarantine(sending, this.#sink.untouched());
+    if (sending !== null) this.#quarantine(sending, this.#outlet.untouched());
     this.#settleIfDone();
   }
 
@@ -156,7 +156,7 @@ export class Transfer implements Schedulable {
 
   /** Releases everything that is not being sent; it will be read again when the peer drains. */
   giveBack(): void {
-    this.#pace.restart();
+    this.#sizer.restart();
     this.#dropFrom(0);
   }
 
@@ -168,12 +168,12 @@ export class Transfer implements Schedulable {
   startJob(): boolean {
     const nowMs = performance.now();
     const { slabs, policy } = this.#engine;
-    let held = this.#pieceBytes() > this.#pace.firstBytes;
+    let held = this.#pieceBytes() > this.#sizer.firstBytes;
     const readsAhead = this.#writeOut || this.#entries.length > 0;
-    if (held && !policy.mayHold(this.#pace.drainedBytes, readsAhead)) {
+    if (held && !policy.mayHold(this.#sizer.drainedBytes, readsAhead)) {
       this.#engine.reclaim(nowMs);
       if (readsAhead || policy.shouldWait(nowMs)) return false;
-      this.#pace.restart();
+      this.#sizer.restart();
       held = false;
     }
     const choice = this.#policy.next(nowMs, this.#engine.workersForOne());
@@ -189,7 +189,7 @@ export class Transfer implements Schedulable {
       rawBytes: bytes,
       coding: choice.coding,
       held,
-      owedBytes: pieceBytes > this.#pace.pieceBytes ? pieceBytes : 0,
+      owedBytes: pieceBytes > this.#sizer.pieceBytes ? pieceBytes : 0,
       run: null,
       abandoned: false,
     };
@@ -201,7 +201,7 @@ export class Transfer implements Schedulable {
 
   #nextJobBytes(): number {
     if (this.#error !== null || this.#nextOffset >= this.#request.end) return 0;
-    const mayReadAhead = !this.#pace.isSmall || this.#readsEarly;
+    const mayReadAhead = !this.#sizer.isSmall || this.#readsEarly;
     if (
       mayReadAhead
         ? this.#entries.length >= this.#engine.options.jobsInFlight
@@ -219,14 +219,14 @@ export class Transfer implements Schedulable {
 
   /** The most raw bytes of the next job. */
   #pieceBytes(): number {
-    if (!this.#readsEarly) return this.#pace.pieceBytes;
-    const last = this.#entries.at(-1)?.rawBytes ?? (this.#writeOut ? this.#pace.pieceBytes : 0);
-    return Math.max(this.#pace.pieceBytes, this.#pace.after(last));
+    if (!this.#readsEarly) return this.#sizer.pieceBytes;
+    const last = this.#entries.at(-1)?.rawBytes ?? (this.#writeOut ? this.#sizer.pieceBytes : 0);
+    return Math.max(this.#sizer.pieceBytes, this.#sizer.after(last));
   }
 
   /** Over a slow store each piece would cost the wait for a read before the next may be larger. */
   get #readsEarly(): boolean {
-    return this.#engine.isStoreSlow && this.#pace.isEager;
+    return this.#engine.isStoreSlow && this.#sizer.isEager;
   }
 
   #post(entry: Entry, probe: boolean): void {
@@ -294,7 +294,7 @@ export class Transfer implements Schedulable {
   #pump(): void {
     const head = this.#entries[0];
     if (this.#writeOut || this.#error !== null || !head?.run) return;
-    if (head.owedBytes > this.#pace.pieceBytes) {
+    if (head.owedBytes > this.#sizer.pieceBytes) {
       this.#dropFrom(0); // The peer took those before it too slowly: it gets less at once.
       return;
     }
@@ -307,13 +307,13 @@ export class Transfer implements Schedulable {
     if (head.held) {
       head.lease.markSending();
       this.#sending = head;
-      this.#sink.write(head.lease.bytes(runBytes), () => this.#drained(head));
+      this.#outlet.write(head.lease.bytes(runBytes), () => this.#drained(head));
       return;
     }
     const copy = Buffer.allocUnsafeSlow(runBytes);
     copy.set(head.lease.bytes(runBytes)); // copy: a stream that may stall must not hold a slab
     this.#releaseLease(head);
-    this.#sink.write(copy, () => this.#drained(head));
+    this.#outlet.write(copy, () => this.#drained(head));
   }
 
   #drained(entry: Entry): void {
@@ -326,7 +326,7 @@ export class Transfer implements Schedulable {
         this.#sending = null;
         this.#releaseLease(entry);
       }
-      this.#pace.drained(run.rawBytes, nowMs - this.#sentAtMs);
+      this.#sizer.drained(run.rawBytes, nowMs - this.#sentAtMs);
       this.#policy.choice?.drained(nowMs);
       this.#mark(nowMs);
       // A job that kills threads lets nothing behind it pass; deaths with progress between them are not its doing.
@@ -344,8 +344,8 @@ export class Transfer implements Schedulable {
   /** Asks for an echo behind what was written, when the choice of codings wants one. */
   #mark(nowMs: number): void {
     const { choice } = this.#policy;
-    if (choice === undefined || this.#sink.pingBarrier === undefined || !choice.wantsMark(nowMs)) return;
-    if (this.#sink.pingBarrier(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
+    if (choice === undefined || this.#outlet.pingBarrier === undefined || !choice.wantsMark(nowMs)) return;
+    if (this.#outlet.pingBarrier(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
   }
 
   /** Gives back the entries from `index` on; their range will be read again. */

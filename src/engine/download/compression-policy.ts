@@ -3,9 +3,15 @@
  * `CodecChoice`, which follows the link, the workers and the data.
  */
 
-import { type CodecName, type Coding, codingsFor, IDENTITY, TYPICAL_BYTES_PER_MS } from '../base/coding.ts';
-import { type Choice, type ChoiceSummary, CodecChoice } from '../compression/codec-choice.ts';
-import type { FilledRun } from './job.ts';
+import {
+  type CodecName,
+  type Coding,
+  codingsFor,
+  IDENTITY,
+  TYPICAL_BYTES_PER_MS,
+} from '../../base/coding.ts';
+import { type Choice, type ChoiceSummary, CodecChoice } from '../../compression/codec-choice.ts';
+import type { FilledRun } from '../jobs/job.ts';
 
 /** never: identity. auto: what gets the bytes there soonest. always: every chunk that gets smaller. */
 export type CompressionMode = 'never' | 'auto' | 'always';

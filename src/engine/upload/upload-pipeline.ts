@@ -13,16 +13,16 @@
  * filled; no job touches the descriptor once `close` has resolved.
  */
 import assert from 'node:assert/strict';
-import { TransferError } from '../base/errors.ts';
-import { MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
-import type { Engine } from './engine.ts';
-import type { DrainChunk, Drained, DrainFault, WrittenBytes } from './job.ts';
-import type { Schedulable } from './scheduler.ts';
-import type { Lease } from './slab-pool.ts';
-import { WorkerDied } from './worker-pool.ts';
+import { TransferError } from '../../base/errors.ts';
+import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
+import type { Engine } from '../engine.ts';
+import type { DrainChunk, Drained, DrainFault, WrittenBytes } from '../jobs/job.ts';
+import type { Schedulable } from '../jobs/scheduler.ts';
+import { WorkerDied } from '../jobs/worker-pool.ts';
+import type { Lease } from '../slabs/slab-pool.ts';
 
-export interface IntakeListener {
-  /** There may be room again, after `room` gave none. Never called from within a method of the intake. */
+export interface UploadListener {
+  /** There may be room again, after `room` gave none. Never called from within a method of the pipeline. */
   hasRoom(): void;
   /** The chunk that is being received goes on in `memory`, a copy of its room; its old room is gone. */
   moveChunk(memory: Uint8Array): void;
@@ -75,14 +75,14 @@ const MAX_INFLATED_SLABS = 4;
 /** What posting and checking one chunk costs beside its bytes, in the scheduler's bytes. */
 const CHUNK_COST_BYTES = 4096;
 
-export class Intake implements Schedulable {
+export class UploadPipeline implements Schedulable {
   deficitBytes = 0;
   isQueued = false;
   /** Bytes of the file that were written. */
   writtenBytes = 0;
   readonly #engine: Engine;
   readonly #fd: number;
-  readonly #listener: IntakeListener;
+  readonly #listener: UploadListener;
   readonly #faultOf: WriteFaultMapper;
   #box: Box | null = null;
   #room: Room | null = null;
@@ -97,7 +97,7 @@ export class Intake implements Schedulable {
   #error: TransferError | null = null;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(engine: Engine, fd: number, listener: IntakeListener, faultOf: WriteFaultMapper) {
+  constructor(engine: Engine, fd: number, listener: UploadListener, faultOf: WriteFaultMapper) {
     this.#engine = engine;
     this.#fd = fd;
     this.#listener = listener;
@@ -147,14 +147,14 @@ export class Intake implements Schedulable {
     this.#room = null;
   }
 
-  /** Resolves when everything kept so far is written; rejects with the error that ended the intake. */
+  /** Resolves when everything kept so far is written; rejects with the error that ended the pipeline. */
   async flush(): Promise<void> {
     this.#submit();
     await this.#idle();
     if (this.#error !== null) throw this.#error;
   }
 
-  /** Ends the intake; what is not being written yet is let go. The first error stays. */
+  /** Ends the pipeline; what is not being written yet is let go. The first error stays. */
   fail(error: TransferError): void {
     if (this.#error !== null) return;
     this.#error = error;
@@ -165,13 +165,13 @@ export class Intake implements Schedulable {
     this.#box = null;
     for (const box of boxes) this.#release(box);
     for (const box of this.#running) this.#engine.slabs.cancelJob(box.lease.slab);
-    this.#engine.forgetIntake(this);
+    this.#engine.forgetUpload(this);
     this.#wake();
     this.#listener.failed(error);
     this.#engine.dispatch();
   }
 
-  /** Ends the intake and resolves when no job touches the descriptor any more. */
+  /** Ends the pipeline and resolves when no job touches the descriptor any more. */
   async close(): Promise<void> {
     this.fail(new TransferError('CANCELLED', 'the upload stream has ended'));
     await this.#idle();
@@ -245,7 +245,7 @@ export class Intake implements Schedulable {
   }
 
   #take(): Box | null {
-    const lease = this.#engine.leaseForIntake(this);
+    const lease = this.#engine.leaseForUpload(this);
     return lease === undefined ? null : { lease, chunks: [], usedBytes: 0, rawBytes: 0, workerDeaths: 0 };
   }
 
@@ -314,7 +314,7 @@ export class Intake implements Schedulable {
 
   #release(box: Box): void {
     box.lease.release();
-    this.#engine.returnedFromIntake();
+    this.#engine.returnedFromUpload();
   }
 
   #offerRoom(): void {

@@ -8,10 +8,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
-import { TransferError } from '../base/errors.ts';
-import type { Logger } from '../base/logger.ts';
+import { TransferError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { SlabPool } from '../slabs/slab-pool.ts';
 import type { Drained, DrainJob, FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from './job.ts';
-import type { SlabPool } from './slab-pool.ts';
 import { workerFile } from './worker-file.ts';
 
 /** A bad worker file makes tasks hang for ever; this says so at start instead. */

@@ -1,14 +1,14 @@
-/** A sender of one upload stream in memory: it takes room as the network would, and holds the intake to its word. */
+/** A sender of one upload stream in memory: it takes room as the network would, and holds the pipeline to its word. */
 import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32, gzipSync } from 'node:zlib';
-import { TransferError } from '../../src/base/errors.ts';
-import type { Engine } from '../../src/engine/engine.ts';
-import type { Intake, IntakeListener } from '../../src/engine/intake.ts';
-import type { WrittenBytes } from '../../src/engine/job.ts';
-import type { Scope } from './test-engine.ts';
+import { TransferError } from '../../../src/base/errors.ts';
+import type { Engine } from '../../../src/engine/engine.ts';
+import type { WrittenBytes } from '../../../src/engine/jobs/job.ts';
+import type { UploadListener, UploadPipeline } from '../../../src/engine/upload/upload-pipeline.ts';
+import type { Scope } from '../test-engine.ts';
 
 export interface TargetFile {
   fd: number;
@@ -17,7 +17,7 @@ export interface TargetFile {
 
 /** An empty file to write to. */
 export function targetFile(scope: Scope): TargetFile {
-  const directory = mkdtempSync(join(tmpdir(), 'sluice-intake-'));
+  const directory = mkdtempSync(join(tmpdir(), 'sluice-upload-'));
   const path = join(directory, 'target');
   const fd = openSync(path, 'w+');
   scope.after(() => {
@@ -37,8 +37,8 @@ export interface SentChunk {
   crc32?: number;
 }
 
-export class TestSender implements IntakeListener {
-  readonly intake: Intake;
+export class TestSender implements UploadListener {
+  readonly pipeline: UploadPipeline;
   /** What was reported, in the order in which it was. */
   readonly ranges: WrittenBytes[] = [];
   readonly failures: TransferError[] = [];
@@ -47,17 +47,17 @@ export class TestSender implements IntakeListener {
   readonly #source: Buffer;
   #memory: Uint8Array | null = null;
   #roomed: (() => void) | null = null;
-  /** A method of the intake runs. */
+  /** A method of the pipeline runs. */
   #isInside = false;
 
   constructor(engine: Engine, file: TargetFile, source: Buffer) {
     this.#source = source;
     const faultOf = (errno: string) => new TransferError('WRITE_FAILED', errno);
-    this.intake = engine.intake(file.fd, this, faultOf);
+    this.pipeline = engine.receiveUpload(file.fd, this, faultOf);
   }
 
   hasRoom(): void {
-    assert.equal(this.#isInside, false, 'told of room from within a method of the intake');
+    assert.equal(this.#isInside, false, 'told of room from within a method of the pipeline');
     this.#roomed?.();
   }
 
@@ -79,12 +79,12 @@ export class TestSender implements IntakeListener {
     this.#roomed?.();
   }
 
-  /** Takes room as soon as there is; false when the intake failed before. */
+  /** Takes room as soon as there is; false when the pipeline failed before. */
   async takeRoom(bytes: number): Promise<boolean> {
     while (this.failures.length === 0) {
-      // The promise stands before the intake is asked: being told is never missed.
+      // The promise stands before the pipeline is asked: being told is never missed.
       const roomed = new Promise<void>((resolve) => (this.#roomed = resolve));
-      const memory = this.#inside(() => this.intake.room(bytes));
+      const memory = this.#inside(() => this.pipeline.room(bytes));
       if (memory !== null) {
         assert.equal(memory.length, bytes);
         this.#memory = memory;
@@ -108,16 +108,16 @@ export class TestSender implements IntakeListener {
     const codec = compressed ? 'gzip' : 'identity';
     this.#memory = null;
     this.#inside(() =>
-      this.intake.keep({ wireBytes, rawBytes: end - start, codec, crc32: crc, offset: start, ranges }),
+      this.pipeline.keep({ wireBytes, rawBytes: end - start, codec, crc32: crc, offset: start, ranges }),
     );
   }
 
   drop(): void {
     this.#memory = null;
-    this.#inside(() => this.intake.drop());
+    this.#inside(() => this.pipeline.drop());
   }
 
-  /** Sends one chunk whole; `pause` is awaited in the middle of it. False when the intake failed before. */
+  /** Sends one chunk whole; `pause` is awaited in the middle of it. False when the pipeline failed before. */
   async send(chunk: SentChunk, pause?: () => Promise<unknown>): Promise<boolean> {
     const raw = this.#source.subarray(chunk.start, chunk.end);
     const wire = chunk.compressed ? gzipSync(raw, { level: 1 }) : raw;

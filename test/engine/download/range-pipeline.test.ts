@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
-import { KIB, MIB } from '../../src/base/units.ts';
-import type { CompressionMode } from '../../src/engine/compression-policy.ts';
-import { rawBytesOf } from '../wire/decoded-run.ts';
-import { type Draining, MemorySink } from './memory-sink.ts';
-import { mixedBytes, noiseBytes, requestOf, sourceFile, startEngine, textBytes } from './test-engine.ts';
+import { KIB, MIB } from '../../../src/base/units.ts';
+import type { CompressionMode } from '../../../src/engine/download/compression-policy.ts';
+import { rawBytesOf } from '../../wire/decoded-run.ts';
+import { mixedBytes, noiseBytes, requestOf, sourceFile, startEngine, textBytes } from '../test-engine.ts';
+import { type Draining, MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };
 const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
@@ -33,12 +33,12 @@ describe('a transfer', () => {
       fc.asyncProperty(anyRequest, async ({ range, draining, ...wishes }) => {
         const { start } = range;
         const end = Math.min(range.end, start + wishes.chunkBytes * 2000);
-        const sink = new MemorySink(draining);
-        const totals = await engine.transfer(requestOf(file, { ...wishes, start, end }), sink).run();
+        const outlet = new MemoryOutlet(draining);
+        const totals = await engine.serveRange(requestOf(file, { ...wishes, start, end }), outlet).run();
         const bytes = file.bytes.subarray(start, end);
-        assert.ok(sink.received.equals(bytes));
+        assert.ok(outlet.received.equals(bytes));
         assert.equal(totals.rawBytes, bytes.length);
-        assert.equal(totals.wireBytes, sink.wireBytes);
+        assert.equal(totals.wireBytes, outlet.wireBytes);
         if (wishes.checksums) assert.equal(totals.crc32, crc32(bytes));
         assert.deepEqual(engine.stats().slabs, allFree);
       }),
@@ -47,12 +47,12 @@ describe('a transfer', () => {
   });
 
   it('says with each chunk where it belongs, how long it is and what its checksum is', async () => {
-    const sink = new MemorySink('next turn');
+    const outlet = new MemoryOutlet('next turn');
     await engine
-      .transfer(requestOf(file, { start: 1000, chunkBytes: 5000, compression: 'always' }), sink)
+      .serveRange(requestOf(file, { start: 1000, chunkBytes: 5000, compression: 'always' }), outlet)
       .run();
     let offset = 1000;
-    for (const message of sink.messages) {
+    for (const message of outlet.messages) {
       const raw = rawBytesOf(message);
       assert.equal(message.offset, offset);
       assert.equal(message.rawSize, raw.length);
@@ -65,42 +65,42 @@ describe('a transfer', () => {
 
   it('of an empty range ends well without a write', async () => {
     for (const at of [0, 1000, file.bytes.length]) {
-      const sink = new MemorySink('by hand');
-      const totals = await engine.transfer(requestOf(file, { start: at, end: at }), sink).run();
+      const outlet = new MemoryOutlet('by hand');
+      const totals = await engine.serveRange(requestOf(file, { start: at, end: at }), outlet).run();
       assert.deepEqual(totals, { rawBytes: 0, wireBytes: 0, crc32: 0 });
-      assert.equal(sink.pending, undefined);
+      assert.equal(outlet.pending, undefined);
     }
   });
 
   it('never compresses where it must not', async () => {
-    const sink = new MemorySink('next turn');
-    await engine.transfer(requestOf(file, { compression: 'never' }), sink).run();
-    assert.ok(sink.messages.every((message) => !message.compressed));
+    const outlet = new MemoryOutlet('next turn');
+    await engine.serveRange(requestOf(file, { compression: 'never' }), outlet).run();
+    assert.ok(outlet.messages.every((message) => !message.compressed));
   });
 
   it('leaves noise as it is and makes text smaller', async (t) => {
     for (const compression of ['auto', 'always'] as const) {
-      const noise = new MemorySink('next turn');
-      await engine.transfer(requestOf(sourceFile(t, noiseBytes(300 * KIB)), { compression }), noise).run();
+      const noise = new MemoryOutlet('next turn');
+      await engine.serveRange(requestOf(sourceFile(t, noiseBytes(300 * KIB)), { compression }), noise).run();
       assert.ok(noise.messages.every((message) => !message.compressed));
 
-      const text = new MemorySink('next turn');
-      await engine.transfer(requestOf(sourceFile(t, textBytes(300 * KIB)), { compression }), text).run();
+      const text = new MemoryOutlet('next turn');
+      await engine.serveRange(requestOf(sourceFile(t, textBytes(300 * KIB)), { compression }), text).run();
       assert.ok(text.messages.every((message) => message.compressed));
       assert.ok(text.wireBytes < 100 * KIB);
     }
   });
 
   it('sends its first piece as a copy and, to a peer that reads, the rest from the slabs', async () => {
-    const sink = new MemorySink('by hand');
+    const outlet = new MemoryOutlet('by hand');
     const buffers: ArrayBufferLike[] = [];
-    const write = sink.write.bind(sink);
-    sink.write = (run, done) => {
+    const write = outlet.write.bind(outlet);
+    outlet.write = (run, done) => {
       buffers.push(run.buffer);
       write(run, done);
-      setImmediate(() => sink.drain());
+      setImmediate(() => outlet.drain());
     };
-    await engine.transfer(requestOf(file), sink).run();
+    await engine.serveRange(requestOf(file), outlet).run();
     assert.ok(buffers[0] instanceof ArrayBuffer);
     assert.ok(buffers.includes(engine.slabs.memory));
   });
@@ -109,23 +109,23 @@ describe('a transfer', () => {
 describe('many transfers at once', () => {
   it('all send their own bytes, within the limit of jobs, with far fewer slabs than they want', async (t) => {
     const small = await startEngine(t, { slabCount: 6, slabBytes: 16 * KIB });
-    const sinks = Array.from({ length: 30 }, () => new MemorySink('next turn'));
-    const runs = sinks.map((sink, i) => {
+    const outlets = Array.from({ length: 30 }, () => new MemoryOutlet('next turn'));
+    const runs = outlets.map((outlet, i) => {
       const request = requestOf(file, {
         start: i * 1000,
         end: i * 1000 + 200 * KIB,
         compression: i % 2 ? 'auto' : 'never',
       });
-      const write = sink.write.bind(sink);
-      sink.write = (run, done) => {
+      const write = outlet.write.bind(outlet);
+      outlet.write = (run, done) => {
         assert.ok(small.stats().jobsOutstanding <= 3);
         write(run, done);
       };
-      return small.transfer(request, sink).run();
+      return small.serveRange(request, outlet).run();
     });
     await Promise.all(runs);
-    for (const [i, sink] of sinks.entries()) {
-      assert.ok(sink.received.equals(file.bytes.subarray(i * 1000, i * 1000 + 200 * KIB)));
+    for (const [i, outlet] of outlets.entries()) {
+      assert.ok(outlet.received.equals(file.bytes.subarray(i * 1000, i * 1000 + 200 * KIB)));
     }
     assert.deepEqual(small.stats(), {
       transfers: 0,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Pace } from '../../src/engine/pace.ts';
+import { WriteSizer } from '../../../src/engine/download/write-sizer.ts';
 
 const FIRST_BYTES = 64;
 const MAX_BYTES = 1024;
@@ -10,42 +10,42 @@ const MAX_BYTES = 1024;
 const AT_ONCE_MS = 0;
 const MUCH_TOO_LONG_MS = 60_000;
 
-function paceAfter(drainMs: number[]): Pace {
-  const pace = new Pace(FIRST_BYTES, MAX_BYTES);
-  for (const ms of drainMs) pace.drained(1, ms);
-  return pace;
+function sizerAfter(drainMs: number[]): WriteSizer {
+  const sizer = new WriteSizer(FIRST_BYTES, MAX_BYTES);
+  for (const ms of drainMs) sizer.drained(1, ms);
+  return sizer;
 }
 
-describe('the pace of a stream', () => {
+describe('the sizer of a stream', () => {
   it('starts small', () => {
-    const pace = paceAfter([]);
-    assert.equal(pace.pieceBytes, FIRST_BYTES);
-    assert.ok(pace.isSmall);
+    const sizer = sizerAfter([]);
+    assert.equal(sizer.pieceBytes, FIRST_BYTES);
+    assert.ok(sizer.isSmall);
   });
 
   it('doubles with each write that is drained at once, up to the slab', () => {
-    const sizes = [1, 2, 3, 4, 5, 6].map((writes) => paceAfter(Array(writes).fill(AT_ONCE_MS)).pieceBytes);
+    const sizes = [1, 2, 3, 4, 5, 6].map((writes) => sizerAfter(Array(writes).fill(AT_ONCE_MS)).pieceBytes);
     assert.deepEqual(sizes, [128, 256, 512, 1024, 1024, 1024]);
   });
 
   it('is not small any more once one write was drained at once', () => {
-    assert.ok(!paceAfter([AT_ONCE_MS]).isSmall);
+    assert.ok(!sizerAfter([AT_ONCE_MS]).isSmall);
   });
 
   it('halves with each write that is drained slowly, down to the first piece', () => {
     const fast = Array(4).fill(AT_ONCE_MS);
     const sizes = [1, 2, 3, 4, 5, 6].map(
-      (writes) => paceAfter([...fast, ...Array(writes).fill(MUCH_TOO_LONG_MS)]).pieceBytes,
+      (writes) => sizerAfter([...fast, ...Array(writes).fill(MUCH_TOO_LONG_MS)]).pieceBytes,
     );
     assert.deepEqual(sizes, [512, 256, 128, 64, 64, 64]);
   });
 
   it('starts over small after a restart and keeps count of what was drained', () => {
-    const pace = paceAfter([AT_ONCE_MS, AT_ONCE_MS]);
-    pace.restart();
-    assert.equal(pace.pieceBytes, FIRST_BYTES);
-    assert.ok(pace.isSmall);
-    assert.equal(pace.drainedBytes, 2);
+    const sizer = sizerAfter([AT_ONCE_MS, AT_ONCE_MS]);
+    sizer.restart();
+    assert.equal(sizer.pieceBytes, FIRST_BYTES);
+    assert.ok(sizer.isSmall);
+    assert.equal(sizer.drainedBytes, 2);
   });
 
   it('stays whole bytes between the first piece and the largest, whatever the sizes and the peer', () => {
@@ -61,13 +61,13 @@ describe('the pace of a stream', () => {
         fc.integer({ min: 2, max: 1000 }),
         fc.array(event, { maxLength: 40, size: 'max' }),
         (first, max, events) => {
-          const pace = new Pace(first, max);
+          const sizer = new WriteSizer(first, max);
           for (const event of events) {
-            if (event === 'restart') pace.restart();
-            else pace.drained(pace.pieceBytes, event);
-            assert.ok(Number.isInteger(pace.pieceBytes), `${pace.pieceBytes} bytes`);
-            assert.ok(pace.pieceBytes >= Math.min(first, Math.floor(max / 2)));
-            assert.ok(pace.pieceBytes <= max);
+            if (event === 'restart') sizer.restart();
+            else sizer.drained(sizer.pieceBytes, event);
+            assert.ok(Number.isInteger(sizer.pieceBytes), `${sizer.pieceBytes} bytes`);
+            assert.ok(sizer.pieceBytes >= Math.min(first, Math.floor(max / 2)));
+            assert.ok(sizer.pieceBytes <= max);
           }
         },
       ),
@@ -75,16 +75,16 @@ describe('the pace of a stream', () => {
   });
 
   it('is eager until a write is not drained at once, and after a restart no more', () => {
-    const slow = paceAfter([AT_ONCE_MS, MUCH_TOO_LONG_MS, AT_ONCE_MS]);
-    const restarted = paceAfter([AT_ONCE_MS]);
+    const slow = sizerAfter([AT_ONCE_MS, MUCH_TOO_LONG_MS, AT_ONCE_MS]);
+    const restarted = sizerAfter([AT_ONCE_MS]);
     restarted.restart();
-    const isEager = [paceAfter([]), paceAfter([AT_ONCE_MS, AT_ONCE_MS]), slow, restarted].map(
-      (pace) => pace.isEager,
+    const isEager = [sizerAfter([]), sizerAfter([AT_ONCE_MS, AT_ONCE_MS]), slow, restarted].map(
+      (sizer) => sizer.isEager,
     );
     assert.deepEqual(isEager, [true, true, false, false]);
   });
 
   it('starts with half a slab at most, so that it can grow', () => {
-    assert.equal(new Pace(5000, 1000).pieceBytes, 500);
+    assert.equal(new WriteSizer(5000, 1000).pieceBytes, 500);
   });
 });

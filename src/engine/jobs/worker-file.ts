@@ -1,7 +1,7 @@
 /** Where the programs of the threads are: beside the compiled library, as files of their own. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { TransferError } from '../base/errors.ts';
+import { TransferError } from '../../base/errors.ts';
 
 /**
  * The URL of `workers/NAME.js`, as piscina takes it. Asked for when threads
@@ -12,7 +12,7 @@ import { TransferError } from '../base/errors.ts';
  */
 export function workerFile(name: 'main' | 'hash-file'): string {
   const own: string | undefined = import.meta.url;
-  const url = own === undefined ? undefined : new URL(`../../workers/${name}.js`, own);
+  const url = own === undefined ? undefined : new URL(`../../../workers/${name}.js`, own);
   if (url !== undefined && existsSync(fileURLToPath(url))) return url.href;
   throw new TransferError(
     'INVALID_CONFIG',

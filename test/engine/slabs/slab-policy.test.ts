@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { SlabPolicy } from '../../src/engine/slab-policy.ts';
+import { SlabPolicy } from '../../../src/engine/slabs/slab-policy.ts';
 
 const NEWCOMER = 0;
 const PROVEN = 2 ** 50;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { SLAB_HEADER_ROOM_BYTES } from '../../src/base/limits.ts';
-import { type Lease, type Ledger, SlabPool } from '../../src/engine/slab-pool.ts';
+import { SLAB_HEADER_ROOM_BYTES } from '../../../src/base/limits.ts';
+import { type Lease, type Ledger, SlabPool } from '../../../src/engine/slabs/slab-pool.ts';
 
 function leaseOf(pool: SlabPool): Lease {
   const lease = pool.lease();
