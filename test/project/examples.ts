@@ -40,7 +40,10 @@ export async function exampleFolder(t: TestContext): Promise<ExampleFolder> {
   await symlink(ROOT, join(folder, 'node_modules/sluice'));
   await symlink(join(ROOT, 'node_modules/@types'), join(folder, 'node_modules/@types'));
   const path = [join(folder, 'bin'), join(ROOT, 'node_modules/.bin'), userEnvironment.PATH].join(delimiter);
-  return { folder, env: { ...userEnvironment, PATH: path, SLUICE_LISTEN: FREE_ADDRESS } };
+  return {
+    folder,
+    env: { ...userEnvironment, PATH: path, SLUICE_LISTEN: FREE_ADDRESS, XDG_STATE_HOME: folder },
+  };
 }
 
 export interface ShellRun {
@@ -88,10 +91,14 @@ export async function checkTypes(t: TestContext, examples: readonly CodeBlock[])
   );
 }
 
-/** Rejects when the example throws. */
-export async function runExample(t: TestContext, text: string): Promise<{ folder: string; stdout: string }> {
+/** Rejects when the example throws. What it says of the default address is said of `server`. */
+export async function runExample(
+  t: TestContext,
+  text: string,
+  server = DEFAULT_ADDRESS,
+): Promise<{ folder: string; stdout: string }> {
   const { folder, env } = await exampleFolder(t);
-  await writeFile(join(folder, 'example.mjs'), text);
+  await writeFile(join(folder, 'example.mjs'), text.replaceAll(DEFAULT_ADDRESS, server));
   const options = { cwd: folder, env, timeout: TIMEOUT_MS };
   const { stdout } = await run(process.execPath, ['example.mjs'], options);
   return { folder, stdout };
