@@ -30,7 +30,7 @@ export interface ExampleFolder {
   env: NodeJS.ProcessEnv;
 }
 
-/** An empty folder with sluice in its node_modules and the command in the PATH, until the test ends. */
+/** An empty folder with sluice and gRPC in its node_modules, and the command in the PATH, until the test ends. */
 export async function exampleFolder(t: TestContext): Promise<ExampleFolder> {
   const folder = await mkdtemp(join(tmpdir(), 'sluice-example-'));
   t.after(() => rm(folder, { recursive: true, force: true }));
@@ -38,7 +38,9 @@ export async function exampleFolder(t: TestContext): Promise<ExampleFolder> {
   await symlink(COMMAND, join(folder, 'bin/sluice'));
   await mkdir(join(folder, 'node_modules'));
   await symlink(ROOT, join(folder, 'node_modules/sluice'));
-  await symlink(join(ROOT, 'node_modules/@types'), join(folder, 'node_modules/@types'));
+  for (const scope of ['@types', '@grpc']) {
+    await symlink(join(ROOT, 'node_modules', scope), join(folder, 'node_modules', scope));
+  }
   const path = [join(folder, 'bin'), join(ROOT, 'node_modules/.bin'), userEnvironment.PATH].join(delimiter);
   return {
     folder,
