@@ -11,6 +11,8 @@
  * file appears under its name only by `finish`, whole. An upload survives the
  * death of the process at any moment; it then has at least what was committed.
  */
+import type { ByteRange } from '../base/ranges.ts';
+import type { CheckedRange } from '../wire/checked-ranges.ts';
 import type { FileIdentity } from './store.ts';
 
 /** What must be under the name when an upload is finished, or a file deleted. */
@@ -34,18 +36,6 @@ export interface UploadSpec {
   readonly name: string;
   readonly expected: ExpectedContent;
   readonly condition: WriteCondition;
-}
-
-/** The half-open range `[start, end)` of a file. */
-export interface ByteRange {
-  readonly start: number;
-  readonly end: number;
-}
-
-/** Bytes that were written to the descriptor of an upload, as they were sent. */
-export interface WrittenRange extends ByteRange {
-  /** CRC-32 of the bytes. */
-  readonly crc32: number;
 }
 
 export interface UploadState {
@@ -95,7 +85,7 @@ export interface Upload {
    */
   checkQuota(offset: number, bytes: number): void;
   /** Notes that bytes were written and are as they were sent. They are made durable by the sync policy. */
-  written(range: WrittenRange): void;
+  written(range: CheckedRange): void;
   /** Makes everything noted until now durable. Throws WRITE_FAILED, DISK_FULL; never tried again on the same bytes. */
   sync(): Promise<void>;
   /**

@@ -24,7 +24,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/config': ['src/base'],
   'src/wire': ['src/base'],
   'src/compression': ['src/base'],
-  'src/storage': ['src/base', 'src/wire/crc32.ts'],
+  'src/storage': ['src/base', 'src/wire/checked-ranges.ts', 'src/wire/crc32.ts'],
   'src/engine': ['src/base', 'src/compression', ...FRAMING],
   workers: ['src/base', ...FRAMING, 'src/engine/jobs/job.ts'],
   'src/flow': ['src/base', 'src/wire'],

@@ -10,9 +10,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { TransferError } from '../../src/base/errors.ts';
+import type { ByteRange } from '../../src/base/ranges.ts';
 import type { FileIdentity } from '../../src/storage/store.ts';
 import type {
-  ByteRange,
   ExpectedContent,
   Upload,
   UploadSpec,
@@ -20,8 +20,8 @@ import type {
   UploadStore,
   UploadWriter,
   WriteCondition,
-  WrittenRange,
 } from '../../src/storage/upload-store.ts';
+import type { CheckedRange } from '../../src/wire/checked-ranges.ts';
 import type { Scope } from '../engine/test-engine.ts';
 
 export type Step = 'start' | 'find' | 'openWriter' | 'sync' | 'finish';
@@ -109,7 +109,7 @@ export class TempUpload implements Upload {
   openings = 0;
   syncs = 0;
   /** Every range that was reported, as it was. */
-  readonly reported: WrittenRange[] = [];
+  readonly reported: CheckedRange[] = [];
   readonly #store: TempUploadStore;
   readonly #onFailed = new Set<(error: Error) => void>();
   #written: ByteRange[] = [];
@@ -183,7 +183,7 @@ export class TempUpload implements Upload {
     }
   }
 
-  written(range: WrittenRange): void {
+  written(range: CheckedRange): void {
     const bytes = this.bytes.subarray(range.start, range.end);
     assert.equal(bytes.length, range.end - range.start, 'it is in the file when it is reported');
     assert.equal(crc32(bytes), range.crc32, 'with the right checksum');

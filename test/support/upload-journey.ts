@@ -6,9 +6,10 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
+import { missingRanges } from '../../src/base/ranges.ts';
 import { type Content, joined, lines, noise } from './content.ts';
 import type { Answered, RawClient } from './peers/raw-client.ts';
-import { chunkMessages, missingParts, sendMessages, uploadStatus } from './peers/raw-upload.ts';
+import { chunkMessages, sendMessages, uploadStatus } from './peers/raw-upload.ts';
 import { Random } from './seed.ts';
 
 const PIECE_BYTES = 24 * 1024;
@@ -75,7 +76,9 @@ export class UploadJourney {
     const asked = await client.unary('GetUploadStatus', { uploadId: this.uploadId });
     if (asked.status !== 'OK' || asked.answer?.complete === true) return asked;
     const status = await this.look(client);
-    for (const { start, end } of status === undefined ? [] : missingParts(status, this.content.size)) {
+    for (const { start, end } of status === undefined
+      ? []
+      : missingRanges(status.parts, 0, this.content.size)) {
       for (let at = start; at < end; at += this.#pieceBytes) {
         const sent = await this.#send(client, at, Math.min(end, at + this.#pieceBytes));
         if (sent.status !== 'OK') return sent;

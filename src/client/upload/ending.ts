@@ -1,12 +1,13 @@
 /** How an upload ends: the whole is checked on both sides, and the server gives it its name. */
 import { Buffer } from 'node:buffer';
 import { TransferError } from '../../base/errors.ts';
+import { missingRanges } from '../../base/ranges.ts';
 import { crc32 } from '../../wire/crc32.ts';
 import type { Expected, FileInfo } from '../../wire/messages.ts';
 import { cancelledBy } from '../connection/channel.ts';
 import type { RetryBudget } from '../connection/retry.ts';
 import { PREFIX_READ_BYTES } from '../limits.ts';
-import { missingRanges } from './parts.ts';
+
 import type { UploadRun } from './run.ts';
 import type { UploadState } from './state.ts';
 

@@ -3,7 +3,9 @@
  * server has it. After a failure it asks what the server has, and what is
  * missing of the part goes back to the others and to itself.
  */
+
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
+import { missingRanges } from '../../base/ranges.ts';
 import type { Expected, FileInfo, UploadFileRequest } from '../../wire/messages.ts';
 import { type Channel, cancelledBy } from '../connection/channel.ts';
 import { RetryBudget } from '../connection/retry.ts';
@@ -18,7 +20,7 @@ import type { ChunkCoder } from './compression/chunk-coder.ts';
 import type { UploadCompression } from './compression/compression.ts';
 import type { ContentCrc } from './content-crc.ts';
 import type { UploadOpening } from './opening.ts';
-import { missingRanges, type SendingPart, type UploadParts } from './parts.ts';
+import type { SendingPart, UploadParts } from './parts.ts';
 import type { UploadReporter } from './progress.ts';
 import type { OpenSource } from './sources/source.ts';
 import type { UploadState } from './state.ts';

@@ -4,8 +4,8 @@
  * asks, so that all end at about the same time whatever their rates. A part that
  * failed comes back as what is missing of it.
  */
+import type { ByteRange } from '../../base/ranges.ts';
 import { MIB } from '../../base/units.ts';
-import type { Part } from '../../wire/messages.ts';
 import { MIN_PART_BYTES } from '../limits.ts';
 
 /** A part being sent. */
@@ -20,10 +20,10 @@ export interface SendingPart {
 }
 
 export class UploadParts {
-  readonly #waiting: Part[];
+  readonly #waiting: ByteRange[];
   readonly #sending = new Set<SendingPart>();
 
-  constructor(missing: readonly Part[]) {
+  constructor(missing: readonly ByteRange[]) {
     this.#waiting = [...missing];
   }
 
@@ -44,7 +44,7 @@ export class UploadParts {
   }
 
   /** The part is over; `missing` of it has to be sent again. */
-  settle(part: SendingPart, missing: readonly Part[] = []): void {
+  settle(part: SendingPart, missing: readonly ByteRange[] = []): void {
     this.#sending.delete(part);
     this.#waiting.unshift(...missing);
   }
@@ -59,7 +59,7 @@ export class UploadParts {
   }
 
   /** The second half of what the longest part has left, unless that is short. */
-  #half(): Part | undefined {
+  #half(): ByteRange | undefined {
     const left = ({ end, readEnd }: SendingPart) => end - readEnd;
     const [longest] = [...this.#sending].sort((a, b) => left(b) - left(a));
     if (longest === undefined || !isWorthHalving(longest.readEnd, longest.end)) return undefined;
@@ -87,18 +87,4 @@ export class UploadParts {
 /** A stream of unknown length has no half. */
 function isWorthHalving(start: number, end: number): boolean {
   return Number.isFinite(end) && end - start >= 2 * MIN_PART_BYTES;
-}
-
-/** The ranges of `[start, end)` that are not in `present`, which is ascending. */
-export function missingRanges(present: readonly Part[], start: number, end: number): Part[] {
-  const missing: Part[] = [];
-  let at = start;
-  for (const range of present) {
-    if (range.end <= at) continue;
-    if (range.start >= end) break;
-    if (range.start > at) missing.push({ start: at, end: range.start });
-    at = range.end;
-  }
-  if (at < end) missing.push({ start: at, end });
-  return missing;
 }

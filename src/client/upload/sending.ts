@@ -1,4 +1,5 @@
 /** Sends what the server does not have, over as many connections as that is worth. */
+import { missingRanges } from '../../base/ranges.ts';
 import type { FileInfo } from '../../wire/messages.ts';
 import type { Begun } from './beginning.ts';
 import { UploadCompression } from './compression/compression.ts';
@@ -6,7 +7,7 @@ import { DurableWatch } from './durable-watch.ts';
 import { checkedContent } from './ending.ts';
 import type { LaneContext } from './lane.ts';
 import { UploadLanes } from './lanes.ts';
-import { missingRanges, UploadParts } from './parts.ts';
+import { UploadParts } from './parts.ts';
 import type { UploadContext, UploadRun } from './run.ts';
 import type { UploadState } from './state.ts';
 

@@ -16,7 +16,7 @@ import {
   type sendUnaryData,
 } from '@grpc/grpc-js';
 import { TransferError } from '../../../src/base/errors.ts';
-import { missingRanges } from '../../../src/client/upload/parts.ts';
+import { missingRanges } from '../../../src/base/ranges.ts';
 import { decodeChunkSync } from '../../../src/wire/chunk-decoder.ts';
 import { codecInContract, codecOfChunk } from '../../../src/wire/codec.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { missingRanges } from '../../../src/base/ranges.ts';
 import { assertBytes, type Content, joined, lines, noise } from '../content.ts';
 import { RawClient } from '../peers/raw-client.ts';
-import { chunkMessages, expectedOf, missingParts, sendMessages, uploadStatus } from '../peers/raw-upload.ts';
+import { chunkMessages, expectedOf, sendMessages, uploadStatus } from '../peers/raw-upload.ts';
 import { scratchRoot } from '../scratch.ts';
 import { Random, seedOf } from '../seed.ts';
 import { ServerProcess } from '../server-process.ts';
@@ -125,7 +126,7 @@ async function uploadOne(victim: Victim, name: string, content: Content, random:
     );
     for (const end of ends) acknowledged = Math.max(acknowledged, Number(end.answer?.committedSize ?? 0));
     const last = await uploadStatus(client, uploadId);
-    if (last === undefined || missingParts(last, content.size).length > 0) continue;
+    if (last === undefined || missingRanges(last.parts, 0, content.size).length > 0) continue;
     const finish = await client.unary('FinishUpload', { uploadId, fileName: name });
     isFinished = finish.status === 'OK';
     if (!isFinished) assert.equal(finish.status, 'UNAVAILABLE', finish.details);
@@ -142,7 +143,7 @@ async function sendMissing(
   status: { parts: { start: number; end: number }[]; committedSize: number; complete: boolean },
   random: Random,
 ) {
-  const missing = missingParts(status, content.size);
+  const missing = missingRanges(status.parts, 0, content.size);
   const parts = missing.flatMap(({ start, end }) => {
     if (random.next() < 0.5) return [{ start, end }];
     const middle = random.between(start, end);

@@ -33,17 +33,6 @@ export async function uploadStatus(
   };
 }
 
-/** What of `[0, size)` no part covers, ascending. */
-export function missingParts(status: UploadStatus, size: number): { start: number; end: number }[] {
-  const missing: { start: number; end: number }[] = [];
-  let at = 0;
-  for (const { start, end } of [...status.parts, { start: size, end: size }]) {
-    if (start > at) missing.push({ start: at, end: start });
-    at = Math.max(at, end);
-  }
-  return missing;
-}
-
 /** Messages for the bytes `[start, end)`, some of their chunks compressed. */
 export function* chunkMessages(
   content: Content,

@@ -1,8 +1,8 @@
 /** Whether the bytes of an upload are what was declared, at its start or at its end. */
 import { TransferError } from '../../../base/errors.ts';
+import type { CheckedRanges } from '../../../wire/checked-ranges.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { ExpectedContent } from '../../upload-store.ts';
-import type { CheckedRanges } from './journal/checked-ranges.ts';
 import type { SpecRecord } from './journal/journal-record.ts';
 
 /** All of it, as it was declared; the two must agree. */

@@ -9,17 +9,11 @@ import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { keepRights } from '../../../base/files/keep-rights.ts';
 import { settledStats } from '../../../base/files/settled-stats.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
+import type { ByteRange } from '../../../base/ranges.ts';
+import type { CheckedRange } from '../../../wire/checked-ranges.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
-import type {
-  ByteRange,
-  ExpectedContent,
-  Upload,
-  UploadSpec,
-  UploadState,
-  UploadWriter,
-  WrittenRange,
-} from '../../upload-store.ts';
+import type { ExpectedContent, Upload, UploadSpec, UploadState, UploadWriter } from '../../upload-store.ts';
 import { identityOf } from '../file-identity.ts';
 import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
 import { isRecordOf } from './create-upload.ts';
@@ -110,7 +104,7 @@ export class LocalUpload implements Upload {
     requireQuota(this.#context, this, this.#commits.written, offset, bytes);
   }
 
-  written(range: WrittenRange): void {
+  written(range: CheckedRange): void {
     if (range.start === range.end || this.#end !== undefined || !this.#writers.areGood) return;
     this.#commits.note(range);
     const { index, freeSpace, now } = this.#context;

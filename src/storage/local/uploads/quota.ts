@@ -1,8 +1,8 @@
 /** Whether more bytes of an upload are within all limits, before a slab or the disk takes them. */
 import { TransferError } from '../../../base/errors.ts';
+import type { CheckedRanges } from '../../../wire/checked-ranges.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { Upload } from '../../upload-store.ts';
-import type { CheckedRanges } from './journal/checked-ranges.ts';
 import type { UploadContext } from './options.ts';
 
 /** The most ranges of one upload with gaps between them: each costs memory and a place in the journal. */

@@ -1,15 +1,16 @@
 /** Reads of a partial file, a piece at a time: nothing here is in memory whole, and the event loop gets its turns between. */
 import { createHash } from 'node:crypto';
+import type { ByteRange } from '../../../base/ranges.ts';
 import { MIB } from '../../../base/units.ts';
+import type { CheckedRange } from '../../../wire/checked-ranges.ts';
 import { crc32 } from '../../../wire/crc32.ts';
-import type { ByteRange, WrittenRange } from '../../upload-store.ts';
 import type { FileSystem } from './disk/file-system.ts';
 import type { HashFile } from './options.ts';
 
 const PIECE_BYTES = MIB;
 
 /** Whether the bytes of `range` are there and have its CRC-32. */
-export async function isIntact(fs: FileSystem, fd: number, range: WrittenRange): Promise<boolean> {
+export async function isIntact(fs: FileSystem, fd: number, range: CheckedRange): Promise<boolean> {
   let found = 0;
   const isWhole = await readPieces(fs, fd, range, (piece) => {
     found = crc32(piece, found);

@@ -8,11 +8,10 @@
 import { GroupCommit } from '../../../../base/async/group-commit.ts';
 import type { TransferError } from '../../../../base/errors.ts';
 import { MIB } from '../../../../base/units.ts';
-import type { WrittenRange } from '../../../upload-store.ts';
+import { type CheckedRange, CheckedRanges } from '../../../../wire/checked-ranges.ts';
 import { toWriteError } from '../disk/write-error.ts';
 import type { UploadContext } from '../options.ts';
 import type { RefCountedDescriptor } from '../ref-counted-descriptor.ts';
-import { CheckedRanges } from './checked-ranges.ts';
 import type { Journal } from './journal.ts';
 import { durableRecord } from './journal-state.ts';
 
@@ -56,7 +55,7 @@ export class Commits {
     return this.#failures > 0;
   }
 
-  note(range: WrittenRange): void {
+  note(range: CheckedRange): void {
     this.#written.add(range);
     this.#unsynced.add(range);
     const { sync, syncBytes, syncIntervalMs } = this.#context.options;

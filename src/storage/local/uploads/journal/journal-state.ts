@@ -3,8 +3,7 @@
  * record is in the journal; so what this says is what a later process will read.
  */
 
-import type { WrittenRange } from '../../../upload-store.ts';
-import { CheckedRanges } from './checked-ranges.ts';
+import { type CheckedRange, CheckedRanges } from '../../../../wire/checked-ranges.ts';
 import {
   type DurableRecord,
   type FinishedRecord,
@@ -73,11 +72,11 @@ export class JournalState {
   }
 }
 
-export function durableRecord(ranges: Iterable<WrittenRange>, synced: boolean, atMs: number): DurableRecord {
+export function durableRecord(ranges: Iterable<CheckedRange>, synced: boolean, atMs: number): DurableRecord {
   const fields = Array.from(ranges, ({ start, end, crc32 }): RangeFields => [start, end, crc32]);
   return { kind: 'durable', ranges: fields, synced, atMs };
 }
 
-export function rangesOf(record: DurableRecord): WrittenRange[] {
+export function rangesOf(record: DurableRecord): CheckedRange[] {
   return record.ranges.map(([start, end, crc32]) => ({ start, end, crc32 }));
 }

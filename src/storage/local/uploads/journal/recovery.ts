@@ -7,7 +7,7 @@ import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:fs';
 import { errnoOf } from '../../../../base/errors.ts';
 import { MIB } from '../../../../base/units.ts';
-import type { WrittenRange } from '../../../upload-store.ts';
+import type { CheckedRange } from '../../../../wire/checked-ranges.ts';
 import { withDescriptor } from '../disk/file-system.ts';
 import type { UploadContext } from '../options.ts';
 import { completePublication } from '../publish.ts';
@@ -106,12 +106,12 @@ async function lostRanges(
   return lost;
 }
 
-function rangesToCheck(records: readonly JournalRecord[]): readonly WrittenRange[] {
+function rangesToCheck(records: readonly JournalRecord[]): readonly CheckedRange[] {
   const durable = records.filter((record) => record.kind === 'durable');
   const unsynced = durable.filter((record) => !record.synced).flatMap(rangesOf);
   const last = durable.at(-1);
   if (last === undefined || !last.synced) return unsynced;
-  const synced: WrittenRange[] = [];
+  const synced: CheckedRange[] = [];
   let room = MAX_CHECKED_BYTES;
   for (const range of rangesOf(last).reverse()) {
     room -= range.end - range.start;

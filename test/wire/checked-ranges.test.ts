@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { CheckedRanges } from '../../../../src/storage/local/uploads/journal/checked-ranges.ts';
-import { crc32 } from '../../../../src/wire/crc32.ts';
+import { CheckedRanges } from '../../src/wire/checked-ranges.ts';
+import { crc32 } from '../../src/wire/crc32.ts';
 
 /** The ends of consecutive chunks, and an order for them to come in. */
 const CHUNKS = fc

@@ -4,8 +4,13 @@
  * without reading a byte again.
  */
 import assert from 'node:assert/strict';
-import { combineCrc32 } from '../../../../wire/crc32.ts';
-import type { ByteRange, WrittenRange } from '../../../upload-store.ts';
+import { type ByteRange, missingRanges } from '../base/ranges.ts';
+import { combineCrc32 } from './crc32.ts';
+
+/** Bytes of a file, and their CRC-32. */
+export interface CheckedRange extends ByteRange {
+  readonly crc32: number;
+}
 
 interface Piece {
   start: number;
@@ -13,13 +18,13 @@ interface Piece {
   crc32: number;
 }
 
-export class CheckedRanges implements Iterable<WrittenRange> {
+export class CheckedRanges implements Iterable<CheckedRange> {
   readonly #maxPieceBytes: number;
   readonly #pieces: Piece[] = [];
   #bytes = 0;
 
   /** Ranges that together have more than `maxPieceBytes` are not merged. */
-  constructor(ranges: Iterable<WrittenRange> = [], maxPieceBytes = Number.POSITIVE_INFINITY) {
+  constructor(ranges: Iterable<CheckedRange> = [], maxPieceBytes = Number.POSITIVE_INFINITY) {
     this.#maxPieceBytes = maxPieceBytes;
     for (const range of ranges) this.add(range);
   }
@@ -37,12 +42,12 @@ export class CheckedRanges implements Iterable<WrittenRange> {
     return this.#pieces.at(-1)?.end ?? 0;
   }
 
-  [Symbol.iterator](): Iterator<WrittenRange> {
+  [Symbol.iterator](): Iterator<CheckedRange> {
     return this.#pieces.values();
   }
 
   /** Adds a range that overlaps none. */
-  add({ start, end, crc32 }: WrittenRange): void {
+  add({ start, end, crc32 }: CheckedRange): void {
     assert.ok(0 <= start && start < end, 'a range has bytes');
     const index = this.#indexBehind(start);
     const before = this.#pieces[index - 1];
@@ -58,7 +63,7 @@ export class CheckedRanges implements Iterable<WrittenRange> {
     this.#pieces.splice(this.#pieces.indexOf(after, index), 1);
   }
 
-  overlaps({ start, end }: { start: number; end: number }): boolean {
+  overlaps({ start, end }: ByteRange): boolean {
     const index = this.#indexBehind(start);
     const before = this.#pieces[index - 1];
     const after = this.#pieces[index];
@@ -79,15 +84,7 @@ export class CheckedRanges implements Iterable<WrittenRange> {
 
   /** What of `[start, end)` no range covers, ascending. */
   missing(start: number, end: number): ByteRange[] {
-    const gaps: ByteRange[] = [];
-    let at = this.endAt(start);
-    for (let index = this.#indexBehind(at); at < end; index++) {
-      const next = this.#pieces[index];
-      const gapEnd = Math.min(next?.start ?? end, end);
-      if (at < gapEnd) gaps.push({ start: at, end: gapEnd });
-      at = next?.end ?? end;
-    }
-    return gaps;
+    return missingRanges(this.#pieces, start, end, Math.max(0, this.#indexBehind(start) - 1));
   }
 
   /** The CRC-32 of `[0, size)` when exactly these bytes are there. */
