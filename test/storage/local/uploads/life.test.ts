@@ -124,7 +124,7 @@ describe('an upload', () => {
     assert.deepEqual(parts(), []);
     await upload.finish({});
     assert.deepEqual(
-      openFilesBelow(root).filter((path) => !path.endsWith('.sluice-uploads')),
+      openFilesBelow(root).filter((path) => !/\.sluice-(?:uploads|lock)$/.test(path)),
       [],
     );
   });
