@@ -1,12 +1,13 @@
 /**
- * Job of a pool thread: fill one slab with ready-to-send messages.
+ * Job of a pool thread: fill one slab with ready-to-send messages, of the bytes
+ * of a descriptor or of those that are in the slab already.
  *
  * Synchronous, touches every byte once where it can, never sees gRPC, never
  * throws: errors are values, because a rejection costs the thread. Between
  * chunks it looks whether anybody still wants the result.
  */
 import { readSync, readvSync } from 'node:fs';
-import type { Coding } from '../src/base/coding.ts';
+import { type Coding, IDENTITY } from '../src/base/coding.ts';
 import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/data-kind.ts';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
@@ -14,6 +15,7 @@ import type { FilledRun, FillJob, FillResult } from '../src/engine/jobs/job.ts';
 import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wire/chunk-header.ts';
 import { codecNumber, encodeSync } from '../src/wire/codec.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
+import { trailerOf } from '../src/wire/gzip-member.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
 /** What the reads of the job that runs have taken. */
@@ -33,9 +35,12 @@ export function fillSlab(job: FillJob): FillResult {
 function fill(job: FillJob): FillResult {
   const startMs = performance.now();
   readMs = 0;
+  const { fd } = job;
   const compresses = job.coding.codec !== 'identity';
   const gainless = compresses && job.probe && !probe(job);
-  const result = compresses && !gainless ? fillCompressed(job) : fillIdentity(job);
+  const coding = gainless ? IDENTITY : job.coding;
+  const result =
+    fd !== null && coding.codec === 'identity' ? fillIdentity(job, fd) : fillBehindRoom(job, coding);
   if (isCancelled(job.slab)) return { kind: 'cancelled' };
   if (result.kind === 'filled') {
     result.workMs = performance.now() - startMs;
@@ -46,7 +51,7 @@ function fill(job: FillJob): FillResult {
 }
 
 /** Reads each chunk straight into its place, leaving exactly its header's room before it. */
-function fillIdentity(job: FillJob): FillResult {
+function fillIdentity(job: FillJob, fd: number): FillResult {
   const base = slabStart(job.slab);
   const chunks: Uint8Array[] = [];
   const fields = blankFields(job);
@@ -57,7 +62,7 @@ function fillIdentity(job: FillJob): FillResult {
     chunks.push(memory.subarray(at, at + fields.wireBytes));
     at += fields.wireBytes;
   }
-  if (!readChunks(job.fd, chunks, job.offset)) return { kind: 'short' };
+  if (!readChunks(fd, chunks, job.offset)) return { kind: 'short' };
   return writeHeaders(job, chunks, fields, base);
 }
 
@@ -79,15 +84,16 @@ function writeHeaders(job: FillJob, chunks: Uint8Array[], fields: ChunkFields, b
 }
 
 /**
- * Reads the job's bytes behind the header room and moves them forward,
- * compressed, chunk by chunk. The write position never overtakes what is still
- * to be compressed: a chunk is only kept compressed when that makes it smaller,
- * and all headers together fit the header room.
+ * Reads the job's bytes behind the header room, where they are not there
+ * already, and moves them forward, compressed or not, chunk by chunk. The write
+ * position never overtakes what is still to be moved: a chunk is only kept
+ * compressed when that makes it smaller, and all headers together fit the header
+ * room.
  */
-function fillCompressed(job: FillJob): FillResult {
+function fillBehindRoom(job: FillJob, coding: Coding): FillResult {
   const base = slabStart(job.slab);
-  const raw = memory.subarray(base + SLAB_HEADER_ROOM_BYTES, base + SLAB_HEADER_ROOM_BYTES + job.rawBytes);
-  if (!readChunks(job.fd, [raw], job.offset)) return { kind: 'short' };
+  const raw = payloadOf(job);
+  if (job.fd !== null && !readChunks(job.fd, [raw], job.offset)) return { kind: 'short' };
   const fields = blankFields(job);
   let crc = 0;
   let at = base;
@@ -95,38 +101,46 @@ function fillCompressed(job: FillJob): FillResult {
     if (isCancelled(job.slab)) return { kind: 'cancelled' };
     setChunk(fields, job, done);
     const chunk = raw.subarray(done, done + fields.rawBytes);
-    const member = encodeSync(chunk, job.coding);
-    fields.compressed = member.length < chunk.length;
-    fields.codec = fields.compressed ? codecNumber(job.coding.codec) : 0;
-    if (fields.compressed) fields.wireBytes = member.length;
+    const member = coding.codec === 'identity' ? chunk : encodeSync(chunk, coding);
+    if (member.length < chunk.length) setMember(fields, member, coding);
     if (job.checksums) {
-      fields.crc32 = crcOf(chunk, member, job.coding);
+      fields.crc32 = crcOf(chunk, member, coding);
       crc = combineCrc32(crc, fields.crc32, chunk.length);
     }
     at = writeChunkHeader(memory, at, fields);
     if (fields.compressed)
       memory.set(member, at); // copy: zlib allocates its own output
-    else memory.copyWithin(at, chunk.byteOffset, chunk.byteOffset + chunk.length); // copy: close the gap before it
+    else moveTo(at, chunk);
     at += fields.wireBytes;
   }
   const result = filled(job, at - base, crc);
-  result.incompressible = result.runBytes > job.rawBytes * WORTHWHILE_RATIO;
+  result.incompressible = coding.codec !== 'identity' && result.runBytes > job.rawBytes * WORTHWHILE_RATIO;
   return result;
 }
 
+/** The job's bytes, behind the header room of its slab. */
+function payloadOf({ slab, rawBytes }: FillJob): Uint8Array {
+  const at = slabStart(slab) + SLAB_HEADER_ROOM_BYTES;
+  return memory.subarray(at, at + rawBytes);
+}
+
+function moveTo(at: number, chunk: Uint8Array): void {
+  memory.copyWithin(at, chunk.byteOffset, chunk.byteOffset + chunk.length); // copy: close the gap before it
+}
+
 /** The CRC-32 of a chunk that was compressed to `member`. */
-function crcOf(chunk: Uint8Array, member: Buffer, { codec }: Coding): number {
-  // RFC 1952: a gzip member ends in the CRC-32 of its content and its size.
-  return codec === 'gzip' ? member.readUInt32LE(member.length - 8) : crc32(chunk);
+function crcOf(chunk: Uint8Array, member: Uint8Array, { codec }: Coding): number {
+  // A gzip member has it in its trailer.
+  return codec === 'gzip' ? trailerOf(member).crc32 : crc32(chunk);
 }
 
 /** Whether a sample from the middle of the job gets notably smaller. */
 function probe(job: FillJob): boolean {
   const sampleBytes = Math.min(PROBE_BYTES, job.rawBytes);
-  const base = slabStart(job.slab);
-  const sample = memory.subarray(base, base + sampleBytes);
-  const offset = job.offset + Math.floor((job.rawBytes - sampleBytes) / 2);
-  if (!readChunks(job.fd, [sample], offset)) return false;
+  const at = Math.floor((job.rawBytes - sampleBytes) / 2);
+  // To the same place where the whole is read later.
+  const sample = payloadOf(job).subarray(at, at + sampleBytes);
+  if (job.fd !== null && !readChunks(job.fd, [sample], job.offset + at)) return false;
   return !isNoise(sample) && encodeSync(sample, PROBE_CODING).length <= sampleBytes * WORTHWHILE_RATIO;
 }
 
@@ -184,6 +198,13 @@ function setChunk(fields: ChunkFields, job: FillJob, done: number): void {
   fields.compressed = false;
   fields.codec = 0;
   if (job.details) fields.offset = job.offset + done;
+}
+
+/** Describes the chunk as compressed to `member`. */
+function setMember(fields: ChunkFields, member: Uint8Array, { codec }: Coding): void {
+  fields.compressed = true;
+  fields.codec = codecNumber(codec);
+  fields.wireBytes = member.length;
 }
 
 function filled(job: FillJob, runBytes: number, crc: number): FilledRun {

@@ -46,7 +46,16 @@ async function streamOpened(
 
   const compression = compressionOf(request, identity, context.compression);
   const transfer = context.engine.serveRange(
-    { fd: file.fd, start, end, chunkBytes, details, checksums, compression, codecs: codecsOf(request) },
+    {
+      source: file.source,
+      start,
+      end,
+      chunkBytes,
+      details,
+      checksums,
+      compression,
+      codecs: codecsOf(request),
+    },
     call,
   );
   facts.start = start;

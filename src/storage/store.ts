@@ -3,7 +3,7 @@
  * directory or elsewhere. Names are checked here, once, for every RPC.
  */
 
-import type { Omission } from './local/listing/omission.ts';
+import type { ByteSource } from './byte-source.ts';
 
 /** A file's content at one moment. */
 export interface FileIdentity {
@@ -30,8 +30,8 @@ export interface StoreEntry {
 /** One version of a file, held open. The opener closes it, after the last job that reads it has ended. */
 export interface OpenFile {
   readonly identity: FileIdentity;
-  /** A descriptor that worker threads may `pread` until `close`. */
-  readonly fd: number;
+  /** Its bytes, until `close`. */
+  readonly source: ByteSource;
   /**
    * Throws FILE_CHANGED when the content is not that of `identity` any more:
    * written to, truncated, replaced or removed under its name.
@@ -39,6 +39,21 @@ export interface OpenFile {
   verifyUnchanged(): Promise<void>;
   /** Closes once; safe to call twice. */
   close(): Promise<void>;
+}
+
+export type OmissionReason =
+  | 'UNREADABLE'
+  | 'SYMBOLIC_LINK'
+  | 'SPECIAL_FILE'
+  | 'BAD_NAME'
+  | 'TOO_DEEP'
+  | 'OTHER_FILE_SYSTEM';
+
+/** Something that is there, and that a listing leaves out. */
+export interface Omission {
+  /** For people: not to be asked for. */
+  readonly shownName: string;
+  readonly reason: OmissionReason;
 }
 
 /** One thing that a listing tells of: an entry, or something that it leaves out. */

@@ -2,10 +2,12 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TransferError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB } from '../../src/base/units.ts';
 import type { RangeRequest } from '../../src/engine/download/range-pipeline.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
+import type { Descriptor } from '../../src/storage/byte-source.ts';
 
 /** Small slabs, so that small files take many jobs. */
 const OPTIONS: EngineOptions = {
@@ -56,10 +58,15 @@ export function sourceFile(scope: Scope, bytes: Buffer): SourceFile {
   return { path, fd, bytes };
 }
 
+/** What the store says of a system error is `DATA_LOSS` and the error. */
+function descriptorOf(fd: number): Descriptor {
+  return { kind: 'descriptor', fd, errorOf: (errno) => new TransferError('DATA_LOSS', `no bytes: ${errno}`) };
+}
+
 /** The whole file, plainly; `wishes` say otherwise. */
 export function requestOf(file: SourceFile, wishes: Partial<RangeRequest> = {}): RangeRequest {
   return {
-    fd: file.fd,
+    source: descriptorOf(file.fd),
     start: 0,
     end: file.bytes.length,
     chunkBytes: 16 * KIB,

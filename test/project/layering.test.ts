@@ -25,7 +25,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'src/wire': ['src/base'],
   'src/compression': ['src/base'],
   'src/storage': ['src/base', 'src/wire/checked-ranges.ts', 'src/wire/crc32.ts'],
-  'src/engine': ['src/base', 'src/compression', ...FRAMING],
+  'src/engine': ['src/base', 'src/compression', 'src/storage/byte-source.ts', ...FRAMING],
   workers: ['src/base', ...FRAMING, 'src/engine/jobs/job.ts'],
   'src/flow': ['src/base', 'src/wire'],
   'src/service': ['src/base', 'src/wire', 'src/compression', 'src/storage', 'src/engine', 'src/flow'],

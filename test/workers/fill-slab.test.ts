@@ -59,9 +59,13 @@ function jobOf(wishes: Partial<FillJob>): FillJob {
   };
 }
 
-/** Runs a job in a slab whose every byte, as its neighbours', is the guard's. */
+/** Runs a job in a slab whose every byte, as its neighbours', is the guard's; but for what the job expects there. */
 async function fillGuarded(job: FillJob): Promise<FillResult> {
   memory.fill(GUARD);
+  if (job.fd === null) {
+    const bytes = mixed.bytes.subarray(job.offset, job.offset + job.rawBytes);
+    memory.set(bytes, job.slab * stride + SLAB_HEADER_ROOM_BYTES);
+  }
   return await workers.fill(job);
 }
 
@@ -85,6 +89,7 @@ const anyJob = fc
     checksums: fc.boolean(),
     coding: fc.constantFrom(IDENTITY, gzip(9), ...CODINGS_HERE),
     probe: fc.boolean(),
+    fd: fc.constantFrom(mixed.fd, null),
   })
   .map(({ messages, ...wishes }) => jobOf({ ...wishes, chunkBytes: Math.ceil(wishes.rawBytes / messages) }));
 
@@ -100,14 +105,16 @@ describe('a filled slab', () => {
         assert.ok(result.runBytes <= job.rawBytes + SLAB_HEADER_ROOM_BYTES);
         assertGuarded(0, SLAB * stride);
         assertGuarded((SLAB + 1) * stride, memory.length);
-        // Where it compresses, it reads behind the header room first.
+        // Where it compresses, or does not read, the bytes are behind the header room first.
         assertGuarded(
           SLAB * stride +
-            (job.coding.codec !== 'identity' ? SLAB_HEADER_ROOM_BYTES + job.rawBytes : result.runBytes),
+            (job.coding.codec !== 'identity' || job.fd === null
+              ? SLAB_HEADER_ROOM_BYTES + job.rawBytes
+              : result.runBytes),
           (SLAB + 1) * stride,
         );
       }),
-      { numRuns: 60 },
+      { numRuns: 100 },
     );
   });
 

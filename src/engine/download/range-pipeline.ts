@@ -2,6 +2,7 @@
  * One stream of one file range: jobs in order, bounded, sent as the peer drains.
  *
  *   nextOffset ──job──▶ running ──result──▶ ready ──head of line, no write out──▶ sending ──done──▶ drained
+ *       └──store has no descriptor──▶ reading ──▶ read ──job──▶ running
  *
  * Invariants: entries are in file order; at most one write is outstanding; what
  * is not sent can be given back and read again, so nothing but the write in
@@ -11,19 +12,21 @@
 import type { CodecName, Coding } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
+import type { ByteSource, Reader } from '../../storage/byte-source.ts';
 import { combineCrc32 } from '../../wire/crc32.ts';
 import type { Engine } from '../engine.ts';
 import type { FilledRun, FillJob, FillResult } from '../jobs/job.ts';
-import type { Schedulable } from '../jobs/scheduler.ts';
+import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { Lease } from '../slabs/slab-pool.ts';
 import { type CompressionMode, CompressionPolicy } from './compression-policy.ts';
 import type { Outlet } from './outlet.ts';
+import { fileShrank, StoreRead } from './store-read.ts';
 import { WriteSizer } from './write-sizer.ts';
 
 export interface RangeRequest {
   /** Open until `run` has settled. */
-  fd: number;
+  source: ByteSource;
   /** The range `[start, end)` of the file. */
   start: number;
   end: number;
@@ -44,7 +47,10 @@ export interface RangeTotals {
   crc32: number;
 }
 
-/** A job from its posting until its run is drained or given back. */
+/** reading, read: only where the store reads; see above. */
+type EntryStage = 'reading' | 'read' | 'running' | 'ready';
+
+/** A piece of the range from the beginning of its job until its run is drained or given back. */
 interface Entry {
   readonly lease: Lease;
   readonly offset: number;
@@ -54,6 +60,11 @@ interface Entry {
   readonly held: boolean;
   /** Read early: the piece that the peer must have earned before this is sent. 0: it had, when this was posted. */
   readonly owedBytes: number;
+  /** Try a sample first. */
+  readonly probe: boolean;
+  stage: EntryStage;
+  /** What fills the slab, where the store does that. */
+  read: StoreRead | null;
   run: FilledRun | null;
   /** Given back: whoever answers releases the slab. */
   abandoned: boolean;
@@ -161,18 +172,25 @@ export class RangePipeline implements Schedulable {
   }
 
   nextCostBytes(): number {
+    // It has paid for its bytes when it was read.
+    if (this.#nextRead() !== undefined) return MESSAGE_COST_BYTES;
     const bytes = this.#nextJobBytes();
     return bytes === 0 ? 0 : bytes + MESSAGE_COST_BYTES * Math.ceil(bytes / this.#request.chunkBytes);
   }
 
-  startJob(): boolean {
+  startJob(): JobStart {
+    const read = this.#nextRead();
+    if (read !== undefined) {
+      this.#post(read, null);
+      return 'posted';
+    }
     const nowMs = performance.now();
     const { slabs, policy } = this.#engine;
     let held = this.#pieceBytes() > this.#sizer.firstBytes;
     const readsAhead = this.#writeOut || this.#entries.length > 0;
     if (held && !policy.mayHold(this.#sizer.drainedBytes, readsAhead)) {
       this.#engine.reclaim(nowMs);
-      if (readsAhead || policy.shouldWait(nowMs)) return false;
+      if (readsAhead || policy.shouldWait(nowMs)) return 'refused';
       this.#sizer.restart();
       held = false;
     }
@@ -180,7 +198,7 @@ export class RangePipeline implements Schedulable {
     const bytes = this.#nextJobBytes();
     const pieceBytes = this.#pieceBytes();
     const lease = slabs.lease();
-    if (lease === undefined) return false;
+    if (lease === undefined) return 'refused';
     if (held) policy.took();
     this.#policy.choice?.took(choice, nowMs);
     const entry: Entry = {
@@ -190,13 +208,27 @@ export class RangePipeline implements Schedulable {
       coding: choice.coding,
       held,
       owedBytes: pieceBytes > this.#sizer.pieceBytes ? pieceBytes : 0,
+      probe: choice.probe,
+      stage: 'reading',
+      read: null,
       run: null,
       abandoned: false,
     };
     this.#nextOffset += bytes;
     this.#entries.push(entry);
-    this.#post(entry, choice.probe);
-    return true;
+    const { source } = this.#request;
+    if (source.kind === 'reader') {
+      this.#read(entry, source);
+      return 'reading';
+    }
+    this.#post(entry, source.fd);
+    return 'posted';
+  }
+
+  /** The first piece whose bytes are in its slab and wait for their job. */
+  #nextRead(): Entry | undefined {
+    if (this.#request.source.kind === 'descriptor') return undefined;
+    return this.#entries.find(({ stage }) => stage === 'read');
   }
 
   #nextJobBytes(): number {
@@ -229,8 +261,26 @@ export class RangePipeline implements Schedulable {
     return this.#engine.isStoreSlow && this.#sizer.isEager;
   }
 
-  #post(entry: Entry, probe: boolean): void {
-    const { fd, chunkBytes, details, checksums } = this.#request;
+  #read(entry: Entry, reader: Reader): void {
+    const read = new StoreRead(reader, entry.lease.payload(entry.rawBytes), entry.offset);
+    entry.read = read;
+    void read.ended.then((error) => {
+      if (entry.abandoned) return;
+      if (error === null) {
+        entry.stage = 'read';
+        this.#engine.observeRead(read.tookMs);
+      } else {
+        this.#remove(entry);
+        this.fail(error);
+      }
+      this.#engine.want(this);
+    });
+  }
+
+  /** A job for the bytes of `fd`; null: they are in the slab. */
+  #post(entry: Entry, fd: number | null): void {
+    entry.stage = 'running';
+    const { chunkBytes, details, checksums } = this.#request;
     const job: FillJob = {
       kind: 'fill',
       slab: entry.lease.slab,
@@ -241,7 +291,7 @@ export class RangePipeline implements Schedulable {
       details,
       checksums,
       coding: entry.coding,
-      probe,
+      probe: entry.probe,
     };
     this.#running += 1;
     this.#engine.workers.fill(job).then(
@@ -256,15 +306,15 @@ export class RangePipeline implements Schedulable {
     if (entry.abandoned) {
       this.#releaseLease(entry);
     } else if (result.kind === 'filled') {
+      entry.stage = 'ready';
       entry.run = result;
       this.#engine.observeJob(result.workMs);
-      this.#engine.observeRead(result.readMs);
+      if (entry.read === null) this.#engine.observeRead(result.readMs);
       this.#policy.observe(entry.coding, result, entry.offset + entry.rawBytes, performance.now());
       this.#pump();
     } else {
-      this.#entries.splice(this.#entries.indexOf(entry), 1);
-      this.#releaseLease(entry);
-      this.fail(errorOf(result));
+      this.#remove(entry);
+      this.fail(this.#errorOf(result));
     }
     this.#settleIfDone();
     this.#engine.want(this);
@@ -354,12 +404,25 @@ export class RangePipeline implements Schedulable {
     if (dropped[0] !== undefined) this.#nextOffset = dropped[0].offset;
     for (const entry of dropped) {
       entry.abandoned = true;
-      if (entry.run !== null) this.#releaseLease(entry);
-      else this.#engine.slabs.cancelJob(entry.lease.slab);
+      if (entry.stage === 'running') {
+        this.#engine.slabs.cancelJob(entry.lease.slab);
+      } else if (entry.stage === 'reading') {
+        // Nobody waits for a store that does not answer; its slab does.
+        entry.read?.abort();
+        this.#quarantine(entry, entry.read?.ended as Promise<unknown>);
+      } else {
+        this.#releaseLease(entry);
+      }
     }
   }
 
-  #quarantine(entry: Entry, untouched: Promise<void>): void {
+  /** Takes out a piece that will never be sent. */
+  #remove(entry: Entry): void {
+    this.#entries.splice(this.#entries.indexOf(entry), 1);
+    this.#releaseLease(entry);
+  }
+
+  #quarantine(entry: Entry, untouched: Promise<unknown>): void {
     void entry.lease.quarantine(untouched).then(() => {
       if (entry.held) this.#engine.policy.returned(performance.now());
       this.#engine.dispatch();
@@ -383,20 +446,21 @@ export class RangePipeline implements Schedulable {
       this.#resolve(this.totals);
     }
   }
-}
 
-function errorOf(result: Exclude<FillResult, FilledRun>): TransferError {
-  switch (result.kind) {
-    case 'short':
-      return new TransferError(
-        'FILE_CHANGED',
-        'the file shrank during the transfer; start over with its new version',
-      );
-    case 'cancelled':
-      return new TransferError('INTERNAL', 'a job nobody cancelled says it was cancelled');
-    case 'failed':
-      return new TransferError('DATA_LOSS', `the file cannot be read (${result.errno})`, {
-        cause: result.message,
-      });
+  #errorOf(result: Exclude<FillResult, FilledRun>): TransferError {
+    switch (result.kind) {
+      case 'short':
+        return fileShrank();
+      case 'cancelled':
+        return new TransferError('INTERNAL', 'a job nobody cancelled says it was cancelled');
+      case 'failed': {
+        const { source } = this.#request;
+        const { errno, message } = result;
+        if (source.kind === 'descriptor') return source.errorOf(errno, message);
+        return new TransferError('INTERNAL', `a job without system calls failed (${errno})`, {
+          cause: message,
+        });
+      }
+    }
   }
 }

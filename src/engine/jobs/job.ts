@@ -30,8 +30,11 @@ export interface WorkerSetup {
 export interface FillJob {
   kind: 'fill';
   slab: number;
-  /** Descriptor of a regular file, kept open by the poster until the job has ended. */
-  fd: number;
+  /**
+   * Descriptor of a regular file, kept open by the poster until the job has ended. null: the bytes are in the
+   * slab already, behind the header room.
+   */
+  fd: number | null;
   /** Where in the file the first chunk starts. */
   offset: number;
   /** Bytes of the file to cover; they and their headers fit the slab. */

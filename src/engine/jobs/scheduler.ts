@@ -6,6 +6,9 @@
  * queue is here, where it can be fair, and not in the pool.
  */
 
+/** What became of a turn. 'reading': a read of the store began, which keeps no thread busy; its job comes behind it. */
+export type JobStart = 'posted' | 'reading' | 'refused';
+
 export interface Schedulable {
   /** Bytes this one may still take in its turn; owned by the scheduler. */
   deficitBytes: number;
@@ -13,8 +16,8 @@ export interface Schedulable {
   isQueued: boolean;
   /** What the next job would cost in bytes; 0 when none is wanted now. */
   nextCostBytes(): number;
-  /** Posts the next job; false when it cannot be posted now for want of a slab. */
-  startJob(): boolean;
+  /** Begins the next job; 'refused' when that cannot be now for want of a slab. */
+  startJob(): JobStart;
 }
 
 export class Scheduler {
@@ -77,13 +80,16 @@ export class Scheduler {
         refusals = 0;
         item.deficitBytes += this.#quantumBytes;
         this.#rotate();
-      } else if (item.startJob()) {
-        refusals = 0;
-        this.#outstanding += 1;
-        item.deficitBytes -= costBytes;
       } else {
-        refusals += 1;
-        this.#rotate();
+        const start = item.startJob();
+        if (start === 'refused') {
+          refusals += 1;
+          this.#rotate();
+          continue;
+        }
+        refusals = 0;
+        if (start === 'posted') this.#outstanding += 1;
+        item.deficitBytes -= costBytes;
       }
     }
     return this.#queue.length === 0 || refusals === 0;

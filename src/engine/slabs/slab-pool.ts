@@ -116,6 +116,13 @@ export class Lease {
     return new Uint8Array(this.#pool.memory, this.slab * this.#pool.strideBytes, length);
   }
 
+  /** `length` bytes behind the header room, where a fill job expects what it shall not read itself. */
+  payload(length: number): Uint8Array<SharedArrayBuffer> {
+    assert(this.#state !== 'released', 'a released lease was used again');
+    const at = this.slab * this.#pool.strideBytes + SLAB_HEADER_ROOM_BYTES;
+    return new Uint8Array(this.#pool.memory, at, length);
+  }
+
   markSending(): void {
     this.#move('sending');
   }
@@ -125,7 +132,7 @@ export class Lease {
   }
 
   /** Releases the slab once `untouched` resolves: nobody reads or writes it any more. */
-  quarantine(untouched: Promise<void>): Promise<void> {
+  quarantine(untouched: Promise<unknown>): Promise<void> {
     this.#move('quarantined');
     return untouched.then(() => this.release());
   }

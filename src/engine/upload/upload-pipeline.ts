@@ -17,7 +17,7 @@ import { TransferError } from '../../base/errors.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
 import type { Engine } from '../engine.ts';
 import type { DrainChunk, Drained, DrainFault, WrittenBytes } from '../jobs/job.ts';
-import type { Schedulable } from '../jobs/scheduler.ts';
+import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { Lease } from '../slabs/slab-pool.ts';
 
@@ -200,7 +200,7 @@ export class UploadPipeline implements Schedulable {
     return box === undefined ? 0 : box.rawBytes + CHUNK_COST_BYTES * box.chunks.length;
   }
 
-  startJob(): boolean {
+  startJob(): JobStart {
     const box = this.#queue.shift() as Box;
     this.#running.add(box);
     const { slab } = box.lease;
@@ -208,7 +208,7 @@ export class UploadPipeline implements Schedulable {
       (drained) => this.#answered(box, drained),
       (reason) => this.#died(box, reason),
     );
-    return true;
+    return 'posted';
   }
 
   /** The engine has a slab for a stream that waited for one. */

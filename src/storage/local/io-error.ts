@@ -38,6 +38,12 @@ export function toStorageError(reason: unknown, name: string): TransferError {
   );
 }
 
+/** For an error of a read, which crossed threads as its `errno` (such as `EIO`). `cause` is for logs. */
+export function readErrorOf(errno: string, name: string, cause?: unknown): TransferError {
+  const message = `${quoteName(name)} cannot be read from its disk (${errno}); its operator must restore it`;
+  return new TransferError('DATA_LOSS', message, { cause });
+}
+
 function messageOf(code: ErrorCode, errno: string, quoted: string): string {
   switch (code) {
     case 'NOT_FOUND':

@@ -7,19 +7,20 @@ import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { RefCountedResource } from '../../base/async/ref-counted-resource.ts';
 import { TransferError } from '../../base/errors.ts';
+import type { Descriptor } from '../byte-source.ts';
 import { quoteName } from '../quoted-name.ts';
 import type { FileIdentity, OpenFile } from '../store.ts';
 import { closeDescriptor } from './descriptor.ts';
 import type { Root } from './directory.ts';
 import { inParentOf } from './directory-walk.ts';
 import { changeBetween, identityOf, versionOf } from './file-identity.ts';
-import { toStorageError } from './io-error.ts';
+import { readErrorOf, toStorageError } from './io-error.ts';
 import { fileObstacle } from './obstacle.ts';
 import type { OpenRegularFile } from './regular-file.ts';
 
 export class LocalFile implements OpenFile {
   readonly identity: FileIdentity;
-  readonly fd: number;
+  readonly source: Descriptor;
   readonly #components: readonly string[];
   readonly #openedStats: BigIntStats;
   readonly #root: Root;
@@ -30,8 +31,9 @@ export class LocalFile implements OpenFile {
   /** Takes over the descriptor of `file`. */
   constructor(components: readonly string[], file: OpenRegularFile, root: Root, rootUse: RefCountedResource) {
     const { fd, stats } = file;
-    this.identity = identityOf(components.join('/'), stats);
-    this.fd = fd;
+    const name = components.join('/');
+    this.identity = identityOf(name, stats);
+    this.source = { kind: 'descriptor', fd, errorOf: (errno, cause) => readErrorOf(errno, name, cause) };
     this.#components = components;
     this.#openedStats = stats;
     this.#root = root;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type Schedulable, Scheduler } from '../../../src/engine/jobs/scheduler.ts';
+import { type JobStart, type Schedulable, Scheduler } from '../../../src/engine/jobs/scheduler.ts';
 
 const QUANTUM_BYTES = 1000;
 
@@ -23,11 +23,11 @@ class EndlessStream implements Schedulable {
     return this.wants ? (this.#costs[this.jobs % this.#costs.length] as number) : 0;
   }
 
-  startJob(): boolean {
-    if (this.refuses) return false;
+  startJob(): JobStart {
+    if (this.refuses) return 'refused';
     this.servedBytes += this.nextCostBytes();
     this.jobs += 1;
-    return true;
+    return 'posted';
   }
 }
 
@@ -100,6 +100,22 @@ describe('the scheduler', () => {
         },
       ),
     );
+  });
+
+  it('begins reads without room for jobs being taken', () => {
+    const scheduler = new Scheduler(1, QUANTUM_BYTES);
+    const readings = Array.from({ length: 5 }, () => {
+      const stream = new EndlessStream([10]);
+      stream.startJob = () => {
+        stream.wants = false;
+        return 'reading';
+      };
+      return stream;
+    });
+    for (const stream of readings) scheduler.add(stream);
+    assert.equal(scheduler.dispatch(), true);
+    assert.ok(readings.every(({ wants }) => !wants));
+    assert.equal(scheduler.outstanding, 0);
   });
 
   it('starves nobody, whatever the others refuse', () => {

@@ -6,9 +6,8 @@ import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import { MAX_NAME_DEPTH } from '../../../src/base/limits.ts';
 import { writePosition } from '../../../src/storage/listing-position.ts';
-import type { Omission } from '../../../src/storage/local/listing/omission.ts';
 import { openLocalStore } from '../../../src/storage/local/local-store.ts';
-import type { Listed } from '../../../src/storage/store.ts';
+import type { Listed, Omission } from '../../../src/storage/store.ts';
 import {
   asOrdinaryUser,
   entriesIn,

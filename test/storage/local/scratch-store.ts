@@ -1,4 +1,5 @@
 /** A store on a temporary directory, with another one beside it that must never be reached. */
+import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
 import { lstat, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,11 +7,10 @@ import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { errnoOf, TransferError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
-import type { Omission } from '../../../src/storage/local/listing/omission.ts';
 import { LocalStore, openLocalStore } from '../../../src/storage/local/local-store.ts';
 import { openPathDirectory } from '../../../src/storage/local/path-directory.ts';
 import { ServedRoot } from '../../../src/storage/local/served-root.ts';
-import type { Listed, OpenFile, Store, StoreEntry } from '../../../src/storage/store.ts';
+import type { Listed, Omission, OpenFile, Store, StoreEntry } from '../../../src/storage/store.ts';
 
 export interface ScratchStore {
   store: Store;
@@ -56,7 +56,12 @@ export async function storeByPath(root: string): Promise<LocalStore> {
 
 /** Reads an open file through its descriptor, as a worker does. */
 export function contentOf(file: OpenFile): Promise<string> {
-  return readFile(`/dev/fd/${file.fd}`, 'utf8');
+  return readFile(`/dev/fd/${descriptorOf(file)}`, 'utf8');
+}
+
+export function descriptorOf({ source }: OpenFile): number {
+  assert.equal(source.kind, 'descriptor');
+  return source.fd;
 }
 
 /** The entries of a listing; what it leaves out goes to `omitted`. */

@@ -11,13 +11,13 @@ import { MAX_NAME_DEPTH } from '../../../base/limits.ts';
 import { entryOfRaw } from '../../entry-name.ts';
 import { isReserved, nameFault } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
-import type { Listed, ListOptions } from '../../store.ts';
+import type { Listed, ListOptions, OmissionReason } from '../../store.ts';
 import type { Directory } from '../directory.ts';
 import { identityOf } from '../file-identity.ts';
 import { toStorageError } from '../io-error.ts';
 import { directoryObstacle } from '../obstacle.ts';
 import type { ListingShare } from './listing-share.ts';
-import { type OmissionReason, omissionOf, shownName } from './omission.ts';
+import { omissionOf, shownName } from './omission.ts';
 import { sortedNames, throwIfAborted } from './sorted-names.ts';
 
 /** Entries looked at together: enough to keep libuv's four threads busy between two turns of the event loop. */

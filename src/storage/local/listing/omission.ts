@@ -1,21 +1,8 @@
-/** What a listing leaves out, why, and how its name is shown. */
+/** Why a listing leaves something out, and how its name is shown. */
 import { Buffer, isUtf8 } from 'node:buffer';
 import { errnoOf } from '../../../base/errors.ts';
+import type { Omission } from '../../store.ts';
 import { toStorageError } from '../io-error.ts';
-
-export type OmissionReason =
-  | 'UNREADABLE'
-  | 'SYMBOLIC_LINK'
-  | 'SPECIAL_FILE'
-  | 'BAD_NAME'
-  | 'TOO_DEEP'
-  | 'OTHER_FILE_SYSTEM';
-
-export interface Omission {
-  /** For people: not to be asked for. */
-  readonly shownName: string;
-  readonly reason: OmissionReason;
-}
 
 /** What is gone, or became something else, is no part of the directory any more. */
 const GONE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ESTALE']);

@@ -1,0 +1,34 @@
+/**
+ * How the bytes of a file are reached, once a store has opened it: by a
+ * descriptor that worker threads use themselves, or by asynchronous calls of the
+ * store from and into the memory of a slab. Only the store knows what its errors
+ * mean.
+ */
+import type { TransferError } from '../base/errors.ts';
+
+/** A descriptor that worker threads may `pread`, or `pwrite`, until whoever offered it is closed. */
+export interface Descriptor {
+  readonly kind: 'descriptor';
+  readonly fd: number;
+  /** What an error of a system call on the descriptor, such as `EIO`, means to a peer. `cause` is for logs. */
+  errorOf(errno: string, cause?: unknown): TransferError;
+}
+
+/** A store that is asked for the bytes. */
+export interface Reader {
+  readonly kind: 'reader';
+  /**
+   * Fills `target` with the bytes from `offset` on. Reads of one file run at the same time.
+   *
+   * Settles once nobody writes to `target` any more, soon after `signal` aborts; until then the memory is
+   * not used for anything else. The store bounds how long a read takes. A file may be closed while
+   * aborted reads are still ending.
+   *
+   * @returns how many bytes were read: fewer than asked for only where the file ends
+   * @throws TransferError
+   */
+  read(target: Uint8Array<SharedArrayBuffer>, offset: number, signal: AbortSignal): Promise<number>;
+}
+
+/** Where the bytes of an open file come from. */
+export type ByteSource = Descriptor | Reader;
