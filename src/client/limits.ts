@@ -45,9 +45,6 @@ export const PROGRESS_INTERVAL_MS = 100;
 /** Answers without file bytes are names and numbers, a batch of a listing at the most; decoded they are several times as large. */
 export const MAX_ANSWER_BYTES = 2 * MIB;
 
-/** How often a call is looked at for stalls, as a share of the stall time-out. */
-export const WATCH_TICKS = 4;
-
 /** Tries to reach a server that has never answered this client, at the least. */
 export const FIRST_CONNECT_TRIES = 3;
 

@@ -26,7 +26,6 @@ export interface EngineOptions {
   firstMessageBytes: number;
   gzipLevel: number;
   maxGzipLevel: number;
-  stallTimeoutMs: number;
   logger: Logger;
 }
 
@@ -297,28 +296,12 @@ export class Engine {
   }
 
   #startWatch(): NodeJS.Timeout {
-    const { stallTimeoutMs } = this.options;
-    const everyMs = Math.min(Math.max(stallTimeoutMs / 4, 25), IDLE_MS / 2);
-    let lookedAtMs = performance.now();
-    return setInterval(() => {
-      const nowMs = performance.now();
-      this.#checkStalls(nowMs, Math.max(0, nowMs - lookedAtMs - everyMs));
-      lookedAtMs = nowMs;
-    }, everyMs).unref();
+    return setInterval(() => this.#takeBackIdle(performance.now()), IDLE_MS / 2).unref();
   }
 
-  /** Of the time since the last look, the event loop was blocked for `blockedMs`: that is not the peers'. */
-  #checkStalls(nowMs: number, blockedMs: number): void {
-    const { stallTimeoutMs } = this.options;
+  #takeBackIdle(nowMs: number): void {
     for (const transfer of this.#transfers) {
-      transfer.excuse(blockedMs);
-      if (transfer.stillMs(nowMs) > stallTimeoutMs) {
-        transfer.fail(
-          new TransferError('STALLED', `the reader took no byte for ${stallTimeoutMs} ms; resume`),
-        );
-      } else if (transfer.waitedMs(nowMs) > IDLE_MS) {
-        transfer.giveBack();
-      }
+      if (transfer.waitedMs(nowMs) > IDLE_MS) transfer.giveBack();
     }
     for (const pipeline of this.#uploads) pipeline.evictSlow(nowMs, IDLE_MS);
   }

@@ -317,7 +317,6 @@ function engineOptions(config: Config, logger: Logger) {
     firstMessageBytes: config.stream.firstMessage,
     gzipLevel: config.compression.level,
     maxGzipLevel: config.compression.maxLevel,
-    stallTimeoutMs: config.stream.stallTimeout,
     logger,
   };
 }

@@ -19,7 +19,6 @@ const OPTIONS: EngineOptions = {
   firstMessageBytes: 4 * KIB,
   gzipLevel: 1,
   maxGzipLevel: 6,
-  stallTimeoutMs: 60_000,
   logger: silentLogger,
 };
 

@@ -15,7 +15,7 @@ import type {
   StreamFileRequest,
   StreamFileResponse,
 } from '../../wire/messages.ts';
-import { AttemptWatch, type Watched } from '../connection/attempt-watch.ts';
+import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.ts';
 import { cancelCall } from '../connection/cancel-call.ts';
 import { type Channel, cancelledBy } from '../connection/channel.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -46,7 +46,7 @@ export interface AttemptContext {
  */
 type State = 'opening' | 'sizing' | 'streaming' | 'settled';
 
-export class Attempt implements ChunkListener, Watched {
+export class Attempt implements ChunkListener, WatchedAttempt {
   /** The chunks were right but their summary was not: none of this attempt's bytes can be trusted. */
   isSuspect = false;
   /** Bytes of chunks that came off the network. */

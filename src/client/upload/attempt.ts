@@ -22,7 +22,7 @@ import {
   uploadControlFrame,
   writeUploadHeader,
 } from '../../wire/upload-message.ts';
-import { AttemptWatch, type Watched } from '../connection/attempt-watch.ts';
+import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.ts';
 import { cancelCall } from '../connection/cancel-call.ts';
 import { type Channel, cancelledBy } from '../connection/channel.ts';
 import { FINISH_BYTES_PER_MS, OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES } from '../limits.ts';
@@ -77,7 +77,7 @@ interface Slot {
   end: number;
 }
 
-export class UploadAttempt implements Watched {
+export class UploadAttempt implements WatchedAttempt {
   /** Bytes that the transport has taken. */
   deliveredBytes = 0;
   /** After the last byte: as long as what is under way may take at the rate so far. */

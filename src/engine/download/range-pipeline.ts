@@ -92,8 +92,6 @@ export class RangePipeline implements Schedulable {
   #nextOffset: number;
   #sending: Entry | null = null;
   #sentAtMs = 0;
-  /** Since then. */
-  #excusedMs = 0;
   #writeOut = false;
   #workerDeaths = 0;
   #error: TransferError | null = null;
@@ -153,16 +151,6 @@ export class RangePipeline implements Schedulable {
   /** How long the outstanding write has been waiting for the peer; 0 without one. */
   waitedMs(nowMs: number): number {
     return this.#writeOut ? nowMs - this.#sentAtMs : 0;
-  }
-
-  /** As `waitedMs`, but for time in which nobody could have noticed that the peer takes something. */
-  stillMs(nowMs: number): number {
-    return this.waitedMs(nowMs) - this.#excusedMs;
-  }
-
-  /** For so long nobody could have noticed anything. */
-  excuse(blockedMs: number): void {
-    this.#excusedMs += blockedMs;
   }
 
   /** Releases everything that is not being sent; it will be read again when the peer drains. */
@@ -351,7 +339,6 @@ export class RangePipeline implements Schedulable {
     this.#entries.shift();
     this.#writeOut = true;
     this.#sentAtMs = performance.now();
-    this.#excusedMs = 0;
     this.#policy.wrote(head.coding, head.run, this.#sentAtMs);
     const { runBytes } = head.run;
     if (head.held) {

@@ -15,8 +15,8 @@ import { constants } from 'node:http2';
 import type { ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import { copyBytes } from '../../base/copy-bytes.ts';
 import { TransferError } from '../../base/errors.ts';
+import { StallClock, type Watched } from '../../base/stall-clock.ts';
 import { FRAME_HEADER_BYTES, framedMessageBytes } from '../../wire/chunk-header.ts';
-import { Patience } from './patience.ts';
 import { pingBarrier } from './ping-barrier.ts';
 
 /** Whole gRPC frames, to be sent as they are. */
@@ -37,12 +37,13 @@ interface FramingCall {
 /** How long to wait before asking a session again that has too many pings under way. */
 const PING_RETRY_MS = 500;
 
-export class BulkCall<Request, Response> {
+export class BulkCall<Request, Response> implements Watched {
   readonly #call: ServerWritableStream<Request, Response | FramedRun>;
   readonly #stream: ServerHttp2Stream;
   readonly #session: ServerHttp2Session | undefined;
   readonly #zeroCopy: boolean;
   readonly #stallTimeoutMs: number;
+  readonly #clock: StallClock;
   readonly #closeListeners = new Set<() => void>();
   readonly #abandonListeners = new Set<(error: TransferError) => void>();
   #abandonedBy: TransferError | null = null;
@@ -64,6 +65,8 @@ export class BulkCall<Request, Response> {
     this.#stallTimeoutMs = stallTimeoutMs;
     const framing = framingCallOf(call);
     this.#stream = framing.stream;
+    this.#clock = new StallClock(this, stallTimeoutMs).unref();
+    this.onClose(() => this.#clock.close());
     this.#stream.once('close', () => {
       for (const listener of this.#closeListeners) listener();
     });
@@ -116,11 +119,17 @@ export class BulkCall<Request, Response> {
     else listener(this.#abandonedBy);
   }
 
-  /** Sends one ordinary message; resolves when it is written, or the call has ended. Throws STALLED, and why it was abandoned. */
+  /** A write that the peer takes nothing of ends the call; progress inside of one cannot be seen. */
+  still(stillMs: number): void {
+    const timeoutMs = this.#stallTimeoutMs;
+    if (stillMs < timeoutMs) return;
+    this.abandon(new TransferError('STALLED', `the reader took no byte for ${timeoutMs} ms; resume`));
+  }
+
+  /** Sends one ordinary message; resolves when it is written, or the call has ended. Throws why it was abandoned. */
   send(message: Response): Promise<void> {
     return new Promise((resolve, reject) => {
       const over = () => {
-        patience.close();
         this.#closeListeners.delete(sent);
         this.#abandonListeners.delete(failed);
       };
@@ -133,11 +142,6 @@ export class BulkCall<Request, Response> {
         over();
         resolve();
       };
-      const patience = new Patience(this.#stallTimeoutMs, () =>
-        failed(
-          new TransferError('STALLED', `the reader took no byte for ${this.#stallTimeoutMs} ms; resume`),
-        ),
-      );
       this.onAbandon(failed);
       if (this.#abandonedBy !== null) return;
       this.onClose(sent);
@@ -202,6 +206,7 @@ export class BulkCall<Request, Response> {
 
   /** Ends the call with OK. */
   end(): void {
+    this.#clock.close();
     this.#isSending = true;
     this.#call.end();
   }
@@ -209,6 +214,7 @@ export class BulkCall<Request, Response> {
   /** Ends the call with an error status, behind what is still queued. */
   fail(status: StatusObject): void {
     this.#isFailed = true;
+    this.#clock.close();
     this.#isSending = true;
     this.#call.emit('error', status);
   }

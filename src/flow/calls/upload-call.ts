@@ -16,11 +16,12 @@ import { Metadata, type ServerReadableStream, type StatusObject, type sendUnaryD
 import { copyBytes } from '../../base/copy-bytes.ts';
 import { TransferError } from '../../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../../base/limits.ts';
+import { StallClock, type Watched } from '../../base/stall-clock.ts';
+import { FRAME_HEADER_BYTES } from '../../wire/chunk-header.ts';
 import { malformedRequest } from '../../wire/service.ts';
 import type { StreamWindows } from '../windows/receive-windows.ts';
 import { MessageCutter } from './message-cutter.ts';
 import { MessageInflater } from './message-inflater.ts';
-import { Patience } from './patience.ts';
 
 /** Who takes the messages of an upload call. Everything is called in the order of the stream. */
 export interface UploadReceiver<Message> {
@@ -54,7 +55,7 @@ export interface UploadCallOptions {
 const NOTHING = Buffer.alloc(0);
 const NO_MESSAGES: Buffer[] = [];
 
-export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
+export class UploadCall<Request extends { chunk: Uint8Array }, Response> implements Watched {
   readonly #call: ServerReadableStream<Request, Response>;
   readonly #respond: sendUnaryData<Response>;
   readonly #stream: ServerHttp2Stream;
@@ -72,7 +73,8 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   /** The sender has half-closed; there may still be bytes held. */
   #hasEnded = false;
   #isOver = false;
-  #patience: Patience | null = null;
+  #isReading = false;
+  #clock: StallClock | null = null;
   #movedBytes = 0;
 
   constructor(
@@ -89,8 +91,9 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     options.windows.follow(this.#stream);
     this.#stream.once('close', () => {
       this.#isOver = true;
+      this.#isReading = false;
       this.#inflater?.close();
-      this.#stopWatch();
+      this.#clock?.close();
       for (const listener of this.#closeListeners) listener();
     });
   }
@@ -102,11 +105,18 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
 
   /** The sender is not waited for: there is no room, or it has sent everything. */
   get isHeldUp(): boolean {
-    return this.#patience === null;
+    return !this.#isReading;
   }
 
   get isClosed(): boolean {
     return this.#stream.destroyed || this.#stream.closed;
+  }
+
+  still(stillMs: number): void {
+    const { stallTimeoutMs } = this.#options;
+    if (stillMs < stallTimeoutMs) return;
+    const message = `the sender sent no byte for ${stallTimeoutMs} ms; resume`;
+    this.abandon(new TransferError('STALLED', message));
   }
 
   /** Calls `listener` once the call has ended, in whatever way. */
@@ -118,6 +128,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   /** Begins to read. */
   start(receiver: UploadReceiver<Request>): void {
     this.#receiver = receiver;
+    if (!this.#isOver) this.#clock = new StallClock(this, this.#options.stallTimeoutMs).unref();
     if (this.#options.direct) this.#readDirectly(receiver);
     else this.#readMessages();
     this.#call.on('end', () => {
@@ -159,7 +170,8 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
     this.#held = NOTHING;
     this.#heldMessages.length = 0;
     this.#inflater?.close();
-    this.#stopWatch();
+    this.#isReading = false;
+    this.#clock?.close();
     this.#stream.resume();
     if (!this.#options.direct) this.#call.resume();
   }
@@ -251,7 +263,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
         this.#fail(message);
         return;
       }
-      this.#movedBytes += message.chunk.length;
+      this.#movedBytes += FRAME_HEADER_BYTES + message.chunk.length;
       this.#heldMessages.push(message);
       this.#take(NOTHING);
     });
@@ -315,9 +327,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   }
 
   #readOn(): void {
-    if (this.#patience === null)
-      this.#patience = new Patience(this.#options.stallTimeoutMs, () => this.#stalled());
-    else this.#patience.renew();
+    this.#isReading = true;
     if (this.#options.direct) {
       if (this.#stream.isPaused()) this.#stream.resume();
     } else if (this.#call.isPaused()) {
@@ -326,18 +336,8 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> {
   }
 
   #stopReading(): void {
-    this.#stopWatch();
+    this.#isReading = false;
     if (this.#options.direct) this.#stream.pause();
     else this.#call.pause();
-  }
-
-  #stopWatch(): void {
-    this.#patience?.close();
-    this.#patience = null;
-  }
-
-  #stalled(): void {
-    const message = `the sender sent no byte for ${this.#options.stallTimeoutMs} ms; resume`;
-    this.abandon(new TransferError('STALLED', message));
   }
 }

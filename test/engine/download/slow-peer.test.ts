@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
-import { setImmediate } from 'node:timers/promises';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
-import { blockFor } from '../../support/block.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
 import { until } from '../until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
@@ -137,44 +135,5 @@ describe('a peer that stops reading', () => {
     await run;
     assert.ok(outlet.received.equals(file.bytes));
     await until(() => engine.stats().slabs.free === engine.slabs.count, 'all slabs free');
-  });
-
-  it('is given up as STALLED after the time-out, and its slab kept until it is certainly untouched', async (t) => {
-    const engine = await startEngine(t, { stallTimeoutMs: 500 });
-    const outlet = new MemoryOutlet('by hand', false);
-    const run = engine.serveRange(requestOf(file), outlet).run();
-    const failure = assert.rejects(run, { code: 'STALLED' });
-    await stopsReading(engine, outlet);
-    await failure;
-    const { count } = engine.slabs;
-    assert.deepEqual(engine.stats().slabs, { free: count - 1, leased: 0, sending: 0, quarantined: 1, count });
-    outlet.proveUntouched();
-    await until(() => engine.stats().slabs.free === count, 'the slab back');
-  });
-});
-
-describe('a peer that reads slowly', () => {
-  it('is not given up as long as it takes something within the time-out', async (t) => {
-    const engine = await startEngine(t, { stallTimeoutMs: 500 });
-    const outlet = new MemoryOutlet('by hand');
-    const write = outlet.write.bind(outlet);
-    outlet.write = (run, done) => {
-      write(run, done);
-      setTimeout(() => outlet.drain(), 50);
-    };
-    await engine.serveRange(requestOf(file, { end: 100 * KIB }), outlet).run();
-    assert.ok(outlet.received.equals(file.bytes.subarray(0, 100 * KIB)));
-  });
-
-  it('is not given up for the time in which the event loop was blocked', async (t) => {
-    const engine = await startEngine(t, { stallTimeoutMs: 200 });
-    const outlet = new MemoryOutlet('by hand');
-    const run = engine.serveRange(requestOf(file), outlet).run();
-    await until(() => outlet.pending !== undefined, 'the first write');
-    blockFor(600);
-    await setImmediate();
-    outlet.drainAll();
-    await run;
-    assert.ok(outlet.received.equals(file.bytes));
   });
 });

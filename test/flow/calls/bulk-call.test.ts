@@ -2,6 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
+import type { TransferError } from '../../../src/base/errors.ts';
+import { until } from '../../engine/until.ts';
 import { gateTo, grpcCall, messagesOf, rawCall, runOf, serveBulk, type TestCall } from './bulk-server.ts';
 
 /** Writes the runs one after another, each when the one before is done. */
@@ -129,6 +131,30 @@ describe('a bulk call', () => {
     await rawCall(t, gate.port);
     gate.shut();
     await failure;
+  });
+
+  it('gives up a run that its peer does not take as STALLED, and keeps it until it is certainly untouched', async (t) => {
+    let stalled: (error: TransferError) => void = () => {};
+    const giveUp = new Promise<TransferError>((resolve) => (stalled = resolve));
+    let isDone = false;
+    let isUntouched = false;
+    const { port, sockets } = await serveBulk(
+      t,
+      true,
+      (call) => {
+        call.onAbandon(stalled);
+        call.write(runOf([1], 50_000_000), () => (isDone = true));
+        void call.untouched().then(() => (isUntouched = true));
+      },
+      100,
+    );
+    const gate = await gateTo(t, port);
+    await rawCall(t, gate.port);
+    gate.shut();
+    assert.equal((await giveUp).code, 'STALLED');
+    assert.deepEqual({ isDone, isUntouched }, { isDone: false, isUntouched: false });
+    for (const socket of sockets) socket.destroy();
+    await until(() => isUntouched, 'the end of the session');
   });
 
   it('notices that the client cancelled', async (t) => {

@@ -1,0 +1,56 @@
+/**
+ * How long a peer has been still. Ticks are counted, not the clock: time in
+ * which the event loop is blocked, or the process stands still, is not the
+ * peer's. The peer is looked at, so that moving bytes costs nothing here.
+ */
+
+export interface Watched {
+  /** Changes when the peer takes or sends something. */
+  readonly movedBytes: number;
+  /** True while our own side is in the way, or the peer has nothing to do. */
+  readonly isHeldUp: boolean;
+  /** At each tick at which the peer was waited for and moved nothing: for at least `stillMs` by now. */
+  still(stillMs: number): void;
+}
+
+/** A time-out is noticed at most one tick, a quarter of it, late. */
+const TICKS = 4;
+
+export class StallClock {
+  readonly #watched: Watched;
+  readonly #tickMs: number;
+  readonly #timer: NodeJS.Timeout;
+  #seenBytes: number;
+  /** Whole ticks since the peer moved; -1 when it was not waited for at the last one. */
+  #stillTicks: number;
+
+  /** @param timeoutMs the shortest time-out that `still` looks for */
+  constructor(watched: Watched, timeoutMs: number) {
+    this.#watched = watched;
+    this.#seenBytes = watched.movedBytes;
+    this.#stillTicks = watched.isHeldUp ? -1 : 0;
+    this.#tickMs = Math.ceil(timeoutMs / TICKS);
+    this.#timer = setInterval(() => this.#tick(), this.#tickMs);
+  }
+
+  /** Does not keep the process alive. */
+  unref(): this {
+    this.#timer.unref();
+    return this;
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    const { isHeldUp, movedBytes } = this.#watched;
+    const hasMoved = movedBytes !== this.#seenBytes;
+    this.#seenBytes = movedBytes;
+    if (isHeldUp) this.#stillTicks = -1;
+    // It may have begun to be waited for just now.
+    else if (hasMoved || this.#stillTicks < 0) this.#stillTicks = 0;
+    else this.#watched.still(++this.#stillTicks * this.#tickMs);
+  }
+}
