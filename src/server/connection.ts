@@ -1,7 +1,7 @@
 /** One accepted connection, from accept to the end of its socket. */
 import type { Socket } from 'node:net';
 import type { PlaceHolder } from '../base/places.ts';
-import type { GuardedConnection } from '../flow/gate/stream-gate.ts';
+import type { GuardedConnection, GuardedSession } from '../flow/gate/stream-gate.ts';
 import type { ConnectionTokens } from './address-tokens.ts';
 import type { Reason } from './closings.ts';
 import { HTTP1_ANSWER, type Protocol } from './protocol.ts';
@@ -20,7 +20,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
   readonly #socket: Socket;
   readonly #options: ConnectionOptions;
   readonly #silence: NodeJS.Timeout;
-  #endSession: (() => void) | null = null;
+  #session: GuardedSession | null = null;
   #linger: NodeJS.Timeout | undefined;
   #calls = 0;
 
@@ -51,8 +51,8 @@ export class Connection implements GuardedConnection, PlaceHolder {
     this.#socket.destroy();
   }
 
-  sessionBegan(end: () => void): void {
-    this.#endSession = end;
+  sessionBegan(session: GuardedSession): void {
+    this.#session = session;
   }
 
   streamBegan(): void {
@@ -82,6 +82,8 @@ export class Connection implements GuardedConnection, PlaceHolder {
     const paid = this.#options.tokens.take(performance.now(), isFault);
     if (paid === 'connection') this.#close('wastedStreams');
     else if (paid === 'address') this.#close('banned');
+    // libuv reads up to 2 MiB of a socket in one turn: other connections go first.
+    else this.#session?.rest();
   }
 
   headersExceeded(): void {
@@ -114,7 +116,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
   #close(reason: Reason): void {
     if (this.#socket.destroyed) return;
     this.#options.note(reason);
-    this.#endSession?.();
+    this.#session?.end();
     this.#socket.destroy();
   }
 }

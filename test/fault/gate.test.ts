@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { status } from '@grpc/grpc-js';
+import { REQUEST_MESSAGE_TIMEOUT_MS } from '../../src/base/limits.ts';
 import { lines, noise } from '../support/content.ts';
 import {
   callBlock,
@@ -134,6 +135,20 @@ test('requests that no client sends cost their peer its connection sooner than c
     assert.equal((await client.unary('GetFileSize', { fileName: '../x' })).status, 'INVALID_ARGUMENT');
   assert.equal((await client.unary('GetFileSize', { fileName: 'file' })).status, 'OK');
   assert.equal(server.server.stats().closings.wastedStreams, 2);
+});
+
+test('requests that no client sends are paid for when they are answered, also those that are left open', async (t) => {
+  const server = await startServer(t);
+  const { socket, closed } = peer(t, server);
+  const tooLarge = Buffer.alloc(1000);
+  tooLarge.writeUInt32BE(64_000, 1);
+  const calls = Array.from({ length: 100 }, (_, i) => [
+    headers(odd(i), callBlock('GetFileSize')),
+    data(odd(i), tooLarge),
+  ]);
+  socket.write(Buffer.concat([opening(), ...calls.flat()]));
+  await within('the server closes the connection', closed, REQUEST_MESSAGE_TIMEOUT_MS / 2);
+  assert.equal(server.server.stats().closings.wastedStreams, 1);
 });
 
 test('a client that cancels hundreds of running downloads keeps its connection', async (t) => {

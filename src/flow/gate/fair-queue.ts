@@ -5,8 +5,8 @@
  * calls, and libuv reads up to 2 MiB of a socket in one turn; other sessions
  * would wait for them all.
  *
- * Invariant: a session whose streams wait is not read, so what waits is at most
- * what came with one read of each.
+ * Invariant: a session whose streams wait, or that rests, is not read, so what
+ * waits is at most what came with one read of each.
  */
 import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
@@ -23,41 +23,55 @@ interface ReadHandle {
   readStop?(): void;
 }
 
+export interface SessionStreams {
+  /** Calls `begin`, which begins a stream, in this turn or a later one. */
+  begin(begin: () => void): void;
+  /** Nothing more of the session is read before its next turn. */
+  rest(): void;
+}
+
 export class FairQueue {
   /** Sessions with streams in this turn, or that wait. */
   readonly #active = new Set<SessionQueue>();
-  /** Those with a turn behind them. */
-  readonly #later: SessionQueue[] = [];
   #isScheduled = false;
 
-  /** Queues the streams of a session; `begin` is called for each of its streams. */
-  of(session: ServerHttp2Session, socket: Socket): (begin: () => void) => void {
+  /** The queue of a session. */
+  of(session: ServerHttp2Session, socket: Socket): SessionStreams {
     const { _handle: handle } = socket as unknown as { _handle?: ReadHandle | null };
     const queue = new SessionQueue(session, handle ?? {});
-    return (begin) => {
-      queue.add(begin);
-      this.#active.add(queue);
-      if (this.#isScheduled) return;
-      this.#isScheduled = true;
-      setImmediate(() => this.#nextTurn());
+    return {
+      begin: (begin) => {
+        queue.add(begin);
+        this.#activate(queue);
+      },
+      rest: () => {
+        queue.rest();
+        this.#activate(queue);
+      },
     };
   }
 
-  #nextTurn(): void {
-    this.#isScheduled = false;
-    const share = Math.max(1, Math.floor(MOST_PER_TURN / this.#active.size));
-    let left = MOST_PER_TURN;
-    for (const queue of this.#active) {
-      // Who had its turn goes behind the others.
-      this.#active.delete(queue);
-      left -= queue.begin(Math.min(share, left));
-      if (queue.isWaiting) this.#later.push(queue);
-      if (left === 0) break;
-    }
-    for (const queue of this.#later.splice(0)) this.#active.add(queue);
-    if (this.#active.size === 0) return;
+  #activate(queue: SessionQueue): void {
+    this.#active.add(queue);
+    if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(() => this.#nextTurn());
+  }
+
+  #nextTurn(): void {
+    const share = Math.max(1, Math.floor(MOST_PER_TURN / this.#active.size));
+    let left = MOST_PER_TURN;
+    let queues = this.#active.size;
+    // Who comes back meanwhile is behind the others, and has its next turn another time.
+    for (const queue of this.#active) {
+      this.#active.delete(queue);
+      left -= queue.begin(Math.min(share, left));
+      if (queue.isWaiting) this.#active.add(queue);
+      queues -= 1;
+      if (left === 0 || queues === 0) break;
+    }
+    this.#isScheduled = this.#active.size > 0;
+    if (this.#isScheduled) setImmediate(() => this.#nextTurn());
   }
 }
 
@@ -69,6 +83,8 @@ class SessionQueue {
   /** In this turn. */
   #begun = 0;
   #isStopped = false;
+  /** Until its next turn. */
+  #isResting = false;
 
   constructor(session: ServerHttp2Session, handle: ReadHandle) {
     this.#session = session;
@@ -86,6 +102,15 @@ class SessionQueue {
       return;
     }
     this.#waiting.push(begin);
+    this.#stopReading();
+  }
+
+  rest(): void {
+    this.#isResting = true;
+    this.#stopReading();
+  }
+
+  #stopReading(): void {
     if (this.#isStopped || this.#session.destroyed) return;
     this.#isStopped = true;
     this.#handle.readStop?.();
@@ -94,6 +119,7 @@ class SessionQueue {
   /** Begins at most `most` of those that wait, and reads on behind the last; returns how many. */
   begin(most: number): number {
     this.#begun = 0;
+    this.#isResting = false;
     const end = this.#session.destroyed
       ? this.#waiting.length
       : Math.min(this.#waiting.length, this.#next + most);
@@ -102,6 +128,7 @@ class SessionQueue {
     if (this.isWaiting) return count;
     this.#waiting = [];
     this.#next = 0;
+    if (this.#isResting) return count;
     if (this.#isStopped && !this.#session.destroyed) this.#handle.readStart?.();
     this.#isStopped = false;
     return this.#session.destroyed ? 0 : count;

@@ -26,10 +26,17 @@ import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } 
 
 const LATE = 'the request did not come whole in time; send it with its headers';
 
+/** What the owner of a connection may do to its session. */
+export interface GuardedSession {
+  /** Drops the session, and whatever it has received, at once. */
+  end(): void;
+  /** Reads nothing more of it before the next turn of the event loop. */
+  rest(): void;
+}
+
 /** What the owner of a connection is told of it. */
 export interface GuardedConnection {
-  /** @param end drops the session, and whatever it has received, at once */
-  sessionBegan(end: () => void): void;
+  sessionBegan(session: GuardedSession): void;
   /** The headers of a request are there. */
   streamBegan(): void;
   streamEnded(): void;
@@ -114,11 +121,11 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
       session.on('stream', inner);
       return;
     }
-    connection.sessionBegan(() => session.destroy());
+    const streams = queue.of(session, arriving);
+    connection.sessionBegan({ end: () => session.destroy(), rest: () => streams.rest() });
     arriving.once('finish', () => connection.ended());
-    const inTurn = queue.of(session, arriving);
     session.on('stream', ((stream, headers, flags, rawHeaders) => {
-      inTurn(() => {
+      streams.begin(() => {
         // All streams of one read are made before the first is looked at; some are over by then.
         if (session.destroyed) return;
         if (stream.destroyed) connection.streamWasted();
@@ -152,15 +159,24 @@ function admit(
   connection.streamBegan();
   // What a call of grpc-js has a listener for; there may never be one.
   stream.on('error', () => {});
-  // A stream with bytes that nobody reads does not close; behind the answer nobody reads them.
-  stream.once('finish', () => stream.resume());
-  stream.once('close', () => {
-    connection.streamEnded();
+  let isPaid = false;
+  const pay = () => {
     // A session that ends takes its streams with it, which is nobody's waste.
-    if (session.destroyed) return;
+    if (isPaid || session.destroyed) return;
     const waste = wasteOf(stream);
+    isPaid = waste !== 'none';
     if (waste === 'faulty') connection.streamFaulty();
     else if (waste === 'wasted') connection.streamWasted();
+  };
+  stream.once('finish', () => {
+    // A stream with bytes that nobody reads does not close; behind the answer nobody reads them.
+    stream.resume();
+    // The peer decides when the stream closes: a flood would leave it open, and never pay.
+    pay();
+  });
+  stream.once('close', () => {
+    connection.streamEnded();
+    pay();
   });
   const answer = foreignAnswer(headers);
   if (answer !== undefined) {
