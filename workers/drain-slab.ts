@@ -1,5 +1,6 @@
 /**
- * Job of a pool thread: check the chunks in one slab and write them to a file.
+ * Job of a pool thread: check the chunks in one slab and write them to a file,
+ * or leave them in the slab as they are to be written.
  *
  * As synchronous and as careful as `fill-slab`: errors are values. A chunk is
  * written only after all of it was found right; chunks before a wrong one are
@@ -35,6 +36,11 @@ export function drainSlab(job: DrainJob): Drained {
 }
 
 function drain(job: DrainJob, written: WrittenBytes[]): DrainFault | null {
+  const { fd } = job;
+  return fd === null ? leaveInSlab(job, written) : writeTo(fd, job, written);
+}
+
+function writeTo(fd: number, job: DrainJob, written: WrittenBytes[]): DrainFault | null {
   let pending: Piece | null = null;
   let fault: DrainFault | null = null;
   for (const chunk of job.chunks) {
@@ -46,12 +52,42 @@ function drain(job: DrainJob, written: WrittenBytes[]): DrainFault | null {
     }
     for (const piece of pieces) {
       const joined: Piece | null = pending && join(pending, piece);
-      if (pending !== null && joined === null) write(job.fd, pending, written);
+      if (pending !== null && joined === null) write(fd, pending, written);
       pending = joined ?? piece;
     }
   }
   if (isCancelled(job.slab)) return { kind: 'cancelled' };
-  if (pending !== null) write(job.fd, pending, written);
+  if (pending !== null) write(fd, pending, written);
+  return fault;
+}
+
+/**
+ * The slab is changed only when everything that may fail is over: until then the
+ * job of a thread that died can be done again. Chunks stand at least as far
+ * apart as they are long, so none is written over another.
+ */
+function leaveInSlab(job: DrainJob, written: WrittenBytes[]): DrainFault | null {
+  const checked: (Piece & { at: number })[] = [];
+  let fault: DrainFault | null = null;
+  for (const chunk of job.chunks) {
+    if (isCancelled(job.slab)) return { kind: 'cancelled' };
+    const pieces = checkedPieces(job, chunk);
+    if (typeof pieces === 'string') {
+      fault = { kind: 'corrupt', offset: chunk.offset, message: pieces };
+      break;
+    }
+    for (const piece of pieces) checked.push({ ...piece, at: chunk.at + piece.start - chunk.offset });
+  }
+  for (const { start, end, crc32: crc, bytes, at } of checked) {
+    if (bytes.buffer !== memory.buffer) memory.set(bytes, slabStart(job.slab) + at); // copy: to where the store reads it
+    const last = written.at(-1);
+    if (last?.at !== undefined && last.end === start && last.at + last.end - last.start === at) {
+      last.end = end;
+      last.crc32 = combineCrc32(last.crc32, crc, end - start);
+    } else {
+      written.push({ start, end, crc32: crc, at });
+    }
+  }
   return fault;
 }
 

@@ -9,13 +9,14 @@
 import { TransferError } from '../base/errors.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
+import type { ByteSink } from '../storage/byte-source.ts';
 import type { Outlet } from './download/outlet.ts';
 import { RangePipeline, type RangeRequest } from './download/range-pipeline.ts';
 import { Scheduler } from './jobs/scheduler.ts';
 import { WorkerPool } from './jobs/worker-pool.ts';
 import { SlabPolicy } from './slabs/slab-policy.ts';
 import { type Lease, type Ledger, SlabPool } from './slabs/slab-pool.ts';
-import { type UploadListener, UploadPipeline, type WriteFaultMapper } from './upload/upload-pipeline.ts';
+import { type UploadListener, UploadPipeline } from './upload/upload-pipeline.ts';
 
 export interface EngineOptions {
   threads: number;
@@ -121,9 +122,9 @@ export class Engine {
     return transfer;
   }
 
-  /** Prepares to receive into the file `fd`, which stays open until the pipeline is closed. */
-  receiveUpload(fd: number, listener: UploadListener, faultOf: WriteFaultMapper): UploadPipeline {
-    const pipeline = new UploadPipeline(this, fd, listener, faultOf);
+  /** Prepares to receive into `sink`, which stays open until the pipeline is closed. */
+  receiveUpload(sink: ByteSink, listener: UploadListener): UploadPipeline {
+    const pipeline = new UploadPipeline(this, sink, listener);
     this.#uploads.add(pipeline);
     this.#watch ??= this.#startWatch();
     return pipeline;

@@ -14,7 +14,6 @@ import { MAX_EMPTY_MESSAGES } from '../base/limits.ts';
 import type { DrainChunk, WrittenBytes } from '../engine/jobs/job.ts';
 import type { UploadListener, UploadPipeline } from '../engine/upload/upload-pipeline.ts';
 import type { UploadCall, UploadReceiver } from '../flow/calls/upload-call.ts';
-import { writeErrorOf } from '../storage/local/uploads/disk/write-error.ts';
 import type { ExpectedContent, UploadWriter } from '../storage/upload-store.ts';
 import { codecOfChunk, RUNTIME_CODECS } from '../wire/codec.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
@@ -151,8 +150,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     this.#facts.file = upload.name;
     this.#facts.upload = upload.id;
     this.#writer = await upload.openWriter((error) => this.failed(TransferError.from(error)));
-    const faultOf = (errno: string) => writeErrorOf(errno, upload.name);
-    this.#pipeline = this.#context.engine.receiveUpload(this.#writer.fd, this, faultOf);
+    this.#pipeline = this.#context.engine.receiveUpload(this.#writer.sink, this);
     this.start = upload.state().committedSize;
     this.next = this.start;
   }

@@ -30,5 +30,22 @@ export interface Reader {
   read(target: Uint8Array<SharedArrayBuffer>, offset: number, signal: AbortSignal): Promise<number>;
 }
 
+/** A store that is given the bytes. */
+export interface Writer {
+  readonly kind: 'writer';
+  /**
+   * Writes all of `bytes` at `offset`. Writes of one upload run at the same time, and never to the same bytes.
+   *
+   * Settles once nobody reads `bytes` any more and nothing more of them will come into the file, soon after
+   * `signal` aborts; the upload's writer stays open until then. The store bounds how long a write takes.
+   *
+   * @throws TransferError
+   */
+  write(bytes: Uint8Array<SharedArrayBuffer>, offset: number, signal: AbortSignal): Promise<void>;
+}
+
 /** Where the bytes of an open file come from. */
 export type ByteSource = Descriptor | Reader;
+
+/** Where the bytes of an upload go. */
+export type ByteSink = Descriptor | Writer;

@@ -13,6 +13,7 @@
  */
 import type { ByteRange } from '../base/ranges.ts';
 import type { CheckedRange } from '../wire/checked-ranges.ts';
+import type { ByteSink } from './byte-source.ts';
 import type { FileIdentity } from './store.ts';
 
 /** What must be under the name when an upload is finished, or a file deleted. */
@@ -50,11 +51,11 @@ export interface UploadState {
   readonly expiresMs: number;
 }
 
-/** The right to write to an upload's bytes; keeps its descriptor open. */
+/** The right to write to an upload's bytes. */
 export interface UploadWriter {
-  /** A descriptor that worker threads may `pwrite` until `close`. */
-  readonly fd: number;
-  /** Closes once, after the last job that writes to it has ended; safe to call twice. */
+  /** Where they go, until `close`. */
+  readonly sink: ByteSink;
+  /** Closes once, after the last write has ended; safe to call twice. */
   close(): Promise<void>;
 }
 

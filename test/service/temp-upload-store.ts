@@ -153,7 +153,11 @@ export class TempUpload implements Upload {
     this.#onFailed.add(onFailed);
     let isOpen = true;
     return {
-      fd,
+      sink: {
+        kind: 'descriptor',
+        fd,
+        errorOf: (errno) => new TransferError('WRITE_FAILED', errno),
+      },
       close: async () => {
         if (!isOpen) return;
         isOpen = false;

@@ -69,13 +69,13 @@ function gzipped(offset: number, raw: Buffer, wishes: Partial<Sent> = {}): Sent 
   return encoded({ codec: 'gzip', level: 6 }, offset, raw, wishes);
 }
 
-/** Runs one job with the chunks, one behind the other in the slab. */
-async function drain(fd: number, sent: readonly Sent[], slab = SLAB): Promise<Drained> {
+/** Runs one job with the chunks, one behind the other in the slab; without a descriptor with room for what they become. */
+async function drain(fd: number | null, sent: readonly Sent[], slab = SLAB): Promise<Drained> {
   let at = 0;
   const chunks = sent.map(({ wire, ...chunk }) => {
     memory.set(wire, slab * slabs.strideBytes + at);
     const placed = { ...chunk, at };
-    at += wire.length;
+    at += fd === null ? Math.max(wire.length, chunk.rawBytes) : wire.length;
     return placed;
   });
   assert.ok(at <= SLAB_BYTES);
@@ -208,6 +208,41 @@ describe('a drained slab', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it('without a descriptor holds what would be in the file, and no neighbour changes', async () => {
+    const source = Buffer.concat([text.subarray(0, 60_000), noise.subarray(0, 60_000)]);
+    const base = SLAB * slabs.strideBytes;
+    await fc.assert(
+      fc.asyncProperty(fc.array(anyPlan, { maxLength: 10 }), async (plans) => {
+        memory.fill(0xee);
+        const sent = sentBy(plans, source);
+        const { written, fault } = await drain(null, sent);
+        assert.equal(fault, null);
+        const wanted = sent.flatMap(({ ranges }) => ranges);
+        assert.equal(
+          written.reduce((sum, { start, end }) => sum + end - start, 0),
+          wanted.reduce((sum, { start, end }) => sum + end - start, 0),
+        );
+        for (const { start, end, crc32: crc, at = -1 } of written) {
+          const bytes = source.subarray(start, end);
+          assert.ok(bytes.equals(memory.subarray(base + at, base + at + bytes.length)));
+          assert.equal(crc, crc32(bytes));
+        }
+        assert.ok(memory.subarray(0, base).every((byte) => byte === 0xee));
+        assert.ok(memory.subarray(base + slabs.strideBytes).every((byte) => byte === 0xee));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('without a descriptor holds neighbours as one, and nothing of a wrong chunk and those behind it', async () => {
+    const all = text.subarray(0, 30_000);
+    const third = (index: number) => all.subarray(index * 10_000, (index + 1) * 10_000);
+    const sent = [gzipped(0, third(0)), gzipped(10_000, third(1)), gzipped(20_000, third(2), { crc32: 1 })];
+    const { written, fault } = await drain(null, sent);
+    assert.deepEqual(written, [{ ...rangeOf(0, all.subarray(0, 20_000)), at: 0 }]);
+    assert.equal(fault?.kind === 'corrupt' && fault.offset, 20_000);
   });
 
   it('leaves no thread in the slab', async (t) => {

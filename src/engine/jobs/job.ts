@@ -77,8 +77,11 @@ export type FillResult =
 export interface DrainJob {
   kind: 'drain';
   slab: number;
-  /** Descriptor of a regular file, kept open by the poster until the job has ended. */
-  fd: number;
+  /**
+   * Descriptor of a regular file, kept open by the poster until the job has ended. null: the bytes are left in
+   * the slab as they are to be written, each chunk's where it begins; there is room for `rawBytes` then.
+   */
+  fd: number | null;
   /** In the order in which they stand in the slab. */
   chunks: readonly DrainChunk[];
 }
@@ -103,7 +106,7 @@ export interface DrainChunk {
 
 export interface Drained {
   kind: 'drained';
-  /** What was written, in the order of the chunks, joined where it is contiguous. */
+  /** What was written, or left in the slab to be, in the order of the chunks, joined where it is contiguous. */
   written: WrittenBytes[];
   /** The chunk that could not be written, and why; chunks before it were. */
   fault: DrainFault | null;
@@ -116,6 +119,8 @@ export interface WrittenBytes {
   start: number;
   end: number;
   crc32: number;
+  /** Where they are, in bytes from the start of the slab, if they were left there. */
+  at?: number;
 }
 
 export type DrainFault =

@@ -2,7 +2,8 @@
  * One stream of an upload: room for its chunks, jobs that check and write them.
  *
  *   room ──bytes arrive──▶ keep ──slab full, slow or flushed──▶ queued ──turn──▶ running ──▶ written
- *     └──▶ drop
+ *     └──▶ drop                                                              │
+ *                                  store has no descriptor ──▶ being stored ─┘
  *
  * A stream starts on the heap with one chunk at a time, which needs a slab only
  * for its job; one that fills chunks fast receives them in slabs. So a sender
@@ -10,16 +11,19 @@
  *
  * Invariants: chunks are kept in the order of their rooms; at most
  * `jobsInFlight` slabs are queued or running beside the one that is being
- * filled; no job touches the descriptor once `close` has resolved.
+ * filled; no job touches the descriptor, and nobody writes to the store, once
+ * `close` has resolved.
  */
 import assert from 'node:assert/strict';
 import { TransferError } from '../../base/errors.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
+import type { ByteSink, Writer } from '../../storage/byte-source.ts';
 import type { Engine } from '../engine.ts';
 import type { DrainChunk, Drained, DrainFault, WrittenBytes } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { Lease } from '../slabs/slab-pool.ts';
+import { writeChecked } from './store-write.ts';
 
 export interface UploadListener {
   /** There may be room again, after `room` gave none. Never called from within a method of the pipeline. */
@@ -31,9 +35,6 @@ export interface UploadListener {
   /** Once, before `fail` returns: nothing more is taken. The last room belongs to others from now on: write no byte to it. */
   failed(error: TransferError): void;
 }
-
-/** Says what a fault of the file system means; the store knows. */
-export type WriteFaultMapper = (errno: string) => TransferError;
 
 /** A slab with checked-in chunks. */
 interface Box {
@@ -81,13 +82,15 @@ export class UploadPipeline implements Schedulable {
   /** Bytes of the file that were written. */
   writtenBytes = 0;
   readonly #engine: Engine;
-  readonly #fd: number;
+  readonly #sink: ByteSink;
   readonly #listener: UploadListener;
-  readonly #faultOf: WriteFaultMapper;
+  /** Aborted when the pipeline has failed; only where the store writes. */
+  readonly #failure: AbortController | null;
   #box: Box | null = null;
   #room: Room | null = null;
   #parked: Parked | null = null;
   readonly #queue: Box[] = [];
+  /** Of these, those whose job has ended are being stored. */
   readonly #running = new Set<Box>();
   #isDirect = false;
   /** Memory of the chunk that arrives or is parked, and of the next one. */
@@ -97,11 +100,11 @@ export class UploadPipeline implements Schedulable {
   #error: TransferError | null = null;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(engine: Engine, fd: number, listener: UploadListener, faultOf: WriteFaultMapper) {
+  constructor(engine: Engine, sink: ByteSink, listener: UploadListener) {
     this.#engine = engine;
-    this.#fd = fd;
+    this.#sink = sink;
     this.#listener = listener;
-    this.#faultOf = faultOf;
+    this.#failure = sink.kind === 'writer' ? new AbortController() : null;
   }
 
   /** Memory for the next chunk, or null; then `hasRoom` follows. */
@@ -135,8 +138,14 @@ export class UploadPipeline implements Schedulable {
     if (room.box === null) {
       this.#parked = { memory: room.memory, chunk };
       this.#unpark();
+    } else if (room.box.usedBytes + this.#slotBytes(chunk) > this.#engine.options.slabBytes) {
+      const memory = this.#heapMemory(room.memory.length);
+      memory.set(room.memory); // copy: decompressed it needs a slab of its own
+      this.#submit();
+      this.#parked = { memory, chunk };
+      this.#unpark();
     } else {
-      addTo(room.box, chunk);
+      this.#addTo(room.box, chunk);
       // Most chunks of a stream have one size.
       if (!this.#fits(room.box, chunk.wireBytes)) this.#submit();
     }
@@ -165,6 +174,7 @@ export class UploadPipeline implements Schedulable {
     this.#box = null;
     for (const box of boxes) this.#release(box);
     for (const box of this.#running) this.#engine.slabs.cancelJob(box.lease.slab);
+    this.#failure?.abort(error);
     this.#engine.forgetUpload(this);
     this.#wake();
     this.#listener.failed(error);
@@ -204,7 +214,8 @@ export class UploadPipeline implements Schedulable {
     const box = this.#queue.shift() as Box;
     this.#running.add(box);
     const { slab } = box.lease;
-    this.#engine.workers.drain({ kind: 'drain', slab, fd: this.#fd, chunks: box.chunks }).then(
+    const fd = this.#sink.kind === 'descriptor' ? this.#sink.fd : null;
+    this.#engine.workers.drain({ kind: 'drain', slab, fd, chunks: box.chunks }).then(
       (drained) => this.#answered(box, drained),
       (reason) => this.#died(box, reason),
     );
@@ -256,7 +267,7 @@ export class UploadPipeline implements Schedulable {
     if (box === null) return;
     this.#parked = null;
     box.lease.bytes(parked.memory.length).set(parked.memory); // copy: a slow sender must not hold a slab
-    addTo(box, parked.chunk);
+    this.#addTo(box, parked.chunk);
     this.#queue.push(box);
     this.#engine.want(this);
   }
@@ -273,13 +284,39 @@ export class UploadPipeline implements Schedulable {
     this.#engine.want(this);
   }
 
-  #answered(box: Box, drained: Drained): void {
-    this.#ended(box);
+  #answered(box: Box, { written, fault, workMs }: Drained): void {
+    this.#engine.jobEnded();
+    this.#engine.observeJob(workMs);
+    const error = fault === null ? null : this.#errorOf(fault);
+    if (this.#sink.kind === 'descriptor') {
+      this.#isWritten(box, written, error);
+    } else {
+      void this.#store(box, this.#sink, written, error);
+      this.#engine.want(this);
+    }
+  }
+
+  /** Has the store write what was checked; `fault` is what is wrong with the rest. */
+  async #store(
+    box: Box,
+    writer: Writer,
+    checked: readonly WrittenBytes[],
+    fault: TransferError | null,
+  ): Promise<void> {
+    // Who failed meanwhile has been told that nothing more begins.
+    const wanted = this.#error === null ? checked : [];
+    const slab = box.lease.bytes(this.#engine.options.slabBytes);
+    const { signal } = this.#failure as AbortController;
+    const { written, error } = await writeChecked(writer, slab, wanted, signal);
+    this.#isWritten(box, written, error ?? fault);
+  }
+
+  #isWritten(box: Box, written: readonly WrittenBytes[], error: TransferError | null): void {
+    this.#running.delete(box);
     this.#release(box);
-    for (const { start, end } of drained.written) this.writtenBytes += end - start;
-    this.#engine.observeJob(drained.workMs);
-    if (drained.written.length > 0) this.#listener.written(drained.written);
-    if (drained.fault !== null) this.fail(this.#errorOf(drained.fault));
+    for (const { start, end } of written) this.writtenBytes += end - start;
+    if (written.length > 0) this.#listener.written(written);
+    if (error !== null) this.fail(error);
     this.#offerRoom();
     this.#wake();
     this.#engine.want(this);
@@ -287,10 +324,9 @@ export class UploadPipeline implements Schedulable {
 
   /** The slab is whole and writing is repeatable: once the dead thread has exited, it is queued again. */
   #died(box: Box, reason: unknown): void {
-    this.#ended(box);
+    this.#engine.jobEnded();
     box.workerDeaths += 1;
     const untouched = reason instanceof WorkerDied ? reason.untouched : Promise.resolve();
-    this.#running.add(box);
     void untouched.then(() => {
       this.#running.delete(box);
       if (this.#error !== null) {
@@ -305,11 +341,6 @@ export class UploadPipeline implements Schedulable {
       this.#wake();
       this.#engine.want(this);
     });
-  }
-
-  #ended(box: Box): void {
-    this.#running.delete(box);
-    this.#engine.jobEnded();
   }
 
   #release(box: Box): void {
@@ -334,6 +365,17 @@ export class UploadPipeline implements Schedulable {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
+  /** Of the slab, for a chunk: where its bytes are to be left there, as many as those are. */
+  #slotBytes({ rawBytes, wireBytes }: Omit<DrainChunk, 'at'>): number {
+    return this.#sink.kind === 'writer' ? Math.max(rawBytes, wireBytes) : wireBytes;
+  }
+
+  #addTo(box: Box, chunk: Omit<DrainChunk, 'at'>): void {
+    box.chunks.push({ ...chunk, at: box.usedBytes });
+    box.usedBytes += this.#slotBytes(chunk);
+    box.rawBytes += chunk.rawBytes;
+  }
+
   #errorOf(fault: DrainFault): TransferError {
     switch (fault.kind) {
       case 'cancelled':
@@ -344,13 +386,11 @@ export class UploadPipeline implements Schedulable {
           `the chunk at offset ${fault.offset} did not arrive as it was sent: ${fault.message}; send it again`,
         );
       case 'failed':
-        return this.#faultOf(fault.errno);
+        return this.#sink.kind === 'descriptor'
+          ? this.#sink.errorOf(fault.errno, fault.message)
+          : new TransferError('INTERNAL', `a job without system calls failed (${fault.errno})`, {
+              cause: fault.message,
+            });
     }
   }
-}
-
-function addTo(box: Box, chunk: Omit<DrainChunk, 'at'>): void {
-  box.chunks.push({ ...chunk, at: box.usedBytes });
-  box.usedBytes += chunk.wireBytes;
-  box.rawBytes += chunk.rawBytes;
 }

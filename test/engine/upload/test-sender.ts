@@ -8,15 +8,29 @@ import { TransferError } from '../../../src/base/errors.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import type { WrittenBytes } from '../../../src/engine/jobs/job.ts';
 import type { UploadListener, UploadPipeline } from '../../../src/engine/upload/upload-pipeline.ts';
+import type { ByteSink } from '../../../src/storage/byte-source.ts';
 import type { Scope } from '../test-engine.ts';
+import { MemoryWriter } from './memory-writer.ts';
 
-export interface TargetFile {
-  fd: number;
+/** Where an upload goes. */
+export interface Target {
+  sink: ByteSink;
   bytes(): Buffer;
 }
 
-/** An empty file to write to. */
-export function targetFile(scope: Scope): TargetFile {
+/** An empty file to write to, by workers or by its store. */
+export function targetOf(scope: Scope, kind: ByteSink['kind']): Target {
+  if (kind === 'descriptor') return targetFile(scope);
+  const writer = new MemoryWriter();
+  return { sink: writer, bytes: () => writer.bytes() };
+}
+
+/** What the store says of a system error is WRITE_FAILED and the error. */
+export function descriptorOf(fd: number): ByteSink {
+  return { kind: 'descriptor', fd, errorOf: (errno) => new TransferError('WRITE_FAILED', errno) };
+}
+
+function targetFile(scope: Scope): Target {
   const directory = mkdtempSync(join(tmpdir(), 'sluice-upload-'));
   const path = join(directory, 'target');
   const fd = openSync(path, 'w+');
@@ -25,7 +39,7 @@ export function targetFile(scope: Scope): TargetFile {
     rmSync(directory, { recursive: true });
   });
   ftruncateSync(fd, 0);
-  return { fd, bytes: () => readFileSync(path) };
+  return { sink: descriptorOf(fd), bytes: () => readFileSync(path) };
 }
 
 /** A range of the source, sent as one chunk. */
@@ -50,10 +64,9 @@ export class TestSender implements UploadListener {
   /** A method of the pipeline runs. */
   #isInside = false;
 
-  constructor(engine: Engine, file: TargetFile, source: Buffer) {
+  constructor(engine: Engine, { sink }: Target, source: Buffer) {
     this.#source = source;
-    const faultOf = (errno: string) => new TransferError('WRITE_FAILED', errno);
-    this.pipeline = engine.receiveUpload(file.fd, this, faultOf);
+    this.pipeline = engine.receiveUpload(sink, this);
   }
 
   hasRoom(): void {

@@ -17,7 +17,7 @@ import type { ExpectedContent, Upload, UploadSpec, UploadState, UploadWriter } f
 import { identityOf } from '../file-identity.ts';
 import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
 import { isRecordOf } from './create-upload.ts';
-import { toWriteError } from './disk/write-error.ts';
+import { toWriteError, writeErrorOf } from './disk/write-error.ts';
 import { checkFinished } from './finished-check.ts';
 import { Commits } from './journal/commits.ts';
 import type { Journal } from './journal/journal.ts';
@@ -202,7 +202,8 @@ export class LocalUpload implements Upload {
       // Before bytes can change that a record which may be in the journal names.
       await this.#journal.repair();
       const fd = await this.#partial.acquire();
-      return this.#writers.add(fd, onFailed, () => this.#writerClosed());
+      const errorOf = (errno: string, cause?: unknown) => writeErrorOf(errno, this.name, cause);
+      return this.#writers.add({ kind: 'descriptor', fd, errorOf }, onFailed, () => this.#writerClosed());
     } catch (reason) {
       throw toWriteError(reason, this.name);
     }

@@ -3,6 +3,7 @@
  * jobs at work; until they have closed, what is noted as written is not listened
  * to, and no new writer is let in.
  */
+import type { ByteSink } from '../../byte-source.ts';
 import type { UploadWriter } from '../../upload-store.ts';
 
 type OnFailed = (error: Error) => void;
@@ -21,14 +22,14 @@ export class Writers {
     return this.#open.size + this.#failed.size === 0;
   }
 
-  /** A writer to `fd`; `onClosed` runs once, when it has closed. */
-  add(fd: number, onFailed: OnFailed, onClosed: () => Promise<void>): UploadWriter {
+  /** A writer to `sink`; `onClosed` runs once, when it has closed. */
+  add(sink: ByteSink, onFailed: OnFailed, onClosed: () => Promise<void>): UploadWriter {
     let closed: Promise<void> | undefined;
     const close = () => {
       closed ??= this.#close(writer, onClosed);
       return closed;
     };
-    const writer: UploadWriter = { fd, close };
+    const writer: UploadWriter = { sink, close };
     this.#open.set(writer, onFailed);
     return writer;
   }

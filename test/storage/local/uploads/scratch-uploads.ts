@@ -1,4 +1,5 @@
 /** Uploads into a temporary directory, and what a service does with them. */
+import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -92,8 +93,13 @@ export async function writeChunk(
 ): Promise<void> {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   upload.checkQuota(offset, bytes.length);
-  await writeFully(fs, writer.fd, bytes, offset);
+  await writeFully(fs, descriptorOf(writer), bytes, offset);
   upload.written({ start: offset, end: offset + bytes.length, crc32: crc32(bytes) });
+}
+
+export function descriptorOf({ sink }: UploadWriter): number {
+  assert.equal(sink.kind, 'descriptor');
+  return sink.fd;
 }
 
 /** The files of unfinished uploads. */

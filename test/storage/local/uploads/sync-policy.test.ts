@@ -12,7 +12,15 @@ import { crc32 } from '../../../../src/wire/crc32.ts';
 import { until } from '../../../support/until.ts';
 import { failureOf } from '../scratch-store.ts';
 import { type Fault, FaultyFileSystem } from './faulty-file-system.ts';
-import { scratchUploads, send, specOf, uploadOf, visibleFiles, writeChunk } from './scratch-uploads.ts';
+import {
+  descriptorOf,
+  scratchUploads,
+  send,
+  specOf,
+  uploadOf,
+  visibleFiles,
+  writeChunk,
+} from './scratch-uploads.ts';
 import { writtenEnd } from './written-end.ts';
 
 async function counted(t: TestContext, options: Partial<UploadOptions>) {
@@ -169,7 +177,7 @@ it('a journal that has grown long is written anew, and says the same', async (t)
   const content = Buffer.alloc(80_000, 'sluice');
   const upload = await uploads.start(specOf('file'));
   const writer = await upload.openWriter(assert.fail);
-  await writeFully(nodeFileSystem, writer.fd, content, 0);
+  await writeFully(nodeFileSystem, descriptorOf(writer), content, 0);
   const path = join(root, '.sluice-uploads', `${upload.id}.journal`);
   const sizes: number[] = [];
   // A record is long when its ranges do not touch: first the even bytes of a block, then the odd ones.
