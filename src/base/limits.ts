@@ -88,3 +88,9 @@ export const MAX_HEADER_FIELDS = 64;
 
 /** Messages of an upload, in a row, that carry no byte of the file. */
 export const MAX_EMPTY_MESSAGES = 1000;
+
+/**
+ * Calls that last for as long as their client likes: watches of health, questions of reflection. They have places
+ * of their own, so that however many there are, they keep nobody's calls out.
+ */
+export const MAX_STANDING_CALLS = 64;

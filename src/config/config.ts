@@ -85,7 +85,7 @@ export interface Config {
     streams: number;
     /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256; 128 with less than 1GiB of memory) */
     uploadStreams: number;
-    /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 512; 256 with less than 1GiB of memory) */
+    /** Calls with a single answer at the same time, health checks included; places go as those of limits.streams. Health watches and reflection have 64 places of their own. (1 to 1000000; default 512; 256 with less than 1GiB of memory) */
     calls: number;
     /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
     connections: number;
@@ -191,7 +191,7 @@ export interface SettingValues {
   readonly 'limits.streams'?: number | string | undefined;
   /** UploadFile calls at the same time; places go as those of limits.streams. (1 to 100000; default 256; 128 with less than 1GiB of memory) */
   readonly 'limits.uploadStreams'?: number | string | undefined;
-  /** Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams. (1 to 1000000; default 512; 256 with less than 1GiB of memory) */
+  /** Calls with a single answer at the same time, health checks included; places go as those of limits.streams. Health watches and reflection have 64 places of their own. (1 to 1000000; default 512; 256 with less than 1GiB of memory) */
   readonly 'limits.calls'?: number | string | undefined;
   /** Connections at the same time; further ones are closed at once. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
   readonly 'limits.connections'?: number | string | undefined;

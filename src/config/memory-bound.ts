@@ -9,6 +9,7 @@ import {
   LISTING_NAMES_BYTES,
   MAX_HEADER_BYTES,
   MAX_REQUEST_MESSAGE_BYTES,
+  MAX_STANDING_CALLS,
   SLAB_HEADER_ROOM_BYTES,
 } from '../base/limits.ts';
 import { leavingPlaces } from '../base/places.ts';
@@ -47,6 +48,7 @@ export interface MemoryBound {
     streams: MemoryLine;
     listings: MemoryLine;
     calls: MemoryLine;
+    standing: MemoryLine;
     connections: MemoryLine;
     threads: MemoryLine;
     uploads?: MemoryLine;
@@ -60,6 +62,7 @@ export function memoryBoundBytes(config: Config): MemoryBound {
     streams: streamLine(config),
     listings: listingLine(),
     calls: callLine(config),
+    standing: standingLine(),
     connections: connectionLine(config),
     threads: threadLine(config),
     ...(config.writable ? { uploads: uploadLine(config) } : {}),
@@ -105,6 +108,15 @@ function callLine({ limits }: Config): MemoryLine {
     bytes: REQUEST_BYTES * heldPlaces(limits.calls),
     arithmetic: `${writeBytes(REQUEST_BYTES)} for the request × ${writePlaces('limits.calls', limits.calls)}`,
     holder: 'calls with a single answer',
+  };
+}
+
+/** As calls with a single answer. */
+function standingLine(): MemoryLine {
+  return {
+    bytes: REQUEST_BYTES * heldPlaces(MAX_STANDING_CALLS),
+    arithmetic: `${writeBytes(REQUEST_BYTES)} for the request × (${MAX_STANDING_CALLS} + ${leavingPlaces(MAX_STANDING_CALLS)} that are leaving)`,
+    holder: 'health watches and calls of reflection',
   };
 }
 

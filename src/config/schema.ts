@@ -187,7 +187,7 @@ const schemaShape = {
     calls: places(
       512,
       1_000_000,
-      'Calls with a single answer at the same time, health and reflection included; places go as those of limits.streams.',
+      'Calls with a single answer at the same time, health checks included; places go as those of limits.streams. Health watches and reflection have 64 places of their own.',
     ),
     connections: places(1024, 1_000_000, 'Connections at the same time; further ones are closed at once.'),
     streamsPerConnection: count(

@@ -24,9 +24,8 @@ import { directReadsWork } from '../flow/self-tests/direct-read-test.ts';
 import { zeroCopyWorks } from '../flow/self-tests/zero-copy-test.ts';
 import type { StreamWindows, WindowStats } from '../flow/windows/receive-windows.ts';
 import { bindTransferService } from '../service/bind.ts';
-import { CallPlaces } from '../service/call-places.ts';
-import { CallsUnderWay } from '../service/calls-under-way.ts';
 import { LiveUploads } from '../service/live-uploads.ts';
+import { CallPrelude } from '../service/prelude/call-prelude.ts';
 import { openLocalStore } from '../storage/local/local-store.ts';
 import type { UploadOptions } from '../storage/local/uploads/options.ts';
 import type { Store } from '../storage/store.ts';
@@ -49,6 +48,8 @@ export interface ServerStats extends EngineStats {
   streams: number;
   /** Uploads that count against `limits.uploadStreams`. */
   uploadStreams: number;
+  /** Health watches and calls of reflection, which have 64 places of their own. */
+  standingCalls: number;
   /** Receive windows of uploads. */
   uploadWindows: WindowStats;
   /** Lines that are missing from the log: a flood of one kind is summed up, and what the logger could not write. */
@@ -69,13 +70,12 @@ interface Running {
   uploads: UploadStore | null;
   windows: StreamWindows;
   engine: Engine;
-  places: CallPlaces;
+  prelude: CallPrelude;
   hashes: HashPool;
   grpc: Server;
   health: HealthImplementation;
   listener: Listener;
   gate: Gate;
-  calls: CallsUnderWay;
   /** Sends GOAWAY on every connection; calls under way go on. */
   goAway: () => void;
 }
@@ -87,13 +87,6 @@ const CLOSE_MARGIN_MS = 1000;
 const LAST_CALLS_MS = 5_000;
 
 const UPLOAD_PATH = `/${SERVICE_NAME}/UploadFile`;
-
-/** Methods whose request is a stream, which may take its time. */
-const STREAMING_PATHS: ReadonlySet<string> = new Set([
-  UPLOAD_PATH,
-  '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
-  '/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
-]);
 
 /** The engine of a running server; for tests, which break its parts. Not exported from the package. */
 export let engineOf: (server: SluiceServer) => Engine | undefined;
@@ -156,16 +149,12 @@ export class SluiceServer {
         );
       }
       const grpc = new Server(grpcOptions(config, directReads));
-      const calls = new CallsUnderWay();
       const peers = new PeerAddresses(trustedProxiesOf(config.limits.trustedProxies));
-      const places = new CallPlaces(config.limits, peers);
-      bindTransferService(grpc, {
+      const prelude = new CallPrelude({ limits: config.limits, peers, logger: this.#logger });
+      bindTransferService(grpc, prelude, {
         store,
         uploads: new LiveUploads(uploads),
         engine,
-        places,
-        calls,
-        logger: this.#logger,
         zeroCopy,
         directReads,
         uploadWindows: windows,
@@ -174,8 +163,8 @@ export class SluiceServer {
         stallTimeoutMs: config.stream.stallTimeout,
         stallLingerMs: config.stream.stallLinger,
       });
-      const health = await addStandardServices(grpc);
-      const { gate, goAway } = this.#gateBefore(grpc, credentials, places, peers);
+      const health = await addStandardServices(grpc, prelude);
+      const { gate, goAway } = this.#gateBefore(grpc, credentials, prelude, peers);
       const listener = new Listener((socket) => gate.accept(socket));
       const address = await listener.listen(listenAddress);
       return {
@@ -184,13 +173,12 @@ export class SluiceServer {
         uploads,
         windows,
         engine,
-        places,
+        prelude,
         hashes,
         grpc,
         health,
         listener,
         gate,
-        calls,
         goAway,
       };
     } catch (error) {
@@ -204,14 +192,16 @@ export class SluiceServer {
   /** What the server holds now; throws when it is not running. */
   stats(): ServerStats {
     if (this.#running === null) throw new TransferError('INVALID_ARGUMENT', 'the server is not running');
-    const { engine, listener, gate, places, windows } = this.#running;
+    const { engine, listener, gate, prelude, windows } = this.#running;
+    const { calls, streams, uploadStreams, standing } = prelude.places;
     return {
       ...engine.stats(),
       connections: listener.connectionCount,
       closings: gate.closings,
-      calls: places.calls.active,
-      streams: places.streams.active,
-      uploadStreams: places.uploadStreams.active,
+      calls: calls.active,
+      streams: streams.active,
+      uploadStreams: uploadStreams.active,
+      standingCalls: standing.active,
       uploadWindows: windows.stats(),
       log: { leftOutLines: this.#logger.leftOutLines, droppedLines: this.#logger.droppedLines },
     };
@@ -229,14 +219,14 @@ export class SluiceServer {
   #gateBefore(
     grpc: Server,
     credentials: ServerCredentials,
-    places: CallPlaces,
+    prelude: CallPrelude,
     peers: PeerAddresses,
   ): Pick<Running, 'gate' | 'goAway'> {
     const { limits, tls } = this.#config;
     const streams = gateStreams(grpc, credentials, {
       connectionOf: (socket) => gate.connectionOf(socket),
-      takesStream: (path) => STREAMING_PATHS.has(path),
-      admit: (stream, path) => places.admit(stream, path),
+      takesStream: (path) => prelude.takesStream(path),
+      admit: (stream, headers) => prelude.admit(stream, headers),
     });
     const gate = new Gate({
       connections: limits.connections,
@@ -275,19 +265,19 @@ export class SluiceServer {
     // A start under way is waited for; one that failed left nothing.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { store, uploads, windows, engine, places, hashes, grpc, health, listener, gate, calls, goAway } =
+    const { store, uploads, windows, engine, prelude, hashes, grpc, health, listener, gate, goAway } =
       running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     listener.close();
     goAway();
-    await Promise.race([calls.none(), delay(graceMs, undefined, { ref: false })]);
+    await Promise.race([prelude.noneUnderWay(), delay(graceMs, undefined, { ref: false })]);
     // What is still running ends with UNAVAILABLE and may say so before its connection goes.
     await this.#atMost('threads', Promise.all([engine.stop(), hashes.stop()]));
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();
-    places.close();
+    prelude.close();
     gate.close();
     windows.close();
     await this.#atMost(

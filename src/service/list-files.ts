@@ -3,13 +3,14 @@ import type { BulkCall } from '../flow/calls/bulk-call.ts';
 import { writePosition } from '../storage/listing-position.ts';
 import type { Listed } from '../storage/store.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
-import type { RequestFacts, ServiceContext } from './context.ts';
+import type { ServiceContext } from './context.ts';
+import type { AdmittedCall } from './prelude/admitted-call.ts';
 
 /** ListFiles: batches of entries, the next one read only when the peer has taken the last. */
 export async function listFiles(
   context: ServiceContext,
   call: BulkCall<ListFilesRequest, ListFilesResponse>,
-  facts: RequestFacts,
+  { facts }: AdmittedCall,
 ): Promise<void> {
   const { after, prefix, recursive } = call.request;
   const closed = new AbortController();

@@ -9,8 +9,10 @@ import type { RangeTotals } from '../engine/download/range-pipeline.ts';
 import type { BulkCall } from '../flow/calls/bulk-call.ts';
 import type { OpenFile } from '../storage/store.ts';
 import type { StreamFileRequest, StreamFileResponse } from '../wire/messages.ts';
-import type { RequestFacts, ServiceContext } from './context.ts';
+import type { ServiceContext } from './context.ts';
 import { fileInfoOf } from './file-info.ts';
+import type { AdmittedCall } from './prelude/admitted-call.ts';
+import type { RequestFacts } from './prelude/request-log.ts';
 import { checkVersion, chunkBytesOf, codecsOf, compressionOf, rangeOf } from './stream-request.ts';
 
 type StreamCall = BulkCall<StreamFileRequest, StreamFileResponse>;
@@ -18,7 +20,7 @@ type StreamCall = BulkCall<StreamFileRequest, StreamFileResponse>;
 export async function streamFile(
   context: ServiceContext,
   call: StreamCall,
-  facts: RequestFacts,
+  { facts }: AdmittedCall,
 ): Promise<void> {
   const chunkBytes = chunkBytesOf(call.request, context.chunk);
   const file = await context.store.open(call.request.fileName);

@@ -18,10 +18,11 @@ import type { ExpectedContent, UploadWriter } from '../storage/upload-store.ts';
 import { codecOfChunk, RUNTIME_CODECS } from '../wire/codec.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
 import { safeInteger } from '../wire/safe-integer.ts';
-import type { CallPlace } from './call-places.ts';
-import type { RequestFacts, ServiceContext } from './context.ts';
+import type { ServiceContext } from './context.ts';
 import { fileInfoOf } from './file-info.ts';
 import type { LiveUpload } from './live-uploads.ts';
+import type { AdmittedCall } from './prelude/admitted-call.ts';
+import type { RequestFacts } from './prelude/request-log.ts';
 import { type RangeWriter, takenOver } from './upload-claims.ts';
 import { expectedOf, specOf } from './upload-fields.ts';
 
@@ -31,10 +32,9 @@ type Call = UploadCall<UploadFileRequest, UploadFileResponse>;
 export async function uploadFile(
   context: ServiceContext,
   call: Call,
-  facts: RequestFacts,
-  { address }: CallPlace,
+  { facts, identity }: AdmittedCall,
 ): Promise<UploadFileResponse> {
-  return await new UploadStream(context, call, facts, address).run();
+  return await new UploadStream(context, call, facts, identity.address).run();
 }
 
 class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener, RangeWriter {

@@ -123,7 +123,20 @@ function textOf({ code, details }: ServiceError): string {
   return `the server ended the call with status ${known} and without a reason`;
 }
 
+/** The code in the headers or trailers that ended a call; undefined where they end none. */
+export function codeSentIn(headers: Readonly<Record<string, unknown>>): ErrorCode | 'OK' | undefined {
+  const { 'grpc-status': sent } = headers;
+  if (sent === undefined) return undefined;
+  const code = Number(sent);
+  return code === status.OK
+    ? 'OK'
+    : (knownCode(headers[CODE_TRAILER]) ?? CODE_OF_STATUS.get(code) ?? 'INTERNAL');
+}
+
 function codeOfTrailer(metadata: Metadata | undefined): ErrorCode | undefined {
-  const sent = metadata?.get(CODE_TRAILER)[0];
+  return knownCode(metadata?.get(CODE_TRAILER)[0]);
+}
+
+function knownCode(sent: unknown): ErrorCode | undefined {
   return typeof sent === 'string' && Object.hasOwn(ERROR_CODES, sent) ? (sent as ErrorCode) : undefined;
 }

@@ -102,7 +102,7 @@ test('calls whose message never comes whole have places too, of whatever service
   const whole = framed(methodOf('GetFileSize').requestSerialize({ fileName: 'file' }));
   const begun = [
     '/grpc.health.v1.Health/Check',
-    '/grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+    '/grpc.health.v1.Health/List',
     '/sluice.v1.TransferService/GetFileSize',
   ].map((path) => {
     const stream = raw.open(path);

@@ -6,6 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
 import { silentLogger } from '../../src/base/logger.ts';
 import { PeerAddresses } from '../../src/base/peer-address.ts';
+import { HeldStream } from '../../src/flow/gate/held-stream.ts';
 import { gateStreams } from '../../src/flow/gate/stream-gate.ts';
 import { Gate } from '../../src/server/gate.ts';
 import { callBlock, data, headers, opening } from '../support/peers/h2-frames.ts';
@@ -28,7 +29,7 @@ async function gated(t: TestContext): Promise<{ gate: Gate; port: number; socket
   );
   const streams = gateStreams(grpc, ServerCredentials.createInsecure(), {
     connectionOf: (socket) => gate.connectionOf(socket),
-    admit: () => {},
+    admit: (stream) => new HeldStream(stream, 'one'),
     takesStream: () => false,
     requestTimeoutMs: TIMEOUT_MS,
   });

@@ -22,13 +22,13 @@ it('a call that loses its place is answered at once, and its handler ends in pea
   }
   const release = service.store.hold('finish');
   const [first, second] = ids.slice(0, 2).map((uploadId) => own.unary('FinishUpload', { uploadId }));
-  await until('two handlers are at work', () => service.places.calls.active === 2);
+  await until('two handlers are at work', () => service.prelude.places.calls.active === 2);
   const late = await within('the call of another', other.unary('GetUploadStatus', { uploadId: ids[2] }));
   assert.equal(late.status, 'OK', late.details);
   const lost = await within('the one that lost its place', first as NonNullable<typeof first>);
   assert.deepEqual([lost.status, lost.code], ['ABORTED', 'EVICTED']);
   // What its handler holds is counted until it has ended.
-  assert.equal(service.places.calls.leaving, 1);
+  assert.equal(service.prelude.places.calls.leaving, 1);
   release();
   assert.equal(
     (await within('the one that kept its place', second as NonNullable<typeof second>)).status,
@@ -36,7 +36,7 @@ it('a call that loses its place is answered at once, and its handler ends in pea
   );
   await until(
     'nobody holds anything',
-    () => service.places.calls.active + service.places.calls.leaving === 0,
+    () => service.prelude.places.calls.active + service.prelude.places.calls.leaving === 0,
   );
   assert.deepEqual([...service.store.files.keys()].sort(), ['a', 'b']);
 });

@@ -179,7 +179,7 @@ for (const direct of [true, false]) {
         call.end();
         await until(() => service.store.isHeld(step), `the call waits at ${step}`);
         call.cancel();
-        await within('the call is over', service.calls.none());
+        await within('the call is over', service.prelude.noneUnderWay());
         release();
         const upload = await onlyUpload(service);
         // One that was cancelled before its upload began opens no writer.

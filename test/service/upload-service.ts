@@ -18,9 +18,8 @@ import { KIB } from '../../src/base/units.ts';
 import type { Engine, EngineOptions } from '../../src/engine/engine.ts';
 import { StaticWindows } from '../../src/flow/windows/static-windows.ts';
 import { bindTransferService } from '../../src/service/bind.ts';
-import { CallPlaces } from '../../src/service/call-places.ts';
-import { CallsUnderWay } from '../../src/service/calls-under-way.ts';
 import { LiveUploads } from '../../src/service/live-uploads.ts';
+import { CallPrelude } from '../../src/service/prelude/call-prelude.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { UploadFileResponse } from '../../src/wire/messages.ts';
 import { type Scope, startEngine } from '../engine/test-engine.ts';
@@ -82,9 +81,8 @@ const FEW: Partial<EngineOptions> = { slabCount: 6, slabBytes: MAX_CHUNK_BYTES }
 export class UploadService {
   readonly store: TempUploadStore;
   readonly engine: Engine;
-  readonly calls = new CallsUnderWay();
   readonly sockets: Socket[] = [];
-  places!: CallPlaces;
+  prelude!: CallPrelude;
   readonly #scope: Scope;
   #client!: Client;
   #port = 0;
@@ -104,14 +102,15 @@ export class UploadService {
 
   async #listen({ direct = true, uploadStreams = 1000, calls = 1000 }: ServiceOptions): Promise<void> {
     const server = new Server({ 'grpc.enable_channelz': 0 });
-    this.places = new CallPlaces({ calls, streams: 1000, uploadStreams }, new PeerAddresses());
-    bindTransferService(server, {
+    this.prelude = new CallPrelude({
+      limits: { calls, streams: 1000, uploadStreams },
+      peers: new PeerAddresses(),
+      logger: silentLogger,
+    });
+    bindTransferService(server, this.prelude, {
       store: {} as Store, // Nothing is downloaded here.
       uploads: new LiveUploads(this.store),
       engine: this.engine,
-      places: this.places,
-      calls: this.calls,
-      logger: silentLogger,
       zeroCopy: true,
       directReads: direct,
       uploadWindows: new StaticWindows(512 * KIB),
@@ -192,7 +191,7 @@ export class UploadService {
 
   /** Nobody holds anything any more: calls, pipelines, slabs, descriptors. */
   async untilIdle(): Promise<void> {
-    await this.calls.none();
+    await this.prelude.noneUnderWay();
     const state = () => ({
       ...this.engine.stats(),
       held: this.engine.policy.held,

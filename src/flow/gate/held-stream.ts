@@ -5,23 +5,58 @@
  */
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
-import type { TransferError } from '../../base/errors.ts';
+import type { ErrorCode, TransferError } from '../../base/errors.ts';
 import type { PlaceHolder } from '../../base/places.ts';
-import { statusOf } from '../../wire/status.ts';
+import { REQUEST_ID, requestIdOf } from '../../wire/request-id.ts';
+import { codeSentIn, statusOf } from '../../wire/status.ts';
+
+/** For the layers above, which do not import node:http2. */
+export type ServerStream = ServerHttp2Stream;
+
+/** What is looked at of the headers of a request. */
+export interface RequestHeaders {
+  readonly ':path'?: string | undefined;
+  readonly [REQUEST_ID]?: string | string[] | undefined;
+}
+
+/** How long a refused peer may go on with its request: a reset in the same read as the status would hide the status from clients on Node 22 and later. */
+const REFUSAL_LINGER_MS = 1000;
 
 export class HeldStream implements PlaceHolder {
   readonly movedBytes = 0;
   /** Set when the message is there, and the answer is made. */
   isHeldUp = false;
+  readonly requestId: string;
   readonly #stream: ServerHttp2Stream;
+  #error: TransferError | null = null;
 
-  constructor(stream: ServerHttp2Stream) {
+  /** @param requestId as the client gave it, whatever that is */
+  constructor(stream: ServerHttp2Stream, requestId: unknown) {
     this.#stream = stream;
+    this.requestId = requestIdOf(requestId);
   }
 
   /** Of the connection; undefined when it is gone. */
-  get socket(): { readonly remoteAddress?: string | undefined } | undefined {
+  get socket():
+    | { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined }
+    | undefined {
     return this.#stream.session?.socket;
+  }
+
+  /** Address and port, for the log. */
+  get peer(): string {
+    const { remoteAddress, remotePort } = this.socket ?? {};
+    return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+  }
+
+  /** What it was ended with here. */
+  get error(): TransferError | null {
+    return this.#error;
+  }
+
+  /** The code of the status that was sent; undefined before, and where the stream ended without one. */
+  get sentCode(): ErrorCode | 'OK' | undefined {
+    return codeSentIn(this.#stream.sentTrailers ?? this.#stream.sentHeaders ?? {});
   }
 
   /** Calls `listener` once the stream has ended, in whatever way. */
@@ -33,42 +68,42 @@ export class HeldStream implements PlaceHolder {
   /** Answers with the error where nothing was answered yet, and reads no more. */
   evict(error: TransferError): void {
     if (this.#stream.headersSent) this.cut();
-    else endCall(this.#stream, error);
+    else this.end(error);
+  }
+
+  /** Answers a call that may be handled already: the stream is closed with it, so that no other answer follows. */
+  end(error: TransferError): void {
+    if (this.#respond(error)) this.#stream.close(constants.NGHTTP2_NO_ERROR);
+  }
+
+  /** Answers a call that nobody has begun to handle; what its peer still sends is dropped, and not waited for. */
+  refuse(error: TransferError): void {
+    if (!this.#respond(error)) return;
+    this.#stream.resume();
+    setTimeout(() => this.#stream.close(constants.NGHTTP2_NO_ERROR), REFUSAL_LINGER_MS).unref();
   }
 
   cut(): void {
     if (!this.#stream.destroyed) this.#stream.close(constants.NGHTTP2_CANCEL);
   }
-}
 
-/** How long a refused peer may go on with its request: a reset in the same read as the status would hide the status from clients on Node 22 and later. */
-const REFUSAL_LINGER_MS = 1000;
-
-/** The answer to a call that nobody has begun to handle; what its peer still sends is dropped, and not waited for. */
-export function refuseCall(stream: ServerHttp2Stream, error: TransferError): void {
-  if (!respondWith(stream, error)) return;
-  stream.resume();
-  setTimeout(() => stream.close(constants.NGHTTP2_NO_ERROR), REFUSAL_LINGER_MS).unref();
-}
-
-/** The answer to a call that may be handled already: the stream is closed with it, so that no other answer follows. */
-export function endCall(stream: ServerHttp2Stream, error: TransferError): void {
-  if (respondWith(stream, error)) stream.close(constants.NGHTTP2_NO_ERROR);
-}
-
-/** The whole answer in one block of headers. */
-function respondWith(stream: ServerHttp2Stream, error: TransferError): boolean {
-  if (stream.destroyed || stream.closed) return false;
-  const { code, details, metadata } = statusOf(error);
-  stream.respond(
-    {
-      ':status': 200,
-      'content-type': 'application/grpc+proto',
-      'grpc-status': code,
-      'grpc-message': encodeURI(details),
-      ...metadata.toHttp2Headers(),
-    },
-    { endStream: true },
-  );
-  return true;
+  /** The whole answer in one block of headers. */
+  #respond(error: TransferError): boolean {
+    const stream = this.#stream;
+    if (stream.destroyed || stream.closed) return false;
+    this.#error = error;
+    const { code, details, metadata } = statusOf(error);
+    stream.respond(
+      {
+        ':status': 200,
+        'content-type': 'application/grpc+proto',
+        'grpc-status': code,
+        'grpc-message': encodeURI(details),
+        [REQUEST_ID]: this.requestId,
+        ...metadata.toHttp2Headers(),
+      },
+      { endStream: true },
+    );
+    return true;
+  }
 }

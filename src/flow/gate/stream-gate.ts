@@ -21,7 +21,7 @@ import { TransferError } from '../../base/errors.ts';
 import { REQUEST_MESSAGE_TIMEOUT_MS } from '../../base/limits.ts';
 import { CODE_TRAILER } from '../../wire/status.ts';
 import { FairQueue } from './fair-queue.ts';
-import { endCall, refuseCall } from './held-stream.ts';
+import type { HeldStream, RequestHeaders } from './held-stream.ts';
 import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
 
 const LATE = 'the request did not come whole in time; send it with its headers';
@@ -59,8 +59,8 @@ export interface GuardedConnection {
 export interface StreamGateOptions {
   /** The connection of a socket that was injected. */
   connectionOf(socket: Socket): GuardedConnection | undefined;
-  /** Takes the place of a call; throws a TransferError when there is none. */
-  admit(stream: ServerHttp2Stream, path: string): void;
+  /** Takes the place of a call; null when there is none, and the call was refused. */
+  admit(stream: ServerHttp2Stream, headers: RequestHeaders): HeldStream | null;
   /** Whether a method takes a stream of requests: any other must have sent its request in time. */
   takesStream(path: string): boolean;
   /** From the headers to the whole of a single request; default REQUEST_MESSAGE_TIMEOUT_MS. */
@@ -185,20 +185,17 @@ function admit(
     return;
   }
   dropEndlessTimeout(headers);
-  const path = headers[':path'] ?? '';
-  try {
-    options.admit(stream, path);
-  } catch (error) {
+  const held = options.admit(stream, headers);
+  if (held === null) {
     connection.streamRefused();
-    refuseCall(stream, TransferError.from(error));
     return;
   }
-  const takesStream = options.takesStream(path);
+  const takesStream = options.takesStream(headers[':path'] ?? '');
   const late = () => {
     connection.streamWasted();
     // Answered already, with an error: the rest of the request is not waited for.
     if (stream.headersSent) stream.close(constants.NGHTTP2_NO_ERROR);
-    else endCall(stream, new TransferError('DEADLINE_EXCEEDED', LATE));
+    else held.end(new TransferError('DEADLINE_EXCEEDED', LATE));
   };
   holdUntilFirstBytes(
     stream,

@@ -1,0 +1,148 @@
+/**
+ * The kinds of handlers, as the prelude calls them: a promise becomes the answer
+ * of a call, and an error its status.
+ *
+ * Invariant: no handler's promise is left without a catch; an unhandled
+ * rejection would end the process and leave the client waiting.
+ */
+import type {
+  ServerReadableStream,
+  ServerUnaryCall,
+  ServerWritableStream,
+  ServiceDefinition,
+  sendUnaryData,
+} from '@grpc/grpc-js';
+import { TransferError } from '../base/errors.ts';
+import { BulkCall } from '../flow/calls/bulk-call.ts';
+import { serverStreamOf } from '../flow/calls/call-stream.ts';
+import { UploadCall } from '../flow/calls/upload-call.ts';
+import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
+import { transferService } from '../wire/service.ts';
+import { statusOf } from '../wire/status.ts';
+import { endWithError, holderOf } from './call-end.ts';
+import type { ServiceContext } from './context.ts';
+import type { AdmittedCall } from './prelude/admitted-call.ts';
+import { uploadFile } from './upload-file.ts';
+
+type UnaryHandler<Request, Response> = (
+  admitted: AdmittedCall,
+  call: ServerUnaryCall<Request, Response>,
+  respond: sendUnaryData<Response>,
+) => void;
+
+type StreamHandler<Request, Response> = (
+  admitted: AdmittedCall,
+  call: ServerWritableStream<Request, Response>,
+) => void;
+
+type UploadHandler = (
+  admitted: AdmittedCall,
+  call: ServerReadableStream<UploadFileRequest, UploadFileResponse>,
+  respond: sendUnaryData<UploadFileResponse>,
+) => void;
+
+/** One request, one answer. */
+export function unary<Request extends { fileName?: string; uploadId?: string }, Response>(
+  context: ServiceContext,
+  handle: (context: ServiceContext, request: Request, admitted: AdmittedCall) => Promise<Response>,
+): UnaryHandler<Request, Response> {
+  return (admitted, { request }, respond) => {
+    const { fileName = '', uploadId } = request;
+    admitted.facts.file = fileName;
+    if (uploadId !== undefined) admitted.facts.upload = uploadId;
+    admitted.hold();
+    settle(
+      admitted,
+      () => handle(context, whole(request), admitted),
+      (response) => respond(null, response),
+      (error) => respond(statusOf(error)),
+    );
+  };
+}
+
+/**
+ * Who begins an upload, or asks for a sync to resume one, is about to send: its
+ * windows have their first size before the first byte, not a round trip behind
+ * it. One that only watches its upload would count as another stream.
+ */
+export function announcing<Request, Response>(
+  context: ServiceContext,
+  announces: (request: Request) => boolean,
+  handle: UnaryHandler<Request, Response>,
+): UnaryHandler<Request, Response> {
+  return (admitted, call, respond) => {
+    if (announces(call.request)) context.uploadWindows.follow(serverStreamOf(call));
+    handle(admitted, call, respond);
+  };
+}
+
+/** One request, a stream of answers. */
+export function streaming<Request, Response>(
+  context: ServiceContext,
+  nameOf: (request: Request) => string | undefined,
+  handle: (
+    context: ServiceContext,
+    call: BulkCall<Request, Response>,
+    admitted: AdmittedCall,
+  ) => Promise<void>,
+): StreamHandler<Request, Response> {
+  return (admitted, grpcCall) => {
+    const call = new BulkCall<Request, Response>(grpcCall, context.zeroCopy, context.stallTimeoutMs);
+    admitted.facts.file = nameOf(call.request) ?? '';
+    admitted.hold(holderOf(call, context.stallLingerMs));
+    settle(
+      admitted,
+      () => {
+        whole(call.request);
+        return handle(context, call, admitted);
+      },
+      () => call.end(),
+      (error) => endWithError(call, error, context.stallLingerMs),
+    );
+  };
+}
+
+/** A stream of chunks, one answer. */
+export function uploading(context: ServiceContext): UploadHandler {
+  const { requestDeserialize } = transferService.UploadFile as ServiceDefinition[string];
+  return (admitted, grpcCall, respond) => {
+    const call = new UploadCall(grpcCall, respond, requestDeserialize, {
+      direct: context.directReads,
+      maxChunkBytes: context.chunk.maxSize,
+      stallTimeoutMs: context.stallTimeoutMs,
+      windows: context.uploadWindows,
+    });
+    admitted.hold(holderOf(call, context.stallLingerMs));
+    settle(
+      admitted,
+      () => uploadFile(context, call, admitted),
+      (response) => call.respond(response),
+      (error) => endWithError(call, error, context.stallLingerMs),
+    );
+  };
+}
+
+/** The request itself; throws what stands in place of one that was none. */
+function whole<Request>(request: Request): Request {
+  if (request instanceof TransferError) throw request;
+  return request;
+}
+
+/** Does the work of a call, and answers. */
+function settle<Result>(
+  admitted: AdmittedCall,
+  work: () => Promise<Result>,
+  answer: (result: Result) => void,
+  fail: (error: TransferError) => void,
+): void {
+  const done = async () => {
+    try {
+      const result = await work();
+      answer(result);
+      admitted.ended();
+    } catch (reason) {
+      fail(admitted.failed(reason));
+    }
+  };
+  void done();
+}

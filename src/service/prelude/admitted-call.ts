@@ -1,0 +1,103 @@
+/**
+ * A call that was admitted, from its headers until its stream is closed and its
+ * handler has ended: what either holds is counted by its place.
+ */
+import { type ErrorCode, TransferError } from '../../base/errors.ts';
+import type { Place, PlaceHolder } from '../../base/places.ts';
+import type { HeldStream } from '../../flow/gate/held-stream.ts';
+import type { Identity } from './identity.ts';
+import type { LoggedRequest, RequestFacts } from './request-log.ts';
+
+/** What is known of a call before anything is done for it. */
+export interface CallOrigin {
+  /** The name of a method that is served, or 'unknown'. */
+  readonly method: string;
+  /** Of a method that is unknown. */
+  readonly path: string | undefined;
+  readonly identity: Identity;
+  readonly stream: HeldStream;
+}
+
+export class AdmittedCall implements LoggedRequest {
+  readonly method: string;
+  readonly path: string | undefined;
+  readonly identity: Identity;
+  readonly peer: string;
+  readonly requestId: string;
+  readonly facts: RequestFacts = {};
+  readonly startMs = performance.now();
+  readonly #stream: HeldStream;
+  readonly #place: Place;
+  readonly #over: (call: AdmittedCall) => void;
+  #holds = 1;
+  #isHandled = false;
+  #error: TransferError | null = null;
+
+  /** @param over called once, when nothing of the call is left and its place was given back */
+  constructor(
+    { method, path, identity, stream }: CallOrigin,
+    place: Place,
+    over: (call: AdmittedCall) => void,
+  ) {
+    this.method = method;
+    this.path = path;
+    this.identity = identity;
+    this.peer = stream.peer;
+    this.requestId = stream.requestId;
+    this.#stream = stream;
+    this.#place = place;
+    this.#over = over;
+    stream.onClose(() => this.#letGo());
+  }
+
+  /** Why it ended otherwise than well, where that is known. */
+  get error(): TransferError | null {
+    return this.#stream.error ?? this.#error;
+  }
+
+  /** How it ended: what its peer was told, else what its handler says. */
+  get result(): ErrorCode | 'OK' {
+    const sent = this.#stream.sentCode;
+    if (sent !== undefined && sent !== 'OK') return sent;
+    if (this.#error !== null) return this.#error.code;
+    return sent === 'OK' || this.#isHandled ? 'OK' : 'CANCELLED';
+  }
+
+  /**
+   * A handler begins, and holds the place until `ended` or `failed`.
+   *
+   * @param holder what is to end when the place is lost; default: the stream
+   */
+  hold(holder?: PlaceHolder): void {
+    this.#holds += 1;
+    // The message is there: from now on the server is what the peer waits for.
+    this.#stream.isHeldUp = true;
+    if (holder !== undefined) this.#place.holder = holder;
+  }
+
+  /** Calls `listener` once the stream has ended, in whatever way. */
+  onClose(listener: () => void): void {
+    this.#stream.onClose(listener);
+  }
+
+  /** The handler has ended well. */
+  ended(): void {
+    this.#isHandled = true;
+    this.#letGo();
+  }
+
+  /** The handler has failed; returns the reason as the typed error it is sent as. */
+  failed(reason: unknown): TransferError {
+    const error = TransferError.from(reason);
+    this.#error = error;
+    this.#letGo();
+    return error;
+  }
+
+  #letGo(): void {
+    this.#holds -= 1;
+    if (this.#holds > 0) return;
+    this.#place.leave();
+    this.#over(this);
+  }
+}

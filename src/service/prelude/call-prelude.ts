@@ -1,0 +1,185 @@
+/**
+ * What stands in front of every call, of whatever service and kind: who makes
+ * it, its id, its place, its line in the log.
+ *
+ *   headers ─admit─▶ place taken ─handler─▶ … ─stream closed, handler ended─▶ place given back, line
+ *              └─no place─▶ refused, line
+ *
+ * No interceptor of grpc-js: one would wrap the calls whose streams are written
+ * and read directly.
+ */
+import type { Metadata, Server, ServiceDefinition, StatusObject } from '@grpc/grpc-js';
+import { TransferError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { PeerAddresses } from '../../base/peer-address.ts';
+import { answerWith } from '../../flow/calls/answer-metadata.ts';
+import { serverStreamOf } from '../../flow/calls/call-stream.ts';
+import { HeldStream, type RequestHeaders, type ServerStream } from '../../flow/gate/held-stream.ts';
+import { REQUEST_ID } from '../../wire/request-id.ts';
+import { SERVICE_NAME } from '../../wire/service.ts';
+import { statusOf } from '../../wire/status.ts';
+import { AdmittedCall, type CallOrigin } from './admitted-call.ts';
+import { CallPlaces, type PlaceKind, type PlaceLimits } from './call-places.ts';
+import { identityOf } from './identity.ts';
+import { logRequest } from './request-log.ts';
+
+/** Handles one call; `respond` is there where the answer is a single message. It does not throw. */
+export type CallHandler = (admitted: AdmittedCall, call: never, respond: never) => void;
+
+type MethodDefinition = ServiceDefinition[string];
+
+/** A method that is served. */
+interface Method {
+  /** As logs name it. */
+  readonly name: string;
+  readonly kind: PlaceKind;
+  readonly takesStream: boolean;
+}
+
+/** What every kind of call of grpc-js has. */
+interface GrpcCall {
+  readonly metadata: Metadata;
+  emit(event: 'error', status: StatusObject): boolean;
+}
+
+export interface CallPreludeOptions {
+  limits: PlaceLimits;
+  peers: PeerAddresses;
+  logger: Logger;
+}
+
+const OWN_SERVICE = `/${SERVICE_NAME}/`;
+
+const UNKNOWN: Method = { name: 'unknown', kind: 'calls', takesStream: false };
+
+export class CallPrelude {
+  readonly places: CallPlaces;
+  readonly #peers: PeerAddresses;
+  readonly #logger: Logger;
+  /** By path. */
+  readonly #methods = new Map<string, Method>();
+  readonly #byStream = new WeakMap<object, AdmittedCall>();
+  /** Calls with a handler whose peer has not got their end. */
+  #underWay = 0;
+  readonly #onceNone: (() => void)[] = [];
+  readonly #over = (call: AdmittedCall) => logRequest(this.#logger, call, call.result, call.error);
+
+  constructor({ limits, peers, logger }: CallPreludeOptions) {
+    this.places = new CallPlaces(limits);
+    this.#peers = peers;
+    this.#logger = logger;
+  }
+
+  /**
+   * Adds a service to `server`: its handlers are called with their admitted call.
+   *
+   * @param kindOf the kind of place that a method's calls take
+   */
+  serve(
+    server: Server,
+    service: ServiceDefinition,
+    handlers: Readonly<Record<string, CallHandler>>,
+    kindOf: (name: string, method: MethodDefinition) => PlaceKind,
+  ): void {
+    const admitting = Object.entries(service).map(([name, definition]) => {
+      const { path, requestStream } = definition;
+      const method = { name: nameOf(path), kind: kindOf(name, definition), takesStream: requestStream };
+      this.#methods.set(path, method);
+      const handler = handlers[name] as CallHandler;
+      return [
+        name,
+        (call: GrpcCall, respond?: (status: StatusObject) => void) => {
+          const admitted = this.#begun(call, path, respond);
+          if (admitted !== null) handler(admitted, call as never, respond as never);
+        },
+      ];
+    });
+    server.addService(service, Object.fromEntries(admitting));
+  }
+
+  /** Whether the request of a method is a stream, which may take its time. */
+  takesStream(path: string): boolean {
+    return this.#methods.get(path)?.takesStream ?? false;
+  }
+
+  /** A call whose headers have come: it takes its place; null where there is none, and it was refused. */
+  admit(stream: ServerStream, headers: RequestHeaders): HeldStream | null {
+    const held = new HeldStream(stream, headers[REQUEST_ID]);
+    try {
+      this.#admitted(stream, held, headers[':path']);
+      return held;
+    } catch (error) {
+      held.refuse(TransferError.from(error));
+      return null;
+    }
+  }
+
+  /** Resolves when every peer has the end of its calls; standing calls end with their connections. */
+  async noneUnderWay(): Promise<void> {
+    if (this.#underWay > 0) await new Promise<void>((resolve) => this.#onceNone.push(resolve));
+  }
+
+  /** Stops the clocks. */
+  close(): void {
+    this.places.close();
+  }
+
+  /** Throws RESOURCE_EXHAUSTED where there is no place. */
+  #admitted(stream: ServerStream, held: HeldStream, path = ''): AdmittedCall {
+    const method = this.#methods.get(path);
+    const { name, kind } = method ?? UNKNOWN;
+    const origin: CallOrigin = {
+      method: name,
+      path: method === undefined ? path : undefined,
+      identity: identityOf(this.#peers, held.socket),
+      stream: held,
+    };
+    try {
+      const place = this.places[kind].enter(origin.identity.address, held);
+      const admitted = new AdmittedCall(origin, place, this.#over);
+      this.#byStream.set(stream, admitted);
+      return admitted;
+    } catch (reason) {
+      const { requestId, peer } = held;
+      const refused = { ...origin, requestId, peer, facts: {}, startMs: performance.now() };
+      const error = TransferError.from(reason);
+      logRequest(this.#logger, refused, error.code, error);
+      throw error;
+    }
+  }
+
+  /** The call that a handler is to begin with; where no gate has admitted it, it is admitted now, or refused. */
+  #begun(call: GrpcCall, path: string, respond?: (status: StatusObject) => void): AdmittedCall | null {
+    const stream = serverStreamOf(call) as ServerStream;
+    let admitted = this.#byStream.get(stream);
+    if (admitted === undefined) {
+      const held = new HeldStream(stream, call.metadata.get(REQUEST_ID)[0]);
+      try {
+        admitted = this.#admitted(stream, held, path);
+      } catch (error) {
+        const status = statusOf(TransferError.from(error));
+        status.metadata.set(REQUEST_ID, held.requestId);
+        if (respond === undefined) call.emit('error', status);
+        else respond(status);
+        return null;
+      }
+    }
+    answerWith(call, REQUEST_ID, admitted.requestId);
+    if (this.#methods.get(path)?.kind !== 'standing') this.#countUntilClosed(admitted);
+    return admitted;
+  }
+
+  #countUntilClosed(call: AdmittedCall): void {
+    this.#underWay += 1;
+    call.onClose(() => {
+      this.#underWay -= 1;
+      if (this.#underWay > 0) return;
+      for (const resolve of this.#onceNone.splice(0)) resolve();
+    });
+  }
+}
+
+/** A method of ours by its name, another one with its service. */
+function nameOf(path: string): string {
+  return path.startsWith(OWN_SERVICE) ? path.slice(OWN_SERVICE.length) : path.slice(1);
+}

@@ -1,0 +1,71 @@
+/** The line that each request leaves in the log, at info; defects at error, with their cause. */
+import type { Coding } from '../../base/coding.ts';
+import type { ErrorCode, TransferError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
+import type { ChoiceSummary } from '../../compression/codec-choice.ts';
+
+/** What a handler reports of its request; complete when it has ended. */
+export interface RequestFacts {
+  /** The name asked for; `name` would be the logger's own in pino's lines. */
+  file?: string;
+  /** The id of the upload. */
+  upload?: string;
+  start?: number;
+  rawBytes?: number;
+  wireBytes?: number;
+  /** Raw bytes of received chunks by what they were compressed with, where the client chose. */
+  codecs?: Partial<Record<Coding['codec'], number>>;
+  /** How the bytes were coded, where the server chose. */
+  codings?: ChoiceSummary;
+  entries?: number;
+}
+
+/** A request as the log shows it. */
+export interface LoggedRequest {
+  /** One of a closed set: a flood of lines is limited by it. */
+  readonly method: string;
+  /** The path of a method that is not served here. */
+  readonly path?: string | undefined;
+  readonly peer: string;
+  readonly requestId: string;
+  readonly facts: RequestFacts;
+  readonly startMs: number;
+}
+
+/** What a line shows of a text that came from the peer. */
+const MAX_TEXT_CHARS = 256;
+
+/** Writes the line of a request that ended, `error` being why it did where that is known. */
+export function logRequest(
+  logger: Logger,
+  request: LoggedRequest,
+  result: ErrorCode | 'OK',
+  error: TransferError | null,
+): void {
+  const { method } = request;
+  const fields = { ...fieldsOf(request), result };
+  if (result === 'OK') {
+    logger.info(fields, `${method} done`);
+  } else if (error === null) {
+    logger.info(fields, `${method} ended`);
+  } else if (error.code === 'INTERNAL' || error.code === 'DATA_LOSS') {
+    logger.error({ ...fields, reason: cut(error.message), err: error }, `${method} failed`);
+  } else {
+    logger.info({ ...fields, reason: cut(error.message) }, `${method} ended`);
+  }
+}
+
+function fieldsOf({ method, path, peer, requestId, facts, startMs }: LoggedRequest): object {
+  const durationMs = Math.round((performance.now() - startMs) * 10) / 10;
+  const { file, upload, rawBytes } = facts;
+  const rate =
+    rawBytes && durationMs > 0 ? { rateBytesPerSec: Math.round((rawBytes / durationMs) * 1000) } : {};
+  const texts = Object.entries({ path, file, upload }).flatMap(([name, text]) =>
+    text === undefined ? [] : [[name, cut(text)]],
+  );
+  return { method, requestId, peer, ...facts, ...Object.fromEntries(texts), durationMs, ...rate };
+}
+
+function cut(text: string): string {
+  return text.length <= MAX_TEXT_CHARS ? text : `${text.slice(0, MAX_TEXT_CHARS)}…`;
+}
