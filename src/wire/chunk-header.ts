@@ -1,20 +1,21 @@
 /**
  * What stands in front of a chunk on the wire: the gRPC message frame and the
- * protobuf fields of StreamFileResponse, written by hand so that a chunk can be
- * read straight into its place in a slab.
+ * protobuf fields of StreamFileResponse or UploadFileRequest, written by hand so
+ * that a chunk can be read straight into its place, in a slab for instance.
  *
  *   0          1             5                                                h        h + n
  *   | 00       | length u32be| 10 01 | 18 v | 20 v | 2d c32 | 40 c  | 0a v     | chunk  |
  *   | identity | of message  | compr.| off. | raw  | crc    | codec | size tag | n bytes|
  *
  * The chunk comes last, so the header's size is known before the chunk is
- * there. Absent fields take no bytes. `test/wire` decodes it with protobufjs.
+ * there. Absent fields take no bytes. The codec of an UploadFileRequest has
+ * another number: 50 c. `test/wire` decodes both with protobufjs.
  */
 
 export interface ChunkFields {
   /** Bytes of the chunk as sent. */
   wireBytes: number;
-  /** Bytes of the chunk before compression. */
+  /** Bytes of the chunk before compression, or -1 to leave them out. */
   rawBytes: number;
   compressed: boolean;
   /** The chunk's place in the file, or -1 to leave out `offset` and `raw_size`. */
@@ -24,6 +25,10 @@ export interface ChunkFields {
   /** Number of the Codec of a compressed chunk; 0 to leave it out, which means gzip. */
   codec: number;
 }
+
+/** Tags of the codec, the one field that the two messages number differently. */
+const DOWNLOAD_CODEC_TAG = 0x40;
+export const UPLOAD_CODEC_TAG = 0x50;
 
 /** In front of each gRPC message: whether it is compressed as a whole, and its length. */
 export const FRAME_HEADER_BYTES = 5;
@@ -36,14 +41,22 @@ export function chunkHeaderBytes(fields: ChunkFields): number {
 function fieldBytes(fields: ChunkFields): number {
   let bytes = 1 + varintBytes(fields.wireBytes);
   if (fields.compressed) bytes += 2;
-  if (fields.offset >= 0) bytes += 2 + varintBytes(fields.offset) + varintBytes(fields.rawBytes);
+  if (fields.offset >= 0) {
+    bytes += 1 + varintBytes(fields.offset);
+    if (fields.rawBytes >= 0) bytes += 1 + varintBytes(fields.rawBytes);
+  }
   if (fields.crc32 >= 0) bytes += 5;
   if (fields.codec > 0) bytes += 2;
   return bytes;
 }
 
 /** Writes the header at `at`; returns where the chunk starts. */
-export function writeChunkHeader(target: Uint8Array, at: number, fields: ChunkFields): number {
+export function writeChunkHeader(
+  target: Uint8Array,
+  at: number,
+  fields: ChunkFields,
+  codecTag = DOWNLOAD_CODEC_TAG,
+): number {
   const messageBytes = fieldBytes(fields) + fields.wireBytes;
   let end = at;
   target[end++] = 0;
@@ -58,8 +71,10 @@ export function writeChunkHeader(target: Uint8Array, at: number, fields: ChunkFi
   if (fields.offset >= 0) {
     target[end++] = 0x18;
     end = writeVarint(target, end, fields.offset);
-    target[end++] = 0x20;
-    end = writeVarint(target, end, fields.rawBytes);
+    if (fields.rawBytes >= 0) {
+      target[end++] = 0x20;
+      end = writeVarint(target, end, fields.rawBytes);
+    }
   }
   if (fields.crc32 >= 0) {
     target[end++] = 0x2d;
@@ -69,7 +84,7 @@ export function writeChunkHeader(target: Uint8Array, at: number, fields: ChunkFi
     target[end++] = fields.crc32 >>> 24;
   }
   if (fields.codec > 0) {
-    target[end++] = 0x40;
+    target[end++] = codecTag;
     target[end++] = fields.codec;
   }
   target[end++] = 0x0a;
@@ -83,14 +98,14 @@ export function framedMessageBytes(run: Uint8Array, at: number): number {
 }
 
 /** Bytes of `value` as a protobuf varint. */
-export function varintBytes(value: number): number {
+function varintBytes(value: number): number {
   let bytes = 1;
   for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes += 1;
   return bytes;
 }
 
 /** Writes `value` as a protobuf varint at `at`; returns where it ends. */
-export function writeVarint(target: Uint8Array, at: number, value: number): number {
+function writeVarint(target: Uint8Array, at: number, value: number): number {
   let end = at;
   let rest = value;
   while (rest >= 0x80) {

@@ -31,7 +31,7 @@ function decodedOf(fields: ChunkFields) {
     chunk: Buffer.alloc(fields.wireBytes, 7),
     compressed: fields.compressed,
     offset: hasDetails ? fields.offset : 0,
-    rawSize: hasDetails ? fields.rawBytes : 0,
+    rawSize: hasDetails ? Math.max(0, fields.rawBytes) : 0,
     file: null,
     summary: null,
     codec: ['CODEC_UNSPECIFIED', 'CODEC_GZIP', 'CODEC_BROTLI', 'CODEC_ZSTD'][fields.codec],
@@ -48,7 +48,7 @@ function edgy(max: number) {
 
 const anyFields: fc.Arbitrary<ChunkFields> = fc.record({
   wireBytes: edgy(20_000),
-  rawBytes: edgy(2 ** 31 - 1),
+  rawBytes: fc.oneof(fc.constant(-1), edgy(2 ** 31 - 1)),
   compressed: fc.boolean(),
   offset: fc.oneof(fc.constant(-1), edgy(Number.MAX_SAFE_INTEGER)),
   crc32: fc.oneof(fc.constant(-1), edgy(0xffff_ffff)),

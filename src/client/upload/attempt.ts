@@ -323,7 +323,8 @@ function frameOf(buffer: Buffer, coded: CodedChunk, offset: number, crc: number)
   const codec = codecNumber(coding.codec);
   const start = writeUploadHeader(target, room, {
     wireBytes,
-    rawBytes,
+    // A chunk that goes as it is has but one size.
+    rawBytes: compressed ? rawBytes : -1,
     compressed,
     codec,
     offset,

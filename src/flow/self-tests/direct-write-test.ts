@@ -4,7 +4,7 @@
  * messages that go through grpc-js.
  */
 import { type ChannelOptions, type Client, type handleClientStreamingCall, Metadata } from '@grpc/grpc-js';
-import { FRAME_HEADER_BYTES } from '../../wire/chunk-header.ts';
+import { framed } from '../../wire/upload-message.ts';
 import { clientStreamOf } from '../calls/call-stream.ts';
 import { passThrough, selfTest, TEST_TIMEOUT_MS } from './self-test-server.ts';
 
@@ -59,10 +59,4 @@ async function sendsInOrder(client: Client): Promise<boolean> {
     });
   });
   return answer.equals(Buffer.concat([first, straight, last]));
-}
-
-function framed(message: Buffer): Buffer {
-  const header = Buffer.alloc(FRAME_HEADER_BYTES);
-  header.writeUInt32BE(message.length, 1);
-  return Buffer.concat([header, message]);
 }
