@@ -17,7 +17,7 @@ import type {
 } from '../wire/messages.ts';
 import { Channel } from './connection/channel.ts';
 import { Interruptions } from './connection/interruptions.ts';
-import { retryUnary } from './connection/retry.ts';
+import { Retry, UNANSWERED } from './connection/retry.ts';
 import { download } from './download/download.ts';
 import type { DownloadOptions, DownloadResult, StreamOptions } from './download/options.ts';
 import { streamFile } from './download/stream.ts';
@@ -161,15 +161,21 @@ export class SluiceClient {
   async #delete(request: DeleteFileRequest, signal: AbortSignal | undefined): Promise<void> {
     const channel = this.#open();
     let isRepeated = false;
-    const call = () => channel.unary<DeleteFileRequest, DeleteFileResponse>('DeleteFile', request, signal);
-    try {
-      await retryUnary(channel, this.#options.retry, signal, call, (error, waitMs) => {
-        channel.interruptions.tell(channel.hasConnected, 'not answered; trying again', error, waitMs, {
-          name: request.fileName,
-        });
+    const retry = new Retry({
+      retry: this.#options.retry,
+      channel,
+      what: UNANSWERED,
+      name: request.fileName,
+      signal,
+      onWait: ({ code }) => {
         // Refused before anything was done, or perhaps done.
-        isRepeated ||= error.code !== 'RESOURCE_EXHAUSTED' && channel.hasConnected;
-      });
+        isRepeated ||= code !== 'RESOURCE_EXHAUSTED' && channel.hasConnected;
+      },
+    });
+    try {
+      await retry.run(() =>
+        channel.unary<DeleteFileRequest, DeleteFileResponse>('DeleteFile', request, signal),
+      );
     } catch (reason) {
       if (isRepeated && reason instanceof TransferError && reason.code === 'NOT_FOUND') return;
       throw reason;
@@ -194,14 +200,8 @@ export class SluiceClient {
     signal: AbortSignal | undefined,
   ): Promise<Response> {
     const channel = this.#open();
-    return await retryUnary(
-      channel,
-      this.#options.retry,
-      signal,
-      () => channel.unary<Request, Response>(method, request, signal),
-      (error, waitMs) =>
-        channel.interruptions.tell(channel.hasConnected, 'not answered; trying again', error, waitMs),
-    );
+    const retry = new Retry({ retry: this.#options.retry, channel, what: UNANSWERED, signal });
+    return await retry.run(() => channel.unary<Request, Response>(method, request, signal));
   }
 
   #open(): Channel {

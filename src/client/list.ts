@@ -6,8 +6,7 @@ import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } fro
 import { AttemptWatch } from './connection/attempt-watch.ts';
 import { cancelCall } from './connection/cancel-call.ts';
 import { type Channel, cancelledBy } from './connection/channel.ts';
-import { RetryBudget } from './connection/retry.ts';
-import { delay } from './connection/wait.ts';
+import { Retry, UNANSWERED } from './connection/retry.ts';
 import type { ResolvedOptions } from './options.ts';
 import { checkReceivedFile } from './wire-size.ts';
 
@@ -53,12 +52,12 @@ async function* resumedBatches(
   request: Omit<ListFilesRequest, 'after'>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<ListFilesResponse, void, undefined> {
-  const budget = new RetryBudget(options.retry);
+  const retry = new Retry({ retry: options.retry, channel, what: UNANSWERED, signal });
   let canGoOn = true;
   for (let after: Uint8Array = FROM_START; ; ) {
     try {
       for await (const batch of batches(channel, options, { ...request, after }, signal)) {
-        budget.refill();
+        retry.refill();
         after = checkedPosition(batch.position);
         canGoOn = after.length > 0;
         yield batch;
@@ -67,10 +66,8 @@ async function* resumedBatches(
     } catch (reason) {
       if (reason === LET_GO) continue;
       const error = TransferError.from(reason);
-      const waitMs = canGoOn && !signal?.aborted ? budget.spend(error, channel.hasConnected) : undefined;
-      if (waitMs === undefined) throw error;
-      channel.interruptions.tell(channel.hasConnected, 'not answered; trying again', error, waitMs);
-      await delay(waitMs, signal);
+      if (!canGoOn) throw error;
+      await retry.pause(error);
     }
   }
 }

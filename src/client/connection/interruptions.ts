@@ -10,13 +10,13 @@ const MS_PER_SECOND = 1_000;
 
 export class Interruptions {
   readonly #logger: Logger;
-  readonly #patience: string;
+  readonly #triedFor: string;
   #isOutage = false;
 
   /** @param outageMs how long a server that was there is tried */
   constructor(logger: Logger, outageMs: number) {
     this.#logger = logger;
-    this.#patience = `${Math.round(outageMs / MS_PER_SECOND)} s`;
+    this.#triedFor = `${Math.round(outageMs / MS_PER_SECOND)} s`;
   }
 
   /**
@@ -39,7 +39,7 @@ export class Interruptions {
     else {
       const { name: _, ...rest } = line;
       this.#isOutage = true;
-      this.#logger.info(rest, `the server is not available; trying again for ${this.#patience}`);
+      this.#logger.info(rest, `the server is not available; trying again for ${this.#triedFor}`);
     }
   }
 

@@ -6,7 +6,7 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import { FIRST_CONNECT_MS, FIRST_CONNECT_TRIES, FIRST_CONNECT_WAITS } from '../limits.ts';
 import type { Complete, RetryOptions } from '../options.ts';
-import type { Channel } from './channel.ts';
+import { type Channel, cancelledBy } from './channel.ts';
 import { delay } from './wait.ts';
 
 /**
@@ -92,24 +92,60 @@ function pushbackMsOf(error: TransferError): number | undefined {
   return Number.isFinite(pushbackMs) ? pushbackMs : undefined;
 }
 
-/** Repeats `call` within a budget of its own; rejects with the last failure. `onWait` is told before each wait. */
-export async function retryUnary<Response>(
-  channel: Pick<Channel, 'hasConnected'>,
-  options: Complete<RetryOptions>,
-  signal: AbortSignal | undefined,
-  call: () => Promise<Response>,
-  onWait?: (error: TransferError, waitMs: number) => void,
-): Promise<Response> {
-  const budget = new RetryBudget(options);
-  for (;;) {
-    try {
-      return await call();
-    } catch (reason) {
-      const error = TransferError.from(reason);
-      const waitMs = signal?.aborted ? undefined : budget.spend(error, channel.hasConnected);
-      if (waitMs === undefined) throw error;
-      onWait?.(error, waitMs);
-      await delay(waitMs, signal);
+/** What happens to calls with a single answer, and listings. */
+export const UNANSWERED = 'not answered; trying again';
+
+export interface RetryContext {
+  readonly retry: Complete<RetryOptions>;
+  /** Knows whether a server has answered before, and whom to tell of interruptions. */
+  readonly channel: Pick<Channel, 'hasConnected' | 'interruptions'>;
+  /** What an interruption does: `transfer interrupted; resuming`. */
+  readonly what: string;
+  /** The name of the file, for the log. */
+  readonly name?: string;
+  readonly signal: AbortSignal | undefined;
+  /** Told before each wait. */
+  readonly onWait?: (error: TransferError) => void;
+}
+
+/** The attempts of one transfer or call, within one budget. */
+export class Retry {
+  readonly #context: RetryContext;
+  readonly #budget: RetryBudget;
+
+  constructor(context: RetryContext) {
+    this.#context = context;
+    this.#budget = new RetryBudget(context.retry);
+  }
+
+  /** As `RetryBudget.refill`. */
+  refill(): void {
+    this.#budget.refill();
+  }
+
+  /**
+   * Waits before the next attempt, and tells the log why. Throws `error` when
+   * there should be none, and CANCELLED after an abort.
+   */
+  async pause(error: TransferError, fields: { offset?: number } = {}): Promise<void> {
+    const { channel, name, onWait, signal, what } = this.#context;
+    if (signal?.aborted) throw cancelledBy(signal);
+    const waitMs = this.#budget.spend(error, channel.hasConnected);
+    if (waitMs === undefined) throw error;
+    const named = name === undefined ? fields : { name, ...fields };
+    channel.interruptions.tell(channel.hasConnected, what, error, waitMs, named);
+    onWait?.(error);
+    await delay(waitMs, signal);
+  }
+
+  /** Repeats `call` until it succeeds; rejects as `pause` does. */
+  async run<Response>(call: () => Promise<Response>): Promise<Response> {
+    for (;;) {
+      try {
+        return await call();
+      } catch (reason) {
+        await this.pause(TransferError.from(reason));
+      }
     }
   }
 }

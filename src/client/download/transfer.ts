@@ -8,7 +8,7 @@ import { TransferError } from '../../base/errors.ts';
 import type { StatFileRequest, StatFileResponse } from '../../wire/messages.ts';
 import { isStated } from '../../wire/status.ts';
 import { type Channel, cancelledBy } from '../connection/channel.ts';
-import { RetryBudget } from '../connection/retry.ts';
+import { Retry } from '../connection/retry.ts';
 import { delay } from '../connection/wait.ts';
 import { MAX_RESTARTS, MIN_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
@@ -28,9 +28,9 @@ export interface TransferContext {
 
 export class Transfer implements SinkListener {
   readonly #context: TransferContext;
-  readonly #budget: RetryBudget;
   /** Aborted by the caller's signal, a failing sink or a throwing listener; the reason is the error. */
   readonly #stop = new AbortController();
+  readonly #retry: Retry;
   #attempt: Attempt | undefined;
   /** Asked for with the next attempt; shrinks when chunks are too large to arrive within the stall time-out. */
   #chunkBytes: number;
@@ -40,7 +40,14 @@ export class Transfer implements SinkListener {
 
   constructor(context: TransferContext) {
     this.#context = context;
-    this.#budget = new RetryBudget(context.options.retry);
+    this.#retry = new Retry({
+      retry: context.options.retry,
+      channel: context.channel,
+      what: 'transfer interrupted; resuming',
+      name: context.position.request.name,
+      signal: this.#stop.signal,
+      onWait: () => context.progress.enter('waiting'),
+    });
     this.#chunkBytes = context.options.chunkBytes;
     this.#furthestOffset = context.position.offset;
   }
@@ -138,16 +145,7 @@ export class Transfer implements SinkListener {
     if (change !== undefined) return await this.#startOver(change);
     this.#noteProgress(error);
     if (attempt.isSuspect) await this.#takeBack(begun, error);
-    const { channel, position, progress } = this.#context;
-    const waitMs = this.#budget.spend(error, channel.hasConnected);
-    if (waitMs === undefined) throw error;
-    const { name } = position.request;
-    channel.interruptions.tell(channel.hasConnected, 'transfer interrupted; resuming', error, waitMs, {
-      name,
-      offset: position.offset,
-    });
-    progress.enter('waiting');
-    await delay(waitMs, this.#stop.signal);
+    await this.#retry.pause(error, { offset: this.#context.position.offset });
   }
 
   /** The error when it means that the file is not the one that was begun with. */
@@ -184,7 +182,7 @@ export class Transfer implements SinkListener {
     const { offset } = this.#context.position;
     if (offset > this.#furthestOffset) {
       this.#furthestOffset = offset;
-      this.#budget.refill();
+      this.#retry.refill();
     } else if (error.code === 'STALLED') {
       // On a very slow link one whole chunk may take longer than the stall time-out.
       this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));

@@ -15,7 +15,7 @@ import type {
   StatFileResponse,
 } from '../../wire/messages.ts';
 import type { Channel } from '../connection/channel.ts';
-import { retryUnary } from '../connection/retry.ts';
+import { Retry } from '../connection/retry.ts';
 import { ABORT_TIMEOUT_MS, FINISH_BYTES_PER_MS } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { UploadChannels } from './channels.ts';
@@ -97,6 +97,19 @@ export class UploadCalls {
     }
   }
 
+  /** For attempts of the upload that share a budget. */
+  newRetry(signal = this.#context.signal): Retry {
+    const { channels, name, options, progress } = this.#context;
+    return new Retry({
+      retry: options.retry,
+      channel: channels,
+      what: 'upload interrupted; resuming',
+      name,
+      signal,
+      onWait: () => progress.enter('waiting'),
+    });
+  }
+
   nothingSaid(): never {
     throw new TransferError('PROTOCOL_ERROR', `the server finished ${this.#context.name} and named no file`);
   }
@@ -104,19 +117,8 @@ export class UploadCalls {
   async #retried<Response>(
     call: (channel: Channel, signal: AbortSignal) => Promise<Response>,
   ): Promise<Response> {
-    const { channels, name, options, progress, signal } = this.#context;
+    const { channels, signal } = this.#context;
     const channel = channels.at(0);
-    return await retryUnary(
-      channels,
-      options.retry,
-      signal,
-      () => call(channel, signal),
-      (error, waitMs) => {
-        channels.interruptions.tell(channels.hasConnected, 'upload interrupted; resuming', error, waitMs, {
-          name,
-        });
-        progress.enter('waiting');
-      },
-    );
+    return await this.newRetry().run(() => call(channel, signal));
   }
 }

@@ -5,7 +5,7 @@ import { missingRanges } from '../../base/ranges.ts';
 import { crc32 } from '../../wire/crc32.ts';
 import type { Expected, FileInfo } from '../../wire/messages.ts';
 import { cancelledBy } from '../connection/channel.ts';
-import type { RetryBudget } from '../connection/retry.ts';
+import type { Retry } from '../connection/retry.ts';
 import { PREFIX_READ_BYTES } from '../limits.ts';
 
 import type { UploadRun } from './run.ts';
@@ -63,19 +63,16 @@ export function expectedContent(run: UploadRun, size: number): Expected {
  * may have lost what it could not make durable. Throws the error when nothing
  * is missing, or when that does not end.
  */
-export async function lackingState(
-  run: UploadRun,
-  error: TransferError,
-  budget: RetryBudget,
-): Promise<UploadState> {
-  const { channels, source } = run.context;
+export async function lackingState(run: UploadRun, error: TransferError, retry: Retry): Promise<UploadState> {
+  const { source } = run.context;
   if (error.code !== 'CONTENT_MISMATCH' && error.code !== 'GAP') throw error;
   const state = await run.calls.sync(run.uploadId, source.size);
   const isWhole = missingRanges(state.durable, 0, source.size as number).length === 0;
+  if (isWhole) throw error;
   const lost = new TransferError('WRITE_FAILED', error.message, { cause: error });
-  const waitMs = isWhole ? undefined : budget.spend(lost, channels.hasConnected);
-  if (waitMs === undefined) throw error;
-  await run.pause(lost, waitMs);
+  await retry.pause(lost).catch((reason: unknown) => {
+    throw reason === lost ? error : reason;
+  });
   return state;
 }
 

@@ -8,8 +8,7 @@ import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import { missingRanges } from '../../base/ranges.ts';
 import type { Expected, FileInfo, UploadFileRequest } from '../../wire/messages.ts';
 import { type Channel, cancelledBy } from '../connection/channel.ts';
-import { RetryBudget } from '../connection/retry.ts';
-import { delay } from '../connection/wait.ts';
+import type { Retry } from '../connection/retry.ts';
 import { MIN_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { UploadAttempt } from './attempt.ts';
@@ -60,7 +59,7 @@ export class UploadLane {
   readonly #context: LaneContext;
   readonly #index: number;
   readonly #channel: Channel;
-  readonly #budget: RetryBudget;
+  readonly #retry: Retry;
   /** Knows the connection until that fails. */
   #coder: ChunkCoder;
   /** Shrinks when chunks are too large to be taken within the stall time-out. */
@@ -76,7 +75,7 @@ export class UploadLane {
     this.#context = context;
     this.#index = index;
     this.#channel = context.channels.at(index);
-    this.#budget = new RetryBudget(context.options.retry);
+    this.#retry = context.calls.newRetry(context.signal);
     this.#coder = context.compression.coder();
     this.#chunkBytes = context.chunkBytes;
     this.#seenDurableBytes = context.progress.durableBytes;
@@ -167,7 +166,7 @@ export class UploadLane {
     progress.attempts += 1;
     const isOurs = (error.code === 'STALLED' || error.code === 'ABORTED') && attempt.hasStarved;
     if (isOurs) options.logger.debug({ name }, 'the stream paused; the server ended the call');
-    else await this.#pause(error, part.sentEnd);
+    else await this.#retry.pause(error, { offset: part.sentEnd });
     await opening.ensure();
     const state = await calls.sync(opening.uploadId, source.size);
     this.#context.onState(state);
@@ -175,7 +174,7 @@ export class UploadLane {
     this.#coder = this.#context.compression.coder();
     this.#chunkBytes = Math.min(this.#chunkBytes, state.maxChunkBytes);
     const hasProgress = this.#noteProgress(state, error, attempt);
-    if (isOurs && !hasProgress) await this.#pause(error, part.sentEnd);
+    if (isOurs && !hasProgress) await this.#retry.pause(error, { offset: part.sentEnd });
     ending.file = state.file;
     parts.settle(part, state.file ? [] : missingRanges(state.durable, part.start, part.end));
     return true;
@@ -201,24 +200,11 @@ export class UploadLane {
     return isFirst && (progress.attempts > 1 || progress.resumedBytes > 0);
   }
 
-  /** Waits before the next attempt; throws the error when there should be none. */
-  async #pause(error: TransferError, offset: number): Promise<void> {
-    const { channels, name, progress, signal } = this.#context;
-    const waitMs = this.#budget.spend(error, channels.hasConnected);
-    if (waitMs === undefined) throw error;
-    channels.interruptions.tell(channels.hasConnected, 'upload interrupted; resuming', error, waitMs, {
-      name,
-      offset,
-    });
-    progress.enter('waiting');
-    await delay(waitMs, signal);
-  }
-
   /** True when more is durable than after any failure before. */
   #noteProgress(state: UploadState, error: TransferError, attempt: UploadAttempt): boolean {
     if (state.durableBytes > this.#seenDurableBytes) {
       this.#seenDurableBytes = state.durableBytes;
-      this.#budget.refill();
+      this.#retry.refill();
       return true;
     }
     if (error.code === 'STALLED' && attempt.deliveredBytes < this.#chunkBytes) {

@@ -1,7 +1,5 @@
 /** What the stages of one upload share: what it is about, who to ask, and which upload of the server it is now. */
-import type { TransferError } from '../../base/errors.ts';
 import type { StartUploadRequest } from '../../wire/messages.ts';
-import { delay } from '../connection/wait.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { UploadCalls } from './calls.ts';
 import type { UploadChannels } from './channels.ts';
@@ -78,15 +76,5 @@ export class UploadRun {
         ...(crc32 === undefined ? {} : { crc32 }),
       },
     };
-  }
-
-  /** Says why, and waits before the next attempt. */
-  async pause(error: TransferError, waitMs: number): Promise<void> {
-    const { channels, progress, request } = this.context;
-    channels.interruptions.tell(channels.hasConnected, 'upload interrupted; resuming', error, waitMs, {
-      name: request.name,
-    });
-    progress.enter('waiting');
-    await delay(waitMs, this.signal);
   }
 }

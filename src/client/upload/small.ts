@@ -6,7 +6,7 @@
 import { TransferError } from '../../base/errors.ts';
 import { newUploadId } from '../../base/upload-id.ts';
 import type { FileInfo } from '../../wire/messages.ts';
-import { RetryBudget } from '../connection/retry.ts';
+import type { Retry } from '../connection/retry.ts';
 import { UploadAttempt } from './attempt.ts';
 import { isGone } from './beginning.ts';
 import { UploadCompression } from './compression/compression.ts';
@@ -16,9 +16,9 @@ import type { UploadRun } from './run.ts';
 /** Rejects with a TransferError when another attempt would not help. */
 export async function uploadSmall(run: UploadRun, sizeBytes: number): Promise<FileInfo> {
   const uploadId = newUploadId();
-  const budget = new RetryBudget(run.context.options.retry);
+  const retry = run.calls.newRetry();
   for (;;) {
-    const file = (await attempt(run, uploadId, sizeBytes, budget)) ?? (await finishedFile(run, sizeBytes));
+    const file = (await attempt(run, uploadId, sizeBytes, retry)) ?? (await finishedFile(run, sizeBytes));
     if (file !== undefined) return file;
   }
 }
@@ -28,9 +28,9 @@ async function attempt(
   run: UploadRun,
   uploadId: string,
   sizeBytes: number,
-  budget: RetryBudget,
+  retry: Retry,
 ): Promise<FileInfo | undefined> {
-  const { channels, progress } = run.context;
+  const { progress } = run.context;
   progress.enter('sending');
   const call = callFor(run, uploadId, sizeBytes);
   try {
@@ -44,9 +44,8 @@ async function attempt(
     // The call before this one may have finished the upload after all, since it was asked about.
     if (isGone(error)) return (await finishedFile(run, sizeBytes)) ?? fail(error);
     if (error.code === 'RESOURCE_EXHAUSTED' && (await hasSmallerLimit(run, sizeBytes))) return undefined;
-    const waitMs = endsAttempts(error) ? undefined : budget.spend(error, channels.hasConnected);
-    if (waitMs === undefined || run.signal.aborted) throw error;
-    await run.pause(error, waitMs);
+    if (endsAttempts(error)) throw error;
+    await retry.pause(error);
     progress.attempts += 1;
     return undefined;
   }

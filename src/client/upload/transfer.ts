@@ -12,7 +12,6 @@
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { FileInfo } from '../../wire/messages.ts';
 import { cancelledBy } from '../connection/channel.ts';
-import { RetryBudget } from '../connection/retry.ts';
 import { delay } from '../connection/wait.ts';
 import { MAX_RESTARTS, SMALL_UPLOAD_BYTES } from '../limits.ts';
 import { beginUpload, isGone } from './beginning.ts';
@@ -111,18 +110,18 @@ export class UploadTransfer {
   }
 
   async #uploadOnce(): Promise<FileInfo> {
-    const { options, progress, request, source } = this.#context;
+    const { progress, request, source } = this.#context;
     const { size } = source;
     progress.sizeBytes = size ?? request.size;
     if (size !== undefined && size <= SMALL_UPLOAD_BYTES) return await uploadSmall(this.#run, size);
     let begun = await beginUpload(this.#run);
-    const budget = new RetryBudget(options.retry);
+    const retry = this.#run.calls.newRetry();
     for (;;) {
       if (begun.state.file !== undefined) return begun.state.file;
       try {
         return (await sendMissing(this.#run, begun)) ?? (await finishUpload(this.#run));
       } catch (reason) {
-        const state = await lackingState(this.#run, TransferError.from(reason), budget);
+        const state = await lackingState(this.#run, TransferError.from(reason), retry);
         begun = { ...begun, state };
       }
     }
