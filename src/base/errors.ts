@@ -63,6 +63,8 @@ export class TransferError extends Error {
   override readonly name = 'TransferError';
   readonly code: ErrorCode;
   readonly version: string | undefined;
+  /** Of a call that failed: its id in the log of the server. */
+  requestId: string | undefined;
 
   constructor(code: ErrorCode, message: string, options: TransferErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });

@@ -11,8 +11,8 @@ import {
   type ServiceDefinition,
 } from '@grpc/proto-loader';
 import { MAX_STANDING_CALLS } from '../../src/base/limits.ts';
-import type { Logger } from '../../src/base/logger.ts';
 import { noise } from '../support/content.ts';
+import { LineLog } from '../support/line-log.ts';
 import { methodOf } from '../support/peers/raw-client.ts';
 import { answerOf, framed, RawSession } from '../support/peers/raw-http2.ts';
 import { MIB, type Settings, startServer, type TestServer } from '../support/test-server.ts';
@@ -28,33 +28,6 @@ interface Method {
   kind: Kind;
   /** Its answer ends only with the call. */
   isEndless: boolean;
-}
-
-interface Line {
-  level: string;
-  message: string;
-  method?: string;
-  path?: string;
-  requestId?: string;
-  result?: string;
-}
-
-/** Keeps the lines of requests. */
-class LineLog implements Logger {
-  readonly lines: Line[] = [];
-
-  of(requestId: string): Line[] {
-    return this.lines.filter((line) => line.requestId === requestId);
-  }
-
-  debug(): void {}
-  info(fields: object, message: string): void {
-    this.lines.push({ level: 'info', message, ...fields });
-  }
-  warn(): void {}
-  error(fields: object, message: string): void {
-    this.lines.push({ level: 'error', message, ...fields });
-  }
 }
 
 async function served(

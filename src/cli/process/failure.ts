@@ -18,8 +18,9 @@ export function reportFailure(reason: unknown, options: FailureOptions): number 
   const error = TransferError.from(reason);
   const exitCode = exitCodeOf(error.code);
   if (options.json) {
-    const { code, message, version } = error;
-    process.stderr.write(`${JSON.stringify({ event: 'error', code, message, version, exitCode })}\n`);
+    const { code, message, version, requestId } = error;
+    const line = { event: 'error', code, message, version, requestId, exitCode };
+    process.stderr.write(`${JSON.stringify(line)}\n`);
     return exitCode;
   }
   const { red, dim } = colorsFor(process.stderr);
@@ -32,6 +33,7 @@ export function reportFailure(reason: unknown, options: FailureOptions): number 
 
 function detailsOf(error: TransferError): string {
   const lines = [`code ${error.code}`];
+  if (error.requestId !== undefined) lines.push(`request ${error.requestId}`);
   for (let at: unknown = error; at instanceof Error; at = at.cause) lines.push(at.stack ?? at.message);
   return lines.join('\n');
 }

@@ -51,13 +51,18 @@ export function hintFor(error: TransferError): string | undefined {
       return OBSTACLE_HINTS.find(([words]) => error.message.includes(words))?.[1];
     case 'INTERNAL':
       // Of the server: it is not ours to report.
-      if (isOfCall(error)) return "the server's log has the cause; -v shows what came";
+      if (isOfCall(error)) return `the server's log has the cause${requestOf(error)}; -v shows what came`;
       return 'a defect; please report it; -v shows where it arose';
     case 'PROTOCOL_ERROR':
       return `${ERROR_CODES[error.code]}; -v shows where it arose`;
     default:
       return undefined;
   }
+}
+
+/** Where to look in the log of the server. */
+function requestOf({ requestId }: TransferError): string {
+  return requestId === undefined ? '' : `, of request ${requestId}`;
 }
 
 /** A server, or what answers in its place, has ended the call with it. */

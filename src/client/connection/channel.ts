@@ -4,12 +4,7 @@
  * Every failure leaves here as a `TransferError`.
  */
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
-import {
-  type ClientReadableStream,
-  type ClientWritableStream,
-  Metadata,
-  type ServiceError,
-} from '@grpc/grpc-js';
+import type { ClientReadableStream, ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
 import { cancellation, TransferError } from '../../base/errors.ts';
 import { AgentSession } from '../../flow/connections/agent-session.ts';
 import { CallLink } from '../../flow/connections/call-link.ts';
@@ -24,6 +19,7 @@ import { Connection } from './connection.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
 import { foreignAnswer, isForeignType } from './foreign-answer.ts';
 import type { Interruptions } from './interruptions.ts';
+import { prepareCall } from './prepare-call.ts';
 import { parseTarget } from './target.ts';
 
 type Method =
@@ -49,8 +45,7 @@ export class Channel {
   /** Of a connection for uploads. */
   readonly #session: AgentSession | undefined;
   #connection: Connection;
-  /** Content types that are not gRPC's, by the failure of their call. */
-  readonly #foreignTypes = new WeakMap<Error, string>();
+  readonly #failedCalls = new WeakMap<Error, FailedCall>();
   #hasConnected = false;
   #isClosed = false;
 
@@ -99,16 +94,19 @@ export class Channel {
   stream<Request, Response>(method: Method, request: Request): ClientReadableStream<Response> {
     const { path, requestSerialize, responseDeserialize } = definition(method);
     const connection = this.#open();
+    const { requestId, metadata, options } = prepareCall();
     const call = readingNothingAhead(() =>
       connection.client.makeServerStreamRequest<Request, Response>(
         path,
         requestSerialize as (request: Request) => Buffer,
         responseDeserialize as (message: Buffer) => Response,
         request,
+        metadata,
+        options,
       ),
     );
-    const noteType = this.#follow(connection, call);
-    call.on('error', noteType);
+    const noteFailure = this.#follow(connection, call, requestId);
+    call.on('error', noteFailure);
     const { logger, maxWindowBytes, windowBytes } = this.#options;
     const isFollowed = windowBytes === undefined && method === 'StreamFile';
     if (isFollowed) clientWindows.follow(call, path, maxWindowBytes, logger);
@@ -130,16 +128,19 @@ export class Channel {
   ): ClientWritableStream<Uint8Array> {
     const { path, responseDeserialize } = definition(method);
     const connection = this.#open();
+    const { requestId, metadata, options } = prepareCall();
     const call = connection.client.makeClientStreamRequest<Uint8Array, Response>(
       path,
       (message) => message as Buffer,
       responseDeserialize as (message: Buffer) => Response,
+      metadata,
+      options,
       (failure, response) => {
-        if (failure !== null) noteType(failure);
+        if (failure !== null) noteFailure(failure);
         done(failure, response);
       },
     );
-    const noteType = this.#follow(connection, call);
+    const noteFailure = this.#follow(connection, call, requestId);
     call.once('metadata', onMetadata);
     // What goes wrong is told by `done`.
     call.on('error', () => {});
@@ -160,13 +161,13 @@ export class Channel {
     if (signal?.aborted) throw cancelledBy(signal);
     const { path, requestSerialize, responseDeserialize } = definition(method);
     const { connectTimeoutMs, stallTimeoutMs } = this.#options;
-    const deadline = Date.now() + connectTimeoutMs + stallTimeoutMs + workMs;
     const connection = this.#open();
+    const { requestId, metadata, options } = prepareCall(connectTimeoutMs + stallTimeoutMs + workMs);
     return await new Promise((resolve, reject) => {
       const settle = (failure: ServiceError | null, response?: Response) => {
         clearTimeout(connectTimer);
         signal?.removeEventListener('abort', onAbort);
-        if (failure !== null) noteType(failure);
+        if (failure !== null) noteFailure(failure);
         if (failure === null) resolve(response as Response);
         else if (signal?.aborted) reject(cancelledBy(signal));
         else reject(timedOut ? this.notConnected() : this.failureOf(failure));
@@ -176,11 +177,11 @@ export class Channel {
         requestSerialize as (request: Request) => Buffer,
         responseDeserialize as (message: Buffer) => Response,
         request,
-        new Metadata(),
-        { deadline },
+        metadata,
+        options,
         settle,
       );
-      const noteType = this.#follow(connection, call);
+      const noteFailure = this.#follow(connection, call, requestId);
       let timedOut = false;
       const connectTimer = setTimeout(() => {
         if (this.isReady) return;
@@ -196,11 +197,17 @@ export class Channel {
   failureOf(failure: Error): TransferError {
     if (failure instanceof TransferError) return failure;
     if (!('metadata' in failure)) return TransferError.from(failure);
-    const contentType =
-      this.#foreignTypes.get(failure) ?? (failure as ServiceError).metadata?.get('content-type')[0];
-    const foreign = foreignAnswer(failure as ServiceError, contentType, this.address);
+    const { requestId, foreignType } = this.#failedCalls.get(failure) ?? {};
+    const error = this.#meaningOf(failure as ServiceError, foreignType);
+    error.requestId = requestId;
+    return error;
+  }
+
+  #meaningOf(failure: ServiceError, foreignType: string | undefined): TransferError {
+    const contentType = foreignType ?? failure.metadata?.get('content-type')[0];
+    const foreign = foreignAnswer(failure, contentType, this.address);
     if (foreign !== undefined) return foreign;
-    const error = errorOfStatus(failure as ServiceError);
+    const error = errorOfStatus(failure);
     if (UNREADABLE.test(error.message)) {
       return new TransferError(
         'PROTOCOL_ERROR',
@@ -210,10 +217,10 @@ export class Channel {
         },
       );
     }
-    if (error.code === 'CANCELLED') return cancelledByPeer(failure as ServiceError, this.address);
-    if (error.code !== 'UNAVAILABLE' || sentBySluice(failure as ServiceError)) return error;
-    if (!this.hasConnected) return this.unreachable(failure as ServiceError);
-    return new TransferError('UNAVAILABLE', connectProblem(failure as ServiceError) ?? error.message, {
+    if (error.code === 'CANCELLED') return cancelledByPeer(failure, this.address);
+    if (error.code !== 'UNAVAILABLE' || sentBySluice(failure)) return error;
+    if (!this.hasConnected) return this.unreachable(failure);
+    return new TransferError('UNAVAILABLE', connectProblem(failure) ?? error.message, {
       cause: failure,
     });
   }
@@ -248,7 +255,7 @@ export class Channel {
   }
 
   /** Counts the call and sees who answers it. Returns what its failure is to be given to. */
-  #follow(connection: Connection, call: NodeJS.EventEmitter): (failure: Error) => void {
+  #follow(connection: Connection, call: NodeJS.EventEmitter, requestId: string): (failure: Error) => void {
     connection.track(call);
     let foreignType: string | undefined;
     call.once('metadata', (metadata: Metadata) => {
@@ -258,7 +265,7 @@ export class Channel {
       else this.interruptions.over();
     });
     return (failure) => {
-      if (foreignType !== undefined) this.#foreignTypes.set(failure, foreignType);
+      this.#failedCalls.set(failure, { requestId, foreignType });
     };
   }
 
@@ -270,6 +277,13 @@ export class Channel {
     }
     return this.#connection;
   }
+}
+
+/** What is known of a call beside its failure. */
+interface FailedCall {
+  readonly requestId: string;
+  /** The content type of an answer that is not gRPC's. */
+  readonly foreignType: string | undefined;
 }
 
 /** What grpc-js says of a message that cannot be taken apart, before the reason. */

@@ -33,7 +33,14 @@ export class Interruptions {
     waitMs: number,
     fields: { name?: string; offset?: number } = {},
   ): void {
-    const line = { ...fields, code: error.code, reason: error.message, waitMs };
+    const { code, message, requestId } = error;
+    const line = {
+      ...fields,
+      code,
+      reason: message,
+      ...(requestId === undefined ? {} : { requestId }),
+      waitMs,
+    };
     if (error.code !== 'UNAVAILABLE') this.#logger.info(line, what);
     else if (this.#isOutage || !isReached) this.#logger.debug(line, what);
     else {

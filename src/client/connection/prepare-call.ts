@@ -1,0 +1,22 @@
+/** What each call of the client is made with: the one place for its metadata, deadline and credentials. */
+import { type CallOptions, Metadata } from '@grpc/grpc-js';
+import { REQUEST_ID, requestIdOf } from '../../wire/request-id.ts';
+
+export interface PreparedCall {
+  /** In the server's log too. */
+  readonly requestId: string;
+  readonly metadata: Metadata;
+  readonly options: CallOptions;
+}
+
+/** @param timeoutMs from now on; undefined for streams, which are watched for stalls instead */
+export function prepareCall(timeoutMs?: number): PreparedCall {
+  const requestId = requestIdOf(undefined);
+  const metadata = new Metadata();
+  metadata.set(REQUEST_ID, requestId);
+  return {
+    requestId,
+    metadata,
+    options: timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
+  };
+}

@@ -1,0 +1,29 @@
+/** The log of a server in this process, as lines that a test can look at. */
+import type { Logger } from '../../src/base/logger.ts';
+
+export interface Line {
+  level: string;
+  message: string;
+  method?: string;
+  path?: string;
+  requestId?: string;
+  result?: string;
+}
+
+/** Keeps what is said of requests. */
+export class LineLog implements Logger {
+  readonly lines: Line[] = [];
+
+  of(requestId: string): Line[] {
+    return this.lines.filter((line) => line.requestId === requestId);
+  }
+
+  debug(): void {}
+  info(fields: object, message: string): void {
+    this.lines.push({ level: 'info', message, ...fields });
+  }
+  warn(): void {}
+  error(fields: object, message: string): void {
+    this.lines.push({ level: 'error', message, ...fields });
+  }
+}
