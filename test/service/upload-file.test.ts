@@ -477,7 +477,7 @@ describe('several streams', () => {
     sent.call.write({ uploadId: upload.id, chunk: bytes.subarray(0, 1000) });
     await until(() => upload.reported.length === 1, 'the first chunk is written');
     sent.call.write({ chunk: bytes.subarray(1000, 3000) });
-    await until(() => service.engine.policy.held > 0, 'a slab');
+    await until(() => service.engine.slabs.held > 0, 'a slab');
     return sent;
   }
 
@@ -559,7 +559,7 @@ describe('senders that stall in the middle of a chunk', () => {
       'first chunks of all',
     );
     for (const [i, stream] of stalled.entries()) stream.write(chunk.subarray(0, 500 + 3000 * i));
-    await until(() => service.engine.policy.held === 3, 'all slabs that may be held');
+    await until(() => service.engine.slabs.held === 3, 'all slabs that may be held');
     const healthy = [{ start: { fileName: 'a/b' } }, ...chunksOf(0, content.length), { finish: true }];
     assert.equal((await within('the healthy one', service.send(healthy))).status, 'OK');
     assertFile(service, content);
@@ -614,9 +614,9 @@ describe('a stream that has ended', () => {
     const id = `upload-${service.store.uploads.size + 1}`;
     await until(() => service.store.uploads.get(id)?.reported.length === 1, 'the first chunk is written');
     const bytes = framedMessage({ chunk: Buffer.alloc(20_000, 0xbb) });
-    const held = service.engine.policy.held;
+    const held = service.engine.slabs.held;
     stream.write(bytes.subarray(0, 2000));
-    await until(() => service.engine.policy.held > held, 'a slab with half a chunk');
+    await until(() => service.engine.slabs.held > held, 'a slab with half a chunk');
     return { stream, upload: service.store.uploads.get(id) as TempUpload, rest: bytes.subarray(2000) };
   }
 
@@ -635,7 +635,7 @@ describe('a stream that has ended', () => {
       'the first chunk is written',
     );
     call.write({ chunk: text.subarray(1000) });
-    await until(() => service.engine.policy.held === 1, 'the slab has changed hands');
+    await until(() => service.engine.slabs.held === 1, 'the slab has changed hands');
     const before = service.sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0);
     ended.stream.write(ended.rest);
     await until(

@@ -194,7 +194,7 @@ export class UploadService {
     await this.prelude.noneUnderWay();
     const state = () => ({
       ...this.engine.stats(),
-      held: this.engine.policy.held,
+      held: this.engine.slabs.held,
       writers: this.store.openWriters,
     });
     await until(

@@ -1,6 +1,8 @@
-/** Where a transfer's bytes go. The engine's only view of the network. */
+/** Where the bytes of a range go. The engine's only view of the network. */
 
 export interface Outlet {
+  /** What the peer is ready to take; undefined: everything, as fast as it drains what it is sent. */
+  readonly credit?: Credit;
   /**
    * Sends whole messages, in order. At most one write is outstanding. `done`
    * is called when the bytes are not needed any more; when the stream ends
@@ -8,7 +10,7 @@ export interface Outlet {
    */
   write(run: Uint8Array, done: () => void): void;
   /**
-   * After a transfer has ended: resolves when neither the kernel nor http2 can
+   * After a pipeline has ended: resolves when neither the kernel nor http2 can
    * touch the bytes of an unfinished write any more.
    */
   untouched(): Promise<void>;
@@ -18,4 +20,15 @@ export interface Outlet {
    * now. After the end of the stream it may never be called.
    */
   pingBarrier?(echoed: () => void): boolean;
+}
+
+/**
+ * What a peer has granted, in bytes of the file before compression. A range
+ * that has used it up holds no slab and has no place among the jobs.
+ */
+export interface Credit {
+  /** In all, from the start of the range. Never less than before. */
+  readonly grantedBytes: number;
+  /** Calls `listener` after each further grant. */
+  onGrant(listener: () => void): void;
 }

@@ -4,24 +4,27 @@
  *   nextOffset ──job──▶ running ──result──▶ ready ──head of line, no write out──▶ sending ──done──▶ drained
  *       └──store has no descriptor──▶ reading ──▶ read ──job──▶ running
  *
- * Invariants: entries are in file order; at most one write is outstanding; what
+ * Invariants: pieces are in file order; at most one write is outstanding; what
  * is not sent can be given back and read again, so nothing but the write in
- * flight ties a slab to a peer that does not read.
+ * flight ties a slab to a peer that does not read; nothing is read that the
+ * peer has not granted.
  */
 
-import type { CodecName, Coding } from '../../base/coding.ts';
+import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
 import type { ByteSource, Reader } from '../../storage/byte-source.ts';
 import { combineCrc32 } from '../../wire/crc32.ts';
-import type { Engine } from '../engine.ts';
+import type { ActiveStream } from '../active-streams.ts';
 import type { FilledRun, FillJob, FillResult } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
-import type { Lease } from '../slabs/slab-pool.ts';
+import type { PipelineContext } from '../pipeline-context.ts';
 import { type CompressionMode, CompressionPolicy } from './compression-policy.ts';
+import { JobPlanner, MESSAGE_COST_BYTES, type Standing } from './job-planner.ts';
 import type { Outlet } from './outlet.ts';
-import { fileShrank, StoreRead } from './store-read.ts';
+import { fillError, type Piece } from './piece.ts';
+import { StoreRead } from './store-read.ts';
 import { WriteSizer } from './write-sizer.ts';
 
 export interface RangeRequest {
@@ -47,50 +50,28 @@ export interface RangeTotals {
   crc32: number;
 }
 
-/** reading, read: only where the store reads; see above. */
-type EntryStage = 'reading' | 'read' | 'running' | 'ready';
-
-/** A piece of the range from the beginning of its job until its run is drained or given back. */
-interface Entry {
-  readonly lease: Lease;
-  readonly offset: number;
-  readonly rawBytes: number;
-  readonly coding: Coding;
-  /** Holds its slab until the peer has drained it; otherwise it is copied out at once. */
-  readonly held: boolean;
-  /** Read early: the piece that the peer must have earned before this is sent. 0: it had, when this was posted. */
-  readonly owedBytes: number;
-  /** Try a sample first. */
-  readonly probe: boolean;
-  stage: EntryStage;
-  /** What fills the slab, where the store does that. */
-  read: StoreRead | null;
-  run: FilledRun | null;
-  /** Given back: whoever answers releases the slab. */
-  abandoned: boolean;
-}
-
 /** Threads may die of one bad job again and again; this ends it. */
 const MAX_WORKER_DEATHS = 5;
 
-/** What posting and framing one message costs beside its bytes, in the scheduler's bytes. */
-const MESSAGE_COST_BYTES = 4096;
-
-export class RangePipeline implements Schedulable {
+export class RangePipeline implements Schedulable, ActiveStream {
   deficitBytes = 0;
   isQueued = false;
   readonly totals: RangeTotals = { rawBytes: 0, wireBytes: 0, crc32: 0 };
-  readonly #engine: Engine;
+  readonly #context: PipelineContext;
   readonly #request: RangeRequest;
   readonly #outlet: Outlet;
   readonly #sizer: WriteSizer;
   readonly #policy: CompressionPolicy;
+  readonly #planner: JobPlanner;
+  readonly #standing: Standing = { offset: 0, end: 0, jobs: 0, lastBytes: 0, isWriting: false };
   /** In file order; the first is the next to be sent. */
-  readonly #entries: Entry[] = [];
+  readonly #pieces: Piece[] = [];
+  /** Of the plan: its job comes next. */
+  #nextRead: Piece | undefined;
   /** Jobs posted and not answered, abandoned ones included: they still use the descriptor. */
   #running = 0;
   #nextOffset: number;
-  #sending: Entry | null = null;
+  #sending: Piece | null = null;
   #sentAtMs = 0;
   #writeOut = false;
   #workerDeaths = 0;
@@ -100,17 +81,15 @@ export class RangePipeline implements Schedulable {
   #resolve!: (totals: RangeTotals) => void;
   #reject!: (error: TransferError) => void;
 
-  constructor(engine: Engine, request: RangeRequest, outlet: Outlet) {
-    this.#engine = engine;
+  constructor(context: PipelineContext, request: RangeRequest, outlet: Outlet) {
+    const { firstMessageBytes, gzipLevel, maxGzipLevel, slabBytes } = context.options;
+    const { chunkBytes, codecs, compression } = request;
+    this.#context = context;
     this.#request = request;
     this.#outlet = outlet;
-    this.#sizer = new WriteSizer(engine.options.firstMessageBytes, engine.options.slabBytes);
-    this.#policy = new CompressionPolicy({
-      mode: request.compression,
-      codecs: request.codecs,
-      gzipLevel: engine.options.gzipLevel,
-      maxGzipLevel: engine.options.maxGzipLevel,
-    });
+    this.#sizer = new WriteSizer(firstMessageBytes, slabBytes);
+    this.#policy = new CompressionPolicy({ mode: compression, codecs, gzipLevel, maxGzipLevel });
+    this.#planner = new JobPlanner(context, chunkBytes, this.#sizer, this.#policy);
     this.#nextOffset = request.start;
     this.#settled = new Promise((resolve, reject) => {
       this.#resolve = resolve;
@@ -127,8 +106,9 @@ export class RangePipeline implements Schedulable {
   run(): Promise<RangeTotals> {
     // Before the first byte, so that the round trip of an idle link is known.
     this.#mark(performance.now());
+    this.#outlet.credit?.onGrant(() => this.#wantJob());
     this.#settleIfDone();
-    this.#engine.want(this);
+    this.#wantJob();
     return this.#settled;
   }
 
@@ -139,7 +119,7 @@ export class RangePipeline implements Schedulable {
     this.giveBack();
     const sending = this.#sending;
     this.#sending = null;
-    if (sending !== null) this.#quarantine(sending, this.#outlet.untouched());
+    if (sending !== null) this.#context.slabs.quarantine(sending.lease, this.#outlet.untouched());
     this.#settleIfDone();
   }
 
@@ -148,9 +128,13 @@ export class RangePipeline implements Schedulable {
     return this.#policy.summary();
   }
 
-  /** How long the outstanding write has been waiting for the peer; 0 without one. */
-  waitedMs(nowMs: number): number {
-    return this.#writeOut ? nowMs - this.#sentAtMs : 0;
+  isIdle(nowMs: number, limitMs: number): boolean {
+    if (this.#writeOut) return nowMs - this.#sentAtMs > limitMs;
+    return this.#pieces.length === 0 && this.#nextOffset >= this.#grantedEnd;
+  }
+
+  giveBackIdle(nowMs: number, limitMs: number): void {
+    if (this.#writeOut && this.isIdle(nowMs, limitMs)) this.giveBack();
   }
 
   /** Releases everything that is not being sent; it will be read again when the peer drains. */
@@ -159,43 +143,33 @@ export class RangePipeline implements Schedulable {
     this.#dropFrom(0);
   }
 
-  nextCostBytes(): number {
+  planJob(): number {
+    if (this.#error !== null) return 0;
+    this.#nextRead = this.#firstRead();
     // It has paid for its bytes when it was read.
-    if (this.#nextRead() !== undefined) return MESSAGE_COST_BYTES;
-    const bytes = this.#nextJobBytes();
-    return bytes === 0 ? 0 : bytes + MESSAGE_COST_BYTES * Math.ceil(bytes / this.#request.chunkBytes);
+    if (this.#nextRead !== undefined) return MESSAGE_COST_BYTES;
+    const standing = this.#standing;
+    standing.offset = this.#nextOffset;
+    standing.end = this.#grantedEnd;
+    standing.jobs = this.#pieces.length;
+    standing.lastBytes = this.#pieces.at(-1)?.rawBytes ?? 0;
+    standing.isWriting = this.#writeOut;
+    return this.#planner.plan(standing);
   }
 
   startJob(): JobStart {
-    const read = this.#nextRead();
-    if (read !== undefined) {
-      this.#post(read, null);
+    if (this.#nextRead !== undefined) {
+      this.#post(this.#nextRead, null);
       return 'posted';
     }
-    const nowMs = performance.now();
-    const { slabs, policy } = this.#engine;
-    let held = this.#pieceBytes() > this.#sizer.firstBytes;
-    const readsAhead = this.#writeOut || this.#entries.length > 0;
-    if (held && !policy.mayHold(this.#sizer.drainedBytes, readsAhead)) {
-      this.#engine.reclaim(nowMs);
-      if (readsAhead || policy.shouldWait(nowMs)) return 'refused';
-      this.#sizer.restart();
-      held = false;
-    }
-    const choice = this.#policy.next(nowMs, this.#engine.workersForOne());
-    const bytes = this.#nextJobBytes();
-    const pieceBytes = this.#pieceBytes();
-    const lease = slabs.lease();
-    if (lease === undefined) return 'refused';
-    if (held) policy.took();
-    this.#policy.choice?.took(choice, nowMs);
-    const entry: Entry = {
-      lease,
+    const { atMs, bytes, choice, owedBytes, use } = this.#planner;
+    this.#policy.choice?.took(choice, atMs);
+    const piece: Piece = {
+      lease: this.#context.slabs.lease(use),
       offset: this.#nextOffset,
       rawBytes: bytes,
       coding: choice.coding,
-      held,
-      owedBytes: pieceBytes > this.#sizer.pieceBytes ? pieceBytes : 0,
+      owedBytes,
       probe: choice.probe,
       stage: 'reading',
       read: null,
@@ -203,145 +177,122 @@ export class RangePipeline implements Schedulable {
       abandoned: false,
     };
     this.#nextOffset += bytes;
-    this.#entries.push(entry);
+    this.#pieces.push(piece);
     const { source } = this.#request;
     if (source.kind === 'reader') {
-      this.#read(entry, source);
+      this.#read(piece, source);
       return 'reading';
     }
-    this.#post(entry, source.fd);
+    this.#post(piece, source.fd);
     return 'posted';
   }
 
   /** The first piece whose bytes are in its slab and wait for their job. */
-  #nextRead(): Entry | undefined {
+  #firstRead(): Piece | undefined {
     if (this.#request.source.kind === 'descriptor') return undefined;
-    return this.#entries.find(({ stage }) => stage === 'read');
+    return this.#pieces.find(({ stage }) => stage === 'read');
   }
 
-  #nextJobBytes(): number {
-    if (this.#error !== null || this.#nextOffset >= this.#request.end) return 0;
-    const mayReadAhead = !this.#sizer.isSmall || this.#readsEarly;
-    if (
-      mayReadAhead
-        ? this.#entries.length >= this.#engine.options.jobsInFlight
-        : this.#writeOut || this.#entries.length > 0
-    ) {
-      return 0;
-    }
-    const { chunkBytes, end } = this.#request;
-    const { coding } = this.#policy.next(performance.now(), this.#engine.workersForOne());
-    const jobBytes = this.#engine.jobBytes(this.#policy.bytesPerMs(coding), chunkBytes);
-    const most = Math.min(this.#pieceBytes(), jobBytes);
-    const whole = most > chunkBytes ? most - (most % chunkBytes) : most;
-    return Math.min(whole, end - this.#nextOffset);
+  /** Where the peer wants no more until it grants more. */
+  get #grantedEnd(): number {
+    const { end, start } = this.#request;
+    const { credit } = this.#outlet;
+    return credit === undefined ? end : Math.min(end, start + credit.grantedBytes);
   }
 
-  /** The most raw bytes of the next job. */
-  #pieceBytes(): number {
-    if (!this.#readsEarly) return this.#sizer.pieceBytes;
-    const last = this.#entries.at(-1)?.rawBytes ?? (this.#writeOut ? this.#sizer.pieceBytes : 0);
-    return Math.max(this.#sizer.pieceBytes, this.#sizer.after(last));
-  }
-
-  /** Over a slow store each piece would cost the wait for a read before the next may be larger. */
-  get #readsEarly(): boolean {
-    return this.#engine.isStoreSlow && this.#sizer.isEager;
-  }
-
-  #read(entry: Entry, reader: Reader): void {
-    const read = new StoreRead(reader, entry.lease.payload(entry.rawBytes), entry.offset);
-    entry.read = read;
+  #read(piece: Piece, reader: Reader): void {
+    const read = new StoreRead(reader, piece.lease.payload(piece.rawBytes), piece.offset);
+    piece.read = read;
     void read.ended.then((error) => {
-      if (entry.abandoned) return;
+      if (piece.abandoned) return;
       if (error === null) {
-        entry.stage = 'read';
-        this.#engine.observeRead(read.tookMs);
+        piece.stage = 'read';
+        this.#context.jobs.observeRead(read.tookMs);
       } else {
-        this.#remove(entry);
+        this.#remove(piece);
         this.fail(error);
       }
-      this.#engine.want(this);
+      this.#wantJob();
     });
   }
 
   /** A job for the bytes of `fd`; null: they are in the slab. */
-  #post(entry: Entry, fd: number | null): void {
-    entry.stage = 'running';
+  #post(piece: Piece, fd: number | null): void {
+    piece.stage = 'running';
     const { chunkBytes, details, checksums } = this.#request;
     const job: FillJob = {
       kind: 'fill',
-      slab: entry.lease.slab,
+      slab: piece.lease.slab,
       fd,
-      offset: entry.offset,
-      rawBytes: entry.rawBytes,
-      chunkBytes: Math.min(chunkBytes, entry.rawBytes),
+      offset: piece.offset,
+      rawBytes: piece.rawBytes,
+      chunkBytes: Math.min(chunkBytes, piece.rawBytes),
       details,
       checksums,
-      coding: entry.coding,
-      probe: entry.probe,
+      coding: piece.coding,
+      probe: piece.probe,
     };
     this.#running += 1;
-    this.#engine.workers.fill(job).then(
-      (result) => this.#answered(entry, result),
-      (reason) => this.#died(entry, reason),
+    this.#context.jobs.fill(job).then(
+      (result) => this.#answered(piece, result),
+      (reason) => this.#died(piece, reason),
     );
   }
 
-  #answered(entry: Entry, result: FillResult): void {
+  #answered(piece: Piece, result: FillResult): void {
     this.#running -= 1;
-    this.#engine.jobEnded();
-    if (entry.abandoned) {
-      this.#releaseLease(entry);
+    this.#context.jobs.jobEnded();
+    if (piece.abandoned) {
+      this.#context.slabs.release(piece.lease);
     } else if (result.kind === 'filled') {
-      entry.stage = 'ready';
-      entry.run = result;
-      this.#engine.observeJob(result.workMs);
-      if (entry.read === null) this.#engine.observeRead(result.readMs);
-      this.#policy.observe(entry.coding, result, entry.offset + entry.rawBytes, performance.now());
+      piece.stage = 'ready';
+      piece.run = result;
+      this.#context.jobs.observeJob(result.workMs);
+      if (piece.read === null) this.#context.jobs.observeRead(result.readMs);
+      this.#policy.observe(piece.coding, result, piece.offset + piece.rawBytes, performance.now());
       this.#pump();
     } else {
-      this.#remove(entry);
-      this.fail(this.#errorOf(result));
+      this.#remove(piece);
+      this.fail(fillError(result, this.#request.source));
     }
     this.#settleIfDone();
-    this.#engine.want(this);
+    this.#wantJob();
   }
 
   /** The thread died: keep the slab away until it has exited, and read the rest again. */
-  #died(entry: Entry, reason: unknown): void {
+  #died(piece: Piece, reason: unknown): void {
     this.#running -= 1;
-    this.#engine.jobEnded();
+    this.#context.jobs.jobEnded();
     this.#workerDeaths += 1;
     const untouched = reason instanceof WorkerDied ? reason.untouched : Promise.resolve();
-    this.#quarantine(entry, untouched);
-    const at = this.#entries.indexOf(entry);
+    this.#context.slabs.quarantine(piece.lease, untouched);
+    const at = this.#pieces.indexOf(piece);
     if (at >= 0) {
       this.#dropFrom(at + 1);
-      this.#entries.pop();
-      this.#nextOffset = entry.offset;
+      this.#pieces.pop();
+      this.#nextOffset = piece.offset;
     }
     if (this.#workerDeaths >= MAX_WORKER_DEATHS) {
       this.fail(new TransferError('INTERNAL', 'worker threads keep dying', { cause: reason }));
     }
     this.#settleIfDone();
-    this.#engine.want(this);
+    this.#wantJob();
   }
 
   /** Sends the head of the line when it is ready and nothing is on its way. */
   #pump(): void {
-    const head = this.#entries[0];
+    const head = this.#pieces[0];
     if (this.#writeOut || this.#error !== null || !head?.run) return;
     if (head.owedBytes > this.#sizer.pieceBytes) {
       this.#dropFrom(0); // The peer took those before it too slowly: it gets less at once.
       return;
     }
-    this.#entries.shift();
+    this.#pieces.shift();
     this.#writeOut = true;
     this.#sentAtMs = performance.now();
     this.#policy.wrote(head.coding, head.run, this.#sentAtMs);
     const { runBytes } = head.run;
-    if (head.held) {
+    if (head.lease.use === 'hold') {
       head.lease.markSending();
       this.#sending = head;
       this.#outlet.write(head.lease.bytes(runBytes), () => this.#drained(head));
@@ -349,19 +300,19 @@ export class RangePipeline implements Schedulable {
     }
     const copy = Buffer.allocUnsafeSlow(runBytes);
     copy.set(head.lease.bytes(runBytes)); // copy: a stream that may stall must not hold a slab
-    this.#releaseLease(head);
+    this.#context.slabs.release(head.lease);
     this.#outlet.write(copy, () => this.#drained(head));
   }
 
-  #drained(entry: Entry): void {
+  #drained(piece: Piece): void {
     if (!this.#writeOut) return;
     this.#writeOut = false;
-    const run = entry.run as FilledRun;
+    const run = piece.run as FilledRun;
     const nowMs = performance.now();
     if (this.#error === null) {
-      if (entry.held) {
+      if (piece.lease.use === 'hold') {
         this.#sending = null;
-        this.#releaseLease(entry);
+        this.#context.slabs.release(piece.lease);
       }
       this.#sizer.drained(run.rawBytes, nowMs - this.#sentAtMs);
       this.#policy.choice?.drained(nowMs);
@@ -375,7 +326,7 @@ export class RangePipeline implements Schedulable {
       this.#pump();
     }
     this.#settleIfDone();
-    this.#engine.want(this);
+    this.#wantJob();
   }
 
   /** Asks for an echo behind what was written, when the choice of codings wants one. */
@@ -385,69 +336,48 @@ export class RangePipeline implements Schedulable {
     if (this.#outlet.pingBarrier(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
   }
 
-  /** Gives back the entries from `index` on; their range will be read again. */
+  /** Gives back the pieces from `index` on; their range will be read again. */
   #dropFrom(index: number): void {
-    const dropped = this.#entries.splice(index);
+    const dropped = this.#pieces.splice(index);
     if (dropped[0] !== undefined) this.#nextOffset = dropped[0].offset;
-    for (const entry of dropped) {
-      entry.abandoned = true;
-      if (entry.stage === 'running') {
-        this.#engine.slabs.cancelJob(entry.lease.slab);
-      } else if (entry.stage === 'reading') {
+    for (const piece of dropped) {
+      piece.abandoned = true;
+      if (piece.stage === 'running') {
+        piece.lease.cancelJob();
+      } else if (piece.stage === 'reading') {
         // Nobody waits for a store that does not answer; its slab does.
-        entry.read?.abort();
-        this.#quarantine(entry, entry.read?.ended as Promise<unknown>);
+        piece.read?.abort();
+        this.#context.slabs.quarantine(piece.lease, piece.read?.ended as Promise<unknown>);
       } else {
-        this.#releaseLease(entry);
+        this.#context.slabs.release(piece.lease);
       }
     }
   }
 
   /** Takes out a piece that will never be sent. */
-  #remove(entry: Entry): void {
-    this.#entries.splice(this.#entries.indexOf(entry), 1);
-    this.#releaseLease(entry);
-  }
-
-  #quarantine(entry: Entry, untouched: Promise<unknown>): void {
-    void entry.lease.quarantine(untouched).then(() => {
-      if (entry.held) this.#engine.policy.returned(performance.now());
-      this.#engine.dispatch();
-    });
-  }
-
-  #releaseLease(entry: Entry): void {
-    entry.lease.release();
-    if (entry.held) this.#engine.policy.returned(performance.now());
+  #remove(piece: Piece): void {
+    this.#pieces.splice(this.#pieces.indexOf(piece), 1);
+    this.#context.slabs.release(piece.lease);
   }
 
   #settleIfDone(): void {
     if (this.#isSettled || this.#running > 0) return;
     if (this.#error !== null) {
-      this.#isSettled = true;
-      this.#engine.forget(this);
+      this.#leave();
       this.#reject(this.#error);
-    } else if (this.#nextOffset >= this.#request.end && this.#entries.length === 0 && !this.#writeOut) {
-      this.#isSettled = true;
-      this.#engine.forget(this);
+    } else if (this.#nextOffset >= this.#request.end && this.#pieces.length === 0 && !this.#writeOut) {
+      this.#leave();
       this.#resolve(this.totals);
     }
   }
 
-  #errorOf(result: Exclude<FillResult, FilledRun>): TransferError {
-    switch (result.kind) {
-      case 'short':
-        return fileShrank();
-      case 'cancelled':
-        return new TransferError('INTERNAL', 'a job nobody cancelled says it was cancelled');
-      case 'failed': {
-        const { source } = this.#request;
-        const { errno, message } = result;
-        if (source.kind === 'descriptor') return source.errorOf(errno, message);
-        return new TransferError('INTERNAL', `a job without system calls failed (${errno})`, {
-          cause: message,
-        });
-      }
-    }
+  #leave(): void {
+    this.#isSettled = true;
+    this.#context.streams.remove(this);
+    this.#context.jobs.forget(this);
+  }
+
+  #wantJob(): void {
+    if (!this.#isSettled) this.#context.jobs.want(this);
   }
 }

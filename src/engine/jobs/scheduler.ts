@@ -1,39 +1,50 @@
 /**
  * Who gets the next job: deficit round robin by bytes (Shreedhar and Varghese,
- * SIGCOMM 1995) over the transfers that want one.
+ * SIGCOMM 1995) over the streams that want one.
+ *
+ *   wants ──add──▶ queue ──turn──▶ planned ──price paid──▶ job      not before ──▶ delayed ──due──▶ queue
  *
  * Invariant: no job is posted while `maxOutstanding` are unanswered, so the
  * queue is here, where it can be fair, and not in the pool.
  */
 
 /** What became of a turn. 'reading': a read of the store began, which keeps no thread busy; its job comes behind it. */
-export type JobStart = 'posted' | 'reading' | 'refused';
+export type JobStart = 'posted' | 'reading';
+
+/** In place of a price: a job is wanted, and there is no slab for it. */
+export const NO_SLAB = -1;
 
 export interface Schedulable {
   /** Bytes this one may still take in its turn; owned by the scheduler. */
   deficitBytes: number;
   /** Whether it waits for a turn; owned by the scheduler. */
   isQueued: boolean;
-  /** What the next job would cost in bytes; 0 when none is wanted now. */
-  nextCostBytes(): number;
-  /** Begins the next job; 'refused' when that cannot be now for want of a slab. */
+  /** The earliest time of the scheduler's clock at which its next job may start; default: any. */
+  readonly notBeforeMs?: number;
+  /** Decides what the next job is, and returns its price in bytes; 0 when none is wanted now, or `NO_SLAB`. */
+  planJob(): number;
+  /** Begins the job that was planned just now. */
   startJob(): JobStart;
 }
 
 export class Scheduler {
   #maxOutstanding: number;
   readonly #quantumBytes: number;
+  readonly #nowMs: () => number;
   /**
    * In the order of turns. Not a Set: adding and deleting for each job makes V8
    * rehash it, and each old table keeps what followed it alive until a full
    * collection (bench flat-memory: 23 MiB).
    */
   readonly #queue: Schedulable[] = [];
+  /** Those whose time has not come; they have no place in the queue. */
+  readonly #delayed: Schedulable[] = [];
   #outstanding = 0;
 
-  constructor(maxOutstanding: number, quantumBytes: number) {
+  constructor(maxOutstanding: number, quantumBytes: number, nowMs: () => number = () => performance.now()) {
     this.#maxOutstanding = maxOutstanding;
     this.#quantumBytes = quantumBytes;
+    this.#nowMs = nowMs;
   }
 
   /** From the next dispatch on. */
@@ -46,7 +57,20 @@ export class Scheduler {
   }
 
   get waiting(): number {
-    return this.#queue.length;
+    return this.#queue.length + this.#delayed.length;
+  }
+
+  get hasDelayed(): boolean {
+    return this.#delayed.length > 0;
+  }
+
+  /** Until the first of the delayed may start. */
+  msUntilDue(): number {
+    const dueMs = this.#delayed.reduce(
+      (first, item) => Math.min(first, dueMsOf(item)),
+      Number.POSITIVE_INFINITY,
+    );
+    return Math.max(0, dueMs - this.#nowMs());
   }
 
   add(item: Schedulable): void {
@@ -59,7 +83,9 @@ export class Scheduler {
     item.deficitBytes = 0;
     if (!item.isQueued) return;
     item.isQueued = false;
-    this.#queue.splice(this.#queue.indexOf(item), 1);
+    const at = this.#queue.indexOf(item);
+    if (at >= 0) this.#queue.splice(at, 1);
+    else this.#delayed.splice(this.#delayed.indexOf(item), 1);
   }
 
   /** A job was answered, whatever the answer. */
@@ -69,26 +95,25 @@ export class Scheduler {
 
   /** Posts jobs while there is room; false when somebody wants a job and no slab could be had for it. */
   dispatch(): boolean {
+    this.#admitDue();
     let refusals = 0;
     while (this.#outstanding < this.#maxOutstanding && refusals < this.#queue.length) {
       const item = this.#queue[0] as Schedulable;
-      const costBytes = item.nextCostBytes();
+      if (this.#putOff(item)) continue;
+      const costBytes = item.planJob();
       if (costBytes === 0) {
         this.remove(item);
+      } else if (costBytes === NO_SLAB) {
+        refusals += 1;
+        this.#rotate();
       } else if (item.deficitBytes < costBytes) {
-        // Others may refuse until this one has saved up for its job; that must not end the round.
+        // Others may be refused until this one has saved up for its job; that must not end the round.
         refusals = 0;
         item.deficitBytes += this.#quantumBytes;
         this.#rotate();
       } else {
-        const start = item.startJob();
-        if (start === 'refused') {
-          refusals += 1;
-          this.#rotate();
-          continue;
-        }
         refusals = 0;
-        if (start === 'posted') this.#outstanding += 1;
+        if (item.startJob() === 'posted') this.#outstanding += 1;
         item.deficitBytes -= costBytes;
       }
     }
@@ -98,4 +123,23 @@ export class Scheduler {
   #rotate(): void {
     this.#queue.push(this.#queue.shift() as Schedulable);
   }
+
+  /** Takes the head of the queue out of it while its time has not come. */
+  #putOff({ notBeforeMs }: Schedulable): boolean {
+    if (notBeforeMs === undefined || notBeforeMs <= this.#nowMs()) return false;
+    this.#delayed.push(this.#queue.shift() as Schedulable);
+    return true;
+  }
+
+  /** Back to the queue, in the order in which they came, with what they may take. */
+  #admitDue(): void {
+    if (this.#delayed.length === 0) return;
+    const nowMs = this.#nowMs();
+    const late = this.#delayed.splice(0);
+    for (const item of late) (dueMsOf(item) > nowMs ? this.#delayed : this.#queue).push(item);
+  }
+}
+
+function dueMsOf({ notBeforeMs = 0 }: Schedulable): number {
+  return notBeforeMs;
 }

@@ -18,6 +18,9 @@ import { CONTROL_WORDS_PER_SLAB, cancelWord, JOB_CANCELLED, JOB_CRASH, threadWor
  */
 export type LeaseState = 'leased' | 'sending' | 'quarantined' | 'released';
 
+/** copy: only while its job runs, its bytes are copied out. hold: until the peer has drained them. receive: from a peer. */
+export type SlabUse = 'copy' | 'hold' | 'receive';
+
 export interface Ledger {
   free: number;
   leased: number;
@@ -57,12 +60,12 @@ export class SlabPool {
   }
 
   /** The most recently used free slab, whose pages are warm; undefined when there is none. */
-  lease(): Lease | undefined {
+  lease(use: SlabUse = 'copy'): Lease | undefined {
     const slab = this.#free.pop();
     if (slab === undefined) return undefined;
     this.renewJob(slab);
     this.#tally.leased += 1;
-    return new Lease(this, slab);
+    return new Lease(this, slab, use);
   }
 
   /** Forgets what was said to and by the last job in the slab; nobody works in it. */
@@ -98,12 +101,14 @@ export class SlabPool {
 /** The exclusive right to one slab. */
 export class Lease {
   readonly slab: number;
+  readonly use: SlabUse;
   readonly #pool: SlabPool;
   #state: LeaseState = 'leased';
 
-  constructor(pool: SlabPool, slab: number) {
+  constructor(pool: SlabPool, slab: number, use: SlabUse) {
     this.#pool = pool;
     this.slab = slab;
+    this.use = use;
   }
 
   get state(): LeaseState {
@@ -121,6 +126,16 @@ export class Lease {
     assert(this.#state !== 'released', 'a released lease was used again');
     const at = this.slab * this.#pool.strideBytes + SLAB_HEADER_ROOM_BYTES;
     return new Uint8Array(this.#pool.memory, at, length);
+  }
+
+  /** Asks the job in the slab to stop at its next chunk. */
+  cancelJob(): void {
+    this.#pool.cancelJob(this.slab);
+  }
+
+  /** Forgets what was said to and by the last job in the slab; nobody works in it. */
+  renewJob(): void {
+    this.#pool.renewJob(this.slab);
   }
 
   markSending(): void {

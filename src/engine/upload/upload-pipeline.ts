@@ -18,10 +18,12 @@ import assert from 'node:assert/strict';
 import { TransferError } from '../../base/errors.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
 import type { ByteSink, Writer } from '../../storage/byte-source.ts';
-import type { Engine } from '../engine.ts';
+import type { ActiveStream } from '../active-streams.ts';
 import type { DrainChunk, Drained, DrainFault, WrittenBytes } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
+import type { PipelineContext } from '../pipeline-context.ts';
+import type { SlabWaiter } from '../slabs/slab-broker.ts';
 import type { Lease } from '../slabs/slab-pool.ts';
 import { writeChecked } from './store-write.ts';
 
@@ -76,12 +78,12 @@ const MAX_INFLATED_SLABS = 4;
 /** What posting and checking one chunk costs beside its bytes, in the scheduler's bytes. */
 const CHUNK_COST_BYTES = 4096;
 
-export class UploadPipeline implements Schedulable {
+export class UploadPipeline implements Schedulable, ActiveStream, SlabWaiter {
   deficitBytes = 0;
   isQueued = false;
   /** Bytes of the file that were written. */
   writtenBytes = 0;
-  readonly #engine: Engine;
+  readonly #context: PipelineContext;
   readonly #sink: ByteSink;
   readonly #listener: UploadListener;
   /** Aborted when the pipeline has failed; only where the store writes. */
@@ -100,8 +102,8 @@ export class UploadPipeline implements Schedulable {
   #error: TransferError | null = null;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(engine: Engine, sink: ByteSink, listener: UploadListener) {
-    this.#engine = engine;
+  constructor(context: PipelineContext, sink: ByteSink, listener: UploadListener) {
+    this.#context = context;
     this.#sink = sink;
     this.#listener = listener;
     this.#failure = sink.kind === 'writer' ? new AbortController() : null;
@@ -121,7 +123,7 @@ export class UploadPipeline implements Schedulable {
     const memory =
       box === null
         ? this.#heapMemory(bytes)
-        : box.lease.bytes(this.#engine.options.slabBytes).subarray(box.usedBytes, box.usedBytes + bytes);
+        : box.lease.bytes(this.#context.options.slabBytes).subarray(box.usedBytes, box.usedBytes + bytes);
     this.#room = { box, memory, sinceMs };
     return memory;
   }
@@ -138,7 +140,7 @@ export class UploadPipeline implements Schedulable {
     if (room.box === null) {
       this.#parked = { memory: room.memory, chunk };
       this.#unpark();
-    } else if (room.box.usedBytes + this.#slotBytes(chunk) > this.#engine.options.slabBytes) {
+    } else if (room.box.usedBytes + this.#slotBytes(chunk) > this.#context.options.slabBytes) {
       const memory = this.#heapMemory(room.memory.length);
       memory.set(room.memory); // copy: decompressed it needs a slab of its own
       this.#submit();
@@ -173,12 +175,14 @@ export class UploadPipeline implements Schedulable {
     if (this.#box !== null) boxes.push(this.#box);
     this.#box = null;
     for (const box of boxes) this.#release(box);
-    for (const box of this.#running) this.#engine.slabs.cancelJob(box.lease.slab);
+    for (const box of this.#running) box.lease.cancelJob();
     this.#failure?.abort(error);
-    this.#engine.forgetUpload(this);
+    const { jobs, slabs, streams } = this.#context;
+    streams.remove(this);
+    slabs.forget(this);
     this.#wake();
     this.#listener.failed(error);
-    this.#engine.dispatch();
+    jobs.forget(this);
   }
 
   /** Ends the pipeline and resolves when no job touches the descriptor any more. */
@@ -187,8 +191,13 @@ export class UploadPipeline implements Schedulable {
     await this.#idle();
   }
 
+  /** Whether its sender is at work is not known before the bytes are there. */
+  isIdle(): boolean {
+    return false;
+  }
+
   /** Takes the slab back from a chunk that has been arriving for longer than `limitMs`, and writes what is complete. */
-  evictSlow(nowMs: number, limitMs: number): void {
+  giveBackIdle(nowMs: number, limitMs: number): void {
     const room = this.#room;
     if (room === null || room.box === null) {
       // Whole chunks wait for the slab to fill, but not for ever.
@@ -202,10 +211,10 @@ export class UploadPipeline implements Schedulable {
     this.#isDirect = false;
     this.#listener.moveChunk(memory);
     this.#submit();
-    this.#engine.dispatch();
+    this.#context.jobs.dispatch();
   }
 
-  nextCostBytes(): number {
+  planJob(): number {
     const box = this.#queue[0];
     return box === undefined ? 0 : box.rawBytes + CHUNK_COST_BYTES * box.chunks.length;
   }
@@ -215,7 +224,7 @@ export class UploadPipeline implements Schedulable {
     this.#running.add(box);
     const { slab } = box.lease;
     const fd = this.#sink.kind === 'descriptor' ? this.#sink.fd : null;
-    this.#engine.workers.drain({ kind: 'drain', slab, fd, chunks: box.chunks }).then(
+    this.#context.jobs.drain({ kind: 'drain', slab, fd, chunks: box.chunks }).then(
       (drained) => this.#answered(box, drained),
       (reason) => this.#died(box, reason),
     );
@@ -238,7 +247,7 @@ export class UploadPipeline implements Schedulable {
   #prepare(bytes: number): boolean {
     if (this.#box !== null && this.#fits(this.#box, bytes)) return true;
     this.#submit();
-    if (this.#queue.length + this.#running.size >= this.#engine.options.jobsInFlight) return false;
+    if (this.#queue.length + this.#running.size >= this.#context.options.jobsInFlight) return false;
     if (!this.#isDirect) return true;
     this.#heap = NO_HEAP;
     this.#box = this.#take();
@@ -247,7 +256,7 @@ export class UploadPipeline implements Schedulable {
 
   /** Tiny chunks and those that inflate are bounded by what they cost beside their bytes. */
   #fits(box: Box, bytes: number): boolean {
-    const { slabBytes } = this.#engine.options;
+    const { slabBytes } = this.#context.options;
     return (
       box.usedBytes + bytes <= slabBytes &&
       box.chunks.length < MAX_MESSAGES_PER_SLAB &&
@@ -256,7 +265,7 @@ export class UploadPipeline implements Schedulable {
   }
 
   #take(): Box | null {
-    const lease = this.#engine.leaseForUpload(this);
+    const lease = this.#context.slabs.leaseToReceive(this);
     return lease === undefined ? null : { lease, chunks: [], usedBytes: 0, rawBytes: 0, workerDeaths: 0 };
   }
 
@@ -269,7 +278,7 @@ export class UploadPipeline implements Schedulable {
     box.lease.bytes(parked.memory.length).set(parked.memory); // copy: a slow sender must not hold a slab
     this.#addTo(box, parked.chunk);
     this.#queue.push(box);
-    this.#engine.want(this);
+    this.#context.jobs.want(this);
   }
 
   #submit(): void {
@@ -281,18 +290,18 @@ export class UploadPipeline implements Schedulable {
       return;
     }
     this.#queue.push(box);
-    this.#engine.want(this);
+    this.#context.jobs.want(this);
   }
 
   #answered(box: Box, { written, fault, workMs }: Drained): void {
-    this.#engine.jobEnded();
-    this.#engine.observeJob(workMs);
+    this.#context.jobs.jobEnded();
+    this.#context.jobs.observeJob(workMs);
     const error = fault === null ? null : this.#errorOf(fault);
     if (this.#sink.kind === 'descriptor') {
       this.#isWritten(box, written, error);
     } else {
       void this.#store(box, this.#sink, written, error);
-      this.#engine.want(this);
+      this.#context.jobs.want(this);
     }
   }
 
@@ -305,7 +314,7 @@ export class UploadPipeline implements Schedulable {
   ): Promise<void> {
     // Who failed meanwhile has been told that nothing more begins.
     const wanted = this.#error === null ? checked : [];
-    const slab = box.lease.bytes(this.#engine.options.slabBytes);
+    const slab = box.lease.bytes(this.#context.options.slabBytes);
     const { signal } = this.#failure as AbortController;
     const { written, error } = await writeChecked(writer, slab, wanted, signal);
     this.#isWritten(box, written, error ?? fault);
@@ -319,12 +328,12 @@ export class UploadPipeline implements Schedulable {
     if (error !== null) this.fail(error);
     this.#offerRoom();
     this.#wake();
-    this.#engine.want(this);
+    this.#context.jobs.want(this);
   }
 
   /** The slab is whole and writing is repeatable: once the dead thread has exited, it is queued again. */
   #died(box: Box, reason: unknown): void {
-    this.#engine.jobEnded();
+    this.#context.jobs.jobEnded();
     box.workerDeaths += 1;
     const untouched = reason instanceof WorkerDied ? reason.untouched : Promise.resolve();
     void untouched.then(() => {
@@ -332,20 +341,19 @@ export class UploadPipeline implements Schedulable {
       if (this.#error !== null) {
         this.#release(box);
       } else {
-        this.#engine.slabs.renewJob(box.lease.slab);
+        box.lease.renewJob();
         this.#queue.unshift(box);
       }
       if (box.workerDeaths >= MAX_WORKER_DEATHS) {
         this.fail(new TransferError('INTERNAL', 'worker threads keep dying', { cause: reason }));
       }
       this.#wake();
-      this.#engine.want(this);
+      this.#context.jobs.want(this);
     });
   }
 
   #release(box: Box): void {
-    box.lease.release();
-    this.#engine.returnedFromUpload();
+    this.#context.slabs.release(box.lease);
   }
 
   #offerRoom(): void {

@@ -189,9 +189,9 @@ describe('a worker thread that dies', () => {
 
   /** Kills the only thread while it works in a slab; false when the transfer ended before. */
   async function killAtWork(slow: Engine, outcomes: unknown[], killed: Set<number>): Promise<boolean> {
-    const slabs = Array.from({ length: slow.slabs.count }, (_, slab) => slab);
+    const slabs = Array.from({ length: slow.pool.count }, (_, slab) => slab);
     const atWork = () =>
-      slabs.map((slab) => slow.slabs.threadIn(slab)).find((id) => id !== 0 && !killed.has(id));
+      slabs.map((slab) => slow.pool.threadIn(slab)).find((id) => id !== 0 && !killed.has(id));
     await until(() => outcomes.length > 0 || atWork() !== undefined, 'a thread at work');
     if (outcomes.length > 0) return false;
     killed.add(atWork() ?? 0);
@@ -212,7 +212,7 @@ describe('a worker thread that dies', () => {
     assert.ok(await killAtWork(slow, outcomes, killed));
     await run;
     assert.ok(outlet.received.equals(text.bytes));
-    await until(() => slow.stats().slabs.free === slow.slabs.count, 'all slabs free');
+    await until(() => slow.stats().slabs.free === slow.pool.count, 'all slabs free');
   });
 
   it('again and again under one transfer ends it with INTERNAL, and others go on', async (t) => {
@@ -228,7 +228,7 @@ describe('a worker thread that dies', () => {
     const killed = new Set<number>();
     while (await killAtWork(slow, outcomes, killed)) assert.ok(killed.size < 20);
     await assert.rejects(run, { code: 'INTERNAL', message: /keep dying/ });
-    await until(() => slow.stats().slabs.free === slow.slabs.count, 'all slabs free');
+    await until(() => slow.stats().slabs.free === slow.pool.count, 'all slabs free');
     const outlet = new MemoryOutlet('next turn');
     await slow.serveRange(requestOf(text), outlet).run();
     assert.ok(outlet.received.equals(text.bytes));

@@ -107,7 +107,7 @@ describe('a transfer', () => {
     };
     await engine.serveRange(requestOf(file), outlet).run();
     assert.ok(buffers[0] instanceof ArrayBuffer);
-    assert.ok(buffers.includes(engine.slabs.memory));
+    assert.ok(buffers.includes(engine.pool.memory));
   });
 });
 

@@ -23,7 +23,7 @@ async function stopsReading(engine: Engine, outlet: MemoryOutlet): Promise<void>
 
 /** As a stream that wants slabs does, once the peer of another one hesitates. */
 function reclaim(engine: Engine): void {
-  engine.reclaim(performance.now() + 10_000);
+  engine.slabs.reclaim(performance.now() + 10_000);
 }
 
 describe('a peer that never reads', () => {
@@ -82,7 +82,7 @@ describe('a peer that stops reading', () => {
       .catch(() => {});
     await stopsReading(engine, outlet);
     reclaim(engine);
-    const { count } = engine.slabs;
+    const { count } = engine.pool;
     assert.deepEqual(engine.stats().slabs, { free: count - 1, leased: 0, sending: 1, quarantined: 0, count });
   });
 
@@ -134,6 +134,6 @@ describe('a peer that stops reading', () => {
     outlet.drainAll();
     await run;
     assert.ok(outlet.received.equals(file.bytes));
-    await until(() => engine.stats().slabs.free === engine.slabs.count, 'all slabs free');
+    await until(() => engine.stats().slabs.free === engine.pool.count, 'all slabs free');
   });
 });

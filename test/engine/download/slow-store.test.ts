@@ -26,7 +26,7 @@ async function startSlowEngine(t: TestContext): Promise<Engine> {
 
 /** That the file of the test is read fast must not change it. */
 function learnSlowReads(engine: Engine): void {
-  engine.observeRead(1e9);
+  engine.jobs.observeRead(1e9);
 }
 
 interface Begun {
@@ -78,7 +78,7 @@ describe('a transfer from a slow store', () => {
     await until(() => outlet.pending !== undefined, 'the second write');
     assert.ok((outlet.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
     assert.ok(outlet.pending?.buffer instanceof ArrayBuffer, 'a copy');
-    assert.equal(engine.stats().slabs.free, engine.slabs.count);
+    assert.equal(engine.stats().slabs.free, engine.pool.count);
     outlet.drainAll();
     await run;
     assert.ok(outlet.received.equals(file.bytes));
@@ -88,8 +88,8 @@ describe('a transfer from a slow store', () => {
     const engine = await startSlowEngine(t);
     const { run, outlet, transfer } = await begin(engine);
     transfer.giveBack();
-    engine.dispatch();
-    assert.deepEqual([engine.stats().slabs.free, engine.stats().jobsWaiting], [engine.slabs.count, 0]);
+    engine.jobs.dispatch();
+    assert.deepEqual([engine.stats().slabs.free, engine.stats().jobsWaiting], [engine.pool.count, 0]);
     outlet.drainAll();
     await run;
     assert.ok(outlet.received.equals(file.bytes));
@@ -98,7 +98,7 @@ describe('a transfer from a slow store', () => {
   it('holds a small copy and no slab for a peer that never reads, after a while', async (t) => {
     const engine = await startSlowEngine(t);
     await begin(engine);
-    await until(() => engine.stats().slabs.free === engine.slabs.count, 'all slabs back');
+    await until(() => engine.stats().slabs.free === engine.pool.count, 'all slabs back');
   });
 
   it('leaves a peer that reads enough slabs, however many never do', async (t) => {

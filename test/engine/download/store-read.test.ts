@@ -102,7 +102,7 @@ describe('a transfer from a store that reads itself', () => {
     source.isDeaf = true;
     const given = source.pending.size;
     transfer.giveBack();
-    engine.dispatch();
+    engine.jobs.dispatch();
     await until(() => source.pending.size > given, 'another read');
     source.answer();
     await run;
@@ -116,11 +116,11 @@ describe('a transfer from a store that reads itself', () => {
     const outlet = new MemoryOutlet('next turn');
     const wishes = { source: new MemoryReader(text), end: text.length, chunkBytes: 64 * KIB };
     const run = slow.serveRange(requestOf(file, { ...wishes, compression: 'always' }), outlet).run();
-    const slabs = Array.from({ length: slow.slabs.count }, (_, slab) => slab);
-    await until(() => slabs.some((slab) => slow.slabs.threadIn(slab) !== 0), 'a thread at work');
+    const slabs = Array.from({ length: slow.pool.count }, (_, slab) => slab);
+    await until(() => slabs.some((slab) => slow.pool.threadIn(slab) !== 0), 'a thread at work');
     await slow.workers.killThread();
     await run;
     assert.ok(outlet.received.equals(text));
-    await until(() => slow.stats().slabs.free === slow.slabs.count, 'all slabs free');
+    await until(() => slow.stats().slabs.free === slow.pool.count, 'all slabs free');
   });
 });

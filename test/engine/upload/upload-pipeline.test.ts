@@ -32,7 +32,7 @@ async function assertIdle(engine: Engine): Promise<void> {
     jobsWaiting: 0,
     slabs: { free: slabs.count, leased: 0, sending: 0, quarantined: 0, count: slabs.count },
   });
-  assert.equal(engine.policy.held, 0);
+  assert.equal(engine.slabs.held, 0);
 }
 
 /** The ranges are those of the source, and each byte of `[0, size)` is in exactly one. */
@@ -172,7 +172,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
 
       it('waits while no slab is free, though it may have one, and lets the others go on', async (t) => {
         const engine = await startEngine(t, FEW);
-        const leases = Array.from({ length: 6 }, () => engine.slabs.lease());
+        const leases = Array.from({ length: 6 }, () => engine.pool.lease());
         const sender = new TestSender(engine, targetOf(t, kind), source);
         // The first chunk waits on the heap for a slab to be written from.
         await sender.send({ start: 0, end: 1000 });
@@ -298,7 +298,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
 
       it('with a chunk that waits for a slab takes it from nobody', async (t) => {
         const engine = await startEngine(t, FEW);
-        const leases = Array.from({ length: 6 }, () => engine.slabs.lease());
+        const leases = Array.from({ length: 6 }, () => engine.pool.lease());
         const sender = new TestSender(engine, targetOf(t, kind), source);
         await sender.send({ start: 0, end: 1000 });
         const flushed = assert.rejects(sender.pipeline.flush(), { code: 'CANCELLED' });
@@ -348,7 +348,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
       it('keeps no slab from one that sends, and loses no byte of what it sent', async (t) => {
         const engine = await startEngine(t, FEW);
         const senders = await stalled(t, engine, 3);
-        assert.equal(engine.policy.held, 3, 'all that may be held');
+        assert.equal(engine.slabs.held, 3, 'all that may be held');
         const file = targetOf(t, kind);
         const healthy = new TestSender(engine, file, source);
         const chunks = chunksOf(new Random(1), MIB);
@@ -377,9 +377,9 @@ for (const kind of ['descriptor', 'writer'] as const) {
         const engine = await startEngine(t, FEW);
         const [sender] = (await stalled(t, engine, 1)) as [TestSender];
         sender.fill(source.subarray(1400, 2000), 400);
-        sender.pipeline.evictSlow(performance.now() + 1000, 100);
+        sender.pipeline.giveBackIdle(performance.now() + 1000, 100);
         assert.equal(sender.moves, 1);
-        assert.equal(engine.policy.held, 0);
+        assert.equal(engine.slabs.held, 0);
         sender.keep({ start: 1000, end: 2000 });
         await sender.pipeline.flush();
         assertRanges(sender, 2000);
@@ -400,9 +400,9 @@ for (const kind of ['descriptor', 'writer'] as const) {
         const engine = await startEngine(t, FEW);
         const [sender] = (await stalled(t, engine, 1)) as [TestSender];
         sender.drop();
-        assert.equal(engine.policy.held, 1);
-        engine.reclaim(performance.now() + 1000);
-        assert.equal(engine.policy.held, 0);
+        assert.equal(engine.slabs.held, 1);
+        engine.slabs.reclaim(performance.now() + 1000);
+        assert.equal(engine.slabs.held, 0);
         await sender.pipeline.close();
         await assertIdle(engine);
       });
@@ -421,7 +421,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
         let jobs = 0;
         engine.workers.drain = (job) => {
           jobs += 1;
-          if (jobs <= crashes) engine.slabs.crashJob(job.slab);
+          if (jobs <= crashes) engine.pool.crashJob(job.slab);
           return drain(job);
         };
         return { engine, jobs: () => jobs };

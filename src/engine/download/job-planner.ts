@@ -1,0 +1,108 @@
+/**
+ * Decides, in one step, what the next job of a range is: its size, its coding,
+ * whether its slab is held until the peer has drained it, and its price.
+ */
+import { IDENTITY } from '../../base/coding.ts';
+import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
+import type { Choice } from '../../compression/codec-choice.ts';
+import { NO_SLAB } from '../jobs/scheduler.ts';
+import type { PipelineContext } from '../pipeline-context.ts';
+import type { SlabUse } from '../slabs/slab-pool.ts';
+import type { CompressionPolicy } from './compression-policy.ts';
+import type { WriteSizer } from './write-sizer.ts';
+
+/** A job longer than this delays others more than its posting costs. */
+const TARGET_JOB_MS = 5;
+
+/** What posting and framing one message costs beside its bytes, in the scheduler's bytes. */
+export const MESSAGE_COST_BYTES = 4096;
+
+/** What of a stream decides on its next job. */
+export interface Standing {
+  /** Where the job begins, and where the last one may end. */
+  offset: number;
+  end: number;
+  /** Jobs begun whose runs are not being sent yet. */
+  jobs: number;
+  /** Bytes of the last of them; 0 without one. */
+  lastBytes: number;
+  /** The peer has a write that it has not drained. */
+  isWriting: boolean;
+}
+
+/** The plan is read from here: a new object for each job would be garbage. */
+export class JobPlanner {
+  /** Raw bytes of the file. */
+  bytes = 0;
+  choice: Choice = { coding: IDENTITY, probe: false };
+  use: SlabUse = 'copy';
+  /** Read early: the piece that the peer must have earned before this is sent. 0: it has. */
+  owedBytes = 0;
+  atMs = 0;
+  readonly #context: PipelineContext;
+  readonly #chunkBytes: number;
+  readonly #sizer: WriteSizer;
+  readonly #policy: CompressionPolicy;
+
+  constructor(context: PipelineContext, chunkBytes: number, sizer: WriteSizer, policy: CompressionPolicy) {
+    this.#context = context;
+    this.#chunkBytes = chunkBytes;
+    this.#sizer = sizer;
+    this.#policy = policy;
+  }
+
+  /** Plans the next job and returns its price, as `Schedulable.planJob` does. */
+  plan(stream: Readonly<Standing>): number {
+    if (stream.offset >= stream.end || !this.#mayBegin(stream)) return 0;
+    const { jobs, options, slabs } = this.#context;
+    this.atMs = performance.now();
+    let pieceBytes = this.#pieceBytes(stream);
+    this.use = 'copy';
+    if (pieceBytes > this.#sizer.firstBytes) {
+      const use = slabs.useFor(this.#sizer.drainedBytes, isAhead(stream), this.atMs);
+      if (use === null) return NO_SLAB;
+      if (use === 'copy') {
+        this.#sizer.restart();
+        pieceBytes = this.#sizer.pieceBytes;
+      }
+      this.use = use;
+    }
+    if (!slabs.hasFree) return NO_SLAB;
+    this.owedBytes = pieceBytes > this.#sizer.pieceBytes ? pieceBytes : 0;
+    this.choice = this.#policy.next(this.atMs, Math.min(options.jobsInFlight, jobs.threadsForOne(this.atMs)));
+    this.bytes = Math.min(this.#wholeChunks(pieceBytes), stream.end - stream.offset);
+    return this.bytes + MESSAGE_COST_BYTES * Math.ceil(this.bytes / this.#chunkBytes);
+  }
+
+  /** Over a slow store each piece would cost the wait for a read before the next may be larger. */
+  get #readsEarly(): boolean {
+    return this.#context.jobs.isStoreSlow && this.#sizer.isEager;
+  }
+
+  #mayBegin(stream: Readonly<Standing>): boolean {
+    if (this.#sizer.isSmall && !this.#readsEarly) return !isAhead(stream);
+    return stream.jobs < this.#context.options.jobsInFlight;
+  }
+
+  /** The most raw bytes of the next job. */
+  #pieceBytes({ isWriting, lastBytes }: Readonly<Standing>): number {
+    const { pieceBytes } = this.#sizer;
+    if (!this.#readsEarly) return pieceBytes;
+    const last = lastBytes > 0 || !isWriting ? lastBytes : pieceBytes;
+    return Math.max(pieceBytes, this.#sizer.after(last));
+  }
+
+  /** As many whole chunks as a worker codes in a few milliseconds and a slab holds; one at the least, or a smaller piece. */
+  #wholeChunks(pieceBytes: number): number {
+    const chunkBytes = this.#chunkBytes;
+    const inTime = Math.floor(this.#policy.bytesPerMs(this.choice.coding) * TARGET_JOB_MS);
+    const inSlab = Math.min(MAX_MESSAGES_PER_SLAB * chunkBytes, this.#context.options.slabBytes);
+    const most = Math.min(pieceBytes, inSlab, Math.max(chunkBytes, inTime));
+    return most > chunkBytes ? most - (most % chunkBytes) : most;
+  }
+}
+
+/** It would be read while something before it still waits for the peer. */
+function isAhead({ isWriting, jobs }: Readonly<Standing>): boolean {
+  return isWriting || jobs > 0;
+}
