@@ -3,18 +3,13 @@ import type { Server, ServiceDefinition } from '@grpc/grpc-js';
 import { FramedRun, unframed } from '../flow/calls/bulk-call.ts';
 import type { GetUploadStatusRequest } from '../wire/messages.ts';
 import { malformedRequest, transferService } from '../wire/service.ts';
-import { abortUpload } from './abort-upload.ts';
 import type { ServiceContext } from './context.ts';
-import { deleteFile } from './delete-file.ts';
-import { finishUpload } from './finish-upload.ts';
-import { getFileSize } from './get-file-size.ts';
-import { getUploadStatus } from './get-upload-status.ts';
+import { deleteFile, getFileSize, statFile } from './file-requests.ts';
 import { announcing, streaming, unary, uploading } from './handlers.ts';
 import { listFiles } from './list-files.ts';
 import type { CallPrelude } from './prelude/call-prelude.ts';
-import { startUpload } from './start-upload.ts';
-import { statFile } from './stat-file.ts';
 import { streamFile } from './stream-file.ts';
+import { abortUpload, finishUpload, getUploadStatus, startUpload } from './uploads/upload-requests.ts';
 
 /** Adds TransferService to `server`, behind the prelude. */
 export function bindTransferService(server: Server, prelude: CallPrelude, context: ServiceContext): void {

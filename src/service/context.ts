@@ -2,7 +2,7 @@
 import type { Engine } from '../engine/engine.ts';
 import type { StreamWindows } from '../flow/windows/receive-windows.ts';
 import type { Store } from '../storage/store.ts';
-import type { LiveUploads } from './live-uploads.ts';
+import type { LiveUploads } from './uploads/live-uploads.ts';
 
 export interface ServiceContext {
   store: Store;

@@ -22,7 +22,7 @@ import { statusOf } from '../wire/status.ts';
 import { endWithError, holderOf } from './call-end.ts';
 import type { ServiceContext } from './context.ts';
 import type { AdmittedCall } from './prelude/admitted-call.ts';
-import { uploadFile } from './upload-file.ts';
+import { uploadFile } from './uploads/upload-file.ts';
 
 type UnaryHandler<Request, Response> = (
   admitted: AdmittedCall,

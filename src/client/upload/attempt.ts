@@ -29,7 +29,7 @@ import { FINISH_BYTES_PER_MS, OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES 
 import type { ResolvedOptions } from '../options.ts';
 import type { ChunkCoder, CodedChunk } from './compression/chunk-coder.ts';
 import type { ContentCrc } from './content-crc.ts';
-import type { SendingPart } from './parts.ts';
+import type { SendingPart } from './lanes/parts.ts';
 import type { OpenSource } from './sources/source.ts';
 
 export interface AttemptContext {

@@ -5,9 +5,9 @@ import type { Begun } from './beginning.ts';
 import { UploadCompression } from './compression/compression.ts';
 import { DurableWatch } from './durable-watch.ts';
 import { checkedContent } from './ending.ts';
-import type { LaneContext } from './lane.ts';
-import { UploadLanes } from './lanes.ts';
-import { UploadParts } from './parts.ts';
+import type { LaneContext } from './lanes/lane.ts';
+import { UploadLanes } from './lanes/lanes.ts';
+import { UploadParts } from './lanes/parts.ts';
 import type { UploadContext, UploadRun } from './run.ts';
 import type { UploadState } from './state.ts';
 

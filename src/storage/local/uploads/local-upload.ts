@@ -17,6 +17,7 @@ import type { ExpectedContent, Upload, UploadSpec, UploadState, UploadWriter } f
 import { identityOf } from '../file-identity.ts';
 import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
 import { isRecordOf } from './create-upload.ts';
+import { RefCountedDescriptor } from './disk/ref-counted-descriptor.ts';
 import { toWriteError, writeErrorOf } from './disk/write-error.ts';
 import { checkFinished } from './finished-check.ts';
 import { Commits } from './journal/commits.ts';
@@ -24,7 +25,6 @@ import type { Journal } from './journal/journal.ts';
 import type { UploadContext } from './options.ts';
 import { publish } from './publish.ts';
 import { requireQuota } from './quota.ts';
-import { RefCountedDescriptor } from './ref-counted-descriptor.ts';
 import { removeUploadFiles } from './remove-upload.ts';
 import { uploadNotFound } from './upload-id.ts';
 import { Writers } from './writers.ts';

@@ -9,9 +9,9 @@ import { GroupCommit } from '../../../../base/async/group-commit.ts';
 import type { TransferError } from '../../../../base/errors.ts';
 import { MIB } from '../../../../base/units.ts';
 import { type CheckedRange, CheckedRanges } from '../../../../wire/checked-ranges.ts';
+import type { RefCountedDescriptor } from '../disk/ref-counted-descriptor.ts';
 import { toWriteError } from '../disk/write-error.ts';
 import type { UploadContext } from '../options.ts';
-import type { RefCountedDescriptor } from '../ref-counted-descriptor.ts';
 import type { Journal } from './journal.ts';
 import { durableRecord } from './journal-state.ts';
 

@@ -4,9 +4,9 @@
  * asks, so that all end at about the same time whatever their rates. A part that
  * failed comes back as what is missing of it.
  */
-import type { ByteRange } from '../../base/ranges.ts';
-import { MIB } from '../../base/units.ts';
-import { MIN_PART_BYTES } from '../limits.ts';
+import type { ByteRange } from '../../../base/ranges.ts';
+import { MIB } from '../../../base/units.ts';
+import { MIN_PART_BYTES } from '../../limits.ts';
 
 /** A part being sent. */
 export interface SendingPart {

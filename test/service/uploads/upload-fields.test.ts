@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { expectedOf, specOf, startedResponse, statusResponse } from '../../src/service/upload-fields.ts';
-import type { Upload, UploadState } from '../../src/storage/upload-store.ts';
-import { codecInContract, RUNTIME_CODECS } from '../../src/wire/codec.ts';
-import type { Expected, StartUploadRequest } from '../../src/wire/messages.ts';
+import {
+  expectedOf,
+  specOf,
+  startedResponse,
+  statusResponse,
+} from '../../../src/service/uploads/upload-fields.ts';
+import type { Upload, UploadState } from '../../../src/storage/upload-store.ts';
+import { codecInContract, RUNTIME_CODECS } from '../../../src/wire/codec.ts';
+import type { Expected, StartUploadRequest } from '../../../src/wire/messages.ts';
 
 const NONE = new Uint8Array(0);
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { type RangeWriter, UploadClaims } from '../../src/service/upload-claims.ts';
+import { type RangeWriter, UploadClaims } from '../../../src/service/uploads/upload-claims.ts';
 
 function writerOf(start: number, next: number): RangeWriter {
   return { start, next, yieldTo: async () => {} };

@@ -8,21 +8,21 @@
  * half-close, and only after everything kept was written. However the call
  * ends, what was written is made durable and stays.
  */
-import type { CodecName } from '../base/coding.ts';
-import { TransferError } from '../base/errors.ts';
-import { MAX_EMPTY_MESSAGES } from '../base/limits.ts';
-import type { DrainChunk, WrittenBytes } from '../engine/jobs/job.ts';
-import type { UploadListener, UploadPipeline } from '../engine/upload/upload-pipeline.ts';
-import type { UploadCall, UploadReceiver } from '../flow/calls/upload-call.ts';
-import type { ExpectedContent, UploadWriter } from '../storage/upload-store.ts';
-import { codecOfChunk, RUNTIME_CODECS } from '../wire/codec.ts';
-import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
-import { safeInteger } from '../wire/safe-integer.ts';
-import type { ServiceContext } from './context.ts';
-import { fileInfoOf } from './file-info.ts';
+import type { CodecName } from '../../base/coding.ts';
+import { TransferError } from '../../base/errors.ts';
+import { MAX_EMPTY_MESSAGES } from '../../base/limits.ts';
+import type { DrainChunk, WrittenBytes } from '../../engine/jobs/job.ts';
+import type { UploadListener, UploadPipeline } from '../../engine/upload/upload-pipeline.ts';
+import type { UploadCall, UploadReceiver } from '../../flow/calls/upload-call.ts';
+import type { ExpectedContent, UploadWriter } from '../../storage/upload-store.ts';
+import { codecOfChunk, RUNTIME_CODECS } from '../../wire/codec.ts';
+import type { UploadFileRequest, UploadFileResponse } from '../../wire/messages.ts';
+import { safeInteger } from '../../wire/safe-integer.ts';
+import type { ServiceContext } from '../context.ts';
+import { fileInfoOf } from '../file-info.ts';
+import type { AdmittedCall } from '../prelude/admitted-call.ts';
+import type { RequestFacts } from '../prelude/request-log.ts';
 import type { LiveUpload } from './live-uploads.ts';
-import type { AdmittedCall } from './prelude/admitted-call.ts';
-import type { RequestFacts } from './prelude/request-log.ts';
 import { type RangeWriter, takenOver } from './upload-claims.ts';
 import { expectedOf, specOf } from './upload-fields.ts';
 

@@ -1,11 +1,11 @@
 /** Reads of a partial file, a piece at a time: nothing here is in memory whole, and the event loop gets its turns between. */
 import { createHash } from 'node:crypto';
-import type { ByteRange } from '../../../base/ranges.ts';
-import { MIB } from '../../../base/units.ts';
-import type { CheckedRange } from '../../../wire/checked-ranges.ts';
-import { crc32 } from '../../../wire/crc32.ts';
-import type { FileSystem } from './disk/file-system.ts';
-import type { HashFile } from './options.ts';
+import type { ByteRange } from '../../../../base/ranges.ts';
+import { MIB } from '../../../../base/units.ts';
+import type { CheckedRange } from '../../../../wire/checked-ranges.ts';
+import { crc32 } from '../../../../wire/crc32.ts';
+import type { HashFile } from '../options.ts';
+import type { FileSystem } from './file-system.ts';
 
 const PIECE_BYTES = MIB;
 

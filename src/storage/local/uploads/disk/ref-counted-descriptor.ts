@@ -3,7 +3,7 @@
  * closed behind the last one.
  */
 import assert from 'node:assert/strict';
-import { Mutex } from '../../../base/async/mutex.ts';
+import { Mutex } from '../../../../base/async/mutex.ts';
 
 export class RefCountedDescriptor {
   readonly #open: () => Promise<number>;

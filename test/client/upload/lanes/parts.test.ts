@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { missingRanges } from '../../../src/base/ranges.ts';
-import { MIN_PART_BYTES } from '../../../src/client/limits.ts';
-import { type SendingPart, UploadParts } from '../../../src/client/upload/parts.ts';
-import { uploadStateOf } from '../../../src/client/upload/state.ts';
-import type { GetUploadStatusResponse, Part } from '../../../src/wire/messages.ts';
+import { missingRanges } from '../../../../src/base/ranges.ts';
+import { MIN_PART_BYTES } from '../../../../src/client/limits.ts';
+import { type SendingPart, UploadParts } from '../../../../src/client/upload/lanes/parts.ts';
+import { uploadStateOf } from '../../../../src/client/upload/state.ts';
+import type { GetUploadStatusResponse, Part } from '../../../../src/wire/messages.ts';
 
 const SIZE = 60;
 

@@ -4,25 +4,25 @@
  * missing of the part goes back to the others and to itself.
  */
 
-import { type ErrorCode, TransferError } from '../../base/errors.ts';
-import { missingRanges } from '../../base/ranges.ts';
-import type { Expected, FileInfo, UploadFileRequest } from '../../wire/messages.ts';
-import { type Channel, cancelledBy } from '../connection/channel.ts';
-import type { Retry } from '../connection/retry.ts';
-import { MIN_CHUNK_BYTES } from '../limits.ts';
-import type { ResolvedOptions } from '../options.ts';
-import { UploadAttempt } from './attempt.ts';
-import { isGone } from './beginning.ts';
-import type { UploadCalls } from './calls.ts';
-import type { UploadChannels } from './channels.ts';
-import type { ChunkCoder } from './compression/chunk-coder.ts';
-import type { UploadCompression } from './compression/compression.ts';
-import type { ContentCrc } from './content-crc.ts';
-import type { UploadOpening } from './opening.ts';
+import { type ErrorCode, TransferError } from '../../../base/errors.ts';
+import { missingRanges } from '../../../base/ranges.ts';
+import type { Expected, FileInfo, UploadFileRequest } from '../../../wire/messages.ts';
+import { type Channel, cancelledBy } from '../../connection/channel.ts';
+import type { Retry } from '../../connection/retry.ts';
+import { MIN_CHUNK_BYTES } from '../../limits.ts';
+import type { ResolvedOptions } from '../../options.ts';
+import { UploadAttempt } from '../attempt.ts';
+import { isGone } from '../beginning.ts';
+import type { UploadCalls } from '../calls.ts';
+import type { UploadChannels } from '../channels.ts';
+import type { ChunkCoder } from '../compression/chunk-coder.ts';
+import type { UploadCompression } from '../compression/compression.ts';
+import type { ContentCrc } from '../content-crc.ts';
+import type { UploadOpening } from '../opening.ts';
+import type { UploadReporter } from '../progress.ts';
+import type { OpenSource } from '../sources/source.ts';
+import type { UploadState } from '../state.ts';
 import type { SendingPart, UploadParts } from './parts.ts';
-import type { UploadReporter } from './progress.ts';
-import type { OpenSource } from './sources/source.ts';
-import type { UploadState } from './state.ts';
 
 /** What all lanes of an upload share. */
 export interface LaneContext {

@@ -2,22 +2,22 @@ import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { after, describe, it } from 'node:test';
 import { crc32, gzipSync } from 'node:zlib';
-import type { CodecName, Coding } from '../../src/base/coding.ts';
-import { TransferError } from '../../src/base/errors.ts';
-import { codecInContract, encodeSync, RUNTIME_CODECS } from '../../src/wire/codec.ts';
-import { mixedBytes, noiseBytes, textBytes } from '../engine/test-engine.ts';
-import { until } from '../engine/until.ts';
-import { Random, seedOf } from '../support/seed.ts';
-import { within } from '../support/until.ts';
-import { CODINGS_HERE } from '../wire/codecs.ts';
-import type { Step, TempUpload } from './temp-upload-store.ts';
+import type { CodecName, Coding } from '../../../src/base/coding.ts';
+import { TransferError } from '../../../src/base/errors.ts';
+import { codecInContract, encodeSync, RUNTIME_CODECS } from '../../../src/wire/codec.ts';
+import { mixedBytes, noiseBytes, textBytes } from '../../engine/test-engine.ts';
+import { until } from '../../engine/until.ts';
+import { Random, seedOf } from '../../support/seed.ts';
+import { within } from '../../support/until.ts';
+import { CODINGS_HERE } from '../../wire/codecs.ts';
+import type { Step, TempUpload } from '../temp-upload-store.ts';
 import {
   framedMessage,
   MAX_CHUNK_BYTES,
   type SentMessage,
   type SentUpload,
   UploadService,
-} from './upload-service.ts';
+} from '../upload-service.ts';
 
 const content = mixedBytes(400_000, 30_000);
 

@@ -1,16 +1,16 @@
 /** What the requests of uploads say, checked and completed. */
-import { TransferError } from '../base/errors.ts';
-import type { ExpectedContent, Upload, UploadSpec, WriteCondition } from '../storage/upload-store.ts';
-import { codecInContract, RUNTIME_CODECS } from '../wire/codec.ts';
+import { TransferError } from '../../base/errors.ts';
+import type { ExpectedContent, Upload, UploadSpec, WriteCondition } from '../../storage/upload-store.ts';
+import { codecInContract, RUNTIME_CODECS } from '../../wire/codec.ts';
 import type {
   Codec,
   Expected,
   GetUploadStatusResponse,
   StartUploadRequest,
   StartUploadResponse,
-} from '../wire/messages.ts';
-import { safeInteger } from '../wire/safe-integer.ts';
-import { fileInfoOf } from './file-info.ts';
+} from '../../wire/messages.ts';
+import { safeInteger } from '../../wire/safe-integer.ts';
+import { fileInfoOf } from '../file-info.ts';
 
 const SHA256_BYTES = 32;
 

@@ -1,8 +1,8 @@
 /** How many connections an upload gets, over links whose rate with so many connections is known. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { GIB, MIB } from '../../../src/base/units.ts';
-import { LaneGrowth } from '../../../src/client/upload/lane-growth.ts';
+import { GIB, MIB } from '../../../../src/base/units.ts';
+import { LaneGrowth } from '../../../../src/client/upload/lanes/lane-growth.ts';
 
 const STEP_MS = 100;
 

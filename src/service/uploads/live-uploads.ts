@@ -2,8 +2,8 @@
  * The uploads that calls are working on now, each with the claims of its
  * streams. The store knows all others.
  */
-import { TransferError } from '../base/errors.ts';
-import type { Upload, UploadSpec, UploadStore } from '../storage/upload-store.ts';
+import { TransferError } from '../../base/errors.ts';
+import type { Upload, UploadSpec, UploadStore } from '../../storage/upload-store.ts';
 import { UploadClaims } from './upload-claims.ts';
 
 export interface LiveUpload {

@@ -6,7 +6,7 @@
  *
  * A writer's claim is `[start, next)`: what it has handed in, in order.
  */
-import { TransferError } from '../base/errors.ts';
+import { TransferError } from '../../base/errors.ts';
 
 export interface RangeWriter {
   /** Where its first byte went. */

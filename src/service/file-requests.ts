@@ -1,0 +1,36 @@
+/** The calls about one file that have one answer. */
+import type {
+  DeleteFileRequest,
+  DeleteFileResponse,
+  GetFileSizeRequest,
+  GetFileSizeResponse,
+  StatFileRequest,
+  StatFileResponse,
+} from '../wire/messages.ts';
+import type { ServiceContext } from './context.ts';
+import { fileInfoOf } from './file-info.ts';
+
+/** GetFileSize: the size of one file, and the version that has it. */
+export async function getFileSize(
+  context: ServiceContext,
+  request: GetFileSizeRequest,
+): Promise<GetFileSizeResponse> {
+  const { size, version } = await context.store.stat(request.fileName);
+  return { size, version };
+}
+
+/** StatFile: what a file is, without its bytes. */
+export async function statFile(context: ServiceContext, request: StatFileRequest): Promise<StatFileResponse> {
+  return { file: fileInfoOf(await context.store.stat(request.fileName)) };
+}
+
+/** DeleteFile: removes a file, any version of it or just one, or an empty directory. */
+export async function deleteFile(
+  context: ServiceContext,
+  { directory, fileName, ifMatch }: DeleteFileRequest,
+): Promise<DeleteFileResponse> {
+  const { store } = context.uploads;
+  if (directory) await store.deleteDirectory(fileName);
+  else await store.delete(fileName, ifMatch === '' ? { kind: 'any' } : { kind: 'version', version: ifMatch });
+  return {};
+}
