@@ -10,43 +10,44 @@ import { constants } from 'node:os';
 /** Every code a `TransferError` can have, with what it means and what to do. */
 export const ERROR_CODES = {
   INVALID_ARGUMENT: 'a field or option has a value that can never be right; correct it',
-  INVALID_NAME: 'the file name is not acceptable; names are relative, "/"-separated and contain no ".."',
+  INVALID_NAME: 'the file name is not valid; names are relative, "/"-separated and contain no ".."',
   NOT_FOUND: 'there is no such file; list the directory to see what there is',
   NOT_A_FILE:
     'the name is a directory, a FIFO, a device or on another file system; only regular files are served',
-  NOT_EMPTY: 'the directory is not empty, perhaps of what is not listed; only empty ones are removed',
+  NOT_EMPTY:
+    'the directory is not empty, perhaps because of entries that are not listed; only empty directories are removed',
   ALREADY_EXISTS:
-    'a file has that name, and the transfer may not replace it; choose another name or overwrite it',
+    'a file of that name exists, and the transfer may not replace it; choose another name or overwrite it',
   UPLOAD_NOT_FOUND: 'there is no such upload: it expired, was aborted or never began; start a new one',
   OUT_OF_RANGE: 'the start lies beyond the end of the file',
-  GAP: 'the chunk leaves a gap behind the bytes before it; the message names the offset to send',
-  VERSION_MISMATCH: 'the file has another version than the one asked for; start over with the new one',
+  GAP: 'the chunk leaves a gap after the bytes received so far; the message names the offset to send from',
+  VERSION_MISMATCH: 'the file does not have the version asked for; start over with the present version',
   FILE_CHANGED: 'the file changed during the transfer; start over with the new version',
-  STALLED: 'the peer took or sent no byte for the stall time-out; resume',
-  EVICTED: 'the server was full, and the place of this call went to another peer; resume',
-  ABORTED: 'the server ended the call and did not say why; ask for the state and resume',
+  STALLED: 'the peer took or sent no bytes within the stall timeout; resume',
+  EVICTED: 'the server was full and gave the place of this call to another peer; resume',
+  ABORTED: 'the server ended the call without a reason; ask for the state and resume',
   TAKEN_OVER:
     'a newer call writes the same range of the upload, or finishes it; ask for the state and resume',
-  CONTENT_MISMATCH: 'the uploaded bytes have another length or checksum than was declared; start over',
+  CONTENT_MISMATCH: 'length or checksum of the uploaded bytes is not what was declared; start over',
   RESOURCE_EXHAUSTED: 'a limit of the server is reached; try again later',
   DISK_FULL:
-    'the disk of the server is full, or would be below its floor of free space; resume when there is room',
-  TOO_LARGE: 'the file is larger than the server or its file system takes',
-  READ_ONLY: 'the server takes no uploads and deletes nothing; start it with --writable',
+    'the disk of the server is full, or would have less free space than the server keeps; resume when there is room',
+  TOO_LARGE: 'the file is larger than the server or its file system accepts',
+  READ_ONLY: 'the server is read-only; start it with --writable',
   WRITE_FAILED: 'the server could not store bytes; ask for the state and resume',
   PERMISSION_DENIED: 'the server may not read or write this file',
-  UNAUTHENTICATED: 'the server does not know who is calling',
-  UNAVAILABLE: 'the server cannot be reached, drains or restarts; resume',
+  UNAUTHENTICATED: 'the server cannot identify the caller',
+  UNAVAILABLE: 'the server cannot be reached, is draining or is restarting; resume',
   CANCELLED: 'the caller cancelled the transfer',
-  DEADLINE_EXCEEDED: 'the deadline of the call, or the time-out of the caller, passed; resume',
+  DEADLINE_EXCEEDED: 'the deadline of the call or the timeout of the caller passed; resume',
   DATA_LOSS: 'stored bytes cannot be read',
-  CHECKSUM_MISMATCH: 'received bytes are not the bytes that were sent; the transfer is tried again',
-  PROTOCOL_ERROR: 'the peer broke the contract of the transfer service',
+  CHECKSUM_MISMATCH: 'bytes arrived damaged; the transfer is retried',
+  PROTOCOL_ERROR: 'the peer violated the protocol',
   LOCAL_IO: 'reading or writing a local file failed',
-  INCOMPLETE: 'what could be transferred was; the message says what was left out and why',
-  INVALID_CONFIG: 'the configuration is not usable; the message says which key and why',
-  UNIMPLEMENTED: 'the peer does not know this call',
-  INTERNAL: 'a failure inside the server, whose log has the cause, or a defect of this library',
+  INCOMPLETE: 'only part was done; the message says what was left out and why',
+  INVALID_CONFIG: 'the configuration cannot be used; the message names the key and the reason',
+  UNIMPLEMENTED: 'the peer does not implement this call',
+  INTERNAL: 'a failure inside the server, whose log has the cause, or a bug in this library',
 } as const;
 
 export type ErrorCode = keyof typeof ERROR_CODES;
@@ -84,7 +85,7 @@ export class TransferError extends Error {
 /** What the caller's signal ended, by the signal's reason: DEADLINE_EXCEEDED for `AbortSignal.timeout`, else CANCELLED. */
 export function cancellation(reason: unknown): TransferError {
   return isTimeout(reason)
-    ? new TransferError('DEADLINE_EXCEEDED', "the caller's time-out passed", { cause: reason })
+    ? new TransferError('DEADLINE_EXCEEDED', "the caller's timeout passed", { cause: reason })
     : new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
 }
 

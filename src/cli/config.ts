@@ -17,8 +17,8 @@ Examples:
   sluice config --config sluice.yaml --slab-count 96
   sluice config --default > sluice.yaml         a file to start from
 
-The output is a valid configuration file. An unusable configuration is refused
-with all of its problems and exit code 2.`;
+The output is a valid configuration file. A configuration that cannot be used is
+refused with exit code 2 and all of its problems.`;
 
 interface ConfigOptions {
   json?: boolean;
@@ -30,7 +30,7 @@ export function addConfigCommand(program: Command): void {
     .command('config')
     .description('Print the effective configuration and where each value came from.')
     .option('--json', 'print JSON: value and source of each setting')
-    .option('--default', 'ignore flags, environment and file; print the defaults')
+    .option('--default', 'print the defaults; ignore flags, environment and file')
     .action(async (options: ConfigOptions) => printConfig(command, options));
   addSettingOptions(command).addHelpText('after', EXAMPLES);
 }

@@ -27,11 +27,14 @@ export function addConnectionOptions(command: Command): Command {
   const group = 'Connection:';
   const options = [
     new Option('--tls', 'use TLS (default for servers on other machines)').conflicts('insecure'),
-    new Option('--ca <path>', "PEM file with the authorities to trust instead of the system's"),
+    new Option('--ca <path>', "PEM file with certificate authorities to trust instead of the system's"),
     new Option('--cert <path>', "PEM file with the client's own certificate, with --key"),
     new Option('--key <path>', "PEM file with the client's private key"),
-    new Option('--server-name <name>', "the name in the server's certificate, when it is another"),
-    new Option('--insecure', 'use no TLS, also to other machines').conflicts([...TLS_FLAGS]),
+    new Option(
+      '--server-name <name>',
+      "name to expect in the server's certificate (default: the host of the target)",
+    ),
+    new Option('--insecure', 'do not use TLS, even to other machines').conflicts([...TLS_FLAGS]),
     new Option(
       '--connect-timeout <duration>',
       'how long one attempt to connect may take (default: 5s)',

@@ -1,4 +1,4 @@
-/** `sluice get`: downloads files and trees; a download that was interrupted goes on where it stopped. */
+/** `sluice get`: downloads files and trees, and resumes interrupted downloads. */
 import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
@@ -17,15 +17,15 @@ const EXAMPLES = `
 Examples:
   sluice get localhost:50051/images/disk.iso               to ./disk.iso
   sluice get localhost:50051/a.bin localhost:50051/b.bin -o downloads/
-  sluice get -r files.example.org:50051/models -o models   what is in models, to models
+  sluice get -r files.example.org:50051/models -o models   the content of models, to ./models
   sluice get localhost:50051/logs.tar -o - | tar x
   sluice get localhost:50051/disk.iso --start 1GiB --limit 1MiB -o piece.bin
 
-A file appears under its name only when it is complete and checked; it replaces
-one that is there, unless --no-overwrite is given. After an interruption the same
-command resumes. With -r, a file that is there with the same size and is not older
-than the one on the server is not fetched again, unless --ignore-times is given.
-Names are literal: there is no percent-decoding.`;
+A file appears under its name only when it is complete and verified. It replaces an
+existing file unless --no-overwrite is given. Rerun an interrupted command to resume
+it. With -r, a local file of the same size that is not older than the one on the
+server is skipped, unless --ignore-times is given. Names are literal: there is no
+percent-decoding.`;
 
 const MAX_PARALLEL = 64;
 const DEFAULT_PARALLEL = 4;
@@ -51,27 +51,39 @@ interface GetOptions extends ConnectionOptions {
 export function addGetCommand(program: Command): void {
   const command = program
     .command('get')
-    .description('Download files; resumes by itself.')
-    .argument('<targets...>', 'host:port/name, and more of them', collectTargets)
+    .description('Download files, and resume by itself.')
+    .argument('<targets...>', 'one or more of host:port/name', collectTargets)
     .option('-o, --output <path>', 'file or directory to write to; - is standard output')
-    .option('-r, --recursive', 'download a directory with everything below it')
-    .option('-I, --ignore-times', 'with -r: fetch also what is there with the same size and is not older')
-    .option('--no-overwrite', 'fail when the file is already there')
-    .option('--parallel <count>', 'the most files at a time', countArgument(MAX_PARALLEL), DEFAULT_PARALLEL)
-    .option('--start <size>', 'skip this much of the file', bytesArgument)
+    .option('-r, --recursive', 'download a directory and everything below it')
+    .option(
+      '-I, --ignore-times',
+      'with -r: also fetch files that are here with the same size and are not older',
+    )
+    .option('--no-overwrite', 'fail if the file exists')
+    .option(
+      '--parallel <count>',
+      'how many files to transfer at a time',
+      countArgument(MAX_PARALLEL),
+      DEFAULT_PARALLEL,
+    )
+    .option('--start <size>', 'offset to start from', bytesArgument)
     .option('--limit <size>', 'download at most this much', bytesArgument)
     .option('--if-match <version>', 'accept only this version of the file (see sluice stat)')
-    .option('--no-verify', 'do without checksums')
+    .option('--no-verify', 'skip checksum verification')
     .addOption(
-      new Option('--compression <when>', 'auto: as the server thinks best')
+      new Option('--compression <when>', 'auto: the server compresses where that is faster')
         .choices(['auto', 'never', 'always'])
         .default('auto'),
     )
-    .option('--chunk-size <size>', 'the chunk size to ask for', bytesArgument)
-    .option('--window <size>', 'receive window: bandwidth × round trip at the least', bytesArgument)
-    .option('--json', 'print one JSON object a line: progress and results')
+    .option('--chunk-size <size>', 'chunk size to ask for', bytesArgument)
+    .option(
+      '--window <size>',
+      'fixed receive window, at least bandwidth × RTT (default: follows the link)',
+      bytesArgument,
+    )
+    .option('--json', 'print progress and results as JSON, one object per line')
     .option('-q, --quiet', 'print errors only')
-    .option('-v, --verbose', 'also print details; on failure, where it arose')
+    .option('-v, --verbose', 'also print details; on failure, also its cause and stack')
     .action(get);
   addConnectionOptions(command).addHelpText('after', EXAMPLES);
 }
@@ -132,7 +144,7 @@ function rangeOptions({ ifMatch, limit, overwrite, start }: GetOptions) {
 
 function interrupted(isStdoutTaken: boolean, cause: unknown): TransferError {
   const remedy = isStdoutTaken
-    ? 'standard output cannot be resumed; --start skips what you have'
+    ? 'standard output cannot be resumed; --start continues from an offset'
     : `what has arrived is kept; resume with\n  ${writeCommandLine()}`;
   return new TransferError('CANCELLED', `interrupted; ${remedy}`, { cause });
 }

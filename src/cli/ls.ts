@@ -1,4 +1,4 @@
-/** `sluice ls`: what is in a directory of the store. */
+/** `sluice ls`: lists a directory of a server. */
 import type { Command } from 'commander';
 import { formatBytes } from '../base/units.ts';
 import type { ListEntry } from '../wire/messages.ts';
@@ -16,9 +16,9 @@ Examples:
   sluice ls -l files.example.org:50051/images
   sluice ls -r --json localhost:50051 | jq -r 'select(.size > 1e9).name'
 
-Names are whole, from the root of the store, so that they can be put behind
-host:port/ as they are; a directory ends with "/". What is there and cannot be asked
-for, such as a symbolic link, is counted on standard error.`;
+Names are complete, from the root of the store: append one to host:port/ to fetch it.
+Directories end with "/". Entries that cannot be fetched, such as symbolic links, are
+counted on standard error.`;
 
 /** Wide enough for every size that formatBytes writes. */
 const SIZE_CHARS = 9;
@@ -34,10 +34,10 @@ export function addLsCommand(program: Command): void {
     .command('ls')
     .description('List a directory of a server.')
     .argument('<target>', 'host:port or host:port/directory', parseCliTarget)
-    .option('-r, --recursive', 'also what is in the directories below')
-    .option('-l, --long', 'with size and time of change')
-    .option('--json', 'print one JSON object for each entry')
-    .option('-v, --verbose', 'on failure, also where it arose')
+    .option('-r, --recursive', 'include everything below')
+    .option('-l, --long', 'print size and modification time')
+    .option('--json', 'print one JSON object per entry')
+    .option('-v, --verbose', 'on failure, also print its cause and stack')
     .action(list);
   addConnectionOptions(command).addHelpText('after', EXAMPLES);
 }

@@ -32,7 +32,7 @@ Examples:
   sluice get -r localhost:50051/images -o images
   sluice put disk.iso localhost:50051/images/
   sluice ls -l localhost:50051
-  sluice tune /srv/files                        which settings suit this machine and these files
+  sluice tune /srv/files                        find settings for this machine and these files
 
 Exit codes:
 ${EXIT_CODE_HELP}`;

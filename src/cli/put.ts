@@ -1,4 +1,4 @@
-/** `sluice put`: uploads files and trees; an upload that was interrupted goes on where it stopped. */
+/** `sluice put`: uploads files and trees, and resumes interrupted uploads. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { MAX_CONNECTIONS } from '../client/limits.ts';
@@ -22,12 +22,12 @@ Examples:
   sluice put -r models files.example.org:50051/            as models/…
   tar c logs | sluice put - localhost:50051/logs.tar
 
-A file appears under its name only when it is complete, checked and on the disk of
-the server; it replaces one that is there, unless --no-overwrite is given. After an
-interruption the same command resumes; standard input has to be sent again. With -r,
-a file that the server has with the same size and that is not older there is not
-sent again, unless --ignore-times is given; symbolic links and special files are left
-out, which the exit code says. The server must take uploads (sluice serve --writable).`;
+A file appears under its name only when it is complete, verified and on the disk of
+the server. It replaces an existing file unless --no-overwrite is given. Rerun an
+interrupted command to resume it; standard input has to be sent again. With -r, a file
+that the server has with the same size, and not older, is skipped unless --ignore-times
+is given. Symbolic links and special files are left out; the exit code is then 8. The
+server must accept uploads (sluice serve --writable).`;
 
 const MAX_PARALLEL = 64;
 const DEFAULT_PARALLEL = 4;
@@ -50,32 +50,37 @@ interface PutOptions extends ConnectionOptions {
 export function addPutCommand(program: Command): void {
   const command = program
     .command('put')
-    .description('Upload files; resumes by itself.')
+    .description('Upload files, and resume by itself.')
     .usage('[options] <paths...> <host:port/[name]>')
-    .argument('<paths...>', 'local files, - for standard input; the last one is the target')
-    .option('-r, --recursive', 'upload a directory with everything below it')
+    .argument('<paths...>', 'local files, or - for standard input; the last argument is the target')
+    .option('-r, --recursive', 'upload a directory and everything below it')
     .option(
       '-I, --ignore-times',
-      'with -r: send also what the server has with the same size and is not older',
+      'with -r: also send files that the server has with the same size and not older',
     )
-    .option('--no-overwrite', 'fail when there is a file of that name')
+    .option('--no-overwrite', 'fail if the file exists on the server')
     .option('--if-match <version>', 'replace only this version of the file (see sluice stat)')
-    .option('--parallel <count>', 'the most files at a time', countArgument(MAX_PARALLEL), DEFAULT_PARALLEL)
+    .option(
+      '--parallel <count>',
+      'how many files to transfer at a time',
+      countArgument(MAX_PARALLEL),
+      DEFAULT_PARALLEL,
+    )
     .option(
       '--connections <count>',
-      'connections for the parts of one file (default: 1, and up to 4 while that is faster)',
+      'connections for one file (default: 1, then up to 4 while each makes it faster)',
       countArgument(MAX_CONNECTIONS),
     )
-    .option('--no-verify', 'do without checksums')
+    .option('--no-verify', 'skip checksum verification')
     .addOption(
-      new Option('--compression <when>', 'auto: by type, and where the bytes get there sooner')
+      new Option('--compression <when>', 'auto: compress where that is faster')
         .choices(['auto', 'never', 'always'])
         .default('auto'),
     )
-    .option('--chunk-size <size>', 'the size of a chunk, at most what the server takes', bytesArgument)
-    .option('--json', 'print one JSON object a line: progress and results')
+    .option('--chunk-size <size>', 'chunk size; the server sets an upper limit', bytesArgument)
+    .option('--json', 'print progress and results as JSON, one object per line')
     .option('-q, --quiet', 'print errors only')
-    .option('-v, --verbose', 'also print details; on failure, where it arose')
+    .option('-v, --verbose', 'also print details; on failure, also its cause and stack')
     .action(put);
   addConnectionOptions(command).addHelpText('after', EXAMPLES);
 }
@@ -143,7 +148,7 @@ function uploadOptions({ connections, ifMatch, overwrite }: PutOptions) {
 
 function interrupted(paths: readonly string[], cause: unknown): TransferError {
   const remedy = isStdin(paths)
-    ? 'standard input cannot be resumed; nothing of it is kept'
+    ? 'standard input cannot be resumed; nothing was kept'
     : `what the server has is kept; resume with\n  ${writeCommandLine()}`;
   return new TransferError('CANCELLED', `interrupted; ${remedy}`, { cause });
 }

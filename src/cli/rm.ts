@@ -20,10 +20,9 @@ Examples:
   sluice rm -r localhost:50051/incoming
   sluice rm localhost:50051/a.bin --if-match VERSION
 
-A file that is not there is an error, unless -f is given. A directory goes with all
-that is in it; one that holds something that is not listed, such as a symbolic link,
-stays. The server must take
-uploads (sluice serve --writable).`;
+A missing file is an error unless -f is given. A directory that holds something the
+server does not list, such as a symbolic link, is not removed. The server must be
+writable (sluice serve --writable).`;
 
 interface RmOptions extends ConnectionOptions {
   force?: boolean;
@@ -38,13 +37,13 @@ export function addRmCommand(program: Command): void {
   const command = program
     .command('rm')
     .description('Remove files from a server.')
-    .argument('<targets...>', 'host:port/name, and more of them', collectTargets)
-    .option('-f, --force', 'a file that is not there is no error')
-    .option('-r, --recursive', 'remove a directory with everything below it')
+    .argument('<targets...>', 'one or more of host:port/name', collectTargets)
+    .option('-f, --force', 'ignore files that do not exist')
+    .option('-r, --recursive', 'remove a directory and everything below it')
     .option('--if-match <version>', 'remove only this version of the file (see sluice stat)')
-    .option('--json', 'print one JSON object for each file and directory, and a summary')
+    .option('--json', 'print one JSON object per file and directory, and a summary')
     .option('-q, --quiet', 'print errors only')
-    .option('-v, --verbose', 'print what is removed; on failure, where it arose')
+    .option('-v, --verbose', 'print what is removed; on failure, also its cause and stack')
     .action(remove);
   addConnectionOptions(command).addHelpText('after', EXAMPLES);
 }

@@ -16,12 +16,13 @@ Examples:
   sluice serve                                  the working directory, for this machine only
   sluice serve /srv/files --listen :50051 --tls-cert cert.pem --tls-key key.pem
   sluice serve /srv/files --listen 10.0.0.7:50051 --insecure
-  sluice serve /srv/inbox --writable            accept uploads and deletes as well
+  sluice serve /srv/inbox --writable            also accept uploads and deletes
   SLUICE_POOL_THREADS=8 sluice serve --config /etc/sluice.yaml
 
-It prints one line once it accepts calls. Ctrl-C or SIGTERM lets transfers finish
-(--shutdown-grace) and ends with 0; a second one ends at once. Every flag is also
-an environment variable and a key of the file: docs/configuration.md.`;
+It prints one line as soon as it accepts calls. After Ctrl-C or SIGTERM, running
+transfers get --shutdown-grace to finish, and the exit code is 0; a second signal ends
+the server at once. Every flag is also an environment variable and a key of the
+configuration file: docs/configuration.md.`;
 
 interface ServeOptions {
   json?: boolean;
@@ -31,7 +32,7 @@ interface ServeOptions {
 export function addServeCommand(program: Command): void {
   const command = program
     .command('serve')
-    .description('Serve a directory; read-only unless --writable.')
+    .description('Serve a directory, read-only unless --writable.')
     .argument('[dir]', 'the directory; the same as --root')
     .option('--json', 'print the ready line as JSON')
     .action(async (dir: string | undefined, options: ServeOptions) => serve(command, dir, options));
@@ -50,7 +51,7 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   const { address } = await server.start();
   const interrupt = new Interrupt(() => {
     const grace = writeDuration(config.shutdown.grace);
-    logger.info({}, `stopping; transfers in flight get ${grace}, a second signal ends at once`);
+    logger.info({}, `stopping; running transfers get ${grace}, a second signal ends at once`);
   });
   const root = resolve(config.root);
   const tls = config.tls.cert !== '';

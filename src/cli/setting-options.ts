@@ -20,7 +20,7 @@ const VALUE_NAMES = {
 
 /** Adds `--config` and one flag for each setting, in groups. */
 export function addSettingOptions(command: Command): Command {
-  command.option('--config <path>', 'YAML file with settings; flags and environment win over it');
+  command.option('--config <path>', 'YAML file with settings; flags and environment override it');
   for (const setting of SETTINGS) command.addOption(settingOption(setting));
   return command;
 }

@@ -26,7 +26,7 @@ export function addStatCommand(program: Command): void {
     .description('Show size, time of change, version and type of a file.')
     .argument('<target>', 'host:port/name', parseCliTarget)
     .option('--json', 'print one JSON object')
-    .option('-v, --verbose', 'on failure, also where it arose')
+    .option('-v, --verbose', 'on failure, also print its cause and stack')
     .action(stat);
   addConnectionOptions(command).addHelpText('after', EXAMPLES);
 }

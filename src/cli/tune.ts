@@ -23,15 +23,15 @@ const EXAMPLES = `
 Examples:
   sluice tune                                   the working directory
   sluice tune /srv/files --write sluice.yaml    for sluice serve --config
-  sluice tune /srv/files --time 10m --rounds 9  sharper
+  sluice tune /srv/files --time 10m --rounds 9  more precise
   sluice tune --only pool.threads,slab.count --streams 64
 
-Each value runs as a real \`sluice serve\` on this machine, in turn with the
-defaults; other settings and the environment do not count. Tables go to standard
+Each value is measured with a real \`sluice serve\` on this machine, in turn with
+the defaults. Other settings and the environment are ignored. Tables go to standard
 error, the configuration to standard output. Run it while the machine is idle.
 
-With --write a file that exists keeps all that is not tuned, comments too. Where
-the defaults are as good it is left alone.`;
+With --write an existing file keeps its other settings and its comments. Where the
+defaults are as good as anything else, the file is left alone.`;
 
 const DEFAULT_FILE = 'sluice.yaml';
 
@@ -70,21 +70,26 @@ interface TuneOptions {
 export function addTuneCommand(program: Command): void {
   program
     .command('tune')
-    .description('Measure this machine with these files; print the best pool and slab settings.')
-    .argument('[dir]', 'the directory whose largest files are read', '.')
+    .description('Measure this machine with your files, and print the best pool and slab settings.')
+    .argument('[dir]', 'directory whose largest files are used', '.')
     .option('--write [path]', `save the settings to a configuration file (default: ${DEFAULT_FILE})`)
-    .option('--force', 'let --write change settings that the file has')
-    .option('--time <duration>', 'what it may take, about (default: 100s)', durationArgument)
+    .option('--force', 'let --write change settings that are already in the file')
+    .option('--time <duration>', 'about how long it may take (default: 100s)', durationArgument)
     .option(
       '--rounds <count>',
       `rounds of each comparison (default: ${DEFAULT_ROUNDS})`,
       countArgument(MAX_ROUNDS),
     )
-    .option('--quick', `a first look: ${QUICK_ROUNDS} rounds in about 40s, less sure`)
-    .option('--streams <count>', 'of the load with many streams', countArgument(MAX_STREAMS), DEFAULT_STREAMS)
-    .option('--only <settings>', 'tune only these, separated by commas', keysArgument)
-    .option('--json', 'print one JSON object a line')
-    .option('-v, --verbose', 'on failure, also where it arose')
+    .option('--quick', `a first estimate: ${QUICK_ROUNDS} rounds in about 40s`)
+    .option(
+      '--streams <count>',
+      'streams of the load with many streams',
+      countArgument(MAX_STREAMS),
+      DEFAULT_STREAMS,
+    )
+    .option('--only <settings>', 'tune only these settings, separated by commas', keysArgument)
+    .option('--json', 'print JSON, one object per line')
+    .option('-v, --verbose', 'on failure, also print its cause and stack')
     .action(tune)
     .addHelpText('after', EXAMPLES);
 }
@@ -105,7 +110,7 @@ async function tune(dir: string, options: TuneOptions): Promise<void> {
   const file = write === undefined ? undefined : { path: write === true ? DEFAULT_FILE : write, force };
   if (file !== undefined) checkResultFile(file);
   const display = json ? new JsonDisplay() : new TextDisplay();
-  const interrupt = new Interrupt(() => display.note('interrupted; ending what runs'));
+  const interrupt = new Interrupt(() => display.note('interrupted; stopping the measurement'));
   try {
     const result = await measure(resolve(dir), options, interrupt.signal, display);
     await display.finished(result);

@@ -80,7 +80,8 @@ export class SluiceClient {
       request,
       options.signal,
     );
-    if (file === null) throw new TransferError('PROTOCOL_ERROR', `the server said nothing about ${name}`);
+    if (file === null)
+      throw new TransferError('PROTOCOL_ERROR', `the server sent no information about ${name}`);
     checkReceivedFile(file);
     return file;
   }

@@ -28,7 +28,7 @@ const MAX_POSITION_BYTES = 8 * KIB;
 const LET_GO_PART = 3;
 
 /** Why a listing that was let go is not at its end. */
-const LET_GO = new TransferError('CANCELLED', 'the listing was not read on');
+const LET_GO = new TransferError('CANCELLED', 'the consumer stopped reading the listing');
 
 export async function* listEntries(
   channel: Channel,

@@ -76,7 +76,7 @@ function slabLine({ slab }: Config): MemoryLine {
   return {
     bytes: slabStrideBytes(slab.size) * slab.count,
     arithmetic: `(slab.size ${writeBytes(slab.size)} + ${writeBytes(SLAB_HEADER_ROOM_BYTES)} for headers) × slab.count ${slab.count}`,
-    holder: 'the slabs: everything that is read ahead or being sent',
+    holder: 'slabs: everything that is read ahead or being sent',
   };
 }
 
@@ -89,7 +89,7 @@ function streamLine({ limits, stream }: Config): MemoryLine {
   return {
     bytes: (heldBytes + REQUEST_BYTES) * heldPlaces(limits.streams),
     arithmetic: `(${held} + ${writeBytes(REQUEST_BYTES)} for the request) × ${writePlaces('limits.streams', limits.streams)}`,
-    holder: 'streams whose peers do not read, all at the same time',
+    holder: 'streams whose peers do not read, all at once',
   };
 }
 
@@ -107,7 +107,7 @@ function callLine({ limits }: Config): MemoryLine {
   return {
     bytes: REQUEST_BYTES * heldPlaces(limits.calls),
     arithmetic: `${writeBytes(REQUEST_BYTES)} for the request × ${writePlaces('limits.calls', limits.calls)}`,
-    holder: 'calls with a single answer',
+    holder: 'unary calls',
   };
 }
 
@@ -124,7 +124,7 @@ function connectionLine({ limits }: Config): MemoryLine {
   return {
     bytes: CONNECTION_BYTES * limits.connections,
     arithmetic: `${writeBytes(CONNECTION_BYTES)} × limits.connections ${limits.connections}`,
-    holder: 'connections, whether they do something or not',
+    holder: 'connections, idle or busy',
   };
 }
 

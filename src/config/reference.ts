@@ -18,7 +18,7 @@ Generated from \`src/config/schema.ts\` by \`npm run docs:generate\`; do not edi
 
 Every setting of \`sluice serve\` can be given as a flag, as an environment variable or in a YAML file. A flag wins over the environment, the environment over the file, the file over the default. \`sluice config\` takes the same flags and prints the effective value of each setting and where it came from.
 
-- The file is named by \`--config PATH\` or \`SLUICE_CONFIG\`. No file is read unasked: the working directory is often the one being served.
+- The file is named by \`--config PATH\` or \`SLUICE_CONFIG\`. No file is read unless it is named: the working directory is often the one being served.
 - Sizes are whole bytes or have a binary unit: \`65536\`, \`64KiB\`, \`1.5MiB\`, \`1GiB\` (\`K\`, \`M\`, \`G\` mean the same). Durations always have a unit, except 0: \`250ms\`, \`30s\`, \`5m\`, \`1h\`.
 - An empty environment variable or file entry counts as not set. An unknown name is an error that names the nearest known one.
 - Relative paths start at the working directory.
@@ -84,7 +84,7 @@ function fileLine({ key, meta }: Setting): string {
 }
 
 function relationSection(): string {
-  return `## What must hold together
+  return `## Relations between settings
 
 A configuration that breaks one of these is refused, with the arithmetic and a value that would do.
 

@@ -140,12 +140,15 @@ export class SluiceServer {
         engine.start(),
       ]);
       if (this.#zeroCopy && !zeroCopy) {
-        this.#logger.warn({ node: process.version }, 'zero-copy sends do not work here; messages are copied');
+        this.#logger.warn(
+          { node: process.version },
+          'zero-copy sends do not work on this version of Node; messages are copied',
+        );
       }
       if (this.#zeroCopy && !directReads) {
         this.#logger.warn(
           { node: process.version },
-          'direct reads do not work here; uploads are copied once more',
+          'direct reads do not work on this version of Node; uploads are copied once more',
         );
       }
       const grpc = new Server(grpcOptions(config, directReads));
@@ -239,7 +242,7 @@ export class SluiceServer {
     if (!streams.isGuarded) {
       this.#logger.warn(
         { node: process.version },
-        'requests cannot be looked at before gRPC here; what hostile peers can cost is not bounded',
+        'requests cannot be inspected before gRPC on this version of Node; what hostile peers can cost is not bounded',
       );
     }
     return { gate, goAway: () => streams.goAway() };
@@ -293,7 +296,10 @@ export class SluiceServer {
     const isLate = await Promise.race([ended.then(() => false), delay(LAST_CALLS_MS, true, { ref: false })]);
     if (!isLate) return;
     ended.catch(() => {});
-    this.#logger.error({ what, waitedMs: LAST_CALLS_MS }, 'a system call does not return; it is left behind');
+    this.#logger.error(
+      { what, waitedMs: LAST_CALLS_MS },
+      'a system call does not return; stopping without it',
+    );
   }
 }
 

@@ -35,6 +35,9 @@ export async function uploadWindows(
   const equalBytes = Math.floor(uploads.windowBudget / limits.uploadStreams);
   const windowBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(startBytes, equalBytes));
   const fields = { node: process.version, windowBytes };
-  logger.warn(fields, 'receive windows cannot follow the link here; they keep their size');
+  logger.warn(
+    fields,
+    'receive windows cannot follow the link on this version of Node; they keep their initial size',
+  );
   return new StaticWindows(windowBytes);
 }

@@ -178,7 +178,7 @@ test('a directory of the server that is asked for without -r is named as one, wi
     const { code, stderr } = await runSluice(t, ['get', ...args, '-o', 'dst/'], { cwd });
     assert.equal(code, 4, stderr);
     assert.match(stderr, /"tree" is a directory/);
-    assert.match(stderr, /hint: `sluice get -r` gets/);
+    assert.match(stderr, /hint: use `sluice get -r`/);
   }
   assert.ok(existsSync(join(cwd, 'dst/a.bin')));
   mkdirSync(join(cwd, 'a.bin'));

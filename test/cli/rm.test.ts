@@ -61,7 +61,7 @@ test('-r keeps a directory with something that is not listed, and says so', asyn
 test('a directory, the root and another version are refused', async (t) => {
   const server = await scene(t);
   for (const [args, expected, hint] of [
-    [[`${server.address}/tree`], 4, /hint: .*`sluice rm -r` removes all files below it/],
+    [[`${server.address}/tree`], 4, /hint: .*`sluice rm -r` for a directory/],
     [[`${server.address}/a/b`], 4, /hint: a file is in the way/],
     [[`${server.address}/`], 2],
     [[`${server.address}/a`, '--if-match', 'another'], 4],

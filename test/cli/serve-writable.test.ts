@@ -26,7 +26,7 @@ test('a second writable server is refused, with who is there and what to do', as
   assert.equal(code, 2);
   assert.equal(stdout, '');
   assert.match(stderr, new RegExp(`another server, process ${first.child.pid} on \\S+, .* since \\d{4}-`));
-  assert.match(stderr, /stop it, serve another directory, or do without --writable/);
+  assert.match(stderr, /stop it, serve another directory, or leave out --writable/);
   const reader = new SluiceProcess(t, serveArgs(root));
   assert.equal((await reader.says(READY))[2], 'read-only');
 });

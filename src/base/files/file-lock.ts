@@ -85,7 +85,7 @@ export class FileLock {
       const stale = await staleSight(path, options);
       if (stale !== undefined) await removeStale(path, stale, options);
     }
-    throw new TransferError('LOCAL_IO', `${path} changes hands all the time; try again`);
+    throw new TransferError('LOCAL_IO', `${path} keeps changing owners; try again`);
   }
 
   /** Removes the lock if it is still this one; safe to call twice. */
@@ -155,7 +155,7 @@ async function finishedSight(path: string): Promise<Sight | undefined> {
     const sight = await look(path);
     if (sight === undefined || parseHolder(sight.content) !== undefined) return sight;
     if (!isBegun(sight.content)) {
-      throw new TransferError('LOCAL_IO', `${path} is not a lock, and is left as it is; move it away`);
+      throw new TransferError('LOCAL_IO', `${path} is not a lock file; move it away`);
     }
     if (ageMsOf(sight) > LOCK_WRITE_GRACE_MS) return sight;
     await delay(LOOK_AGAIN_MS);

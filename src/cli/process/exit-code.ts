@@ -6,26 +6,26 @@ import type { ErrorCode } from '../../base/errors.ts';
 
 /** Every exit code, with what a script can conclude from it. */
 export const EXIT_CODES = {
-  ok: { code: 0, meaning: 'done, and every byte checked' },
+  ok: { code: 0, meaning: 'done, and every byte verified' },
   failed: { code: 1, meaning: 'any other failure' },
-  usage: { code: 2, meaning: 'wrong usage or configuration; nothing was tried' },
+  usage: { code: 2, meaning: 'wrong usage or configuration; nothing was done' },
   notFound: { code: 3, meaning: 'there is no such file' },
   refused: {
     code: 4,
     meaning:
-      'refused: no permission, an unacceptable name or range, another version than the one asked for, a file that may not be replaced',
+      'refused: no permission, a bad name or range, not the version asked for, a file that may not be replaced',
   },
   unavailable: {
     code: 5,
-    meaning: 'the server cannot be reached or is busy, also after retries; the same command resumes later',
+    meaning: 'the server cannot be reached or is busy, even after retries; rerun the command later to resume',
   },
-  badData: { code: 6, meaning: 'the bytes are wrong, cannot be read or changed on the way' },
+  badData: { code: 6, meaning: 'bytes are wrong, cannot be read, or changed during the transfer' },
   localIo: { code: 7, meaning: 'a local file cannot be read or written' },
   incomplete: {
     code: 8,
-    meaning: 'done, but for what had to be left out of a tree, or left in a directory; it is listed',
+    meaning: 'incomplete: some files were left out of a tree, or left in a directory; they are listed',
   },
-  interrupted: { code: 130, meaning: 'interrupted by Ctrl-C; a transfer resumes with the same command' },
+  interrupted: { code: 130, meaning: 'interrupted by Ctrl-C; rerun the command to resume' },
 } as const;
 
 type Outcome = keyof typeof EXIT_CODES;

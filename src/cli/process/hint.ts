@@ -6,16 +6,19 @@ import { ERROR_CODES, type TransferError } from '../../base/errors.ts';
 
 /** Words of Node and OpenSSL in a failed connection, and what they mean to the caller. */
 const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
-  [/wrong version number|packet length too long/i, 'the server speaks no TLS; --insecure connects without'],
+  [
+    /wrong version number|packet length too long/i,
+    'the server does not use TLS; --insecure connects without TLS',
+  ],
   [
     /before secure TLS connection/,
-    'the server ended the TLS handshake; if it speaks no TLS, --insecure connects without',
+    'the server ended the TLS handshake; if it does not use TLS, --insecure connects without TLS',
   ],
   [
     /self.signed|unable to (get|verify)|unknown ca/i,
-    'the certificate is of no known authority; --ca names the one to trust',
+    'the certificate is not signed by a known authority; --ca names the one to trust',
   ],
-  [/hostname|altname/i, 'the certificate is for another name; --server-name says which one to accept'],
+  [/hostname|altname/i, 'the certificate is for another name; --server-name says which name to accept'],
   [
     /certificate required|handshake failure/i,
     'the server asks for a client certificate; give --cert and --key',
@@ -29,9 +32,9 @@ const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
 const OBSTACLE_HINTS: readonly (readonly [string, string])[] = [
   [
     'is a directory',
-    '`sluice get -r` gets and `sluice rm -r` removes all files below it; `sluice put` into it needs a "/" behind it',
+    'use `sluice get -r` or `sluice rm -r` for a directory; for `sluice put` into a directory, end the target with "/"',
   ],
-  ['is not a directory', 'a file is in the way there; `sluice ls` shows what there is'],
+  ['is not a directory', 'a file is in the way; `sluice ls` shows what is there'],
 ];
 
 /** One line, or undefined when the message says it all. */
@@ -40,21 +43,21 @@ export function hintFor(error: TransferError): string | undefined {
     case 'UNAVAILABLE':
       return CONNECTION_HINTS.find(([pattern]) => pattern.test(error.message))?.[1];
     case 'NOT_FOUND':
-      return error.message.includes('did you mean') ? undefined : '`sluice ls` shows what there is';
+      return error.message.includes('did you mean') ? undefined : '`sluice ls` shows what is there';
     case 'READ_ONLY':
-      return '`sluice serve --writable` takes uploads';
+      return '`sluice serve --writable` accepts uploads';
     case 'TAKEN_OVER':
-      return 'the same file is being sent by another process; the newest one goes on';
+      return 'another process is sending the same file; the newest one wins';
     case 'ALREADY_EXISTS':
-      return 'without --no-overwrite it is replaced';
+      return 'without --no-overwrite it would be replaced';
     case 'NOT_A_FILE':
       return OBSTACLE_HINTS.find(([words]) => error.message.includes(words))?.[1];
     case 'INTERNAL':
       // Of the server: it is not ours to report.
-      if (isOfCall(error)) return `the server's log has the cause${requestOf(error)}; -v shows what came`;
-      return 'a defect; please report it; -v shows where it arose';
+      if (isOfCall(error)) return `the server's log has the cause${requestOf(error)}; -v shows what the server sent`;
+      return 'a bug; please report it with the output of -v';
     case 'PROTOCOL_ERROR':
-      return `${ERROR_CODES[error.code]}; -v shows where it arose`;
+      return `${ERROR_CODES[error.code]}; -v shows the stack`;
     default:
       return undefined;
   }

@@ -308,7 +308,7 @@ export class UploadAttempt implements WatchedAttempt {
 }
 
 function answeredEarly(): TransferError {
-  return new TransferError('PROTOCOL_ERROR', 'the server answered before it had everything');
+  return new TransferError('PROTOCOL_ERROR', 'the server answered before it had received everything');
 }
 
 /** A chunk that goes as it is stays where it was read to. */

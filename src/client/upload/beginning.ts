@@ -44,7 +44,7 @@ async function start(run: UploadRun): Promise<Begun> {
     return await begun(run, opening, known, Date.now() + known.lifetimeMs);
   }
   const { acceptedCodecs, expiresMs, maxChunkSize, takesPings, uploadId } = await run.calls.start(request);
-  if (uploadId === '') throw new TransferError('PROTOCOL_ERROR', 'the server gave the upload no id');
+  if (uploadId === '') throw new TransferError('PROTOCOL_ERROR', 'the server gave no upload id');
   checkLength('an upload id', uploadId, MAX_UPLOAD_ID_CHARS);
   const terms = {
     maxChunkBytes: receivedChunkLimit(maxChunkSize) ?? SAFE_CHUNK_BYTES,

@@ -111,7 +111,10 @@ export class UploadCalls {
   }
 
   nothingSaid(): never {
-    throw new TransferError('PROTOCOL_ERROR', `the server finished ${this.#context.name} and named no file`);
+    throw new TransferError(
+      'PROTOCOL_ERROR',
+      `the server finished ${this.#context.name} without naming the file`,
+    );
   }
 
   async #retried<Response>(

@@ -101,7 +101,7 @@ export class WorkerPool {
     try {
       await Promise.race([Promise.all(pings), timedOut]);
     } catch (cause) {
-      throw new TransferError('INTERNAL', 'the worker threads do not start', { cause });
+      throw new TransferError('INTERNAL', 'the worker threads cannot be started', { cause });
     }
   }
 

@@ -345,7 +345,7 @@ export class UploadPipeline implements Schedulable, ActiveStream, SlabWaiter {
         this.#queue.unshift(box);
       }
       if (box.workerDeaths >= MAX_WORKER_DEATHS) {
-        this.fail(new TransferError('INTERNAL', 'worker threads keep dying', { cause: reason }));
+        this.fail(new TransferError('INTERNAL', 'worker threads die repeatedly', { cause: reason }));
       }
       this.#wake();
       this.#context.jobs.want(this);
@@ -387,7 +387,9 @@ export class UploadPipeline implements Schedulable, ActiveStream, SlabWaiter {
   #errorOf(fault: DrainFault): TransferError {
     switch (fault.kind) {
       case 'cancelled':
-        return this.#error ?? new TransferError('INTERNAL', 'a job nobody cancelled says it was cancelled');
+        return (
+          this.#error ?? new TransferError('INTERNAL', 'a job reports a cancellation that nobody asked for')
+        );
       case 'corrupt':
         return new TransferError(
           'CHECKSUM_MISMATCH',

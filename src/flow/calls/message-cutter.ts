@@ -120,7 +120,7 @@ export class MessageCutter {
     if (this.#frameHeader[0] !== 0) {
       throw new TransferError(
         'UNIMPLEMENTED',
-        'compressed messages are not taken; compress the chunks in them',
+        'compressed messages are not accepted; compress the chunks in them instead',
       );
     }
     const bytes = this.#frameHeader.readUInt32BE(1);

@@ -131,7 +131,7 @@ export class MessageInflater {
       if (this.#decoder !== decoder) return;
       this.close();
       this.#options.failed(
-        new TransferError('INVALID_ARGUMENT', 'a message is not what its encoding says', { cause }),
+        new TransferError('INVALID_ARGUMENT', 'a message does not match its grpc-encoding', { cause }),
       );
     });
     if (this.#left === 0) this.#finish();

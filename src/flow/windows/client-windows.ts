@@ -111,7 +111,10 @@ export class ClientWindows {
     if (this.#warned.has(logger)) return;
     this.#warned.add(logger);
     const fields = { node: process.version, windowBytes: START_WINDOW_BYTES };
-    logger.warn(fields, 'receive windows cannot follow the link here; they keep their size');
+    logger.warn(
+      fields,
+      'receive windows cannot follow the link on this version of Node; they keep their initial size',
+    );
   }
 }
 

@@ -23,7 +23,7 @@ export class LiveUploads {
   /** Throws READ_ONLY where uploads are off. */
   get store(): UploadStore {
     if (this.#store !== null) return this.#store;
-    throw new TransferError('READ_ONLY', 'the server takes no uploads; start it with --writable');
+    throw new TransferError('READ_ONLY', 'the server is read-only; start it with --writable');
   }
 
   /** @param owner whose share of all uploads it takes: the address of the peer, or null. */
@@ -35,7 +35,7 @@ export class LiveUploads {
   async find(id: string, fileName = ''): Promise<Upload> {
     const upload = this.#live.get(id)?.upload ?? (await this.store.find(id));
     if (fileName === '' || fileName === upload.name) return upload;
-    throw new TransferError('UPLOAD_NOT_FOUND', 'the upload is one of another file; start a new one');
+    throw new TransferError('UPLOAD_NOT_FOUND', 'the upload belongs to another file; start a new one');
   }
 
   /** The upload with its claims; `left` when the stream is over. */

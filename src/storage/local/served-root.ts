@@ -102,16 +102,13 @@ export class ServedRoot {
     this.#retired.add(retired);
     this.#held = held(next);
     this.#problem = undefined;
-    this.#options.logger.warn(
-      { path: this.#path },
-      'the served directory was replaced; the new one is served',
-    );
+    this.#options.logger.warn({ path: this.#path }, 'the served directory was replaced; serving the new one');
   }
 
   #serveAgain(): void {
     if (this.#problem === undefined) return;
     this.#problem = undefined;
-    this.#options.logger.warn({ path: this.#path }, 'the served directory is there again');
+    this.#options.logger.warn({ path: this.#path }, 'the served directory is back');
   }
 
   #cannotServe(message: string, cause?: unknown): void {

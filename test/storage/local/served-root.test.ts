@@ -43,7 +43,7 @@ test('a directory that takes the place of the served one is served from then on'
   makeRelease(at('served'), 'after');
   assert.deepEqual(await listed(store), ['after']);
   assert.equal((await failureOf(store.stat('before'))).code, 'NOT_FOUND');
-  assert.deepEqual(log, ['the served directory was replaced; the new one is served']);
+  assert.deepEqual(log, ['the served directory was replaced; serving the new one']);
   // A transfer under way keeps its bytes, and is told at its end to ask again.
   assert.equal(await contentOf(file), 'before');
   assert.equal((await failureOf(file.verifyUnchanged())).code, 'UNAVAILABLE');
@@ -75,7 +75,7 @@ test('while the served directory is gone the answer is UNAVAILABLE, and not that
   rmSync(at('served'));
   renameSync(at('moved'), at('served'));
   assert.deepEqual(await listed(store), ['before']);
-  assert.equal(log.at(-1), 'the served directory is there again');
+  assert.equal(log.at(-1), 'the served directory is back');
   assert.equal(log.length, 3);
 });
 

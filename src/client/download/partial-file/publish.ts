@@ -49,9 +49,6 @@ async function syncDirectory(path: string, logger: Logger): Promise<void> {
   } catch (reason) {
     const errno = errnoOf(reason);
     if (errno !== 'EACCES' && errno !== 'EPERM' && !cannotSyncDirectory(reason)) throw reason;
-    logger.debug(
-      { path, reason: errno },
-      'the directory cannot be synced; a power cut may undo the last step',
-    );
+    logger.debug({ path, reason: errno }, 'the directory cannot be synced; a power cut may undo the rename');
   }
 }

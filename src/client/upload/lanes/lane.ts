@@ -160,7 +160,7 @@ export class UploadLane {
     if (ENDING.has(error.code) || (error.code === 'TAKEN_OVER' && !this.#mayBeOurs())) throw error;
     if (this.#index > 0 && error.code === 'UNAVAILABLE' && !this.#channel.hasConnected) {
       parts.settle(part, [{ start: part.start, end: part.end }]);
-      options.logger.debug({ name, reason: error.message }, 'doing without one of the connections');
+      options.logger.debug({ name, reason: error.message }, 'continuing without one of the connections');
       return false;
     }
     progress.attempts += 1;

@@ -125,7 +125,7 @@ export class UploadRecords {
   #unrecorded(reason: string): void {
     this.#logger.info(
       { reason },
-      'a later run cannot resume this upload, as there is no place to remember it; XDG_STATE_HOME names one',
+      'a later run cannot resume this upload, because it cannot be recorded; set XDG_STATE_HOME to a writable directory',
     );
   }
 

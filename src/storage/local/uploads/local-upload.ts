@@ -190,7 +190,7 @@ export class LocalUpload implements Upload {
     await this.#mutex.run(async () => {
       if (this.#end !== undefined || this.#journal.state.finished !== undefined) return;
       await this.#commits.flush();
-      this.#stop(new TransferError('UNAVAILABLE', 'the server is going away; resume'));
+      this.#stop(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
       await this.#commits.stop();
     });
   }
@@ -303,7 +303,7 @@ export class LocalUpload implements Upload {
       await this.#journal.append(record);
     } catch (reason) {
       // The file is there for good, and the intent tells a later process so.
-      logger.warn({ err: reason, uploadId: this.id }, 'the end of an upload is not in its journal');
+      logger.warn({ err: reason, uploadId: this.id }, 'the end of an upload could not be journaled');
       this.#journal.state.apply(record);
     }
     return file;

@@ -44,7 +44,7 @@ export class RootLock {
       }
       logger.warn(
         { err: reason },
-        `the directory cannot be locked (${errnoOf(reason) ?? 'unknown error'}); see to it that no other server takes uploads for it`,
+        `the directory cannot be locked (${errnoOf(reason) ?? 'unknown error'}); make sure that no other server accepts uploads for it`,
       );
     }
     return lock;
@@ -60,7 +60,7 @@ export class RootLock {
     this.#isLost = true;
     this.#logger.error(
       {},
-      `another server has taken ${ENTRY} of this directory, as this one seemed dead; no more uploads are taken, restart the one that is to take them`,
+      `another server has taken ${ENTRY} of this directory, because this one seemed dead; this one accepts no more uploads: restart the server that should`,
     );
   }
 
@@ -75,7 +75,7 @@ export class RootLock {
 }
 
 function heldBy({ pid, host, since }: LockHolder): TransferError {
-  const remedy = 'stop it, serve another directory, or do without --writable';
+  const remedy = 'stop it, serve another directory, or leave out --writable';
   const message = `another server, process ${pid} on ${host}, has taken uploads for this directory since ${since}; ${remedy} (if that process does something else, remove ${ENTRY} from the directory)`;
   return new TransferError('INVALID_CONFIG', message);
 }

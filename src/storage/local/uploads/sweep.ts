@@ -155,7 +155,7 @@ export class Sweep {
     try {
       await work();
     } catch (reason) {
-      this.#context.logger.warn({ err: reason }, 'looking through unfinished uploads failed');
+      this.#context.logger.warn({ err: reason }, 'the sweep of unfinished uploads failed');
     }
   }
 }

@@ -113,7 +113,7 @@ it('a file in the place of the lock that is none is refused with the remedy', as
   writeFileSync(lock, 'precious');
   const { code, message } = await failureOf(store.openUploads(LAX_OPTIONS));
   assert.equal(code, 'INVALID_CONFIG');
-  assert.match(message, /^\.sluice-lock is not a lock, and is left as it is; move it away$/);
+  assert.match(message, /^\.sluice-lock is not a lock file; move it away$/);
   assert.equal(readFileSync(lock, 'utf8'), 'precious');
 });
 

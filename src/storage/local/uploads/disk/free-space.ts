@@ -69,7 +69,7 @@ export class FreeSpace {
       this.#freeBytes = await this.#measure();
       this.#writtenBytes -= writtenBefore;
     } catch (reason) {
-      this.#logger.warn({ err: reason }, 'the free space of the disk is not known');
+      this.#logger.warn({ err: reason }, 'the free space of the disk cannot be read');
     }
     this.#measuredMs = this.#now();
     this.#measuring = undefined;

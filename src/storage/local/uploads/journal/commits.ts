@@ -81,7 +81,7 @@ export class Commits {
     } catch (reason) {
       this.#context.logger.debug(
         { err: reason, uploadId: this.#journal.id },
-        'a commit behind the last writer failed',
+        'a commit after the last writer failed',
       );
     }
   }

@@ -85,7 +85,7 @@ async function recoverOpen(
   const state = JournalState.of(records);
   if (state === undefined) return undefined;
   if (lost.size > 0) {
-    context.logger.error({ uploadId: id, ranges: lost.size }, 'the disk lost bytes that it had synced');
+    context.logger.error({ uploadId: id, ranges: lost.size }, 'the disk lost bytes that were synced');
   }
   await removeUploadFile(context, id, 'new');
   return new Journal(context, id, state, content.goodBytes, !content.isTorn && lost.size === 0);
