@@ -16,7 +16,7 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   return [formatRow(header), rule, ...rows.map(formatRow)].join('\n');
 }
 
-/** Three significant figures, without an exponent; `-` where there is no value. */
+/** Two decimals below 10, one below 100, none above, without an exponent; `-` where there is no value. */
 export function formatFigure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '-';
   const magnitude = Math.abs(value);

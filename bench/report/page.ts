@@ -10,7 +10,7 @@ const HEAD = `# Benchmarks
 
 Generated from \`docs/benchmarks/results.json\` by \`npm run bench:report\`; do not edit.
 
-Server and client are processes of their own on one machine. Every figure is the median of rounds in which all contenders take turns, the shortest transfers of the grids three times in each; a thin line in a chart is from the smallest to the largest of them. *stock* is the server and client that everyone writes with grpc-js: *default* with 64 KiB chunks and default options, *tuned* with 1 MiB messages and an 8 MiB window, *large-heap* the same with a V8 heap of 256 MiB from the start. *grpc-go* is the usual server of Go, read by the tuned stock client; *nginx* uses sendfile over HTTP/1.1 and is read by curl; *plain TCP by Node* is two programs and the link between them, without any protocol, and no ceiling: nginx sends with less CPU. What each scenario does stands in \`bench/scenarios\`.
+Server and client are separate processes on one machine. Every figure is the median of rounds in which all contenders take turns, the shortest transfers of the grids three times in each; a thin line in a chart is from the smallest to the largest of them. Figures have two decimals below 10, one below 100 and none above. *stock* is a typical grpc-js server and client: *default* with 64 KiB chunks and default options, *tuned* with 1 MiB messages and an 8 MiB window, *large-heap* the same with a V8 heap of 256 MiB from the start. *grpc-go* is a typical Go server, read by the tuned stock client. *nginx* uses sendfile over HTTP/1.1 and is read by curl. *plain TCP by Node* is two programs and the link between them, without any protocol; it is no upper bound, because nginx sends with less CPU. Sluice verifies checksums in the scenarios auto-compression, auto-compression-upload, gzip-text, slow-store, to-disk, upload-durable, upload-many and upload-slow-disk, and in cases named *verified*. In all others it does not, as the programs beside it never do. \`bench/scenarios\` says what each scenario does.
 `;
 
 const REPRODUCE = `## Measure again
@@ -22,7 +22,7 @@ npm run bench:report                # this page and its charts from the newest r
 npm run bench:report -- --check     # whether page and charts are what results.json says
 \`\`\`
 
-The machine has to be idle. Where its load before the run was above ${BUSY_LOAD}, *busy* stands beside the figures: others had a part of its processors, so measure those again before relying on them. Compare figures of one run with each other, not with those of another machine.
+The machine has to be idle. Where its load before the run was above ${BUSY_LOAD}, the figures are marked *busy*: other programs had a share of its processors, so measure again before you rely on them. Compare figures of one run with each other, not with those of another machine.
 `;
 
 /** The whole page; `drawn` are the charts that there are. */
@@ -80,7 +80,7 @@ function scenarioSection(document: ResultDocument): string {
   ].join('\n\n');
 }
 
-/** Of one round there is no median. */
+/** One round has no median. */
 function writeMedians(rounds: number): string {
   return rounds === 2 ? 'one round' : `medians of ${writeRounds(rounds)}`;
 }

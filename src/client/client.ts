@@ -29,7 +29,7 @@ import { upload } from './upload/upload.ts';
 import { checkReceivedFile, receivedSize } from './wire-size.ts';
 
 export interface CallOptions {
-  /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
+  /** Aborting rejects with CANCELLED, a timeout (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
   signal?: AbortSignal | undefined;
 }
 
@@ -72,7 +72,7 @@ export class SluiceClient {
     return receivedSize(response.size, name);
   }
 
-  /** What a file is: size, version, time of change, type. */
+  /** Size, version, modification time and type of a file. */
   async stat(name: string, options: CallOptions = {}): Promise<FileInfo> {
     const request: StatFileRequest = { fileName: name };
     const { file } = await this.#unary<StatFileRequest, StatFileResponse>(
@@ -86,7 +86,7 @@ export class SluiceClient {
     return file;
   }
 
-  /** The entries below a directory, as the server sorts them; the root without a prefix. */
+  /** The entries of a directory, as the server sorts them. Without a prefix: of the root. */
   async *list(prefix = '', options: ListOptions = {}): AsyncGenerator<ListEntry, void, undefined> {
     yield* listEntries(this.#open(), this.#options, prefix, options);
   }
@@ -96,7 +96,7 @@ export class SluiceClient {
    *
    * A path gets the bytes through `<path>.part`, which a later call with the
    * same arguments resumes; the file appears under its name only when it is
-   * whole, checked and durable. A stream gets verified bytes in order; it is
+   * complete, verified and durable. A stream gets verified bytes in order; it is
    * ended after the last one and destroyed after a failure.
    *
    * Besides the codes above: LOCAL_IO for the target, VERSION_MISMATCH or
@@ -124,7 +124,7 @@ export class SluiceClient {
   }
 
   /**
-   * Sends a file to the server, where it appears under its name whole, checked
+   * Sends a file to the server, where it appears under its name complete, verified
    * and durable, or not at all.
    *
    * A path is sent in parts over a few connections; interrupted, also by the
@@ -142,8 +142,8 @@ export class SluiceClient {
   }
 
   /**
-   * Removes a file. Throws NOT_FOUND when there is none; not after an answer
-   * that was lost and asked for again.
+   * Removes a file. Throws NOT_FOUND when there is none, except after a retry: the
+   * call before it may have removed the file.
    */
   async delete(name: string, options: DeleteOptions = {}): Promise<void> {
     const { ifMatch = '', signal } = options;
@@ -184,11 +184,11 @@ export class SluiceClient {
   }
 
   /**
-   * Calls that run on an established connection go on to their end; all others
-   * end now, and every socket with the last call, whatever state it is in. A
-   * transfer that is interrupted after this does not resume. A look-up of a host
-   * name that is under way cannot be cancelled: until the resolver of the system
-   * answers or gives up, it keeps the process running. Safe to call twice.
+   * Calls that run on an established connection continue to their end; all others
+   * end now. Every socket is closed with the last call, whatever state it is in. A
+   * transfer that is interrupted after this does not resume. A running look-up of a
+   * host name cannot be cancelled: it keeps the process alive until the system's
+   * resolver answers or gives up. Safe to call twice.
    */
   close(): void {
     this.#channel.close();

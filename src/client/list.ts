@@ -11,11 +11,11 @@ import type { ResolvedOptions } from './options.ts';
 import { checkReceivedFile } from './wire-size.ts';
 
 export interface ListOptions {
-  /** Also what is in directories below, depth first. Default false. */
+  /** Include everything below, depth first. Default false. */
   recursive?: boolean | undefined;
-  /** Told of what is in the directories and is not listed, and why. Must not throw. */
+  /** Called for each entry that exists and is not listed, with the reason. Must not throw. */
   onOmitted?: ((omitted: OmittedEntry) => void) | undefined;
-  /** Aborting ends the iteration with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
+  /** Aborting ends the iteration with CANCELLED, a timeout (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
   signal?: AbortSignal | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * What a caller may set, with defaults, and what a caller gets back. Options
- * are checked once, here; below this file they are complete and sane.
+ * The options of a client, with their defaults. They are checked once, here; below
+ * this file they are complete and valid.
  */
 import type { Buffer } from 'node:buffer';
 import { TransferError } from '../base/errors.ts';
@@ -20,13 +20,13 @@ export interface TlsOptions {
 }
 
 export interface RetryOptions {
-  /** Consecutive attempts without a new byte before the transfer fails. Default 10. */
+  /** How many attempts in a row may bring no new byte before the transfer fails. Default 10. */
   attempts?: number | undefined;
-  /** An unreachable server is tried for at least this long once it has been reached. Default 60 s. */
+  /** How long an unreachable server is retried at least, once this client has reached it. Default 60 s. */
   outageMs?: number | undefined;
   /** Upper bound of the first wait; doubles with each attempt. Waits are uniform in [0, bound). Default 100 ms. */
   initialBackoffMs?: number | undefined;
-  /** The bound stops growing here. Default 10 s. */
+  /** The largest bound of a wait. Default 10 s. */
   maxBackoffMs?: number | undefined;
 }
 
@@ -40,25 +40,25 @@ export interface ClientOptions {
   /** The chunk size to ask for, before compression. Default 256 KiB. */
   chunkBytes?: number | undefined;
   /**
-   * HTTP/2 receive window of each call and of the connection. Default: windows follow the link; they begin
-   * with 8 MiB, and all clients of a process share 256 MiB.
+   * A fixed HTTP/2 receive window of each call and of the connection. Default: windows begin with 8 MiB and
+   * follow the link; all clients of a process share 256 MiB.
    */
   windowBytes?: number | undefined;
-  /** The most that windows which follow the link get on one connection. Default 64 MiB. */
+  /** The largest total of the windows of one connection, where windows follow the link. Default 64 MiB. */
   maxWindowBytes?: number | undefined;
   /** Check the CRC-32 of each chunk and of each range. Default true. */
   verify?: boolean | undefined;
-  /** `auto` lets the server decide. Default `auto`. */
+  /** `auto`: compress where that makes the transfer faster. `always`: gzip for every chunk that gets smaller. Default `auto`. */
   compression?: CompressionMode | undefined;
   retry?: RetryOptions | undefined;
-  /** Time to establish a connection. Default 5 s. */
+  /** How long one attempt to connect may take. Default 5 s. */
   connectTimeoutMs?: number | undefined;
-  /** A call that delivers no message for so long is cancelled and resumed. Default 30 s. */
+  /** A call that delivers no message within this time is cancelled and resumed. Default 30 s. */
   stallTimeoutMs?: number | undefined;
   /** Do not share a connection with other clients of this process. Default false. */
   ownConnection?: boolean | undefined;
   /**
-   * Told about retries, restarts and discarded resume records. Default: silent. grpc-js has a log of its own, on
+   * Receives retries, restarts and discarded resume records. Default: silent. grpc-js has a log of its own, on
    * standard error, which GRPC_VERBOSITY=NONE or its `setLogVerbosity` turns off.
    */
   logger?: Logger | undefined;

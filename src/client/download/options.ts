@@ -12,14 +12,14 @@ export interface StreamOptions {
   limit?: number | undefined;
   /** Accept only this version of the file; any other is VERSION_MISMATCH, never a restart. */
   ifMatch?: string | undefined;
-  /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED; a partial file is kept for the next try. */
+  /** Aborting rejects with CANCELLED, a timeout (`AbortSignal.timeout`) with DEADLINE_EXCEEDED; a partial file is kept for the next call. */
   signal?: AbortSignal | undefined;
   /** Called about ten times a second and at every change of phase; must not throw. */
   onProgress?: ((progress: Progress) => void) | undefined;
 }
 
 export interface DownloadOptions extends StreamOptions {
-  /** Path targets: replace a file that is there. Default true, as for uploads; false rejects with ALREADY_EXISTS where there is one. */
+  /** Path targets: replace an existing file. Default true, as for uploads; false rejects with ALREADY_EXISTS. */
   overwrite?: boolean | undefined;
   /** Writable and WritableStream targets: end them after the last byte. Default true, except for stdout and stderr. */
   end?: boolean | undefined;
@@ -29,7 +29,7 @@ export interface DownloadOptions extends StreamOptions {
  * - `checking`: bytes of an earlier run are read back and compared
  * - `receiving`: a call is open, or being opened
  * - `waiting`: the last attempt failed; the next one follows after a backoff
- * - `finishing`: all bytes are there; they are made durable and published
+ * - `finishing`: all bytes have arrived; they are made durable, and the file gets its name
  */
 export type TransferPhase = 'checking' | 'receiving' | 'waiting' | 'finishing';
 
@@ -38,7 +38,7 @@ export interface Progress {
   readonly phase: TransferPhase;
   /** Bytes of the range; undefined until the server has named the file's size. */
   readonly sizeBytes: number | undefined;
-  /** Bytes of the range that are there, resumed ones included. Falls back after a restart. */
+  /** Bytes of the range received, resumed ones included. Falls back after a restart. */
   readonly receivedBytes: number;
   /** Bytes taken over from an earlier run. */
   readonly resumedBytes: number;

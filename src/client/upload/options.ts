@@ -26,28 +26,28 @@ export type UploadSource =
   | Uint8Array;
 
 export interface UploadOptions {
-  /** Replace a file that has the name. Default true, as for downloads; false rejects with ALREADY_EXISTS where there is one. */
+  /** Replace an existing file. Default true, as for downloads; false rejects with ALREADY_EXISTS. */
   overwrite?: boolean | undefined;
   /** Replace exactly this version; any other, or none, is VERSION_MISMATCH. */
   ifMatch?: string | undefined;
-  /** Bytes that a stream will have, where that is known: for progress, and checked at the end. */
+  /** The size of a stream, where it is known: for progress, and checked at the end. */
   size?: number | undefined;
-  /** CRC-32 the whole must have, checked by both sides. Without it the client sends the one of what it has read. */
+  /** CRC-32 that the whole must have, checked by both sides. Without it the client sends the CRC-32 of what it has read. */
   crc32?: number | undefined;
-  /** SHA-256 the whole must have, 32 bytes; checked by the server, which reads the file once more for it. */
+  /** SHA-256 that the whole must have, 32 bytes. The server checks it, and reads the file once more for that. */
   sha256?: Uint8Array | undefined;
-  /** TCP connections to send parts of a file over. By default one, and up to 4 while each makes it faster. Streams always use one. */
+  /** TCP connections to send parts of a file over. Default: one, then up to 4 while each makes the upload faster. Streams always use one. */
   connections?: number | undefined;
   /**
-   * `auto`: what gets the bytes there soonest, by type, by a probe of the bytes and by how fast they go; it may
-   * change from chunk to chunk. `always`: gzip, for every chunk that gets smaller. Default: the client's.
+   * `auto`: compress where that makes the upload faster; may change from chunk to chunk. `always`: gzip for every
+   * chunk that gets smaller. Default: the client's.
    */
   compression?: CompressionMode | undefined;
-  /** Streams: bytes kept to be sent again until they are durable on the server; the stream waits at the limit. Default 64 MiB. */
+  /** Streams: how many bytes to keep until they are durable on the server, for sending them again. At the limit the stream waits. Default 64 MiB. */
   replayBytes?: number | undefined;
   /** Paths: remember the upload on disk, so that a later process resumes it. Default true. */
   resumable?: boolean | undefined;
-  /** Aborting rejects with CANCELLED, a time-out (`AbortSignal.timeout`) with DEADLINE_EXCEEDED; a resumable upload is kept for the next try, any other is discarded. */
+  /** Aborting rejects with CANCELLED, a timeout (`AbortSignal.timeout`) with DEADLINE_EXCEEDED; a resumable upload is kept for the next call, any other is discarded. */
   signal?: AbortSignal | undefined;
   /** Called about ten times a second and at every change of phase; must not throw. */
   onProgress?: ((progress: UploadProgress) => void) | undefined;
@@ -57,7 +57,7 @@ export interface UploadOptions {
  * - `checking`: bytes sent by an earlier run are read again, for the checksum of the whole
  * - `sending`: calls are open, or being opened
  * - `waiting`: the last attempt failed; the next one follows after a backoff
- * - `finishing`: all bytes are there; the server checks them and gives the file its name
+ * - `finishing`: all bytes have been sent; the server checks them and gives the file its name
  */
 export type UploadPhase = 'checking' | 'sending' | 'waiting' | 'finishing';
 
