@@ -54,7 +54,8 @@ export function hintFor(error: TransferError): string | undefined {
       return OBSTACLE_HINTS.find(([words]) => error.message.includes(words))?.[1];
     case 'INTERNAL':
       // Of the server: it is not ours to report.
-      if (isOfCall(error)) return `the server's log has the cause${requestOf(error)}; -v shows what the server sent`;
+      if (isOfCall(error))
+        return `the server's log has the cause${requestOf(error)}; -v shows what the server sent`;
       return 'a bug; please report it with the output of -v';
     case 'PROTOCOL_ERROR':
       return `${ERROR_CODES[error.code]}; -v shows the stack`;

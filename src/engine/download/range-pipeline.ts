@@ -273,7 +273,7 @@ export class RangePipeline implements Schedulable, ActiveStream {
       this.#nextOffset = piece.offset;
     }
     if (this.#workerDeaths >= MAX_WORKER_DEATHS) {
-      this.fail(new TransferError('INTERNAL', 'worker threads keep dying', { cause: reason }));
+      this.fail(new TransferError('INTERNAL', 'worker threads die repeatedly', { cause: reason }));
     }
     this.#settleIfDone();
     this.#wantJob();

@@ -227,7 +227,7 @@ describe('a worker thread that dies', () => {
     const outcomes = outcomesOf(run);
     const killed = new Set<number>();
     while (await killAtWork(slow, outcomes, killed)) assert.ok(killed.size < 20);
-    await assert.rejects(run, { code: 'INTERNAL', message: /keep dying/ });
+    await assert.rejects(run, { code: 'INTERNAL', message: /die repeatedly/ });
     await until(() => slow.stats().slabs.free === slow.pool.count, 'all slabs free');
     const outlet = new MemoryOutlet('next turn');
     await slow.serveRange(requestOf(text), outlet).run();

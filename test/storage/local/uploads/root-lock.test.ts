@@ -100,7 +100,7 @@ it('a server whose lock was taken says so, and takes no more uploads', async (t)
   const theirs = JSON.stringify(await stranger());
   writeFileSync(lock, theirs);
   await until('the server notices', () => errors.length > 0);
-  assert.match(errors.join(), /^another server has taken .sluice-lock .* restart the one/);
+  assert.match(errors.join(), /^another server has taken .sluice-lock .* restart the server that should/);
   for (const attempt of [uploads.start(specOf('b')), uploads.delete('a', { kind: 'any' })]) {
     assert.equal((await failureOf(attempt)).code, 'UNAVAILABLE');
   }
