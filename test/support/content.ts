@@ -8,6 +8,8 @@ import { closeSync, openSync, writeSync } from 'node:fs';
 
 const WORD_BYTES = 4;
 const LINE_BYTES = 16;
+const NEWLINE = 0x0a;
+const ZERO = 0x30;
 const PIECE_BYTES = 1024 * 1024;
 
 export interface Content {
@@ -23,7 +25,8 @@ export function noise(seed: number, size: number): Content {
     bytes(start, end) {
       const firstWord = Math.floor(start / WORD_BYTES);
       const words = new Uint32Array(Math.ceil(end / WORD_BYTES) - firstWord);
-      for (let i = 0; i < words.length; i++) words[i] = scramble(seed, firstWord + i);
+      const salt = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b);
+      for (let i = 0; i < words.length; i++) words[i] = scramble(salt, firstWord + i);
       const skip = start - firstWord * WORD_BYTES;
       return Buffer.from(words.buffer, skip, end - start);
     },
@@ -36,12 +39,14 @@ export function lines(size: number): Content {
     size,
     bytes(start, end) {
       const firstLine = Math.floor(start / LINE_BYTES);
-      let text = '';
-      for (let line = firstLine; line * LINE_BYTES < end; line++) {
-        text += `${String(line * LINE_BYTES).padStart(LINE_BYTES - 1, ' ')}\n`;
+      const text = Buffer.alloc((Math.ceil(end / LINE_BYTES) - firstLine) * LINE_BYTES, ' ');
+      let offset = firstLine * LINE_BYTES;
+      for (let at = LINE_BYTES - 1; at < text.length; at += LINE_BYTES, offset += LINE_BYTES) {
+        text[at] = NEWLINE;
+        writeDigits(text, at, offset);
       }
       const skip = start - firstLine * LINE_BYTES;
-      return Buffer.from(text, 'latin1').subarray(skip, skip + end - start);
+      return text.subarray(skip, skip + end - start);
     },
   };
 }
@@ -82,6 +87,12 @@ export function assertBytes(
   start: number,
   what = 'the received bytes',
 ): void {
+  for (let at = 0; at < received.length; at += PIECE_BYTES) {
+    assertPiece(received.subarray(at, at + PIECE_BYTES), content, start + at, what);
+  }
+}
+
+function assertPiece(received: Buffer, content: Content, start: number, what: string): void {
   const expected = content.bytes(start, start + received.length);
   if (received.equals(expected)) return;
   const at = received.findIndex((byte, index) => byte !== expected[index]);
@@ -90,9 +101,21 @@ export function assertBytes(
   assert.fail(`${what} are wrong from offset ${start + at} on: ${got}, should be ${want}`);
 }
 
-function scramble(seed: number, word: number): number {
-  let h = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) ^ Math.imul(word + 1, 0xc2b2ae35);
+/** The decimal digits of `value`, the last one before `end`. Strings would leave much garbage behind. */
+function writeDigits(text: Buffer, end: number, value: number): void {
+  let rest = value;
+  let at = end;
+  do {
+    const tens = Math.floor(rest / 10);
+    at -= 1;
+    text[at] = ZERO + rest - tens * 10;
+    rest = tens;
+  } while (rest > 0);
+}
+
+function scramble(salt: number, word: number): number {
+  let h = salt ^ Math.imul(word + 1, 0xc2b2ae35);
   h = Math.imul(h ^ (h >>> 16), 0x7feb352d);
   h = Math.imul(h ^ (h >>> 15), 0x846ca68b);
-  return (h ^ (h >>> 16)) >>> 0;
+  return h ^ (h >>> 16);
 }
