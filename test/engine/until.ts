@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { patient } from '../support/until.ts';
 
 const GIVE_UP_MS = 30_000;
 
@@ -9,7 +10,7 @@ const MOST_COUNTED_MS = 50;
 export async function until(condition: () => boolean, what: string): Promise<void> {
   let lookedAtMs = performance.now();
   for (let waitedMs = 0; !condition(); ) {
-    if (waitedMs > GIVE_UP_MS) throw new Error(`it never came to this: ${what}`);
+    if (waitedMs > patient(GIVE_UP_MS)) throw new Error(`it never came to this: ${what}`);
     await setImmediate();
     const nowMs = performance.now();
     waitedMs += Math.min(MOST_COUNTED_MS, nowMs - lookedAtMs);

@@ -10,6 +10,7 @@ import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { patient } from '../support/until.ts';
 import type { CodeBlock } from './code-blocks.ts';
 import { userEnvironment } from './environment.ts';
 import { served } from './served.ts';
@@ -72,7 +73,7 @@ export async function runShell(t: TestContext, blocks: readonly CodeBlock[]): Pr
       address = await served(t, 'sh', ['-ec', script], { cwd: folder, env });
     } else if (mark === 'run') {
       const script = text.replaceAll(DEFAULT_ADDRESS, address);
-      const { stdout } = await run('sh', ['-ec', script], { cwd: folder, env, timeout: TIMEOUT_MS });
+      const { stdout } = await run('sh', ['-ec', script], { cwd: folder, env, timeout: patient(TIMEOUT_MS) });
       output += stdout;
     }
   }
@@ -101,7 +102,7 @@ export async function runExample(
 ): Promise<{ folder: string; stdout: string }> {
   const { folder, env } = await exampleFolder(t);
   await writeFile(join(folder, 'example.mjs'), text.replaceAll(DEFAULT_ADDRESS, server));
-  const options = { cwd: folder, env, timeout: TIMEOUT_MS };
+  const options = { cwd: folder, env, timeout: patient(TIMEOUT_MS) };
   const { stdout } = await run(process.execPath, ['example.mjs'], options);
   return { folder, stdout };
 }

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { patient } from '../support/until.ts';
 import { codeBlocksIn } from './code-blocks.ts';
 import { userEnvironment as env } from './environment.ts';
 import { served } from './served.ts';
@@ -54,7 +55,11 @@ async function installAsTheReadmeSays(): Promise<void> {
     npm_config_ignore_scripts: 'true',
     npm_config_prefer_offline: 'true',
   };
-  await run('sh', ['-ec', installing], { cwd: folder, env: { ...env, ...npm }, timeout: INSTALL_TIMEOUT_MS });
+  await run('sh', ['-ec', installing], {
+    cwd: folder,
+    env: { ...env, ...npm },
+    timeout: patient(INSTALL_TIMEOUT_MS),
+  });
 }
 
 after(() => rm(folder, { recursive: true, force: true }));
@@ -93,7 +98,7 @@ test('a production install of the checkout has no native code', async () => {
   }
   await run('npm', ['ci', '--omit=dev', '--ignore-scripts', '--prefer-offline'], {
     cwd: checkout,
-    timeout: INSTALL_TIMEOUT_MS,
+    timeout: patient(INSTALL_TIMEOUT_MS),
   });
 
   assert.deepEqual(await nativeFilesIn(join(checkout, 'node_modules')), []);
@@ -179,7 +184,11 @@ test('serves and gets a file', async (t) => {
   const address = await served(t, command, ['serve', files, '--listen', '127.0.0.1:0'], { cwd: folder, env });
 
   const target = join(folder, 'got.txt');
-  await run(command, ['get', `${address}/lines.txt`, '-o', target], { cwd: folder, env, timeout: 30_000 });
+  await run(command, ['get', `${address}/lines.txt`, '-o', target], {
+    cwd: folder,
+    env,
+    timeout: patient(30_000),
+  });
 
   assert.equal(await readFile(target, 'utf8'), content);
 });

@@ -10,6 +10,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { patient } from '../support/until.ts';
 import { type CodeBlock, codeBlocksIn } from './code-blocks.ts';
 import { checkTypes, exampleFolder, ROOT, runExample, runShell } from './examples.ts';
 import { served } from './served.ts';
@@ -54,7 +55,7 @@ test('npm start serves the directory it is given', async (t) => {
   const args = ['start', '--ignore-scripts', '--', folder, '--listen', FREE_ADDRESS];
   const address = await served(t, 'npm', args, { cwd: ROOT, env });
 
-  const { stdout } = await run('sluice', ['ls', address], { cwd: folder, env, timeout: TIMEOUT_MS });
+  const { stdout } = await run('sluice', ['ls', address], { cwd: folder, env, timeout: patient(TIMEOUT_MS) });
 
   assert.match(stdout, /^file\.txt$/m);
 });

@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
+import { patient } from '../support/until.ts';
 
 const READY = /^sluice is ready on (\S+), serving /m;
 
@@ -31,7 +32,7 @@ export async function served(
 function readyAddress(server: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = '';
-    const timer = setTimeout(() => fail('is not ready in time'), READY_TIMEOUT_MS);
+    const timer = setTimeout(() => fail('is not ready in time'), patient(READY_TIMEOUT_MS));
     const fail = (problem: string) => {
       clearTimeout(timer);
       reject(new Error(`the server ${problem}:\n${output}`));
@@ -53,7 +54,7 @@ function readyAddress(server: ChildProcess): Promise<string> {
 async function stop(server: ChildProcess): Promise<void> {
   if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined) return;
   const { pid } = server;
-  const killer = setTimeout(() => process.kill(-pid, 'SIGKILL'), STOP_TIMEOUT_MS);
+  const killer = setTimeout(() => process.kill(-pid, 'SIGKILL'), patient(STOP_TIMEOUT_MS));
   const exited = once(server, 'exit');
   process.kill(-pid, 'SIGTERM');
   await exited;
