@@ -21,7 +21,7 @@ import { type Channel, cancelledBy } from '../connection/channel.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { type ChunkListener, ChunkQueue } from './chunk-queue.ts';
 import type { Position } from './position.ts';
-import type { ProgressReporter } from './progress.ts';
+import type { DownloadReporter } from './progress.ts';
 import { declaredCodec, declaredCrc, NO_CRC, ReceivedRange } from './received-range.ts';
 import type { Sink } from './sinks/sink.ts';
 import { streamRequest } from './stream-request.ts';
@@ -31,7 +31,7 @@ export interface AttemptContext {
   readonly options: ResolvedOptions;
   readonly position: Position;
   readonly sink: Sink;
-  readonly progress: ProgressReporter;
+  readonly progress: DownloadReporter;
   /** The chunk size to ask for. */
   readonly chunkBytes: number;
   /** Its reason, when aborted, is the error the attempt ends with. */

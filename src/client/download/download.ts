@@ -7,7 +7,7 @@ import { type DownloadOptions, type DownloadResult, requestOf } from './options.
 import { openPartialFile, type PartialFileOpening } from './partial-file/partial-file.ts';
 import { targetPaths } from './partial-file/target-path.ts';
 import { Position } from './position.ts';
-import { ProgressReporter } from './progress.ts';
+import { DownloadReporter } from './progress.ts';
 import type { Sink } from './sinks/sink.ts';
 import { WebSink } from './sinks/web-sink.ts';
 import { WritableSink } from './sinks/writable-sink.ts';
@@ -22,7 +22,7 @@ export async function download(
   downloadOptions: DownloadOptions,
 ): Promise<DownloadResult> {
   const position = new Position(requestOf(name, downloadOptions));
-  const progress = new ProgressReporter(position, downloadOptions.onProgress);
+  const progress = new DownloadReporter(position, downloadOptions.onProgress);
   const { signal } = downloadOptions;
   try {
     const overwrite = downloadOptions.overwrite ?? true;
@@ -54,7 +54,7 @@ async function sinkForPath(path: string, opening: PartialFileOpening): Promise<S
 
 function resultOf(
   position: Position,
-  progress: ProgressReporter,
+  progress: DownloadReporter,
   verify: boolean,
   sink: Sink,
 ): DownloadResult {

@@ -3,7 +3,7 @@ import type { Channel } from '../connection/channel.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { requestOf, type StreamOptions } from './options.ts';
 import { Position } from './position.ts';
-import { ProgressReporter } from './progress.ts';
+import { DownloadReporter } from './progress.ts';
 import { IteratorSink } from './sinks/iterator-sink.ts';
 import { Transfer } from './transfer.ts';
 
@@ -14,7 +14,7 @@ export async function* streamFile(
   streamOptions: StreamOptions,
 ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
   const position = new Position(requestOf(name, streamOptions));
-  const progress = new ProgressReporter(position, streamOptions.onProgress);
+  const progress = new DownloadReporter(position, streamOptions.onProgress);
   const sink = new IteratorSink();
   const left = new AbortController();
   const { signal } = streamOptions;

@@ -14,7 +14,7 @@ import { MAX_RESTARTS, MIN_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Attempt } from './attempt.ts';
 import type { Mark, Position } from './position.ts';
-import type { ProgressReporter } from './progress.ts';
+import type { DownloadReporter } from './progress.ts';
 import type { Sink, SinkListener } from './sinks/sink.ts';
 
 export interface TransferContext {
@@ -22,7 +22,7 @@ export interface TransferContext {
   readonly options: ResolvedOptions;
   readonly position: Position;
   readonly sink: Sink;
-  readonly progress: ProgressReporter;
+  readonly progress: DownloadReporter;
   readonly signal: AbortSignal | undefined;
 }
 
