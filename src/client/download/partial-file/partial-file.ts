@@ -14,20 +14,20 @@ import type { FileInfo } from '../../../wire/messages.ts';
 import { localError } from '../../local-error.ts';
 import type { TransferRequest } from '../options.ts';
 import type { Position } from '../position.ts';
-import type { ProgressReporter } from '../progress.ts';
+import type { DownloadReporter } from '../progress.ts';
 import type { Sink, SinkListener } from '../sinks/sink.ts';
 import { lockPartialFile } from './lock.ts';
 import { provenRecord } from './proven-prefix.ts';
 import { publish } from './publish.ts';
 import { ResumePoints } from './resume-points.ts';
-import { type ResumeRecord, removeRecord } from './resume-record.ts';
+import { type ResumeRecord, removeResumeRecord } from './resume-record.ts';
 import type { TargetPaths } from './target-path.ts';
 import { PartialFileWriter, type WriterListener } from './writer.ts';
 
 export interface PartialFileOpening {
   /** Moved to where an earlier run stopped. */
   readonly position: Position;
-  readonly progress: ProgressReporter;
+  readonly progress: DownloadReporter;
   readonly logger: Logger;
   readonly overwrite: boolean;
   readonly signal: AbortSignal | undefined;
@@ -45,7 +45,7 @@ export async function openPartialFile(paths: TargetPaths, opening: PartialFileOp
     lock = await lockPartialFile(paths.lock, opening.logger);
     handle = await openAlone(paths.partial, modeFor(await replacedBy(paths)));
     const record = await provenRecord(handle, paths.record, { ...opening, request: position.request });
-    if (record === undefined) await removeRecord(paths.record);
+    if (record === undefined) await removeResumeRecord(paths.record);
     // What lies behind the recorded bytes was never proven.
     await handle.truncate(record?.durableBytes ?? 0);
     if (record !== undefined) resume(position, record);
@@ -170,7 +170,7 @@ export class PartialFile implements Sink, WriterListener {
       await this.#handle.sync();
       await publish(this.#paths, this.#overwrite, this.#logger);
       this.#isPublished = true;
-      await removeRecord(this.#paths.record);
+      await removeResumeRecord(this.#paths.record);
     } catch (cause) {
       throw localError('cannot finish', this.#paths.partial, cause);
     }

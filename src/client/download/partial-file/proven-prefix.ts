@@ -10,12 +10,12 @@ import { crc32 } from '../../../wire/crc32.ts';
 import { cancelledBy } from '../../connection/channel.ts';
 import { PREFIX_READ_BYTES } from '../../limits.ts';
 import type { TransferRequest } from '../options.ts';
-import type { ProgressReporter } from '../progress.ts';
-import { isRecordOf, type ResumeRecord, readRecord } from './resume-record.ts';
+import type { DownloadReporter } from '../progress.ts';
+import { isRecordOf, type ResumeRecord, readResumeRecord } from './resume-record.ts';
 
 export interface PrefixCheck {
   readonly request: TransferRequest;
-  readonly progress: ProgressReporter;
+  readonly progress: DownloadReporter;
   readonly logger: Logger;
   readonly signal: AbortSignal | undefined;
 }
@@ -33,7 +33,7 @@ export async function provenRecord(
   };
   let record: ResumeRecord | undefined;
   try {
-    record = await readRecord(recordPath);
+    record = await readResumeRecord(recordPath);
   } catch (reason) {
     return startOver(`the resume record cannot be used: ${TransferError.from(reason).message}`);
   }

@@ -7,7 +7,7 @@ import type { FileHandle } from 'node:fs/promises';
 import type { FileInfo } from '../../../wire/messages.ts';
 import { RESUME_POINT_BYTES, RESUME_POINT_MS } from '../../limits.ts';
 import type { TransferRequest } from '../options.ts';
-import { removeRecord, writeRecord } from './resume-record.ts';
+import { removeResumeRecord, writeResumeRecord } from './resume-record.ts';
 
 export class ResumePoints {
   readonly #handle: FileHandle;
@@ -59,7 +59,7 @@ export class ResumePoints {
   async rewind(bytes: number): Promise<void> {
     await this.#running;
     if (this.#recordedBytes <= bytes) return;
-    await removeRecord(this.#recordPath);
+    await removeResumeRecord(this.#recordPath);
     this.#recordedBytes = 0;
   }
 
@@ -70,7 +70,7 @@ export class ResumePoints {
   async #make(bytes: number, crc32: number, file: FileInfo): Promise<void> {
     try {
       await this.#handle.datasync();
-      await writeRecord(this.#recordPath, {
+      await writeResumeRecord(this.#recordPath, {
         format: 1,
         name: this.#request.name,
         start: this.#request.start,

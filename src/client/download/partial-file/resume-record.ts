@@ -3,10 +3,10 @@
  * and their CRC-32. It is written only after an fdatasync of the partial file up to
  * `durableBytes`, and replaced as a whole, so what it says is always true.
  */
-import { open, readFile, rename, rm, stat } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { z } from 'zod';
 import { errnoOf } from '../../../base/errors.ts';
-import { MAX_RECORD_BYTES } from '../../limits.ts';
+import { readRecord, replaceRecord } from '../../record-file.ts';
 import type { TransferRequest } from '../options.ts';
 
 const bytes = z.int().min(0);
@@ -30,36 +30,18 @@ const ResumeRecordSchema = z.strictObject({
 export type ResumeRecord = z.infer<typeof ResumeRecordSchema>;
 
 /** The record, or undefined when there is none. Anything else at `path` throws, with the reason. */
-export async function readRecord(path: string): Promise<ResumeRecord | undefined> {
+export async function readResumeRecord(path: string): Promise<ResumeRecord | undefined> {
   try {
-    if ((await stat(path)).size > MAX_RECORD_BYTES) throw new Error('it is too large for a resume record');
-    return ResumeRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+    return await readRecord(path, ResumeRecordSchema);
   } catch (reason) {
     if (errnoOf(reason) === 'ENOENT') return undefined;
     throw reason;
   }
 }
 
-/** Replaces the record; after a crash either the old or the new one is there. */
-export async function writeRecord(path: string, record: ResumeRecord): Promise<void> {
-  const draft = draftOf(path);
-  try {
-    await writeDurably(draft, `${JSON.stringify(record)}\n`);
-    await rename(draft, path);
-  } catch (cause) {
-    await rm(draft, { force: true }).catch(() => {});
-    throw cause;
-  }
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  const handle = await open(path, 'w');
-  try {
-    await handle.writeFile(text);
-    await handle.sync();
-  } finally {
-    await handle.close();
-  }
+/** Replaces the record. */
+export async function writeResumeRecord(path: string, record: ResumeRecord): Promise<void> {
+  await replaceRecord(path, draftOf(path), record, { flush: true });
 }
 
 function draftOf(path: string): string {
@@ -67,7 +49,7 @@ function draftOf(path: string): string {
 }
 
 /** Removes the record and what a crash left of writing one. */
-export async function removeRecord(path: string): Promise<void> {
+export async function removeResumeRecord(path: string): Promise<void> {
   await rm(path, { force: true });
   await rm(draftOf(path), { force: true });
 }

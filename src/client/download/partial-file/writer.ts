@@ -8,7 +8,8 @@
  */
 import { Buffer } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
-import { TransferError } from '../../../base/errors.ts';
+import type { TransferError } from '../../../base/errors.ts';
+import { writeFully } from '../../../base/files/write-fully.ts';
 import { WRITE_BUFFER_BYTES, WRITE_QUEUE_BYTES } from '../../limits.ts';
 import { localError } from '../../local-error.ts';
 
@@ -35,7 +36,7 @@ export class PartialFileWriter {
   writtenCrc32 = 0;
   /** The queue holds WRITE_QUEUE_BYTES or more, and has not been half empty since. */
   isFull = false;
-  readonly #handle: FileHandle;
+  readonly #writeSome: (bytes: Uint8Array, position: number) => Promise<number>;
   readonly #path: string;
   readonly #listener: WriterListener;
   readonly #free: Buffer[] = [];
@@ -47,7 +48,8 @@ export class PartialFileWriter {
 
   /** @param path names the partial file in errors */
   constructor(handle: FileHandle, path: string, listener: WriterListener) {
-    this.#handle = handle;
+    this.#writeSome = async (bytes, position) =>
+      (await handle.write(bytes, 0, bytes.byteLength, position)).bytesWritten;
     this.#path = path;
     this.#listener = listener;
   }
@@ -114,7 +116,7 @@ export class PartialFileWriter {
   }
 
   async #write({ buffer, usedBytes, crc32 }: Gathered): Promise<void> {
-    await writeInFull(this.#handle, buffer, usedBytes, this.writtenBytes);
+    await writeFully(this.#writeSome, buffer.subarray(0, usedBytes), this.writtenBytes);
     if (buffer.byteLength === WRITE_BUFFER_BYTES) this.#free.push(buffer as Buffer);
     this.writtenBytes += usedBytes;
     this.writtenCrc32 = crc32;
@@ -123,19 +125,5 @@ export class PartialFileWriter {
     if (!this.isFull || this.#queuedBytes > WRITE_QUEUE_BYTES / 2) return;
     this.isFull = false;
     this.#listener.onDrained();
-  }
-}
-
-/** Writes the first `bytes` bytes of `buffer` at `position`; a short write is continued where it stopped. */
-async function writeInFull(
-  handle: FileHandle,
-  buffer: Uint8Array,
-  bytes: number,
-  position: number,
-): Promise<void> {
-  for (let done = 0; done < bytes; ) {
-    const { bytesWritten } = await handle.write(buffer, done, bytes - done, position + done);
-    if (bytesWritten === 0) throw new TransferError('LOCAL_IO', 'the file system took no byte of a write');
-    done += bytesWritten;
   }
 }

@@ -9,35 +9,38 @@
  * so a directory that cannot be used, or none at all, is no failure.
  */
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { errnoOf } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/logger.ts';
-import { MAX_RECORD_BYTES, MAX_SWEPT_RECORDS } from '../../limits.ts';
+import { MAX_SWEPT_RECORDS } from '../../limits.ts';
+import { readRecord, replaceRecord } from '../../record-file.ts';
 import type { SourceIdentity } from './source.ts';
 
 const SuffixedName = /^[0-9a-f]{64}\.json(?:\.[0-9a-f-]+\.tmp)?$/;
 
-const UploadRecordSchema = z.strictObject({
-  format: z.literal(1),
-  uploadId: z.string().min(1),
-  source: z.object({
-    path: z.string(),
-    ino: z.string(),
-    size: z.int().min(0),
-    mtimeNs: z.string(),
-    ctimeNs: z.string(),
-  }),
-  maxChunkBytes: z.int().min(1),
-  acceptsGzip: z.boolean(),
-  /** Milliseconds since the epoch; the upload lives longer when it gets more bytes. */
-  expiresMs: z.number(),
-});
+const UploadRecordSchema = z
+  .strictObject({
+    format: z.literal(1),
+    uploadId: z.string().min(1),
+    source: z.object({
+      path: z.string(),
+      ino: z.string(),
+      size: z.int().min(0),
+      mtimeNs: z.string(),
+      ctimeNs: z.string(),
+    }),
+    maxChunkBytes: z.int().min(1),
+    acceptsGzip: z.boolean(),
+    /** Milliseconds since the epoch; the upload lives longer when it gets more bytes. */
+    expiresMs: z.number(),
+  })
+  .transform(({ format: _, ...record }) => record);
 
 /** What one run leaves to the next. */
-export type UploadRecord = Omit<z.infer<typeof UploadRecordSchema>, 'format'>;
+export type UploadRecord = z.infer<typeof UploadRecordSchema>;
 
 /** What makes two uploads the same: the same source to the same place under the same condition. */
 export interface UploadKey {
@@ -71,7 +74,7 @@ export class UploadRecords {
   async read(): Promise<UploadRecord | undefined> {
     if (this.#directory === undefined) return undefined;
     try {
-      return await readRecord(join(this.#directory, this.#fileName));
+      return await readRecord(join(this.#directory, this.#fileName), UploadRecordSchema);
     } catch (reason) {
       if (errnoOf(reason) !== 'ENOENT') this.#unusable('cannot be read', reason);
       return undefined;
@@ -89,10 +92,8 @@ export class UploadRecords {
     const draft = `${path}.${randomUUID()}.tmp`;
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
-      await writeFile(draft, `${JSON.stringify({ format: 1, ...record })}\n`, { mode: 0o600, flag: 'wx' });
-      await rename(draft, path);
+      await replaceRecord(path, draft, { format: 1, ...record }, { mode: 0o600 });
     } catch (reason) {
-      await rm(draft, { force: true }).catch(() => {});
       this.#unrecorded(reason instanceof Error ? reason.message : String(reason));
       return false;
     }
@@ -159,19 +160,13 @@ function homeDirectory(): string {
   }
 }
 
-async function readRecord(path: string): Promise<UploadRecord> {
-  if ((await stat(path)).size > MAX_RECORD_BYTES) throw new Error('it is too large for a record');
-  const { format: _, ...record } = UploadRecordSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  return record;
-}
-
 /** A draft that nobody finished, or something that is no record, counts as expired after a day. */
 async function hasExpired(path: string): Promise<boolean> {
   const { mtimeMs } = await stat(path);
   const isOld = Date.now() - mtimeMs > DAY_MS;
   if (!isOld) return false;
   if (path.endsWith('.tmp')) return true;
-  const record = await readRecord(path).catch(() => undefined);
+  const record = await readRecord(path, UploadRecordSchema).catch(() => undefined);
   return record === undefined || Date.now() - record.expiresMs > DAY_MS;
 }
 

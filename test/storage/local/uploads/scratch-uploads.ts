@@ -3,8 +3,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { writeFully } from '../../../../src/base/files/write-fully.ts';
 import { openLocalStore } from '../../../../src/storage/local/local-store.ts';
-import { nodeFileSystem, writeFully } from '../../../../src/storage/local/uploads/disk/file-system.ts';
+import { nodeFileSystem } from '../../../../src/storage/local/uploads/disk/file-system.ts';
 import type { UploadOptions } from '../../../../src/storage/local/uploads/options.ts';
 import type { Upload, UploadSpec, UploadStore, UploadWriter } from '../../../../src/storage/upload-store.ts';
 import { crc32 } from '../../../../src/wire/crc32.ts';
@@ -93,7 +94,7 @@ export async function writeChunk(
 ): Promise<void> {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
   upload.checkQuota(offset, bytes.length);
-  await writeFully(fs, descriptorOf(writer), bytes, offset);
+  await writeFully((piece, at) => fs.write(descriptorOf(writer), piece, at), bytes, offset);
   upload.written({ start: offset, end: offset + bytes.length, crc32: crc32(bytes) });
 }
 

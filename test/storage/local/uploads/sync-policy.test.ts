@@ -4,7 +4,8 @@ import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { nodeFileSystem, writeFully } from '../../../../src/storage/local/uploads/disk/file-system.ts';
+import { writeFully } from '../../../../src/base/files/write-fully.ts';
+import { nodeFileSystem } from '../../../../src/storage/local/uploads/disk/file-system.ts';
 import { decodeRecords } from '../../../../src/storage/local/uploads/journal/journal-record.ts';
 import { JournalState } from '../../../../src/storage/local/uploads/journal/journal-state.ts';
 import type { UploadOptions } from '../../../../src/storage/local/uploads/options.ts';
@@ -177,7 +178,7 @@ it('a journal that has grown long is written anew, and says the same', async (t)
   const content = Buffer.alloc(80_000, 'sluice');
   const upload = await uploads.start(specOf('file'));
   const writer = await upload.openWriter(assert.fail);
-  await writeFully(nodeFileSystem, descriptorOf(writer), content, 0);
+  await writeFully((piece, at) => nodeFileSystem.write(descriptorOf(writer), piece, at), content, 0);
   const path = join(root, '.sluice-uploads', `${upload.id}.journal`);
   const sizes: number[] = [];
   // A record is long when its ranges do not touch: first the even bytes of a block, then the odd ones.

@@ -82,20 +82,6 @@ export const nodeFileSystem: FileSystem = {
   },
 };
 
-/** Writes all of `bytes`, however many calls it takes. */
-export async function writeFully(
-  fs: FileSystem,
-  fd: number,
-  bytes: Uint8Array,
-  position: number,
-): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const written = await fs.write(fd, bytes.subarray(done), position + done);
-    if (written === 0) throw Object.assign(new Error('write(2) took no byte'), { code: 'EIO' });
-    done += written;
-  }
-}
-
 /** Opens `path`, runs `use` with the descriptor and closes it. */
 export async function withDescriptor<T>(
   fs: FileSystem,

@@ -7,8 +7,9 @@
 import { constants } from 'node:fs';
 import { Mutex } from '../../../../base/async/mutex.ts';
 import { errnoOf } from '../../../../base/errors.ts';
+import { writeFully } from '../../../../base/files/write-fully.ts';
 import type { Durability } from '../disk/durability.ts';
-import { type FileSystem, writeFully } from '../disk/file-system.ts';
+import type { FileSystem } from '../disk/file-system.ts';
 import type { UploadsDirectory } from '../uploads-directory.ts';
 import { decodeRecords, encodeRecords, type JournalRecord } from './journal-record.ts';
 import type { JournalState } from './journal-state.ts';
@@ -91,7 +92,7 @@ export class Journal {
     const { fs, durability, directory } = this.#place;
     const fd = await fs.open(directory.pathOf(this.id, kind), flags, OWNER_ONLY);
     try {
-      await writeFully(fs, fd, bytes, position);
+      await writeFully((piece, at) => fs.write(fd, piece, at), bytes, position);
       await durability.data(fd);
     } finally {
       await fs.close(fd);
@@ -105,7 +106,7 @@ export async function createJournal(place: JournalPlace, id: string, state: Jour
   const bytes = encodeRecords(state.records());
   const fd = await fs.open(directory.pathOf(id, 'journal'), O_WRONLY | O_CREAT | O_EXCL, OWNER_ONLY);
   try {
-    await writeFully(fs, fd, bytes, 0);
+    await writeFully((piece, at) => fs.write(fd, piece, at), bytes, 0);
     await durability.data(fd);
   } finally {
     await fs.close(fd);
