@@ -64,7 +64,7 @@ export class Engine implements PipelineContext {
   }
 
   /** Prepares to send a range; its `run` starts it. */
-  serveRange(request: RangeRequest, outlet: Outlet): RangePipeline {
+  sendRange(request: RangeRequest, outlet: Outlet): RangePipeline {
     const pipeline = new RangePipeline(this, request, outlet);
     this.streams.addDownload(pipeline);
     return pipeline;

@@ -119,6 +119,12 @@ export class BulkCall<Request, Response> implements Watched {
     else listener(this.#abandonedBy);
   }
 
+  /** Calls `listener` when nothing more is to be sent, with the reason; again when the call ends after it was abandoned. */
+  onEnd(listener: (error: TransferError) => void): void {
+    this.onClose(() => listener(new TransferError('CANCELLED', 'the client ended the call')));
+    this.onAbandon(listener);
+  }
+
   /** A write that the peer takes nothing of ends the call; progress inside of one cannot be seen. */
   still(stillMs: number): void {
     const timeoutMs = this.#stallTimeoutMs;

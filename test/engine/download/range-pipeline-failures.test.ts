@@ -41,7 +41,7 @@ interface Scene {
 
 function scene(): Scene {
   const outlet = new MemoryOutlet('by hand', false);
-  const transfer = engine.serveRange(requestOf(file, { compression: 'always' }), outlet);
+  const transfer = engine.sendRange(requestOf(file, { compression: 'always' }), outlet);
   const run = transfer.run();
   return { transfer, outlet, outcomes: outcomesOf(run), jobsAtEnd: jobsAtEnd(run) };
 }
@@ -89,7 +89,7 @@ const states: [string, () => Promise<Scene>][] = [
 describe('a transfer that is failed', () => {
   it('before its run rejects the run, and nobody else', async () => {
     const outlet = new MemoryOutlet('by hand');
-    const transfer = engine.serveRange(requestOf(file), outlet);
+    const transfer = engine.sendRange(requestOf(file), outlet);
     const error = new TransferError('CANCELLED', 'changed my mind');
     transfer.fail(error);
     await setImmediate();
@@ -120,7 +120,7 @@ describe('a transfer that is failed', () => {
     const { transfer, outlet, outcomes } = await sendingScene();
     transfer.fail(new TransferError('CANCELLED', 'the client ended the call'));
     await until(() => outcomes.length > 0, 'the run has ended');
-    await engine.serveRange(requestOf(file), new MemoryOutlet('next turn')).run();
+    await engine.sendRange(requestOf(file), new MemoryOutlet('next turn')).run();
     assert.deepEqual(engine.stats().slabs, { ...allFree, free: allFree.count - 1, quarantined: 1 });
     outlet.proveUntouched();
     await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
@@ -137,7 +137,7 @@ describe('a transfer that is failed', () => {
   });
 
   it('after its end has ended well', async () => {
-    const transfer = engine.serveRange(requestOf(file), new MemoryOutlet('next turn'));
+    const transfer = engine.sendRange(requestOf(file), new MemoryOutlet('next turn'));
     const totals = await transfer.run();
     transfer.fail(new TransferError('CANCELLED', 'too late'));
     assert.equal(await transfer.run(), totals);
@@ -150,7 +150,7 @@ describe('a file', () => {
     for (const compression of ['never', 'auto', 'always'] as const) {
       writeFileSync(shrinking.path, shrinking.bytes);
       const outlet = new MemoryOutlet('by hand');
-      const run = engine.serveRange(requestOf(shrinking, { compression }), outlet).run();
+      const run = engine.sendRange(requestOf(shrinking, { compression }), outlet).run();
       const failure = assert.rejects(run, { code: 'FILE_CHANGED' });
       await until(() => outlet.pending !== undefined, 'the first write');
       truncateSync(shrinking.path, 10 * KIB);
@@ -170,7 +170,7 @@ describe('a file', () => {
       const { path, bytes } = sourceFile(t, textBytes(100 * KIB));
       const fd = open(path);
       t.after(() => closeSync(fd));
-      const run = engine.serveRange(requestOf({ path, fd, bytes }), new MemoryOutlet('next turn')).run();
+      const run = engine.sendRange(requestOf({ path, fd, bytes }), new MemoryOutlet('next turn')).run();
       await assert.rejects(run, { code: 'DATA_LOSS', message: /^no bytes: E[A-Z]+$/ });
       assert.deepEqual(engine.stats().slabs, allFree);
     });
@@ -203,9 +203,7 @@ describe('a worker thread that dies', () => {
     const slow = await startEngine(t, slowOptions);
     const text = sourceFile(t, mixedBytes(16 * MIB, 300 * KIB));
     const outlet = new MemoryOutlet('next turn');
-    const run = slow
-      .serveRange(requestOf(text, { chunkBytes: 2 * MIB, compression: 'always' }), outlet)
-      .run();
+    const run = slow.sendRange(requestOf(text, { chunkBytes: 2 * MIB, compression: 'always' }), outlet).run();
     const outcomes = outcomesOf(run);
     const killed = new Set<number>();
     assert.ok(await killAtWork(slow, outcomes, killed));
@@ -219,7 +217,7 @@ describe('a worker thread that dies', () => {
     const slow = await startEngine(t, slowOptions);
     const text = sourceFile(t, textBytes(8 * MIB));
     const run = slow
-      .serveRange(
+      .sendRange(
         requestOf(text, { chunkBytes: 8 * MIB, compression: 'always' }),
         new MemoryOutlet('next turn'),
       )
@@ -230,7 +228,7 @@ describe('a worker thread that dies', () => {
     await assert.rejects(run, { code: 'INTERNAL', message: /die repeatedly/ });
     await until(() => slow.stats().slabs.free === slow.pool.count, 'all slabs free');
     const outlet = new MemoryOutlet('next turn');
-    await slow.serveRange(requestOf(text), outlet).run();
+    await slow.sendRange(requestOf(text), outlet).run();
     assert.ok(outlet.received.equals(text.bytes));
   });
 });
@@ -240,7 +238,7 @@ describe('an engine that is stopped', () => {
     const stopping = await startEngine(t);
     const outlets = Array.from({ length: 20 }, (_, i) => new MemoryOutlet(i % 2 ? 'next turn' : 'by hand'));
     const runs = outlets.map((outlet) =>
-      stopping.serveRange(requestOf(file, { compression: 'always' }), outlet).run(),
+      stopping.sendRange(requestOf(file, { compression: 'always' }), outlet).run(),
     );
     const failures = runs.map((run) => assert.rejects(run, { code: 'UNAVAILABLE' }));
     await until(() => outlets.some((outlet) => outlet.messages.length > 0), 'the first message');

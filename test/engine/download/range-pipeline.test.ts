@@ -38,7 +38,7 @@ describe('a transfer', () => {
         const outlet = new MemoryOutlet(draining);
         const source = readsItself ? new MemoryReader(file.bytes) : requestOf(file).source;
         const totals = await engine
-          .serveRange(requestOf(file, { ...wishes, source, start, end }), outlet)
+          .sendRange(requestOf(file, { ...wishes, source, start, end }), outlet)
           .run();
         const bytes = file.bytes.subarray(start, end);
         assert.ok(outlet.received.equals(bytes));
@@ -54,7 +54,7 @@ describe('a transfer', () => {
   it('says with each chunk where it belongs, how long it is and what its checksum is', async () => {
     const outlet = new MemoryOutlet('next turn');
     await engine
-      .serveRange(requestOf(file, { start: 1000, chunkBytes: 5000, compression: 'always' }), outlet)
+      .sendRange(requestOf(file, { start: 1000, chunkBytes: 5000, compression: 'always' }), outlet)
       .run();
     let offset = 1000;
     for (const message of outlet.messages) {
@@ -71,7 +71,7 @@ describe('a transfer', () => {
   it('of an empty range ends well without a write', async () => {
     for (const at of [0, 1000, file.bytes.length]) {
       const outlet = new MemoryOutlet('by hand');
-      const totals = await engine.serveRange(requestOf(file, { start: at, end: at }), outlet).run();
+      const totals = await engine.sendRange(requestOf(file, { start: at, end: at }), outlet).run();
       assert.deepEqual(totals, { rawBytes: 0, wireBytes: 0, crc32: 0 });
       assert.equal(outlet.pending, undefined);
     }
@@ -79,18 +79,18 @@ describe('a transfer', () => {
 
   it('never compresses where it must not', async () => {
     const outlet = new MemoryOutlet('next turn');
-    await engine.serveRange(requestOf(file, { compression: 'never' }), outlet).run();
+    await engine.sendRange(requestOf(file, { compression: 'never' }), outlet).run();
     assert.ok(outlet.messages.every((message) => !message.compressed));
   });
 
   it('leaves noise as it is and makes text smaller', async (t) => {
     for (const compression of ['auto', 'always'] as const) {
       const noise = new MemoryOutlet('next turn');
-      await engine.serveRange(requestOf(sourceFile(t, noiseBytes(300 * KIB)), { compression }), noise).run();
+      await engine.sendRange(requestOf(sourceFile(t, noiseBytes(300 * KIB)), { compression }), noise).run();
       assert.ok(noise.messages.every((message) => !message.compressed));
 
       const text = new MemoryOutlet('next turn');
-      await engine.serveRange(requestOf(sourceFile(t, textBytes(300 * KIB)), { compression }), text).run();
+      await engine.sendRange(requestOf(sourceFile(t, textBytes(300 * KIB)), { compression }), text).run();
       assert.ok(text.messages.every((message) => message.compressed));
       assert.ok(text.wireBytes < 100 * KIB);
     }
@@ -105,7 +105,7 @@ describe('a transfer', () => {
       write(run, done);
       setImmediate(() => outlet.drain());
     };
-    await engine.serveRange(requestOf(file), outlet).run();
+    await engine.sendRange(requestOf(file), outlet).run();
     assert.ok(buffers[0] instanceof ArrayBuffer);
     assert.ok(buffers.includes(engine.pool.memory));
   });
@@ -126,7 +126,7 @@ describe('many transfers at once', () => {
         assert.ok(small.stats().jobsOutstanding <= 3);
         write(run, done);
       };
-      return small.serveRange(request, outlet).run();
+      return small.sendRange(request, outlet).run();
     });
     await Promise.all(runs);
     for (const [i, outlet] of outlets.entries()) {

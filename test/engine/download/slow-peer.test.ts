@@ -31,7 +31,7 @@ describe('a peer that never reads', () => {
     const engine = await startEngine(t);
     const outlet = new MemoryOutlet('by hand');
     void engine
-      .serveRange(requestOf(file), outlet)
+      .sendRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
     await until(() => outlet.pending !== undefined, 'the first write');
@@ -49,12 +49,12 @@ describe('a peer that never reads', () => {
     const stalled = Array.from({ length: 100 }, () => new MemoryOutlet('by hand'));
     for (const outlet of stalled)
       void engine
-        .serveRange(requestOf(file), outlet)
+        .sendRange(requestOf(file), outlet)
         .run()
         .catch(() => {});
     await until(() => stalled.every((outlet) => outlet.pending !== undefined), 'all first writes');
     const healthy = new MemoryOutlet('next turn');
-    await engine.serveRange(requestOf(file), healthy).run();
+    await engine.sendRange(requestOf(file), healthy).run();
     assert.ok(healthy.received.equals(file.bytes));
   });
 });
@@ -64,7 +64,7 @@ describe('a peer that stops reading', () => {
     const engine = await startEngine(t);
     const outlet = new MemoryOutlet('by hand');
     void engine
-      .serveRange(requestOf(file), outlet)
+      .sendRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
     await stopsReading(engine, outlet);
@@ -77,7 +77,7 @@ describe('a peer that stops reading', () => {
     const engine = await startEngine(t);
     const outlet = new MemoryOutlet('by hand');
     void engine
-      .serveRange(requestOf(file), outlet)
+      .sendRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
     await stopsReading(engine, outlet);
@@ -90,7 +90,7 @@ describe('a peer that stops reading', () => {
     const engine = await startEngine(t);
     const outlet = new MemoryOutlet('by hand');
     void engine
-      .serveRange(requestOf(file), outlet)
+      .sendRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
     await stopsReading(engine, outlet);
@@ -102,12 +102,12 @@ describe('a peer that stops reading', () => {
     const engine = await startEngine(t);
     for (const compression of ['never', 'always'] as const) {
       const outlet = new MemoryOutlet('by hand');
-      const run = engine.serveRange(requestOf(file, { compression }), outlet).run();
+      const run = engine.sendRange(requestOf(file, { compression }), outlet).run();
       for (let stop = 0; stop < 3; stop++) {
         await stopsReading(engine, outlet);
         reclaim(engine);
         // While a slab may be on its way, others work in the ones that came back.
-        await engine.serveRange(requestOf(file, { start: 500 * KIB }), new MemoryOutlet('at once')).run();
+        await engine.sendRange(requestOf(file, { start: 500 * KIB }), new MemoryOutlet('at once')).run();
         outlet.drain();
       }
       outlet.drainAll();
@@ -120,7 +120,7 @@ describe('a peer that stops reading', () => {
   it('gets the right bytes when slabs are given back while jobs still work in them', async (t) => {
     const engine = await startEngine(t);
     const outlet = new MemoryOutlet('by hand');
-    const transfer = engine.serveRange(requestOf(file, { compression: 'always' }), outlet);
+    const transfer = engine.sendRange(requestOf(file, { compression: 'always' }), outlet);
     const run = transfer.run();
     let givenBack = 0;
     await until(() => {

@@ -38,7 +38,7 @@ interface Begun {
 /** A transfer whose peer has been sent the first piece and has not taken it. */
 async function begin(engine: Engine): Promise<Begun> {
   const outlet = new MemoryOutlet('by hand');
-  const transfer = engine.serveRange(requestOf(file, { chunkBytes: 64 * KIB }), outlet);
+  const transfer = engine.sendRange(requestOf(file, { chunkBytes: 64 * KIB }), outlet);
   const run = transfer.run();
   run.catch(() => {});
   await until(() => outlet.pending !== undefined, 'the first write');
@@ -63,7 +63,7 @@ describe('a transfer from a slow store', () => {
       sizes.push(run.length);
       write(run, done);
     };
-    await engine.serveRange(requestOf(file, { chunkBytes: 64 * KIB }), outlet).run();
+    await engine.sendRange(requestOf(file, { chunkBytes: 64 * KIB }), outlet).run();
     assert.ok(sizes.every((bytes, index) => bytes <= 2 * (sizes[index - 1] ?? FIRST_BYTES) + HEADERS_BYTES));
     assert.ok(Math.max(...sizes) > 64 * KIB, sizes.join());
     assert.ok(outlet.received.equals(file.bytes));
@@ -107,12 +107,12 @@ describe('a transfer from a slow store', () => {
     const stalled = Array.from({ length: 100 }, () => new MemoryOutlet('by hand'));
     for (const outlet of stalled)
       void engine
-        .serveRange(requestOf(file), outlet)
+        .sendRange(requestOf(file), outlet)
         .run()
         .catch(() => {});
     await until(() => stalled.every((outlet) => outlet.pending !== undefined), 'all first writes');
     const healthy = new MemoryOutlet('next turn');
-    await engine.serveRange(requestOf(file), healthy).run();
+    await engine.sendRange(requestOf(file), healthy).run();
     assert.ok(healthy.received.equals(file.bytes));
   });
 });

@@ -16,7 +16,7 @@ const allFree = engine.stats().slabs;
 /** A transfer of all the bytes, whose first read is under way. */
 async function begin(source = new MemoryReader(bytes, 'by hand')) {
   const outlet = new MemoryOutlet('next turn');
-  const transfer = engine.serveRange(requestOf(file, { source }), outlet);
+  const transfer = engine.sendRange(requestOf(file, { source }), outlet);
   const run = transfer.run();
   run.catch(() => {});
   await until(() => source.pending.size > 0, 'a read');
@@ -83,7 +83,7 @@ describe('a transfer from a store that reads itself', () => {
     const held = { ...allFree, free: allFree.count - quarantined, quarantined };
     assert.deepEqual(engine.stats().slabs, held);
     const outlet = new MemoryOutlet('next turn');
-    await engine.serveRange(requestOf(file), outlet).run();
+    await engine.sendRange(requestOf(file), outlet).run();
     assert.ok(outlet.received.equals(bytes));
     assert.deepEqual(engine.stats().slabs, held);
     source.answer();
@@ -93,7 +93,7 @@ describe('a transfer from a store that reads itself', () => {
   it('reads again what was given back to a peer that hesitates', async () => {
     const source = new MemoryReader(bytes);
     const outlet = new MemoryOutlet('next turn');
-    const transfer = engine.serveRange(requestOf(file, { source }), outlet);
+    const transfer = engine.sendRange(requestOf(file, { source }), outlet);
     const run = transfer.run();
     await until(() => outlet.wireBytes > 100 * KIB, 'some of it');
     source.answering = 'by hand';
@@ -115,7 +115,7 @@ describe('a transfer from a store that reads itself', () => {
     const text = mixedBytes(8 * MIB, 300 * KIB);
     const outlet = new MemoryOutlet('next turn');
     const wishes = { source: new MemoryReader(text), end: text.length, chunkBytes: 64 * KIB };
-    const run = slow.serveRange(requestOf(file, { ...wishes, compression: 'always' }), outlet).run();
+    const run = slow.sendRange(requestOf(file, { ...wishes, compression: 'always' }), outlet).run();
     const slabs = Array.from({ length: slow.pool.count }, (_, slab) => slab);
     await until(() => slabs.some((slab) => slow.pool.threadIn(slab) !== 0), 'a thread at work');
     await slow.workers.killThread();

@@ -106,7 +106,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
         const file = sourceFile(t, source);
         const downloads = Array.from({ length: 6 }, async () => {
           const outlet = new MemoryOutlet('next turn');
-          await engine.serveRange(requestOf(file), outlet).run();
+          await engine.sendRange(requestOf(file), outlet).run();
           assert.ok(outlet.received.equals(source));
         });
         const uploads = Array.from({ length: 6 }, async () => {
@@ -130,7 +130,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
           let isOver = false;
           const download = async () => {
             const outlet = new MemoryOutlet('at once');
-            await engine.serveRange(requestOf(file), outlet).run();
+            await engine.sendRange(requestOf(file), outlet).run();
             assert.ok(outlet.received.equals(source));
           };
           const upload = async () => {
@@ -156,7 +156,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
       it('gets room while a download’s reader takes nothing, and when that one is cancelled all of it', async (t) => {
         const engine = await startEngine(t, FEW);
         const outlet = new MemoryOutlet('by hand');
-        const transfer = engine.serveRange(requestOf(sourceFile(t, source)), outlet);
+        const transfer = engine.sendRange(requestOf(sourceFile(t, source)), outlet);
         const run = transfer.run();
         await until(() => outlet.pending !== undefined, 'a write');
         const senders = [1, 2, 3].map(() => new TestSender(engine, targetOf(t, kind), source));

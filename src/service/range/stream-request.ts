@@ -1,12 +1,12 @@
 /** What a StreamFileRequest asks for, checked and completed. */
-import type { CodecName } from '../base/coding.ts';
-import { contentTypeOf, mayCompress } from '../base/content-type.ts';
-import { TransferError } from '../base/errors.ts';
-import type { CompressionMode } from '../engine/download/compression-policy.ts';
-import type { FileIdentity } from '../storage/store.ts';
-import { codecsFromContract } from '../wire/codec.ts';
-import type { StreamFileRequest } from '../wire/messages.ts';
-import type { ServiceContext } from './context.ts';
+import type { CodecName } from '../../base/coding.ts';
+import { contentTypeOf, mayCompress } from '../../base/content-type.ts';
+import { TransferError } from '../../base/errors.ts';
+import type { CompressionMode } from '../../engine/download/compression-policy.ts';
+import type { FileIdentity } from '../../storage/store.ts';
+import { codecsFromContract } from '../../wire/codec.ts';
+import type { StreamFileRequest } from '../../wire/messages.ts';
+import type { ServiceContext } from '../context.ts';
 
 /** The size of a chunk for this request, in bytes before compression. */
 export function chunkBytesOf(request: StreamFileRequest, chunk: ServiceContext['chunk']): number {

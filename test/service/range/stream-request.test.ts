@@ -7,10 +7,10 @@ import {
   codecsOf,
   compressionOf,
   rangeOf,
-} from '../../src/service/stream-request.ts';
-import type { FileIdentity } from '../../src/storage/store.ts';
-import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
-import type { StreamFileRequest } from '../../src/wire/messages.ts';
+} from '../../../src/service/range/stream-request.ts';
+import type { FileIdentity } from '../../../src/storage/store.ts';
+import { RUNTIME_CODECS } from '../../../src/wire/codec.ts';
+import type { StreamFileRequest } from '../../../src/wire/messages.ts';
 
 function requestOf(fields: Partial<StreamFileRequest> = {}): StreamFileRequest {
   return {
