@@ -34,7 +34,7 @@ test('a file is downloaded to the working directory and is checked', async (t) =
   const { code, stderr, stdout } = await runSluice(t, ['get', `${server.address}/a.bin`], { cwd });
   assert.equal(code, 0, stderr);
   assert.equal(stdout, '');
-  assert.match(stderr, /^a\.bin: 2\.86 MiB in .*, checked$/m);
+  assert.match(stderr, /^a\.bin: 2\.86 MiB in .*, verified$/m);
   assertBytes(readFileSync(join(cwd, 'a.bin')), noise(1, SIZE), 0);
   assert.deepEqual(readdirSync(cwd), ['a.bin']);
 });

@@ -48,7 +48,7 @@ test('a file is uploaded under its own name and is checked', async (t) => {
   const { code, stderr, stdout } = await run('put', 'a.bin', `${server.address}/`);
   assert.equal(code, 0, stderr);
   assert.equal(stdout, '');
-  assert.match(stderr, /^a\.bin: 2\.86 MiB in .*, checked$/m);
+  assert.match(stderr, /^a\.bin: 2\.86 MiB in .*, verified$/m);
   assertBytes(readFileSync(server.at('a.bin')), noise(1, SIZE), 0);
 });
 
@@ -104,7 +104,7 @@ test('links, special files and names that are not UTF-8 are left out of a tree, 
   const { code, stderr } = await run('put', '-r', 'tree', `${server.address}/`);
   assert.equal(code, 8, stderr);
   assert.match(stderr, /^left out, symbolic links: 1 \(tree\/link\)$/m);
-  assert.match(stderr, /^left out, no regular files: 1 \(tree\/fifo\)$/m);
+  assert.match(stderr, /^left out, special files: 1 \(tree\/fifo\)$/m);
   assert.match(stderr, /^left out, names that cannot be sent .*: 1 \(tree\/\\xff\)$/m);
   assert.match(stderr, /^2 files, .*; 3 left out$/m);
   assert.deepEqual(readdirSync(server.at('tree')).sort(), ['b.txt', 'deep']);

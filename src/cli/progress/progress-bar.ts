@@ -93,7 +93,7 @@ function layoutFor(snapshot: Snapshot, columns: number): Layout {
   const percent = writePercent(snapshot);
   const amount = writeAmount(snapshot);
   const pace = writePace(snapshot);
-  const resumed = resumedBytes > 0 ? [`${formatBytes(resumedBytes)} were already there`] : [];
+  const resumed = resumedBytes > 0 ? [`${formatBytes(resumedBytes)} resumed`] : [];
   const least = percent ?? formatBytes(snapshot.movedBytes);
   const known = percent === undefined ? [amount] : [percent, amount];
   const layouts = [

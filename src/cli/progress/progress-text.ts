@@ -20,7 +20,7 @@ export function writeAmount({ durableBytes, movedBytes, sizeBytes }: Snapshot): 
 
 /** What is going on, when bytes are not simply arriving; else the rate and the time left. */
 export function writePace({ etaMs, phase, rateBytesPerSec }: Snapshot): string[] {
-  if (phase === 'checking') return ['checking what is already there'];
+  if (phase === 'checking') return ['checking what an earlier run left'];
   if (phase === 'waiting') return ['waiting to try again'];
   if (phase === 'finishing') return ['finishing'];
   const rate = rateBytesPerSec === undefined ? [] : [`${formatBytes(rateBytesPerSec)}/s`];
@@ -38,13 +38,13 @@ export function writeFileCount(count: number): string {
   return count === 1 ? '1 file' : `${count} files`;
 }
 
-/** `dir/image.iso → image.iso: 4.00 GiB in 12.3s, 333 MiB/s, checked; 1.20 GiB of it were already there`. */
+/** `dir/image.iso → image.iso: 4.00 GiB in 12.3s, 333 MiB/s, verified; 1.20 GiB of it resumed`. */
 export function writeFinished({ direction, name, path, result }: FinishedFile): string {
   const { bytes, durationMs, resumedBytes, verified } = result;
   const freshBytes = bytes - resumedBytes;
   const rate = durationMs > 0 && freshBytes > 0 ? `, ${formatBytes((freshBytes * 1000) / durationMs)}/s` : '';
-  const check = verified ? 'checked' : 'not checked';
-  const resumed = resumedBytes > 0 ? `; ${formatBytes(resumedBytes)} of it were already there` : '';
+  const check = verified ? 'verified' : 'not verified';
+  const resumed = resumedBytes > 0 ? `; ${formatBytes(resumedBytes)} of it resumed` : '';
   const [from, to] = direction === 'down' ? [name, path] : [path, name];
   const title = path === '-' || path === name ? name : `${from} → ${to}`;
   return `${printable(title)}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}, ${check}${resumed}`;
@@ -66,11 +66,13 @@ export function writeSummary(summary: BatchSummary): string {
   return `${writeFileCount(files)}, ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rest}`;
 }
 
-/** `4.00 MiB on the wire: 15.0 MiB as gzip, 1.00 MiB as they are`. */
+/** `4.00 MiB on the wire: 15.0 MiB as gzip, 1.00 MiB uncompressed`. */
 export function writeCodecs({ bytesByCodec, wireBytes }: CodecBytes): string {
   const parts = Object.entries(bytesByCodec)
     .filter(([, bytes]) => bytes > 0)
     .sort(([, a], [, b]) => b - a)
-    .map(([codec, bytes]) => `${formatBytes(bytes)} ${codec === 'identity' ? 'as they are' : `as ${codec}`}`);
+    .map(
+      ([codec, bytes]) => `${formatBytes(bytes)} ${codec === 'identity' ? 'uncompressed' : `as ${codec}`}`,
+    );
   return `${formatBytes(wireBytes)} on the wire${parts.length > 0 ? ': ' : ''}${parts.join(', ')}`;
 }

@@ -11,8 +11,8 @@ const MAX_NAME_CHARACTERS = 300;
 /** In the order in which they are told. */
 const WORDS: readonly (readonly [OmissionReason, string])[] = [
   ['OMISSION_SYMBOLIC_LINK', 'symbolic links'],
-  ['OMISSION_SPECIAL_FILE', 'no regular files'],
-  ['OMISSION_UNREADABLE', 'may not or cannot be read'],
+  ['OMISSION_SPECIAL_FILE', 'special files'],
+  ['OMISSION_UNREADABLE', 'unreadable'],
   ['OMISSION_BAD_NAME', 'names that cannot be sent (not UTF-8, control characters, a backslash, too long)'],
   ['OMISSION_TOO_DEEP', 'below too many directories'],
   ['OMISSION_OTHER_FILE_SYSTEM', 'on another file system'],
@@ -52,7 +52,7 @@ export class LeftOut {
     }
   }
 
-  /** `2 symbolic links, 1 may not or cannot be read`, for one sentence. */
+  /** `2 symbolic links, 1 unreadable`, for one sentence. */
   get summary(): string {
     return WORDS.flatMap(([reason, words]) => {
       const kind = this.#kinds.get(reason);

@@ -110,7 +110,7 @@ test('the pace is rate and time left, or what is going on instead', () => {
   assert.deepEqual(writePace(snapshot()), ['10.0 MiB/s', '5s left']);
   assert.deepEqual(writePace(snapshot({ etaMs: 90_000 })), ['10.0 MiB/s', '1m30s left']);
   assert.deepEqual(writePace(snapshot({ phase: 'waiting' })), ['waiting to try again']);
-  assert.deepEqual(writePace(snapshot({ phase: 'checking' })), ['checking what is already there']);
+  assert.deepEqual(writePace(snapshot({ phase: 'checking' })), ['checking what an earlier run left']);
 });
 
 test('the throttle lets one through in each interval', () => {
@@ -146,10 +146,7 @@ test('the bar shows the state, writes results above itself and gives the cursor 
   bar.close();
   bar.close();
   const text = writtenTo(terminal);
-  assert.ok(
-    text.includes('50 %, 50.0 MiB of 100 MiB, 10.0 MiB/s, 5s left, 25.0 MiB were already there'),
-    text,
-  );
+  assert.ok(text.includes('50 %, 50.0 MiB of 100 MiB, 10.0 MiB/s, 5s left, 25.0 MiB resumed'), text);
   assert.ok(text.includes('b.bin: done'), text);
   assert.ok(text.lastIndexOf('\u001b[?25h') > text.lastIndexOf('\u001b[?25l'), text);
 });
