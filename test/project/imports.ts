@@ -41,3 +41,24 @@ export function importsOf(root: string, file: string): Import[] {
     imported: specifier.startsWith('.') ? normalize(join(dirname(file), specifier)) : specifier,
   }));
 }
+
+/**
+ * The imports that are part of a circle, or lie between two: what is left when
+ * those into a file that imports nothing more, and those out of a file that
+ * nobody imports any more, are taken away until there are none.
+ */
+export function circularImports(imports: readonly Import[]): readonly Import[] {
+  const importers = new Set(imports.map(({ importer }) => importer));
+  const imported = new Set(imports.map((each) => each.imported));
+  const left = imports.filter((each) => importers.has(each.imported) && imported.has(each.importer));
+  return left.length === imports.length ? left : circularImports(left);
+}
+
+/** The folders below `top`, itself included, that hold more than `most` files side by side, with how many there are. */
+export function crowdedFolders(root: string, top: string, most: number): string[] {
+  const entries = readdirSync(join(root, top), { withFileTypes: true });
+  const below = entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(top, name));
+  const files = entries.filter((entry) => entry.isFile()).length;
+  const crowded = below.flatMap((folder) => crowdedFolders(root, folder, most));
+  return files > most ? [`${top}: ${files}`, ...crowded] : crowded;
+}

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { importsOf, sourceFiles, specifiersIn } from './imports.ts';
+import { circularImports, crowdedFolders, importsOf, sourceFiles, specifiersIn } from './imports.ts';
 
 /** Seen from dist/test/project. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -51,6 +51,9 @@ const OWNERS: Readonly<Record<string, string>> = {
   yaml: 'src/config',
   commander: 'src/cli',
 };
+
+/** Side by side in one folder. */
+const MOST_FILES = 20;
 
 /** Members of grpc-js that it does not document, which make a seam private. */
 const PRIVATE_MEMBERS =
@@ -116,6 +119,27 @@ test('a layer imports only layers below it', () => {
   });
 
   assert.deepEqual(wrong.map(describe), []);
+});
+
+test('finds circles of imports', () => {
+  const pairs = ['ab', 'bc', 'cb', 'cd', 'de', 'ec', 'fa', 'gg', 'hi', 'hj', 'ik', 'jk'];
+  const imports = pairs.map((pair) => ({ importer: pair.charAt(0), imported: pair.charAt(1) }));
+
+  const circular = circularImports(imports).map(({ importer, imported }) => importer + imported);
+
+  assert.deepEqual(circular, ['bc', 'cb', 'cd', 'de', 'ec', 'gg']);
+});
+
+test('no files import each other in a circle, types included', () => {
+  assert.deepEqual(circularImports(IMPORTS).map(describe), []);
+});
+
+test('no folder holds more files than one takes in', () => {
+  const crowded = ['src', 'workers', 'bench', 'link-emulator', 'test'].flatMap((top) =>
+    crowdedFolders(ROOT, top, MOST_FILES),
+  );
+
+  assert.deepEqual(crowded, []);
 });
 
 for (const [name, owner] of Object.entries(OWNERS)) {

@@ -1,8 +1,8 @@
 /** The StreamFile request for the rest of a range, from where a transfer stands. */
 import { codecInContract, RUNTIME_CODECS } from '../../wire/codec.ts';
 import type { CompressionWish, StreamFileRequest } from '../../wire/messages.ts';
-import type { CompressionMode } from '../options.ts';
-import type { AttemptContext } from './attempt.ts';
+import type { CompressionMode, ResolvedOptions } from '../options.ts';
+import type { Position } from './position.ts';
 
 const WISH_OF_MODE: Readonly<Record<CompressionMode, CompressionWish>> = {
   auto: 'COMPRESSION_UNSPECIFIED',
@@ -10,9 +10,15 @@ const WISH_OF_MODE: Readonly<Record<CompressionMode, CompressionWish>> = {
   always: 'COMPRESSION_ALWAYS',
 };
 
+export interface WantedRange {
+  readonly options: Pick<ResolvedOptions, 'compression' | 'verify'>;
+  readonly position: Position;
+  /** The chunk size to ask for. */
+  readonly chunkBytes: number;
+}
+
 /** Pinned to the version the transfer has begun with, if any. */
-export function streamRequest(context: AttemptContext): StreamFileRequest {
-  const { options, position, chunkBytes } = context;
+export function streamRequest({ options, position, chunkBytes }: WantedRange): StreamFileRequest {
   const { remainingLimit } = position;
   return {
     fileName: position.request.name,

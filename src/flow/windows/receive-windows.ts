@@ -7,17 +7,7 @@
  * One for all sessions of a server, or for all clients of a process.
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
-import { SessionWindows } from './session-windows.ts';
-import type { WindowBudget } from './window-budget.ts';
-
-export interface WindowPolicy {
-  /** Each window before anything is known of the link. */
-  startBytes: number;
-  /** What all streams of one session may hold together, and the most of one window. */
-  maxBytes: number;
-  /** Shared by all sessions of the process. */
-  budget: WindowBudget;
-}
+import { SessionWindows, type WindowPolicy } from './session-windows.ts';
 
 export interface WindowStats {
   /** Sessions with streams that are followed. */

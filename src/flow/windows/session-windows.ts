@@ -16,8 +16,16 @@ import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import { mayMeasure } from '../connections/calm-peers.ts';
 import { BdpEstimator } from './bdp-estimator.ts';
-import type { WindowPolicy } from './receive-windows.ts';
-import type { BudgetShare } from './window-budget.ts';
+import type { BudgetShare, WindowBudget } from './window-budget.ts';
+
+export interface WindowPolicy {
+  /** Each window before anything is known of the link. */
+  startBytes: number;
+  /** What all streams of one session may hold together, and the most of one window. */
+  maxBytes: number;
+  /** Shared by all sessions of the process. */
+  budget: WindowBudget;
+}
 
 /** A session with news is looked at this often. */
 const LOOK_INTERVAL_MS = 5;
