@@ -16,6 +16,7 @@ interface Burst {
   timer: NodeJS.Timeout;
 }
 
+/** Lines of one kind are counted for this long, then the count starts anew. */
 const WINDOW_MS = 1000;
 
 /** What went well is an account of what the server did; a thousand lines are 350 KB. */

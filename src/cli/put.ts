@@ -29,7 +29,9 @@ that the server has with the same size, and not older, is skipped unless --ignor
 is given. Symbolic links and special files are left out; the exit code is then 8. The
 server must accept uploads (sluice serve --writable).`;
 
+/** As for `sluice get`. */
 const MAX_PARALLEL = 64;
+/** As for `sluice get`. */
 const DEFAULT_PARALLEL = 4;
 
 interface PutOptions extends ConnectionOptions {

@@ -5,6 +5,7 @@ import { writeRange, writeValue } from './notation.ts';
 import { isUnitless, type SettingKind, type SettingMeta } from './setting-kinds.ts';
 import { SETTINGS, type Setting } from './settings.ts';
 
+/** What is shown of a wrong value. */
 const MAX_SHOWN_CHARS = 60;
 
 const KIND_NAMES: Readonly<Record<SettingKind, string>> = {

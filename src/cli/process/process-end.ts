@@ -13,6 +13,7 @@ import { flushed } from './output.ts';
 /** Calls that the threads of libuv are busy with, and worker threads that did not end, as Node names them. */
 const THREAD_CALLS = /^(FSReq|GetAddrInfo|GetNameInfo|MessagePort)/;
 
+/** Threads that are still in a call are looked at this often, and this many times: a second together. */
 const LOOK_EVERY_MS = 10;
 const LOOKS = 100;
 

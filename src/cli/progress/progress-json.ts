@@ -8,6 +8,7 @@ import {
   Throttle,
 } from './progress.ts';
 
+/** Between two progress objects of one file. */
 const INTERVAL_MS = 1_000;
 
 export class ProgressJson implements ProgressDisplay {

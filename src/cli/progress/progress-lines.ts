@@ -11,6 +11,7 @@ import {
 } from './progress.ts';
 import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
 
+/** Between two lines in a log file, where nobody watches a bar. */
 const INTERVAL_MS = 10_000;
 
 export class ProgressLines implements ProgressDisplay {

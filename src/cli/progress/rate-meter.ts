@@ -1,5 +1,6 @@
 /** The rate of the last few seconds: steady enough to read, quick enough to follow the link. */
 
+/** The rate is a mean over this long: steady enough to read, and soon right after a change. */
 const SPAN_MS = 5_000;
 
 /** Samples closer together than this replace each other, which bounds their number. */

@@ -17,6 +17,7 @@ export interface Gain {
   rounds: number;
 }
 
+/** Confidence of the interval that a gain is given with. */
 const COVERAGE = 0.9;
 
 /** What is closer to the base than this is not worth a setting. */

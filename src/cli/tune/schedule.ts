@@ -34,11 +34,13 @@ const MOST_WARM_UP_MS = 500;
 const LEAST_WARM_UP_MS = 150;
 const WARM_UP_SHARE = 0.01;
 
+/** A shorter load measures how streams begin. */
 const LEAST_LOAD_MS = 100;
 
 /** Longer is not sharper than more rounds are. */
 const MOST_LOAD_MS = 1_500;
 
+/** The last comparison is what is promised, so it gets more rounds. */
 const MORE_FINAL_ROUNDS = 2;
 
 /** Takes the length of the loads from the budget; a budget too small for that is exceeded, and the estimate says so. */

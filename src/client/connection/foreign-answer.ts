@@ -25,6 +25,7 @@ const REMEDY: Partial<Record<ErrorCode, string>> = {
   PERMISSION_DENIED: 'a proxy does not let the call pass',
 };
 
+/** What is shown of a content type, which a peer chose. */
 const MAX_TYPE_CHARS = 100;
 
 export function isForeignType(contentType: unknown): contentType is string {

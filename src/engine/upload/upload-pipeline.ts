@@ -70,6 +70,7 @@ const FAST_MS = 50;
 /** One that takes longer loses it. */
 const SLOW_MS = 250;
 
+/** Threads may die of one bad job again and again; this ends it. */
 const MAX_WORKER_DEATHS = 5;
 
 /** Compressed chunks of one job are at most this many slabs before compression, and one chunk: about 4 ms of decompression. */

@@ -10,6 +10,7 @@ import {
   type UntypedHandleCall,
 } from '@grpc/grpc-js';
 
+/** A self-test takes milliseconds; one that takes this long has failed. */
 export const TEST_TIMEOUT_MS = 3000;
 
 export interface SelfTestMethod {

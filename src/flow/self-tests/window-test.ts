@@ -13,6 +13,7 @@ import { passThrough, selfTest } from './self-test-server.ts';
 
 const PATH = '/sluice.SelfTest/Windows';
 const USER_AGENT = 'sluice-self-test';
+/** Differs from the default window, so that a change shows. */
 const WINDOW_BYTES = MIB;
 
 /** True when windows of this side can follow the link here. Never throws; takes a few milliseconds. */

@@ -7,6 +7,7 @@ import { crc32 } from '../../../../wire/crc32.ts';
 import type { HashFile } from '../options.ts';
 import type { FileSystem } from './file-system.ts';
 
+/** One read of a stored upload: large enough that calls do not count, small enough to allocate each time. */
 const PIECE_BYTES = MIB;
 
 /** Whether the bytes of `range` are there and have its CRC-32. */
