@@ -11,7 +11,7 @@ import type { CloseRequest, LoadAnswer, LoadRequest } from './workload.ts';
 /** Streams share connections beyond this many, as those of one service do. */
 const MAX_CONNECTIONS = 4;
 
-/** Between two looks whether a stream has moved its first bytes. */
+/** Between two looks whether any byte has moved. */
 const RECHECK_MS = 10;
 
 /** A server that died is not coming back. */
