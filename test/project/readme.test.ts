@@ -109,3 +109,17 @@ test('the figures are those of the page of benchmarks, to the digit', async () =
     [],
   );
 });
+
+test('the bars that are not kept are told as the page tells them', async () => {
+  const readme = await readFile(join(ROOT, 'README.md'), 'utf8');
+  const page = await readFile(join(ROOT, 'docs/benchmarks.md'), 'utf8');
+  const missed = [
+    ...page.matchAll(/^\| [^|]* \| ([\d.]+) \| at (?:least|most) ([\d.]+) \| \*\*no\*\* \|$/gm),
+  ];
+  const told = /^\w+ bars .* are not kept.*?(?=^!)/ms.exec(readme)?.[0] ?? '';
+
+  assert.ok(told !== '' || missed.length === 0);
+  for (const [row, figure = '', bound = ''] of missed) {
+    assert.ok(told.includes(figure) && new RegExp(`\\b${bound}\\b`).test(told), row);
+  }
+});
