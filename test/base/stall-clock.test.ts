@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { StallClock, type Watched } from '../../src/base/stall-clock.ts';
-import { until } from '../engine/until.ts';
 import { blockFor } from '../support/block.ts';
+import { until } from '../support/until.ts';
 
 class Peer implements Watched {
   movedBytes = 0;
@@ -71,7 +71,7 @@ describe('a stall clock', () => {
     t.after(() => clock.close());
     blockFor(200);
     await setImmediate();
-    await until(() => peer.stillMs.length > 0, 'a tick');
+    await until('a tick', () => peer.stillMs.length > 0);
     assert.deepEqual(peer.stillMs, [10]);
   });
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
-import { until as boundedUntil } from '../engine/until.ts';
+import { until as boundedUntil } from '../support/until.ts';
 import type { ScriptedFile } from './download/honest-messages.ts';
 import { ScriptedServer } from './download/scripted-server.ts';
 
@@ -71,5 +71,5 @@ export async function failureOf(promise: Promise<unknown>): Promise<Failure> {
 
 /** Lets the event loop turn until `condition` holds; rejects, with its text, when that takes too long. */
 export async function until(condition: () => boolean): Promise<void> {
-  await boundedUntil(condition, condition.toString());
+  await boundedUntil(condition.toString(), condition);
 }

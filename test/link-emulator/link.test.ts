@@ -9,7 +9,7 @@ import { type Link, type LinkOptions, startLink } from '../../link-emulator/link
 import { startLinkProcess } from '../../link-emulator/link-process.ts';
 import { errnoOf } from '../../src/base/errors.ts';
 import { MIB } from '../../src/base/units.ts';
-import { until } from '../engine/until.ts';
+import { until } from '../support/until.ts';
 
 /** A server that gives each connection to `serve`. Resolves to where it listens. */
 async function startTarget(t: TestContext, serve: (socket: Socket) => void) {
@@ -99,7 +99,7 @@ describe('the link emulator', () => {
     );
     link.failNext({ kind: 'cut', direction: 'up', atByte: 10 });
     dial(t, link).write(Buffer.alloc(100));
-    await until(() => broken !== undefined, 'a connection');
+    await until('a connection', () => broken !== undefined);
     assert.equal((await broken)?.length, 10);
   });
 
@@ -129,7 +129,7 @@ describe('the link emulator', () => {
     socket.on('data', (piece) => {
       received += piece.length;
     });
-    await until(() => received === 20_000, 'the bytes before the stall');
+    await until('the bytes before the stall', () => received === 20_000);
     assert.equal(link.stats().connections, 1);
     assert.equal(link.stats().downBytes, 20_000);
     socket.end();
@@ -144,7 +144,7 @@ describe('the link emulator', () => {
     const link = await linkTo(t, pour, { queueBytes });
     link.stall('down');
     dial(t, link);
-    await until(() => link.stats().waitingBytes >= queueBytes, 'a full queue');
+    await until('a full queue', () => link.stats().waitingBytes >= queueBytes);
     for (let turn = 0; turn < 100; turn += 1) await setImmediate();
     const { waitingBytes } = link.stats();
     assert.ok(waitingBytes < queueBytes + MIB, `${waitingBytes} bytes wait`);
@@ -165,13 +165,13 @@ describe('the link emulator', () => {
     socket.write('x');
     await everything(socket);
     assert.equal(codeOf(socket), 'ECONNRESET');
-    await until(() => link.stats().connections === 0, 'the end of the connection');
+    await until('the end of the connection', () => link.stats().connections === 0);
   });
 
   it('cuts all connections there are', async (t) => {
     const link: Link = await linkTo(t, echo, {});
     const sockets = [dial(t, link), dial(t, link)];
-    await until(() => link.stats().connections === 2, 'two connections');
+    await until('two connections', () => link.stats().connections === 2);
     link.cut();
     await Promise.all(sockets.map((socket) => everything(socket)));
     assert.equal(link.stats().connections, 0);
@@ -210,10 +210,10 @@ describe('the link emulator in a process of its own', () => {
     socket.on('data', (piece) => {
       received += piece.toString();
     });
-    await until(() => socket.bytesWritten > 0, 'the write');
+    await until('the write', () => socket.bytesWritten > 0);
     assert.equal((await link.stats()).upBytes, 0);
     await link.go();
-    await until(() => received === 'held back', 'the bytes that were held back');
+    await until('the bytes that were held back', () => received === 'held back');
     await link.cut();
     await everything(socket);
     assert.equal((await link.stats()).connections, 0);

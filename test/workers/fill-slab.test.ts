@@ -11,7 +11,7 @@ import type { FilledRun, FillJob, FillResult } from '../../src/engine/jobs/job.t
 import { WorkerPool } from '../../src/engine/jobs/worker-pool.ts';
 import { SlabPool } from '../../src/engine/slabs/slab-pool.ts';
 import { mixedBytes, noiseBytes, type Scope, sourceFile, textBytes } from '../engine/test-engine.ts';
-import { until } from '../engine/until.ts';
+import { until } from '../support/until.ts';
 import { CODINGS_HERE, WITHOUT_ZSTD } from '../wire/codecs.ts';
 import { decodeRun, rawBytesOf } from '../wire/decoded-run.ts';
 
@@ -274,7 +274,7 @@ describe('a job that nobody wants any more', () => {
     assert.ok(lease);
     const wishes = { fd: longText.fd, rawBytes: 8 * MIB, chunkBytes: 128 * KIB, coding: gzip(9) };
     const answer = slow.fill(jobOf({ slab: lease.slab, ...wishes }));
-    await until(() => pool.threadIn(lease.slab) !== 0, 'a thread at work');
+    await until('a thread at work', () => pool.threadIn(lease.slab) !== 0);
     pool.cancelJob(lease.slab);
     assert.deepEqual(await answer, { kind: 'cancelled' });
     assert.equal(pool.threadIn(lease.slab), 0);

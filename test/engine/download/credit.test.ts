@@ -5,8 +5,8 @@ import { StallClock, type Watched } from '../../../src/base/stall-clock.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { until } from '../../support/until.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
-import { until } from '../until.ts';
 import { CreditOutlet, SharedStream } from './credit-outlet.ts';
 
 const scope = { after };
@@ -35,10 +35,10 @@ function serve(engine: Engine, stream: SharedStream, count: number, grantedBytes
 
 /** Nothing is under way and nobody waits for a turn: every slab is free. */
 async function quiet(engine: Engine): Promise<void> {
-  await until(() => {
+  await until('no slab held and nobody waiting', () => {
     const { jobsOutstanding, jobsWaiting, slabs } = engine.stats();
     return jobsOutstanding === 0 && jobsWaiting === 0 && slabs.free === slabs.count;
-  }, 'no slab held and nobody waiting');
+  });
 }
 
 /** Resolves when the clock of a peer that never moves has seen it still for `stillMs`. */
@@ -47,7 +47,7 @@ async function stillFor(t: TestContext, stillMs: number): Promise<void> {
   const peer: Watched = { movedBytes: 0, isHeldUp: false, still: (ms) => (seenMs = ms) };
   const clock = new StallClock(peer, stillMs);
   t.after(() => clock.close());
-  await until(() => seenMs >= stillMs, 'time');
+  await until('time', () => seenMs >= stillMs);
 }
 
 describe('ranges with credit over one stream', () => {
@@ -79,7 +79,7 @@ describe('ranges with credit over one stream', () => {
     const clock = new StallClock(stream, 40);
     t.after(() => clock.close());
     const served = serve(engine, stream, 40, 70_000);
-    await until(() => served.every(({ outlet }) => outlet.receivedBytes === 70_000), 'all credit used');
+    await until('all credit used', () => served.every(({ outlet }) => outlet.receivedBytes === 70_000));
     await quiet(engine);
     stream.stillMs.length = 0;
     await stillFor(t, 200);
@@ -98,7 +98,7 @@ describe('ranges with credit over one stream', () => {
     await quiet(engine);
     assert.equal(stream.taken.length, 0);
     served.outlet.grant(1);
-    await until(() => served.outlet.receivedBytes === 1, 'one byte');
+    await until('one byte', () => served.outlet.receivedBytes === 1);
     served.outlet.grant(MIB);
     await served.run;
     assert.ok(served.outlet.received.equals(served.bytes));
@@ -110,8 +110,8 @@ describe('ranges with credit over one stream', () => {
     const stream = new SharedStream();
     const [moving] = serve(engine, stream, 1, MIB) as [Served];
     await until(
-      () => engine.jobs.threadsForOne(performance.now()) === engine.options.threads,
       'all threads for one stream',
+      () => engine.jobs.threadsForOne(performance.now()) === engine.options.threads,
     );
     await moving.run;
   });
@@ -119,7 +119,7 @@ describe('ranges with credit over one stream', () => {
   it('end at once when they fail without credit', async (t) => {
     const engine = await startEngine(t);
     const [served] = serve(engine, new SharedStream(), 1, 5000) as [Served];
-    await until(() => served.outlet.receivedBytes === 5000, 'all credit used');
+    await until('all credit used', () => served.outlet.receivedBytes === 5000);
     await quiet(engine);
     served.pipeline.fail(new TransferError('CANCELLED', 'the peer wants it no more'));
     await assert.rejects(served.run, { code: 'CANCELLED' });

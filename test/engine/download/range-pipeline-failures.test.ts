@@ -6,8 +6,8 @@ import { TransferError } from '../../../src/base/errors.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { until } from '../../support/until.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine, textBytes } from '../test-engine.ts';
-import { until } from '../until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };
@@ -50,14 +50,14 @@ function scene(): Scene {
 async function sendingScene(): Promise<Scene> {
   const started = scene();
   const { outlet } = started;
-  await until(() => {
+  await until('a write from a slab with more behind it', () => {
     const { slabs, jobsOutstanding } = engine.stats();
     if (outlet.pending === undefined || jobsOutstanding > 0) return false;
     if (slabs.sending === 1 && slabs.leased > 0) return true;
     // Nothing is read ahead yet, or no more, where this has taken long.
     outlet.drain();
     return false;
-  }, 'a write from a slab with more behind it');
+  });
   return started;
 }
 
@@ -67,7 +67,7 @@ const states: [string, () => Promise<Scene>][] = [
     'while its first write, a copy, is outstanding',
     async () => {
       const started = scene();
-      await until(() => started.outlet.pending !== undefined, 'the first write');
+      await until('the first write', () => started.outlet.pending !== undefined);
       return started;
     },
   ],
@@ -77,8 +77,8 @@ const states: [string, () => Promise<Scene>][] = [
       const started = await sendingScene();
       started.outlet.drain();
       await until(
-        () => engine.stats().jobsOutstanding > 0 && started.outlet.pending !== undefined,
         'a job behind a write',
+        () => engine.stats().jobsOutstanding > 0 && started.outlet.pending !== undefined,
       );
       return started;
     },
@@ -105,12 +105,12 @@ describe('a transfer that is failed', () => {
       const error = new TransferError('CANCELLED', 'the client ended the call');
       transfer.fail(error);
       transfer.fail(new TransferError('STALLED', 'too late'));
-      await until(() => outcomes.length > 0, 'the run has ended');
+      await until('the run has ended', () => outcomes.length > 0);
       assert.equal(await jobsAtEnd, 0, 'no job uses the descriptor any more');
       const { slabs } = engine.stats();
       assert.equal(slabs.leased + slabs.sending, 0);
       outlet.proveUntouched();
-      await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
+      await until('all slabs free', () => engine.stats().slabs.free === allFree.free);
       assert.deepEqual(outcomes, [error]);
       assert.equal(engine.stats().transfers, 0);
     });
@@ -119,11 +119,11 @@ describe('a transfer that is failed', () => {
   it('keeps the slab that was being sent until the proof that it is untouched', async () => {
     const { transfer, outlet, outcomes } = await sendingScene();
     transfer.fail(new TransferError('CANCELLED', 'the client ended the call'));
-    await until(() => outcomes.length > 0, 'the run has ended');
+    await until('the run has ended', () => outcomes.length > 0);
     await engine.sendRange(requestOf(file), new MemoryOutlet('next turn')).run();
     assert.deepEqual(engine.stats().slabs, { ...allFree, free: allFree.count - 1, quarantined: 1 });
     outlet.proveUntouched();
-    await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
+    await until('all slabs free', () => engine.stats().slabs.free === allFree.free);
   });
 
   it('takes no harm from a write that is drained after all', async () => {
@@ -132,7 +132,7 @@ describe('a transfer that is failed', () => {
     transfer.fail(error);
     outlet.drain();
     outlet.proveUntouched();
-    await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
+    await until('all slabs free', () => engine.stats().slabs.free === allFree.free);
     assert.deepEqual(outcomes, [error]);
   });
 
@@ -152,7 +152,7 @@ describe('a file', () => {
       const outlet = new MemoryOutlet('by hand');
       const run = engine.sendRange(requestOf(shrinking, { compression }), outlet).run();
       const failure = assert.rejects(run, { code: 'FILE_CHANGED' });
-      await until(() => outlet.pending !== undefined, 'the first write');
+      await until('the first write', () => outlet.pending !== undefined);
       truncateSync(shrinking.path, 10 * KIB);
       outlet.drainAll();
       await failure;
@@ -192,7 +192,7 @@ describe('a worker thread that dies', () => {
     const slabs = Array.from({ length: slow.pool.count }, (_, slab) => slab);
     const atWork = () =>
       slabs.map((slab) => slow.pool.threadIn(slab)).find((id) => id !== 0 && !killed.has(id));
-    await until(() => outcomes.length > 0 || atWork() !== undefined, 'a thread at work');
+    await until('a thread at work', () => outcomes.length > 0 || atWork() !== undefined);
     if (outcomes.length > 0) return false;
     killed.add(atWork() ?? 0);
     await slow.workers.killThread();
@@ -210,7 +210,7 @@ describe('a worker thread that dies', () => {
     assert.ok(await killAtWork(slow, outcomes, killed));
     await run;
     assert.ok(outlet.received.equals(text.bytes));
-    await until(() => slow.stats().slabs.free === slow.pool.count, 'all slabs free');
+    await until('all slabs free', () => slow.stats().slabs.free === slow.pool.count);
   });
 
   it('again and again under one transfer ends it with INTERNAL, and others go on', async (t) => {
@@ -226,7 +226,7 @@ describe('a worker thread that dies', () => {
     const killed = new Set<number>();
     while (await killAtWork(slow, outcomes, killed)) assert.ok(killed.size < 20);
     await assert.rejects(run, { code: 'INTERNAL', message: /die repeatedly/ });
-    await until(() => slow.stats().slabs.free === slow.pool.count, 'all slabs free');
+    await until('all slabs free', () => slow.stats().slabs.free === slow.pool.count);
     const outlet = new MemoryOutlet('next turn');
     await slow.sendRange(requestOf(text), outlet).run();
     assert.ok(outlet.received.equals(text.bytes));
@@ -241,7 +241,7 @@ describe('an engine that is stopped', () => {
       stopping.sendRange(requestOf(file, { compression: 'always' }), outlet).run(),
     );
     const failures = runs.map((run) => assert.rejects(run, { code: 'UNAVAILABLE' }));
-    await until(() => outlets.some((outlet) => outlet.messages.length > 0), 'the first message');
+    await until('the first message', () => outlets.some((outlet) => outlet.messages.length > 0));
     await stopping.stop();
     await Promise.all(failures);
     assert.equal(stopping.stats().transfers, 0);

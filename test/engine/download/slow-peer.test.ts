@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { until } from '../../support/until.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
-import { until } from '../until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };
@@ -11,14 +11,14 @@ const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
 
 /** Lets the peer read until slabs are on their way to it and prefetched behind, then stop. */
 async function stopsReading(engine: Engine, outlet: MemoryOutlet): Promise<void> {
-  await until(() => {
+  await until('a write from a slab, and prefetched ones', () => {
     const { slabs, jobsOutstanding } = engine.stats();
     if (outlet.pending === undefined || jobsOutstanding > 0) return false;
     if (slabs.sending > 0 && slabs.leased > 0) return true;
     // Nothing is read ahead yet, or no more, where this has taken long.
     outlet.drain();
     return false;
-  }, 'a write from a slab, and prefetched ones');
+  });
 }
 
 /** As a stream that wants slabs does, once the peer of another one hesitates. */
@@ -34,7 +34,7 @@ describe('a peer that never reads', () => {
       .sendRange(requestOf(file), outlet)
       .run()
       .catch(() => {});
-    await until(() => outlet.pending !== undefined, 'the first write');
+    await until('the first write', () => outlet.pending !== undefined);
     assert.ok(outlet.pending?.buffer instanceof ArrayBuffer);
     assert.ok(outlet.pending.length <= engine.options.firstMessageBytes + 4 * KIB);
     const { slabs, jobsOutstanding, jobsWaiting } = engine.stats();
@@ -52,7 +52,7 @@ describe('a peer that never reads', () => {
         .sendRange(requestOf(file), outlet)
         .run()
         .catch(() => {});
-    await until(() => stalled.every((outlet) => outlet.pending !== undefined), 'all first writes');
+    await until('all first writes', () => stalled.every((outlet) => outlet.pending !== undefined));
     const healthy = new MemoryOutlet('next turn');
     await engine.sendRange(requestOf(file), healthy).run();
     assert.ok(healthy.received.equals(file.bytes));
@@ -94,7 +94,7 @@ describe('a peer that stops reading', () => {
       .run()
       .catch(() => {});
     await stopsReading(engine, outlet);
-    await until(() => engine.stats().slabs.leased === 0, 'prefetched slabs given back');
+    await until('prefetched slabs given back', () => engine.stats().slabs.leased === 0);
     assert.equal(engine.stats().slabs.sending, 1);
   });
 
@@ -123,17 +123,17 @@ describe('a peer that stops reading', () => {
     const transfer = engine.sendRange(requestOf(file, { compression: 'always' }), outlet);
     const run = transfer.run();
     let givenBack = 0;
-    await until(() => {
+    await until('twenty jobs given back', () => {
       if (engine.stats().jobsOutstanding > 0) {
         transfer.giveBack();
         givenBack += 1;
       }
       if (outlet.pending !== undefined) outlet.drain();
       return givenBack >= 20;
-    }, 'twenty jobs given back');
+    });
     outlet.drainAll();
     await run;
     assert.ok(outlet.received.equals(file.bytes));
-    await until(() => engine.stats().slabs.free === engine.pool.count, 'all slabs free');
+    await until('all slabs free', () => engine.stats().slabs.free === engine.pool.count);
   });
 });

@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { until } from '../../support/until.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
-import { until } from '../until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };
@@ -41,8 +41,8 @@ async function begin(engine: Engine): Promise<Begun> {
   const transfer = engine.sendRange(requestOf(file, { chunkBytes: 64 * KIB }), outlet);
   const run = transfer.run();
   run.catch(() => {});
-  await until(() => outlet.pending !== undefined, 'the first write');
-  await until(() => engine.stats().jobsOutstanding === 0, 'all reads');
+  await until('the first write', () => outlet.pending !== undefined);
+  await until('all reads', () => engine.stats().jobsOutstanding === 0);
   return { transfer, run, outlet };
 }
 
@@ -75,7 +75,7 @@ describe('a transfer from a slow store', () => {
     // The wait is what is tested: a peer is slow by the clock.
     await delay(NOT_AT_ONCE_MS);
     outlet.drain();
-    await until(() => outlet.pending !== undefined, 'the second write');
+    await until('the second write', () => outlet.pending !== undefined);
     assert.ok((outlet.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
     assert.ok(outlet.pending?.buffer instanceof ArrayBuffer, 'a copy');
     assert.equal(engine.stats().slabs.free, engine.pool.count);
@@ -98,7 +98,7 @@ describe('a transfer from a slow store', () => {
   it('holds a small copy and no slab for a peer that never reads, after a while', async (t) => {
     const engine = await startSlowEngine(t);
     await begin(engine);
-    await until(() => engine.stats().slabs.free === engine.pool.count, 'all slabs back');
+    await until('all slabs back', () => engine.stats().slabs.free === engine.pool.count);
   });
 
   it('leaves a peer that reads enough slabs, however many never do', async (t) => {
@@ -110,7 +110,7 @@ describe('a transfer from a slow store', () => {
         .sendRange(requestOf(file), outlet)
         .run()
         .catch(() => {});
-    await until(() => stalled.every((outlet) => outlet.pending !== undefined), 'all first writes');
+    await until('all first writes', () => stalled.every((outlet) => outlet.pending !== undefined));
     const healthy = new MemoryOutlet('next turn');
     await engine.sendRange(requestOf(file), healthy).run();
     assert.ok(healthy.received.equals(file.bytes));

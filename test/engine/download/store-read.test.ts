@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { TransferError } from '../../../src/base/errors.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
+import { until } from '../../support/until.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
-import { until } from '../until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
 import { MemoryReader } from './memory-reader.ts';
 
@@ -19,7 +19,7 @@ async function begin(source = new MemoryReader(bytes, 'by hand')) {
   const transfer = engine.sendRange(requestOf(file, { source }), outlet);
   const run = transfer.run();
   run.catch(() => {});
-  await until(() => source.pending.size > 0, 'a read');
+  await until('a read', () => source.pending.size > 0);
   return { source, outlet, transfer, run };
 }
 
@@ -69,7 +69,7 @@ describe('a transfer from a store that reads itself', () => {
     transfer.fail(error);
     await assert.rejects(run, error);
     assert.equal(source.pending.size, 0);
-    await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
+    await until('all slabs free', () => engine.stats().slabs.free === allFree.free);
   });
 
   it('does not wait for a read that never ends, whose slab nobody gets until it does', async () => {
@@ -87,7 +87,7 @@ describe('a transfer from a store that reads itself', () => {
     assert.ok(outlet.received.equals(bytes));
     assert.deepEqual(engine.stats().slabs, held);
     source.answer();
-    await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
+    await until('all slabs free', () => engine.stats().slabs.free === allFree.free);
   });
 
   it('reads again what was given back to a peer that hesitates', async () => {
@@ -95,19 +95,19 @@ describe('a transfer from a store that reads itself', () => {
     const outlet = new MemoryOutlet('next turn');
     const transfer = engine.sendRange(requestOf(file, { source }), outlet);
     const run = transfer.run();
-    await until(() => outlet.wireBytes > 100 * KIB, 'some of it');
+    await until('some of it', () => outlet.wireBytes > 100 * KIB);
     source.answering = 'by hand';
-    await until(() => source.pending.size > 0, 'a read');
+    await until('a read', () => source.pending.size > 0);
     // The read that is given back ends behind the one that takes its place.
     source.isDeaf = true;
     const given = source.pending.size;
     transfer.giveBack();
     engine.jobs.dispatch();
-    await until(() => source.pending.size > given, 'another read');
+    await until('another read', () => source.pending.size > given);
     source.answer();
     await run;
     assert.ok(outlet.received.equals(bytes));
-    await until(() => engine.stats().slabs.free === allFree.free, 'all slabs free');
+    await until('all slabs free', () => engine.stats().slabs.free === allFree.free);
   });
 
   it('loses no byte when a worker dies', async (t) => {
@@ -117,10 +117,10 @@ describe('a transfer from a store that reads itself', () => {
     const wishes = { source: new MemoryReader(text), end: text.length, chunkBytes: 64 * KIB };
     const run = slow.sendRange(requestOf(file, { ...wishes, compression: 'always' }), outlet).run();
     const slabs = Array.from({ length: slow.pool.count }, (_, slab) => slab);
-    await until(() => slabs.some((slab) => slow.pool.threadIn(slab) !== 0), 'a thread at work');
+    await until('a thread at work', () => slabs.some((slab) => slow.pool.threadIn(slab) !== 0));
     await slow.workers.killThread();
     await run;
     assert.ok(outlet.received.equals(text));
-    await until(() => slow.stats().slabs.free === slow.pool.count, 'all slabs free');
+    await until('all slabs free', () => slow.stats().slabs.free === slow.pool.count);
   });
 });

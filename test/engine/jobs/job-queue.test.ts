@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import type { Schedulable } from '../../../src/engine/jobs/scheduler.ts';
+import { until } from '../../support/until.ts';
 import { startEngine } from '../test-engine.ts';
-import { until } from '../until.ts';
 
 const engine = await startEngine({ after });
 
@@ -22,7 +22,7 @@ it('the queue wakes by itself for a job that may not start before a time', async
   const firstMs = item.notBeforeMs;
   engine.jobs.want(item);
   assert.equal(startedMs.length, 0);
-  await until(() => startedMs.length === 3, 'three jobs');
+  await until('three jobs', () => startedMs.length === 3);
   for (const [index, ms] of startedMs.entries()) assert.ok(ms >= firstMs + 20 * index);
-  await until(() => engine.stats().jobsWaiting === 0, 'nobody waiting');
+  await until('nobody waiting', () => engine.stats().jobsWaiting === 0);
 });

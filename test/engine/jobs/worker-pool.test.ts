@@ -6,8 +6,8 @@ import { MIB } from '../../../src/base/units.ts';
 import type { FillJob } from '../../../src/engine/jobs/job.ts';
 import { WorkerDied, WorkerPool } from '../../../src/engine/jobs/worker-pool.ts';
 import { SlabPool } from '../../../src/engine/slabs/slab-pool.ts';
+import { until } from '../../support/until.ts';
 import { sourceFile, textBytes } from '../test-engine.ts';
-import { until } from '../until.ts';
 
 const gzip = (level: number): Coding => ({ codec: 'gzip', level });
 
@@ -34,12 +34,12 @@ describe('the worker pool', () => {
     const waiting = workers.fill({ ...job, slab: 1, coding: IDENTITY });
     let answer = '';
     void waiting.then(({ kind }) => (answer = kind));
-    await until(() => slabs.threadIn(0) !== 0, 'a thread at work');
+    await until('a thread at work', () => slabs.threadIn(0) !== 0);
     await workers.killThread();
     await died;
     // Its replacement is still starting.
     await workers.killThread();
-    await until(() => answer !== '', 'an answer to the job that waited');
+    await until('an answer to the job that waited', () => answer !== '');
     assert.equal(answer, 'filled');
   });
 });

@@ -8,10 +8,9 @@ import { KIB, MIB } from '../../../src/base/units.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import type { DrainJob } from '../../../src/engine/jobs/job.ts';
 import { Random, seedOf } from '../../support/seed.ts';
-import { within } from '../../support/until.ts';
+import { until, within } from '../../support/until.ts';
 import { MemoryOutlet } from '../download/memory-outlet.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
-import { until } from '../until.ts';
 import { MemoryWriter } from './memory-writer.ts';
 import { descriptorOf, type SentChunk, TestSender, targetOf } from './test-sender.ts';
 
@@ -24,7 +23,7 @@ const FEW = { slabCount: 6, jobsInFlight: 2 };
 /** Nobody holds anything: every slab is free, no job is out, and nobody is listed. */
 async function assertIdle(engine: Engine): Promise<void> {
   const { slabs } = engine.stats();
-  await until(() => engine.stats().slabs.free === slabs.count, 'all slabs are free');
+  await until('all slabs are free', () => engine.stats().slabs.free === slabs.count);
   assert.deepEqual(engine.stats(), {
     transfers: 0,
     uploads: 0,
@@ -158,7 +157,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
         const outlet = new MemoryOutlet('by hand');
         const transfer = engine.sendRange(requestOf(sourceFile(t, source)), outlet);
         const run = transfer.run();
-        await until(() => outlet.pending !== undefined, 'a write');
+        await until('a write', () => outlet.pending !== undefined);
         const senders = [1, 2, 3].map(() => new TestSender(engine, targetOf(t, kind), source));
         for (const sender of senders) await sender.send({ start: 0, end: 1000 });
         const rooms = senders.map((sender) => sender.takeRoom(2000));
@@ -319,7 +318,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
           await sender.pipeline.close();
           return sender.failures[0]?.code;
         });
-        await until(() => engine.stats().jobsOutstanding > 0, 'a job');
+        await until('a job', () => engine.stats().jobsOutstanding > 0);
         await engine.stop();
         const codes = await within('all uploads', Promise.all(uploads));
         assert.deepEqual(new Set(codes), new Set(['UNAVAILABLE']));
@@ -390,7 +389,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
         const engine = await startEngine(t, FEW);
         const sender = new TestSender(engine, targetOf(t, kind), source);
         for (const start of [0, 1000, 2000]) await sender.send({ start, end: start + 1000 });
-        await until(() => sender.ranges.some(({ end }) => end === 3000), 'it is written');
+        await until('it is written', () => sender.ranges.some(({ end }) => end === 3000));
         assertRanges(sender, 3000);
         await sender.pipeline.close();
         await assertIdle(engine);
@@ -463,7 +462,10 @@ for (const kind of ['descriptor', 'writer'] as const) {
       it('again and again ends it with INTERNAL', async (t) => {
         const { engine } = await crashing(t, Number.POSITIVE_INFINITY);
         const sender = new TestSender(engine, targetOf(t, kind), source);
-        await assert.rejects(within('the end', sendAll(sender)), { code: 'INTERNAL', message: /dying/ });
+        await assert.rejects(within('the end', sendAll(sender)), {
+          code: 'INTERNAL',
+          message: /die repeatedly/,
+        });
         await sender.pipeline.close();
         await assertIdle(engine);
       });
@@ -472,7 +474,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
         const { engine } = await crashing(t, 1);
         const sender = new TestSender(engine, targetOf(t, kind), source);
         await sender.send({ start: 0, end: CHUNK_BYTES });
-        await until(() => engine.stats().jobsOutstanding === 1, 'the job');
+        await until('the job', () => engine.stats().jobsOutstanding === 1);
         await within('the close', sender.pipeline.close());
         await assertIdle(engine);
       });
@@ -485,8 +487,8 @@ for (const kind of ['descriptor', 'writer'] as const) {
         for (let kills = 0; kills < 3; kills++) {
           const seen = sender.ranges.length;
           await until(
-            () => sender.ranges.length > seen || sender.pipeline.writtenBytes === MIB,
             'more is written',
+            () => sender.ranges.length > seen || sender.pipeline.writtenBytes === MIB,
           );
           await engine.workers.killThread();
         }
@@ -533,12 +535,11 @@ describe('an upload pipeline', () => {
         await sender.send({ start, end: start + SLAB_BYTES });
       await sender.pipeline.flush();
     });
-    await until(() => senders.every(({ writer }) => writer.pendingWrites > 0), 'writes of both');
-    await until(
-      () => senders.some(({ writer }) => writer.pendingWrites === FEW.jobsInFlight),
-      'all that may be',
+    await until('writes of both', () => senders.every(({ writer }) => writer.pendingWrites > 0));
+    await until('all that may be', () =>
+      senders.some(({ writer }) => writer.pendingWrites === FEW.jobsInFlight),
     );
-    await until(() => engine.stats().jobsOutstanding === 0, 'no job');
+    await until('no job', () => engine.stats().jobsOutstanding === 0);
     for (const { writer } of senders) writer.finish();
     await within('both uploads', Promise.all(sending));
     for (const { sender, writer } of senders) {
@@ -554,7 +555,7 @@ describe('an upload pipeline', () => {
     const { writer, sender } = storing(engine);
     await sender.send({ start: 0, end: 5000 });
     const flushed = assert.rejects(sender.pipeline.flush(), { code: 'CANCELLED' });
-    await until(() => writer.pendingWrites === 1, 'a write');
+    await until('a write', () => writer.pendingWrites === 1);
     sender.pipeline.fail(new TransferError('CANCELLED', 'gone'));
     let isClosed = false;
     const closed = sender.pipeline.close().then(() => (isClosed = true));

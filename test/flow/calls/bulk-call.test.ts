@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import type { TransferError } from '../../../src/base/errors.ts';
-import { until } from '../../engine/until.ts';
+import { until } from '../../support/until.ts';
 import { gateTo, grpcCall, messagesOf, rawCall, runOf, serveBulk, type TestCall } from './bulk-server.ts';
 
 /** Writes the runs one after another, each when the one before is done. */
@@ -154,7 +154,7 @@ describe('a bulk call', () => {
     assert.equal((await giveUp).code, 'STALLED');
     assert.deepEqual({ isDone, isUntouched }, { isDone: false, isUntouched: false });
     for (const socket of sockets) socket.destroy();
-    await until(() => isUntouched, 'the end of the session');
+    await until('the end of the session', () => isUntouched);
   });
 
   it('notices that the client cancelled', async (t) => {

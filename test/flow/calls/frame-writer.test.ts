@@ -13,7 +13,7 @@ import { serverStreamOf } from '../../../src/flow/calls/call-stream.ts';
 import { DirectWrites, FrameWriter } from '../../../src/flow/calls/frame-writer.ts';
 import { DIRECT_WRITE_OPTIONS, directWritesWork } from '../../../src/flow/self-tests/direct-write-test.ts';
 import { FRAME_HEADER_BYTES } from '../../../src/wire/chunk-header.ts';
-import { until } from '../../engine/until.ts';
+import { until } from '../../support/until.ts';
 import { type Gate, gateTo } from './bulk-server.ts';
 
 const PATH = '/test.Frames/Send';
@@ -186,7 +186,7 @@ describe('frames', () => {
     const call = client.makeClientStreamRequest<Buffer, Buffer>(PATH, passThrough, passThrough, failed);
     const writer = new FrameWriter(call as never, writes);
     await new Promise<void>((resolve) => writer.write(framed(7, 1), resolve));
-    await until(() => reset !== undefined, 'the call at the server');
+    await until('the call at the server', () => reset !== undefined);
     gate?.shut();
     let dones = 0;
     writer.write(framed(32 * MIB, 2), () => (dones += 1));
@@ -208,6 +208,6 @@ describe('the self-test of direct writes', () => {
     await directWritesWork();
     const left = () =>
       process.getActiveResourcesInfo().filter((resource) => /TCP|Pipe.*Socket/.test(resource));
-    await until(() => left().length === 0, 'all sockets closed');
+    await until('all sockets closed', () => left().length === 0);
   });
 });

@@ -4,7 +4,7 @@ import { constants } from 'node:http2';
 import { describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { MIB } from '../../../src/base/units.ts';
-import { until } from '../../engine/until.ts';
+import { until } from '../../support/until.ts';
 import {
   type BulkServer,
   type Gate,
@@ -44,7 +44,7 @@ async function stuckRun(t: TestContext, windowBytes: number): Promise<Scene> {
   call.write(run, () => (scene.dones += 1));
   const [socket] = server.sockets;
   assert.ok(socket);
-  await until(() => socket.bytesWritten > MIB, 'the first bytes in the kernel');
+  await until('the first bytes in the kernel', () => socket.bytesWritten > MIB);
   return scene;
 }
 
@@ -156,7 +156,7 @@ describe('many runs cut off on one stuck connection', () => {
       stream.resume();
       stream.end(Buffer.alloc(5));
     }
-    await until(() => calls.length === 30, 'thirty calls');
+    await until('thirty calls', () => calls.length === 30);
     gate.shut();
     const run = runOf([SENT], 4 * MIB);
     for (const call of calls) call.write(run, () => {});

@@ -6,10 +6,9 @@ import { Metadata, status } from '@grpc/grpc-js';
 import { TransferError } from '../../../src/base/errors.ts';
 import { StaticWindows } from '../../../src/flow/windows/static-windows.ts';
 import { noiseBytes } from '../../engine/test-engine.ts';
-import { until } from '../../engine/until.ts';
 import { blockFor } from '../../support/block.ts';
 import { framed } from '../../support/peers/raw-http2.ts';
-import { within } from '../../support/until.ts';
+import { until, within } from '../../support/until.ts';
 import {
   type GrpcUpload,
   grpcClient,
@@ -25,7 +24,7 @@ import {
 const noise = noiseBytes(1_000_000);
 
 async function firstReceiver(server: UploadServer): Promise<TestReceiver> {
-  await until(() => server.receivers.length > 0, 'a call');
+  await until('a call', () => server.receivers.length > 0);
   return server.receivers[0] as TestReceiver;
 }
 
@@ -82,7 +81,7 @@ for (const direct of [true, false]) {
       for (let i = 0; i < count; i++) call.write({ chunk: noise.subarray(i, i + 100_000) });
       call.end();
       const receiver = await firstReceiver(server);
-      await until(() => receiver.refusals > 0, 'a refusal');
+      await until('a refusal', () => receiver.refusals > 0);
       const [socket] = server.sockets;
       await untilQuiet(() => socket?.bytesRead ?? 0);
       // grpc-js hands out a whole message, and reads up to sixteen ahead.
@@ -111,7 +110,7 @@ for (const direct of [true, false]) {
       };
       const stalled = send();
       const receiver = await firstReceiver(server);
-      await until(() => receiver.refusals > 0, 'a refusal');
+      await until('a refusal', () => receiver.refusals > 0);
       assert.equal((await within('the response to the other', send())).code, status.OK);
       assert.equal(server.sockets.length, 1);
       assert.deepEqual(
@@ -134,7 +133,7 @@ for (const direct of [true, false]) {
       call.end();
       const receiver = await firstReceiver(server);
       for (let taken = 1; taken <= sizes.length; taken++) {
-        await until(() => receiver.messages.length === taken, `${taken} messages`);
+        await until(`${taken} messages`, () => receiver.messages.length === taken);
         for (let turn = 0; turn < 10; turn++) await new Promise((resolve) => setImmediate(resolve));
         assert.equal(receiver.messages.length, taken);
         assert.equal(receiver.endings, 0);
@@ -156,7 +155,7 @@ for (const direct of [true, false]) {
       call.write({ chunk: noise.subarray(0, 100), finish: true });
       call.end();
       const receiver = await firstReceiver(server);
-      await until(() => receiver.refusals > 0, 'a refusal');
+      await until('a refusal', () => receiver.refusals > 0);
       await untilQuiet(() => receiver.refusals);
       assert.equal(receiver.endings, 0);
       receiver.hasRoom = true;
@@ -171,7 +170,7 @@ for (const direct of [true, false]) {
       const more = () => call.write({ chunk: noise.subarray(0, 50_000) }, more);
       more();
       const receiver = await firstReceiver(server);
-      await until(() => receiver.messages.length > 3, 'messages');
+      await until('messages', () => receiver.messages.length > 3);
       receiver.call.fail({ code: status.ABORTED, details: 'taken over', metadata: new Metadata() });
       const { length } = receiver.messages;
       const { code, details } = await within('the status', end);
@@ -187,13 +186,13 @@ for (const direct of [true, false]) {
       // Half of it first, so that it is in the middle of a chunk where that can be.
       stream.write(bytes.subarray(0, 5000));
       const receiver = await firstReceiver(server);
-      await until(() => !direct || receiver.memory !== null, 'a chunk that arrives');
+      await until('a chunk that arrives', () => !direct || receiver.memory !== null);
       const { memory } = receiver;
       receiver.call.discard();
       memory?.fill(0xdd);
       stream.write(bytes.subarray(5000));
       for (let i = 0; i < 100; i++) stream.write(bytes);
-      await until(() => (server.sockets[0]?.bytesRead ?? 0) > 100 * bytes.length, 'all that was sent');
+      await until('all that was sent', () => (server.sockets[0]?.bytesRead ?? 0) > 100 * bytes.length);
       assert.equal(receiver.messages.length, 0);
       assert.ok(memory === null || memory.equals(Buffer.alloc(10_000, 0xdd)));
       receiver.call.fail({ code: status.ABORTED, details: 'gone', metadata: new Metadata() });
@@ -207,7 +206,7 @@ for (const direct of [true, false]) {
       call.write({ chunk: noise.subarray(0, 1000) });
       call.write({ chunk: noise.subarray(0, 1001) });
       const receiver = await firstReceiver(server);
-      await until(() => receiver.failures.length > 0, 'the failure');
+      await until('the failure', () => receiver.failures.length > 0);
       assert.deepEqual(
         receiver.failures.map(({ code }) => code),
         ['RESOURCE_EXHAUSTED'],
@@ -225,7 +224,7 @@ for (const direct of [true, false]) {
       call.write({ chunk: noise.subarray(0, 10) });
       call.write({ chunk: noise.subarray(0, 10) });
       const receiver = await firstReceiver(server);
-      await until(() => receiver.failures.length > 0, 'the failure');
+      await until('the failure', () => receiver.failures.length > 0);
       assert.equal(receiver.failures[0]?.code, 'GAP');
       assert.equal(receiver.messages.length, 1);
     });
@@ -235,7 +234,7 @@ for (const direct of [true, false]) {
       const { call } = grpcUpload(t, server.port);
       call.write({ chunk: noise.subarray(0, 10) });
       const receiver = await firstReceiver(server);
-      await until(() => receiver.failures.length > 0, 'the failure');
+      await until('the failure', () => receiver.failures.length > 0);
       assert.equal(receiver.failures[0]?.code, 'STALLED');
       assert.equal(receiver.messages.length, 1);
     });
@@ -252,7 +251,7 @@ for (const direct of [true, false]) {
         grpcUpload(t, port).call.write({ chunk: noise.subarray(0, 10) });
       }
       const later = await firstReceiver(stalling);
-      await until(() => later.failures.length > 0, 'another call stalled');
+      await until('another call stalled', () => later.failures.length > 0);
       for (const { receivers } of [server, paused]) assert.deepEqual(receivers[0]?.failures, []);
     });
 
@@ -261,7 +260,7 @@ for (const direct of [true, false]) {
       const { call, end } = grpcUpload(t, server.port);
       call.write({ chunk: noise.subarray(0, 10) });
       const receiver = await firstReceiver(server);
-      await until(() => receiver.messages.length > 0, 'the first message');
+      await until('the first message', () => receiver.messages.length > 0);
       blockFor(1500);
       call.write({ chunk: noise.subarray(10, 20) });
       call.end();
@@ -301,10 +300,10 @@ for (const direct of [true, false]) {
           const receiver = await firstReceiver(server);
           let closes = 0;
           receiver.call.onClose(() => (closes += 1));
-          await until(() => isReached(receiver), phase);
+          await until(phase, () => isReached(receiver));
           end(upload, server);
           await assertClosed(receiver);
-          await until(() => closes > 0, 'the listener is told');
+          await until('the listener is told', () => closes > 0);
           const { length } = receiver.messages;
           // Nothing of this does anything any more.
           receiver.hasRoom = true;
@@ -355,7 +354,7 @@ describe('an upload call read directly', () => {
       const { server, stream } = await rawScene(t);
       stream.end(Buffer.concat([message, message.subarray(0, cut)]));
       const receiver = await firstReceiver(server);
-      await until(() => receiver.failures.length > 0, 'the failure');
+      await until('the failure', () => receiver.failures.length > 0);
       assert.deepEqual(
         receiver.failures.map(({ code }) => code),
         ['INVALID_ARGUMENT'],
@@ -369,7 +368,7 @@ describe('an upload call read directly', () => {
     // Field 7 holds a message, and these bytes are none.
     stream.write(framed(Buffer.from([0x3a, 2, 0xff, 0xff])));
     const receiver = await firstReceiver(server);
-    await until(() => receiver.failures.length > 0, 'the failure');
+    await until('the failure', () => receiver.failures.length > 0);
     assert.equal(receiver.failures[0]?.code, 'INVALID_ARGUMENT');
   });
 
@@ -390,7 +389,7 @@ describe('an upload call read directly', () => {
       for (const [i, chunk] of chunks.entries()) call.write({ chunk, offset: i });
       const receiver = await firstReceiver(server);
       receiver.hasRoom = false;
-      await until(() => receiver.refusals > 0, 'a chunk without room');
+      await until('a chunk without room', () => receiver.refusals > 0);
       receiver.hasRoom = true;
       receiver.call.proceed();
       call.end();
@@ -424,7 +423,7 @@ describe('an upload call read directly', () => {
       stream.on('error', () => {});
       stream.end(framed(message, true));
       const failed = () => server.receivers.find(({ failures }) => failures.length > 0);
-      await until(() => failed() !== undefined, 'the failure');
+      await until('the failure', () => failed() !== undefined);
       assert.equal(failed()?.failures[0]?.code, code);
     });
   }
@@ -433,7 +432,7 @@ describe('an upload call read directly', () => {
     const { server, stream } = await rawScene(t);
     stream.write(framed(Buffer.alloc(10), true));
     const receiver = await firstReceiver(server);
-    await until(() => receiver.failures.length > 0, 'the failure');
+    await until('the failure', () => receiver.failures.length > 0);
     assert.equal(receiver.failures[0]?.code, 'UNIMPLEMENTED');
   });
 
@@ -446,7 +445,7 @@ describe('an upload call read directly', () => {
       const { server, stream } = await rawScene(t);
       stream.write(message.subarray(0, 500));
       const receiver = await firstReceiver(server);
-      await until(() => receiver.memory !== null, 'a chunk that arrives');
+      await until('a chunk that arrives', () => receiver.memory !== null);
       stream.close(code);
       await assertClosed(receiver);
       assert.equal(receiver.messages.length, 0);
@@ -461,12 +460,12 @@ describe('an upload call read directly', () => {
       });
       stream.write(Buffer.concat([message, message]));
       const receiver = await firstReceiver(server);
-      await until(() => receiver.refusals > 0, 'a refusal');
+      await until('a refusal', () => receiver.refusals > 0);
       stream.close(code);
-      await until(() => receiver.call.isClosed, 'closed');
+      await until('closed', () => receiver.call.isClosed);
       receiver.hasRoom = true;
       receiver.call.proceed();
-      await until(() => closes === 1, 'the listener is told');
+      await until('the listener is told', () => closes === 1);
     });
   }
 
@@ -474,13 +473,13 @@ describe('an upload call read directly', () => {
     const { server, stream } = await rawScene(t);
     stream.write(message.subarray(0, 500));
     const receiver = await firstReceiver(server);
-    await until(() => receiver.memory !== null, 'a chunk that arrives');
+    await until('a chunk that arrives', () => receiver.memory !== null);
     const old = receiver.memory as Buffer;
     receiver.memory = Buffer.from(old);
     receiver.call.moveChunk(receiver.memory);
     old.fill(0);
     stream.write(message.subarray(500));
-    await until(() => receiver.messages.length > 0, 'the message');
+    await until('the message', () => receiver.messages.length > 0);
     assert.ok(receiver.chunks[0]?.equals(noise.subarray(0, 1000)));
     assert.ok(old.every((byte) => byte === 0));
   });
@@ -492,9 +491,9 @@ describe('an upload call read directly', () => {
     const { stream, session } = await rawUpload(t, server.port);
     stream.write(Buffer.concat(Array.from({ length: 3000 }, () => message)));
     const receiver = await firstReceiver(server);
-    await until(() => receiver.refusals > 0, 'a refusal');
-    await until(() => session.remoteSettings.initialWindowSize === 4_000_000, 'the wider window');
-    await until(() => (server.sockets[0]?.bytesRead ?? 0) > 3_000_000, 'a window of bytes');
+    await until('a refusal', () => receiver.refusals > 0);
+    await until('the wider window', () => session.remoteSettings.initialWindowSize === 4_000_000);
+    await until('a window of bytes', () => (server.sockets[0]?.bytesRead ?? 0) > 3_000_000);
     assert.equal(receiver.messages.length, 0);
   });
 });

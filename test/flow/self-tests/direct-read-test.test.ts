@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { directReadsWork } from '../../../src/flow/self-tests/direct-read-test.ts';
-import { until } from '../../engine/until.ts';
+import { until } from '../../support/until.ts';
 
 describe('the self-test of direct reads', () => {
   it('passes on this Node with the pinned grpc-js', async () => {
@@ -12,6 +12,6 @@ describe('the self-test of direct reads', () => {
     await directReadsWork();
     const left = () =>
       process.getActiveResourcesInfo().filter((resource) => /TCP|Pipe.*Socket/.test(resource));
-    await until(() => left().length === 0, 'all sockets closed');
+    await until('all sockets closed', () => left().length === 0);
   });
 });

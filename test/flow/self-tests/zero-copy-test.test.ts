@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { zeroCopyWorks } from '../../../src/flow/self-tests/zero-copy-test.ts';
-import { until } from '../../engine/until.ts';
+import { until } from '../../support/until.ts';
 
 describe('the self-test of zero copy', () => {
   it('passes on this Node with the pinned grpc-js', async () => {
@@ -12,6 +12,6 @@ describe('the self-test of zero copy', () => {
     await zeroCopyWorks();
     const sockets = () =>
       process.getActiveResourcesInfo().filter((resource) => /TCP|Pipe.*Socket/.test(resource));
-    await until(() => sockets().length === 0, 'all sockets closed');
+    await until('all sockets closed', () => sockets().length === 0);
   });
 });

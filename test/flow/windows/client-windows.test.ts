@@ -12,7 +12,7 @@ import {
 import { type Logger, silentLogger } from '../../../src/base/logger.ts';
 import { MIB } from '../../../src/base/units.ts';
 import { ClientWindows } from '../../../src/flow/windows/client-windows.ts';
-import { until } from '../../engine/until.ts';
+import { until } from '../../support/until.ts';
 
 const PATH = '/test.Windows/Stream';
 const MAX_BYTES = 4 * MIB;
@@ -68,10 +68,10 @@ describe('the windows of clients', () => {
     });
     const scene = await sceneOf(t, windows);
     const first = scene.call();
-    await until(() => windows.stats().grantedBytes === MAX_BYTES, 'the first call');
+    await until('the first call', () => windows.stats().grantedBytes === MAX_BYTES);
     scene.call();
     first.cancel();
-    await until(() => windows.stats().sessions === 1, 'the same connection');
+    await until('the same connection', () => windows.stats().sessions === 1);
     assert.deepEqual([tests, scene.warnings], [1, []]);
   });
 
@@ -79,11 +79,11 @@ describe('the windows of clients', () => {
     const windows = new ClientWindows(16 * MIB, async () => false);
     const scene = await sceneOf(t, windows);
     scene.call();
-    await until(() => scene.warnings.length > 0, 'a warning');
+    await until('a warning', () => scene.warnings.length > 0);
     scene.call();
     const other = await sceneOf(t, windows);
     other.call();
-    await until(() => other.warnings.length > 0, 'the warning of another logger');
+    await until('the warning of another logger', () => other.warnings.length > 0);
     assert.deepEqual([scene.warnings.length, other.warnings.length], [1, 1]);
     assert.equal(windows.stats().sessions, 0);
   });
@@ -97,7 +97,7 @@ describe('the windows of clients', () => {
     const scene = await sceneOf(t, windows);
     scene.call().cancel();
     scene.call();
-    await until(() => windows.stats().sessions === 1, 'the second call');
+    await until('the second call', () => windows.stats().sessions === 1);
     assert.equal(tests, 1);
   });
 });

@@ -14,7 +14,7 @@ import { LEAST_WINDOW_BYTES } from '../../../src/base/limits.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import { ReceiveWindows } from '../../../src/flow/windows/receive-windows.ts';
 import { WindowBudget } from '../../../src/flow/windows/window-budget.ts';
-import { until } from '../../engine/until.ts';
+import { until } from '../../support/until.ts';
 
 const PIECE = Buffer.alloc(64 * KIB);
 
@@ -94,8 +94,8 @@ describe('windows that follow the link', () => {
     const stream = request(session);
     windows.follow(stream);
     stream.resume();
-    await until(() => session.localSettings.initialWindowSize === 2 * MIB, 'a window of 2 MiB');
-    await until(() => session.state.effectiveLocalWindowSize === 2 * MIB, 'as much for the connection');
+    await until('a window of 2 MiB', () => session.localSettings.initialWindowSize === 2 * MIB);
+    await until('as much for the connection', () => session.state.effectiveLocalWindowSize === 2 * MIB);
     assert.deepEqual(windows.stats(), {
       sessions: 1,
       grantedBytes: 2 * MIB,
@@ -112,8 +112,8 @@ describe('windows that follow the link', () => {
     const session = await dial(t, place);
     pour(request(session));
     await until(
-      () => session.remoteSettings.initialWindowSize === 2 * MIB,
       'a window of 2 MiB at the sender',
+      () => session.remoteSettings.initialWindowSize === 2 * MIB,
     );
   });
 
@@ -128,11 +128,11 @@ describe('windows that follow the link', () => {
     healthy.on('data', (piece: Buffer) => {
       receivedBytes += piece.length;
     });
-    await until(() => session.localSettings.initialWindowSize === MIB, 'a large window');
+    await until('a large window', () => session.localSettings.initialWindowSize === MIB);
     for (let i = 0; i < stalledStreams; i += 1) windows.follow(request(session).pause());
-    await until(() => session.localSettings.initialWindowSize === MIB / 8, 'a share for each');
+    await until('a share for each', () => session.localSettings.initialWindowSize === MIB / 8);
     const before = receivedBytes;
-    await until(() => receivedBytes - before > 8 * MIB, 'the bytes of the healthy one');
+    await until('the bytes of the healthy one', () => receivedBytes - before > 8 * MIB);
     const { downBytes } = await place.link.stats();
     // One stalled stream may have had the whole window before the others came.
     assert.ok(downBytes - receivedBytes < 4 * MIB, `${downBytes - receivedBytes} bytes are held`);
@@ -150,11 +150,11 @@ describe('windows that follow the link', () => {
     download.on('data', (piece: Buffer) => {
       receivedBytes += piece.length;
     });
-    await until(() => first.localSettings.initialWindowSize === 2 * MIB, 'the whole budget');
+    await until('the whole budget', () => first.localSettings.initialWindowSize === 2 * MIB);
     const other = request(second);
     windows.follow(other);
     other.resume();
-    await until(() => (first.localSettings.initialWindowSize ?? 0) <= 1.5 * MIB, 'less of it');
+    await until('less of it', () => (first.localSettings.initialWindowSize ?? 0) <= 1.5 * MIB);
     await isOver;
     assert.equal(receivedBytes, total);
     assert.ok(windows.stats().grantedBytes <= 2 * MIB);
@@ -176,10 +176,10 @@ describe('windows that follow the link', () => {
       });
       // The first one gets all there is before it stops; the next ones get enough to grow, if anything were left.
       const enoughBytes = i === 0 ? 16 * MIB : i < 3 ? 2 * MIB : KIB;
-      await until(() => receivedBytes > enoughBytes, 'bytes');
+      await until('bytes', () => receivedBytes > enoughBytes);
       stream.pause();
       const window = () => session.localSettings.initialWindowSize ?? 0;
-      await until(() => stream.readableLength > window() / 2 - 32 * KIB, 'a full window');
+      await until('a full window', () => stream.readableLength > window() / 2 - 32 * KIB);
       streams.push(stream);
     }
     const heldBytes = streams.reduce((sum, { readableLength }) => sum + readableLength, 0);
@@ -196,7 +196,7 @@ describe('windows that follow the link', () => {
     stream.resume();
     assert.equal(windows.stats().sessions, 1);
     await place.link.cut();
-    await until(() => windows.stats().sessions === 0, 'the end of the session');
+    await until('the end of the session', () => windows.stats().sessions === 0);
     assert.equal(windows.stats().grantedBytes, 0);
   });
 

@@ -6,9 +6,8 @@ import type { CodecName, Coding } from '../../../src/base/coding.ts';
 import { TransferError } from '../../../src/base/errors.ts';
 import { codecInContract, encodeSync, RUNTIME_CODECS } from '../../../src/wire/codec.ts';
 import { mixedBytes, noiseBytes, textBytes } from '../../engine/test-engine.ts';
-import { until } from '../../engine/until.ts';
 import { Random, seedOf } from '../../support/seed.ts';
-import { within } from '../../support/until.ts';
+import { until, within } from '../../support/until.ts';
 import { CODINGS_HERE } from '../../wire/codecs.ts';
 import type { Step, TempUpload } from '../temp-upload-store.ts';
 import {
@@ -69,7 +68,7 @@ async function begun(service: UploadService, size?: number): Promise<TempUpload>
 
 /** Waits for the only upload of the service. */
 async function onlyUpload({ store }: UploadService): Promise<TempUpload> {
-  await until(() => store.uploads.size === 1, 'an upload');
+  await until('an upload', () => store.uploads.size === 1);
   return [...store.uploads.values()][0] as TempUpload;
 }
 
@@ -160,7 +159,7 @@ for (const direct of [true, false]) {
       const upload = await begun(service);
       const { call } = service.open();
       for (const message of to(upload, chunksOf(0, 300_000))) call.write(message);
-      await until(() => upload.reported.some(({ start }) => start === 0), 'the first bytes are written');
+      await until('the first bytes are written', () => upload.reported.some(({ start }) => start === 0));
       call.cancel();
       await service.untilIdle();
       const { committedSize } = upload.state();
@@ -177,13 +176,13 @@ for (const direct of [true, false]) {
         call.write({ start: { fileName: 'a' }, chunk: content.subarray(0, 10) });
         call.write({ chunk: content.subarray(10, 20), finish: step === 'finish' });
         call.end();
-        await until(() => service.store.isHeld(step), `the call waits at ${step}`);
+        await until(`the call waits at ${step}`, () => service.store.isHeld(step));
         call.cancel();
         await within('the call is over', service.prelude.noneUnderWay());
         release();
         const upload = await onlyUpload(service);
         // One that was cancelled before its upload began opens no writer.
-        await until(() => step === 'start' || upload.openings === 1, 'what was held goes on');
+        await until('what was held goes on', () => step === 'start' || upload.openings === 1);
         await service.untilIdle();
       }
     });
@@ -475,9 +474,9 @@ describe('several streams', () => {
   async function olderStream(service: UploadService, upload: TempUpload, bytes: Buffer): Promise<SentUpload> {
     const sent = service.open();
     sent.call.write({ uploadId: upload.id, chunk: bytes.subarray(0, 1000) });
-    await until(() => upload.reported.length === 1, 'the first chunk is written');
+    await until('the first chunk is written', () => upload.reported.length === 1);
     sent.call.write({ chunk: bytes.subarray(1000, 3000) });
-    await until(() => service.engine.slabs.held > 0, 'a slab');
+    await until('a slab', () => service.engine.slabs.held > 0);
     return sent;
   }
 
@@ -501,11 +500,11 @@ describe('several streams', () => {
     const upload = await begun(service);
     const older = service.open();
     older.call.write({ uploadId: upload.id, chunk: content.subarray(0, 1000) });
-    await until(() => upload.reported.length === 1, 'the first chunk is written');
+    await until('the first chunk is written', () => upload.reported.length === 1);
     const newer = service.open();
     newer.call.write({ uploadId: upload.id, chunk: content.subarray(1000, 2000), offset: 1000 });
     newer.call.write({ chunk: content.subarray(2000, 3000) });
-    await until(() => upload.reported.some(({ end }) => end >= 2000), 'the newer one writes');
+    await until('the newer one writes', () => upload.reported.some(({ end }) => end >= 2000));
     older.call.write({ chunk: noiseBytes(5000) });
     assert.equal((await within('the older one ends', older.end)).code, 'TAKEN_OVER');
     newer.call.write({ finish: true, expected: { crc32: crc32(content.subarray(0, 3000)) } });
@@ -553,13 +552,13 @@ describe('senders that stall in the middle of a chunk', () => {
       return stream;
     });
     await until(
+      'first chunks of all',
       () =>
         service.store.uploads.size === 6 &&
         [...service.store.uploads.values()].every((u) => u.reported.length === 1),
-      'first chunks of all',
     );
     for (const [i, stream] of stalled.entries()) stream.write(chunk.subarray(0, 500 + 3000 * i));
-    await until(() => service.engine.slabs.held === 3, 'all slabs that may be held');
+    await until('all slabs that may be held', () => service.engine.slabs.held === 3);
     const healthy = [{ start: { fileName: 'a/b' } }, ...chunksOf(0, content.length), { finish: true }];
     assert.equal((await within('the healthy one', service.send(healthy))).status, 'OK');
     assertFile(service, content);
@@ -579,7 +578,7 @@ describe('an engine that stops', () => {
     for (const message of [{ start: { fileName: 'a' } }, ...chunksOf(0, 200_000)]) call.write(message);
     const upload = await onlyUpload(service);
     // Two threads write: what is behind the first bytes may be there before them.
-    await until(() => upload.reported.some(({ start }) => start === 0), 'the first bytes are written');
+    await until('the first bytes are written', () => upload.reported.some(({ start }) => start === 0));
     await service.engine.stop();
     assert.equal((await within('the end', end)).code, 'UNAVAILABLE');
     await service.untilIdle();
@@ -598,7 +597,7 @@ describe('an upload that the store gives up', () => {
       const { call, end } = service.open();
       call.write({ uploadId: upload.id });
       for (const message of messages) call.write(message);
-      await until(() => upload.writers > 0 && upload.reported.length === messages.length, 'it is open');
+      await until('it is open', () => upload.writers > 0 && upload.reported.length === messages.length);
       upload.fail(new TransferError('WRITE_FAILED', 'the disk is gone'));
       assert.equal((await within('the end', end)).code, 'WRITE_FAILED');
       await service.untilIdle();
@@ -612,11 +611,11 @@ describe('a stream that has ended', () => {
     const stream = service.raw();
     stream.write(framedMessage({ start: { fileName: name }, chunk: Buffer.alloc(1000, 1) }));
     const id = `upload-${service.store.uploads.size + 1}`;
-    await until(() => service.store.uploads.get(id)?.reported.length === 1, 'the first chunk is written');
+    await until('the first chunk is written', () => service.store.uploads.get(id)?.reported.length === 1);
     const bytes = framedMessage({ chunk: Buffer.alloc(20_000, 0xbb) });
     const held = service.engine.slabs.held;
     stream.write(bytes.subarray(0, 2000));
-    await until(() => service.engine.slabs.held > held, 'a slab with half a chunk');
+    await until('a slab with half a chunk', () => service.engine.slabs.held > held);
     return { stream, upload: service.store.uploads.get(id) as TempUpload, rest: bytes.subarray(2000) };
   }
 
@@ -631,16 +630,16 @@ describe('a stream that has ended', () => {
     const { call, end } = service.open();
     call.write({ start: { fileName: 'a/b' }, chunk: text.subarray(0, 1000) });
     await until(
-      () => service.store.uploads.get('upload-2')?.reported.length === 1,
       'the first chunk is written',
+      () => service.store.uploads.get('upload-2')?.reported.length === 1,
     );
     call.write({ chunk: text.subarray(1000) });
-    await until(() => service.engine.slabs.held === 1, 'the slab has changed hands');
+    await until('the slab has changed hands', () => service.engine.slabs.held === 1);
     const before = service.sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0);
     ended.stream.write(ended.rest);
     await until(
-      () => service.sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0) >= before + ended.rest.length,
       'the rest has come',
+      () => service.sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0) >= before + ended.rest.length,
     );
     release();
     call.write({ finish: true, expected: { crc32: crc32(text) } });
