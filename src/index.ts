@@ -30,4 +30,5 @@ export {
 } from './client-library.ts';
 export { type ConfigInputs, type LoadedConfig, loadConfig } from './config/load.ts';
 export type { Config } from './config/schema.ts';
-export { type ServerStats, SluiceServer, type SluiceServerOptions } from './server/server.ts';
+export { SluiceServer, type SluiceServerOptions } from './server/server.ts';
+export type { ServerStats } from './server/stats.ts';

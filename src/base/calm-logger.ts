@@ -3,6 +3,7 @@
  * passed on, and then one that says how many were left out. The kind is the
  * message, a constant, with the `result` among its fields, one of a closed set.
  */
+import { Counters } from './counters/counters.ts';
 import type { Logger } from './logger.ts';
 
 type Level = 'info' | 'warn' | 'error';
@@ -28,19 +29,13 @@ const MAX_OTHER_LINES = 50;
 export class CalmLogger implements Logger {
   readonly #logger: Logger;
   readonly #bursts = new Map<string, Burst>();
-  #leftOutLines = 0;
+  readonly #counters: Counters;
 
-  constructor(logger: Logger) {
+  /** @param counters default: some that nobody reads */
+  constructor(logger: Logger, counters = new Counters()) {
     this.#logger = logger;
-  }
-
-  /** Since the beginning. */
-  get leftOutLines(): number {
-    return this.#leftOutLines;
-  }
-
-  get droppedLines(): number {
-    return this.#logger.droppedLines ?? 0;
+    this.#counters = counters;
+    counters.logLines.observe(() => logger.droppedLines ?? 0, 'dropped');
   }
 
   /** Not limited: who asks for these wants them all. */
@@ -76,7 +71,7 @@ export class CalmLogger implements Logger {
     }
     burst.lines += 1;
     if (burst.lines <= burst.most) this.#logger[level](fields, message);
-    else this.#leftOutLines += 1;
+    else this.#counters.logLines.add(1, 'leftOut');
   }
 
   #ended(kind: string): void {

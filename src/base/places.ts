@@ -7,6 +7,7 @@
  * addresses together are `active`; `active` ≤ limit, and those that lost their
  * place but still hold something are at most `leavingPlaces(limit)`.
  */
+import type { Counters, PlaceKind } from './counters/counters.ts';
 import { TransferError } from './errors.ts';
 
 /** Who has a place. Nothing here is called for each chunk. */
@@ -31,6 +32,8 @@ export interface PlacesOptions {
   /** Names them in refusals: 'uploads'. */
   what: string;
   limit: number;
+  /** Where they are counted, and as which kind. */
+  counted?: { counters: Counters; as: PlaceKind };
   /** Default: that of the system. */
   clock?: PlaceClock;
 }
@@ -78,6 +81,7 @@ export class Places {
   readonly limit: number;
   readonly #what: string;
   readonly #clock: PlaceClock;
+  readonly #counted: PlacesOptions['counted'];
   /** In the order of entering. */
   readonly #byAddress = new Map<unknown, Set<Place>>();
   #active = 0;
@@ -90,10 +94,12 @@ export class Places {
   #stopTicking: (() => void) | null = null;
   readonly #leave = (place: Place) => this.#left(place);
 
-  constructor({ what, limit, clock = SYSTEM_CLOCK }: PlacesOptions) {
+  constructor({ what, limit, counted, clock = SYSTEM_CLOCK }: PlacesOptions) {
     this.#what = what;
     this.limit = limit;
     this.#clock = clock;
+    this.#counted = counted;
+    counted?.counters.places.observe(() => this.#active, counted.as);
   }
 
   /** Places in use, without those that were lost. */
@@ -142,6 +148,7 @@ export class Places {
     if (this.leaving >= most) throw this.#refusal();
     this.#forget(victim);
     this.#leaving.add(victim);
+    this.#counted?.counters.evictions.add(1, this.#counted.as);
     victim.holder.evict(
       new TransferError('EVICTED', `the server is full, and another peer gets this place; resume`),
     );
@@ -247,6 +254,7 @@ export class Places {
   }
 
   #refusal(): TransferError {
+    this.#counted?.counters.refusals.add(1, this.#counted.as);
     return new TransferError(
       'RESOURCE_EXHAUSTED',
       `the server already runs ${this.limit} ${this.#what}, which is its limit; try again later`,

@@ -6,6 +6,7 @@
  * copy of `firstMessageBytes` and its headers, for each upload at most one
  * chunk on the heap.
  */
+import { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { ByteSink } from '../storage/byte-source.ts';
@@ -24,6 +25,8 @@ export interface EngineOptions extends PipelineOptions {
   niceness: number;
   slabCount: number;
   logger: Logger;
+  /** Default: some that nobody reads. */
+  counters?: Counters;
 }
 
 export interface EngineStats {
@@ -41,13 +44,16 @@ export class Engine implements PipelineContext {
   readonly streams = new ActiveStreams();
   readonly slabs: SlabBroker;
   readonly jobs: JobQueue;
+  readonly counters: Counters;
 
   constructor(options: EngineOptions) {
     this.options = options;
+    this.counters = options.counters ?? new Counters();
     this.pool = new SlabPool(options.slabBytes, options.slabCount);
-    this.workers = new WorkerPool({ ...options, slabs: this.pool });
+    this.workers = new WorkerPool({ ...options, counters: this.counters, slabs: this.pool });
     this.slabs = new SlabBroker(this.pool, this.streams, maxOutstandingJobs(options.threads));
     this.jobs = new JobQueue(this.workers, this.slabs, this.streams);
+    this.#beCounted(this.counters);
   }
 
   /** Throws INTERNAL when the threads do not start. */
@@ -75,6 +81,16 @@ export class Engine implements PipelineContext {
     const pipeline = new UploadPipeline(this, sink, listener);
     this.streams.addUpload(pipeline);
     return pipeline;
+  }
+
+  /** Numbers that the engine's parts keep. */
+  #beCounted({ transfers, jobsNow, slabs }: Counters): void {
+    transfers.observe(() => this.streams.downloads, 'download');
+    transfers.observe(() => this.streams.uploads, 'upload');
+    jobsNow.observe(() => this.jobs.outstanding, 'outstanding');
+    jobsNow.observe(() => this.jobs.waiting, 'waiting');
+    for (const state of ['free', 'leased', 'sending', 'quarantined'] as const)
+      slabs.observe(() => this.pool.ledger()[state], state);
   }
 
   stats(): EngineStats {

@@ -1,4 +1,5 @@
 /** What a pipeline, of either direction, has of the engine. */
+import type { Counters } from '../base/counters/counters.ts';
 import type { ActiveStreams } from './active-streams.ts';
 import type { JobQueue } from './jobs/job-queue.ts';
 import type { SlabBroker } from './slabs/slab-broker.ts';
@@ -21,4 +22,5 @@ export interface PipelineContext {
   readonly jobs: JobQueue;
   readonly streams: ActiveStreams;
   readonly options: PipelineOptions;
+  readonly counters: Counters;
 }

@@ -1,8 +1,10 @@
 /** Why connections were closed for cause: counted by reason, and told in the log without letting a flood fill it. */
+import type { Counters } from '../base/counters/counters.ts';
+import { CLOSING_REASONS } from '../base/counters/counters.ts';
 import type { Logger } from '../base/logger.ts';
 
 /** Each with the sentence of its line in the log. */
-const REASONS = {
+const REASONS: Readonly<Record<Reason, string>> = {
   headers: 'a peer exceeded the header bytes or fields of a request; its connection is closed',
   wastedStreams: 'a peer opened more calls that came to nothing than are allowed; its connection is closed',
   banned: 'an address opened more calls that came to nothing than are allowed; it is refused for a moment',
@@ -11,9 +13,9 @@ const REASONS = {
   evicted: 'limits.connections is reached; a connection made room for that of another',
   refused: 'a call was refused, because the places of its kind are taken',
   foreign: 'a peer asked for something that is not gRPC',
-} as const;
+};
 
-export type Reason = keyof typeof REASONS;
+export type Reason = (typeof CLOSING_REASONS)[number];
 
 /** How often each happened. */
 export type ClosingCounts = Readonly<Record<Reason, number>>;
@@ -23,31 +25,34 @@ const MOST_LINES_PER_SEC = 50;
 
 export class Closings {
   readonly #logger: Logger;
-  readonly #counts = Object.fromEntries(Object.keys(REASONS).map((reason) => [reason, 0])) as Record<
-    Reason,
-    number
-  >;
+  readonly #counters: Counters;
   /** What has its line in the present second. */
   readonly #told = new Set<string>();
   #second = 0;
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, counters: Counters) {
     this.#logger = logger;
-  }
-
-  get counts(): ClosingCounts {
-    return { ...this.#counts };
+    this.#counters = counters;
   }
 
   /** @param peer the address, as far as there is one */
   note(reason: Reason, peer: string, fields: object = {}): void {
-    this.#counts[reason] += 1;
+    this.#counters.closings.add(1, reason);
     const second = Math.floor(performance.now() / 1000);
     if (second !== this.#second) this.#told.clear();
     this.#second = second;
     const key = `${reason} ${peer}`;
     if (this.#told.size >= MOST_LINES_PER_SEC || this.#told.has(key)) return;
     this.#told.add(key);
-    this.#logger.warn({ reason, peer, ...fields, times: this.#counts[reason] }, REASONS[reason]);
+    this.#logger.warn(
+      { reason, peer, ...fields, times: this.#counters.closings.value(reason) },
+      REASONS[reason],
+    );
   }
+}
+
+/** How often each happened. */
+export function closingCounts({ closings }: Counters): ClosingCounts {
+  const counts = CLOSING_REASONS.map((reason) => [reason, closings.value(reason)]);
+  return Object.fromEntries(counts) as ClosingCounts;
 }

@@ -6,13 +6,14 @@
  *      └──────────── limit exceeded ───────────┴────▶ closed (reason)
  */
 import type { Socket } from 'node:net';
+import type { Counters } from '../base/counters/counters.ts';
 import { FIRST_REQUEST_TIMEOUT_MS } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import type { PeerAddresses } from '../base/peer-address.ts';
 import { Places } from '../base/places.ts';
 import type { GuardedConnection } from '../flow/gate/stream-gate.ts';
 import { AddressTokens } from './address-tokens.ts';
-import { type ClosingCounts, Closings } from './closings.ts';
+import { Closings } from './closings.ts';
 import { Connection } from './connection.ts';
 import { watchProtocol } from './protocol.ts';
 
@@ -23,6 +24,7 @@ export interface GateOptions {
   isSecure: boolean;
   peers: PeerAddresses;
   logger: Logger;
+  counters: Counters;
   /** From accept to the headers of the first request; default FIRST_REQUEST_TIMEOUT_MS. */
   firstRequestTimeoutMs?: number;
   /** Takes a connection that speaks HTTP/2, or TLS where that is expected. */
@@ -38,14 +40,14 @@ export class Gate {
 
   constructor(options: GateOptions) {
     this.#options = options;
-    this.#closings = new Closings(options.logger);
+    const { counters } = options;
+    this.#closings = new Closings(options.logger, counters);
     this.#tokens = new AddressTokens(options.streamsPerConnection);
-    this.#places = new Places({ what: 'connections', limit: options.connections });
-  }
-
-  /** How often each limit was exceeded. */
-  get closings(): ClosingCounts {
-    return this.#closings.counts;
+    this.#places = new Places({
+      what: 'connections',
+      limit: options.connections,
+      counted: { counters, as: 'connections' },
+    });
   }
 
   /** A connection as it is accepted: it is handed on, refused, or closed later for cause. */

@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Server, type ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
 import { CalmLogger } from '../base/calm-logger.ts';
+import { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
@@ -16,13 +17,13 @@ import { PeerAddresses } from '../base/peer-address.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import { trustedProxiesOf } from '../config/trusted-proxies.ts';
-import { Engine, type EngineStats } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
 import { HashPool } from '../engine/jobs/hash-pool.ts';
 import { inflateRequests } from '../flow/gate/inflate-requests.ts';
 import { gateStreams } from '../flow/gate/stream-gate.ts';
 import { directReadsWork } from '../flow/self-tests/direct-read-test.ts';
 import { zeroCopyWorks } from '../flow/self-tests/zero-copy-test.ts';
-import type { StreamWindows, WindowStats } from '../flow/windows/receive-windows.ts';
+import type { StreamWindows } from '../flow/windows/receive-windows.ts';
 import { bindTransferService } from '../service/bind.ts';
 import { CallPrelude } from '../service/prelude/call-prelude.ts';
 import { LiveUploads } from '../service/uploads/live-uploads.ts';
@@ -31,30 +32,12 @@ import type { UploadOptions } from '../storage/local/uploads/options.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
-import type { ClosingCounts } from './closings.ts';
 import { serverCredentials } from './credentials.ts';
 import { Gate } from './gate.ts';
 import { Listener } from './listener.ts';
 import { addStandardServices } from './standard-services.ts';
+import { type ServerStats, serverStats } from './stats.ts';
 import { uploadWindows } from './upload-windows.ts';
-
-export interface ServerStats extends EngineStats {
-  connections: number;
-  /** Connections that were closed or refused for cause, and requests that were refused before gRPC, by reason. */
-  closings: ClosingCounts;
-  /** Calls with a single answer that count against `limits.calls`. */
-  calls: number;
-  /** Downloads and listings that count against `limits.streams`. */
-  streams: number;
-  /** Uploads that count against `limits.uploadStreams`. */
-  uploadStreams: number;
-  /** Health watches and calls of reflection, which have 64 places of their own. */
-  standingCalls: number;
-  /** Receive windows of uploads. */
-  uploadWindows: WindowStats;
-  /** Lines that are missing from the log: a flood of one kind is summed up, and what the logger could not write. */
-  log: { leftOutLines: number; droppedLines: number };
-}
 
 export interface SluiceServerOptions {
   /** Default: drops everything. */
@@ -91,12 +74,17 @@ const UPLOAD_PATH = `/${SERVICE_NAME}/UploadFile`;
 /** The engine of a running server; for tests, which break its parts. Not exported from the package. */
 export let engineOf: (server: SluiceServer) => Engine | undefined;
 
+/** What a server has counted; for tests. Not exported from the package. */
+export let countersOf: (server: SluiceServer) => Counters;
+
 export class SluiceServer {
   static {
     engineOf = (server) => server.#running?.engine;
+    countersOf = (server) => server.#counters;
   }
 
   readonly #config: Config;
+  readonly #counters = new Counters();
   readonly #logger: CalmLogger;
   readonly #zeroCopy: boolean;
   #starting: Promise<Running> | null = null;
@@ -106,7 +94,7 @@ export class SluiceServer {
   /** `config` is complete and valid: `loadConfig` made it. */
   constructor(config: Config, options: SluiceServerOptions = {}) {
     this.#config = config;
-    this.#logger = new CalmLogger(options.logger ?? silentLogger);
+    this.#logger = new CalmLogger(options.logger ?? silentLogger, this.#counters);
     this.#zeroCopy = options.zeroCopy ?? true;
   }
 
@@ -128,7 +116,7 @@ export class SluiceServer {
     const listenAddress = parseListenAddress(config.listen);
     const credentials = await serverCredentials(config.tls);
     const store = await openLocalStore(config.root, { logger: this.#logger });
-    const engine = new Engine(engineOptions(config, this.#logger));
+    const engine = new Engine({ ...engineOptions(config, this.#logger), counters: this.#counters });
     const hashes = new HashPool(config.pool.niceness, this.#logger);
     let uploads: UploadStore | null = null;
     try {
@@ -153,11 +141,17 @@ export class SluiceServer {
       }
       const grpc = new Server(grpcOptions(config, directReads));
       const peers = new PeerAddresses(trustedProxiesOf(config.limits.trustedProxies));
-      const prelude = new CallPrelude({ limits: config.limits, peers, logger: this.#logger });
+      const prelude = new CallPrelude({
+        limits: config.limits,
+        peers,
+        logger: this.#logger,
+        counters: this.#counters,
+      });
       bindTransferService(grpc, prelude, {
         store,
         uploads: new LiveUploads(uploads),
         engine,
+        counters: this.#counters,
         zeroCopy,
         directReads,
         uploadWindows: windows,
@@ -169,6 +163,7 @@ export class SluiceServer {
       const health = await addStandardServices(grpc, prelude);
       const { gate, goAway } = this.#gateBefore(grpc, credentials, prelude, peers);
       const listener = new Listener((socket) => gate.accept(socket));
+      observe(this.#counters, listener, windows);
       const address = await listener.listen(listenAddress);
       return {
         address,
@@ -195,19 +190,7 @@ export class SluiceServer {
   /** What the server holds now; throws when it is not running. */
   stats(): ServerStats {
     if (this.#running === null) throw new TransferError('INVALID_ARGUMENT', 'the server is not running');
-    const { engine, listener, gate, prelude, windows } = this.#running;
-    const { calls, streams, uploadStreams, standing } = prelude.places;
-    return {
-      ...engine.stats(),
-      connections: listener.connectionCount,
-      closings: gate.closings,
-      calls: calls.active,
-      streams: streams.active,
-      uploadStreams: uploadStreams.active,
-      standingCalls: standing.active,
-      uploadWindows: windows.stats(),
-      log: { leftOutLines: this.#logger.leftOutLines, droppedLines: this.#logger.droppedLines },
-    };
+    return serverStats(this.#counters);
   }
 
   /**
@@ -237,6 +220,7 @@ export class SluiceServer {
       isSecure: tls.cert !== '',
       peers,
       logger: this.#logger,
+      counters: this.#counters,
       inject: (socket) => streams.inject(socket),
     });
     if (!streams.isGuarded) {
@@ -260,6 +244,7 @@ export class SluiceServer {
       minFreeBytes: uploads.minFree,
       maxOpen: uploads.maxOpen,
       logger: this.#logger,
+      counters: this.#counters,
       hash: (fd, size) => hashes.sha256(fd, size),
     };
   }
@@ -301,6 +286,18 @@ export class SluiceServer {
       'a system call does not return; stopping without it',
     );
   }
+}
+
+/** Numbers that the server's own parts keep. */
+function observe(
+  { connections, windowBytes, windowSessions }: Counters,
+  listener: Listener,
+  windows: StreamWindows,
+) {
+  connections.observe(() => listener.connectionCount);
+  windowSessions.observe(() => windows.stats().sessions);
+  windowBytes.observe(() => windows.stats().grantedBytes, 'granted');
+  windowBytes.observe(() => windows.stats().largestWindowBytes, 'largest');
 }
 
 function engineOptions(config: Config, logger: Logger) {

@@ -1,4 +1,5 @@
 /** What every RPC handler gets: bound once, when the server is built. */
+import type { Counters } from '../base/counters/counters.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { StreamWindows } from '../flow/windows/receive-windows.ts';
 import type { Store } from '../storage/store.ts';
@@ -7,6 +8,7 @@ import type { LiveUploads } from './uploads/live-uploads.ts';
 export interface ServiceContext {
   store: Store;
   engine: Engine;
+  counters: Counters;
   uploads: LiveUploads;
   /** False where the self-test found that runs must be sent message by message. */
   zeroCopy: boolean;

@@ -97,7 +97,10 @@ export function streaming<Request, Response>(
         return handle(context, call, admitted);
       },
       () => call.end(),
-      (error) => endWithError(call, error, context.stallLingerMs),
+      (error) => {
+        if (error.code === 'STALLED') context.counters.stalls.add(1, 'download');
+        endWithError(call, error, context.stallLingerMs);
+      },
     );
   };
 }
@@ -117,7 +120,10 @@ export function uploading(context: ServiceContext): UploadHandler {
       admitted,
       () => uploadFile(context, call, admitted),
       (response) => call.respond(response),
-      (error) => endWithError(call, error, context.stallLingerMs),
+      (error) => {
+        if (error.code === 'STALLED') context.counters.stalls.add(1, 'upload');
+        endWithError(call, error, context.stallLingerMs);
+      },
     );
   };
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { CalmLogger } from '../../src/base/calm-logger.ts';
+import { Counters } from '../../src/base/counters/counters.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 
 interface Line {
@@ -11,7 +12,8 @@ interface Line {
 function scene() {
   const lines: Line[] = [];
   const info = (fields: object, message: string) => void lines.push({ message, fields });
-  return { lines, calm: new CalmLogger({ ...silentLogger, info }) };
+  const counters = new Counters();
+  return { lines, calm: new CalmLogger({ ...silentLogger, info }, counters), counters };
 }
 
 const repeat = (times: number, action: () => void) => {
@@ -20,13 +22,13 @@ const repeat = (times: number, action: () => void) => {
 
 test('a flood of one kind of line is summed up each second, and hides no other kind', (t) => {
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const { lines, calm } = scene();
+  const { lines, calm, counters } = scene();
   repeat(1000, () => calm.info({ result: 'NOT_FOUND' }, 'StatFile ended'));
   repeat(3, () => calm.info({ result: 'INVALID_NAME' }, 'StatFile ended'));
   const countOf = (result: string) => lines.filter(({ fields }) => fields.result === result).length;
   assert.equal(countOf('NOT_FOUND'), 50);
   assert.equal(countOf('INVALID_NAME'), 3);
-  assert.equal(calm.leftOutLines, 950);
+  assert.equal(counters.logLines.value('leftOut'), 950);
   t.mock.timers.tick(1000);
   assert.deepEqual(
     lines.filter(({ fields }) => fields.leftOut !== undefined).map(({ fields }) => fields),

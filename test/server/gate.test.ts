@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Counters } from '../../src/base/counters/counters.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { PeerAddresses } from '../../src/base/peer-address.ts';
 import { HeldStream } from '../../src/flow/gate/held-stream.ts';
@@ -17,7 +18,8 @@ const TIMEOUT_MS = 100;
 const PATH = '/test.Service/Echo';
 
 /** A gate before a gRPC server with one method, which answers what it gets. */
-async function gated(t: TestContext): Promise<{ gate: Gate; port: number; sockets: Set<Socket> }> {
+async function gated(t: TestContext): Promise<{ counters: Counters; port: number; sockets: Set<Socket> }> {
+  const counters = new Counters();
   const grpc = new Server({ 'grpc.enable_channelz': 0 });
   const pass = (bytes: Buffer) => bytes;
   grpc.register(
@@ -40,6 +42,7 @@ async function gated(t: TestContext): Promise<{ gate: Gate; port: number; socket
     isSecure: false,
     peers: new PeerAddresses(),
     logger: silentLogger,
+    counters,
     firstRequestTimeoutMs: TIMEOUT_MS,
     inject: (socket) => streams.inject(socket),
   });
@@ -58,7 +61,7 @@ async function gated(t: TestContext): Promise<{ gate: Gate; port: number; socket
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
-  return { gate, port: (listener.address() as AddressInfo).port, sockets };
+  return { counters, port: (listener.address() as AddressInfo).port, sockets };
 }
 
 const OPENINGS: Record<string, (at: number) => Buffer> = {
@@ -73,7 +76,7 @@ const OPENINGS: Record<string, (at: number) => Buffer> = {
 
 for (const [what, bytesAt] of Object.entries(OPENINGS)) {
   test(`a connection that sends ${what} is closed in time`, async (t) => {
-    const { gate, port, sockets } = await gated(t);
+    const { counters, port, sockets } = await gated(t);
     const socket = connect(port, '127.0.0.1');
     socket.on('error', () => {});
     socket.resume();
@@ -82,7 +85,7 @@ for (const [what, bytesAt] of Object.entries(OPENINGS)) {
     const drip = setInterval(() => socket.write(bytesAt(at++)), TIMEOUT_MS / 10);
     t.after(() => clearInterval(drip));
     await within('the server closes it', closed);
-    assert.equal(gate.closings.silent, 1);
+    assert.equal(counters.closings.value('silent'), 1);
     await until('it is gone', () => sockets.size === 0);
   });
 }

@@ -106,11 +106,13 @@ export class UploadService {
       limits: { calls, streams: 1000, uploadStreams },
       peers: new PeerAddresses(),
       logger: silentLogger,
+      counters: this.engine.counters,
     });
     bindTransferService(server, this.prelude, {
       store: {} as Store, // Nothing is downloaded here.
       uploads: new LiveUploads(this.store),
       engine: this.engine,
+      counters: this.engine.counters,
       zeroCopy: true,
       directReads: direct,
       uploadWindows: new StaticWindows(512 * KIB),

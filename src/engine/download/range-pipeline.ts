@@ -321,6 +321,8 @@ export class RangePipeline implements Schedulable, ActiveStream {
       this.#workerDeaths = 0;
       this.totals.rawBytes += run.rawBytes;
       this.totals.wireBytes += run.runBytes;
+      this.#context.counters.sentBytes.add(run.rawBytes, 'raw', piece.coding.codec);
+      this.#context.counters.sentBytes.add(run.runBytes, 'wire', piece.coding.codec);
       if (this.#request.checksums)
         this.totals.crc32 = combineCrc32(this.totals.crc32, run.crc32, run.rawBytes);
       this.#pump();

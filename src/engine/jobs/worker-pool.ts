@@ -8,6 +8,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
+import { Counters } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { SlabPool } from '../slabs/slab-pool.ts';
@@ -50,12 +51,15 @@ export interface WorkerPoolOptions {
   niceness: number;
   slabs: SlabPool;
   logger: Logger;
+  /** Default: some that nobody reads. */
+  counters?: Counters;
 }
 
 export class WorkerPool {
   readonly threads: number;
   readonly #piscina: Piscina<PoolTask, PoolAnswer>;
   readonly #slabs: SlabPool;
+  readonly #counters: Counters;
   /** Every thread that ever ran, by id, until it has exited. */
   readonly #exits = new Map<number, Promise<void>>();
   readonly #known = new WeakSet<Worker>();
@@ -68,6 +72,7 @@ export class WorkerPool {
   constructor(options: WorkerPoolOptions) {
     this.threads = options.threads;
     this.#slabs = options.slabs;
+    this.#counters = options.counters ?? new Counters();
     const setup: WorkerSetup = {
       memory: options.slabs.memory,
       control: options.slabs.control,
@@ -116,6 +121,7 @@ export class WorkerPool {
   }
 
   async #run(job: FillJob | DrainJob): Promise<PoolAnswer> {
+    this.#counters.jobs.add(1, job.kind);
     const answer = this.#piscina.run(job);
     this.#unanswered.add(answer);
     try {
@@ -187,6 +193,7 @@ export class WorkerPool {
         worker.once('exit', () => {
           this.#exits.delete(id);
           this.#deaths += 1;
+          if (!this.#isStopping) this.#counters.workerDeaths.add(1);
           resolve();
         });
       });

@@ -2,6 +2,7 @@
  * A call that was admitted, from its headers until its stream is closed and its
  * handler has ended: what either holds is counted by its place.
  */
+import type { MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Place, PlaceHolder } from '../../base/places.ts';
 import type { HeldStream } from '../../flow/gate/held-stream.ts';
@@ -10,8 +11,7 @@ import type { LoggedRequest, RequestFacts } from './request-log.ts';
 
 /** What is known of a call before anything is done for it. */
 export interface CallOrigin {
-  /** The name of a method that is served, or 'unknown'. */
-  readonly method: string;
+  readonly method: MethodName;
   /** Of a method that is unknown. */
   readonly path: string | undefined;
   readonly identity: Identity;
@@ -19,7 +19,7 @@ export interface CallOrigin {
 }
 
 export class AdmittedCall implements LoggedRequest {
-  readonly method: string;
+  readonly method: MethodName;
   readonly path: string | undefined;
   readonly identity: Identity;
   readonly peer: string;

@@ -1,4 +1,5 @@
 /** The places of calls, by kind: what a call may hold is counted from its headers to its end. */
+import type { Counters, PlaceKind } from '../../base/counters/counters.ts';
 import { MAX_STANDING_CALLS } from '../../base/limits.ts';
 import { Places } from '../../base/places.ts';
 
@@ -12,7 +13,7 @@ export interface PlaceLimits {
 }
 
 /** Standing calls are streams of other services, which last for as long as their client likes. */
-export type PlaceKind = keyof PlaceLimits | 'standing';
+export type CallKind = Exclude<PlaceKind, 'connections'>;
 
 export class CallPlaces {
   readonly calls: Places;
@@ -20,11 +21,13 @@ export class CallPlaces {
   readonly uploadStreams: Places;
   readonly standing: Places;
 
-  constructor(limits: PlaceLimits) {
-    this.calls = new Places({ what: 'calls', limit: limits.calls });
-    this.streams = new Places({ what: 'transfers', limit: limits.streams });
-    this.uploadStreams = new Places({ what: 'uploads', limit: limits.uploadStreams });
-    this.standing = new Places({ what: 'standing calls', limit: MAX_STANDING_CALLS });
+  constructor(limits: PlaceLimits, counters: Counters) {
+    const places = (as: CallKind, what: string, limit: number) =>
+      new Places({ what, limit, counted: { counters, as } });
+    this.calls = places('calls', 'calls', limits.calls);
+    this.streams = places('streams', 'transfers', limits.streams);
+    this.uploadStreams = places('uploadStreams', 'uploads', limits.uploadStreams);
+    this.standing = places('standing', 'standing calls', MAX_STANDING_CALLS);
   }
 
   /** Stops the clocks. */

@@ -1,15 +1,16 @@
 /**
  * What stands in front of every call, of whatever service and kind: who makes
- * it, its id, its place, its line in the log.
+ * it, its id, its place, its line in the log, its count.
  *
- *   headers ─admit─▶ place taken ─handler─▶ … ─stream closed, handler ended─▶ place given back, line
- *              └─no place─▶ refused, line
+ *   headers ─admit─▶ place taken ─handler─▶ … ─stream closed, handler ended─▶ place given back, line, count
+ *              └─no place─▶ refused, line, count
  *
  * No interceptor of grpc-js: one would wrap the calls whose streams are written
  * and read directly.
  */
 import type { Metadata, Server, ServiceDefinition, StatusObject } from '@grpc/grpc-js';
-import { TransferError } from '../../base/errors.ts';
+import { type Counters, METHOD_NAMES, type MethodName } from '../../base/counters/counters.ts';
+import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { PeerAddresses } from '../../base/peer-address.ts';
 import { answerWith } from '../../flow/calls/answer-metadata.ts';
@@ -19,9 +20,9 @@ import { REQUEST_ID } from '../../wire/request-id.ts';
 import { SERVICE_NAME } from '../../wire/service.ts';
 import { statusOf } from '../../wire/status.ts';
 import { AdmittedCall, type CallOrigin } from './admitted-call.ts';
-import { CallPlaces, type PlaceKind, type PlaceLimits } from './call-places.ts';
+import { type CallKind, CallPlaces, type PlaceLimits } from './call-places.ts';
 import { identityOf } from './identity.ts';
-import { logRequest } from './request-log.ts';
+import { type LoggedRequest, logRequest } from './request-log.ts';
 
 /** Handles one call; `respond` is there where the answer is a single message. It does not throw. */
 export type CallHandler = (admitted: AdmittedCall, call: never, respond: never) => void;
@@ -30,9 +31,8 @@ type MethodDefinition = ServiceDefinition[string];
 
 /** A method that is served. */
 interface Method {
-  /** As logs name it. */
-  readonly name: string;
-  readonly kind: PlaceKind;
+  readonly name: MethodName;
+  readonly kind: CallKind;
   readonly takesStream: boolean;
 }
 
@@ -46,6 +46,7 @@ export interface CallPreludeOptions {
   limits: PlaceLimits;
   peers: PeerAddresses;
   logger: Logger;
+  counters: Counters;
 }
 
 const OWN_SERVICE = `/${SERVICE_NAME}/`;
@@ -56,16 +57,18 @@ export class CallPrelude {
   readonly places: CallPlaces;
   readonly #peers: PeerAddresses;
   readonly #logger: Logger;
+  readonly #counters: Counters;
   /** By path. */
   readonly #methods = new Map<string, Method>();
   readonly #byStream = new WeakMap<object, AdmittedCall>();
   /** Calls with a handler whose peer has not got their end. */
   #underWay = 0;
   readonly #onceNone: (() => void)[] = [];
-  readonly #over = (call: AdmittedCall) => logRequest(this.#logger, call, call.result, call.error);
+  readonly #over = (call: AdmittedCall) => this.#note(call, call.result, call.error);
 
-  constructor({ limits, peers, logger }: CallPreludeOptions) {
-    this.places = new CallPlaces(limits);
+  constructor({ limits, peers, logger, counters }: CallPreludeOptions) {
+    this.places = new CallPlaces(limits, counters);
+    this.#counters = counters;
     this.#peers = peers;
     this.#logger = logger;
   }
@@ -79,7 +82,7 @@ export class CallPrelude {
     server: Server,
     service: ServiceDefinition,
     handlers: Readonly<Record<string, CallHandler>>,
-    kindOf: (name: string, method: MethodDefinition) => PlaceKind,
+    kindOf: (name: string, method: MethodDefinition) => CallKind,
   ): void {
     const admitting = Object.entries(service).map(([name, definition]) => {
       const { path, requestStream } = definition;
@@ -143,7 +146,7 @@ export class CallPrelude {
       const { requestId, peer } = held;
       const refused = { ...origin, requestId, peer, facts: {}, startMs: performance.now() };
       const error = TransferError.from(reason);
-      logRequest(this.#logger, refused, error.code, error);
+      this.#note(refused, error.code, error);
       throw error;
     }
   }
@@ -169,6 +172,11 @@ export class CallPrelude {
     return admitted;
   }
 
+  #note(request: LoggedRequest, result: ErrorCode | 'OK', error: TransferError | null): void {
+    this.#counters.calls.add(1, request.method, result);
+    logRequest(this.#logger, request, result, error);
+  }
+
   #countUntilClosed(call: AdmittedCall): void {
     this.#underWay += 1;
     call.onClose(() => {
@@ -180,6 +188,9 @@ export class CallPrelude {
 }
 
 /** A method of ours by its name, another one with its service. */
-function nameOf(path: string): string {
-  return path.startsWith(OWN_SERVICE) ? path.slice(OWN_SERVICE.length) : path.slice(1);
+function nameOf(path: string): MethodName {
+  const name = path.startsWith(OWN_SERVICE) ? path.slice(OWN_SERVICE.length) : path.slice(1);
+  const known = METHOD_NAMES.find((each) => each === name);
+  if (known === undefined) throw new Error(`METHOD_NAMES lacks ${name}`);
+  return known;
 }

@@ -1,5 +1,6 @@
 /** The line that each request leaves in the log, at info; defects at error, with their cause. */
 import type { Coding } from '../../base/coding.ts';
+import type { MethodName } from '../../base/counters/counters.ts';
 import type { ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
@@ -22,8 +23,8 @@ export interface RequestFacts {
 
 /** A request as the log shows it. */
 export interface LoggedRequest {
-  /** One of a closed set: a flood of lines is limited by it. */
-  readonly method: string;
+  /** A flood of lines is limited by it. */
+  readonly method: MethodName;
   /** The path of a method that is not served here. */
   readonly path?: string | undefined;
   readonly peer: string;

@@ -209,6 +209,8 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
   }
 
   #note({ codec, rawBytes, wireBytes }: PlacedChunk): void {
+    this.#context.counters.receivedBytes.add(rawBytes, 'raw', codec);
+    this.#context.counters.receivedBytes.add(wireBytes, 'wire', codec);
     const facts = this.#facts;
     facts.wireBytes = (facts.wireBytes ?? 0) + wireBytes;
     facts.codecs ??= {};

@@ -5,6 +5,7 @@
 
 import { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
+import { Counters } from '../../../base/counters/counters.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
@@ -60,7 +61,8 @@ function contextOf(root: Root, rootUse: RefCountedResource, options: UploadOptio
   const fs = options.fileSystem ?? nodeFileSystem;
   const logger = options.logger ?? silentLogger;
   const now = options.now ?? Date.now;
-  const durability = new Durability(fs, options.sync !== 'none');
+  const counters = options.counters ?? new Counters();
+  const durability = new Durability(fs, options.sync !== 'none', counters);
   const measure = () => rootUse.use(() => fs.freeBytes(root.directory.pathOf('.')));
   return {
     fs,
@@ -68,6 +70,7 @@ function contextOf(root: Root, rootUse: RefCountedResource, options: UploadOptio
     rootUse,
     options,
     logger,
+    counters,
     now,
     durability,
     hash: options.hash ?? hashHere(fs),

@@ -2,6 +2,7 @@
 
 import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import type { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
+import type { Counters } from '../../../base/counters/counters.ts';
 import type { Logger } from '../../../base/logger.ts';
 import type { Root } from '../directory.ts';
 import type { FileSystem } from './disk/file-system.ts';
@@ -33,6 +34,8 @@ export interface UploadOptions {
   readonly maxOpen: number;
   /** Default: drops everything. */
   readonly logger?: Logger;
+  /** Default: some that nobody reads. */
+  readonly counters?: Counters;
   /** Default: on this thread, a piece at a time. */
   readonly hash?: HashFile;
   /** Milliseconds since the epoch. Default: the clock of the system. */
@@ -50,6 +53,7 @@ export interface UploadContext extends JournalPlace {
   readonly rootUse: RefCountedResource;
   readonly options: UploadOptions;
   readonly logger: Logger;
+  readonly counters: Counters;
   readonly hash: HashFile;
   readonly now: () => number;
   /** Held while what a name stands for is changed. */

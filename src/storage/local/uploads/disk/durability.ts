@@ -5,6 +5,7 @@
  */
 import { constants } from 'node:fs';
 import { Semaphore } from '../../../../base/async/semaphore.ts';
+import type { Counters } from '../../../../base/counters/counters.ts';
 import { cannotSyncDirectory } from '../../../../base/files/directory-sync.ts';
 import type { Directory } from '../../directory.ts';
 import { type FileSystem, withDescriptor } from './file-system.ts';
@@ -17,23 +18,25 @@ const SYNCS_AT_ONCE = Math.max(1, THREADS - 2);
 
 export class Durability {
   readonly #fs: FileSystem;
+  readonly #counters: Counters;
   readonly #syncs = new Semaphore(SYNCS_AT_ONCE);
   /** Whether anything is synced at all. */
   readonly isOn: boolean;
 
-  constructor(fs: FileSystem, isOn: boolean) {
+  constructor(fs: FileSystem, isOn: boolean, counters: Counters) {
     this.#fs = fs;
     this.isOn = isOn;
+    this.#counters = counters;
   }
 
   /** Makes the bytes and the size of a file durable. Never tried again after it failed: the kernel forgets what it could not write. */
   async data(fd: number): Promise<void> {
-    if (this.isOn) await this.#syncs.run(() => this.#fs.fdatasync(fd));
+    if (this.isOn) await this.#sync(() => this.#fs.fdatasync(fd));
   }
 
   /** Makes mode and owner of a file durable. */
   async rights(fd: number): Promise<void> {
-    if (this.isOn) await this.#syncs.run(() => this.#fs.fsync(fd));
+    if (this.isOn) await this.#sync(() => this.#fs.fsync(fd));
   }
 
   /** Makes the entries of a directory durable. */
@@ -41,8 +44,13 @@ export class Durability {
     if (!this.isOn) return;
     const flags = constants.O_RDONLY | constants.O_DIRECTORY;
     await withDescriptor(this.#fs, directory.pathOf('.'), flags, (fd) =>
-      this.#syncs.run(() => this.#syncEntries(fd)),
+      this.#sync(() => this.#syncEntries(fd)),
     );
+  }
+
+  #sync(run: () => Promise<void>): Promise<void> {
+    this.#counters.uploadSyncs.add(1);
+    return this.#syncs.run(run);
   }
 
   async #syncEntries(fd: number): Promise<void> {

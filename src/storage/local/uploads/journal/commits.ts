@@ -103,10 +103,11 @@ export class Commits {
     const batch = this.#unsynced;
     if (batch.count === 0) return;
     this.#unsynced = new CheckedRanges([], MAX_PIECE_BYTES);
-    const { durability, now } = this.#context;
+    const { counters, durability, now } = this.#context;
     try {
       await this.#partial.with((fd) => durability.data(fd));
       await this.#journal.append(durableRecord(batch, durability.isOn, now()));
+      counters.uploadCommits.add(1, 'committed');
     } catch (reason) {
       throw this.#fail(reason);
     }
@@ -116,6 +117,7 @@ export class Commits {
     const error = toWriteError(reason, this.#journal.state.spec.name);
     this.#context.logger.warn({ err: reason, uploadId: this.#journal.id }, 'written bytes were lost');
     this.#failures += 1;
+    this.#context.counters.uploadCommits.add(1, 'lost');
     this.#lastFailure = error;
     this.#forget();
     this.#onFailed(error);

@@ -1,0 +1,176 @@
+/**
+ * Everything that a server counts: names, types, help and labels. Each server
+ * has its own; whoever counts gets them with its options.
+ */
+import { ERROR_CODES, type ErrorCode } from '../errors.ts';
+import { Cells, type Label, type LabelValues, type Metric, type MetricType } from './metric.ts';
+
+/** The methods of a server, as logs and counters name them; all others are 'unknown'. */
+export const METHOD_NAMES = [
+  'GetFileSize',
+  'StatFile',
+  'ListFiles',
+  'StreamFile',
+  'StartUpload',
+  'UploadFile',
+  'GetUploadStatus',
+  'FinishUpload',
+  'AbortUpload',
+  'DeleteFile',
+  'grpc.health.v1.Health/Check',
+  'grpc.health.v1.Health/List',
+  'grpc.health.v1.Health/Watch',
+  'grpc.reflection.v1.ServerReflection/ServerReflectionInfo',
+  'grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo',
+  'unknown',
+] as const;
+
+export type MethodName = (typeof METHOD_NAMES)[number];
+
+/** Why connections are closed or refused, and requests refused before gRPC. */
+export const CLOSING_REASONS = [
+  'headers',
+  'wastedStreams',
+  'banned',
+  'silent',
+  'full',
+  'evicted',
+  'refused',
+  'foreign',
+] as const;
+
+/** What has places. */
+export const PLACE_KINDS = ['connections', 'calls', 'streams', 'uploadStreams', 'standing'] as const;
+
+export type PlaceKind = (typeof PLACE_KINDS)[number];
+
+const CODES: readonly (ErrorCode | 'OK')[] = ['OK', ...(Object.keys(ERROR_CODES) as ErrorCode[])];
+
+/** Raw bytes are those of files; wire bytes are what they were on the wire, compressed or not. */
+const FORM = label('form', ['raw', 'wire']);
+
+const CODING = label('coding', ['identity', 'gzip', 'brotli', 'zstd']);
+
+const DIRECTION = label('direction', ['download', 'upload']);
+
+const PLACE_KIND = label('kind', PLACE_KINDS);
+
+export class Counters {
+  readonly #metrics: Metric[] = [];
+
+  readonly calls = this.#counter(
+    'sluice_calls_total',
+    'Calls that have ended, by method and code; those without a place too.',
+    label('method', METHOD_NAMES),
+    label('code', CODES),
+  );
+  readonly sentBytes = this.#counter(
+    'sluice_sent_bytes_total',
+    'Bytes of files that readers have taken, by the coding that was chosen for them.',
+    FORM,
+    CODING,
+  );
+  readonly receivedBytes = this.#counter(
+    'sluice_received_bytes_total',
+    'Bytes of chunks of uploads that have come, by their coding.',
+    FORM,
+    CODING,
+  );
+  readonly stalls = this.#counter(
+    'sluice_stalls_total',
+    'Transfers that were ended because their peer took or sent nothing for stream.stallTimeout.',
+    DIRECTION,
+  );
+  readonly evictions = this.#counter(
+    'sluice_evictions_total',
+    'Places that were taken away for a newcomer.',
+    PLACE_KIND,
+  );
+  readonly refusals = this.#counter(
+    'sluice_refusals_total',
+    'Newcomers that were refused because no place was free.',
+    PLACE_KIND,
+  );
+  readonly closings = this.#counter(
+    'sluice_closings_total',
+    'Connections that were closed or refused for cause, and requests that were refused before gRPC.',
+    label('reason', CLOSING_REASONS),
+  );
+  readonly jobs = this.#counter(
+    'sluice_jobs_total',
+    'Jobs that were posted to worker threads.',
+    label('kind', ['fill', 'drain']),
+  );
+  readonly workerDeaths = this.#counter(
+    'sluice_worker_deaths_total',
+    'Worker threads that died and were replaced.',
+  );
+  readonly uploadSyncs = this.#counter(
+    'sluice_upload_syncs_total',
+    'Syncs of uploads to the disk: of bytes, of rights and of directories.',
+  );
+  readonly uploadCommits = this.#counter(
+    'sluice_upload_commits_total',
+    'Batches of written bytes of uploads that were committed, or lost because the disk failed.',
+    label('result', ['committed', 'lost']),
+  );
+  readonly logLines = this.#counter(
+    'sluice_log_lines_missing_total',
+    'Lines that are missing from the log: left out of a flood of one kind, or dropped because nobody wrote them.',
+    label('why', ['leftOut', 'dropped']),
+  );
+  readonly transfers = this.#gauge(
+    'sluice_transfers_active',
+    'Transfers whose bytes are moving now.',
+    DIRECTION,
+  );
+  readonly places = this.#gauge('sluice_places_taken', 'Places that are taken.', PLACE_KIND);
+  readonly connections = this.#gauge('sluice_connections', 'Connections that are open.');
+  readonly slabs = this.#gauge(
+    'sluice_slabs',
+    'Slabs by what is done with them.',
+    label('state', ['free', 'leased', 'sending', 'quarantined']),
+  );
+  readonly jobsNow = this.#gauge(
+    'sluice_jobs',
+    'Jobs that are posted and not answered, and streams that wait for a turn.',
+    label('state', ['outstanding', 'waiting']),
+  );
+  readonly windowSessions = this.#gauge(
+    'sluice_upload_window_connections',
+    'Connections with uploads whose receive windows follow the link.',
+  );
+  readonly windowBytes = this.#gauge(
+    'sluice_upload_window_bytes',
+    'What receive windows of uploads may offer: all together, and the largest of a stream.',
+    label('which', ['granted', 'largest']),
+  );
+
+  /** All of them, in the order above. */
+  get all(): readonly Metric[] {
+    return this.#metrics;
+  }
+
+  #counter<const Labels extends readonly Label[]>(name: string, help: string, ...labels: Labels) {
+    return this.#declared('counter', name, help, labels);
+  }
+
+  #gauge<const Labels extends readonly Label[]>(name: string, help: string, ...labels: Labels) {
+    return this.#declared('gauge', name, help, labels);
+  }
+
+  #declared<Labels extends readonly Label[]>(
+    type: MetricType,
+    name: string,
+    help: string,
+    labels: Labels,
+  ): Metric<LabelValues<Labels>> {
+    const metric = new Cells({ name, type, help, labels });
+    this.#metrics.push(metric);
+    return metric as unknown as Metric<LabelValues<Labels>>;
+  }
+}
+
+function label<const Value extends string>(name: string, values: readonly Value[]): Label<Value> {
+  return { name, values };
+}
