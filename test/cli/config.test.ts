@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { scratchDirectory } from '../support/scratch.ts';
+import { runCommand } from './command-session.ts';
 import { runSluice } from './sluice-process.ts';
 
 test('each value is shown with where it came from', async (t) => {
@@ -20,30 +21,30 @@ test('each value is shown with where it came from', async (t) => {
 
 test('the output is a configuration file that means the same', async (t) => {
   const file = join(scratchDirectory(t), 'sluice.yaml');
-  const first = await runSluice(t, ['config', '--json', '--slab-count', '96', '--root', 'a "b": #c']);
-  const yaml = await runSluice(t, ['config', '--slab-count', '96', '--root', 'a "b": #c']);
+  const first = await runCommand(['config', '--json', '--slab-count', '96', '--root', 'a "b": #c']);
+  const yaml = await runCommand(['config', '--slab-count', '96', '--root', 'a "b": #c']);
   writeFileSync(file, yaml.stdout);
-  const second = await runSluice(t, ['config', '--json', '--config', file]);
+  const second = await runCommand(['config', '--json', '--config', file]);
   assert.deepEqual(valuesOf(second.stdout), valuesOf(first.stdout));
 });
 
 test('the defaults are a file to start from', async (t) => {
   const file = join(scratchDirectory(t), 'sluice.yaml');
-  writeFileSync(file, (await runSluice(t, ['config', '--default'])).stdout);
-  const { code, stderr } = await runSluice(t, ['config', '--config', file]);
+  writeFileSync(file, (await runCommand(['config', '--default'])).stdout);
+  const { code, stderr } = await runCommand(['config', '--config', file]);
   assert.equal(code, 0, stderr);
 });
 
-test('the memory bound is shown as a sum', async (t) => {
-  const { stdout } = await runSluice(t, ['config', '--pool-threads', '2']);
+test('the memory bound is shown as a sum', async () => {
+  const { stdout } = await runCommand(['config', '--pool-threads', '2']);
   assert.match(
     stdout,
     /^# Transfers hold at most \d+ MiB:\n# {3}\(slab\.size 512KiB \+ 4KiB for headers\) × slab\.count 64 = 32\.3 MiB$/m,
   );
 });
 
-test('an unusable configuration ends with 2', async (t) => {
-  const { code, stderr } = await runSluice(t, ['config', '--slab-size', '64MiB', '--slab-count', '65536']);
+test('an unusable configuration ends with 2', async () => {
+  const { code, stderr } = await runCommand(['config', '--slab-size', '64MiB', '--slab-count', '65536']);
   assert.equal(code, 2);
   assert.match(stderr, /lower slab\.count to/);
 });

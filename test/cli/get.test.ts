@@ -15,6 +15,7 @@ import { assertBytes, lines, noise } from '../support/content.ts';
 import { cannotTrace } from '../support/kill/strace.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
+import { runCommand } from './command-session.ts';
 import { runSluice, type SluiceOutcome, SluiceProcess } from './sluice-process.ts';
 
 const SIZE = 3_000_000;
@@ -31,7 +32,7 @@ async function scene(t: TestContext): Promise<{ server: TestServer; cwd: string 
 
 test('a file is downloaded to the working directory and is checked', async (t) => {
   const { server, cwd } = await scene(t);
-  const { code, stderr, stdout } = await runSluice(t, ['get', `${server.address}/a.bin`], { cwd });
+  const { code, stderr, stdout } = await runCommand(['get', `${server.address}/a.bin`], { cwd });
   assert.equal(code, 0, stderr);
   assert.equal(stdout, '');
   assert.match(stderr, /^a\.bin: 2\.86 MiB in .*, verified$/m);
@@ -54,8 +55,8 @@ test('a file system that cannot sync a directory is no failure, and -v tells of 
 
 test('-o names a file or a directory', async (t) => {
   const { server, cwd } = await scene(t);
-  await runSluice(t, ['get', `${server.address}/a.bin`, '-o', 'other.bin'], { cwd });
-  await runSluice(t, ['get', `${server.address}/a.bin`, `${server.address}/tree/b.txt`, '-o', 'into'], {
+  await runCommand(['get', `${server.address}/a.bin`, '-o', 'other.bin'], { cwd });
+  await runCommand(['get', `${server.address}/a.bin`, `${server.address}/tree/b.txt`, '-o', 'into'], {
     cwd,
   });
   assert.ok(existsSync(join(cwd, 'other.bin')));
@@ -64,14 +65,14 @@ test('-o names a file or a directory', async (t) => {
 
 test('-o - writes the bytes and nothing else to standard output', async (t) => {
   const { server } = await scene(t);
-  const { code, stdout } = await runSluice(t, ['get', `${server.address}/tree/b.txt`, '-o', '-']);
+  const { code, stdout } = await runCommand(['get', `${server.address}/tree/b.txt`, '-o', '-']);
   assert.equal(code, 0);
   assert.equal(stdout, lines(1000).bytes(0, 1000).toString());
 });
 
 test('with --json and -o - the results go to standard error', async (t) => {
   const { server } = await scene(t);
-  const { stderr, stdout } = await runSluice(t, ['get', `${server.address}/tree/b.txt`, '-o', '-', '--json']);
+  const { stderr, stdout } = await runCommand(['get', `${server.address}/tree/b.txt`, '-o', '-', '--json']);
   assert.equal(stdout.length, 1000);
   assert.match(stderr, /^\{"event":"done"/m);
 });
@@ -88,7 +89,7 @@ test('a reader that goes away ends the download quietly', async (t) => {
 test('a range is downloaded with --start and --limit', async (t) => {
   const { server, cwd } = await scene(t);
   const args = ['get', `${server.address}/a.bin`, '--start', '1MiB', '--limit', '64KiB', '-o', 'piece'];
-  assert.equal((await runSluice(t, args, { cwd })).code, 0);
+  assert.equal((await runCommand(args, { cwd })).code, 0);
   const piece = readFileSync(join(cwd, 'piece'));
   assert.equal(piece.length, 65_536);
   assertBytes(piece, noise(1, SIZE), 1_048_576);
@@ -96,7 +97,7 @@ test('a range is downloaded with --start and --limit', async (t) => {
 
 test('-r recreates a tree below the output', async (t) => {
   const { server, cwd } = await scene(t);
-  const { code, stderr } = await runSluice(t, ['get', '-r', `${server.address}/tree`, '-o', 'copy'], { cwd });
+  const { code, stderr } = await runCommand(['get', '-r', `${server.address}/tree`, '-o', 'copy'], { cwd });
   assert.equal(code, 0, stderr);
   assert.deepEqual(namesIn(join(cwd, 'copy')), ['b.txt', 'deep', 'deep/c.bin']);
   assertBytes(readFileSync(join(cwd, 'copy/deep/c.bin')), noise(2, 100), 0);
@@ -104,36 +105,36 @@ test('-r recreates a tree below the output', async (t) => {
 
 test('-r without -o makes a directory of the name', async (t) => {
   const { server, cwd } = await scene(t);
-  await runSluice(t, ['get', '-r', `${server.address}/tree/deep`], { cwd });
+  await runCommand(['get', '-r', `${server.address}/tree/deep`], { cwd });
   assert.deepEqual(readdirSync(join(cwd, 'deep')), ['c.bin']);
 });
 
 test('-r with a file is the file', async (t) => {
   const { server, cwd } = await scene(t);
-  assert.equal((await runSluice(t, ['get', '-r', `${server.address}/a.bin`], { cwd })).code, 0);
+  assert.equal((await runCommand(['get', '-r', `${server.address}/a.bin`], { cwd })).code, 0);
   assert.ok(statSync(join(cwd, 'a.bin')).isFile());
 });
 
 test('of a tree that is there already only a file that is newer on the server is fetched, and all with --ignore-times', async (t) => {
   const { server, cwd } = await scene(t);
   const args = ['get', '-r', `${server.address}/tree`, '--json'];
-  await runSluice(t, args, { cwd });
+  await runCommand(args, { cwd });
   server.write('tree/b.txt', lines(1000));
   utimesSync(server.at('tree/b.txt'), 4_000_000_000, 4_000_000_000);
   // As after a copy by other means: the same size, and the time of the copy.
   utimesSync(server.at('tree/deep/c.bin'), 1_000_000, 1_000_000);
-  const again = await runSluice(t, args, { cwd });
+  const again = await runCommand(args, { cwd });
   assert.deepEqual(doneNames(again), ['tree/b.txt']);
   const { bytes, failedFiles, files, leftOut, notDoneFiles, skippedFiles } = summaryIn(again);
   assert.deepEqual(
     { bytes, failedFiles, files, leftOut, notDoneFiles, skippedFiles },
     { bytes: 1000, failedFiles: 0, files: 1, leftOut: {}, notDoneFiles: 0, skippedFiles: 1 },
   );
-  const all = await runSluice(t, [...args, '--ignore-times'], { cwd });
+  const all = await runCommand([...args, '--ignore-times'], { cwd });
   assert.deepEqual(doneNames(all), ['tree/b.txt', 'tree/deep/c.bin']);
   // A single file with -r is no exception.
   const one = ['get', '-r', `${server.address}/tree/b.txt`, '-o', 'tree/b.txt', '--json'];
-  assert.deepEqual(doneNames(await runSluice(t, one, { cwd })), []);
+  assert.deepEqual(doneNames(await runCommand(one, { cwd })), []);
 });
 
 test('a tree of which some cannot be fetched is not said to be done', async (t) => {
@@ -142,14 +143,14 @@ test('a tree of which some cannot be fetched is not said to be done', async (t) 
   mkdirSync(server.at('tree/back\\slash'));
   mkdirSync(server.at(`tree/${Array(64).fill('d').join('/')}`), { recursive: true });
   const args = ['get', '-r', `${server.address}/tree`];
-  const { code, stderr } = await runSluice(t, args, { cwd });
+  const { code, stderr } = await runCommand(args, { cwd });
   assert.equal(code, 8, stderr);
   assert.match(stderr, /^left out, symbolic links: 1 \(tree\/link\)$/m);
   assert.match(stderr, /^left out, names that cannot be sent .*: 1 \(tree\/back\\slash\)$/m);
   assert.match(stderr, /^left out, below too many directories: 1 \(tree\/d\/d\/.*\)$/m);
   assert.match(stderr, /^2 files, .*; 3 left out$/m);
   assert.match(stderr, /^error: left out 3: symbolic links: 1; /m);
-  const { leftOut } = summaryIn(await runSluice(t, [...args, '--json'], { cwd }));
+  const { leftOut } = summaryIn(await runCommand([...args, '--json'], { cwd }));
   assert.deepEqual((leftOut as Record<string, unknown>).SYMBOLIC_LINK, { count: 1, names: ['tree/link'] });
 });
 
@@ -160,13 +161,13 @@ test('a file called - is a file, and what put takes get gives back', async (t) =
   mkdirSync(join(cwd, 'sub'));
   for (const name of names) writeFileSync(join(cwd, name), name);
   const env = { XDG_STATE_HOME: join(cwd, '..', 'state') };
-  const put = await runSluice(t, ['put', '-r', '.', `${server.address}/t/`], { cwd, env });
+  const put = await runCommand(['put', '-r', '.', `${server.address}/t/`], { cwd, env });
   assert.equal(put.code, 0, put.stderr);
   const target = scratchDirectory(t);
-  const get = await runSluice(t, ['get', '-r', `${server.address}/t`], { cwd: target });
+  const get = await runCommand(['get', '-r', `${server.address}/t`], { cwd: target });
   assert.deepEqual({ code: get.code, stdout: get.stdout }, { code: 0, stdout: '' }, get.stderr);
   for (const name of names) assert.equal(readFileSync(join(target, 't', name), 'utf8'), name);
-  const one = await runSluice(t, ['get', `${server.address}/t/sub/-`], { cwd: target });
+  const one = await runCommand(['get', `${server.address}/t/sub/-`], { cwd: target });
   assert.equal(one.stdout, '');
   assert.equal(readFileSync(join(target, '-'), 'utf8'), 'sub/-');
 });
@@ -175,14 +176,14 @@ test('a directory of the server that is asked for without -r is named as one, wi
   const { server, cwd } = await scene(t);
   mkdirSync(join(cwd, 'dst/tree'), { recursive: true });
   for (const args of [[`${server.address}/tree`, `${server.address}/a.bin`], [`${server.address}/tree`]]) {
-    const { code, stderr } = await runSluice(t, ['get', ...args, '-o', 'dst/'], { cwd });
+    const { code, stderr } = await runCommand(['get', ...args, '-o', 'dst/'], { cwd });
     assert.equal(code, 4, stderr);
     assert.match(stderr, /"tree" is a directory/);
     assert.match(stderr, /hint: use `sluice get -r`/);
   }
   assert.ok(existsSync(join(cwd, 'dst/a.bin')));
   mkdirSync(join(cwd, 'a.bin'));
-  const { code, stderr } = await runSluice(t, ['get', `${server.address}/a.bin`], { cwd });
+  const { code, stderr } = await runCommand(['get', `${server.address}/a.bin`], { cwd });
   assert.equal(code, 7);
   assert.match(stderr, /there is a directory a\.bin here; name another place with -o/);
 });
@@ -192,7 +193,7 @@ test('a link in the target directory that leads out is not written through', asy
   mkdirSync(join(cwd, 'out'));
   mkdirSync(join(cwd, 'elsewhere'));
   symlinkSync('../elsewhere', join(cwd, 'out/deep'));
-  const { code, stderr } = await runSluice(t, ['get', '-r', `${server.address}/tree`, '-o', 'out'], { cwd });
+  const { code, stderr } = await runCommand(['get', '-r', `${server.address}/tree`, '-o', 'out'], { cwd });
   assert.equal(code, 7);
   assert.match(stderr, /symbolic link that leads out/);
   assert.deepEqual(readdirSync(join(cwd, 'elsewhere')), []);
@@ -205,7 +206,7 @@ test('files that would have the same place are refused before anything moves', a
   server.write('a.bin.part', noise(4, 10));
   for (const second of ['other/a.bin', 'a.bin.part']) {
     const args = ['get', `${server.address}/a.bin`, `${server.address}/${second}`];
-    const { code, stderr } = await runSluice(t, args, { cwd });
+    const { code, stderr } = await runCommand(args, { cwd });
     assert.equal(code, 2);
     assert.match(stderr, /cannot be fetched together/);
   }
@@ -215,7 +216,7 @@ test('files that would have the same place are refused before anything moves', a
 test('one missing file does not stop the others', async (t) => {
   const { server, cwd } = await scene(t);
   const args = ['get', `${server.address}/absent`, `${server.address}/a.bin`];
-  const { code, stderr } = await runSluice(t, args, { cwd });
+  const { code, stderr } = await runCommand(args, { cwd });
   assert.equal(code, 3);
   assert.match(stderr, /1 of 2 files failed, the first was absent/);
   assert.ok(existsSync(join(cwd, 'a.bin')));
@@ -225,9 +226,9 @@ test('a finished file is replaced, unless --no-overwrite is given', async (t) =>
   const { server, cwd } = await scene(t);
   writeFileSync(join(cwd, 'a.bin'), 'old');
   const args = ['get', `${server.address}/a.bin`];
-  assert.equal((await runSluice(t, [...args, '--no-overwrite'], { cwd })).code, 4);
+  assert.equal((await runCommand([...args, '--no-overwrite'], { cwd })).code, 4);
   assert.equal(readFileSync(join(cwd, 'a.bin'), 'utf8'), 'old');
-  assert.equal((await runSluice(t, args, { cwd })).code, 0);
+  assert.equal((await runCommand(args, { cwd })).code, 0);
   assert.equal(statSync(join(cwd, 'a.bin')).size, SIZE);
 });
 
@@ -247,7 +248,7 @@ test('each refusal has its exit code', async (t) => {
     [['tree', '-r', '-o', '-'], 2],
   ] as const) {
     const [name, ...flags] = args;
-    const { code, stderr } = await runSluice(t, ['get', `${server.address}/${name}`, ...flags], { cwd });
+    const { code, stderr } = await runCommand(['get', `${server.address}/${name}`, ...flags], { cwd });
     assert.equal(code, expected, `${args.join(' ')}: ${stderr}`);
   }
   assert.deepEqual(readdirSync(cwd), []);
@@ -255,14 +256,14 @@ test('each refusal has its exit code', async (t) => {
 
 test('with --json a failure is an object on standard error', async (t) => {
   const { server, cwd } = await scene(t);
-  const { stderr } = await runSluice(t, ['get', `${server.address}/absent`, '--json'], { cwd });
+  const { stderr } = await runCommand(['get', `${server.address}/absent`, '--json'], { cwd });
   const { code, event, exitCode } = JSON.parse(stderr) as Record<string, unknown>;
   assert.deepEqual({ code, event, exitCode }, { code: 'NOT_FOUND', event: 'error', exitCode: 3 });
 });
 
 test('-q says nothing about a success', async (t) => {
   const { server, cwd } = await scene(t);
-  const { stderr, stdout } = await runSluice(t, ['get', `${server.address}/a.bin`, '-q'], { cwd });
+  const { stderr, stdout } = await runCommand(['get', `${server.address}/a.bin`, '-q'], { cwd });
   assert.equal(stderr + stdout, '');
 });
 

@@ -3,7 +3,8 @@ import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { lines } from '../support/content.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
-import { runSluice, SluiceProcess } from './sluice-process.ts';
+import { runCommand } from './command-session.ts';
+import { SluiceProcess } from './sluice-process.ts';
 
 async function startWithFiles(t: TestContext): Promise<TestServer> {
   const server = await startServer(t);
@@ -16,25 +17,25 @@ async function startWithFiles(t: TestContext): Promise<TestServer> {
 
 test('ls prints whole names, directories with a slash', async (t) => {
   const { address } = await startWithFiles(t);
-  assert.equal((await runSluice(t, ['ls', address])).stdout, 'a.txt\ndir/\n');
-  assert.equal((await runSluice(t, ['ls', `${address}/dir/`])).stdout, 'dir/b.txt\n');
-  assert.equal((await runSluice(t, ['ls', '-r', address])).stdout, 'a.txt\ndir/\ndir/b.txt\n');
+  assert.equal((await runCommand(['ls', address])).stdout, 'a.txt\ndir/\n');
+  assert.equal((await runCommand(['ls', `${address}/dir/`])).stdout, 'dir/b.txt\n');
+  assert.equal((await runCommand(['ls', '-r', address])).stdout, 'a.txt\ndir/\ndir/b.txt\n');
 });
 
 test('ls of a file is the file', async (t) => {
   const { address } = await startWithFiles(t);
-  assert.equal((await runSluice(t, ['ls', `${address}/a.txt`])).stdout, 'a.txt\n');
+  assert.equal((await runCommand(['ls', `${address}/a.txt`])).stdout, 'a.txt\n');
 });
 
 test('ls -l shows size and time', async (t) => {
   const { address } = await startWithFiles(t);
-  const { stdout } = await runSluice(t, ['ls', '-l', address]);
+  const { stdout } = await runCommand(['ls', '-l', address]);
   assert.match(stdout, /^ 1\.50 KiB {2}2001-09-09 01:46:40Z {2}a\.txt\n {8}- {2}\S+ \S+ {2}dir\/\n$/);
 });
 
 test('ls --json prints one object for each entry', async (t) => {
   const { address } = await startWithFiles(t);
-  const { stdout } = await runSluice(t, ['ls', '--json', address]);
+  const { stdout } = await runCommand(['ls', '--json', address]);
   const [file, directory] = stdout
     .trimEnd()
     .split('\n')
@@ -48,7 +49,7 @@ test('ls says what a directory has beside what it lists', async (t) => {
   symlinkSync('a.txt', server.at('link'));
   symlinkSync('a.txt', server.at('dir/link'));
   writeFileSync(Buffer.concat([Buffer.from(server.at('bad-')), Buffer.from([0xff])]), '');
-  const { code, stderr, stdout } = await runSluice(t, ['ls', '-r', server.address]);
+  const { code, stderr, stdout } = await runCommand(['ls', '-r', server.address]);
   assert.equal(code, 0);
   assert.equal(stdout, 'a.txt\ndir/\ndir/b.txt\n');
   assert.match(
@@ -69,7 +70,7 @@ test('ls ends quietly when its reader goes away', async (t) => {
 
 test('stat shows what a file is', async (t) => {
   const { address } = await startWithFiles(t);
-  const { stdout } = await runSluice(t, ['stat', `${address}/a.txt`]);
+  const { stdout } = await runCommand(['stat', `${address}/a.txt`]);
   assert.match(
     stdout,
     /^name {6}a\.txt\nsize {6}1536 \(1\.50 KiB\)\nmodified {2}2001-09-09 01:46:40Z\nversion {3}\S+\ntype {6}text\/plain\n$/,
@@ -78,14 +79,14 @@ test('stat shows what a file is', async (t) => {
 
 test('stat --json prints one object', async (t) => {
   const { address } = await startWithFiles(t);
-  const { stdout } = await runSluice(t, ['stat', '--json', `${address}/a.txt`]);
+  const { stdout } = await runCommand(['stat', '--json', `${address}/a.txt`]);
   const { modifiedMs, name, size } = JSON.parse(stdout) as Record<string, unknown>;
   assert.deepEqual({ modifiedMs, name, size }, { modifiedMs: 1_000_000_000_000, name: 'a.txt', size: 1536 });
 });
 
 test('the suggestion of the server is passed on', async (t) => {
   const { address } = await startWithFiles(t);
-  const { code, stderr } = await runSluice(t, ['stat', `${address}/b.txt`]);
+  const { code, stderr } = await runCommand(['stat', `${address}/b.txt`]);
   assert.equal(code, 3);
   assert.match(stderr, /did you mean "a\.txt"\?/);
 });

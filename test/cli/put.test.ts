@@ -18,8 +18,9 @@ import { assertBytes, lines, noise, writeContent } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
+import { runCommand } from './command-session.ts';
 import { startPausingRelay } from './pausing-relay.ts';
-import { runSluice, type SluiceOptions, type SluiceOutcome, SluiceProcess } from './sluice-process.ts';
+import { type SluiceOptions, type SluiceOutcome, SluiceProcess } from './sluice-process.ts';
 
 const SIZE = 3_000_000;
 
@@ -40,7 +41,7 @@ async function scene(t: TestContext): Promise<Scene> {
   writeContent(join(cwd, 'tree/b.txt'), lines(1000));
   writeContent(join(cwd, 'tree/deep/c.bin'), noise(2, 100));
   const options = { cwd, env: { XDG_STATE_HOME: join(cwd, '..', 'state') } };
-  return { server, cwd, options, run: (...args) => runSluice(t, args, options) };
+  return { server, cwd, options, run: (...args) => runCommand(args, options) };
 }
 
 test('a file is uploaded under its own name and is checked', async (t) => {
@@ -56,7 +57,7 @@ test('a home that cannot be written costs only that a later run could resume, an
   const { cwd, server } = await scene(t);
   writeFileSync(join(cwd, 'no-directory'), '');
   const env = { HOME: join(cwd, 'no-directory'), XDG_STATE_HOME: '' };
-  const { code, stderr } = await runSluice(t, ['put', 'a.bin', server.address], { cwd, env });
+  const { code, stderr } = await runCommand(['put', 'a.bin', server.address], { cwd, env });
   assert.equal(code, 0, stderr);
   assert.match(stderr, /later run cannot resume this upload.* XDG_STATE_HOME/);
   assertBytes(readFileSync(server.at('a.bin')), noise(1, SIZE), 0);
@@ -200,7 +201,7 @@ test('a server that is read-only says so, and how to change it', async (t) => {
     ['put', 'a', `${server.address}/`],
     ['rm', `${server.address}/a`],
   ]) {
-    const { code, stderr } = await runSluice(t, args, { cwd });
+    const { code, stderr } = await runCommand(args, { cwd });
     assert.equal(code, 4, stderr);
     assert.match(stderr, /serve --writable/);
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { startServer, type TestServer } from '../support/test-server.ts';
-import { runSluice } from './sluice-process.ts';
+import { runCommand } from './command-session.ts';
 
 async function scene(t: TestContext): Promise<TestServer> {
   const server = await startServer(t, { writable: true, uploads: { minFree: 0 } });
@@ -13,9 +13,9 @@ async function scene(t: TestContext): Promise<TestServer> {
 
 test('a file is removed quietly, several with one line that sums up', async (t) => {
   const server = await scene(t);
-  const one = await runSluice(t, ['rm', `${server.address}/tree/c`]);
+  const one = await runCommand(['rm', `${server.address}/tree/c`]);
   assert.deepEqual(one, { code: 0, stderr: '', stdout: '' });
-  const { code, stderr, stdout } = await runSluice(t, ['rm', `${server.address}/a`, `${server.address}/b`]);
+  const { code, stderr, stdout } = await runCommand(['rm', `${server.address}/a`, `${server.address}/b`]);
   assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
   assert.match(stderr, /^2 files removed in \S+\n$/);
   assert.deepEqual([existsSync(server.at('a')), existsSync(server.at('b'))], [false, false]);
@@ -24,16 +24,16 @@ test('a file is removed quietly, several with one line that sums up', async (t) 
 test('a file that is not there is 3, does not keep the others, and is no error with -f', async (t) => {
   const server = await scene(t);
   const args = ['rm', `${server.address}/absent`, `${server.address}/a`];
-  assert.equal((await runSluice(t, args)).code, 3);
+  assert.equal((await runCommand(args)).code, 3);
   assert.ok(!existsSync(server.at('a')));
-  assert.equal((await runSluice(t, [...args, '-f'])).code, 0);
+  assert.equal((await runCommand([...args, '-f'])).code, 0);
 });
 
 test('-r leaves no empty directories, and says with --json what was removed', async (t) => {
   const server = await scene(t);
   mkdirSync(server.at('tree/deep/empty'));
   mkdirSync(server.at('tree.more'));
-  const { code, stdout } = await runSluice(t, ['rm', '-r', `${server.address}/tree`, '--json']);
+  const { code, stdout } = await runCommand(['rm', '-r', `${server.address}/tree`, '--json']);
   assert.equal(code, 0);
   const lines = stdout.trimEnd().split('\n');
   assert.deepEqual(lines.slice(0, -1), [
@@ -50,7 +50,7 @@ test('-r leaves no empty directories, and says with --json what was removed', as
 test('-r keeps a directory with something that is not listed, and says so', async (t) => {
   const server = await scene(t);
   symlinkSync('../../a', server.at('tree/deep/link'));
-  const { code, stderr } = await runSluice(t, ['rm', '-r', `${server.address}/tree`]);
+  const { code, stderr } = await runCommand(['rm', '-r', `${server.address}/tree`]);
   assert.equal(code, 8, stderr);
   assert.match(stderr, /^tree\/deep: failed: "tree\/deep" is not empty; /m);
   assert.match(stderr, /^left out, symbolic links: 1 \(tree\/deep\/link\)$/m);
@@ -68,7 +68,7 @@ test('a directory, the root and another version are refused', async (t) => {
     [[`${server.address}/a`, `${server.address}/b`, '--if-match', 'one'], 2],
     [['-r', `${server.address}/a`, '--if-match', 'one'], 2],
   ] as const) {
-    const { code, stderr } = await runSluice(t, ['rm', ...args]);
+    const { code, stderr } = await runCommand(['rm', ...args]);
     assert.equal(code, expected, stderr);
     if (hint !== undefined) assert.match(stderr, hint);
   }

@@ -81,7 +81,8 @@ export async function runSluice(
   return await new SluiceProcess(t, args, options).outcome();
 }
 
-function environmentWithoutSettings(): NodeJS.ProcessEnv {
+/** This environment without settings of sluice. */
+export function environmentWithoutSettings(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('SLUICE_'));
   return Object.fromEntries(kept);
 }

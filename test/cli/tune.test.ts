@@ -7,6 +7,7 @@ import { noise, writeContent } from '../support/content.ts';
 import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
 import { KIB } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
+import { runCommand } from './command-session.ts';
 import { runSluice, SluiceProcess } from './sluice-process.ts';
 
 const SHORT = ['--only', 'slab.count', '--rounds', '1', '--time', '1s', '--streams', '4'];
@@ -119,7 +120,7 @@ test('wrong usage is found before anything is measured', async (t) => {
     [[root, '--write', taken], /sets slab\.count already/],
     [['--write', root], /--write names a file/],
   ] as const) {
-    const { code, stderr, stdout } = await runSluice(t, ['tune', ...args]);
+    const { code, stderr, stdout } = await runCommand(['tune', ...args]);
     assert.equal(code, 2, stderr);
     assert.equal(stdout, '');
     assert.match(stderr, message);

@@ -5,6 +5,7 @@ import net from 'node:net';
 import { test } from 'node:test';
 import { SETTINGS } from '../../src/config/settings.ts';
 import { startServer } from '../support/test-server.ts';
+import { runCommand } from './command-session.ts';
 import { runSluice } from './sluice-process.ts';
 
 /** Seen from dist/test/cli. */
@@ -17,22 +18,22 @@ test('--version is that of the package', async (t) => {
   assert.equal(stdout, `${version}\n`);
 });
 
-test('the help of the program has the exit codes; that of each command has examples', async (t) => {
+test('the help of the program has the exit codes; that of each command has examples', async () => {
   for (const command of [[], ['get'], ['put'], ['ls'], ['stat'], ['rm'], ['config'], ['tune']]) {
-    const { code, stdout } = await runSluice(t, [...command, '--help']);
+    const { code, stdout } = await runCommand([...command, '--help']);
     assert.equal(code, 0);
     assert.match(stdout, /\nExamples:\n {2}sluice /, command.join());
     if (command.length === 0) assert.match(stdout, /\n {4}3 {2}there is no such file\n/);
   }
 });
 
-test('the help of serve has examples and a flag for every setting', async (t) => {
-  const { stdout } = await runSluice(t, ['serve', '--help']);
+test('the help of serve has examples and a flag for every setting', async () => {
+  const { stdout } = await runCommand(['serve', '--help']);
   assert.match(stdout, /\nExamples:\n {2}sluice /);
   for (const { flag } of SETTINGS) assert.ok(stdout.includes(`  ${flag} `), flag);
 });
 
-test('an unknown command or flag is wrong usage and names the nearest', async (t) => {
+test('an unknown command or flag is wrong usage and names the nearest', async () => {
   for (const [args, nearest] of [
     [['sevre'], /Did you mean serve\?/],
     [['serve', '--slab-cuont', '4'], /Did you mean --slab-count\?/],
@@ -41,7 +42,7 @@ test('an unknown command or flag is wrong usage and names the nearest', async (t
     [['get', 'https://localhost/a'], /write grpcs:\/\/localhost\/a/],
     [['ls', '--tls', '--insecure', 'localhost:1'], /cannot be used with option/],
   ] as const) {
-    const { code, stderr } = await runSluice(t, args);
+    const { code, stderr } = await runCommand(args);
     assert.equal(code, 2, stderr);
     assert.match(stderr, nearest);
   }
@@ -61,7 +62,7 @@ test('where nothing answers, the message names the address and says what to chec
 
 test('TLS to a server without it says which flag to use', async (t) => {
   const { address } = await startServer(t);
-  const { code, stderr } = await runSluice(t, ['ls', '--tls', address]);
+  const { code, stderr } = await runCommand(['ls', '--tls', address]);
   assert.equal(code, 5);
   assert.match(stderr, /--insecure connects without/);
 });
