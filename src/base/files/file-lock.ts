@@ -8,19 +8,21 @@
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm, utimes } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { errnoOf, TransferError } from '../errors.ts';
 import { LOCK_BEAT_MS, LOCK_OLD_MS, LOCK_WATCH_MS, LOCK_WRITE_GRACE_MS } from '../limits.ts';
+import { checkedJson, type Zod } from './checked-json.ts';
 import { isRunning, isVisible, processIdentitySchema, thisProcess } from './process-identity.ts';
 
-const holderSchema = processIdentitySchema.extend({
-  /** Since when it has the lock, by its clock. */
-  since: z.iso.datetime(),
-  /** Tells two locks of one process apart. */
-  token: z.string(),
-});
+const holderSchema = (zod: Zod) =>
+  processIdentitySchema(zod).extend({
+    /** Since when it has the lock, by its clock. */
+    since: zod.iso.datetime(),
+    /** Tells two locks of one process apart. */
+    token: zod.string(),
+  });
 
-export type LockHolder = z.infer<typeof holderSchema>;
+export type LockHolder = z.infer<ReturnType<typeof holderSchema>>;
 
 export interface LockOptions {
   /** The error to throw when somebody else holds the lock. */
@@ -137,7 +139,7 @@ async function removeStale(
 /** The lock, when it may be removed; undefined when it has changed or gone meanwhile. */
 async function staleSight(path: string, options: LockOptions): Promise<Sight | undefined> {
   const sight = await finishedSight(path);
-  const holder = sight === undefined ? undefined : parseHolder(sight.content);
+  const holder = sight === undefined ? undefined : await parseHolder(sight.content);
   if (sight === undefined || holder === undefined) return sight;
   if (await isVisible(holder)) {
     if (await isRunning(holder)) throw options.refuse(holder);
@@ -153,7 +155,7 @@ async function staleSight(path: string, options: LockOptions): Promise<Sight | u
 async function finishedSight(path: string): Promise<Sight | undefined> {
   for (;;) {
     const sight = await look(path);
-    if (sight === undefined || parseHolder(sight.content) !== undefined) return sight;
+    if (sight === undefined || (await parseHolder(sight.content)) !== undefined) return sight;
     if (!isBegun(sight.content)) {
       throw new TransferError('LOCAL_IO', `${path} is not a lock file; move it away`);
     }
@@ -220,9 +222,9 @@ function isBegun(content: string): boolean {
   return /^\0*$/.test(content) || content.startsWith(BEGINNING) || BEGINNING.startsWith(content);
 }
 
-function parseHolder(content: string): LockHolder | undefined {
+async function parseHolder(content: string): Promise<LockHolder | undefined> {
   try {
-    return holderSchema.parse(JSON.parse(content));
+    return await checkedJson(content, holderSchema);
   } catch {
     return undefined;
   }

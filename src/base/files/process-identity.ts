@@ -5,21 +5,23 @@
  */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { errnoOf } from '../errors.ts';
+import type { Zod } from './checked-json.ts';
 
-export const processIdentitySchema = z.object({
-  host: z.string(),
-  pid: z.int().min(1),
-  /** Of the system; empty where there is no /proc. */
-  boot: z.string(),
-  /** Clock ticks from the boot to the start of the process; empty where there is no /proc. */
-  start: z.string(),
-  /** The PID namespace, in which alone `pid` means something; empty where it is not known. */
-  namespace: z.string().default(''),
-});
+export const processIdentitySchema = (zod: Zod) =>
+  zod.object({
+    host: zod.string(),
+    pid: zod.int().min(1),
+    /** Of the system; empty where there is no /proc. */
+    boot: zod.string(),
+    /** Clock ticks from the boot to the start of the process; empty where there is no /proc. */
+    start: zod.string(),
+    /** The PID namespace, in which alone `pid` means something; empty where it is not known. */
+    namespace: zod.string().default(''),
+  });
 
-export type ProcessIdentity = z.infer<typeof processIdentitySchema>;
+export type ProcessIdentity = z.infer<ReturnType<typeof processIdentitySchema>>;
 
 let own: Promise<ProcessIdentity> | undefined;
 

@@ -4,35 +4,37 @@
  * `durableBytes`, and replaced as a whole, so what it says is always true.
  */
 import { rm } from 'node:fs/promises';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { errnoOf } from '../../../base/errors.ts';
+import type { Zod } from '../../../base/files/checked-json.ts';
 import { readRecord, replaceRecord } from '../../record-file.ts';
 import type { TransferRequest } from '../options.ts';
 
-const bytes = z.int().min(0);
+const resumeRecordSchema = (zod: Zod) => {
+  const bytes = zod.int().min(0);
+  return zod.strictObject({
+    format: zod.literal(1),
+    /** The file's name on the server. */
+    name: zod.string(),
+    start: bytes,
+    /** null: to the end. */
+    limit: bytes.nullable(),
+    version: zod.string().min(1),
+    /** Of the whole file on the server. */
+    sizeBytes: bytes,
+    /** The partial file's first so many bytes are on disk. */
+    durableBytes: bytes,
+    /** CRC-32 of those bytes. */
+    crc32: zod.int().min(0).max(0xffffffff),
+  });
+};
 
-const ResumeRecordSchema = z.strictObject({
-  format: z.literal(1),
-  /** The file's name on the server. */
-  name: z.string(),
-  start: bytes,
-  /** null: to the end. */
-  limit: bytes.nullable(),
-  version: z.string().min(1),
-  /** Of the whole file on the server. */
-  sizeBytes: bytes,
-  /** The partial file's first so many bytes are on disk. */
-  durableBytes: bytes,
-  /** CRC-32 of those bytes. */
-  crc32: z.int().min(0).max(0xffffffff),
-});
-
-export type ResumeRecord = z.infer<typeof ResumeRecordSchema>;
+export type ResumeRecord = z.infer<ReturnType<typeof resumeRecordSchema>>;
 
 /** The record, or undefined when there is none. Anything else at `path` throws, with the reason. */
 export async function readResumeRecord(path: string): Promise<ResumeRecord | undefined> {
   try {
-    return await readRecord(path, ResumeRecordSchema);
+    return await readRecord(path, resumeRecordSchema);
   } catch (reason) {
     if (errnoOf(reason) === 'ENOENT') return undefined;
     throw reason;

@@ -12,8 +12,9 @@ import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { errnoOf } from '../../../base/errors.ts';
+import type { Zod } from '../../../base/files/checked-json.ts';
 import type { Logger } from '../../../base/logger.ts';
 import { MAX_SWEPT_RECORDS } from '../../limits.ts';
 import { readRecord, replaceRecord } from '../../record-file.ts';
@@ -21,26 +22,27 @@ import type { SourceIdentity } from './source.ts';
 
 const SuffixedName = /^[0-9a-f]{64}\.json(?:\.[0-9a-f-]+\.tmp)?$/;
 
-const UploadRecordSchema = z
-  .strictObject({
-    format: z.literal(1),
-    uploadId: z.string().min(1),
-    source: z.object({
-      path: z.string(),
-      ino: z.string(),
-      size: z.int().min(0),
-      mtimeNs: z.string(),
-      ctimeNs: z.string(),
-    }),
-    maxChunkBytes: z.int().min(1),
-    acceptsGzip: z.boolean(),
-    /** Milliseconds since the epoch; the upload lives longer when it gets more bytes. */
-    expiresMs: z.number(),
-  })
-  .transform(({ format: _, ...record }) => record);
+const uploadRecordSchema = (zod: Zod) =>
+  zod
+    .strictObject({
+      format: zod.literal(1),
+      uploadId: zod.string().min(1),
+      source: zod.object({
+        path: zod.string(),
+        ino: zod.string(),
+        size: zod.int().min(0),
+        mtimeNs: zod.string(),
+        ctimeNs: zod.string(),
+      }),
+      maxChunkBytes: zod.int().min(1),
+      acceptsGzip: zod.boolean(),
+      /** Milliseconds since the epoch; the upload lives longer when it gets more bytes. */
+      expiresMs: zod.number(),
+    })
+    .transform(({ format: _, ...record }) => record);
 
 /** What one run leaves to the next. */
-export type UploadRecord = z.infer<typeof UploadRecordSchema>;
+export type UploadRecord = z.infer<ReturnType<typeof uploadRecordSchema>>;
 
 /** What makes two uploads the same: the same source to the same place under the same condition. */
 export interface UploadKey {
@@ -74,7 +76,7 @@ export class UploadRecords {
   async read(): Promise<UploadRecord | undefined> {
     if (this.#directory === undefined) return undefined;
     try {
-      return await readRecord(join(this.#directory, this.#fileName), UploadRecordSchema);
+      return await readRecord(join(this.#directory, this.#fileName), uploadRecordSchema);
     } catch (reason) {
       if (errnoOf(reason) !== 'ENOENT') this.#unusable('cannot be read', reason);
       return undefined;
@@ -166,7 +168,7 @@ async function hasExpired(path: string): Promise<boolean> {
   const isOld = Date.now() - mtimeMs > DAY_MS;
   if (!isOld) return false;
   if (path.endsWith('.tmp')) return true;
-  const record = await readRecord(path, UploadRecordSchema).catch(() => undefined);
+  const record = await readRecord(path, uploadRecordSchema).catch(() => undefined);
   return record === undefined || Date.now() - record.expiresMs > DAY_MS;
 }
 
