@@ -25,7 +25,7 @@ export function parsePosition(position: Uint8Array): readonly string[] {
   if (isGood) return entries;
   throw new TransferError(
     'INVALID_ARGUMENT',
-    'after is no position of a listing; send one from a response, or none',
+    'after is not a position of a listing; send one from an earlier response, or leave it empty',
   );
 }
 

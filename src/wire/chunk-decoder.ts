@@ -89,8 +89,5 @@ function checkedContent(result: unknown, codec: CodecName, chunk: Uint8Array, ra
 }
 
 function malformed(codec: CodecName, problem: string): TransferError {
-  return new TransferError(
-    'PROTOCOL_ERROR',
-    `a chunk compressed with ${codec} is not what it says: ${problem}`,
-  );
+  return new TransferError('PROTOCOL_ERROR', `a chunk compressed with ${codec} is malformed: ${problem}`);
 }

@@ -127,7 +127,7 @@ function checkPaths(jobs: readonly DownloadJob[]): void {
 function conflict(one: string, other: string, why: string): TransferError {
   return new TransferError(
     'INVALID_CONFIG',
-    `${one} and ${other} cannot be fetched together: ${why}; fetch them apart`,
+    `${one} and ${other} cannot be fetched together: ${why}; fetch them separately`,
   );
 }
 

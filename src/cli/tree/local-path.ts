@@ -35,7 +35,7 @@ export function pathBelow(
   if (isBad) {
     throw new TransferError(
       'LOCAL_IO',
-      `the server names a file ${JSON.stringify(name)}, which is no name for a local file; it is not written`,
+      `the server names a file ${JSON.stringify(name)}, which is not a valid local name; it is not written`,
     );
   }
   return join(directory, ...components);
@@ -50,7 +50,7 @@ export async function preparePlace(directory: string, path: string): Promise<voi
   await makeParents(directory, path);
   const found = await asLocalIo(() => lstat(path).catch(ignoreMissing));
   if (found === undefined || found.isFile()) return;
-  throw new TransferError('LOCAL_IO', `${path} is there and is not a regular file; nothing is written to it`);
+  throw new TransferError('LOCAL_IO', `${path} exists and is not a regular file; nothing is written to it`);
 }
 
 async function makeParents(directory: string, path: string): Promise<void> {

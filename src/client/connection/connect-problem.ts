@@ -6,10 +6,10 @@ const TIME_OF_DAY = / \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/;
 
 const IN_OTHER_WORDS: ReadonlyMap<string, string> = new Map([
   ['Failed to connect', 'the connection was closed before HTTP/2 began'],
-  ['Protocol error', 'what answers there does not speak HTTP/2'],
+  ['Protocol error', 'the peer does not speak HTTP/2'],
   [
     'undefined',
-    'the HTTP proxy that grpc_proxy, https_proxy or http_proxy names does not let the connection pass (no_proxy goes around it)',
+    'the HTTP proxy that grpc_proxy, https_proxy or http_proxy names refuses the connection (no_proxy lists hosts to reach without it)',
   ],
 ]);
 

@@ -22,7 +22,7 @@ const CODE_OF_HTTP_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
 const REMEDY: Partial<Record<ErrorCode, string>> = {
   UNAVAILABLE: 'a proxy or load balancer answers, and the server behind it does not',
   UNAUTHENTICATED: 'a proxy asks for credentials',
-  PERMISSION_DENIED: 'a proxy does not let the call pass',
+  PERMISSION_DENIED: 'a proxy refuses the call',
 };
 
 /** What is shown of a content type, which a peer chose. */
@@ -44,9 +44,7 @@ export function foreignAnswer(
   const httpStatus = Number(found ?? 200);
   const type = isForeign ? ` and content type ${contentType.slice(0, MAX_TYPE_CHARS)}` : '';
   const code = CODE_OF_HTTP_STATUS.get(httpStatus) ?? 'UNIMPLEMENTED';
-  const remedy =
-    REMEDY[code] ??
-    'that is no gRPC server; are host name and port right, and does no other service answer there?';
+  const remedy = REMEDY[code] ?? 'this is not a gRPC server; are host name and port right?';
   const message = `${address} answered with HTTP status ${httpStatus}${type}: ${remedy}`;
   return new TransferError(code, message, { cause: failure });
 }

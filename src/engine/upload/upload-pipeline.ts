@@ -394,7 +394,7 @@ export class UploadPipeline implements Schedulable, ActiveStream, SlabWaiter {
       case 'corrupt':
         return new TransferError(
           'CHECKSUM_MISMATCH',
-          `the chunk at offset ${fault.offset} did not arrive as it was sent: ${fault.message}; send it again`,
+          `the chunk at offset ${fault.offset} arrived damaged: ${fault.message}; send it again`,
         );
       case 'failed':
         return this.#sink.kind === 'descriptor'

@@ -138,10 +138,7 @@ test('messages in a compression that the server does not name, or that nobody as
 
 test('what does not speak HTTP/2, or hangs up, or is a proxy, is named', async (t) => {
   const peers: [RegExp, (socket: net.Socket) => void][] = [
-    [
-      /: what answers there does not speak HTTP\/2;/,
-      (socket) => void socket.write('SSH-2.0-OpenSSH_9.2\r\n'),
-    ],
+    [/: the peer does not speak HTTP\/2;/, (socket) => void socket.write('SSH-2.0-OpenSSH_9.2\r\n')],
     [/: the connection was closed before HTTP\/2 began;/, (socket) => void socket.end()],
   ];
   for (const [text, answer] of peers) {
@@ -153,7 +150,7 @@ test('what does not speak HTTP/2, or hangs up, or is a proxy, is named', async (
   process.env.grpc_proxy = 'http://127.0.0.1:1';
   t.after(() => delete process.env.grpc_proxy);
   const failure = await failureOf(clientOf(t, 'files.example.org:1', { insecure: true }).getFileSize('a'));
-  assert.match(failure.message, /: the HTTP proxy that grpc_proxy, .* does not let the connection pass/);
+  assert.match(failure.message, /: the HTTP proxy that grpc_proxy, .* refuses the connection/);
 });
 
 test('an unknown host ends put -r with one error', async (t) => {

@@ -103,7 +103,7 @@ for (const overwrite of [false, true]) {
     const { client, pathOf, peer } = await scene(t);
     peer.faults.push(
       { how: 'lose answer' },
-      { how: new TransferError('UPLOAD_NOT_FOUND', 'is finished, and takes no bytes') },
+      { how: new TransferError('UPLOAD_NOT_FOUND', 'is finished and accepts no more bytes') },
     );
     let asked = 0;
     peer.lie = (status) => (++asked === 1 ? { ...status, complete: false, file: null } : status);
@@ -315,7 +315,7 @@ test('an upload that its first call finishes while the next one begins is no fai
   const { client, pathOf, peer, records } = await scene(t);
   peer.faults.push(
     { how: 'lose answer' },
-    { how: new TransferError('UPLOAD_NOT_FOUND', 'is finished, and takes no bytes') },
+    { how: new TransferError('UPLOAD_NOT_FOUND', 'is finished and accepts no more bytes') },
   );
   let asked = 0;
   const nothing = { complete: false, file: null, committedSize: 0, parts: [] };

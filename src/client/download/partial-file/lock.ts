@@ -27,6 +27,6 @@ function heldBy(path: string, holder: LockHolder): TransferError {
   const where = isOfThisHost(holder) ? '' : ` on ${holder.host}`;
   return new TransferError(
     'LOCAL_IO',
-    `process ${holder.pid}${where} is already downloading to this file; wait for it, or remove ${path} if it is gone`,
+    `process ${holder.pid}${where} is already downloading to this file; wait for it, or remove ${path} if that process is gone`,
   );
 }

@@ -23,7 +23,7 @@ export async function refuseOtherSpelling(path: string): Promise<void> {
   if (spelling === undefined) return;
   throw new TransferError(
     'LOCAL_IO',
-    `${path} is there as ${spelling}, and this file system takes both for one; give it another place with -o`,
+    `${path} is there as ${spelling}, which is the same name to this file system; choose another place with -o`,
   );
 }
 

@@ -351,6 +351,6 @@ export class LocalUpload implements Upload {
   }
 
   #isFinishedError(): TransferError {
-    return uploadNotFound(this.id, 'is finished, and takes no bytes');
+    return uploadNotFound(this.id, 'is finished and accepts no more bytes');
   }
 }

@@ -198,10 +198,11 @@ class LocalUploads implements UploadStore {
 
   async #find(id: string): Promise<Upload> {
     // Checked before it becomes a part of a path.
-    if (!isUploadId(id)) throw uploadNotFound(id, 'never was');
+    if (!isUploadId(id)) throw uploadNotFound(id, 'does not exist');
     const upload = this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#load(id)));
     await upload?.expireIfOld();
-    if (upload === undefined || upload.isGone) throw uploadNotFound(id, 'expired, was aborted or never was');
+    if (upload === undefined || upload.isGone)
+      throw uploadNotFound(id, 'expired, was aborted or never began');
     upload.asked();
     return upload;
   }

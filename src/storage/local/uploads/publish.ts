@@ -66,7 +66,7 @@ async function refuseOtherSpelling({ entry, parent }: Target, name: string): Pro
   if (spelling === undefined) return;
   throw new TransferError(
     'ALREADY_EXISTS',
-    `${quoteName(name)} is there as ${quoteName(spelling)}, and the file system of the server takes both for one; choose another name`,
+    `${quoteName(name)} is there as ${quoteName(spelling)}, which is the same name to the file system of the server; choose another name`,
   );
 }
 
