@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { TransferError } from '../../src/base/errors.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB } from '../../src/base/units.ts';
-import type { RangeRequest } from '../../src/engine/download/range-pipeline.ts';
+import type { RangeRequest } from '../../src/engine/download/range-request.ts';
 import { Engine, type EngineOptions } from '../../src/engine/engine.ts';
 import type { Descriptor } from '../../src/storage/byte-source.ts';
 

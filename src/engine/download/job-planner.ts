@@ -17,17 +17,13 @@ const TARGET_JOB_MS = 5;
 /** What posting and framing one message costs beside its bytes, in the scheduler's bytes. */
 export const MESSAGE_COST_BYTES = 4096;
 
-/** What of a stream decides on its next job. */
-export interface Standing {
-  /** Where the job begins, and where the last one may end. */
-  offset: number;
-  end: number;
-  /** Jobs begun whose runs are not being sent yet. */
-  jobs: number;
-  /** Bytes of the last of them; 0 without one. */
-  lastBytes: number;
-  /** The peer has a write that it has not drained. */
-  isWriting: boolean;
+/** What of a stream has been begun and is not being sent yet. */
+export interface Begun {
+  /** Where the next job begins. */
+  readonly nextOffset: number;
+  readonly count: number;
+  /** Bytes of the last one; 0 without one. */
+  readonly lastBytes: number;
 }
 
 /** The plan is read from here: a new object for each job would be garbage. */
@@ -51,15 +47,21 @@ export class JobPlanner {
     this.#policy = policy;
   }
 
-  /** Plans the next job and returns its price, as `Schedulable.planJob` does. */
-  plan(stream: Readonly<Standing>): number {
-    if (stream.offset >= stream.end || !this.#mayBegin(stream)) return 0;
+  /**
+   * Plans the next job and returns its price, as `Schedulable.planJob` does.
+   *
+   * @param end where the last job may end
+   * @param isWriting the peer has a write that it has not drained
+   */
+  plan(begun: Begun, end: number, isWriting: boolean): number {
+    const isAhead = isWriting || begun.count > 0;
+    if (begun.nextOffset >= end || !this.#mayBegin(begun, isAhead)) return 0;
     const { jobs, options, slabs } = this.#context;
     this.atMs = performance.now();
-    let pieceBytes = this.#pieceBytes(stream);
+    let pieceBytes = this.#pieceBytes(begun, isWriting);
     this.use = 'copy';
     if (pieceBytes > this.#sizer.firstBytes) {
-      const use = slabs.useFor(this.#sizer.drainedBytes, isAhead(stream), this.atMs);
+      const use = slabs.useFor(this.#sizer.drainedBytes, isAhead, this.atMs);
       if (use === null) return NO_SLAB;
       if (use === 'copy') {
         this.#sizer.restart();
@@ -70,7 +72,7 @@ export class JobPlanner {
     if (!slabs.hasFree) return NO_SLAB;
     this.owedBytes = pieceBytes > this.#sizer.pieceBytes ? pieceBytes : 0;
     this.choice = this.#policy.next(this.atMs, Math.min(options.jobsInFlight, jobs.threadsForOne(this.atMs)));
-    this.bytes = Math.min(this.#wholeChunks(pieceBytes), stream.end - stream.offset);
+    this.bytes = Math.min(this.#wholeChunks(pieceBytes), end - begun.nextOffset);
     return this.bytes + MESSAGE_COST_BYTES * Math.ceil(this.bytes / this.#chunkBytes);
   }
 
@@ -79,13 +81,14 @@ export class JobPlanner {
     return this.#context.jobs.isStoreSlow && this.#sizer.isEager;
   }
 
-  #mayBegin(stream: Readonly<Standing>): boolean {
-    if (this.#sizer.isSmall && !this.#readsEarly) return !isAhead(stream);
-    return stream.jobs < this.#context.options.jobsInFlight;
+  /** `isAhead`: it would be read while something before it still waits for the peer. */
+  #mayBegin({ count }: Begun, isAhead: boolean): boolean {
+    if (this.#sizer.isSmall && !this.#readsEarly) return !isAhead;
+    return count < this.#context.options.jobsInFlight;
   }
 
   /** The most raw bytes of the next job. */
-  #pieceBytes({ isWriting, lastBytes }: Readonly<Standing>): number {
+  #pieceBytes({ lastBytes }: Begun, isWriting: boolean): number {
     const { pieceBytes } = this.#sizer;
     if (!this.#readsEarly) return pieceBytes;
     const last = lastBytes > 0 || !isWriting ? lastBytes : pieceBytes;
@@ -100,9 +103,4 @@ export class JobPlanner {
     const most = Math.min(pieceBytes, inSlab, Math.max(chunkBytes, inTime));
     return most > chunkBytes ? most - (most % chunkBytes) : most;
   }
-}
-
-/** It would be read while something before it still waits for the peer. */
-function isAhead({ isWriting, jobs }: Readonly<Standing>): boolean {
-  return isWriting || jobs > 0;
 }

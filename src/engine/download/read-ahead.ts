@@ -1,0 +1,219 @@
+/**
+ * The pieces of a range that are begun, in file order, and not being sent yet.
+ *
+ *   nextOffset ──begin──▶ running ──result──▶ ready ──take──▶ its pipeline sends it
+ *       └──store has no descriptor──▶ reading ──▶ read ──resume──▶ running
+ *
+ * Invariant: whatever is here can be given back, and is read again later.
+ */
+import { TransferError } from '../../base/errors.ts';
+import type { Reader } from '../../storage/byte-source.ts';
+import type { FilledRun, FillJob, FillResult } from '../jobs/job.ts';
+import type { JobStart } from '../jobs/scheduler.ts';
+import { WorkerDied } from '../jobs/worker-pool.ts';
+import type { PipelineContext } from '../pipeline-context.ts';
+import type { Begun, JobPlanner } from './job-planner.ts';
+import { fillError, type Piece } from './piece.ts';
+import type { RangeRequest } from './range-request.ts';
+import { StoreRead } from './store-read.ts';
+
+export interface ReadAheadListener {
+  /** A piece is ready to be sent. */
+  filled(piece: Piece, run: FilledRun): void;
+  /** The range cannot be read. */
+  fail(error: TransferError): void;
+  /** A read or a job has ended, well or badly. */
+  ended(): void;
+}
+
+/** Threads may die of one bad job again and again; this ends it. */
+const MAX_WORKER_DEATHS = 5;
+
+export class ReadAhead implements Begun {
+  /** Where the next piece begins. */
+  nextOffset: number;
+  readonly #context: PipelineContext;
+  readonly #request: RangeRequest;
+  readonly #listener: ReadAheadListener;
+  readonly #pieces: Piece[] = [];
+  #running = 0;
+  #workerDeaths = 0;
+
+  constructor(context: PipelineContext, request: RangeRequest, listener: ReadAheadListener) {
+    this.#context = context;
+    this.#request = request;
+    this.#listener = listener;
+    this.nextOffset = request.start;
+  }
+
+  get count(): number {
+    return this.#pieces.length;
+  }
+
+  /** Bytes of the last piece; 0 without one. */
+  get lastBytes(): number {
+    return this.#pieces.at(-1)?.rawBytes ?? 0;
+  }
+
+  /** Jobs posted and not answered, of pieces given back too: they still use the descriptor. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** The piece to be sent next. */
+  get head(): Piece | undefined {
+    return this.#pieces[0];
+  }
+
+  /** The first piece whose bytes are in its slab and wait for their job. */
+  firstRead(): Piece | undefined {
+    if (this.#request.source.kind === 'descriptor') return undefined;
+    return this.#pieces.find(({ stage }) => stage === 'read');
+  }
+
+  /** Begins the piece that was planned. */
+  begin({ bytes, choice, owedBytes, use }: JobPlanner): JobStart {
+    const piece: Piece = {
+      lease: this.#context.slabs.lease(use),
+      offset: this.nextOffset,
+      rawBytes: bytes,
+      coding: choice.coding,
+      owedBytes,
+      probe: choice.probe,
+      stage: 'reading',
+      read: null,
+      run: null,
+      abandoned: false,
+    };
+    this.nextOffset += bytes;
+    this.#pieces.push(piece);
+    const { source } = this.#request;
+    if (source.kind === 'reader') {
+      this.#read(piece, source);
+      return 'reading';
+    }
+    this.#post(piece, source.fd);
+    return 'posted';
+  }
+
+  /** Goes on with a piece whose bytes are in its slab. */
+  resume(piece: Piece): JobStart {
+    this.#post(piece, null);
+    return 'posted';
+  }
+
+  /** Takes the head out, to be sent. */
+  take(): void {
+    this.#pieces.shift();
+  }
+
+  /** A job that kills threads lets nothing behind it pass; deaths with progress between them are not its doing. */
+  noteProgress(): void {
+    this.#workerDeaths = 0;
+  }
+
+  /** Gives back everything, to be read again. */
+  giveBack(): void {
+    this.#dropFrom(0);
+  }
+
+  #read(piece: Piece, reader: Reader): void {
+    const read = new StoreRead(reader, piece.lease.payload(piece.rawBytes), piece.offset);
+    piece.read = read;
+    void read.ended.then((error) => {
+      if (piece.abandoned) return;
+      if (error === null) {
+        piece.stage = 'read';
+        this.#context.jobs.observeRead(read.tookMs);
+      } else {
+        this.#remove(piece);
+        this.#listener.fail(error);
+      }
+      this.#listener.ended();
+    });
+  }
+
+  /** A job for the bytes of `fd`; null: they are in the slab. */
+  #post(piece: Piece, fd: number | null): void {
+    piece.stage = 'running';
+    const { chunkBytes, details, checksums } = this.#request;
+    const job: FillJob = {
+      kind: 'fill',
+      slab: piece.lease.slab,
+      fd,
+      offset: piece.offset,
+      rawBytes: piece.rawBytes,
+      chunkBytes: Math.min(chunkBytes, piece.rawBytes),
+      details,
+      checksums,
+      coding: piece.coding,
+      probe: piece.probe,
+    };
+    this.#running += 1;
+    this.#context.jobs.fill(job).then(
+      (result) => this.#answered(piece, result),
+      (reason) => this.#died(piece, reason),
+    );
+  }
+
+  #answered(piece: Piece, result: FillResult): void {
+    this.#running -= 1;
+    this.#context.jobs.jobEnded();
+    if (piece.abandoned) {
+      this.#context.slabs.release(piece.lease);
+    } else if (result.kind === 'filled') {
+      piece.stage = 'ready';
+      piece.run = result;
+      this.#context.jobs.observeJob(result.workMs);
+      if (piece.read === null) this.#context.jobs.observeRead(result.readMs);
+      this.#listener.filled(piece, result);
+    } else {
+      this.#remove(piece);
+      this.#listener.fail(fillError(result, this.#request.source));
+    }
+    this.#listener.ended();
+  }
+
+  /** The thread died: keep the slab away until it has exited, and read the rest again. */
+  #died(piece: Piece, reason: unknown): void {
+    this.#running -= 1;
+    this.#context.jobs.jobEnded();
+    this.#workerDeaths += 1;
+    const untouched = reason instanceof WorkerDied ? reason.untouched : Promise.resolve();
+    this.#context.slabs.quarantine(piece.lease, untouched);
+    const at = this.#pieces.indexOf(piece);
+    if (at >= 0) {
+      this.#dropFrom(at + 1);
+      this.#pieces.pop();
+      this.nextOffset = piece.offset;
+    }
+    if (this.#workerDeaths >= MAX_WORKER_DEATHS) {
+      this.#listener.fail(new TransferError('INTERNAL', 'worker threads die repeatedly', { cause: reason }));
+    }
+    this.#listener.ended();
+  }
+
+  /** Gives back the pieces from `index` on; their range will be read again. */
+  #dropFrom(index: number): void {
+    const dropped = this.#pieces.splice(index);
+    if (dropped[0] !== undefined) this.nextOffset = dropped[0].offset;
+    for (const piece of dropped) {
+      piece.abandoned = true;
+      if (piece.stage === 'running') {
+        piece.lease.cancelJob();
+      } else if (piece.stage === 'reading') {
+        // Nobody waits for a store that does not answer; its slab does.
+        piece.read?.abort();
+        this.#context.slabs.quarantine(piece.lease, piece.read?.ended as Promise<unknown>);
+      } else {
+        this.#context.slabs.release(piece.lease);
+      }
+    }
+  }
+
+  /** Takes out a piece that will never be sent. */
+  #remove(piece: Piece): void {
+    this.#pieces.splice(this.#pieces.indexOf(piece), 1);
+    this.#context.slabs.release(piece.lease);
+  }
+}
