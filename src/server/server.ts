@@ -18,7 +18,6 @@ import { parseListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import { trustedProxiesOf } from '../config/trusted-proxies.ts';
 import { Engine } from '../engine/engine.ts';
-import { HashPool } from '../engine/jobs/hash-pool.ts';
 import { inflateRequests } from '../flow/gate/inflate-requests.ts';
 import { gateStreams } from '../flow/gate/stream-gate.ts';
 import { directReadsWork } from '../flow/self-tests/direct-read-test.ts';
@@ -27,8 +26,6 @@ import type { StreamWindows } from '../flow/windows/receive-windows.ts';
 import { bindTransferService } from '../service/bind.ts';
 import { CallPrelude } from '../service/prelude/call-prelude.ts';
 import { LiveUploads } from '../service/uploads/live-uploads.ts';
-import { openLocalStore } from '../storage/local/local-store.ts';
-import type { UploadOptions } from '../storage/local/uploads/options.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
@@ -37,6 +34,7 @@ import { Gate } from './gate.ts';
 import { Listener } from './listener.ts';
 import { addStandardServices } from './standard-services.ts';
 import { type ServerStats, serverStats } from './stats.ts';
+import { givenStorage, openLocalStorage, type Storage } from './storage.ts';
 import { uploadWindows } from './upload-windows.ts';
 
 export interface SluiceServerOptions {
@@ -44,17 +42,22 @@ export interface SluiceServerOptions {
   logger?: Logger | undefined;
   /** false sends and receives every message through grpc-js' copying path, as where the self-tests fail. */
   zeroCopy?: boolean | undefined;
+  /**
+   * Where the files are; whoever made it closes it, behind the server. What a store has to be is not part of the
+   * public API yet. Default: the directory `config.root`.
+   */
+  store?: Store | undefined;
+  /** Where uploads go that `config.writable` lets in, when `store` is given. As `store`. */
+  uploads?: UploadStore | undefined;
 }
 
 /** What a started server is made of. */
 interface Running {
   address: string;
-  store: Store;
-  uploads: UploadStore | null;
+  storage: Storage;
   windows: StreamWindows;
   engine: Engine;
   prelude: CallPrelude;
-  hashes: HashPool;
   grpc: Server;
   health: HealthImplementation;
   listener: Listener;
@@ -87,6 +90,7 @@ export class SluiceServer {
   readonly #counters = new Counters();
   readonly #logger: CalmLogger;
   readonly #zeroCopy: boolean;
+  readonly #options: SluiceServerOptions;
   #starting: Promise<Running> | null = null;
   #running: Running | null = null;
   #stopped: Promise<void> | null = null;
@@ -96,6 +100,7 @@ export class SluiceServer {
     this.#config = config;
     this.#logger = new CalmLogger(options.logger ?? silentLogger, this.#counters);
     this.#zeroCopy = options.zeroCopy ?? true;
+    this.#options = options;
   }
 
   /**
@@ -115,12 +120,9 @@ export class SluiceServer {
     const config = this.#config;
     const listenAddress = parseListenAddress(config.listen);
     const credentials = await serverCredentials(config.tls);
-    const store = await openLocalStore(config.root, { logger: this.#logger });
+    const storage = await this.#storage();
     const engine = new Engine({ ...engineOptions(config, this.#logger), counters: this.#counters });
-    const hashes = new HashPool(config.pool.niceness, this.#logger);
-    let uploads: UploadStore | null = null;
     try {
-      if (config.writable) uploads = await store.openUploads(this.#uploadOptions(hashes));
       const [zeroCopy, directReads, windows] = await Promise.all([
         this.#zeroCopy && zeroCopyWorks(),
         this.#zeroCopy && directReadsWork(),
@@ -148,8 +150,8 @@ export class SluiceServer {
         counters: this.#counters,
       });
       bindTransferService(grpc, prelude, {
-        store,
-        uploads: new LiveUploads(uploads),
+        store: storage.store,
+        uploads: new LiveUploads(storage.uploads),
         engine,
         counters: this.#counters,
         zeroCopy,
@@ -167,12 +169,10 @@ export class SluiceServer {
       const address = await listener.listen(listenAddress);
       return {
         address,
-        store,
-        uploads,
+        storage,
         windows,
         engine,
         prelude,
-        hashes,
         grpc,
         health,
         listener,
@@ -180,11 +180,16 @@ export class SluiceServer {
         goAway,
       };
     } catch (error) {
-      await Promise.all([engine.stop(), hashes.stop()]);
-      await uploads?.close();
-      await store.close();
+      await Promise.all([engine.stop(), storage.interrupt()]);
+      await storage.close();
       throw error;
     }
+  }
+
+  #storage(): Storage | Promise<Storage> {
+    const { store, uploads } = this.#options;
+    if (store === undefined) return openLocalStorage(this.#config, this.#logger, this.#counters);
+    return givenStorage(this.#config, store, uploads);
   }
 
   /** What the server holds now; throws when it is not running. */
@@ -232,46 +237,25 @@ export class SluiceServer {
     return { gate, goAway: () => streams.goAway() };
   }
 
-  #uploadOptions(hashes: HashPool): UploadOptions {
-    const { uploads } = this.#config;
-    return {
-      sync: uploads.sync,
-      syncBytes: uploads.syncBytes,
-      syncIntervalMs: uploads.syncInterval,
-      expiryMs: uploads.expiry,
-      maxSizeBytes: uploads.maxSize,
-      maxTotalBytes: uploads.maxTotalSize,
-      minFreeBytes: uploads.minFree,
-      maxOpen: uploads.maxOpen,
-      logger: this.#logger,
-      counters: this.#counters,
-      hash: (fd, size) => hashes.sha256(fd, size),
-    };
-  }
-
   async #stop(graceMs: number): Promise<void> {
     // A start under way is waited for; one that failed left nothing.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { store, uploads, windows, engine, prelude, hashes, grpc, health, listener, gate, goAway } =
-      running;
+    const { storage, windows, engine, prelude, grpc, health, listener, gate, goAway } = running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     listener.close();
     goAway();
     await Promise.race([prelude.noneUnderWay(), delay(graceMs, undefined, { ref: false })]);
     // What is still running ends with UNAVAILABLE and may say so before its connection goes.
-    await this.#atMost('threads', Promise.all([engine.stop(), hashes.stop()]));
+    await this.#atMost('threads', Promise.all([engine.stop(), storage.interrupt()]));
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();
     prelude.close();
     gate.close();
     windows.close();
-    await this.#atMost(
-      'files',
-      Promise.resolve(uploads?.close()).then(() => store.close()),
-    );
+    await this.#atMost('files', storage.close());
     this.#logger.close();
     this.#running = null;
   }

@@ -6,7 +6,7 @@ import { assertComplete } from '../support/check-stream.ts';
 import { joined, lines, noise } from '../support/content.ts';
 import type { StreamRequest } from '../support/peers/raw-client.ts';
 import { seedOf } from '../support/seed.ts';
-import { KIB, startServer } from '../support/test-server.ts';
+import { KIB, type ServerOptions, startServer } from '../support/test-server.ts';
 
 const CHUNK = 4 * KIB;
 const MAX_CHUNK = 8 * KIB;
@@ -27,11 +27,15 @@ const BOUNDARIES = [0, 1, 2, ...[FIRST_MESSAGE, CHUNK, MAX_CHUNK, SLAB, 2 * SLAB
 /** The chunk size the server may use at most for a wish. */
 const chunkBytesFor = (wish = 0) => (wish === 0 ? CHUNK : Math.min(wish, MAX_CHUNK));
 
-for (const zeroCopy of [true, false]) {
-  const way = zeroCopy ? 'with zero copy' : 'with copied messages';
+const WAYS: [string, ServerOptions][] = [
+  ['with zero copy', {}],
+  ['with copied messages', { zeroCopy: false }],
+  ['from a distant store', { store: 'memory' }],
+];
 
+for (const [way, options] of WAYS) {
   test(`a file of any size around a boundary arrives byte for byte ${way}`, async (t) => {
-    const server = await startServer(t, SETTINGS, { zeroCopy });
+    const server = await startServer(t, SETTINGS, options);
     const client = server.client();
     for (const size of BOUNDARIES) {
       const content = server.write('file', noise(size, size));
@@ -46,7 +50,7 @@ for (const zeroCopy of [true, false]) {
   });
 
   test(`any range, chunk size and wish gives exactly that range ${way}`, async (t) => {
-    const server = await startServer(t, SETTINGS, { zeroCopy });
+    const server = await startServer(t, SETTINGS, options);
     const client = server.client();
     const size = 6 * SLAB + 1;
     const contents = [

@@ -1,12 +1,13 @@
 /** Listings of large directories, through a server and a client. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { closeSync, mkdirSync, openSync, symlinkSync } from 'node:fs';
+import { mkdirSync, symlinkSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import type { ServiceError } from '@grpc/grpc-js';
 import { SluiceClient } from '../../src/client/client.ts';
 import { startRelay } from '../client/relay.ts';
-import { startServer, type TestServer } from '../support/test-server.ts';
+import { noise } from '../support/content.ts';
+import { STORES, type StoreKind, startServer, type TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 
 const NAMES = Array.from(
@@ -14,45 +15,52 @@ const NAMES = Array.from(
   (_, index) => `d/file-with-a-name-${String(index).padStart(5, '0')}`,
 );
 
-async function scene(t: TestContext): Promise<TestServer> {
-  const server = await startServer(t);
-  mkdirSync(server.at('d'));
-  for (const name of NAMES) closeSync(openSync(server.at(name), 'w'));
-  symlinkSync('x', server.at('d/file-with-a-name-00777x'));
+const LEFT_OUT = 'd/file-with-a-name-00777x';
+
+/** In the local store something is left out as well. */
+async function scene(t: TestContext, store: StoreKind): Promise<TestServer> {
+  const server = await startServer(t, {}, { store });
+  if (server.memory === null) {
+    mkdirSync(server.at('d'));
+    symlinkSync('x', server.at(LEFT_OUT));
+  }
+  for (const name of NAMES) server.write(name, noise(1, 0));
   return server;
 }
 
-test('a listing that breaks off goes on where it was, with nothing missing and nothing twice', async (t) => {
-  const server = await scene(t);
-  const relay = await startRelay(t, server.port);
-  relay.cutAfterBytes.push(30_000, 60_000, 100, 90_000);
-  const client = new SluiceClient(relay.address, { retry: { initialBackoffMs: 1 } });
-  t.after(() => client.close());
-  const names: string[] = [];
-  const omitted: string[] = [];
-  const options = {
-    recursive: true,
-    onOmitted: (each: { shownName: string }) => omitted.push(each.shownName),
-  };
-  for await (const { isDirectory, name } of client.list('', options)) if (!isDirectory) names.push(name);
-  assert.equal(relay.cutAfterBytes.length, 0);
-  assert.deepEqual(names, NAMES);
-  assert.deepEqual(omitted, ['d/file-with-a-name-00777x']);
-});
+for (const store of STORES) {
+  test(`a listing that breaks off goes on where it was, with nothing missing and nothing twice (${store})`, async (t) => {
+    const server = await scene(t, store);
+    const relay = await startRelay(t, server.port);
+    relay.cutAfterBytes.push(30_000, 60_000, 100, 90_000);
+    const client = new SluiceClient(relay.address, { retry: { initialBackoffMs: 1 } });
+    t.after(() => client.close());
+    const names: string[] = [];
+    const omitted: string[] = [];
+    const options = {
+      recursive: true,
+      onOmitted: (each: { shownName: string }) => omitted.push(each.shownName),
+    };
+    for await (const { isDirectory, name } of client.list('', options)) if (!isDirectory) names.push(name);
+    assert.equal(relay.cutAfterBytes.length, 0);
+    assert.deepEqual(names, NAMES);
+    assert.deepEqual(omitted, store === 'local' ? [LEFT_OUT] : []);
+  });
 
-test('a listing that is not read gives its place to others, and goes on when it is read again', async (t) => {
-  const server = await scene(t);
-  const client = new SluiceClient(server.address, { stallTimeoutMs: 300, windowBytes: 65_535 });
-  t.after(() => client.close());
-  const names: string[] = [];
-  for await (const { name } of client.list('d')) {
-    names.push(name);
-    if (names.length !== 1000) continue;
-    assert.equal(server.server.stats().streams, 1);
-    await until('its place is free', () => server.server.stats().streams === 0);
-  }
-  assert.deepEqual(names, NAMES);
-});
+  test(`a listing that is not read gives its place to others, and goes on when it is read again (${store})`, async (t) => {
+    const server = await scene(t, store);
+    const client = new SluiceClient(server.address, { stallTimeoutMs: 300, windowBytes: 65_535 });
+    t.after(() => client.close());
+    const names: string[] = [];
+    for await (const { name } of client.list('d')) {
+      names.push(name);
+      if (names.length !== 1000) continue;
+      assert.equal(server.server.stats().streams, 1);
+      await until('its place is free', () => server.server.stats().streams === 0);
+    }
+    assert.deepEqual(names, NAMES);
+  });
+}
 
 test('a position that is none is refused', async (t) => {
   const server = await startServer(t);

@@ -2,9 +2,13 @@
  * Any order of what clients of one upload can do, crashes of the server among
  * it, against a model. SLUICE_TEST_MODEL_RUNS sets how many orders are tried.
  */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
+import { SluiceServer } from '../../src/server/server.ts';
 import { noise } from '../support/content.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import {
   type Crashing,
   ModelledUpload,
@@ -77,20 +81,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 );
 
 /** One server for all runs, until a step kills it. */
-class Server implements Crashing {
+class KilledServer implements Crashing {
   readonly #t: TestContext;
-  readonly root: string;
+  readonly #root: string;
   #process!: ServerProcess;
   #client: RawClient | undefined;
 
   constructor(t: TestContext) {
     this.#t = t;
-    this.root = scratchRoot(t);
+    this.#root = scratchRoot(t);
     t.after(() => this.#client?.close());
   }
 
   async start(): Promise<void> {
-    this.#process = await ServerProcess.start(this.#t, testConfig(this.root, SETTINGS));
+    this.#process = await ServerProcess.start(this.#t, testConfig(this.#root, SETTINGS));
     this.#client?.close();
     this.#client = new RawClient(this.#process.address);
   }
@@ -99,21 +103,71 @@ class Server implements Crashing {
     return this.#client as RawClient;
   }
 
+  read(name: string): Buffer | undefined {
+    const path = join(this.#root, name);
+    return existsSync(path) ? readFileSync(path) : undefined;
+  }
+
   async crash(): Promise<void> {
     await this.#process.end('SIGKILL');
     await this.start();
   }
 }
 
-test(`an upload does what its model says, in ${RUNS} orders of calls and crashes`, async (t) => {
-  const server = new Server(t);
-  await server.start();
-  let run = 0;
-  const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
-    const upload = new ModelledUpload(server, server.root, `run-${run++}/file`, CONTENT);
-    await upload.run({ kind: 'start', isSizeKnown: run % 2 === 0, replaces: false });
-    for (const step of steps) await upload.run(step);
-    await upload.complete();
+/** A server on a store that outlives it, and that is far away. */
+class StoppedServer implements Crashing {
+  readonly #t: TestContext;
+  readonly #store = new MemoryStore({ latencyMs: 3 });
+  #server!: SluiceServer;
+  #client!: RawClient;
+
+  constructor(t: TestContext) {
+    this.#t = t;
+  }
+
+  async start(): Promise<void> {
+    const server = new SluiceServer(testConfig('/', SETTINGS), { store: this.#store, uploads: this.#store });
+    const { address } = await server.start();
+    const client = new RawClient(address);
+    this.#t.after(async () => {
+      client.close();
+      await server.stop(0);
+    });
+    this.#server = server;
+    this.#client = client;
+  }
+
+  client(): RawClient {
+    return this.#client;
+  }
+
+  read(name: string): Buffer | undefined {
+    return this.#store.content(name);
+  }
+
+  async crash(): Promise<void> {
+    this.#client.close();
+    await this.#server.stop(0);
+    await this.start();
+  }
+}
+
+const SERVERS = [
+  ['that is killed', KilledServer],
+  ['on a distant store', StoppedServer],
+] as const;
+
+for (const [which, Server] of SERVERS) {
+  test(`an upload to a server ${which} does what its model says, in ${RUNS} orders of calls and crashes`, async (t) => {
+    const server = new Server(t);
+    await server.start();
+    let run = 0;
+    const property = fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
+      const upload = new ModelledUpload(server, `run-${run++}/file`, CONTENT);
+      await upload.run({ kind: 'start', isSizeKnown: run % 2 === 0, replaces: false });
+      for (const step of steps) await upload.run(step);
+      await upload.complete();
+    });
+    await fc.assert(property, { seed: seedOf(t), numRuns: RUNS });
   });
-  await fc.assert(property, { seed: seedOf(t), numRuns: RUNS });
-});
+}

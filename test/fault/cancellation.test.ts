@@ -7,7 +7,7 @@ import { noise } from '../support/content.ts';
 import { type ChunkMessage, endOf, firstMessage } from '../support/peers/raw-client.ts';
 import { RawSession } from '../support/peers/raw-http2.ts';
 import { openDescriptors } from '../support/scratch.ts';
-import { MIB, startServer, type TestServer } from '../support/test-server.ts';
+import { MIB, type ServerOptions, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 
 const AT_ONCE = 24;
@@ -50,10 +50,16 @@ const PHASES: Record<string, (server: TestServer, call: Stream) => Promise<void>
   },
 };
 
-for (const zeroCopy of [true, false]) {
+const WAYS: [string, ServerOptions][] = [
+  ['with zero copy', {}],
+  ['with copied messages', { zeroCopy: false }],
+  ['from a distant store', { store: 'memory' }],
+];
+
+for (const [way, options] of WAYS) {
   for (const [phase, cancel] of Object.entries(PHASES)) {
-    test(`calls cancelled ${phase} leave nothing behind (zero copy: ${zeroCopy})`, async (t) => {
-      const server = await startServer(t, { limits: { streams: AT_ONCE } }, { zeroCopy });
+    test(`calls cancelled ${phase} ${way} leave nothing behind`, async (t) => {
+      const server = await startServer(t, { limits: { streams: AT_ONCE } }, options);
       server.write('file', noise(1, 2 * MIB));
       const client = server.client();
       for (let round = 0; round < 3; round++) {

@@ -15,7 +15,7 @@ import {
 import { test } from 'node:test';
 import { assertBytes, noise } from '../support/content.ts';
 import { bytesOf, type ChunkMessage, endOf, firstMessage } from '../support/peers/raw-client.ts';
-import { MIB, startServer, type TestServer } from '../support/test-server.ts';
+import { MIB, STORES, startServer, type TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 
 const SIZE = 4 * MIB;
@@ -83,19 +83,21 @@ for (const [change, apply] of Object.entries(CHANGES)) {
   });
 }
 
-test('a change tells the new version, and a transfer pinned to the old one is refused with it', async (t) => {
-  const server = await startServer(t);
-  server.write('file', noise(1, 1000));
-  const client = server.client();
-  const versionNow = async () => {
-    const { answer } = await client.unary('StatFile', { fileName: 'file' });
-    return (answer as { file: { version: string } }).file.version;
-  };
-  const old = await versionNow();
-  assert.equal((await client.fetch({ fileName: 'file', ifMatch: old })).status, 'OK');
-  appendFileSync(server.at('file'), 'x');
-  const refused = await client.fetch({ fileName: 'file', ifMatch: old });
-  assert.deepEqual([refused.status, refused.code], ['FAILED_PRECONDITION', 'VERSION_MISMATCH']);
-  assert.equal(refused.version, await versionNow());
-  assert.equal(refused.messages.length, 0);
-});
+for (const store of STORES) {
+  test(`a change tells the new version, and a transfer pinned to the old one is refused with it (${store})`, async (t) => {
+    const server = await startServer(t, {}, { store });
+    server.write('file', noise(1, 1000));
+    const client = server.client();
+    const versionNow = async () => {
+      const { answer } = await client.unary('StatFile', { fileName: 'file' });
+      return (answer as { file: { version: string } }).file.version;
+    };
+    const old = await versionNow();
+    assert.equal((await client.fetch({ fileName: 'file', ifMatch: old })).status, 'OK');
+    server.replace('file', noise(2, 1001));
+    const refused = await client.fetch({ fileName: 'file', ifMatch: old });
+    assert.deepEqual([refused.status, refused.code], ['FAILED_PRECONDITION', 'VERSION_MISMATCH']);
+    assert.equal(refused.version, await versionNow());
+    assert.equal(refused.messages.length, 0);
+  });
+}

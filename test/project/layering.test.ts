@@ -142,6 +142,15 @@ test('no folder holds more files than one takes in', () => {
   assert.deepEqual(crowded, []);
 });
 
+test('only src/server/storage.ts knows which stores stand behind the seam', () => {
+  const knowing = IMPORTS.filter(({ imported }) => imported.startsWith('src/storage/local/'))
+    .filter(({ importer }) => !importer.startsWith('src/storage/local/'))
+    .filter(({ importer }) => importer !== 'src/server/storage.ts')
+    .map(describe);
+
+  assert.deepEqual(knowing, []);
+});
+
 for (const [name, owner] of Object.entries(OWNERS)) {
   test(`only ${owner} imports ${name}`, () => {
     const others = IMPORTS.filter(({ imported }) => imported === name || imported.startsWith(`${name}/`))

@@ -1,7 +1,10 @@
 /** The transfer service on a real engine and a temporary store of uploads, and a client for it. */
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type ClientHttp2Stream, connect } from 'node:http2';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import {
   Client,
   type ClientWritableStream,
@@ -20,13 +23,12 @@ import { StaticWindows } from '../../src/flow/windows/static-windows.ts';
 import { bindTransferService } from '../../src/service/bind.ts';
 import { CallPrelude } from '../../src/service/prelude/call-prelude.ts';
 import { LiveUploads } from '../../src/service/uploads/live-uploads.ts';
-import type { Store } from '../../src/storage/store.ts';
 import type { UploadFileResponse } from '../../src/wire/messages.ts';
 import { type Scope, startEngine } from '../engine/test-engine.ts';
+import { MemoryStore } from '../support/memory-store.ts';
 import { contract } from '../support/peers/raw-client.ts';
 import { framed } from '../support/peers/raw-http2.ts';
 import { until } from '../support/until.ts';
-import { TempUploadStore } from './temp-upload-store.ts';
 
 export const MAX_CHUNK_BYTES = 64 * KIB;
 
@@ -68,6 +70,8 @@ export interface SentUpload {
 
 export interface ServiceOptions {
   direct?: boolean;
+  /** Workers write to files, as for a local store; otherwise the store writes. Default: true. */
+  byDescriptor?: boolean;
   engine?: Partial<EngineOptions>;
   uploadStreams?: number;
   calls?: number;
@@ -79,7 +83,7 @@ const { path, requestSerialize, responseDeserialize } = contract.UploadFile as (
 const FEW: Partial<EngineOptions> = { slabCount: 6, slabBytes: MAX_CHUNK_BYTES };
 
 export class UploadService {
-  readonly store: TempUploadStore;
+  readonly store: MemoryStore;
   readonly engine: Engine;
   readonly sockets: Socket[] = [];
   prelude!: CallPrelude;
@@ -87,7 +91,7 @@ export class UploadService {
   #client!: Client;
   #port = 0;
 
-  private constructor(scope: Scope, store: TempUploadStore, engine: Engine) {
+  private constructor(scope: Scope, store: MemoryStore, engine: Engine) {
     this.#scope = scope;
     this.store = store;
     this.engine = engine;
@@ -95,7 +99,10 @@ export class UploadService {
 
   static async start(scope: Scope, options: ServiceOptions = {}): Promise<UploadService> {
     const engine = await startEngine(scope, { ...FEW, ...options.engine });
-    const service = new UploadService(scope, new TempUploadStore(scope), engine);
+    const store = new MemoryStore(
+      (options.byDescriptor ?? true) ? { partsDirectory: partsDirectory(scope) } : { latencyMs: 2 },
+    );
+    const service = new UploadService(scope, store, engine);
     await service.#listen(options);
     return service;
   }
@@ -109,7 +116,7 @@ export class UploadService {
       counters: this.engine.counters,
     });
     bindTransferService(server, this.prelude, {
-      store: {} as Store, // Nothing is downloaded here.
+      store: this.store,
       uploads: new LiveUploads(this.store),
       engine: this.engine,
       counters: this.engine.counters,
@@ -208,6 +215,12 @@ export class UploadService {
       { state },
     );
   }
+}
+
+function partsDirectory(scope: Scope): string {
+  const path = mkdtempSync(join(tmpdir(), 'sluice-uploads-'));
+  scope.after(() => rmSync(path, { recursive: true }));
+  return path;
 }
 
 export function framedMessage(message: SentMessage): Buffer {

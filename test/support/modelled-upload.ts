@@ -5,8 +5,6 @@
  * server is asked which.
  */
 import assert from 'node:assert/strict';
-import { existsSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { crc32, gzipSync } from 'node:zlib';
 import type { ClientWritableStream } from '@grpc/grpc-js';
 import { assertBytes, type Content } from './content.ts';
@@ -29,6 +27,8 @@ export type Step =
 /** The server, which a step may kill. */
 export interface Crashing {
   client(): RawClient;
+  /** What is stored under the name; undefined where nothing is. */
+  read(name: string): Buffer | undefined;
   crash(): Promise<void>;
 }
 
@@ -51,7 +51,6 @@ const CODES_OF_STREAMS = new Set([
 
 export class ModelledUpload {
   readonly #server: Crashing;
-  readonly #root: string;
   readonly #name: string;
   readonly #content: Content;
   readonly #streams = new Map<number, OpenStream>();
@@ -64,9 +63,8 @@ export class ModelledUpload {
   /** 1 for each byte that was sent as it is. */
   #sent: Uint8Array;
 
-  constructor(server: Crashing, root: string, name: string, content: Content) {
+  constructor(server: Crashing, name: string, content: Content) {
     this.#server = server;
-    this.#root = root;
     this.#name = name;
     this.#content = content;
     this.#sent = new Uint8Array(content.size);
@@ -215,7 +213,7 @@ export class ModelledUpload {
       this.#state = 'gone';
     }
     // Deleted after it was finished, or before.
-    if (isOk('delete')) this.#isVisible = existsSync(this.#path);
+    if (isOk('delete')) this.#isVisible = this.#stored !== undefined;
     for (const [index, kind] of at.entries()) this.#check(kind, ends[index] as Answered, before, wasVisible);
   }
 
@@ -289,7 +287,7 @@ export class ModelledUpload {
     }
     if (hasEnded('finish')) assert.equal(this.#state, 'finished');
     if (hasEnded('abort') && before === 'open') assert.equal(this.#state, 'gone');
-    const isThere = existsSync(this.#path);
+    const isThere = this.#stored !== undefined;
     if (!during.includes('delete'))
       assert.equal(isThere, this.#isVisible || (this.#state !== before && this.#state === 'finished'));
     this.#isVisible = isThere;
@@ -316,19 +314,19 @@ export class ModelledUpload {
 
   /** What is under the name, from outside. */
   #look(): void {
+    const found = this.#stored;
     assert.equal(
-      existsSync(this.#path),
+      found !== undefined,
       this.#isVisible,
       'a file is there when its upload is finished, and else not',
     );
-    if (!this.#isVisible) return;
-    const found = readFileSync(this.#path);
+    if (found === undefined) return;
     assert.equal(found.length, this.#content.size);
     assertBytes(found, this.#content, 0);
   }
 
-  get #path(): string {
-    return join(this.#root, this.#name);
+  get #stored(): Buffer | undefined {
+    return this.#server.read(this.#name);
   }
 
   get #client(): RawClient {

@@ -1,5 +1,6 @@
 /** A server in this process, on a scratch directory, with few and small slabs so that they run out. */
 import assert from 'node:assert/strict';
+import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import type { ChannelOptions } from '@grpc/grpc-js';
@@ -8,6 +9,7 @@ import type { Logger } from '../../src/base/logger.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { SluiceServer } from '../../src/server/server.ts';
 import { type Content, writeContent } from './content.ts';
+import { MemoryStore } from './memory-store.ts';
 import { RawClient } from './peers/raw-client.ts';
 import { openFilesBelow, scratchRoot } from './scratch.ts';
 import { until } from './until.ts';
@@ -29,16 +31,28 @@ export function testConfig(root: string, settings: Settings = {}): Config {
   return configSchema.parse({ ...SMALL, ...settings, root });
 }
 
+/** The stores that a server can stand on: what peers see is the same. */
+export const STORES = ['local', 'memory'] as const;
+
+export type StoreKind = (typeof STORES)[number];
+
+/** What the store in memory takes for a call: reads and writes end in another order than they began. */
+const LATENCY_MS = 3;
+
 export interface ServerOptions {
   zeroCopy?: boolean;
   logger?: Logger;
   root?: string;
+  /** Default: local. */
+  store?: StoreKind;
 }
 
 export class TestServer {
   readonly server: SluiceServer;
   readonly root: string;
   readonly config: Config;
+  /** null: its files are below `root`. */
+  readonly memory: MemoryStore | null;
   readonly #t: TestContext;
   #address = '';
 
@@ -46,7 +60,10 @@ export class TestServer {
     this.#t = t;
     this.config = config;
     this.root = config.root;
-    this.server = new SluiceServer(config, options);
+    const { store: kind, ...others } = options;
+    const store = kind === 'memory' ? new MemoryStore({ latencyMs: LATENCY_MS }) : null;
+    this.memory = store;
+    this.server = new SluiceServer(config, store === null ? others : { ...others, store, uploads: store });
   }
 
   get address(): string {
@@ -62,13 +79,33 @@ export class TestServer {
     this.#t.after(() => this.server.stop(0));
   }
 
+  /** The path of a file of the local store. */
   at(name: string): string {
+    assert.equal(this.memory, null);
     return join(this.root, name);
   }
 
   write(name: string, content: Content): Content {
-    writeContent(this.at(name), content);
+    if (this.memory === null) writeContent(this.at(name), content);
+    else this.memory.put(name, content.bytes(0, content.size));
     return content;
+  }
+
+  /** Puts another file in the place of `name`, at once. */
+  replace(name: string, content: Content): void {
+    if (this.memory !== null) {
+      this.write(name, content);
+      return;
+    }
+    const path = this.at('replacement');
+    writeContent(path, content);
+    renameSync(path, this.at(name));
+  }
+
+  /** What is stored under `name`; undefined where nothing is. */
+  read(name: string): Buffer | undefined {
+    if (this.memory !== null) return this.memory.content(name);
+    return existsSync(this.at(name)) ? readFileSync(this.at(name)) : undefined;
   }
 
   client(options: ChannelOptions = {}): RawClient {
@@ -81,7 +118,10 @@ export class TestServer {
   async untilIdle(): Promise<void> {
     // The directory of uploads is held as the root is: for the life of the server.
     const held = join(this.root, '.sluice-uploads');
-    const files = () => openFilesBelow(this.root).filter((path) => path !== held);
+    const files = () =>
+      this.memory === null
+        ? openFilesBelow(this.root).filter((path) => path !== held)
+        : Array.from({ length: this.memory.inUse + this.memory.openWriters }, () => 'in memory');
     const state = () => ({ ...this.server.stats(), files: files() });
     const isIdle = () => {
       const { calls, streams, uploadStreams, transfers, uploads, jobsOutstanding, slabs, files } = state();

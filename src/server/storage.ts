@@ -1,0 +1,82 @@
+/**
+ * Where a server's files are: in the store that it was given, or in the
+ * directory of its configuration. The only place above storage that knows which
+ * stores there are.
+ */
+import type { Counters } from '../base/counters/counters.ts';
+import { TransferError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { Config } from '../config/schema.ts';
+import { HashPool } from '../engine/jobs/hash-pool.ts';
+import { openLocalStore } from '../storage/local/local-store.ts';
+import type { Store } from '../storage/store.ts';
+import type { UploadStore } from '../storage/upload-store.ts';
+
+export interface Storage {
+  readonly store: Store;
+  /** null where no uploads are taken. */
+  readonly uploads: UploadStore | null;
+  /** Has calls that may take long end with UNAVAILABLE. */
+  interrupt(): Promise<void>;
+  /** Behind the last call. */
+  close(): Promise<void>;
+}
+
+/**
+ * The storage that a caller made, and closes.
+ *
+ * @throws TransferError INVALID_CONFIG when uploads are to be taken and nothing is given to put them.
+ */
+export function givenStorage({ writable }: Config, store: Store, uploads: UploadStore | undefined): Storage {
+  if (writable && uploads === undefined) {
+    throw new TransferError(
+      'INVALID_CONFIG',
+      'the server is writable, but there is no store of uploads beside the store it was given; give one',
+    );
+  }
+  return {
+    store,
+    uploads: writable ? (uploads ?? null) : null,
+    interrupt: async () => {},
+    close: async () => {},
+  };
+}
+
+/** The directory `config.root`. Throws TransferError INVALID_CONFIG when it cannot be served. */
+export async function openLocalStorage(config: Config, logger: Logger, counters: Counters): Promise<Storage> {
+  const store = await openLocalStore(config.root, { logger });
+  const hashes = new HashPool(config.pool.niceness, logger);
+  let uploads: UploadStore | null = null;
+  try {
+    if (config.writable) uploads = await store.openUploads(uploadOptions(config, hashes, logger, counters));
+  } catch (error) {
+    await hashes.stop();
+    await store.close();
+    throw error;
+  }
+  return {
+    store,
+    uploads,
+    interrupt: () => hashes.stop(),
+    close: async () => {
+      await uploads?.close();
+      await store.close();
+    },
+  };
+}
+
+function uploadOptions({ uploads }: Config, hashes: HashPool, logger: Logger, counters: Counters) {
+  return {
+    sync: uploads.sync,
+    syncBytes: uploads.syncBytes,
+    syncIntervalMs: uploads.syncInterval,
+    expiryMs: uploads.expiry,
+    maxSizeBytes: uploads.maxSize,
+    maxTotalBytes: uploads.maxTotalSize,
+    minFreeBytes: uploads.minFree,
+    maxOpen: uploads.maxOpen,
+    logger,
+    counters,
+    hash: (fd: number, size: number) => hashes.sha256(fd, size),
+  };
+}

@@ -1,0 +1,3 @@
+import { testUploads } from './upload-file-suite.ts';
+
+await testUploads(false);
