@@ -1,13 +1,16 @@
 /** What the requests of uploads say, checked and completed. */
+import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
+import type { DrainChunk } from '../../engine/jobs/job.ts';
 import type { ExpectedContent, Upload, UploadSpec, WriteCondition } from '../../storage/upload-store.ts';
-import { codecInContract, RUNTIME_CODECS } from '../../wire/codec.ts';
+import { codecInContract, codecOfChunk, RUNTIME_CODECS } from '../../wire/codec.ts';
 import type {
   Codec,
   Expected,
   GetUploadStatusResponse,
   StartUploadRequest,
   StartUploadResponse,
+  UploadFileRequest,
 } from '../../wire/messages.ts';
 import { safeInteger } from '../../wire/safe-integer.ts';
 import { fileInfoOf } from '../file-info.ts';
@@ -87,4 +90,41 @@ export function statusResponse(upload: Upload, maxChunkSize: number): GetUploadS
 /** What this runtime decompresses. */
 function acceptedCodecs(): Codec[] {
   return RUNTIME_CODECS.map(codecInContract);
+}
+
+/** A chunk and its place in the file. */
+export type PlacedChunk = Omit<DrainChunk, 'at' | 'ranges'>;
+
+/** The chunk of a message; throws INVALID_ARGUMENT for one whose sizes or codec cannot be. */
+export function chunkOf(
+  message: UploadFileRequest,
+  wireBytes: number,
+  offset: number,
+  mostBytes: number,
+): PlacedChunk {
+  const { compressed, crc32, rawSize } = message;
+  const codec = compressed ? acceptedCodecOf(message) : 'identity';
+  const rawBytes = compressed ? rawSize : wireBytes;
+  if (compressed && (rawSize <= 0 || rawSize > mostBytes)) {
+    throw new TransferError(
+      'INVALID_ARGUMENT',
+      `raw_size is ${rawSize}; a compressed chunk has 1 to ${mostBytes} bytes`,
+    );
+  }
+  if (!compressed && rawSize !== 0 && rawSize !== wireBytes) {
+    throw new TransferError(
+      'INVALID_ARGUMENT',
+      `raw_size is ${rawSize}, but the chunk has ${wireBytes} bytes`,
+    );
+  }
+  return { wireBytes, rawBytes, codec, crc32: crc32 ?? -1, offset };
+}
+
+function acceptedCodecOf({ codec }: UploadFileRequest): CodecName {
+  const known = codecOfChunk(codec);
+  if (known !== undefined) return known;
+  throw new TransferError(
+    'INVALID_ARGUMENT',
+    `a chunk is compressed with ${codec}; this server takes ${RUNTIME_CODECS.join(', ')}`,
+  );
 }

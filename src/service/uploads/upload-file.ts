@@ -8,14 +8,12 @@
  * half-close, and only after everything kept was written. However the call
  * ends, what was written is made durable and stays.
  */
-import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
 import { MAX_EMPTY_MESSAGES } from '../../base/limits.ts';
-import type { DrainChunk, WrittenBytes } from '../../engine/jobs/job.ts';
+import type { WrittenBytes } from '../../engine/jobs/job.ts';
 import type { UploadListener, UploadPipeline } from '../../engine/upload/upload-pipeline.ts';
 import type { UploadCall, UploadReceiver } from '../../flow/calls/upload-call.ts';
 import type { ExpectedContent, UploadWriter } from '../../storage/upload-store.ts';
-import { codecOfChunk, RUNTIME_CODECS } from '../../wire/codec.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../../wire/messages.ts';
 import { safeInteger } from '../../wire/safe-integer.ts';
 import type { ServiceContext } from '../context.ts';
@@ -24,7 +22,7 @@ import type { AdmittedCall } from '../prelude/admitted-call.ts';
 import type { RequestFacts } from '../prelude/request-log.ts';
 import type { LiveUpload } from './live-uploads.ts';
 import { type RangeWriter, takenOver } from './upload-claims.ts';
-import { expectedOf, specOf } from './upload-fields.ts';
+import { chunkOf, expectedOf, type PlacedChunk, specOf } from './upload-fields.ts';
 
 type Call = UploadCall<UploadFileRequest, UploadFileResponse>;
 
@@ -308,42 +306,6 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     });
     await this.#writer?.close();
   }
-}
-
-/** A chunk and its place in the file. */
-type PlacedChunk = Omit<DrainChunk, 'at' | 'ranges'>;
-
-function chunkOf(
-  message: UploadFileRequest,
-  wireBytes: number,
-  offset: number,
-  mostBytes: number,
-): PlacedChunk {
-  const { compressed, crc32, rawSize } = message;
-  const codec = compressed ? acceptedCodecOf(message) : 'identity';
-  const rawBytes = compressed ? rawSize : wireBytes;
-  if (compressed && (rawSize <= 0 || rawSize > mostBytes)) {
-    throw new TransferError(
-      'INVALID_ARGUMENT',
-      `raw_size is ${rawSize}; a compressed chunk has 1 to ${mostBytes} bytes`,
-    );
-  }
-  if (!compressed && rawSize !== 0 && rawSize !== wireBytes) {
-    throw new TransferError(
-      'INVALID_ARGUMENT',
-      `raw_size is ${rawSize}, but the chunk has ${wireBytes} bytes`,
-    );
-  }
-  return { wireBytes, rawBytes, codec, crc32: crc32 ?? -1, offset };
-}
-
-function acceptedCodecOf({ codec }: UploadFileRequest): CodecName {
-  const known = codecOfChunk(codec);
-  if (known !== undefined) return known;
-  throw new TransferError(
-    'INVALID_ARGUMENT',
-    `a chunk is compressed with ${codec}; this server takes ${RUNTIME_CODECS.join(', ')}`,
-  );
 }
 
 function gap(offset: number, expected: number): TransferError {

@@ -6,7 +6,6 @@
 import { constants } from 'node:fs';
 import { Mutex } from '../../../base/async/mutex.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
-import { keepRights } from '../../../base/files/keep-rights.ts';
 import { settledStats } from '../../../base/files/settled-stats.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
 import type { ByteRange } from '../../../base/ranges.ts';
@@ -267,25 +266,14 @@ export class LocalUpload implements Upload {
 
   /** `sha256` was checked, where it is given. */
   async #publish(fd: number, size: number, sha256: string | undefined): Promise<FileIdentity> {
-    const { durability, fs, logger, now } = this.#context;
+    const { fs, logger, now } = this.#context;
     let file: FileIdentity;
     let isNamed = false;
     try {
       await publish(this.#context, {
-        id: this.id,
-        spec: this.#journal.state.spec,
-        writeIntent: async (replaced) => {
-          const own = await fs.fstat(fd);
-          const partial = {
-            chmod: (mode: number) => fs.fchmod(fd, mode),
-            chown: (uid: number, gid: number) => fs.fchown(fd, uid, gid),
-          };
-          if (replaced !== undefined && (await keepRights(replaced, own, partial)))
-            await durability.rights(fd);
-          const { ino, mtimeNs } = own;
-          const inode = { ino: ino.toString(), mtimeNs: mtimeNs.toString() };
-          await this.#journal.append({ kind: 'intent', size, ...inode });
-        },
+        journal: this.#journal,
+        fd,
+        size,
         onNamed: () => {
           isNamed = true;
         },

@@ -5,6 +5,7 @@
  */
 import { type BigIntStats, constants } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { keepRights } from '../../../base/files/keep-rights.ts';
 import { settledStats } from '../../../base/files/settled-stats.ts';
 import { otherSpelling } from '../../../base/files/spelling.ts';
 import { quoteName } from '../../quoted-name.ts';
@@ -12,15 +13,16 @@ import type { FileIdentity } from '../../store.ts';
 import type { WriteCondition } from '../../upload-store.ts';
 import { identityOf } from '../file-identity.ts';
 import { withDescriptor } from './disk/file-system.ts';
+import type { Journal } from './journal/journal.ts';
 import type { IntentRecord, SpecRecord } from './journal/journal-record.ts';
 import type { UploadContext } from './options.ts';
 import { atTarget, checkCondition, type Target } from './target.ts';
 
 export interface Publication {
-  readonly id: string;
-  readonly spec: SpecRecord;
-  /** Journals what comes next; called when nothing stands against it any more, with what will be replaced. */
-  writeIntent(replaced: BigIntStats | undefined): Promise<void>;
+  readonly journal: Journal;
+  /** Of the partial file. */
+  readonly fd: number;
+  readonly size: number;
   /** The file has its name, durable or not. */
   onNamed(): void;
 }
@@ -34,7 +36,7 @@ const TRIES = 3;
  * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE, and those of writing.
  */
 export async function publish(context: UploadContext, publication: Publication): Promise<void> {
-  await context.names.run(publication.spec.name, async () => {
+  await context.names.run(publication.journal.state.spec.name, async () => {
     for (let tries = 1; ; tries += 1) {
       try {
         return await publishOnce(context, publication);
@@ -47,17 +49,34 @@ export async function publish(context: UploadContext, publication: Publication):
 }
 
 async function publishOnce(context: UploadContext, publication: Publication): Promise<void> {
-  const { id, spec } = publication;
+  const { id, state } = publication.journal;
+  const { spec } = state;
   await atTarget(context, spec.name, 'make', async (target) => {
     checkCondition(spec.condition, spec.name, target.stats);
     if (target.stats !== undefined) await refuseOtherSpelling(target, spec.name);
-    await publication.writeIntent(target.stats);
+    await writeIntent(context, publication, target.stats);
     await giveName(context, id, spec.condition, target);
     publication.onNamed();
     await removeLinkedPartial(context, id, spec.condition);
     await context.durability.directory(target.parent);
     await context.directory.sync();
   });
+}
+
+/** Journals what comes next, once nothing stands against it; the rights of what is replaced go with the name. */
+async function writeIntent(
+  { durability, fs }: UploadContext,
+  { fd, journal, size }: Publication,
+  replaced: BigIntStats | undefined,
+): Promise<void> {
+  const own = await fs.fstat(fd);
+  const partial = {
+    chmod: (mode: number) => fs.fchmod(fd, mode),
+    chown: (uid: number, gid: number) => fs.fchown(fd, uid, gid),
+  };
+  if (replaced !== undefined && (await keepRights(replaced, own, partial))) await durability.rights(fd);
+  const inode = { ino: own.ino.toString(), mtimeNs: own.mtimeNs.toString() };
+  await journal.append({ kind: 'intent', size, ...inode });
 }
 
 /** To a file system that ignores case, another file may have the name. */
