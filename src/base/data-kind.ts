@@ -3,7 +3,6 @@
  * is, with a cheap probe now and then: an archive can hold text behind pictures.
  * A sample whose bytes are all about as frequent is not even compressed.
  */
-
 import type { Coding } from './coding.ts';
 
 /** A sample this large tells text from noise; smaller ones misjudge archives with long headers. */

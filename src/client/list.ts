@@ -4,8 +4,8 @@ import { TransferError } from '../base/errors.ts';
 import { KIB } from '../base/units.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
 import { AttemptWatch } from './connection/attempt-watch.ts';
-import { cancelCall } from './connection/cancel-call.ts';
-import { type Channel, cancelledBy } from './connection/channel.ts';
+import { cancelCall, cancelledBy, onCancelled } from './connection/cancellation.ts';
+import type { Channel } from './connection/channel.ts';
 import { Retry, UNANSWERED } from './connection/retry.ts';
 import type { ResolvedOptions } from './options.ts';
 import { checkReceivedFile } from './wire-size.ts';
@@ -87,8 +87,7 @@ async function* batches(
   const call: ClientReadableStream<ListFilesResponse> = channel.stream('ListFiles', request);
   // Cancelling makes the call emit one more error after the iteration has let go of it.
   call.on('error', () => {});
-  const onAbort = () => call.destroy(cancelledBy(signal as AbortSignal));
-  signal?.addEventListener('abort', onAbort);
+  const ignoreSignal = onCancelled(signal, (error) => call.destroy(error));
   const watched = {
     deliveredBytes: 0,
     isPaused: false,
@@ -118,7 +117,7 @@ async function* batches(
     throw channel.failureOf(reason as Error);
   } finally {
     watch.close();
-    signal?.removeEventListener('abort', onAbort);
+    ignoreSignal();
     cancelCall(call);
   }
 }

@@ -5,7 +5,7 @@
  */
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
 import type { ClientReadableStream, ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
-import { cancellation, TransferError } from '../../base/errors.ts';
+import { TransferError } from '../../base/errors.ts';
 import { AgentSession } from '../../flow/connections/agent-session.ts';
 import { CallLink } from '../../flow/connections/call-link.ts';
 import { clientWindows } from '../../flow/windows/client-windows.ts';
@@ -13,7 +13,7 @@ import { transferService } from '../../wire/service.ts';
 import { errorOfStatus } from '../../wire/status.ts';
 import { MAX_ANSWER_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { cancelCall } from './cancel-call.ts';
+import { cancelCall, cancelledBy, onCancelled } from './cancellation.ts';
 import { connectProblem } from './connect-problem.ts';
 import { Connection } from './connection.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
@@ -166,7 +166,7 @@ export class Channel {
     return await new Promise((resolve, reject) => {
       const settle = (failure: ServiceError | null, response?: Response) => {
         clearTimeout(connectTimer);
-        signal?.removeEventListener('abort', onAbort);
+        ignoreSignal();
         if (failure !== null) noteFailure(failure);
         if (failure === null) resolve(response as Response);
         else if (signal?.aborted) reject(cancelledBy(signal));
@@ -188,8 +188,7 @@ export class Channel {
         timedOut = true;
         cancelCall(call);
       }, connectTimeoutMs);
-      const onAbort = () => cancelCall(call);
-      signal?.addEventListener('abort', onAbort);
+      const ignoreSignal = onCancelled(signal, () => cancelCall(call));
     });
   }
 
@@ -320,11 +319,6 @@ function definition(method: Method) {
       return responseDeserialize(message);
     },
   };
-}
-
-/** What ends a transfer whose caller aborted it, with the signal's reason as its cause. */
-export function cancelledBy({ reason }: AbortSignal): TransferError {
-  return reason instanceof TransferError ? reason : cancellation(reason);
 }
 
 /** The caller's own abort never gets here: its call is settled before it is cancelled. */

@@ -6,8 +6,8 @@ import type { ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import { FIRST_CONNECT_MS, FIRST_CONNECT_TRIES, FIRST_CONNECT_WAITS } from '../limits.ts';
 import type { Complete, RetryOptions } from '../options.ts';
-import { type Channel, cancelledBy } from './channel.ts';
-import { delay } from './wait.ts';
+import { cancelledBy, delay } from './cancellation.ts';
+import type { Channel } from './channel.ts';
 
 /**
  * Failures that another attempt may not meet again. VERSION_MISMATCH and

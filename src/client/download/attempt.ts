@@ -16,8 +16,8 @@ import type {
   StreamFileResponse,
 } from '../../wire/messages.ts';
 import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.ts';
-import { cancelCall } from '../connection/cancel-call.ts';
-import { type Channel, cancelledBy } from '../connection/channel.ts';
+import { cancelCall, cancelledBy, onCancelled } from '../connection/cancellation.ts';
+import type { Channel } from '../connection/channel.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { type ChunkListener, ChunkQueue } from './chunk-queue.ts';
 import type { Position } from './position.ts';
@@ -74,13 +74,12 @@ export class Attempt implements ChunkListener, WatchedAttempt {
   async run(): Promise<void> {
     const { channel, options, signal } = this.#context;
     if (signal.aborted) throw cancelledBy(signal);
-    const onAbort = () => this.fail(cancelledBy(signal));
     const call = channel.stream<StreamFileRequest, StreamFileResponse>(
       'StreamFile',
       streamRequest(this.#context),
     );
     this.#call = call;
-    signal.addEventListener('abort', onAbort);
+    const ignoreSignal = onCancelled(signal, (error) => this.fail(error));
     const watch = new AttemptWatch(this, channel, options);
     try {
       await new Promise<void>((resolve, reject) => {
@@ -98,7 +97,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
       });
     } finally {
       watch.close();
-      signal.removeEventListener('abort', onAbort);
+      ignoreSignal();
       this.#queue.close();
       // The call keeps its `error` listener, because cancelling makes it emit one more, and flows until its end.
       cancelCall(call);

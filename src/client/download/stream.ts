@@ -1,4 +1,5 @@
 /** A range of a file as an iteration over verified chunks. The transfer starts with the first one asked for. */
+import { onCancelled } from '../connection/cancellation.ts';
 import type { Channel } from '../connection/channel.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { requestOf, type StreamOptions } from './options.ts';
@@ -18,9 +19,7 @@ export async function* streamFile(
   const sink = new IteratorSink();
   const left = new AbortController();
   const { signal } = streamOptions;
-  const onAbort = () => left.abort(signal?.reason);
-  if (signal?.aborted) onAbort();
-  signal?.addEventListener('abort', onAbort);
+  const ignoreSignal = onCancelled(signal, (error) => left.abort(error));
   const transfer = new Transfer({ channel, options, position, sink, progress, signal: left.signal });
   // The sink throws the transfer's error where the consumer can catch it.
   const running = transfer.run().catch(() => {});
@@ -29,7 +28,7 @@ export async function* streamFile(
       for (const chunk of batch) yield chunk;
     }
   } finally {
-    signal?.removeEventListener('abort', onAbort);
+    ignoreSignal();
     left.abort();
     await running;
   }

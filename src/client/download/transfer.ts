@@ -7,9 +7,9 @@
 import { TransferError } from '../../base/errors.ts';
 import type { StatFileRequest, StatFileResponse } from '../../wire/messages.ts';
 import { isStated } from '../../wire/status.ts';
-import { type Channel, cancelledBy } from '../connection/channel.ts';
+import { cancelledBy, delay, onCancelled } from '../connection/cancellation.ts';
+import type { Channel } from '../connection/channel.ts';
 import { Retry } from '../connection/retry.ts';
-import { delay } from '../connection/wait.ts';
 import { MAX_RESTARTS, MIN_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Attempt } from './attempt.ts';
@@ -58,9 +58,7 @@ export class Transfer implements SinkListener {
    */
   async run(): Promise<void> {
     const { sink, signal, progress, position } = this.#context;
-    const onAbort = () => this.#stop.abort(cancelledBy(signal as AbortSignal));
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener('abort', onAbort);
+    const ignoreSignal = onCancelled(signal, (error) => this.#stop.abort(error));
     sink.listener = this;
     progress.onThrown = (error) => this.#stop.abort(error);
     if (progress.thrown !== undefined) this.#stop.abort(progress.thrown);
@@ -73,7 +71,7 @@ export class Transfer implements SinkListener {
       await sink.abandon(error);
       throw error;
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      ignoreSignal();
       sink.listener = undefined;
       progress.close();
     }
@@ -125,10 +123,9 @@ export class Transfer implements SinkListener {
     if (signal.aborted) throw cancelledBy(signal);
     if (!this.#context.sink.isFull) return;
     await new Promise<void>((resolve, reject) => {
-      const onAbort = () => reject(cancelledBy(signal));
-      signal.addEventListener('abort', onAbort, { once: true });
+      const ignoreSignal = onCancelled(signal, reject);
       this.#onSinkDrained = () => {
-        signal.removeEventListener('abort', onAbort);
+        ignoreSignal();
         this.#onSinkDrained = undefined;
         resolve();
       };

@@ -23,8 +23,8 @@ import {
   writeUploadHeader,
 } from '../../wire/upload-message.ts';
 import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.ts';
-import { cancelCall } from '../connection/cancel-call.ts';
-import { type Channel, cancelledBy } from '../connection/channel.ts';
+import { cancelCall, cancelledBy, onCancelled } from '../connection/cancellation.ts';
+import type { Channel } from '../connection/channel.ts';
 import { FINISH_BYTES_PER_MS, OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { ChunkCoder, CodedChunk } from './compression/chunk-coder.ts';
@@ -116,7 +116,6 @@ export class UploadAttempt implements WatchedAttempt {
   async run(): Promise<AttemptOutcome> {
     const { channel, options, opening, signal } = this.#context;
     if (signal.aborted) throw cancelledBy(signal);
-    const onAbort = () => this.fail(cancelledBy(signal));
     const call = channel.clientStream<UploadFileResponse>(
       'UploadFile',
       (failure, response) => this.#onAnswer(failure, response),
@@ -124,7 +123,7 @@ export class UploadAttempt implements WatchedAttempt {
     );
     this.#call = call;
     this.#frames = new FrameWriter(call);
-    signal.addEventListener('abort', onAbort);
+    const ignoreSignal = onCancelled(signal, (error) => this.fail(error));
     const watch = new AttemptWatch(this, channel, options, 'took nothing');
     try {
       await new Promise<void>((resolve, reject) => {
@@ -134,7 +133,7 @@ export class UploadAttempt implements WatchedAttempt {
       });
     } finally {
       watch.close();
-      signal.removeEventListener('abort', onAbort);
+      ignoreSignal();
       cancelCall(call);
     }
     return { response: this.#response as UploadFileResponse, isIdle: this.#isIdle };

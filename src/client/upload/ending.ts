@@ -4,7 +4,7 @@ import { TransferError } from '../../base/errors.ts';
 import { missingRanges } from '../../base/ranges.ts';
 import { crc32 } from '../../wire/crc32.ts';
 import type { Expected, FileInfo } from '../../wire/messages.ts';
-import { cancelledBy } from '../connection/channel.ts';
+import { cancelledBy } from '../connection/cancellation.ts';
 import type { Retry } from '../connection/retry.ts';
 import { PREFIX_READ_BYTES } from '../limits.ts';
 

@@ -1,6 +1,7 @@
 /** Sends what the server does not have, over as many connections as that is worth. */
 import { missingRanges } from '../../base/ranges.ts';
 import type { FileInfo } from '../../wire/messages.ts';
+import { onCancelled } from '../connection/cancellation.ts';
 import type { Begun } from './beginning.ts';
 import { UploadCompression } from './compression/compression.ts';
 import { DurableWatch } from './durable-watch.ts';
@@ -24,9 +25,7 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
   progress.sentBytes = () => (size === undefined ? parts.sentEnd : size - parts.remainingBytes);
   noteState(run.context, begun.state);
   const stop = new AbortController();
-  const onAbort = () => stop.abort(run.signal.reason);
-  if (run.signal.aborted) onAbort();
-  run.signal.addEventListener('abort', onAbort);
+  const ignoreSignal = onCancelled(run.signal, (error) => stop.abort(error));
   const compression = new UploadCompression({
     mode: request.compression,
     name: request.name,
@@ -43,7 +42,7 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
     return shared.ending.file;
   } finally {
     watch.close();
-    run.signal.removeEventListener('abort', onAbort);
+    ignoreSignal();
   }
 }
 

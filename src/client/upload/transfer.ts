@@ -11,8 +11,7 @@
  */
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { FileInfo } from '../../wire/messages.ts';
-import { cancelledBy } from '../connection/channel.ts';
-import { delay } from '../connection/wait.ts';
+import { cancelledBy, delay, onCancelled } from '../connection/cancellation.ts';
 import { MAX_RESTARTS, SMALL_UPLOAD_BYTES } from '../limits.ts';
 import { beginUpload, isGone } from './beginning.ts';
 import { UploadCalls } from './calls.ts';
@@ -66,10 +65,7 @@ export class UploadTransfer {
    */
   async run(): Promise<FileInfo> {
     const { progress, records, source } = this.#context;
-    const signal = this.#callerSignal;
-    const onAbort = () => this.#stop.abort(cancelledBy(signal as AbortSignal));
-    if (signal?.aborted) onAbort();
-    signal?.addEventListener('abort', onAbort);
+    const ignoreSignal = onCancelled(this.#callerSignal, (error) => this.#stop.abort(error));
     progress.onThrown = (error) => this.#stop.abort(error);
     try {
       const file = await this.#untilDone();
@@ -85,7 +81,7 @@ export class UploadTransfer {
       await this.#giveUp(error);
       throw error;
     } finally {
-      signal?.removeEventListener('abort', onAbort);
+      ignoreSignal();
       progress.close();
     }
   }

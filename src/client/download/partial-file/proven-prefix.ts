@@ -7,7 +7,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { TransferError } from '../../../base/errors.ts';
 import type { Logger } from '../../../base/logger.ts';
 import { crc32 } from '../../../wire/crc32.ts';
-import { cancelledBy } from '../../connection/channel.ts';
+import { cancelledBy } from '../../connection/cancellation.ts';
 import { PREFIX_READ_BYTES } from '../../limits.ts';
 import type { TransferRequest } from '../options.ts';
 import type { DownloadReporter } from '../progress.ts';

@@ -3,11 +3,11 @@
  * server has it. After a failure it asks what the server has, and what is
  * missing of the part goes back to the others and to itself.
  */
-
 import { type ErrorCode, TransferError } from '../../../base/errors.ts';
 import { missingRanges } from '../../../base/ranges.ts';
 import type { Expected, FileInfo, UploadFileRequest } from '../../../wire/messages.ts';
-import { type Channel, cancelledBy } from '../../connection/channel.ts';
+import { cancelledBy } from '../../connection/cancellation.ts';
+import type { Channel } from '../../connection/channel.ts';
 import type { Retry } from '../../connection/retry.ts';
 import { MIN_CHUNK_BYTES } from '../../limits.ts';
 import type { ResolvedOptions } from '../../options.ts';

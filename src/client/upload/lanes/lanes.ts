@@ -1,6 +1,6 @@
 /** The connections of one upload: as many as were asked for, or one and others as they help. */
 import { TransferError } from '../../../base/errors.ts';
-import { cancelledBy } from '../../connection/channel.ts';
+import { cancelledBy } from '../../connection/cancellation.ts';
 import { DEFAULT_CONNECTIONS } from '../../limits.ts';
 import { type LaneContext, UploadLane } from './lane.ts';
 import { LaneGrowth } from './lane-growth.ts';

@@ -13,7 +13,7 @@
  */
 import { Buffer } from 'node:buffer';
 import { TransferError } from '../../../base/errors.ts';
-import { cancelledBy } from '../../connection/channel.ts';
+import { cancelledBy } from '../../connection/cancellation.ts';
 import { REPLAY_BLOCK_BYTES, SOURCE_GATHER_MS, SOURCE_IDLE_MS } from '../../limits.ts';
 import type { OpenSource, ReadOutcome } from './source.ts';
 import type { SourcePieces } from './source-pieces.ts';

@@ -3,7 +3,6 @@
  * loop and the disk. However many listings are read at once, or are not read,
  * they hold no more than `LISTING_NAMES_BYTES` and a little for each.
  */
-
 import { Semaphore } from '../../../base/async/semaphore.ts';
 import { LISTING_NAMES_BYTES } from '../../../base/limits.ts';
 

@@ -2,7 +2,6 @@
  * The uploads of a local store: which there are, the limits they share, and their
  * expiry. An upload of an earlier process is read when it is asked for.
  */
-
 import { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import { Counters } from '../../../base/counters/counters.ts';

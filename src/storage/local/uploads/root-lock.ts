@@ -4,7 +4,6 @@
  * reach. It is there against a mistake, so it keeps nobody out who may be alone:
  * where it cannot be made, the log says so.
  */
-
 import type { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { FileLock, type LockHolder } from '../../../base/files/file-lock.ts';

@@ -3,7 +3,6 @@
  * to know what earlier processes left, and removes what has expired and what a
  * crash left half made or half removed. Reads one journal at a time.
  */
-
 import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { errnoOf } from '../../../base/errors.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';

@@ -4,7 +4,6 @@
  * owner may enter it, so parts can be made with the rights that the files are to
  * have. It is made when the first upload starts.
  */
-
 import { Mutex } from '../../../base/async/mutex.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import type { Directory, Root } from '../directory.ts';

@@ -3,7 +3,6 @@
  * between: a journey can be broken off anywhere, and gone on with in the same
  * process or a later one.
  */
-
 import assert from 'node:assert/strict';
 import { TransferError } from '../../../../src/base/errors.ts';
 import { type FileSystem, nodeFileSystem } from '../../../../src/storage/local/uploads/disk/file-system.ts';

@@ -1,5 +1,4 @@
 /** The life of an upload, without faults: started, written, committed, finished, or discarded. */
-
 import assert from 'node:assert/strict';
 import {
   chmodSync,

@@ -3,7 +3,6 @@
  * rely on: start, chunks in any order and twice, syncs, crashes, finish, abort and
  * delete. After each step the files that peers see are those of the model.
  */
-
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';

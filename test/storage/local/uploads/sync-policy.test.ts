@@ -1,5 +1,4 @@
 /** When written bytes become durable, and what a sync that fails means. */
-
 import assert from 'node:assert/strict';
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';

@@ -4,7 +4,6 @@
  * forgotten, never tried again: after a failed sync the kernel holds the pages
  * for clean, and the next one would say that all is well.
  */
-
 import { GroupCommit } from '../../../../base/async/group-commit.ts';
 import type { TransferError } from '../../../../base/errors.ts';
 import { MIB } from '../../../../base/units.ts';

@@ -2,7 +2,6 @@
  * What the records of a journal say together. Changes by `apply` only, after the
  * record is in the journal; so what this says is what a later process will read.
  */
-
 import { type CheckedRange, CheckedRanges } from '../../../../wire/checked-ranges.ts';
 import {
   type DurableRecord,
