@@ -1,4 +1,4 @@
-/** Links between the pages lead somewhere. */
+/** Links between the pages lead somewhere, and the files that pages name exist. */
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -8,6 +8,9 @@ import { fileURLToPath } from 'node:url';
 /** Seen from dist/test/project. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const LINK = /\]\(([^)\s]+)\)/g;
+
+/** A file, or a folder with its slash, in code; pages on the architecture leave out the `src/` in front. */
+const PATH = /`((?!\.)(?:[\w.-]+\/)+(?:[\w.-]+\.[a-z]+)?)`/g;
 
 const PAGES = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...pagesIn('docs')];
 
@@ -49,3 +52,18 @@ for (const page of PAGES) {
     );
   });
 }
+
+test('the files that pages name exist', () => {
+  const named = PAGES.filter((page) => page !== 'CHANGELOG.md').flatMap((page) =>
+    [...readFileSync(join(ROOT, page), 'utf8').matchAll(PATH)].map((match) => ({
+      page,
+      path: match[1] ?? '',
+    })),
+  );
+
+  assert.ok(named.length > 30);
+  assert.deepEqual(
+    named.filter(({ path }) => !existsSync(join(ROOT, path)) && !existsSync(join(ROOT, 'src', path))),
+    [],
+  );
+});
