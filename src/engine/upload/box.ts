@@ -1,0 +1,61 @@
+import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
+import type { DrainChunk } from '../jobs/job.ts';
+import type { Lease } from '../slabs/slab-pool.ts';
+
+/** Compressed chunks of one job are at most this many slabs before compression, and one chunk: about 4 ms of decompression. */
+const MAX_INFLATED_SLABS = 4;
+
+/** A chunk whose place in a slab is not settled. */
+export type ArrivedChunk = Omit<DrainChunk, 'at'>;
+
+/** A slab with checked-in chunks: what one job writes. */
+export class Box {
+  readonly lease: Lease;
+  readonly chunks: DrainChunk[] = [];
+  rawBytes = 0;
+  workerDeaths = 0;
+  readonly #slabBytes: number;
+  readonly #isLeftInSlab: boolean;
+  #usedBytes = 0;
+
+  /** @param isLeftInSlab chunks are decompressed within the slab, so each needs as much of it as its raw bytes */
+  constructor(lease: Lease, slabBytes: number, isLeftInSlab: boolean) {
+    this.lease = lease;
+    this.#slabBytes = slabBytes;
+    this.#isLeftInSlab = isLeftInSlab;
+  }
+
+  /** Tiny chunks and those that inflate are bounded by what they cost beside their bytes. */
+  fits(wireBytes: number): boolean {
+    return (
+      this.#usedBytes + wireBytes <= this.#slabBytes &&
+      this.chunks.length < MAX_MESSAGES_PER_SLAB &&
+      this.rawBytes < MAX_INFLATED_SLABS * this.#slabBytes
+    );
+  }
+
+  /** Where the next chunk arrives. */
+  room(wireBytes: number): Uint8Array<SharedArrayBuffer> {
+    return this.lease.bytes(this.#slabBytes).subarray(this.#usedBytes, this.#usedBytes + wireBytes);
+  }
+
+  /** Whether a chunk that has arrived here can stay. */
+  holds(chunk: ArrivedChunk): boolean {
+    return this.#usedBytes + this.#slotBytes(chunk) <= this.#slabBytes;
+  }
+
+  add(chunk: ArrivedChunk): void {
+    this.chunks.push({ ...chunk, at: this.#usedBytes });
+    this.#usedBytes += this.#slotBytes(chunk);
+    this.rawBytes += chunk.rawBytes;
+  }
+
+  /** The whole slab. */
+  get bytes(): Uint8Array<SharedArrayBuffer> {
+    return this.lease.bytes(this.#slabBytes);
+  }
+
+  #slotBytes({ rawBytes, wireBytes }: ArrivedChunk): number {
+    return this.#isLeftInSlab ? Math.max(rawBytes, wireBytes) : wireBytes;
+  }
+}
