@@ -21,8 +21,6 @@ const PARTIAL_SUFFIXES = ['.part', '.part.json', '.part.lock'];
 
 export interface DownloadJob extends FileJob {
   client: SluiceClient;
-  /** A local path. */
-  path: string;
   /** The bytes go to standard output, not to `path`. */
   isStdout: boolean;
   /** What the listing said, where there was one. */

@@ -3,19 +3,22 @@
  * made. One failing file does not stop the others, unless they would fail for
  * the same reason. Holds neither the plan nor its failures: both may be long.
  */
-import { TransferError } from '../../base/errors.ts';
-import { type ProgressDisplay, ProgressSum } from '../progress/progress.ts';
+import { type ErrorCode, TransferError } from '../../base/errors.ts';
+import type { DownloadResult, Progress } from '../../client/download/options.ts';
+import type { UploadProgress, UploadResult } from '../../client/upload/options.ts';
+import { type FinishedFile, type ProgressDisplay, ProgressSum } from '../progress/progress.ts';
+import { writeCodecs } from '../progress/progress-text.ts';
 import type { LeftOut } from './left-out.ts';
 import { LookAhead } from './look-ahead.ts';
 import type { FileJob, Plan, PlanItem } from './plan.ts';
 
-/** How one file ended well. */
-export interface FileOutcome {
-  bytes: number;
-  resumedBytes: number;
-  /** It was there already. */
-  isSkipped?: boolean;
-}
+/** Failures that every other file would meet as well, in both directions. */
+const CONCERNING_ALL: ReadonlySet<ErrorCode> = new Set([
+  'CANCELLED',
+  'UNAVAILABLE',
+  'UNAUTHENTICATED',
+  'UNIMPLEMENTED',
+]);
 
 export interface FileRunOptions<Job extends FileJob> {
   /** The most files at a time. */
@@ -23,14 +26,22 @@ export interface FileRunOptions<Job extends FileJob> {
   display: ProgressDisplay;
   /** Several files, or a tree: what became of them is summed up at the end. */
   isBatch: boolean;
-  /** Whether the next file would fail for the same reason. */
+  direction: FinishedFile['direction'];
+  /** Also tell how the bytes went. */
+  verbose: boolean;
+  /** Whether the next file would fail for the same reason, besides what says that in both directions. */
   concernsAll: (error: TransferError) => boolean;
   /** What the plan does not take; filled while it is made. */
   leftOut: LeftOut;
   /** Lets what makes the plan stop waiting for anything. */
   endPlanning: () => void;
+  /** Whether the file is there already, and need not be moved. */
+  isThere: (job: Job) => boolean | Promise<boolean>;
   /** Moves one file. */
-  transfer: (job: Job, sum: ProgressSum) => Promise<FileOutcome>;
+  transfer: (
+    job: Job,
+    onProgress: (progress: Progress | UploadProgress) => void,
+  ) => Promise<DownloadResult | UploadResult>;
 }
 
 interface Failure {
@@ -103,14 +114,22 @@ class FileRun<Job extends FileJob> {
   }
 
   async #move(job: Job): Promise<void> {
+    const { direction, display, isThere, transfer, verbose } = this.#options;
+    const { name, path, sizeBytes = 0 } = job;
     try {
-      const { bytes, isSkipped = false, resumedBytes } = await this.#options.transfer(job, this.#sum);
-      this.#sum.done(job, bytes, resumedBytes);
-      if (isSkipped) this.#skippedFiles += 1;
-      else {
-        this.#movedFiles += 1;
-        this.#movedBytes += bytes;
+      if (await isThere(job)) {
+        this.#sum.done(job, sizeBytes, sizeBytes);
+        this.#skippedFiles += 1;
+        return;
       }
+      const result = await transfer(job, (progress) =>
+        display.show(this.#sum.update(job, progress, performance.now())),
+      );
+      display.finished({ name, path, direction, result });
+      if (verbose) display.note(`${name}: ${writeCodecs(result)}`);
+      this.#sum.done(job, result.bytes, result.resumedBytes);
+      this.#movedFiles += 1;
+      this.#movedBytes += result.bytes;
     } catch (reason) {
       this.#sum.dropped(job);
       this.#failed(job.name, TransferError.from(reason));
@@ -121,7 +140,7 @@ class FileRun<Job extends FileJob> {
     this.#firstFailure ??= { name, error };
     if (error.code === 'CANCELLED') this.#interruptedFiles += name === undefined ? 0 : 1;
     else this.#failedFiles += 1;
-    if (this.#options.concernsAll(error)) this.#isStopping = true;
+    if (CONCERNING_ALL.has(error.code) || this.#options.concernsAll(error)) this.#isStopping = true;
     else if (this.#options.isBatch && name !== undefined)
       this.#options.display.note(`${name}: failed: ${error.message}`);
   }

@@ -7,6 +7,8 @@ import { TransferError } from '../../base/errors.ts';
 export interface FileJob {
   /** On the server. */
   readonly name: string;
+  /** Here; `-` for standard input or output. */
+  readonly path: string;
   /** Undefined where only the transfer itself will tell. */
   readonly sizeBytes: number | undefined;
 }

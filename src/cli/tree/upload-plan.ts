@@ -19,7 +19,6 @@ import { StoredFiles } from './stored-files.ts';
 const STDIN_ARGUMENT = '-';
 
 export interface UploadJob extends FileJob {
-  path: string;
   /** The bytes come from standard input, not from `path`. */
   isStdin: boolean;
   /** The server has it already, and need not get it again. */
