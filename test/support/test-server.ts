@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test';
 import type { ChannelOptions } from '@grpc/grpc-js';
 import type { z } from 'zod';
 import type { Logger } from '../../src/base/logger.ts';
+import { collectLessOften } from '../../src/cli/process/heap.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { SluiceServer } from '../../src/server/server.ts';
 import { type Content, writeContent } from './content.ts';
@@ -146,6 +147,8 @@ export async function startServer(
   options: ServerOptions = {},
 ): Promise<TestServer> {
   const server = new TestServer(t, testConfig(options.root ?? scratchRoot(t), settings), options);
+  // As `sluice serve` does.
+  if (server.config.writable) collectLessOften();
   await server.start();
   return server;
 }
