@@ -2,7 +2,7 @@
 import { test } from 'node:test';
 import { clientKilled, serverKilled } from '../../support/kill/kill-resume.ts';
 
-const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 6);
+const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 4);
 
 test(`a download through ${KILLS} kills of the server has every byte right`, (t) => serverKilled(t, KILLS));
 
