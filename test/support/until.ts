@@ -18,9 +18,9 @@ const PATIENCE = Number(process.env.SLUICE_TEST_PATIENCE ?? 1);
 // Taken before any test puts a clock of its own in their place.
 const { setImmediate, setTimeout, performance } = globalThis;
 
-/** Milliseconds times the patience that the machine and the environment ask for. */
+/** Whole milliseconds, as Node wants its timeouts, times the patience that the machine and the environment ask for. */
 export function patient(limitMs: number): number {
-  return (limitMs * PATIENCE) / shareOfProcessor();
+  return Math.ceil((limitMs * PATIENCE) / shareOfProcessor());
 }
 
 /** Resolves once `condition` is true; rejects, naming `what` and the last `state`, when that takes too long. */
