@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createCipheriv } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { isNoise, PROBE_BYTES } from '../../src/base/data-kind.ts';
-import { textBytes } from '../engine/test-engine.ts';
+import { textBytes } from '../support/test-engine.ts';
 
 /** The same in each run, and no pattern that a codec would find. */
 function noise(bytes: number): Buffer {

@@ -5,7 +5,11 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import { environmentWithoutSettings, type SluiceOptions, type SluiceOutcome } from './sluice-process.ts';
+import {
+  environmentWithoutSettings,
+  type SluiceOptions,
+  type SluiceOutcome,
+} from '../support/sluice-process.ts';
 
 const CHILD = fileURLToPath(new URL('./command-session-child.js', import.meta.url));
 

@@ -3,8 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { scratchDirectory } from '../support/scratch.ts';
+import { runSluice } from '../support/sluice-process.ts';
 import { runCommand } from './command-session.ts';
-import { runSluice } from './sluice-process.ts';
 
 test('each value is shown with where it came from', async (t) => {
   const file = join(scratchDirectory(t), 'sluice.yaml');

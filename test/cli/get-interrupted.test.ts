@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { assertBytes, noise } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { runSluice, SluiceProcess } from '../support/sluice-process.ts';
 import { MIB, startServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 import { startPausingRelay } from './pausing-relay.ts';
-import { runSluice, SluiceProcess } from './sluice-process.ts';
 
 const SIZE = 24 * MIB;
 const PASSED = 12 * MIB;

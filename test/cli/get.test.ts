@@ -14,9 +14,9 @@ import { type TestContext, test } from 'node:test';
 import { assertBytes, lines, noise } from '../support/content.ts';
 import { cannotTrace } from '../support/kill/strace.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { runSluice, type SluiceOutcome, SluiceProcess } from '../support/sluice-process.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
 import { runCommand } from './command-session.ts';
-import { runSluice, type SluiceOutcome, SluiceProcess } from './sluice-process.ts';
 
 const SIZE = 3_000_000;
 

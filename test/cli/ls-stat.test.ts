@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { lines } from '../support/content.ts';
+import { SluiceProcess } from '../support/sluice-process.ts';
 import { startServer, type TestServer } from '../support/test-server.ts';
 import { runCommand } from './command-session.ts';
-import { SluiceProcess } from './sluice-process.ts';
 
 async function startWithFiles(t: TestContext): Promise<TestServer> {
   const server = await startServer(t);

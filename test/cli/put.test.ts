@@ -16,11 +16,11 @@ import { dirname, join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { assertBytes, lines, noise, writeContent } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { type SluiceOptions, type SluiceOutcome, SluiceProcess } from '../support/sluice-process.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 import { runCommand } from './command-session.ts';
 import { startPausingRelay } from './pausing-relay.ts';
-import { type SluiceOptions, type SluiceOutcome, SluiceProcess } from './sluice-process.ts';
 
 const SIZE = 3_000_000;
 

@@ -5,8 +5,8 @@ import { existsSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { scratchRoot } from '../support/scratch.ts';
+import { runSluice, SluiceProcess } from '../support/sluice-process.ts';
 import { until } from '../support/until.ts';
-import { runSluice, SluiceProcess } from './sluice-process.ts';
 
 const READY = /^sluice is ready on (\S+), .* \((writable|read-only)\)\n$/;
 

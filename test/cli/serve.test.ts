@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { MIB } from '../../src/base/units.ts';
 import { SluiceClient } from '../../src/client/client.ts';
 import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
-import { runSluice, SluiceProcess } from './sluice-process.ts';
+import { runSluice, SluiceProcess } from '../support/sluice-process.ts';
 
 const READY = /^sluice is ready on (\S+), serving (.+) \(read-only\)\n$/;
 const ANY_PORT = ['--listen', '127.0.0.1:0'];

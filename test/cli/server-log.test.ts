@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
+import { MAIN, SluiceProcess } from '../support/sluice-process.ts';
 import { until, within } from '../support/until.ts';
-import { MAIN, SluiceProcess } from './sluice-process.ts';
 
 const READY = /^sluice is ready on (\S+), /;
 const skip = process.platform === 'linux' ? false : 'only Linux has /dev/full, and FIFOs that open for both';

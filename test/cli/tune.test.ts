@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { noise, writeContent } from '../support/content.ts';
 import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
+import { runSluice, SluiceProcess } from '../support/sluice-process.ts';
 import { KIB } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 import { runCommand } from './command-session.ts';
-import { runSluice, SluiceProcess } from './sluice-process.ts';
 
 const SHORT = ['--only', 'slab.count', '--rounds', '1', '--time', '1s', '--streams', '4'];
 

@@ -4,9 +4,9 @@ import { readFileSync } from 'node:fs';
 import net from 'node:net';
 import { test } from 'node:test';
 import { SETTINGS } from '../../src/config/settings.ts';
+import { runSluice } from '../support/sluice-process.ts';
 import { startServer } from '../support/test-server.ts';
 import { runCommand } from './command-session.ts';
-import { runSluice } from './sluice-process.ts';
 
 /** Seen from dist/test/cli. */
 const PACKAGE = new URL('../../../package.json', import.meta.url);

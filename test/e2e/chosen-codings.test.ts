@@ -6,11 +6,11 @@ import { type TestContext, test } from 'node:test';
 import { startLink } from '../../link-emulator/link.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { RUNTIME_CODECS } from '../../src/wire/codec.ts';
-import { runSluice } from '../cli/sluice-process.ts';
 import { assertComplete } from '../support/check-stream.ts';
 import { assertBytes, type Content, joined, lines, noise, writeContent } from '../support/content.ts';
 import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { runSluice } from '../support/sluice-process.ts';
 import { KIB, MIB, startServer } from '../support/test-server.ts';
 
 const NAME = 'a.txt';

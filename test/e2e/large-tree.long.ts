@@ -4,8 +4,8 @@ import { execFileSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { SluiceProcess } from '../cli/sluice-process.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { SluiceProcess } from '../support/sluice-process.ts';
 import { startServer } from '../support/test-server.ts';
 
 const FILES = Number(process.env.SLUICE_TEST_TREE_FILES ?? 200_000);

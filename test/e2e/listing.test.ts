@@ -5,8 +5,8 @@ import { mkdirSync, symlinkSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import type { ServiceError } from '@grpc/grpc-js';
 import { SluiceClient } from '../../src/client/client.ts';
-import { startRelay } from '../client/relay.ts';
 import { noise } from '../support/content.ts';
+import { startRelay } from '../support/relay.ts';
 import { STORES, type StoreKind, startServer, type TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 

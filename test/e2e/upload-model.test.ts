@@ -8,7 +8,6 @@ import { type TestContext, test } from 'node:test';
 import fc from 'fast-check';
 import { SluiceServer } from '../../src/server/server.ts';
 import { noise } from '../support/content.ts';
-import { MemoryStore } from '../support/memory-store.ts';
 import {
   type Crashing,
   ModelledUpload,
@@ -20,6 +19,7 @@ import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchRoot } from '../support/scratch.ts';
 import { seedOf } from '../support/seed.ts';
 import { ServerProcess } from '../support/server-process.ts';
+import { MemoryStore } from '../support/stores/memory-store.ts';
 import { KIB, type Settings, testConfig } from '../support/test-server.ts';
 
 const RUNS = Number(process.env.SLUICE_TEST_MODEL_RUNS ?? 8);

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SluiceServer } from '../../src/server/server.ts';
-import { MemoryStore } from '../support/memory-store.ts';
+import { MemoryStore } from '../support/stores/memory-store.ts';
 import { startServer, testConfig } from '../support/test-server.ts';
 
 test('a writable server with a store, and none for uploads, does not start and says so', async () => {

@@ -24,10 +24,10 @@ import { bindTransferService } from '../../src/service/bind.ts';
 import { CallPrelude } from '../../src/service/prelude/call-prelude.ts';
 import { LiveUploads } from '../../src/service/uploads/live-uploads.ts';
 import type { UploadFileResponse } from '../../src/wire/messages.ts';
-import { type Scope, startEngine } from '../engine/test-engine.ts';
-import { MemoryStore } from '../support/memory-store.ts';
 import { contract } from '../support/peers/raw-client.ts';
 import { framed } from '../support/peers/raw-http2.ts';
+import { MemoryStore } from '../support/stores/memory-store.ts';
+import { type Scope, startEngine } from '../support/test-engine.ts';
 import { until } from '../support/until.ts';
 
 export const MAX_CHUNK_BYTES = 64 * KIB;

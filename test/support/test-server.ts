@@ -10,9 +10,9 @@ import { collectLessOften } from '../../src/cli/process/heap.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { SluiceServer } from '../../src/server/server.ts';
 import { type Content, writeContent } from './content.ts';
-import { MemoryStore } from './memory-store.ts';
 import { RawClient } from './peers/raw-client.ts';
 import { openFilesBelow, scratchRoot } from './scratch.ts';
+import { MemoryStore } from './stores/memory-store.ts';
 import { until } from './until.ts';
 
 /** Settings, each group as far as it differs from the defaults. */

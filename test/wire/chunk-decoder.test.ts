@@ -6,8 +6,8 @@ import { type CodecName, nameOfCoding } from '../../src/base/coding.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { decodeChunk } from '../../src/wire/chunk-decoder.ts';
 import { encodeSync } from '../../src/wire/codec.ts';
-import { noiseBytes, textBytes } from '../engine/test-engine.ts';
-import { CODINGS_HERE, WITHOUT_ZSTD } from './codecs.ts';
+import { CODINGS_HERE, WITHOUT_ZSTD } from '../support/codecs.ts';
+import { noiseBytes, textBytes } from '../support/test-engine.ts';
 
 /** The outcome of decoding, whether it is thrown or called back. */
 function decoded(chunk: Uint8Array, codec: CodecName, rawBytes: number): Promise<Uint8Array> {

@@ -8,7 +8,7 @@ import {
   framedMessageBytes,
   writeChunkHeader,
 } from '../../src/wire/chunk-header.ts';
-import { decodeRun } from './decoded-run.ts';
+import { decodeRun } from '../support/decoded-run.ts';
 
 const GUARD = 0xee;
 

@@ -13,8 +13,8 @@ import type { DrainChunk, Drained } from '../../src/engine/jobs/job.ts';
 import { WorkerPool } from '../../src/engine/jobs/worker-pool.ts';
 import { SlabPool } from '../../src/engine/slabs/slab-pool.ts';
 import { encodeSync } from '../../src/wire/codec.ts';
-import { noiseBytes, textBytes } from '../engine/test-engine.ts';
-import { CODINGS_HERE } from '../wire/codecs.ts';
+import { CODINGS_HERE } from '../support/codecs.ts';
+import { noiseBytes, textBytes } from '../support/test-engine.ts';
 
 const SLAB_BYTES = 256 * KIB;
 /** Neither the first nor the last, so that it has neighbours. */

@@ -10,10 +10,10 @@ import { KIB, MIB } from '../../src/base/units.ts';
 import type { FilledRun, FillJob, FillResult } from '../../src/engine/jobs/job.ts';
 import { WorkerPool } from '../../src/engine/jobs/worker-pool.ts';
 import { SlabPool } from '../../src/engine/slabs/slab-pool.ts';
-import { mixedBytes, noiseBytes, type Scope, sourceFile, textBytes } from '../engine/test-engine.ts';
+import { CODINGS_HERE, WITHOUT_ZSTD } from '../support/codecs.ts';
+import { decodeRun, rawBytesOf } from '../support/decoded-run.ts';
+import { mixedBytes, noiseBytes, type Scope, sourceFile, textBytes } from '../support/test-engine.ts';
 import { until } from '../support/until.ts';
-import { CODINGS_HERE, WITHOUT_ZSTD } from '../wire/codecs.ts';
-import { decodeRun, rawBytesOf } from '../wire/decoded-run.ts';
 
 const gzip = (level: number): Coding => ({ codec: 'gzip', level });
 

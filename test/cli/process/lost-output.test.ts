@@ -4,8 +4,8 @@ import { closeSync, openSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { scratchDirectory } from '../../support/scratch.ts';
+import { runSluice, SluiceProcess } from '../../support/sluice-process.ts';
 import { startServer } from '../../support/test-server.ts';
-import { runSluice, SluiceProcess } from '../sluice-process.ts';
 
 const FILES = 5;
 const skip = process.platform === 'linux' ? false : 'only Linux has /dev/full';

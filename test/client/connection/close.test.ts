@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { runSluice, SluiceProcess } from '../../cli/sluice-process.ts';
 import { startSilentPeer, unansweredAddress } from '../../support/peers/silent-peers.ts';
+import { runSluice, SluiceProcess } from '../../support/sluice-process.ts';
 import { within } from '../../support/until.ts';
 import { clientOf, failureOf, scratchDirectory, someFile, startServer, until } from '../fixtures.ts';
 

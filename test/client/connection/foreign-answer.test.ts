@@ -8,8 +8,8 @@ import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { inspect } from 'node:util';
 import type { TransferError } from '../../../src/base/errors.ts';
-import { runSluice } from '../../cli/sluice-process.ts';
 import { startSilentPeer } from '../../support/peers/silent-peers.ts';
+import { runSluice } from '../../support/sluice-process.ts';
 import { clientOf, collect, failureOf, scratchDirectory } from '../fixtures.ts';
 
 interface WebServer {

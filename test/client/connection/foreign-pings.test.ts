@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MIB } from '../../../src/base/units.ts';
-import { runSluice } from '../../cli/sluice-process.ts';
 import { ALLOWED_STRIKES, PingCounter } from '../../support/peers/ping-counter.ts';
+import { runSluice } from '../../support/sluice-process.ts';
 import { clientOf, collect, someFile, startServer, until } from '../fixtures.ts';
 import { scene } from '../upload/scene.ts';
 

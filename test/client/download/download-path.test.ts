@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { TransferError } from '../../../src/base/errors.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
-import { asOrdinaryUser } from '../../storage/local/scratch-store.ts';
+import { asOrdinaryUser } from '../../support/stores/scratch-store.ts';
 import { CHUNK_BYTES, clientOf, failureOf, scratchDirectory, someFile, startServer } from '../fixtures.ts';
 import { first } from './honest-messages.ts';
 

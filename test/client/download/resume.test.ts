@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ErrorCode, TransferError } from '../../../src/base/errors.ts';
+import { startRelay } from '../../support/relay.ts';
 import {
   CHUNK_BYTES,
   clientOf,
@@ -13,7 +14,6 @@ import {
   someFile,
   startServer,
 } from '../fixtures.ts';
-import { startRelay } from '../relay.ts';
 import { first } from './honest-messages.ts';
 import { type Script, ScriptedServer } from './scripted-server.ts';
 

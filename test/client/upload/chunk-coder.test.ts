@@ -10,8 +10,8 @@ import { CodecChoice } from '../../../src/compression/codec-choice.ts';
 import type { CallLink } from '../../../src/flow/connections/call-link.ts';
 import { decodeChunkSync } from '../../../src/wire/chunk-decoder.ts';
 import { RUNTIME_CODECS } from '../../../src/wire/codec.ts';
-import { noiseBytes, textBytes } from '../../engine/test-engine.ts';
-import { CODINGS_HERE } from '../../wire/codecs.ts';
+import { CODINGS_HERE } from '../../support/codecs.ts';
+import { noiseBytes, textBytes } from '../../support/test-engine.ts';
 
 function coderOf(fixed: Coding, choice?: CodecChoice): { account: CodecAccount; coder: ChunkCoder } {
   const account = new CodecAccount();

@@ -10,7 +10,7 @@ import { SharedChoice } from '../../../src/client/upload/compression/shared-choi
 import { CodecChoice } from '../../../src/compression/codec-choice.ts';
 import type { CallLink } from '../../../src/flow/connections/call-link.ts';
 import { RUNTIME_CODECS } from '../../../src/wire/codec.ts';
-import { textBytes } from '../../engine/test-engine.ts';
+import { textBytes } from '../../support/test-engine.ts';
 
 function connections(count: number) {
   const made: CodecChoice[] = [];

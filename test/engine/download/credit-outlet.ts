@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import type { Watched } from '../../../src/base/stall-clock.ts';
 import type { Credit, Outlet } from '../../../src/engine/download/outlet.ts';
-import { decodeRun, rawBytesOf } from '../../wire/decoded-run.ts';
+import { decodeRun, rawBytesOf } from '../../support/decoded-run.ts';
 
 interface Write {
   readonly outlet: CreditOutlet;

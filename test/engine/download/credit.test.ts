@@ -5,8 +5,8 @@ import { StallClock, type Watched } from '../../../src/base/stall-clock.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
 import { CreditOutlet, SharedStream } from './credit-outlet.ts';
 
 const scope = { after };

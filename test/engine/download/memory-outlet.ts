@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Outlet } from '../../../src/engine/download/outlet.ts';
 import type { StreamFileResponse } from '../../../src/wire/messages.ts';
-import { decodeRun, rawBytesOf } from '../../wire/decoded-run.ts';
+import { decodeRun, rawBytesOf } from '../../support/decoded-run.ts';
 
 /** When a write is drained: before `write` returns, at the next turn of the event loop, or by `drain` only. */
 export type Draining = 'at once' | 'next turn' | 'by hand';

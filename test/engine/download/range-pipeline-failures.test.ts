@@ -6,8 +6,8 @@ import { TransferError } from '../../../src/base/errors.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine, textBytes } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine, textBytes } from '../test-engine.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };

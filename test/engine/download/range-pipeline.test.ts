@@ -4,8 +4,15 @@ import { crc32 } from 'node:zlib';
 import fc from 'fast-check';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { CompressionMode } from '../../../src/engine/download/compression-policy.ts';
-import { rawBytesOf } from '../../wire/decoded-run.ts';
-import { mixedBytes, noiseBytes, requestOf, sourceFile, startEngine, textBytes } from '../test-engine.ts';
+import { rawBytesOf } from '../../support/decoded-run.ts';
+import {
+  mixedBytes,
+  noiseBytes,
+  requestOf,
+  sourceFile,
+  startEngine,
+  textBytes,
+} from '../../support/test-engine.ts';
 import { type Draining, MemoryOutlet } from './memory-outlet.ts';
 import { MemoryReader } from './memory-reader.ts';
 

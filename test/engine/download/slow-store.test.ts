@@ -4,8 +4,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
 
 const scope = { after };

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { after, describe, it } from 'node:test';
 import { TransferError } from '../../../src/base/errors.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
 import { MemoryReader } from './memory-reader.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import type { Schedulable } from '../../../src/engine/jobs/scheduler.ts';
+import { startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
-import { startEngine } from '../test-engine.ts';
 
 const engine = await startEngine({ after });
 

@@ -6,8 +6,8 @@ import { MIB } from '../../../src/base/units.ts';
 import type { FillJob } from '../../../src/engine/jobs/job.ts';
 import { WorkerDied, WorkerPool } from '../../../src/engine/jobs/worker-pool.ts';
 import { SlabPool } from '../../../src/engine/slabs/slab-pool.ts';
+import { sourceFile, textBytes } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
-import { sourceFile, textBytes } from '../test-engine.ts';
 
 const gzip = (level: number): Coding => ({ codec: 'gzip', level });
 

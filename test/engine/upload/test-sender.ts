@@ -9,7 +9,7 @@ import type { Engine } from '../../../src/engine/engine.ts';
 import type { WrittenBytes } from '../../../src/engine/jobs/job.ts';
 import type { UploadListener, UploadPipeline } from '../../../src/engine/upload/upload-pipeline.ts';
 import type { ByteSink } from '../../../src/storage/byte-source.ts';
-import type { Scope } from '../test-engine.ts';
+import type { Scope } from '../../support/test-engine.ts';
 import { MemoryWriter } from './memory-writer.ts';
 
 /** Where an upload goes. */

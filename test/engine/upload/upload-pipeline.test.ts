@@ -8,9 +8,9 @@ import { KIB, MIB } from '../../../src/base/units.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import type { DrainJob } from '../../../src/engine/jobs/job.ts';
 import { Random, seedOf } from '../../support/seed.ts';
+import { mixedBytes, requestOf, sourceFile, startEngine } from '../../support/test-engine.ts';
 import { until, within } from '../../support/until.ts';
 import { MemoryOutlet } from '../download/memory-outlet.ts';
-import { mixedBytes, requestOf, sourceFile, startEngine } from '../test-engine.ts';
 import { MemoryWriter } from './memory-writer.ts';
 import { descriptorOf, type SentChunk, TestSender, targetOf } from './test-sender.ts';
 

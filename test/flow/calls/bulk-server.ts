@@ -17,7 +17,7 @@ import {
   ServerCredentials,
 } from '@grpc/grpc-js';
 import { BulkCall, FramedRun, unframed } from '../../../src/flow/calls/bulk-call.ts';
-import type { Scope } from '../../engine/test-engine.ts';
+import type { Scope } from '../../support/test-engine.ts';
 
 const PATH = '/test.Bulk/Stream';
 

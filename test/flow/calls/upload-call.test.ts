@@ -5,9 +5,9 @@ import { gzipSync } from 'node:zlib';
 import { Metadata, status } from '@grpc/grpc-js';
 import { TransferError } from '../../../src/base/errors.ts';
 import { StaticWindows } from '../../../src/flow/windows/static-windows.ts';
-import { noiseBytes } from '../../engine/test-engine.ts';
 import { blockFor } from '../../support/block.ts';
 import { framed } from '../../support/peers/raw-http2.ts';
+import { noiseBytes } from '../../support/test-engine.ts';
 import { until, within } from '../../support/until.ts';
 import {
   type GrpcUpload,

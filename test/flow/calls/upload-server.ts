@@ -22,7 +22,7 @@ import {
 import { StaticWindows } from '../../../src/flow/windows/static-windows.ts';
 import type { UploadFileRequest } from '../../../src/wire/messages.ts';
 import { transferService } from '../../../src/wire/service.ts';
-import type { Scope } from '../../engine/test-engine.ts';
+import type { Scope } from '../../support/test-engine.ts';
 
 const PATH = '/test.Upload/Stream';
 const { requestSerialize, requestDeserialize } =

@@ -5,12 +5,12 @@ import { crc32, gzipSync } from 'node:zlib';
 import type { CodecName, Coding } from '../../../src/base/coding.ts';
 import { TransferError } from '../../../src/base/errors.ts';
 import { codecInContract, encodeSync, RUNTIME_CODECS } from '../../../src/wire/codec.ts';
-import { mixedBytes, noiseBytes, type Scope, textBytes } from '../../engine/test-engine.ts';
-import type { Step } from '../../support/memory-store.ts';
-import type { MemoryUpload } from '../../support/memory-upload.ts';
+import { CODINGS_HERE } from '../../support/codecs.ts';
 import { Random, seedOf } from '../../support/seed.ts';
+import type { Step } from '../../support/stores/memory-store.ts';
+import type { MemoryUpload } from '../../support/stores/memory-upload.ts';
+import { mixedBytes, noiseBytes, type Scope, textBytes } from '../../support/test-engine.ts';
 import { until, within } from '../../support/until.ts';
-import { CODINGS_HERE } from '../../wire/codecs.ts';
 import {
   framedMessage,
   MAX_CHUNK_BYTES,

@@ -12,7 +12,7 @@ import {
   openDescriptorCount,
   scratchDirectory,
   scratchStore,
-} from './scratch-store.ts';
+} from '../../support/stores/scratch-store.ts';
 
 const STORE_URL = new URL('../../../src/storage/local/local-store.js', import.meta.url).href;
 

@@ -16,7 +16,7 @@ import {
   openDescriptorCount,
   scratchStore,
   writeDeep,
-} from './scratch-store.ts';
+} from '../../support/stores/scratch-store.ts';
 
 const TREE = { 'b/2': '', 'b/1/x': 'abc', 'b/1/y': '', 'a.txt': '', é: '', Z: '' };
 

@@ -7,7 +7,14 @@ import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
 import { versionOf } from '../../../src/storage/local/file-identity.ts';
 import { openLocalStore } from '../../../src/storage/local/local-store.ts';
-import { asOrdinaryUser, contentOf, entriesIn, failureOf, namesOf, scratchStore } from './scratch-store.ts';
+import {
+  asOrdinaryUser,
+  contentOf,
+  entriesIn,
+  failureOf,
+  namesOf,
+  scratchStore,
+} from '../../support/stores/scratch-store.ts';
 
 describe('an open file', () => {
   it('has the content and the identity of the file', async (t) => {

@@ -3,7 +3,14 @@ import assert from 'node:assert/strict';
 import { symlink } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { contentOf, failureOf, namesOf, scratchStore, storeByPath, writeDeep } from './scratch-store.ts';
+import {
+  contentOf,
+  failureOf,
+  namesOf,
+  scratchStore,
+  storeByPath,
+  writeDeep,
+} from '../../support/stores/scratch-store.ts';
 
 async function pathStore(t: TestContext, files: Record<string, string>) {
   const { at, outside } = await scratchStore(t, files);

@@ -6,7 +6,7 @@ import { type TestContext, test } from 'node:test';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { type LocalStore, openLocalStore } from '../../../src/storage/local/local-store.ts';
 import { openDescriptors, scratchDirectory } from '../../support/scratch.ts';
-import { contentOf, failureOf, namesOf } from './scratch-store.ts';
+import { contentOf, failureOf, namesOf } from '../../support/stores/scratch-store.ts';
 import { LAX_OPTIONS, specOf } from './uploads/scratch-uploads.ts';
 
 interface Scene {

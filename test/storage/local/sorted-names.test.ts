@@ -10,8 +10,8 @@ import { NameWindow } from '../../../src/storage/local/listing/name-window.ts';
 import { sortedNames } from '../../../src/storage/local/listing/sorted-names.ts';
 import { openPathDirectory } from '../../../src/storage/local/path-directory.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
+import { openDescriptorCount } from '../../support/stores/scratch-store.ts';
 import { until } from '../../support/until.ts';
-import { openDescriptorCount } from './scratch-store.ts';
 
 describe('a window of names', () => {
   it('has the first names in the order, in its limit, and says behind which it was cut', async () => {

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { SuggestionBudget } from '../../../src/storage/local/suggestion-budget.ts';
-import { failureOf, scratchStore } from './scratch-store.ts';
+import { failureOf, scratchStore } from '../../support/stores/scratch-store.ts';
 
 describe('a flood of names that are not found', () => {
   it('gets plain advice once it has used up its part of the time, and suggestions again later', async () => {

@@ -7,7 +7,13 @@ import { dirname, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { TransferError } from '../../../src/base/errors.ts';
 import type { Store } from '../../../src/storage/store.ts';
-import { contentOf, failureOf, namesOf, scratchStore, writeDeep } from './scratch-store.ts';
+import {
+  contentOf,
+  failureOf,
+  namesOf,
+  scratchStore,
+  writeDeep,
+} from '../../support/stores/scratch-store.ts';
 
 describe('a symbolic link out of the root', () => {
   // The link, what it points to outside, and a name that goes through it.

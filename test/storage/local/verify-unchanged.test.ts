@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, rename, rm, symlink, truncate, utimes, writeFile } from 'node:fs/promises';
 import { describe, it, type TestContext } from 'node:test';
-import { failureOf, openDescriptorCount, scratchStore } from './scratch-store.ts';
+import { failureOf, openDescriptorCount, scratchStore } from '../../support/stores/scratch-store.ts';
 
 async function openedFile(t: TestContext) {
   const scratch = await scratchStore(t, { 'dir/file': 'content' });

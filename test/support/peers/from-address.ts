@@ -1,7 +1,7 @@
 /** A TCP forwarder that reaches a server from another address of this machine, such as 127.0.0.2. */
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
-import type { Scope } from '../../engine/test-engine.ts';
+import type { Scope } from '../test-engine.ts';
 
 /** Resolves with where to connect to. */
 export async function fromAddress(scope: Scope, port: number, localAddress: string): Promise<string> {

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { nodeFileSystem } from '../../../../src/storage/local/uploads/disk/file-system.ts';
 import type { ExpectedContent } from '../../../../src/storage/upload-store.ts';
 import { crc32 } from '../../../../src/wire/crc32.ts';
-import { asOrdinaryUser, failureOf } from '../scratch-store.ts';
+import { asOrdinaryUser, failureOf } from '../../../support/stores/scratch-store.ts';
 import { makeDirectory, scratchUploads, send, specOf, uploadOf, visibleFiles } from './scratch-uploads.ts';
 
 const CONTENT = 'content';

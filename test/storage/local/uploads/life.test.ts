@@ -21,7 +21,7 @@ import {
 } from '../../../../src/storage/local/uploads/journal/journal-record.ts';
 import { crc32 } from '../../../../src/wire/crc32.ts';
 import { openFilesBelow, scratchRoot } from '../../../support/scratch.ts';
-import { failureOf, namesOf } from '../scratch-store.ts';
+import { failureOf, namesOf } from '../../../support/stores/scratch-store.ts';
 import {
   makeDirectory,
   openUploads,

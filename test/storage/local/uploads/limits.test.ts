@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { nodeFileSystem } from '../../../../src/storage/local/uploads/disk/file-system.ts';
+import { failureOf } from '../../../support/stores/scratch-store.ts';
 import { until } from '../../../support/until.ts';
-import { failureOf } from '../scratch-store.ts';
 import {
   scratchUploads,
   send,

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { crc32 } from '../../../../src/wire/crc32.ts';
 import { scratchRoot } from '../../../support/scratch.ts';
-import { failureOf, storeByPath } from '../scratch-store.ts';
+import { failureOf, storeByPath } from '../../../support/stores/scratch-store.ts';
 import {
   LAX_OPTIONS,
   makeDirectory,

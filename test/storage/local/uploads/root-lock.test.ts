@@ -8,8 +8,8 @@ import type { Logger } from '../../../../src/base/logger.ts';
 import { silentLogger } from '../../../../src/base/logger.ts';
 import { type LocalStore, openLocalStore } from '../../../../src/storage/local/local-store.ts';
 import { scratchRoot } from '../../../support/scratch.ts';
+import { asOrdinaryUser, failureOf, namesOf } from '../../../support/stores/scratch-store.ts';
 import { until } from '../../../support/until.ts';
-import { asOrdinaryUser, failureOf, namesOf } from '../scratch-store.ts';
 import { LAX_OPTIONS, specOf } from './scratch-uploads.ts';
 
 interface Scene {

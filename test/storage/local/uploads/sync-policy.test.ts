@@ -9,8 +9,8 @@ import { decodeRecords } from '../../../../src/storage/local/uploads/journal/jou
 import { JournalState } from '../../../../src/storage/local/uploads/journal/journal-state.ts';
 import type { UploadOptions } from '../../../../src/storage/local/uploads/options.ts';
 import { crc32 } from '../../../../src/wire/crc32.ts';
+import { failureOf } from '../../../support/stores/scratch-store.ts';
 import { until } from '../../../support/until.ts';
-import { failureOf } from '../scratch-store.ts';
 import { type Fault, FaultyFileSystem } from './faulty-file-system.ts';
 import {
   descriptorOf,

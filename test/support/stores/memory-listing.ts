@@ -1,8 +1,8 @@
 /** A listing of files that are held by their whole names; directories are what their names go through. */
-import { TransferError } from '../../src/base/errors.ts';
-import { parsePosition } from '../../src/storage/listing-position.ts';
-import { parsePrefix } from '../../src/storage/name.ts';
-import type { FileIdentity, Listed, ListOptions, StoreEntry } from '../../src/storage/store.ts';
+import { TransferError } from '../../../src/base/errors.ts';
+import { parsePosition } from '../../../src/storage/listing-position.ts';
+import { parsePrefix } from '../../../src/storage/name.ts';
+import type { FileIdentity, Listed, ListOptions, StoreEntry } from '../../../src/storage/store.ts';
 
 /** What is below `prefix`, as `Store.list` has it. */
 export function* listingOf(

@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { until } from '../support/until.ts';
+import { until } from './until.ts';
 
-/** Seen from dist/test/cli. */
+/** Seen from dist/test/support. */
 export const MAIN = fileURLToPath(new URL('../../src/cli/sluice.cjs', import.meta.url));
 
 export interface SluiceOptions {

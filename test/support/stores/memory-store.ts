@@ -5,15 +5,15 @@
  * not: it goes on with the next server. Tests hold it up at any of its calls.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { KeyedMutex } from '../../src/base/async/keyed-mutex.ts';
-import { TransferError } from '../../src/base/errors.ts';
-import type { Reader } from '../../src/storage/byte-source.ts';
-import { parseName } from '../../src/storage/name.ts';
-import type { FileIdentity, Listed, ListOptions, OpenFile, Store } from '../../src/storage/store.ts';
-import type { UploadSpec, UploadStore, WriteCondition } from '../../src/storage/upload-store.ts';
+import { KeyedMutex } from '../../../src/base/async/keyed-mutex.ts';
+import { TransferError } from '../../../src/base/errors.ts';
+import type { Reader } from '../../../src/storage/byte-source.ts';
+import { parseName } from '../../../src/storage/name.ts';
+import type { FileIdentity, Listed, ListOptions, OpenFile, Store } from '../../../src/storage/store.ts';
+import type { UploadSpec, UploadStore, WriteCondition } from '../../../src/storage/upload-store.ts';
+import { Random } from '../seed.ts';
 import { listingOf } from './memory-listing.ts';
 import { MemoryUpload, type UploadHost } from './memory-upload.ts';
-import { Random } from './seed.ts';
 
 /** Calls that a test can hold up. */
 export type Step = 'start' | 'find' | 'openWriter' | 'sync' | 'finish';

@@ -4,12 +4,12 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import type { KeyedMutex } from '../../src/base/async/keyed-mutex.ts';
-import { Mutex } from '../../src/base/async/mutex.ts';
-import { TransferError } from '../../src/base/errors.ts';
-import { type ByteRange, missingRanges } from '../../src/base/ranges.ts';
-import type { ByteSink, Writer } from '../../src/storage/byte-source.ts';
-import type { FileIdentity } from '../../src/storage/store.ts';
+import type { KeyedMutex } from '../../../src/base/async/keyed-mutex.ts';
+import { Mutex } from '../../../src/base/async/mutex.ts';
+import { TransferError } from '../../../src/base/errors.ts';
+import { type ByteRange, missingRanges } from '../../../src/base/ranges.ts';
+import type { ByteSink, Writer } from '../../../src/storage/byte-source.ts';
+import type { FileIdentity } from '../../../src/storage/store.ts';
 import type {
   ExpectedContent,
   Upload,
@@ -17,8 +17,8 @@ import type {
   UploadState,
   UploadWriter,
   WriteCondition,
-} from '../../src/storage/upload-store.ts';
-import type { CheckedRange } from '../../src/wire/checked-ranges.ts';
+} from '../../../src/storage/upload-store.ts';
+import type { CheckedRange } from '../../../src/wire/checked-ranges.ts';
 
 /** What an upload needs of its store. */
 export interface UploadHost {
