@@ -59,12 +59,17 @@ export function logRequest(
 function fieldsOf({ method, path, peer, requestId, facts, startMs }: LoggedRequest): object {
   const durationMs = Math.round((performance.now() - startMs) * 10) / 10;
   const { file, upload, rawBytes } = facts;
-  const rate =
-    rawBytes && durationMs > 0 ? { rateBytesPerSec: Math.round((rawBytes / durationMs) * 1000) } : {};
-  const texts = Object.entries({ path, file, upload }).flatMap(([name, text]) =>
-    text === undefined ? [] : [[name, cut(text)]],
-  );
-  return { method, requestId, peer, ...facts, ...Object.fromEntries(texts), durationMs, ...rate };
+  return {
+    method,
+    ...(path === undefined ? {} : { path: cut(path) }),
+    requestId,
+    peer,
+    ...facts,
+    ...(file === undefined ? {} : { file: cut(file) }),
+    ...(upload === undefined ? {} : { upload: cut(upload) }),
+    durationMs,
+    ...(rawBytes && durationMs > 0 ? { rateBytesPerSec: Math.round((rawBytes / durationMs) * 1000) } : {}),
+  };
 }
 
 function cut(text: string): string {
