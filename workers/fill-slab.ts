@@ -8,7 +8,7 @@
  */
 import { readSync, readvSync } from 'node:fs';
 import { type Coding, IDENTITY } from '../src/base/coding.ts';
-import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/data-kind.ts';
+import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/compressibility.ts';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
 import type { FilledRun, FillJob, FillResult } from '../src/engine/jobs/job.ts';

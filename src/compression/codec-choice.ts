@@ -3,23 +3,23 @@
  * one of the codings both ends have. Pure, without clocks or I/O of its own,
  * so that a server's downloads and a client's uploads share it.
  *
- * Of each coding it is foretold what it should achieve now (`CodingForecast`),
+ * Of each coding it is foretold what it should achieve now (`GoodputForecast`),
  * and the best is taken. The first stay with a coding that was never tried is a
  * trial, which ends as soon as it does worse than the coding before it. What was
- * found is trusted for a while (`CodingArm`), longer each time a trial failed,
- * and all failed trials together may cost 3 % of the time (`CodingTrials`).
+ * found is trusted for a while (`CodecStatistics`), longer each time a trial failed,
+ * and all failed trials together may cost 3 % of the time (`ExplorationBudget`).
  *
- * Data that does not get smaller is a matter of its own (`DataKind`).
+ * Data that does not get smaller is a matter of its own (`CompressibilityDetector`).
  */
 import { type Coding, IDENTITY, nameOfCoding, type TypicalCoding } from '../base/coding.ts';
-import { DataKind } from '../base/data-kind.ts';
+import { CompressibilityDetector } from '../base/compressibility.ts';
 import { MIB } from '../base/units.ts';
-import { CodingArm, LEAST_TRUST_MS } from './coding-arm.ts';
-import { CodingForecast, type Moment, SETTLE_MS } from './coding-forecast.ts';
-import { CodingPace } from './coding-pace.ts';
-import { CodingTrials } from './coding-trials.ts';
+import { CodecStatistics, LEAST_TRUST_MS } from './codec-statistics.ts';
+import { ExplorationBudget } from './exploration-budget.ts';
+import { GoodputForecast, type Moment, SETTLE_MS } from './goodput-forecast.ts';
 import { BLOCKED_SHARE, LinkMeter } from './link-meter.ts';
 import { RateWindow } from './rate-window.ts';
+import { WorkerThroughput } from './worker-throughput.ts';
 
 /** A job asks several times, and a fast link has a job each millisecond: its server pays 0.05 CPU s for each GiB to decide each time. */
 const DECISION_MS = 2;
@@ -27,18 +27,11 @@ const DECISION_MS = 2;
 /** A coding must promise this much more than the present one. */
 const GAIN = 1.08;
 
-/** A cheaper coding (identity is the cheapest) is taken when it loses no more than this. */
-const THRIFT = 0.98;
-
-/** The same for identity while the link has room: compressing then spends processors of both ends, which others may need. */
+/** While the link has room, identity is taken when it loses no more than this: compressing spends processors of both ends, which others may need. */
 const ROOM_THRIFT = 0.8;
 
-/** A coding that does better than the one before it is kept for so long at the least; the more after many changes. */
-const LEAST_DWELL_MS = 50;
-const MOST_DWELL_MS = 500;
-
-/** A failed trial counts for this share of its time at the least: it disturbs what comes behind it. */
-const LEAST_LOSS = 0.25;
+/** A coding that does better than the one before it is kept for so long at the least. */
+const DWELL_MS = 50;
 
 /** After so many jobs workers' times tell what a coding can do; with less than this of what is to be beaten it is left. */
 const TELLING_JOBS = 8;
@@ -59,7 +52,6 @@ const SETTLE_BYTES = 12 * MIB;
 
 /** The first coding is left when so many wire bytes have arrived and hardly waited. */
 const FIRST_LOOK_BYTES = 256 * 1024;
-const FIRST_LOOK_QUEUE_MS = 4;
 
 /**
  * So much was sent before anything is known to have arrived: the link is slow, or far. What comes behind it has time to
@@ -104,16 +96,16 @@ const PLAIN: Choice = { coding: IDENTITY, probe: false };
 
 export class CodecChoice {
   readonly link = new LinkMeter();
-  readonly #pace = new CodingPace();
-  readonly #data = new DataKind();
-  readonly #trials = new CodingTrials();
-  readonly #identity = new CodingArm({ ...IDENTITY, speed: Number.POSITIVE_INFINITY, size: 1 });
-  readonly #forecast = new CodingForecast(this.link, this.#pace, this.#trials, this.#identity);
+  readonly #throughput = new WorkerThroughput();
+  readonly #data = new CompressibilityDetector();
+  readonly #budget = new ExplorationBudget();
+  readonly #identity = new CodecStatistics({ ...IDENTITY, speed: Number.POSITIVE_INFINITY, size: 1 });
+  readonly #forecast = new GoodputForecast(this.link, this.#throughput, this.#budget, this.#identity);
   /** The cheapest first: identity, then from the fastest to the slowest. */
-  readonly #arms: readonly CodingArm[];
-  #current: CodingArm;
+  readonly #arms: readonly CodecStatistics[];
+  #current: CodecStatistics;
   /** The coding before it. */
-  #before: CodingArm;
+  #before: CodecStatistics;
   #decidedAtMs = Number.NEGATIVE_INFINITY;
   #enteredAtMs = 0;
   #enteredAtBytes = 0;
@@ -122,11 +114,10 @@ export class CodecChoice {
   /** The present coding has not shown yet that it is better than the one before, which did `toBeat`. */
   #isTrial = false;
   #toBeat = 0;
-  #dwellMs = LEAST_DWELL_MS;
   #switches = 0;
   #reason = 'the first bytes';
   /** The coding of the last write. */
-  #writing: CodingArm | null = null;
+  #writing: CodecStatistics | null = null;
   #writeRaw = 0;
   /** All writes since the present coding was chosen, once what was sent before it is out of the way. */
   readonly #overall = new RateWindow();
@@ -135,7 +126,7 @@ export class CodecChoice {
 
   /** `codings` from the fastest to the slowest, without identity; not empty. */
   constructor(codings: readonly TypicalCoding[]) {
-    this.#arms = [this.#identity, ...codings.map((each) => new CodingArm(each))];
+    this.#arms = [this.#identity, ...codings.map((each) => new CodecStatistics(each))];
     // Compressing costs a fast link little in the first milliseconds; megabytes of plain bytes in a slow one's queues cost seconds.
     this.#current = this.#arms[1] ?? this.#identity;
     this.#before = this.#current;
@@ -181,14 +172,14 @@ export class CodecChoice {
 
   /** Raw bytes a millisecond of one worker with this coding. */
   bytesPerMs(coding: Coding): number {
-    return this.#pace.bytesPerMs(this.#armOf(coding));
+    return this.#throughput.bytesPerMs(this.#armOf(coding));
   }
 
   observe(job: JobFacts, nowMs: number): void {
     if (job.coding.codec === 'identity') return;
     this.#data.observe(job.incompressible, job.endOffset, nowMs);
     if (job.incompressible) return;
-    this.#pace.learn(this.#armOf(job.coding), this.#arms, job.rawBytes, job.wireBytes, job.workMs, nowMs);
+    this.#throughput.learn(this.#armOf(job.coding), job.rawBytes, job.wireBytes, job.workMs, nowMs);
   }
 
   /** A write of these bytes began. */
@@ -218,19 +209,19 @@ export class CodecChoice {
   }
 
   /** Whether a mark should be put behind what was written; see `LinkMeter`. */
-  wantsMark(nowMs: number): boolean {
+  wantsBarrier(nowMs: number): boolean {
     // Of data that gets no smaller, nothing is found out about the present choice.
     const isFindingOut = !this.#data.isGainless && !this.#isKnown(this.#current, nowMs);
     // No write may come for a later mark to go behind.
-    if (this.#isTasting) return !this.link.isMarked;
-    return this.link.wantsMark(nowMs, this.#isFirst || isFindingOut);
+    if (this.#isTasting) return !this.link.hasBarrier;
+    return this.link.wantsBarrier(nowMs, this.#isFirst || isFindingOut);
   }
 
   summary(): ChoiceSummary {
     const bytes: Record<string, number> = {};
     for (const { coding, sentBytes } of this.#arms)
       if (sentBytes > 0) bytes[nameOfCoding(coding)] = sentBytes;
-    const { rawBytes, wireBytes } = this.#pace;
+    const { rawBytes, wireBytes } = this.#throughput;
     return {
       bytes,
       switches: this.#switches,
@@ -245,8 +236,9 @@ export class CodecChoice {
   }
 
   /** The coding that makes the least of the data without taking long. */
-  #thorough(nowMs: number, workers: number): CodingArm {
-    const isFast = (arm: CodingArm) => this.#pace.estimate(arm, workers, nowMs) >= AHEAD_BYTES_PER_MS;
+  #thorough(nowMs: number, workers: number): CodecStatistics {
+    const isFast = (arm: CodecStatistics) =>
+      this.#throughput.estimate(arm, workers, nowMs) >= AHEAD_BYTES_PER_MS;
     return this.#arms.slice(1).findLast(isFast) ?? this.#current;
   }
 
@@ -264,26 +256,26 @@ export class CodecChoice {
 
   #decide(nowMs: number, workers: number): void {
     this.#decidedAtMs = nowMs;
-    this.#trials.start(nowMs);
-    const moment: Moment = { nowMs, workers, current: this.#current, writing: this.#writing };
+    this.#budget.start(nowMs);
+    const moment: Moment = { nowMs, workers, current: this.#current };
     if (this.#writing !== null) this.#measure(this.#writing, moment);
     if (!this.#mayLeave(moment) || this.#isOutdone(moment)) return;
     const present = this.#forecast.goodput(this.#current, moment);
     if (present >= this.#toBeat && this.#isKnown(this.#current, nowMs)) this.#isTrial = false;
     // A trial that fails ends at once; what goes well is not given up in haste.
     const isFailing = this.#isTrial && present < this.#toBeat;
-    if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < this.#dwellMs) return;
+    if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < DWELL_MS) return;
     this.#takeBest(present, moment);
   }
 
   #takeBest(present: number, moment: Moment): void {
     let best = this.#current;
     let most = present;
-    const plainThrift = this.link.isFull(moment.nowMs) ? THRIFT : ROOM_THRIFT;
+    const plainThrift = this.link.isFull(moment.nowMs) ? 1 : ROOM_THRIFT;
     for (const arm of this.#arms) {
       if (arm === best) continue;
       const promised = this.#forecast.goodput(arm, moment);
-      const thrift = arm === this.#identity || best === this.#identity ? plainThrift : THRIFT;
+      const thrift = arm === this.#identity || best === this.#identity ? plainThrift : 1;
       const needed = arm.speed > best.speed ? most * thrift : Math.max(most / thrift, present * GAIN);
       if (promised < needed) continue;
       best = arm;
@@ -293,7 +285,7 @@ export class CodecChoice {
   }
 
   /** Keeps what the writes of a coding show about what the ends can do with it. */
-  #measure(arm: CodingArm, moment: Moment): void {
+  #measure(arm: CodecStatistics, moment: Moment): void {
     const { nowMs, workers } = moment;
     const isFull = this.link.isFull(nowMs);
     if (isFull) this.#forecast.rememberRate(nowMs + this.#identity.trustMs);
@@ -306,21 +298,20 @@ export class CodecChoice {
       if (this.#current === arm) arm.found(goodput, nowMs);
       return;
     }
-    if (isFull && !this.#forecast.isBehindReceiver(moment)) {
+    if (isFull) {
       // A full link limits the stream, not its ends: so much they can do at the least.
       arm.goodput = Math.max(goodput, arm.goodput || 0);
-      this.#pace.achieved(arm, goodput, workers, true, nowMs);
+      this.#throughput.achieved(arm, goodput, workers, true);
       return;
     }
     arm.found(goodput, nowMs);
-    this.#pace.achieved(arm, goodput, workers, false, nowMs);
-    if (arm === this.#current && !this.#isTrial) this.#trials.review(goodput);
+    this.#throughput.achieved(arm, goodput, workers, false);
     this.#forecast.reviewIdentity(nowMs);
   }
 
   /** Enough was sent by this coding, and enough of it has arrived, to judge it. */
-  #isKnown(arm: CodingArm, nowMs: number): boolean {
-    return arm.window.isTelling && this.link.isConfirmed(arm.fromBytes, arm.window.sums.ms, nowMs);
+  #isKnown(arm: CodecStatistics, nowMs: number): boolean {
+    return arm.window.isTelling && this.link.isConfirmed(arm.fromBytes, nowMs);
   }
 
   /**
@@ -332,7 +323,7 @@ export class CodecChoice {
     const arm = this.#current;
     if (this.#isFirst || arm === this.#identity || arm.jobs < this.#enteredAtJobs + TELLING_JOBS)
       return false;
-    const estimate = this.#pace.estimate(arm, workers, nowMs);
+    const estimate = this.#throughput.estimate(arm, workers, nowMs);
     // The link may have got slower since: then there is less to beat.
     const toBeat = Math.min(this.#toBeat, this.#forecast.goodput(this.#before, moment));
     if (estimate >= toBeat * HOPELESS) return false;
@@ -352,7 +343,7 @@ export class CodecChoice {
   #isGrowing(nowMs: number): boolean {
     if (!this.#isTrial || nowMs - this.#enteredAtMs >= GROWTH_MS || this.link.isFull(nowMs)) return false;
     const { ms, rawBytes } = this.#identity.window.sums;
-    const wireBefore = this.#toBeat * this.#pace.ratio(this.#before);
+    const wireBefore = this.#toBeat * this.#throughput.ratio(this.#before);
     return this.link.hasEchoes && rawBytes >= ms * wireBefore * GROWTH;
   }
 
@@ -362,7 +353,7 @@ export class CodecChoice {
     const isPlain = this.#current === this.#identity;
     if (isPlain && (this.#isUnhindered(nowMs) || this.#isGrowing(nowMs))) return false;
     if (this.#isFirst && link.isFull(nowMs)) return true;
-    const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.queueMs(nowMs) < FIRST_LOOK_QUEUE_MS;
+    const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.hasRoom(nowMs);
     if (this.#isFirst && hasRoom) return true;
     if (this.#isKnown(this.#current, nowMs)) return true;
     if (this.#isHopeless(moment)) return true;
@@ -391,7 +382,7 @@ export class CodecChoice {
     return true;
   }
 
-  #enter(arm: CodingArm, nowMs: number, present: number, promised: number): void {
+  #enter(arm: CodecStatistics, nowMs: number, present: number, promised: number): void {
     const left = this.#current;
     if (this.#isFirst) left.window.clear();
     else this.#leave(left, present, nowMs);
@@ -412,26 +403,23 @@ export class CodecChoice {
     this.#reason = reasonOf(left, present, arm, promised, this.link.isFull(nowMs));
   }
 
-  #leave(arm: CodingArm, achieved: number, nowMs: number): void {
+  #leave(arm: CodecStatistics, achieved: number, nowMs: number): void {
     const tookMs = nowMs - this.#enteredAtMs;
     const costMs = this.#isTrial ? this.#costOfTrial(tookMs, achieved, nowMs) : tookMs;
-    if (this.#isTrial) this.#trials.failed(arm, costMs, this.#toBeat, nowMs);
+    if (this.#isTrial) this.#budget.failed(costMs, nowMs);
     const wasHasty = this.#isTrial || tookMs < LEAST_TRUST_MS;
-    arm.left(wasHasty, costMs, this.#trials.ageMs(nowMs), nowMs);
+    arm.left(wasHasty, costMs, nowMs);
     if (arm === this.#identity) this.#forecast.rememberRate(nowMs + arm.trustMs);
-    const dwellMs = wasHasty ? this.#dwellMs * 1.5 : this.#dwellMs / 2;
-    this.#dwellMs = Math.min(Math.max(dwellMs, LEAST_DWELL_MS), MOST_DWELL_MS);
     this.#switches += 1;
   }
 
   /** What a trial lost against the coding before it; all of its time where it has filled the link's queues. */
   #costOfTrial(tookMs: number, achieved: number, nowMs: number): number {
     if (this.link.isFull(nowMs)) return tookMs;
-    const loss = achieved < this.#toBeat ? 1 - achieved / this.#toBeat : 0;
-    return tookMs * Math.max(LEAST_LOSS, loss);
+    return achieved < this.#toBeat ? tookMs * (1 - achieved / this.#toBeat) : 0;
   }
 
-  #armOf({ codec, level }: Coding): CodingArm {
+  #armOf({ codec, level }: Coding): CodecStatistics {
     const found = this.#arms.find(({ coding }) => coding.codec === codec && coding.level === level);
     if (found === undefined) throw new Error(`${codec} ${level} is not one of the codings to choose from`);
     return found;
@@ -439,9 +427,9 @@ export class CodecChoice {
 }
 
 function reasonOf(
-  left: CodingArm,
+  left: CodecStatistics,
   present: number,
-  taken: CodingArm,
+  taken: CodecStatistics,
   promised: number,
   isFull: boolean,
 ): string {

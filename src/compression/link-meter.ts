@@ -24,27 +24,18 @@ const STANDING_MS = 100;
 /** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
 export const BLOCKED_SHARE = 0.7;
 
-/** Fewer writes or less time do not tell whether writes are blocked. */
-const LEAST_BLOCKED_MS = 20;
-const LEAST_BLOCKED_WRITES = 3;
-
 /** Between marks while something is being found out, and otherwise. */
 const BUSY_MARK_MS = 2;
 const IDLE_MARK_MS = 40;
 
-/** Fewer bytes before a mark do not explain why it waits; an echo rate over less time says little. */
-const LEAST_MARK_BYTES = 32 * 1024;
+/** A rate of echoes over less time says little. */
 const LEAST_ECHO_MS = 20;
-
-/** Queues breathe by so much. */
-const WORSE_MS = 5;
 
 /** A write outstanding for so long has the link's rate all by itself. */
 const STUCK_MS = 100;
 
 /** Without echoes, buffers are taken to be full after this. */
 const BLIND_BYTES = 16 * 1024 * 1024;
-const BLIND_MS = 500;
 
 export class LinkMeter {
   /** Wire bytes that were written. */
@@ -58,14 +49,12 @@ export class LinkMeter {
   readonly #window = new RateWindow();
   #echoedAtMs = 0;
   #echoRate = Number.POSITIVE_INFINITY;
-  #echoWasBlocked = false;
   #shortestMs = Number.POSITIVE_INFINITY;
   #lastQueueMs = 0;
   /** When the first of those echoes was due that came late without one between that did not. */
   #lateSinceMs = Number.POSITIVE_INFINITY;
   #markBytes = -1;
   #markedAtMs = Number.NEGATIVE_INFINITY;
-  #markIsBlocked = false;
   #writeAtMs = -1;
   #writeRaw = 0;
   #writeWire = 0;
@@ -100,19 +89,18 @@ export class LinkMeter {
   }
 
   /** Whether a mark should be put behind what was written. */
-  wantsMark(nowMs: number, isUrgent: boolean): boolean {
+  wantsBarrier(nowMs: number, isUrgent: boolean): boolean {
     return this.#markBytes < 0 && nowMs - this.#markedAtMs >= (isUrgent ? BUSY_MARK_MS : IDLE_MARK_MS);
   }
 
   /** A mark or its echo is on the way. */
-  get isMarked(): boolean {
+  get hasBarrier(): boolean {
     return this.#markBytes >= 0;
   }
 
-  marked(nowMs: number): void {
+  barrierSent(nowMs: number): void {
     this.#markBytes = this.sentBytes;
     this.#markedAtMs = nowMs;
-    this.#markIsBlocked = this.isBlocked(nowMs);
   }
 
   echoed(nowMs: number): void {
@@ -125,9 +113,8 @@ export class LinkMeter {
       this.#lastQueueMs > QUEUED_MS ? Math.min(this.#lateSinceMs, dueMs) : Number.POSITIVE_INFINITY;
     const bytes = this.#markBytes - this.echoedBytes;
     const ms = nowMs - this.#echoedAtMs;
-    const isTelling = this.hasEchoes && ms >= LEAST_ECHO_MS && bytes >= LEAST_MARK_BYTES;
+    const isTelling = this.hasEchoes && ms >= LEAST_ECHO_MS;
     this.#echoRate = isTelling ? bytes / ms : Number.POSITIVE_INFINITY;
-    this.#echoWasBlocked = this.#markIsBlocked;
     this.hasEchoes = true;
     this.echoedBytes = this.#markBytes;
     this.#echoedAtMs = nowMs;
@@ -149,6 +136,11 @@ export class LinkMeter {
     return isWaiting ? nowMs - this.#markedAtMs - this.#shortestMs : 0;
   }
 
+  /** Nothing waits in the queues of the link. */
+  hasRoom(nowMs: number): boolean {
+    return this.queueMs(nowMs) < QUEUED_MS;
+  }
+
   /** The link is full: bytes wait in its queues. */
   isFull(nowMs: number): boolean {
     if (!this.hasEchoes) return this.isBlocked(nowMs);
@@ -159,13 +151,8 @@ export class LinkMeter {
 
   /** Nearly all the time a write is outstanding: what is before it is full. */
   isBlocked(nowMs: number): boolean {
-    const { busyMs, ms, writes } = this.#sums(nowMs);
-    return writes >= LEAST_BLOCKED_WRITES && ms >= LEAST_BLOCKED_MS && busyMs >= ms * BLOCKED_SHARE;
-  }
-
-  /** Buffers were full already when the last echo was asked for: rates are those of what lies behind them. */
-  get isSteady(): boolean {
-    return this.#echoWasBlocked;
+    const { busyMs, ms } = this.#sums(nowMs);
+    return ms > 0 && busyMs >= ms * BLOCKED_SHARE;
   }
 
   /** Wire bytes a millisecond that a full link takes; the last known when it is not full. */
@@ -178,7 +165,7 @@ export class LinkMeter {
       const waitedMs = this.#writeAtMs < 0 ? 0 : nowMs - this.#writeAtMs;
       // A window is slow to show that a link has all but stopped; one long write shows it.
       this.#rateBytesPerMs = waitedMs > STUCK_MS ? Math.min(rate, this.#writeWire / waitedMs) : rate;
-    } else if (this.#markBytes - this.echoedBytes >= LEAST_MARK_BYTES) {
+    } else if (this.#markBytes > this.echoedBytes) {
       // What lies before the mark has not all arrived while the mark waited.
       const bound = (this.#markBytes - this.echoedBytes) / this.queueMs(nowMs);
       this.#rateBytesPerMs = Math.min(this.#rateBytesPerMs, bound);
@@ -192,11 +179,6 @@ export class LinkMeter {
     return wireBytes > BLIND_BYTES && this.queueMs(nowMs) < STUCK_MS ? wireBytes / ms : 0;
   }
 
-  /** The next echo already takes notably longer than the last one did: the link has just got slower. */
-  isWorsening(nowMs: number): boolean {
-    return this.queueMs(nowMs) > this.#lastQueueMs * 1.25 + WORSE_MS;
-  }
-
   /** Wire bytes a millisecond of late, whether or not that is all the link takes. */
   wireRate(nowMs: number): number {
     const { ms, wireBytes } = this.#sums(nowMs);
@@ -204,10 +186,10 @@ export class LinkMeter {
   }
 
   /** Whether rates of what was sent since `sentBytes` were `fromBytes` show more than buffers filling up. */
-  isConfirmed(fromBytes: number, ms: number, nowMs: number): boolean {
+  isConfirmed(fromBytes: number, nowMs: number): boolean {
     if (this.isFull(nowMs)) return true;
     const sent = this.sentBytes - fromBytes;
-    if (!this.hasEchoes) return sent >= BLIND_BYTES || ms >= BLIND_MS;
+    if (!this.hasEchoes) return sent >= BLIND_BYTES;
     return sent > 0 && this.echoedBytes >= fromBytes + sent / 2;
   }
 

@@ -43,6 +43,7 @@ const WORLDS: readonly [name: string, world: Partial<World>, share: number][] = 
   ['buffers of 256 KiB', { bufferBytes: 256 * KIB }, 0.9],
   ['a round trip of 64 ms', { roundTripMs: 64 }, 0.9],
   ['workers that share their processors', { workerShare: () => 0.4 }, 0.9],
+  ['threads that wait for their turn a third of the time', { pauses: 0.3 }, 0.75],
   // Its own buffers are all that a sender without echoes sees.
   ['no echoes', { hasMarks: false }, 0.85],
 ];

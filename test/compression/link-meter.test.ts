@@ -13,7 +13,7 @@ function meterAfter(delaysMs: readonly number[]): { link: LinkMeter; nowMs: numb
   for (const delayMs of delaysMs) {
     link.wrote(WRITE_BYTES, WRITE_BYTES, nowMs);
     link.drained(nowMs + 0.1);
-    link.marked(nowMs + 0.1);
+    link.barrierSent(nowMs + 0.1);
     link.echoed(nowMs + 0.1 + delayMs);
     nowMs += Math.max(25, delayMs);
   }
@@ -38,7 +38,7 @@ describe('a link', () => {
 
   it('is full while one echo is awaited for so long', () => {
     const { link, nowMs } = meterAfter([ROUND_TRIP_MS]);
-    link.marked(nowMs);
+    link.barrierSent(nowMs);
     assert.equal(link.isFull(nowMs + 60), false);
     assert.equal(link.isFull(nowMs + 120), true);
   });
@@ -83,12 +83,12 @@ describe('a link', () => {
 
   it('is not full for a mark whose echo was never told', () => {
     const link = new LinkMeter();
-    link.marked(0);
+    link.barrierSent(0);
     link.echoed(10);
-    link.marked(50);
+    link.barrierSent(50);
     assert.equal(link.isFull(1000), true);
     link.resumed(1000);
     assert.equal(link.isFull(1000), false);
-    assert.equal(link.wantsMark(1000, false), true);
+    assert.equal(link.wantsBarrier(1000, false), true);
   });
 });

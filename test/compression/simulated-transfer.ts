@@ -23,6 +23,8 @@ export interface World {
   endsBytesPerSec(nowMs: number): number;
   decodedBytesPerSec: number;
   kindAt(offset: number): DataKind;
+  /** Share of the time, in stretches of 20 ms, for which each thread waits for its turn. */
+  pauses: number;
   /** False for a sender that cannot ask whether its bytes have arrived. */
   hasMarks: boolean;
 }
@@ -37,6 +39,7 @@ const FAST_WORLD: World = {
   decodedBytesPerSec: 600 * MIB,
   kindAt: () => 'text',
   hasMarks: true,
+  pauses: 0,
 };
 
 /** Raw MiB a second of a worker and the ratio, as measured; not what the choice believes to be typical. */
@@ -63,6 +66,7 @@ const HEADER_BYTES = 60;
 /** Of the stream: what is sent and not decompressed yet, as sent. */
 const WINDOW_BYTES = 8 * MIB;
 const STEP_MS = 0.1;
+const PAUSE_MS = 20;
 
 export type Strategy = Coding | 'auto';
 
@@ -150,12 +154,13 @@ class Simulation {
     this.#mark();
     while (this.#received < this.#fileBytes - KIB && this.#nowMs < limitMs) {
       this.#nowMs += STEP_MS;
-      this.#post();
+      const isSending = !this.#isPaused(0);
+      if (isSending) this.#post();
       this.#work();
       this.#carry();
-      this.#echo();
-      this.#decode();
-      this.#write();
+      if (isSending) this.#echo();
+      if (!this.#isPaused(1)) this.#decode();
+      if (isSending) this.#write();
       while (this.#receivedBytes.length < Math.floor(this.#nowMs / 100))
         this.#receivedBytes.push(this.#received);
     }
@@ -168,6 +173,15 @@ class Simulation {
       probes: this.#probes,
       wronglyCodedBytes: this.#wronglyCodedBytes,
     };
+  }
+
+  /** Whether a thread waits for its turn now: the sender's loop, the receiver's, then workers. */
+  #isPaused(who: number): boolean {
+    // Noise that is the same each time.
+    let hash = Math.imul(Math.floor(this.#nowMs / PAUSE_MS) * 8 + who, 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
+    hash ^= hash >>> 13;
+    return (hash >>> 0) / 2 ** 32 < this.#world.pauses;
   }
 
   #post(): void {
@@ -203,7 +217,11 @@ class Simulation {
 
   #work(): void {
     const working = this.#jobs.filter(({ isDone }) => !isDone).slice(0, this.#world.threads);
-    for (const job of working) {
+    for (const [worker, job] of working.entries()) {
+      if (this.#isPaused(2 + worker)) {
+        job.workMs += STEP_MS;
+        continue;
+      }
       const isReading = job.choice.coding.codec === 'identity';
       job.workLeftMs -= STEP_MS * (isReading ? 1 : this.#world.workerShare(this.#nowMs));
       job.workMs += STEP_MS;
@@ -226,7 +244,7 @@ class Simulation {
       if (head.wireLeft > 0) return;
       this.#inLink.shift();
       if (head.isMark) {
-        this.#echoesAtMs.push(this.#nowMs + this.#world.roundTripMs);
+        this.#echoesAtMs.push(this.#nowMs + this.#world.roundTripMs + (this.#isPaused(1) ? PAUSE_MS : 0));
       } else {
         this.#toDecode.push(head);
       }
@@ -292,8 +310,8 @@ class Simulation {
   }
 
   #mark(): void {
-    if (!this.#world.hasMarks || !this.#choice?.wantsMark(this.#nowMs)) return;
-    this.#choice.link.marked(this.#nowMs);
+    if (!this.#world.hasMarks || !this.#choice?.wantsBarrier(this.#nowMs)) return;
+    this.#choice.link.barrierSent(this.#nowMs);
     this.#inLink.push({ wireLeft: 0, wireBytes: 0, rawBytes: 0, isCompressed: false, isMark: true });
   }
 }

@@ -198,8 +198,8 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   /** Asks for an echo behind what was written, when the choice of codings wants one. */
   #mark(nowMs: number): void {
     const { choice } = this.#policy;
-    if (choice === undefined || this.#outlet.pingBarrier === undefined || !choice.wantsMark(nowMs)) return;
-    if (this.#outlet.pingBarrier(() => choice.link.echoed(performance.now()))) choice.link.marked(nowMs);
+    if (choice === undefined || this.#outlet.pingBarrier === undefined || !choice.wantsBarrier(nowMs)) return;
+    if (this.#outlet.pingBarrier(() => choice.link.echoed(performance.now()))) choice.link.barrierSent(nowMs);
   }
 
   #settleIfDone(): void {

@@ -10,7 +10,7 @@
  */
 
 import { type Coding, IDENTITY } from '../../../base/coding.ts';
-import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../../../base/data-kind.ts';
+import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../../../base/compressibility.ts';
 import { TransferError } from '../../../base/errors.ts';
 import type { CodecChoice } from '../../../compression/codec-choice.ts';
 import type { CallLink } from '../../../flow/connections/call-link.ts';
@@ -157,14 +157,14 @@ export class ChunkCoder {
 
   #mark(nowMs: number): void {
     const choice = this.#shared?.isLedBy(this) ? this.#shared.current : undefined;
-    if (choice === undefined || this.#link === undefined || !choice.wantsMark(nowMs)) return;
+    if (choice === undefined || this.#link === undefined || !choice.wantsBarrier(nowMs)) return;
     this.#marks += 1;
     const mark = this.#marks;
     const echoed = () => {
       // The echo of a call before says nothing of this one's way.
       if (mark === this.#marks) this.#echoed(choice, performance.now());
     };
-    if (this.#link.pingBarrier(echoed)) choice.link.marked(nowMs);
+    if (this.#link.pingBarrier(echoed)) choice.link.barrierSent(nowMs);
   }
 
   #echoed(choice: CodecChoice, nowMs: number): void {

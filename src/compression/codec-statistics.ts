@@ -6,18 +6,14 @@ import { RateWindow } from './rate-window.ts';
 export const LEAST_TRUST_MS = 1_000;
 const MOST_TRUST_MS = 64_000;
 
-/** A finding of a young stream is trusted for so many times its age at the most. */
-const YOUNG_TRUST = 3;
-
 /** Trials that fail may cost this share of the time. */
 export const TRIAL_SHARE = 0.03;
 
-export class CodingArm {
+export class CodecStatistics {
   readonly coding: Coding;
-  /** Over gzip 1, in raw bytes a millisecond of a worker and in size; typical until measured beside another coding. */
-  speed: number;
-  size: number;
-  readonly typicalSpeed: number;
+  /** Over gzip 1, in raw bytes a millisecond of a worker and in size. */
+  readonly speed: number;
+  readonly size: number;
   /** Compressed jobs that told their speed. */
   jobs = 0;
   /** Raw bytes, over the whole stream. */
@@ -33,7 +29,6 @@ export class CodingArm {
   constructor({ codec, level, size, speed }: TypicalCoding) {
     this.coding = { codec, level };
     this.speed = speed;
-    this.typicalSpeed = speed;
     this.size = size;
   }
 
@@ -57,13 +52,12 @@ export class CodingArm {
   }
 
   /**
-   * Another coding is taken. A trial that failed is not repeated soon, but for one of a stream's first moments,
-   * when both ends are only getting going; what was good for long is looked at again soon.
+   * Another coding is taken. A trial that failed is not repeated soon; what was good for long is looked
+   * at again soon.
    */
-  left(wasHasty: boolean, costMs: number, ageMs: number, nowMs: number): void {
+  left(wasHasty: boolean, costMs: number, nowMs: number): void {
     const longer = Math.max(this.#trustMs * 2, costMs * (1 / TRIAL_SHARE));
-    const most = Math.min(MOST_TRUST_MS, Math.max(LEAST_TRUST_MS, ageMs * YOUNG_TRUST));
-    this.#trustMs = wasHasty ? Math.min(longer, most) : LEAST_TRUST_MS;
+    this.#trustMs = wasHasty ? Math.min(longer, MOST_TRUST_MS) : LEAST_TRUST_MS;
     if (Number.isNaN(this.goodput)) return;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, nowMs + this.#trustMs);
   }

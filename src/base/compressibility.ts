@@ -51,7 +51,7 @@ export function isNoise(sample: Uint8Array): boolean {
   return chiSquared >= NOISE_CHI_SQUARED.least && chiSquared <= NOISE_CHI_SQUARED.most;
 }
 
-export class DataKind {
+export class CompressibilityDetector {
   /** The next job that is to be compressed tries a sample first. */
   mustProbe = true;
   /** The last data did not get smaller. */

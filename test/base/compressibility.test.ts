@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createCipheriv } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { isNoise, PROBE_BYTES } from '../../src/base/data-kind.ts';
+import { isNoise, PROBE_BYTES } from '../../src/base/compressibility.ts';
 import { textBytes } from '../support/test-engine.ts';
 
 /** The same in each run, and no pattern that a codec would find. */
