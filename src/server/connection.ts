@@ -112,7 +112,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
     this.#linger ??= setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
   }
 
-  /** The session first: what it has received is not looked at any more. */
+  /** The session too: of what it has received no stream begins any more. */
   #close(reason: Reason): void {
     if (this.#socket.destroyed) return;
     this.#options.note(reason);

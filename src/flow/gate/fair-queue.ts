@@ -28,6 +28,8 @@ export interface SessionStreams {
   begin(begin: () => void): void;
   /** Nothing more of the session is read before its next turn. */
   rest(): void;
+  /** Begins and reads nothing more of the session. */
+  drop(): void;
 }
 
 export class FairQueue {
@@ -48,6 +50,7 @@ export class FairQueue {
         queue.rest();
         this.#activate(queue);
       },
+      drop: () => queue.drop(),
     };
   }
 
@@ -85,6 +88,7 @@ class SessionQueue {
   #isStopped = false;
   /** Until its next turn. */
   #isResting = false;
+  #isDropped = false;
 
   constructor(session: ServerHttp2Session, handle: ReadHandle) {
     this.#session = session;
@@ -96,6 +100,7 @@ class SessionQueue {
   }
 
   add(begin: () => void): void {
+    if (this.#isDropped) return;
     if (this.#begun < AT_ONCE && !this.isWaiting) {
       this.#begun += 1;
       begin();
@@ -108,6 +113,13 @@ class SessionQueue {
   rest(): void {
     this.#isResting = true;
     this.#stopReading();
+  }
+
+  drop(): void {
+    this.#stopReading();
+    this.#isDropped = true;
+    this.#waiting = [];
+    this.#next = 0;
   }
 
   #stopReading(): void {
@@ -128,7 +140,7 @@ class SessionQueue {
     if (this.isWaiting) return count;
     this.#waiting = [];
     this.#next = 0;
-    if (this.#isResting) return count;
+    if (this.#isResting || this.#isDropped) return count;
     if (this.#isStopped && !this.#session.destroyed) this.#handle.readStart?.();
     this.#isStopped = false;
     return this.#session.destroyed ? 0 : count;

@@ -28,7 +28,7 @@ const LATE = 'the request did not come whole in time; send it with its headers';
 
 /** What the owner of a connection may do to its session. */
 export interface GuardedSession {
-  /** Drops the session, and whatever it has received, at once. */
+  /** Begins none of the streams it has received, and destroys it as soon as that is safe. */
   end(): void;
   /** Reads nothing more of it before the next turn of the event loop. */
   rest(): void;
@@ -122,9 +122,18 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
       return;
     }
     const streams = queue.of(session, arriving);
-    connection.sessionBegan({ end: () => session.destroy(), rest: () => streams.rest() });
+    connection.sessionBegan({
+      end: () => {
+        streams.drop();
+        // Behind the read: within it, Node 22 aborts when a stream that follows has data.
+        setImmediate(() => session.destroy());
+      },
+      rest: () => streams.rest(),
+    });
     arriving.once('finish', () => connection.ended());
     session.on('stream', ((stream, headers, flags, rawHeaders) => {
+      // What a call of grpc-js has a listener for; there may never be one.
+      stream.on('error', () => {});
       streams.begin(() => {
         // All streams of one read are made before the first is looked at; some are over by then.
         if (session.destroyed) return;
@@ -157,8 +166,6 @@ function admit(
     return;
   }
   connection.streamBegan();
-  // What a call of grpc-js has a listener for; there may never be one.
-  stream.on('error', () => {});
   let isPaid = false;
   const pay = () => {
     // A session that ends takes its streams with it, which is nobody's waste.
