@@ -10,7 +10,7 @@ import { PeerAddresses } from '../../src/base/peer-address.ts';
 import { HeldStream } from '../../src/flow/gate/held-stream.ts';
 import { gateStreams } from '../../src/flow/gate/stream-gate.ts';
 import { Gate } from '../../src/server/gate.ts';
-import { callBlock, data, headers, opening } from '../support/peers/h2-frames.ts';
+import { callBlock, continuation, data, headers, literal, opening } from '../support/peers/h2-frames.ts';
 import { answerOf, RawSession } from '../support/peers/raw-http2.ts';
 import { until, within } from '../support/until.ts';
 
@@ -64,6 +64,9 @@ async function gated(t: TestContext): Promise<{ counters: Counters; port: number
   return { counters, port: (listener.address() as AddressInfo).port, sockets };
 }
 
+/** Longer than any test drips. */
+const LONG_HEADER = continuation(1, literal('x', 'y'.repeat(1000)));
+
 const OPENINGS: Record<string, (at: number) => Buffer> = {
   nothing: () => Buffer.alloc(0),
   'half a preface': (at) => opening().subarray(at, at < 9 ? at + 1 : at),
@@ -71,7 +74,7 @@ const OPENINGS: Record<string, (at: number) => Buffer> = {
   'headers a byte at a time, which go on and on': (at) =>
     at === 0
       ? Buffer.concat([opening(), headers(1, callBlock('GetFileSize'), 0)])
-      : headers(1, Buffer.alloc(1), 0).subarray(0, 1),
+      : LONG_HEADER.subarray(at - 1, at),
 };
 
 for (const [what, bytesAt] of Object.entries(OPENINGS)) {
