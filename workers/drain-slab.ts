@@ -62,9 +62,9 @@ function writeTo(fd: number, job: DrainJob, written: WrittenBytes[]): DrainFault
 }
 
 /**
- * The slab is changed only when everything that may fail is over: until then the
- * job of a thread that died can be done again. Chunks stand at least as far
- * apart as they are long, so none is written over another.
+ * The slab is changed only when everything that may fail is over: a fault leaves
+ * it as it came. Chunks stand at least as far apart as they are long, so none is
+ * written over another.
  */
 function leaveInSlab(job: DrainJob, written: WrittenBytes[]): DrainFault | null {
   const checked: (Piece & { at: number })[] = [];

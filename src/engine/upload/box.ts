@@ -17,6 +17,7 @@ export class Box {
   readonly #slabBytes: number;
   readonly #isLeftInSlab: boolean;
   #usedBytes = 0;
+  #arrived: Uint8Array | null = null;
 
   /** @param isLeftInSlab chunks are decompressed within the slab, so each needs as much of it as its raw bytes */
   constructor(lease: Lease, slabBytes: number, isLeftInSlab: boolean) {
@@ -48,6 +49,19 @@ export class Box {
     this.chunks.push({ ...chunk, at: this.#usedBytes });
     this.#usedBytes += this.#slotBytes(chunk);
     this.rawBytes += chunk.rawBytes;
+  }
+
+  /** Before a job: keeps what decompressing within the slab writes over, so that the job can be done again. */
+  keep(): void {
+    if (!this.#isLeftInSlab || this.#arrived !== null) return;
+    if (this.chunks.some(({ codec }) => codec !== 'identity')) {
+      this.#arrived = new Uint8Array(this.bytes.subarray(0, this.#usedBytes)); // copy: the thread may die behind its change
+    }
+  }
+
+  /** Behind a job whose thread has died, wherever it was. */
+  restore(): void {
+    if (this.#arrived !== null) this.bytes.set(this.#arrived);
   }
 
   /** The whole slab. */

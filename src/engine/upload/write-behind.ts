@@ -84,6 +84,7 @@ export class WriteBehind implements Schedulable {
   startJob(): JobStart {
     const box = this.#queue.shift() as Box;
     this.#running.add(box);
+    box.keep();
     const { slab } = box.lease;
     const fd = this.#sink.kind === 'descriptor' ? this.#sink.fd : null;
     this.#context.jobs.drain({ kind: 'drain', slab, fd, chunks: box.chunks }).then(
@@ -127,7 +128,7 @@ export class WriteBehind implements Schedulable {
     this.#ended();
   }
 
-  /** The slab is whole and writing is repeatable: once the dead thread has exited, it is queued again. */
+  /** Writing is repeatable: once the dead thread has exited, the slab is made whole and queued again. */
   #died(box: Box, reason: unknown): void {
     this.#context.jobs.jobEnded();
     box.workerDeaths += 1;
@@ -137,6 +138,7 @@ export class WriteBehind implements Schedulable {
       if (this.#error !== null) {
         this.#context.slabs.release(box.lease);
       } else {
+        box.restore();
         box.lease.renewJob();
         this.#queue.unshift(box);
       }
