@@ -3,7 +3,13 @@ import { existsSync } from 'node:fs';
 import { type Contender, driverContender, type Server, startServer } from '../harness/contender.ts';
 import { compiledPath } from '../harness/paths.ts';
 
-const SERVE_FLAGS = ['--listen', '127.0.0.1:0', '--log-format', 'json', '--log-level', 'warn'];
+/** Its defaults, but that all streams of a bench come over one connection, as for the other contenders. */
+const SERVE_FLAGS = [
+  '--listen=127.0.0.1:0',
+  '--log-format=json',
+  '--log-level=warn',
+  '--limits-streams-per-connection=256',
+];
 
 export const sluice: Contender = driverContender(
   'sluice',

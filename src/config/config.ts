@@ -89,7 +89,7 @@ export interface Config {
     calls: number;
     /** Connections at the same time. A full server gives the place of an idle connection to a new one, else closes the new one at once. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
     connections: number;
-    /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 256) */
+    /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 128) */
     streamsPerConnection: number;
     /** Proxies that many clients come through: addresses or CIDR blocks, separated by commas. Each connection or call from there counts as an address of its own. (default empty) */
     trustedProxies: string;
@@ -195,7 +195,7 @@ export interface SettingValues {
   readonly 'limits.calls'?: number | string | undefined;
   /** Connections at the same time. A full server gives the place of an idle connection to a new one, else closes the new one at once. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
   readonly 'limits.connections'?: number | string | undefined;
-  /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 256) */
+  /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 128) */
   readonly 'limits.streamsPerConnection'?: number | string | undefined;
   /** Proxies that many clients come through: addresses or CIDR blocks, separated by commas. Each connection or call from there counts as an address of its own. (default empty) */
   readonly 'limits.trustedProxies'?: string | undefined;

@@ -218,7 +218,7 @@ const schemaShape = {
       'Connections at the same time. A full server gives the place of an idle connection to a new one, else closes the new one at once.',
     ),
     streamsPerConnection: count(
-      256,
+      128,
       1,
       100_000,
       'Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS).',

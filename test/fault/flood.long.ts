@@ -4,8 +4,9 @@
  *
  * SLUICE_TEST_FLOOD_SECONDS (3) and SLUICE_TEST_FLOOD_CONNECTIONS (20) say how
  * long and how wide; SLUICE_TEST_FLOODS names some of them, with commas.
- * SLUICE_TEST_FLOOD_P99=1 also judges how fast the server answers meanwhile,
- * which takes a machine that does nothing else.
+ * SLUICE_TEST_FLOOD_QUIET=1 is for a machine that does nothing else: it judges
+ * memory by the bar of 96 MiB, and how fast the server answers meanwhile.
+ * Elsewhere the collector runs late, and the bound is wider.
  */
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
@@ -22,10 +23,10 @@ import { until, within } from '../support/until.ts';
 const SECONDS = Number(process.env.SLUICE_TEST_FLOOD_SECONDS ?? 3);
 const CONNECTIONS = Number(process.env.SLUICE_TEST_FLOOD_CONNECTIONS ?? 20);
 const NAMES = process.env.SLUICE_TEST_FLOODS?.split(',');
-const JUDGES_P99 = process.env.SLUICE_TEST_FLOOD_P99 === '1';
+const IS_QUIET = process.env.SLUICE_TEST_FLOOD_QUIET === '1';
 
 const MIB = 1024 * 1024;
-const MOST_GROWTH_BYTES = 96 * MIB;
+const MOST_GROWTH_BYTES = (IS_QUIET ? 96 : 160) * MIB;
 const MOST_LOG_BYTES = 8 * MIB;
 const MOST_SLOWER = 10;
 const BACK_WITHIN_MS = 2000;
@@ -144,7 +145,7 @@ for (const { name, closesOffenders, staysFast } of FLOODS) {
     assert(backMs <= BACK_WITHIN_MS, `the first answer came after ${backMs} ms`);
     assert(logged <= MOST_LOG_BYTES, `the log grew by ${logged} bytes`);
     if (closesOffenders) assert(sent.closed > 0, 'no connection was closed');
-    if (staysFast && JUDGES_P99) {
+    if (staysFast && IS_QUIET) {
       assert(p99(during) <= MOST_SLOWER * idleMs, `${p99(during)} ms beside ${idleMs} ms`);
     }
   });

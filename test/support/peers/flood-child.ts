@@ -18,7 +18,8 @@ import {
 import { methodOf } from './raw-client.ts';
 import { framed } from './raw-http2.ts';
 
-const STREAMS = 250;
+/** At once: a few below what a server takes on a connection, which more would end. */
+const STREAMS = 120;
 const RETRY_MS = 20;
 
 /** Sends on one connection until it is closed: each piece when the one before it was taken. */
