@@ -94,3 +94,9 @@ export const MAX_EMPTY_MESSAGES = 1000;
  * of their own, so that however many there are, they keep nobody's calls out.
  */
 export const MAX_STANDING_CALLS = 64;
+
+/** Files in one pack, read or written: a job of some milliseconds. */
+export const MAX_PACK_FILES = 256;
+
+/** Fields of the requests of an Exchange beside the content of a pack: names, sizes and versions of a full pack. */
+export const MAX_EXCHANGE_FIELD_BYTES = 128 * KIB;

@@ -58,6 +58,8 @@ export interface FileInfo {
   modifiedMs: number;
   /** MIME type by the name's extension; empty when unknown. */
   contentType: string;
+  /** Permission bits; absent where the store has none. */
+  mode?: number;
 }
 
 export interface StatFileRequest {
@@ -106,6 +108,8 @@ export interface ListEntry {
   modifiedMs: number;
   /** Empty for a directory. */
   version: string;
+  /** Permission bits; absent where the store has none. */
+  mode?: number;
 }
 
 export type OverwriteWish =
@@ -131,6 +135,10 @@ export interface StartUploadRequest {
   ifMatch: string;
   /** Empty: the server chooses. */
   uploadId: string;
+  /** Of the file; absent: when it was written. */
+  modifiedMs?: number;
+  /** Permission bits of the file; absent: those of a new file, or of the one it replaces. */
+  mode?: number;
 }
 
 export interface StartUploadResponse {
@@ -219,3 +227,103 @@ export interface DeleteFileRequest {
 }
 
 export type DeleteFileResponse = Record<never, never>;
+
+export interface MakeDirectoryRequest {
+  fileName: string;
+  /** Permission bits of a new directory. */
+  mode?: number;
+}
+
+export type MakeDirectoryResponse = Record<never, never>;
+
+/** What is asked for is the one field of the oneof that is there; the others are null, or false. */
+export interface ExchangeRequest {
+  id: number;
+  credit: number;
+  read?: StreamFileRequest | null;
+  readPack?: ReadPackRequest | null;
+  stat?: StatFileRequest | null;
+  list?: ListFilesRequest | null;
+  write?: WritePackRequest | null;
+  makeDirectory?: MakeDirectoryRequest | null;
+  cancel?: boolean;
+}
+
+/** The one field of the oneof that is there; the others are null. */
+export interface ExchangeResponse {
+  id: number;
+  data?: StreamFileResponse | null;
+  info?: FileInfo | null;
+  entries?: ListFilesResponse | null;
+  written?: WritePackResponse | null;
+  end?: ExchangeEnd | null;
+  limits?: ExchangeLimits | null;
+}
+
+export interface ExchangeEnd {
+  failure: Failure | null;
+}
+
+export interface Failure {
+  /** A gRPC status code, not 0. */
+  code: number;
+  message: string;
+  sluiceCode: string;
+  version: string;
+}
+
+export interface ExchangeLimits {
+  maxRequests: number;
+  /** Bytes of one request, granted and not used. */
+  maxCredit: number;
+  maxPackFiles: number;
+  /** Bytes of content. */
+  maxPackSize: number;
+  acceptedCodecs: (Codec | number)[];
+}
+
+export interface ReadPackRequest {
+  files: PackedFile[];
+  start: number;
+  chunkSize: number;
+  wantChecksums: boolean;
+  compression: CompressionWish | number;
+  acceptedCodecs: (Codec | number)[];
+}
+
+/** As a listing has it. */
+export interface PackedFile {
+  fileName: string;
+  /** Bytes. */
+  size: number;
+  version: string;
+}
+
+export interface WritePackRequest {
+  files: WrittenFile[];
+  content: Uint8Array;
+  compressed: boolean;
+  rawSize: number;
+  crc32?: number;
+  /** Of compressed content; CODEC_UNSPECIFIED is gzip. A number when the peer sent a value this version does not know. */
+  codec: Codec | number;
+}
+
+export interface WrittenFile {
+  fileName: string;
+  /** Bytes. */
+  size: number;
+  overwrite: OverwriteWish | number;
+  ifMatch: string;
+  modifiedMs?: number;
+  mode?: number;
+}
+
+export interface WritePackResponse {
+  results: WriteResult[];
+}
+
+export interface WriteResult {
+  version: string;
+  failure: Failure | null;
+}

@@ -33,6 +33,19 @@ const FIELDS_IN_CODE: {
   AbortUploadResponse: FieldsOf<messages.AbortUploadResponse>;
   DeleteFileRequest: FieldsOf<messages.DeleteFileRequest>;
   DeleteFileResponse: FieldsOf<messages.DeleteFileResponse>;
+  MakeDirectoryRequest: FieldsOf<messages.MakeDirectoryRequest>;
+  MakeDirectoryResponse: FieldsOf<messages.MakeDirectoryResponse>;
+  ExchangeRequest: FieldsOf<messages.ExchangeRequest>;
+  ExchangeResponse: FieldsOf<messages.ExchangeResponse>;
+  ExchangeEnd: FieldsOf<messages.ExchangeEnd>;
+  Failure: FieldsOf<messages.Failure>;
+  ExchangeLimits: FieldsOf<messages.ExchangeLimits>;
+  ReadPackRequest: FieldsOf<messages.ReadPackRequest>;
+  PackedFile: FieldsOf<messages.PackedFile>;
+  WritePackRequest: FieldsOf<messages.WritePackRequest>;
+  WrittenFile: FieldsOf<messages.WrittenFile>;
+  WritePackResponse: FieldsOf<messages.WritePackResponse>;
+  WriteResult: FieldsOf<messages.WriteResult>;
 } = {
   GetFileSizeRequest: { fileName: true },
   GetFileSizeResponse: { size: true, version: true },
@@ -59,15 +72,23 @@ const FIELDS_IN_CODE: {
     codec: true,
   },
   RangeSummary: { offset: true, size: true, crc32: true },
-  FileInfo: { name: true, size: true, version: true, modifiedMs: true, contentType: true },
+  FileInfo: { name: true, size: true, version: true, modifiedMs: true, contentType: true, mode: true },
   StatFileRequest: { fileName: true },
   StatFileResponse: { file: true },
   ListFilesRequest: { prefix: true, recursive: true, after: true },
   ListFilesResponse: { entries: true, omitted: true, position: true },
   OmittedEntry: { shownName: true, reason: true },
-  ListEntry: { name: true, isDirectory: true, size: true, modifiedMs: true, version: true },
+  ListEntry: { name: true, isDirectory: true, size: true, modifiedMs: true, version: true, mode: true },
   Expected: { size: true, crc32: true, sha256: true },
-  StartUploadRequest: { fileName: true, expected: true, overwrite: true, ifMatch: true, uploadId: true },
+  StartUploadRequest: {
+    fileName: true,
+    expected: true,
+    overwrite: true,
+    ifMatch: true,
+    uploadId: true,
+    modifiedMs: true,
+    mode: true,
+  },
   StartUploadResponse: {
     uploadId: true,
     maxChunkSize: true,
@@ -108,6 +129,50 @@ const FIELDS_IN_CODE: {
   AbortUploadResponse: {},
   DeleteFileRequest: { fileName: true, ifMatch: true, directory: true },
   DeleteFileResponse: {},
+  MakeDirectoryRequest: { fileName: true, mode: true },
+  MakeDirectoryResponse: {},
+  ExchangeRequest: {
+    id: true,
+    credit: true,
+    read: true,
+    readPack: true,
+    stat: true,
+    list: true,
+    write: true,
+    makeDirectory: true,
+    cancel: true,
+  },
+  ExchangeResponse: {
+    id: true,
+    data: true,
+    info: true,
+    entries: true,
+    written: true,
+    end: true,
+    limits: true,
+  },
+  ExchangeEnd: { failure: true },
+  Failure: { code: true, message: true, sluiceCode: true, version: true },
+  ExchangeLimits: {
+    maxRequests: true,
+    maxCredit: true,
+    maxPackFiles: true,
+    maxPackSize: true,
+    acceptedCodecs: true,
+  },
+  ReadPackRequest: {
+    files: true,
+    start: true,
+    chunkSize: true,
+    wantChecksums: true,
+    compression: true,
+    acceptedCodecs: true,
+  },
+  PackedFile: { fileName: true, size: true, version: true },
+  WritePackRequest: { files: true, content: true, compressed: true, rawSize: true, crc32: true, codec: true },
+  WrittenFile: { fileName: true, size: true, overwrite: true, ifMatch: true, modifiedMs: true, mode: true },
+  WritePackResponse: { results: true },
+  WriteResult: { version: true, failure: true },
 };
 
 const VALUES_IN_CODE: {
