@@ -1,13 +1,11 @@
 /**
- * One StreamFile call: from a position to the end of the range. It moves the
- * position and writes the sink with each chunk that is proven right, in order.
- * It succeeds only when the final status is OK and length and checksums agree;
- * the end of the stream alone proves nothing.
+ * One StreamFile call: from a position to the end of the range. It succeeds only
+ * when the final status is OK and length and checksums agree; the end of the
+ * stream alone proves nothing.
  */
 import { type ClientReadableStream, status } from '@grpc/grpc-js';
 import { TransferError } from '../../base/errors.ts';
 import { CallLink } from '../../flow/connections/call-link.ts';
-import { crc32 } from '../../wire/crc32.ts';
 import type {
   FileInfo,
   GetFileSizeRequest,
@@ -19,10 +17,9 @@ import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.t
 import { cancelCall, cancelledBy, onCancelled } from '../connection/cancellation.ts';
 import type { Channel } from '../connection/channel.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { type ChunkListener, ChunkQueue } from './chunk-queue.ts';
 import type { Position } from './position.ts';
 import type { DownloadReporter } from './progress.ts';
-import { declaredCodec, declaredCrc, NO_CRC, ReceivedRange } from './received-range.ts';
+import { type RangeListener, RangeReceiver } from './range-receiver.ts';
 import type { Sink } from './sinks/sink.ts';
 import { streamRequest } from './stream-request.ts';
 
@@ -46,15 +43,11 @@ export interface AttemptContext {
  */
 type State = 'opening' | 'sizing' | 'streaming' | 'settled';
 
-export class Attempt implements ChunkListener, WatchedAttempt {
-  /** The chunks were right but their summary was not: none of this attempt's bytes can be trusted. */
-  isSuspect = false;
+export class Attempt implements RangeListener, WatchedAttempt {
   /** Bytes of chunks that came off the network. */
   deliveredBytes = 0;
   readonly #context: AttemptContext;
-  readonly #range: ReceivedRange;
-  readonly #queue: ChunkQueue;
-  readonly #computesCrc: boolean;
+  readonly #receiver: RangeReceiver;
   #state: State = 'opening';
   #status: status | undefined;
   /** The status is OK, and every message was taken. */
@@ -65,9 +58,12 @@ export class Attempt implements ChunkListener, WatchedAttempt {
 
   constructor(context: AttemptContext) {
     this.#context = context;
-    this.#computesCrc = context.options.verify || context.sink.needsCrc32;
-    this.#queue = new ChunkQueue(this, this.#computesCrc);
-    this.#range = new ReceivedRange(context.position.offset);
+    this.#receiver = new RangeReceiver({ ...context, codecs: context.progress.codecs }, this);
+  }
+
+  /** As `RangeReceiver.isSuspect`. */
+  get isSuspect(): boolean {
+    return this.#receiver.isSuspect;
   }
 
   /** Resolves when the rest of the range is delivered and proven. Rejects with a TransferError. */
@@ -98,7 +94,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
     } finally {
       watch.close();
       ignoreSignal();
-      this.#queue.close();
+      this.#receiver.close();
       // The call keeps its `error` listener, because cancelling makes it emit one more, and flows until its end.
       cancelCall(call);
       call.resume();
@@ -125,33 +121,26 @@ export class Attempt implements ChunkListener, WatchedAttempt {
   fail(error: TransferError): void {
     if (this.#state === 'settled') return;
     this.#state = 'settled';
-    this.#queue.close();
+    this.#receiver.close();
     this.#settle(error);
   }
 
-  onChunk(content: Uint8Array, contentCrc: number): void {
-    const { position, sink } = this.#context;
-    const excessBytes = position.offset + content.byteLength - (position.end as number);
-    // Only a plain server, which knows no limit, can send more than the range.
-    const bytes = excessBytes > 0 ? content.subarray(0, -excessBytes) : content;
-    const crc = excessBytes > 0 && this.#computesCrc ? crc32(bytes) : contentCrc;
-    if (bytes.byteLength === 0) return;
-    this.#range.noteDelivered(bytes.byteLength, crc);
-    position.advance(bytes.byteLength, crc);
-    sink.write(bytes, position.crc32);
+  onComplete(): void {
+    if (this.#state === 'settled') return;
+    this.#state = 'settled';
+    this.#settle();
   }
 
-  onChunkError(error: TransferError): void {
+  onFailed(error: TransferError): void {
     this.fail(error);
   }
 
-  onSlotFree(): void {
+  onRoom(): void {
     this.resumeIfPossible();
-    this.#concludeIfDone();
   }
 
   #mustPause(): boolean {
-    return this.#state === 'sizing' || this.#context.sink.isFull || this.#queue.isFull;
+    return this.#state === 'sizing' || this.#context.sink.isFull || this.#receiver.isFull;
   }
 
   #onMessage(message: StreamFileResponse): void {
@@ -174,14 +163,11 @@ export class Attempt implements ChunkListener, WatchedAttempt {
     if (this.#state === 'settled' || this.#status !== status.OK) return;
     this.#hasEnded = true;
     if (this.#state === 'opening') void this.#openPlain(undefined);
-    else this.#concludeIfDone();
+    else if (this.#state === 'streaming') this.#receiver.finish();
   }
 
   #pin(file: FileInfo, isPlain: boolean): void {
-    const { position, sink } = this.#context;
-    const isFirst = position.file === undefined;
-    position.pin(file, isPlain);
-    if (isFirst) sink.begin(file);
+    this.#receiver.pin(file, isPlain);
     this.#state = 'streaming';
   }
 
@@ -200,70 +186,27 @@ export class Attempt implements ChunkListener, WatchedAttempt {
       this.#pin({ name, size, version: '', modifiedMs: 0, contentType: '' }, true);
       if (first !== undefined) this.#take(first);
       this.resumeIfPossible();
-      this.#concludeIfDone();
+      if (this.#hasEnded) this.#receiver.finish();
     } catch (reason) {
       this.fail(TransferError.from(reason));
     }
   }
 
   #take(message: StreamFileResponse): void {
-    if (message.chunk.byteLength > 0) this.#takeChunk(message);
-    if (message.summary) this.#range.noteSummary(message.summary);
-  }
-
-  #takeChunk(message: StreamFileResponse): void {
-    const { isPlain, end } = this.#context.position;
-    const offset = this.#range.arrivalOffset;
-    const rawBytes = isPlain
-      ? this.#range.admitPlain(message)
-      : this.#range.admitDetailed(message, end as number);
-    const crc = isPlain ? NO_CRC : declaredCrc(message, this.#context.options.verify);
-    if (message.compressed) {
-      const codec = declaredCodec(message);
-      if (this.#context.options.compression === 'never') throw unwanted(codec);
-      this.#context.progress.codecs.note(codec, rawBytes, message.chunk.byteLength);
-      this.#queue.pushCompressed(message.chunk, codec, rawBytes, crc, offset);
-    } else {
-      this.#context.progress.codecs.note('identity', rawBytes, rawBytes);
-      this.#queue.pushPlain(message.chunk, crc, offset);
-    }
-    if (isPlain) this.#endPlain();
+    this.#receiver.take(message);
+    if (this.#context.position.isPlain && message.chunk.byteLength > 0) this.#endPlain();
   }
 
   /** Stops a plain server at the limit, and notices a file that grew. */
   #endPlain(): void {
     const { position } = this.#context;
-    const excessBytes = this.#range.arrivalOffset - (position.end as number);
+    const excessBytes = this.#receiver.arrivalOffset - (position.end as number);
     const isCut = position.request.limit !== undefined && position.end !== position.file?.size;
     if (isCut && excessBytes >= 0) {
-      this.#hasEnded = true;
       this.#call?.pause();
-      this.#concludeIfDone();
+      this.#receiver.finish();
     } else if (excessBytes > 0) {
       throw new TransferError('FILE_CHANGED', `the server sent ${excessBytes} bytes more than the file has`);
     }
   }
-
-  #concludeIfDone(): void {
-    if (!this.#hasEnded || this.#state !== 'streaming' || !this.#queue.isEmpty) return;
-    const { position, options } = this.#context;
-    try {
-      this.#range.checkLength(position.end as number);
-      if (options.verify && !position.isPlain) this.#range.checkSummary();
-    } catch (reason) {
-      const error = TransferError.from(reason);
-      this.isSuspect = error.code === 'CHECKSUM_MISMATCH';
-      this.fail(error);
-      return;
-    }
-    this.#state = 'settled';
-    this.#settle();
-  }
-}
-
-function unwanted(codec: string): TransferError {
-  return new TransferError(
-    'PROTOCOL_ERROR',
-    `the server broke the contract: a chunk is compressed with ${codec}, and nothing was to be compressed`,
-  );
 }

@@ -1,7 +1,7 @@
 /**
- * Puts the chunks of one call into order while up to INFLATE_SLOTS of them are
- * inflated at the same time. A plain chunk with nothing before it passes
- * straight through, without allocation.
+ * Puts the chunks of one range into order while up to INFLATE_SLOTS of them are
+ * inflated at the same time; more of them wait as they came. A plain chunk with
+ * nothing before it passes straight through, without allocation.
  */
 import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
@@ -20,7 +20,10 @@ export interface ChunkListener {
 }
 
 interface Slot {
+  /** Undefined while it is compressed. */
   bytes: Uint8Array | undefined;
+  /** Begins to inflate it; undefined once that has begun. */
+  inflate?: (() => void) | undefined;
   readonly expectedCrc: number;
   readonly offset: number;
 }
@@ -60,13 +63,16 @@ export class ChunkQueue {
     offset: number,
   ): void {
     const slot: Slot = { bytes: undefined, expectedCrc, offset };
+    const inflate = () =>
+      decodeChunk(chunk, codec, rawBytes, (error, content) => {
+        if (this.#isClosed) return;
+        if (error !== undefined) return this.#listener.onChunkError(error);
+        slot.bytes = content;
+        this.#deliverReady();
+      });
+    if (this.isFull) slot.inflate = inflate;
     this.#slots.push(slot);
-    decodeChunk(chunk, codec, rawBytes, (error, content) => {
-      if (this.#isClosed) return;
-      if (error !== undefined) return this.#listener.onChunkError(error);
-      slot.bytes = content;
-      this.#deliverReady();
-    });
+    if (slot.inflate === undefined) inflate();
   }
 
   /** Delivers nothing from now on. */
@@ -80,8 +86,22 @@ export class ChunkQueue {
     for (let head = this.#slots[0]; head?.bytes !== undefined; head = this.#slots[0]) {
       this.#slots.shift();
       this.#deliver(head.bytes, head.expectedCrc, head.offset);
+      this.#inflateNext();
     }
     if (!this.#isClosed && (wasFull !== this.isFull || this.isEmpty)) this.#listener.onSlotFree();
+  }
+
+  /** The slot that has come within the first INFLATE_SLOTS. */
+  #inflateNext(): void {
+    const next = this.#slots[INFLATE_SLOTS - 1];
+    const inflate = next?.inflate;
+    if (next === undefined || inflate === undefined) return;
+    next.inflate = undefined;
+    try {
+      inflate();
+    } catch (reason) {
+      this.#listener.onChunkError(TransferError.from(reason));
+    }
   }
 
   #deliver(bytes: Uint8Array, expectedCrc: number, offset: number): void {
