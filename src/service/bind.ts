@@ -1,6 +1,5 @@
 /** Binds the methods of TransferService to their handlers. */
 import type { Server, ServiceDefinition } from '@grpc/grpc-js';
-import { FramedRun, unframed } from '../flow/calls/bulk-call.ts';
 import type { GetUploadStatusRequest } from '../wire/messages.ts';
 import { malformedRequest, transferService } from '../wire/service.ts';
 import type { ServiceContext } from './context.ts';
@@ -25,9 +24,9 @@ export function bindTransferService(server: Server, prelude: CallPrelude, contex
     AbortUpload: unary(context, abortUpload),
     DeleteFile: unary(context, deleteFile),
   };
-  prelude.serve(server, serviceWithRuns(), handlers, (_name, { requestStream, responseStream }) => {
-    if (requestStream) return 'uploadStreams';
-    return responseStream ? 'streams' : 'calls';
+  prelude.serve(server, tolerantService(), handlers, (_name, { requestStream, responseStream }) => {
+    if (responseStream) return 'streams';
+    return requestStream ? 'uploadStreams' : 'calls';
   });
 }
 
@@ -36,11 +35,10 @@ function isResumed({ sync }: GetUploadStatusRequest): boolean {
 }
 
 /**
- * The service definition, with a StreamFile that also takes runs of frames. What
- * is no request becomes a TransferError in its place: thrown out of here it would
- * end the call with a text of grpc-js.
+ * The service definition, in which what is no request becomes a TransferError in
+ * its place: thrown by the decoder it would end the call with a text of grpc-js.
  */
-function serviceWithRuns(): ServiceDefinition {
+function tolerantService(): ServiceDefinition {
   const methods = Object.entries(transferService as ServiceDefinition).map(([name, definition]) => {
     const { requestDeserialize } = definition;
     const deserialize = (bytes: Buffer): object => {
@@ -52,10 +50,5 @@ function serviceWithRuns(): ServiceDefinition {
     };
     return [name, { ...definition, requestDeserialize: deserialize }];
   });
-  const service = Object.fromEntries(methods) as ServiceDefinition;
-  const { StreamFile } = service as { StreamFile: ServiceDefinition[string] };
-  const { responseSerialize } = StreamFile;
-  StreamFile.responseSerialize = (value: object) =>
-    value instanceof FramedRun ? unframed(value) : responseSerialize(value);
-  return service;
+  return Object.fromEntries(methods);
 }

@@ -17,6 +17,8 @@ export const METHOD_NAMES = [
   'FinishUpload',
   'AbortUpload',
   'DeleteFile',
+  'MakeDirectory',
+  'Exchange',
   'grpc.health.v1.Health/Check',
   'grpc.health.v1.Health/List',
   'grpc.health.v1.Health/Watch',

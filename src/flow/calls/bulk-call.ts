@@ -1,44 +1,48 @@
 /**
- * A server-streaming call that can send whole runs of framed messages without
- * copying them, and that can tell when their bytes are not touched any more.
+ * A call that answers with a stream. Runs of framed messages go to its HTTP/2
+ * stream as they are, without a copy, and the call can tell when their bytes
+ * are not touched any more.
  *
- * The private seam: grpc-js keeps the call that does the framing in
- * `ServerWritableStream.call`; its `serializeMessage` is replaced so that a
- * `FramedRun` goes to http2 as it is. `probeZeroCopy` tests this at start; where
- * it fails, every message of a run is sent through the ordinary path.
+ * The private seam: grpc-js keeps the call below in `call`, with its HTTP/2
+ * stream and the serializer of its answers. Messages are written to that stream
+ * behind the headers that grpc-js sends, and before its status.
+ * `zeroCopyWorks` tests at start that runs in shared memory arrive unchanged;
+ * where they do not, each is copied once.
  *
  * Invariant: `untouched` resolves only when the peer has taken the bytes, the
  * session is gone, or a later PING came back: it queues behind all DATA.
  */
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
-import type { ServerWritableStream, StatusObject } from '@grpc/grpc-js';
-import { copyBytes } from '../../base/copy-bytes.ts';
+import {
+  Metadata,
+  type ServerDuplexStream,
+  type ServerWritableStream,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import { TransferError } from '../../base/errors.ts';
 import { StallClock, type Watched } from '../../base/stall-clock.ts';
-import { FRAME_HEADER_BYTES, framedMessageBytes } from '../../wire/chunk-header.ts';
 import { pingBarrier } from './ping-barrier.ts';
 
-/** Whole gRPC frames, to be sent as they are. */
-export class FramedRun {
-  readonly bytes: Uint8Array;
-
-  constructor(bytes: Uint8Array) {
-    this.bytes = bytes;
-  }
-}
-
 /** What is used of grpc-js' BaseServerInterceptingCall. */
-interface FramingCall {
-  serializeMessage(value: unknown): Uint8Array;
+interface FramingCall<Response> {
+  /** The message in its frame. */
+  serializeMessage(value: Response): Uint8Array;
   stream: ServerHttp2Stream;
 }
 
 /** How long to wait before asking a session again that has too many pings under way. */
 const PING_RETRY_MS = 500;
 
+/** A run that was handed to the stream. */
+export interface SentRun {
+  /** Resolves when the peer has taken it; may never, when the stream ends before. */
+  readonly taken: Promise<void>;
+}
+
 export class BulkCall<Request, Response> implements Watched {
-  readonly #call: ServerWritableStream<Request, Response | FramedRun>;
+  readonly #call: ServerWritableStream<Request, Response> | ServerDuplexStream<Request, Response>;
+  readonly #framing: FramingCall<Response>;
   readonly #stream: ServerHttp2Stream;
   readonly #session: ServerHttp2Session | undefined;
   readonly #zeroCopy: boolean;
@@ -47,24 +51,23 @@ export class BulkCall<Request, Response> implements Watched {
   readonly #closeListeners = new Set<() => void>();
   readonly #abandonListeners = new Set<(error: TransferError) => void>();
   #abandonedBy: TransferError | null = null;
-  #writeEnded: Promise<void> | null = null;
-  #isFailed = false;
-  /** Bytes of messages that were handed to the stream, and of those the peer took. */
-  #sentBytes = 0;
+  #isEnding = false;
+  #hasHeaders = false;
+  #lastRun: SentRun | null = null;
   #movedBytes = 0;
-  /** Something is handed to the stream, and the peer has not taken it. */
-  #isSending = false;
+  /** Writes that were handed to the stream, and that the peer has not taken. */
+  #outstanding = 0;
 
   constructor(
-    call: ServerWritableStream<Request, Response | FramedRun>,
+    call: ServerWritableStream<Request, Response> | ServerDuplexStream<Request, Response>,
     zeroCopy: boolean,
     stallTimeoutMs: number,
   ) {
     this.#call = call;
     this.#zeroCopy = zeroCopy;
     this.#stallTimeoutMs = stallTimeoutMs;
-    const framing = framingCallOf(call);
-    this.#stream = framing.stream;
+    this.#framing = (call as unknown as { call: FramingCall<Response> }).call;
+    this.#stream = this.#framing.stream;
     this.#clock = new StallClock(this, stallTimeoutMs).unref();
     this.onClose(() => this.#clock.close());
     this.#stream.once('close', () => {
@@ -73,16 +76,11 @@ export class BulkCall<Request, Response> implements Watched {
     // A closed stream forgets its session, which is when it is needed.
     this.#session = this.#stream.session as ServerHttp2Session | undefined;
     if (this.#session) void rememberEnd(this.#session);
-    const ordinary = framing.serializeMessage.bind(framing);
-    framing.serializeMessage = (value) => {
-      const bytes = zeroCopy && value instanceof FramedRun ? value.bytes : ordinary(value);
-      this.#sentBytes += bytes.length;
-      return bytes;
-    };
   }
 
+  /** Of a call with a single request. */
   get request(): Request {
-    return this.#call.request;
+    return (this.#call as ServerWritableStream<Request, Response>).request;
   }
 
   /** Bytes that the peer has taken, as far as its whole writes tell. */
@@ -92,7 +90,7 @@ export class BulkCall<Request, Response> implements Watched {
 
   /** Nothing waits for the peer. */
   get isHeldUp(): boolean {
-    return !this.#isSending;
+    return this.#outstanding === 0 && !this.#isEnding;
   }
 
   /** True once the peer cannot be reached by this call any more. */
@@ -132,7 +130,7 @@ export class BulkCall<Request, Response> implements Watched {
     this.abandon(new TransferError('STALLED', `the reader took no byte for ${timeoutMs} ms; resume`));
   }
 
-  /** Sends one ordinary message; resolves when it is written, or the call has ended. Throws why it was abandoned. */
+  /** Sends one message; resolves when the peer has taken it, or the call has ended. Throws why it was abandoned. */
   send(message: Response): Promise<void> {
     return new Promise((resolve, reject) => {
       const over = () => {
@@ -144,65 +142,65 @@ export class BulkCall<Request, Response> implements Watched {
         reject(error);
       };
       const sent = () => {
-        this.#taken();
         over();
         resolve();
       };
       this.onAbandon(failed);
       if (this.#abandonedBy !== null) return;
       this.onClose(sent);
-      this.#isSending = true;
-      this.#call.write(message, sent);
+      this.#write(this.#framing.serializeMessage(message), sent);
     });
   }
 
-  #taken(): void {
-    this.#isSending = false;
-    this.#movedBytes = this.#sentBytes;
+  /** Sends one message, behind all that was written, and waits for nothing. */
+  post(message: Response): void {
+    this.#write(this.#framing.serializeMessage(message), () => {});
   }
 
-  /** Sends a run of frames. At most one at a time; see `Outlet.write`. */
-  write(run: Uint8Array, done: () => void): void {
-    if (this.isClosed) return;
-    let ended!: () => void;
-    this.#writeEnded = new Promise((resolve) => {
-      ended = resolve;
-    });
-    this.#isSending = true;
-    const finished = () => {
-      this.#taken();
-      this.#writeEnded = null;
-      ended();
+  /**
+   * Sends a run of frames, behind all that was written. The bytes must not change until `done`, which may never
+   * be called when the call ends before; see `untouched`.
+   */
+  write(run: Uint8Array, done: () => void): SentRun {
+    let taken!: () => void;
+    const sent = {
+      taken: new Promise<void>((resolve) => {
+        taken = resolve;
+      }),
+    };
+    this.#lastRun = sent;
+    const bytes = this.#zeroCopy ? run : Buffer.from(run); // copy: shared memory does not arrive here
+    this.#write(bytes, () => {
+      taken();
       done();
-    };
-    if (this.#zeroCopy) this.#call.write(new FramedRun(run), this.#unlessCut(finished));
-    else this.#writeMessages(run, 0, finished);
+    });
+    return sent;
   }
 
-  /** The callback of a write: Node 26 also calls it, without an error, when the stream is destroyed under the write. */
-  #unlessCut(written: () => void): (error?: Error | null) => void {
-    return (error) => {
-      if (!error && !this.#stream.destroyed) written();
-    };
+  #write(bytes: Uint8Array, taken: () => void): void {
+    // Behind its status a stream takes nothing; the attempt would destroy it, status and all.
+    if (this.isClosed || this.#stream.writableEnded) return;
+    if (!this.#hasHeaders) this.#sendHeaders();
+    this.#outstanding += 1;
+    this.#stream.write(bytes, (error?: Error | null) => {
+      // Node 26 also calls this, without an error, when the stream is destroyed under the write.
+      if (error || this.#stream.destroyed) return;
+      this.#outstanding -= 1;
+      this.#movedBytes += bytes.length;
+      taken();
+    });
   }
 
-  /** The ordinary path: one message after another, each copied by grpc-js. */
-  #writeMessages(run: Uint8Array, at: number, finished: () => void): void {
-    // Behind its status a call takes no message; the attempt would destroy it, status and all.
-    if (at >= run.length || this.#isFailed) {
-      finished();
-      return;
-    }
-    const end = at + framedMessageBytes(run, at);
-    const next = this.#unlessCut(() => this.#writeMessages(run, end, finished));
-    this.#call.write(new FramedRun(run.subarray(at, end)), next);
+  #sendHeaders(): void {
+    this.#hasHeaders = true;
+    this.#call.sendMetadata(new Metadata());
   }
 
-  /** Resolves when nothing touches the bytes of the last `write` any more. */
-  untouched(): Promise<void> {
-    if (this.#writeEnded === null) return Promise.resolve();
+  /** Resolves when nothing touches the bytes of `run`, by default the last one, any more. */
+  untouched(run: SentRun | null = this.#lastRun): Promise<void> {
+    if (run === null) return Promise.resolve();
     const closed = new Promise<void>((resolve) => this.onClose(resolve));
-    return Promise.race([this.#writeEnded, closed.then(() => drained(this.#session))]);
+    return Promise.race([run.taken, closed.then(() => drained(this.#session))]);
   }
 
   /** See `Outlet.pingBarrier`: a PING queues behind the DATA that was written. */
@@ -213,15 +211,14 @@ export class BulkCall<Request, Response> implements Watched {
   /** Ends the call with OK. */
   end(): void {
     this.#clock.close();
-    this.#isSending = true;
+    this.#isEnding = true;
     this.#call.end();
   }
 
   /** Ends the call with an error status, behind what is still queued. */
   fail(status: StatusObject): void {
-    this.#isFailed = true;
     this.#clock.close();
-    this.#isSending = true;
+    this.#isEnding = true;
     this.#call.emit('error', status);
   }
 
@@ -229,25 +226,6 @@ export class BulkCall<Request, Response> implements Watched {
   reset(): void {
     if (!this.isClosed) this.#stream.close(constants.NGHTTP2_CANCEL);
   }
-}
-
-/** What grpc-js' `serialize` gets to return for a FramedRun on the ordinary path: the message without its frame. */
-export function unframed(run: FramedRun): Buffer {
-  const { buffer, byteOffset, length } = run.bytes;
-  const message = Buffer.from(
-    buffer as ArrayBuffer,
-    byteOffset + FRAME_HEADER_BYTES,
-    length - FRAME_HEADER_BYTES,
-  );
-  message.copy = (target: Uint8Array, at = 0) => {
-    copyBytes(message, target, at); // copy: grpc-js makes one message of header and bytes
-    return message.length;
-  };
-  return message;
-}
-
-function framingCallOf(call: object): FramingCall {
-  return (call as { call: FramingCall }).call;
 }
 
 const sessionEnds = new WeakMap<ServerHttp2Session, Promise<void>>();

@@ -36,8 +36,7 @@ export async function directReadsWork(): Promise<boolean> {
       failed: () => call.reset(),
     });
   };
-  const serialize = (value: unknown) => value as Buffer;
-  return await selfTest({ path: PATH, type: 'clientStream', handle, serialize }, async (client) => {
+  return await selfTest({ path: PATH, type: 'clientStream', handle }, async (client) => {
     const chunk = Buffer.alloc(CHUNK_BYTES, 0x5a);
     const before = Buffer.from([0x10, 1]);
     const behind = Buffer.from([0x20, 7]);

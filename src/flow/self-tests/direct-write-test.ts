@@ -28,8 +28,7 @@ export async function directWritesWork(): Promise<boolean> {
     call.on('end', () => respond(null, Buffer.concat(received)));
     call.on('error', () => {});
   };
-  const serialize = (value: unknown) => value as Buffer;
-  const method = { path: PATH, type: 'clientStream', handle, serialize } as const;
+  const method = { path: PATH, type: 'clientStream', handle } as const;
   return await selfTest(method, sendsInOrder, DIRECT_WRITE_OPTIONS);
 }
 

@@ -34,7 +34,6 @@ export async function windowsWork(side: 'client' | 'server'): Promise<boolean> {
     path: PATH,
     type: 'serverStream',
     handle,
-    serialize: (value: unknown) => value as Buffer,
   } as const;
   try {
     return await selfTest(

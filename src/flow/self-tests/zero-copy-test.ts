@@ -5,7 +5,7 @@
  */
 import { type Client, type handleServerStreamingCall, Metadata } from '@grpc/grpc-js';
 import { writeChunkHeader } from '../../wire/chunk-header.ts';
-import { BulkCall, FramedRun, unframed } from '../calls/bulk-call.ts';
+import { BulkCall } from '../calls/bulk-call.ts';
 import { passThrough, selfTest, TEST_TIMEOUT_MS } from './self-test-server.ts';
 
 const PATH = '/sluice.SelfTest/Run';
@@ -14,25 +14,16 @@ const CHUNK_BYTES = 40_000;
 /** True when zero copy works here. Never throws; takes a few milliseconds. */
 export async function zeroCopyWorks(): Promise<boolean> {
   const { run, messages } = testRun();
-  const handle: handleServerStreamingCall<Buffer, Buffer | FramedRun> = (call) => {
+  const handle: handleServerStreamingCall<Buffer, Buffer> = (call) => {
     const bulk = new BulkCall(call, true, TEST_TIMEOUT_MS);
     bulk.write(run, () => bulk.end());
   };
-  return await selfTest(
-    {
-      path: PATH,
-      type: 'serverStream',
-      handle,
-      serialize: (value) => (value instanceof FramedRun ? unframed(value) : (value as Buffer)),
-    },
-    async (client) => {
-      const received = await receive(client);
-      return (
-        received.length === messages.length &&
-        received.every((bytes, i) => bytes.equals(messages[i] as Buffer))
-      );
-    },
-  );
+  return await selfTest({ path: PATH, type: 'serverStream', handle }, async (client) => {
+    const received = await receive(client);
+    return (
+      received.length === messages.length && received.every((bytes, i) => bytes.equals(messages[i] as Buffer))
+    );
+  });
 }
 
 /** Two framed messages in shared memory, and what a client must get. */

@@ -84,7 +84,8 @@ export class CallPrelude {
     handlers: Readonly<Record<string, CallHandler>>,
     kindOf: (name: string, method: MethodDefinition) => CallKind,
   ): void {
-    const admitting = Object.entries(service).map(([name, definition]) => {
+    const handled = Object.entries(service).filter(([name]) => name in handlers);
+    const admitting = handled.map(([name, definition]) => {
       const { path, requestStream } = definition;
       const method = { name: nameOf(path), kind: kindOf(name, definition), takesStream: requestStream };
       this.#methods.set(path, method);

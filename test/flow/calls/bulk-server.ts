@@ -16,7 +16,8 @@ import {
   Server,
   ServerCredentials,
 } from '@grpc/grpc-js';
-import { BulkCall, FramedRun, unframed } from '../../../src/flow/calls/bulk-call.ts';
+import { BulkCall } from '../../../src/flow/calls/bulk-call.ts';
+import { passThrough } from '../../../src/flow/self-tests/self-test-server.ts';
 import type { Scope } from '../../support/test-engine.ts';
 
 const PATH = '/test.Bulk/Stream';
@@ -37,10 +38,9 @@ export async function serveBulk(
   stallTimeoutMs = 60_000,
 ): Promise<BulkServer> {
   const server = new Server({ 'grpc.enable_channelz': 0, 'grpc.max_send_message_length': -1 });
-  const onCall: handleServerStreamingCall<Buffer, Buffer | FramedRun> = (call) =>
+  const onCall: handleServerStreamingCall<Buffer, Buffer> = (call) =>
     handle(new BulkCall<Buffer, Buffer>(call, zeroCopy, stallTimeoutMs));
-  const serialize = (value: Buffer | FramedRun) => (value instanceof FramedRun ? unframed(value) : value);
-  server.register(PATH, onCall, serialize, (bytes: Buffer) => bytes, 'serverStream');
+  server.register(PATH, onCall, passThrough, passThrough, 'serverStream');
   const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
   const sockets: Socket[] = [];
   const listener = createServer((socket) => {
