@@ -3,7 +3,7 @@ import type { Server, ServiceDefinition } from '@grpc/grpc-js';
 import type { GetUploadStatusRequest } from '../wire/messages.ts';
 import { malformedRequest, transferService } from '../wire/service.ts';
 import type { ServiceContext } from './context.ts';
-import { deleteFile, getFileSize, statFile } from './file-requests.ts';
+import { deleteFile, getFileSize, makeDirectory, statFile } from './file-requests.ts';
 import { announcing, streaming, unary, uploading } from './handlers.ts';
 import { listFiles } from './list-files.ts';
 import type { CallPrelude } from './prelude/call-prelude.ts';
@@ -23,6 +23,7 @@ export function bindTransferService(server: Server, prelude: CallPrelude, contex
     FinishUpload: unary(context, finishUpload),
     AbortUpload: unary(context, abortUpload),
     DeleteFile: unary(context, deleteFile),
+    MakeDirectory: unary(context, makeDirectory),
   };
   prelude.serve(server, tolerantService(), handlers, (_name, { requestStream, responseStream }) => {
     if (responseStream) return 'streams';

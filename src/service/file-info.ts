@@ -4,6 +4,7 @@ import type { FileInfo } from '../wire/messages.ts';
 
 /** A file's identity as the wire has it. */
 export function fileInfoOf(identity: FileIdentity): FileInfo {
-  const { name, size, version, modifiedMs } = identity;
-  return { name, size, version, modifiedMs, contentType: contentTypeOf(name) };
+  const { mode, modifiedMs, name, size, version } = identity;
+  const info = { name, size, version, modifiedMs, contentType: contentTypeOf(name) };
+  return mode === undefined ? info : { ...info, mode };
 }

@@ -4,6 +4,8 @@ import type {
   DeleteFileResponse,
   GetFileSizeRequest,
   GetFileSizeResponse,
+  MakeDirectoryRequest,
+  MakeDirectoryResponse,
   StatFileRequest,
   StatFileResponse,
 } from '../wire/messages.ts';
@@ -32,5 +34,14 @@ export async function deleteFile(
   const { store } = context.uploads;
   if (directory) await store.deleteDirectory(fileName);
   else await store.delete(fileName, ifMatch === '' ? { kind: 'any' } : { kind: 'version', version: ifMatch });
+  return {};
+}
+
+/** MakeDirectory: makes a directory and those above it; one that is there already is no error. */
+export async function makeDirectory(
+  context: ServiceContext,
+  { fileName, mode }: MakeDirectoryRequest,
+): Promise<MakeDirectoryResponse> {
+  await context.uploads.store.makeDirectory(fileName, mode);
   return {};
 }

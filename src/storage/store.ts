@@ -14,6 +14,8 @@ export interface FileIdentity {
   readonly version: string;
   /** Milliseconds since the epoch. */
   readonly modifiedMs: number;
+  /** Permission bits (07777); absent where the store has none. */
+  readonly mode?: number;
 }
 
 export interface StoreEntry {
@@ -25,6 +27,8 @@ export interface StoreEntry {
   readonly modifiedMs: number;
   /** Empty for a directory. */
   readonly version: string;
+  /** As in `FileIdentity`; of directories too. */
+  readonly mode?: number;
 }
 
 /** One version of a file, held open. The opener closes it, after the last job that reads it has ended. */

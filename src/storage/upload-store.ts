@@ -1,5 +1,5 @@
 /**
- * The seam to storage for writers: resumable uploads and deletes. What stands
+ * The seam to storage for writers: resumable uploads, deletes and new directories. What stands
  * behind it keeps every promise about durability; nothing above knows how.
  *
  * The life of an upload:
@@ -37,6 +37,10 @@ export interface UploadSpec {
   readonly name: string;
   readonly expected: ExpectedContent;
   readonly condition: WriteCondition;
+  /** What the file gets as its time of change, in milliseconds since the epoch. Default: when it was written. */
+  readonly modifiedMs?: number;
+  /** Of these permission bits the file gets those of 0777. Default: those of what it replaces, or of any new file. */
+  readonly mode?: number;
 }
 
 export interface UploadState {
@@ -121,6 +125,11 @@ export interface UploadStore {
   delete(name: string, condition: WriteCondition): Promise<void>;
   /** Removes an empty directory, durably. Throws NOT_FOUND, NOT_A_FILE (it is no directory), NOT_EMPTY. */
   deleteDirectory(name: string): Promise<void>;
+  /**
+   * Makes a directory and those above it, durably; OK when it is there already. Only a new one gets the
+   * bits of 0777 of `mode`. Throws NOT_A_FILE when something else is there, or on the way.
+   */
+  makeDirectory(name: string, mode?: number): Promise<void>;
   /** Makes open uploads durable and lets go of them; they can be resumed by a later process. */
   close(): Promise<void>;
 }

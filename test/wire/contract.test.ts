@@ -66,6 +66,8 @@ describe('the contract', () => {
       ['FinishUpload', '/sluice.v1.TransferService/FinishUpload', false, false],
       ['AbortUpload', '/sluice.v1.TransferService/AbortUpload', false, false],
       ['DeleteFile', '/sluice.v1.TransferService/DeleteFile', false, false],
+      ['MakeDirectory', '/sluice.v1.TransferService/MakeDirectory', false, false],
+      ['Exchange', '/sluice.v1.TransferService/Exchange', true, true],
     ]);
   });
 

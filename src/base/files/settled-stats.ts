@@ -27,16 +27,27 @@ const MULTIGRAIN_KERNEL = [6, 13] as const;
 const statOf: (fd: number, options: { bigint: true }) => Promise<BigIntStats> = promisify(fstat);
 
 /** The stats of `fd`: any write behind them gives the file other ones. Throws system errors. */
-export async function settledStats(
+export function settledStats(
   fd: number,
   stat: (fd: number) => Promise<BigIntStats> = (opened) => statOf(opened, { bigint: true }),
 ): Promise<BigIntStats> {
+  return settledStatsOf(
+    () => stat(fd),
+    () => isStampedPrecisely(fd),
+  );
+}
+
+/** As `settledStats`, of a file that `stat` looks at. `isPrecise`: whether its file system needs no second look. */
+export async function settledStatsOf(
+  stat: () => Promise<BigIntStats>,
+  isPrecise: () => Promise<boolean> = async () => false,
+): Promise<BigIntStats> {
   for (let look = 1; ; look++) {
-    const stats = await stat(fd);
+    const stats = await stat();
     const ageMs = Date.now() - Number(stats.ctimeMs);
     // A stamp from the future is another machine's clock; waiting does not help there.
     if (ageMs >= TICK_MS || ageMs < 0 || look === MAX_LOOKS) return stats;
-    if (await isStampedPrecisely(fd)) return stats;
+    if (await isPrecise()) return stats;
     await delay(TICK_MS - ageMs);
   }
 }

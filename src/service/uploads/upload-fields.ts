@@ -23,7 +23,23 @@ export function specOf(request: StartUploadRequest): UploadSpec {
     name: request.fileName,
     expected: expectedOf(request.expected),
     condition: conditionOf(request),
+    ...attributesOf(request),
   };
+}
+
+/** The most that a Date takes, and more than any file system. */
+const MAX_TIME_MS = 8.64e15;
+
+/** What a new file is to get besides its bytes. */
+function attributesOf({
+  mode,
+  modifiedMs,
+}: Pick<StartUploadRequest, 'mode' | 'modifiedMs'>): Pick<UploadSpec, 'mode' | 'modifiedMs'> {
+  if (modifiedMs !== undefined && !(Math.abs(modifiedMs) <= MAX_TIME_MS)) {
+    const message = `modified_ms is ${modifiedMs}; it must be within ${MAX_TIME_MS} of the epoch`;
+    throw new TransferError('INVALID_ARGUMENT', message);
+  }
+  return { ...(modifiedMs === undefined ? {} : { modifiedMs }), ...(mode === undefined ? {} : { mode }) };
 }
 
 export function expectedOf(expected: Expected | null): ExpectedContent {

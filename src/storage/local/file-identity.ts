@@ -17,7 +17,13 @@ export function identityOf(name: string, stats: BigIntStats): FileIdentity {
     size: Number(stats.size),
     version: versionOf(stats),
     modifiedMs: Number(stats.mtimeMs),
+    mode: modeOf(stats),
   };
+}
+
+/** The permission bits, without the type of the inode. */
+export function modeOf({ mode }: BigIntStats): number {
+  return Number(mode) & 0o7777;
 }
 
 /**

@@ -103,6 +103,21 @@ describe('what may be under the name', () => {
   }
 });
 
+describe('what a file is to get besides its bytes', () => {
+  it('is what the request says, and nothing that it does not', () => {
+    const spec = specOf(startOf({ modifiedMs: 0, mode: 0 }));
+    assert.deepEqual([spec.modifiedMs, spec.mode], [0, 0]);
+    assert.deepEqual(Object.keys(specOf(startOf({}))), ['name', 'expected', 'condition']);
+  });
+
+  for (const modifiedMs of [8.65e15, -8.65e15, Number.NaN]) {
+    it(`is refused with the time ${modifiedMs}`, () => {
+      const message = /modified_ms/;
+      assert.throws(() => specOf(startOf({ modifiedMs })), { code: 'INVALID_ARGUMENT', message });
+    });
+  }
+});
+
 describe('the answers about an upload', () => {
   it('say after its start what it takes and until when', () => {
     assert.deepEqual(startedResponse(uploadOf({}), 1000), {
@@ -134,7 +149,7 @@ describe('the answers about an upload', () => {
   });
 
   it('say what the file is once it is there', () => {
-    const file = { name: 'a/b.txt', size: 5, version: 'v', modifiedMs: 3 };
+    const file = { name: 'a/b.txt', size: 5, version: 'v', modifiedMs: 3, mode: 0o640 };
     const answer = statusResponse(uploadOf({ committedSize: 5, file }), 1000);
     assert.equal(answer.complete, true);
     assert.equal('expectedSize' in answer, false);

@@ -46,16 +46,19 @@ describe('a listing', () => {
     assert.deepEqual(await namesOf(store.list('b', { recursive: true })), ['b/1/', 'b/1/x', 'b/1/y', 'b/2']);
   });
 
-  it('tells size, version and time of files, and only time of directories', async (t) => {
-    const { store } = await scratchStore(t, TREE);
+  it('tells size, version, time and mode of files, and time and mode of directories', async (t) => {
+    const { at, store } = await scratchStore(t, TREE);
+    await chmod(at('b/1'), 0o2750);
+    await chmod(at('b/1/x'), 0o4711);
     const entries = [];
     for await (const entry of entriesIn(store.list('b', { recursive: true }))) entries.push(entry);
     const [directory, file] = entries;
     assert.deepEqual(
       { ...directory, modifiedMs: 0 },
-      { name: 'b/1', isDirectory: true, size: 0, modifiedMs: 0, version: '' },
+      { name: 'b/1', isDirectory: true, size: 0, modifiedMs: 0, version: '', mode: 0o2750 },
     );
     assert.deepEqual(file, { ...(await store.stat('b/1/x')), isDirectory: false });
+    assert.equal(file?.mode, 0o4711);
   });
 
   it('of an empty directory is empty', async (t) => {

@@ -1,4 +1,4 @@
-/** A listing of files that are held by their whole names; directories are what their names go through. */
+/** A listing of files that are held by their whole names; directories are what their names go through, and those that were made. */
 import { TransferError } from '../../../src/base/errors.ts';
 import { parsePosition } from '../../../src/storage/listing-position.ts';
 import { parsePrefix } from '../../../src/storage/name.ts';
@@ -7,6 +7,7 @@ import type { FileIdentity, Listed, ListOptions, StoreEntry } from '../../../src
 /** What is below `prefix`, as `Store.list` has it. */
 export function* listingOf(
   files: readonly FileIdentity[],
+  directories: readonly StoreEntry[],
   prefix: string,
   { after = new Uint8Array(0), recursive, signal }: ListOptions,
 ): Generator<Listed, void, undefined> {
@@ -15,9 +16,12 @@ export function* listingOf(
   if (files.some(({ name }) => name === prefix)) {
     throw new TransferError('NOT_A_FILE', `${prefix} is a file`);
   }
-  const below = files.filter(({ name }) => prefix === '' || name.startsWith(`${prefix}/`));
-  if (prefix !== '' && below.length === 0) throw new TransferError('NOT_FOUND', `there is no ${prefix}`);
-  for (const { path, entry } of sortedEntries(below, depth)) {
+  const isBelow = ({ name }: { name: string }) => prefix === '' || name.startsWith(`${prefix}/`);
+  const below = files.filter(isBelow);
+  const made = directories.filter(isBelow);
+  const isThere = prefix === '' || below.length > 0 || directories.some(({ name }) => name === prefix);
+  if (!isThere) throw new TransferError('NOT_FOUND', `there is no ${prefix}`);
+  for (const { path, entry } of sortedEntries(below, made, depth)) {
     signal?.throwIfAborted();
     const isSeen = position.length > 0 && !isBehind(path, position);
     if (!isSeen && (recursive || path.length === 1)) yield { entry, position: path.join('/') };
@@ -27,6 +31,7 @@ export function* listingOf(
 /** Each entry once, by its way from the prefix (Latin-1, as positions have it). */
 function sortedEntries(
   files: readonly FileIdentity[],
+  directories: readonly StoreEntry[],
   depth: number,
 ): { path: readonly string[]; entry: StoreEntry }[] {
   const entries = new Map<string, StoreEntry>();
@@ -38,6 +43,7 @@ function sortedEntries(
     }
     entries.set(file.name, { ...file, isDirectory: false });
   }
+  for (const directory of directories) entries.set(directory.name, directory);
   const paths = Array.from(entries.values(), (entry) => ({
     path: entry.name.split('/').slice(depth).map(rawOf),
     entry,

@@ -9,7 +9,14 @@ import { KeyedMutex } from '../../../src/base/async/keyed-mutex.ts';
 import { TransferError } from '../../../src/base/errors.ts';
 import type { Reader } from '../../../src/storage/byte-source.ts';
 import { parseName } from '../../../src/storage/name.ts';
-import type { FileIdentity, Listed, ListOptions, OpenFile, Store } from '../../../src/storage/store.ts';
+import type {
+  FileIdentity,
+  Listed,
+  ListOptions,
+  OpenFile,
+  Store,
+  StoreEntry,
+} from '../../../src/storage/store.ts';
 import type { UploadSpec, UploadStore, WriteCondition } from '../../../src/storage/upload-store.ts';
 import { Random } from '../seed.ts';
 import { listingOf } from './memory-listing.ts';
@@ -40,6 +47,8 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
   /** Files that are open, and reads and writes that have not ended. */
   inUse = 0;
   readonly #files = new Map<string, StoredFile>();
+  /** Those that were made; others are there while there is something in them. */
+  readonly #directories = new Map<string, StoreEntry>();
   readonly #latencyMs: number;
   /** The same in each run: it only has to differ from call to call. */
   readonly #random = new Random(1);
@@ -66,9 +75,15 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
     return this.#files.get(name)?.bytes;
   }
 
-  /** Gives `name` this content, and a version of its own. */
-  put(name: string, bytes: Buffer, version = `v-${++this.#changes}`): FileIdentity {
-    const identity = { name, size: bytes.length, version, modifiedMs: 1e12 };
+  /** Gives `name` this content, and a version of its own. It has a mode only where it got one. */
+  put(
+    name: string,
+    bytes: Buffer,
+    version = `v-${++this.#changes}`,
+    { mode, modifiedMs = 1e12 }: Pick<UploadSpec, 'mode' | 'modifiedMs'> = {},
+  ): FileIdentity {
+    const known = { name, size: bytes.length, version, modifiedMs };
+    const identity = mode === undefined ? known : { ...known, mode: mode & 0o777 };
     this.#files.set(name, { bytes, identity });
     return identity;
   }
@@ -154,7 +169,7 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
   async *list(prefix: string, options: ListOptions): AsyncGenerator<Listed, void, undefined> {
     await this.passed();
     const files = Array.from(this.#files.values(), ({ identity }) => identity);
-    yield* listingOf(files, prefix, options);
+    yield* listingOf(files, [...this.#directories.values()], prefix, options);
   }
 
   // UploadStore
@@ -191,13 +206,26 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
     });
   }
 
-  /** A directory is there while there is something in it. */
   async deleteDirectory(name: string): Promise<void> {
     parseName(name);
     await this.passed();
     if (this.#files.has(name)) throw new TransferError('NOT_A_FILE', `${name} is no directory`);
-    if (this.#isDirectory(name)) throw new TransferError('NOT_EMPTY', `${name} is not empty`);
-    throw new TransferError('NOT_FOUND', `there is no ${name}`);
+    if (this.#hasContent(name)) throw new TransferError('NOT_EMPTY', `${name} is not empty`);
+    if (!this.#directories.delete(name)) throw new TransferError('NOT_FOUND', `there is no ${name}`);
+  }
+
+  async makeDirectory(name: string, mode?: number): Promise<void> {
+    const components = parseName(name);
+    await this.passed();
+    const names = components.map((_, index) => components.slice(0, index + 1).join('/'));
+    const inTheWay = names.find((each) => this.#files.has(each));
+    if (inTheWay !== undefined) throw new TransferError('NOT_A_FILE', `${inTheWay} is a file`);
+    for (const each of names) {
+      if (this.#isDirectory(each)) continue;
+      const directory = { name: each, isDirectory: true, size: 0, modifiedMs: 1e12, version: '' };
+      const isGiven = each === name && mode !== undefined;
+      this.#directories.set(each, isGiven ? { ...directory, mode: mode & 0o777 } : directory);
+    }
   }
 
   async close(): Promise<void> {}
@@ -227,6 +255,10 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
   }
 
   #isDirectory(name: string): boolean {
-    return [...this.#files.keys()].some((each) => each.startsWith(`${name}/`));
+    return this.#directories.has(name) || this.#hasContent(name);
+  }
+
+  #hasContent(name: string): boolean {
+    return [...this.#files.keys(), ...this.#directories.keys()].some((each) => each.startsWith(`${name}/`));
   }
 }

@@ -33,7 +33,12 @@ export interface UploadHost {
   moved(signal: AbortSignal): Promise<void>;
   /** Throws where the name does not meet the condition. */
   check(name: string, condition: WriteCondition): void;
-  put(name: string, bytes: Buffer, version: string): FileIdentity;
+  put(
+    name: string,
+    bytes: Buffer,
+    version: string,
+    attributes: Pick<UploadSpec, 'mode' | 'modifiedMs'>,
+  ): FileIdentity;
   forget(id: string): void;
 }
 
@@ -178,7 +183,7 @@ export class MemoryUpload implements Upload {
   #publish(): Promise<FileIdentity> {
     return this.#store.names.run(this.name, async () => {
       this.#store.check(this.name, this.spec.condition);
-      return this.#store.put(this.name, Buffer.from(this.bytes), `v-${this.id}`);
+      return this.#store.put(this.name, Buffer.from(this.bytes), `v-${this.id}`, this.spec);
     });
   }
 

@@ -13,7 +13,7 @@ import { isReserved, nameFault } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { Listed, ListOptions, OmissionReason } from '../../store.ts';
 import type { Directory } from '../directory.ts';
-import { identityOf } from '../file-identity.ts';
+import { identityOf, modeOf } from '../file-identity.ts';
 import { toStorageError } from '../io-error.ts';
 import { directoryObstacle } from '../obstacle.ts';
 import type { ListingShare } from './listing-share.ts';
@@ -145,7 +145,8 @@ async function lookAt(
     if (stats.isFile()) return { entry: { ...identityOf(name, stats), isDirectory: false }, position };
     if (!stats.isDirectory()) return leftOut('SPECIAL_FILE');
     const modifiedMs = Number(stats.mtimeMs);
-    return { entry: { name, isDirectory: true, size: 0, modifiedMs, version: '' }, position };
+    const mode = modeOf(stats);
+    return { entry: { name, isDirectory: true, size: 0, modifiedMs, version: '', mode }, position };
   } catch (reason) {
     const omitted = omissionOf(rawName(), reason);
     return omitted === undefined ? undefined : { omitted, position };

@@ -50,10 +50,19 @@ export function isRecordOf(record: SpecRecord, spec: UploadSpec): boolean {
   return isDeepStrictEqual(specRecord(spec, record.atMs), record);
 }
 
-function specRecord({ name, expected, condition }: UploadSpec, atMs: number): SpecRecord {
+function specRecord({ condition, expected, mode, modifiedMs, name }: UploadSpec, atMs: number): SpecRecord {
   const { sha256, ...rest } = expected;
   const declared = sha256 === undefined ? rest : { ...rest, sha256: Buffer.from(sha256).toString('hex') };
-  return { kind: 'spec', format: JOURNAL_FORMAT, name, expected: declared, condition, atMs };
+  return {
+    kind: 'spec',
+    format: JOURNAL_FORMAT,
+    name,
+    expected: declared,
+    condition,
+    ...(modifiedMs === undefined ? {} : { modifiedMs }),
+    ...(mode === undefined ? {} : { mode }),
+    atMs,
+  };
 }
 
 async function removeQuietly(context: UploadContext, id: string): Promise<void> {

@@ -56,24 +56,28 @@ function suggesting(
 }
 
 /** @throws TransferError NOT_FOUND, NOT_A_FILE (it is no directory of the store), NOT_EMPTY, and those of writing. */
-export async function deleteDirectory(
-  { durability, fs, root, rootUse }: UploadContext,
-  name: string,
-): Promise<void> {
+export async function deleteDirectory(context: UploadContext, name: string): Promise<void> {
   try {
-    await rootUse.use(() =>
-      inParentOf(root.directory, parseName(name), async (parent, entry) => {
-        const path = parent.pathOf(entry);
-        const obstacle = directoryObstacle(await lstat(path, { bigint: true }), root.device);
-        if (obstacle !== undefined) throw new TransferError('NOT_A_FILE', `${quoteName(name)} ${obstacle}`);
-        // Whatever comes into it before this makes the call fail: nothing but an empty directory is removed.
-        await fs.rmdir(path);
-        await durability.directory(parent);
-      }),
-    );
+    await context.names.run(name, () => removeDirectory(context, name));
   } catch (reason) {
     throw toDirectoryError(reason, name);
   }
+}
+
+async function removeDirectory(
+  { durability, fs, root, rootUse }: UploadContext,
+  name: string,
+): Promise<void> {
+  await rootUse.use(() =>
+    inParentOf(root.directory, parseName(name), async (parent, entry) => {
+      const path = parent.pathOf(entry);
+      const obstacle = directoryObstacle(await lstat(path, { bigint: true }), root.device);
+      if (obstacle !== undefined) throw new TransferError('NOT_A_FILE', `${quoteName(name)} ${obstacle}`);
+      // Whatever comes into it before this makes the call fail: nothing but an empty directory is removed.
+      await fs.rmdir(path);
+      await durability.directory(parent);
+    }),
+  );
 }
 
 function toDirectoryError(reason: unknown, name: string): TransferError {

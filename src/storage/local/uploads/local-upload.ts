@@ -21,6 +21,7 @@ import { toWriteError, writeErrorOf } from './disk/write-error.ts';
 import { checkFinished } from './finished-check.ts';
 import { Commits } from './journal/commits.ts';
 import type { Journal } from './journal/journal.ts';
+import { openPartial } from './open-partial.ts';
 import type { UploadContext } from './options.ts';
 import { publish } from './publish.ts';
 import { requireQuota } from './quota.ts';
@@ -209,9 +210,8 @@ export class LocalUpload implements Upload {
   }
 
   async #openPartialFile(): Promise<number> {
-    const { fs, directory } = this.#context;
     try {
-      return await fs.open(directory.pathOf(this.id, 'part'), OPEN_PARTIAL_FLAGS);
+      return await openPartial(this.#context, this.id, OPEN_PARTIAL_FLAGS);
     } catch (reason) {
       if (errnoOf(reason) !== 'ENOENT') throw reason;
       // To ask for the state and resume would never help.

@@ -20,6 +20,7 @@ import { toWriteError } from './disk/write-error.ts';
 import type { Journal } from './journal/journal.ts';
 import { recoverUpload } from './journal/recovery.ts';
 import { LocalUpload } from './local-upload.ts';
+import { makeDirectory } from './make-directory.ts';
 import type { UploadContext, UploadOptions } from './options.ts';
 import { requireSize } from './quota.ts';
 import { RootLock } from './root-lock.ts';
@@ -119,6 +120,10 @@ class LocalUploads implements UploadStore {
 
   deleteDirectory(name: string): Promise<void> {
     return this.#locked(() => deleteDirectory(this.#context, name));
+  }
+
+  makeDirectory(name: string, mode?: number): Promise<void> {
+    return this.#locked(() => makeDirectory(this.#context, name, mode));
   }
 
   close(): Promise<void> {

@@ -3,20 +3,21 @@
  * but what was there; after it the whole, durable file. Changes of one name take
  * turns, so that nothing comes between the look at what is there and the change.
  */
-import { type BigIntStats, constants } from 'node:fs';
+import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { fileTimeOf } from '../../../base/files/file-time.ts';
 import { keepRights } from '../../../base/files/keep-rights.ts';
-import { settledStats } from '../../../base/files/settled-stats.ts';
+import { settledStatsOf } from '../../../base/files/settled-stats.ts';
 import { otherSpelling } from '../../../base/files/spelling.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
 import type { WriteCondition } from '../../upload-store.ts';
 import { identityOf } from '../file-identity.ts';
-import { withDescriptor } from './disk/file-system.ts';
+import type { FileSystem } from './disk/file-system.ts';
 import type { Journal } from './journal/journal.ts';
 import type { IntentRecord, SpecRecord } from './journal/journal-record.ts';
 import type { UploadContext } from './options.ts';
-import { atTarget, checkCondition, type Target } from './target.ts';
+import { atTarget, checkCondition, type Target, whileDirectoriesVanish } from './target.ts';
 
 export interface Publication {
   readonly journal: Journal;
@@ -27,25 +28,15 @@ export interface Publication {
   onNamed(): void;
 }
 
-/** Tries to make the directories of a file and to put it there, while somebody removes them as empty ones. */
-const TRIES = 3;
-
 /**
  * Gives the partial file its name, and makes that durable. The bytes are durable before.
  *
  * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE, and those of writing.
  */
 export async function publish(context: UploadContext, publication: Publication): Promise<void> {
-  await context.names.run(publication.journal.state.spec.name, async () => {
-    for (let tries = 1; ; tries += 1) {
-      try {
-        return await publishOnce(context, publication);
-      } catch (reason) {
-        if (tries === TRIES || !(reason instanceof TransferError) || errnoOf(reason.cause) !== 'ENOENT')
-          throw reason;
-      }
-    }
-  });
+  await context.names.run(publication.journal.state.spec.name, () =>
+    whileDirectoriesVanish(() => publishOnce(context, publication)),
+  );
 }
 
 async function publishOnce(context: UploadContext, publication: Publication): Promise<void> {
@@ -63,20 +54,39 @@ async function publishOnce(context: UploadContext, publication: Publication): Pr
   });
 }
 
-/** Journals what comes next, once nothing stands against it; the rights of what is replaced go with the name. */
+/** Journals what comes next, once nothing stands against it. */
 async function writeIntent(
-  { durability, fs }: UploadContext,
+  context: UploadContext,
   { fd, journal, size }: Publication,
   replaced: BigIntStats | undefined,
 ): Promise<void> {
+  const isChanged = await giveAttributes(context.fs, fd, journal.state.spec, replaced);
+  const { ino, mtimeNs } = await context.fs.fstat(fd);
+  const intent = { kind: 'intent', size, ino: ino.toString(), mtimeNs: mtimeNs.toString() } as const;
+  // Both before the name; at the same time, because the file system then needs one commit for the two.
+  const synced = isChanged ? context.durability.attributes(fd) : undefined;
+  for (const each of await Promise.allSettled([synced, journal.append(intent)])) {
+    if (each.status === 'rejected') throw each.reason;
+  }
+}
+
+/** The time and the rights that the file was started with; else its own time, and the rights of what it replaces. */
+async function giveAttributes(
+  fs: FileSystem,
+  fd: number,
+  { mode, modifiedMs }: SpecRecord,
+  replaced: BigIntStats | undefined,
+): Promise<boolean> {
   const own = await fs.fstat(fd);
+  const { uid, gid, mode: defaultMode } = replaced ?? own;
   const partial = {
-    chmod: (mode: number) => fs.fchmod(fd, mode),
-    chown: (uid: number, gid: number) => fs.fchown(fd, uid, gid),
+    chmod: (bits: number) => fs.fchmod(fd, bits),
+    chown: (user: number, group: number) => fs.fchown(fd, user, group),
   };
-  if (replaced !== undefined && (await keepRights(replaced, own, partial))) await durability.rights(fd);
-  const inode = { ino: own.ino.toString(), mtimeNs: own.mtimeNs.toString() };
-  await journal.append({ kind: 'intent', size, ...inode });
+  const isChanged = await keepRights({ uid, gid, mode: mode ?? defaultMode }, own, partial);
+  if (modifiedMs === undefined || modifiedMs === Number(own.mtimeMs)) return isChanged;
+  await fs.futimes(fd, fileTimeOf(Date.now()), fileTimeOf(modifiedMs));
+  return true;
 }
 
 /** To a file system that ignores case, another file may have the name. */
@@ -134,10 +144,7 @@ export async function completePublication(
         await removeLinkedPartial(context, id, condition);
         await durability.directory(parent);
         await directory.sync();
-        const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
-        return await withDescriptor(fs, parent.pathOf(entry), flags, async (fd) =>
-          identityOf(name, await settledStats(fd, (opened) => fs.fstat(opened))),
-        );
+        return identityOf(name, await settledStatsOf(() => fs.lstat(parent.pathOf(entry))));
       }),
     );
   } catch (reason) {
@@ -148,7 +155,7 @@ export async function completePublication(
   }
 }
 
-/** An inode is used again after its file is gone; its time of modification is not. */
+/** An inode is used again after its file is gone, but hardly for a file of this name, size and time. */
 function isIntended(stats: BigIntStats, { ino, size, mtimeNs }: IntentRecord): boolean {
   return stats.ino.toString() === ino && Number(stats.size) === size && stats.mtimeNs.toString() === mtimeNs;
 }

@@ -18,11 +18,15 @@ import type { UploadContext } from './options.ts';
 export type OnTheWay = 'enter' | 'make' | 'sync';
 
 /** For whoever may read and write what the umask of the server leaves, as `mkdir` does. */
-const DIRECTORY_MODE = 0o777;
+export const DIRECTORY_MODE = 0o777;
 
-export interface Target {
+/** Where a name leads to, on the file system of the store. */
+export interface Place {
   readonly parent: Directory;
   readonly entry: string;
+}
+
+export interface Target extends Place {
   /** What is there now; undefined for nothing. */
   readonly stats: BigIntStats | undefined;
 }
@@ -40,6 +44,18 @@ export async function atTarget<T>(
   onTheWay: OnTheWay,
   use: (target: Target) => Promise<T>,
 ): Promise<T> {
+  return await atEntry(context, name, onTheWay, async (place) =>
+    use({ ...place, stats: await lookAt(context, name, place) }),
+  );
+}
+
+/** As `atTarget`, whatever is there. */
+export async function atEntry<T>(
+  context: UploadContext,
+  name: string,
+  onTheWay: OnTheWay,
+  use: (place: Place) => Promise<T>,
+): Promise<T> {
   const { root, rootUse } = context;
   const beforeEnter = async (parent: Directory, component: string) => {
     if (onTheWay === 'make') await makeDirectory(context, parent, component);
@@ -50,12 +66,31 @@ export async function atTarget<T>(
       inParentOf(
         root.directory,
         parseName(name),
-        async (parent, entry) => use({ parent, entry, stats: await lookAt(context, name, parent, entry) }),
+        async (parent, entry) => {
+          const { dev } = await context.fs.lstat(parent.pathOf('.'));
+          if (dev !== root.device) throw toWriteError({ code: 'EXDEV' }, name);
+          return await use({ parent, entry });
+        },
         beforeEnter,
       ),
     );
   } catch (reason) {
     throw toTargetError(reason, name);
+  }
+}
+
+/** Tries to make the directories of a name and to use the last one, while somebody removes them as empty ones. */
+const TRIES = 3;
+
+/** Runs `work` again when a directory that it had made, or found, was removed before it was used. */
+export async function whileDirectoriesVanish<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (reason) {
+      if (tries === TRIES || !(reason instanceof TransferError) || errnoOf(reason.cause) !== 'ENOENT')
+        throw reason;
+    }
   }
 }
 
@@ -87,11 +122,8 @@ export function checkCondition(
 async function lookAt(
   { fs, root }: UploadContext,
   name: string,
-  parent: Directory,
-  entry: string,
+  { entry, parent }: Place,
 ): Promise<BigIntStats | undefined> {
-  const { dev } = await fs.lstat(parent.pathOf('.'));
-  if (dev !== root.device) throw toWriteError({ code: 'EXDEV' }, name);
   let stats: BigIntStats;
   try {
     stats = await fs.lstat(parent.pathOf(entry));

@@ -34,8 +34,8 @@ export class Durability {
     if (this.isOn) await this.#sync(() => this.#fs.fdatasync(fd));
   }
 
-  /** Makes mode and owner of a file durable. */
-  async rights(fd: number): Promise<void> {
+  /** Makes mode, owner and times of a file durable. */
+  async attributes(fd: number): Promise<void> {
     if (this.isOn) await this.#sync(() => this.#fs.fsync(fd));
   }
 

@@ -5,6 +5,7 @@
  */
 import {
   type BigIntStats,
+  chmod,
   close,
   fchmod,
   fchown,
@@ -12,6 +13,7 @@ import {
   fstat,
   fsync,
   ftruncate,
+  futimes,
   link,
   lstat,
   mkdir,
@@ -37,8 +39,11 @@ export interface FileSystem {
   fdatasync(fd: number): Promise<void>;
   fsync(fd: number): Promise<void>;
   ftruncate(fd: number, size: number): Promise<void>;
+  chmod(path: string, mode: number): Promise<void>;
   fchmod(fd: number, mode: number): Promise<void>;
   fchown(fd: number, uid: number, gid: number): Promise<void>;
+  /** Times as `fileTimeOf` writes them. */
+  futimes(fd: number, accessed: string, modified: string): Promise<void>;
   fstat(fd: number): Promise<BigIntStats>;
   lstat(path: string): Promise<BigIntStats>;
   rename(from: string, to: string): Promise<void>;
@@ -66,8 +71,10 @@ export const nodeFileSystem: FileSystem = {
   fdatasync: promisify(fdatasync),
   fsync: promisify(fsync),
   ftruncate: promisify(ftruncate),
+  chmod: promisify(chmod),
   fchmod: promisify(fchmod),
   fchown: promisify(fchown),
+  futimes: promisify(futimes),
   fstat: (fd) => statOf(fd, { bigint: true }),
   lstat: (path) => lookAt(path, { bigint: true }),
   rename: promisify(rename),

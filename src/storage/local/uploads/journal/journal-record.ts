@@ -25,6 +25,9 @@ export interface SpecRecord {
   /** What the client declared; the SHA-256 in hexadecimal. */
   readonly expected: { readonly size?: number; readonly crc32?: number; readonly sha256?: string };
   readonly condition: WriteCondition;
+  /** What the file is to get, where the client said it. */
+  readonly modifiedMs?: number;
+  readonly mode?: number;
   readonly atMs: number;
 }
 

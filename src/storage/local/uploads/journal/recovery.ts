@@ -8,8 +8,8 @@ import { constants } from 'node:fs';
 import { errnoOf } from '../../../../base/errors.ts';
 import { MIB } from '../../../../base/units.ts';
 import type { CheckedRange } from '../../../../wire/checked-ranges.ts';
-import { withDescriptor } from '../disk/file-system.ts';
 import { isIntact } from '../disk/read-pieces.ts';
+import { openPartial } from '../open-partial.ts';
 import type { UploadContext } from '../options.ts';
 import { completePublication } from '../publish.ts';
 import { removeUploadFile, removeUploadFiles } from '../remove-upload.ts';
@@ -93,16 +93,20 @@ async function recoverOpen(
 
 /** The starts of those ranges, of the ones that are checked, whose bytes are not what they were. */
 async function lostRanges(
-  { fs, directory }: UploadContext,
+  context: UploadContext,
   id: string,
   records: readonly JournalRecord[],
 ): Promise<ReadonlySet<number>> {
   const lost = new Set<number>();
   const checked = rangesToCheck(records);
   if (checked.length === 0) return lost;
-  await withDescriptor(fs, directory.pathOf(id, 'part'), READ_PARTIAL_FLAGS, async (fd) => {
+  const { fs } = context;
+  const fd = await openPartial(context, id, READ_PARTIAL_FLAGS);
+  try {
     for (const range of checked) if (!(await isIntact(fs, fd, range))) lost.add(range.start);
-  });
+  } finally {
+    await fs.close(fd);
+  }
   return lost;
 }
 
