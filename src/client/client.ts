@@ -21,6 +21,7 @@ import { Retry, UNANSWERED } from './connection/retry.ts';
 import { download } from './download/download.ts';
 import type { DownloadOptions, DownloadResult, StreamOptions } from './download/options.ts';
 import { streamFile } from './download/stream.ts';
+import { SluiceSession } from './exchange/session.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { UploadChannels } from './upload/channels.ts';
@@ -47,6 +48,7 @@ export class SluiceClient {
   readonly #channel: Channel;
   readonly #uploadChannels: UploadChannels;
   readonly #options: ResolvedOptions;
+  readonly #sessions = new Set<SluiceSession>();
 
   /**
    * Connects with the first call.
@@ -142,6 +144,16 @@ export class SluiceClient {
   }
 
   /**
+   * Many requests on one stream: `await using session = client.session();`. It
+   * connects with its first request, and is closed by whoever has opened it.
+   */
+  session(): SluiceSession {
+    const session = new SluiceSession(this.#open(), this.#options, (closed) => this.#sessions.delete(closed));
+    this.#sessions.add(session);
+    return session;
+  }
+
+  /**
    * Removes a file. Throws NOT_FOUND when there is none, except after a retry: the
    * call before it may have removed the file.
    */
@@ -184,13 +196,14 @@ export class SluiceClient {
   }
 
   /**
-   * Calls that run on an established connection continue to their end; all others
-   * end now. Every socket is closed with the last call, whatever state it is in. A
+   * Calls that run on an established connection continue to their end, and so do sessions,
+   * which take no more requests; all others end now. Every socket is closed with the last call, whatever state it is in. A
    * transfer that is interrupted after this does not resume. A running look-up of a
    * host name cannot be cancelled: it keeps the process alive until the system's
    * resolver answers or gives up. Safe to call twice.
    */
   close(): void {
+    for (const session of this.#sessions) void session.close();
     this.#channel.close();
     this.#uploadChannels.close();
   }

@@ -126,3 +126,22 @@ export const SOURCE_IDLE_MS = 5_000;
 
 /** Records of uploads that no run came back for, and whose upload has expired, are removed; at most so many at a time. */
 export const MAX_SWEPT_RECORDS = 64;
+
+/** Requests that a session opens before the server has said how many it takes, and their credit; the contract allows it. */
+export const REQUESTS_BEFORE_LIMITS = 64;
+export const CREDIT_BEFORE_LIMITS_BYTES = 256 * KIB;
+
+/** Bytes of a read on a session that are under way or wait for its consumer; a consumer that stops holds them. */
+export const READ_WINDOW_BYTES = 1 * MIB;
+
+/** What the window of a read grows to while its consumer takes everything at once: 1 GiB/s at 16 ms. */
+export const MAX_READ_WINDOW_BYTES = 16 * MIB;
+
+/** The same of a listing on a session, in encoded bytes; it does not grow. */
+export const LIST_WINDOW_BYTES = 256 * KIB;
+
+/** What `buffer()` of a read takes at most, unless the caller says more. */
+export const BUFFER_BYTES = 64 * MIB;
+
+/** A written pack may be under way as long as a link of 64 KiB/s needs, beyond the stall time-out. */
+export const SLOW_LINK_BYTES_PER_MS = 64;

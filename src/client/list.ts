@@ -36,7 +36,15 @@ export async function* listEntries(
   prefix: string,
   { onOmitted, recursive = false, signal }: ListOptions,
 ): AsyncGenerator<ListEntry, void, undefined> {
-  for await (const { entries, omitted } of resumedBatches(channel, options, { prefix, recursive }, signal)) {
+  yield* entriesOf(resumedBatches(channel, options, { prefix, recursive }, signal), onOmitted);
+}
+
+/** The entries of a listing, checked; tells what it leaves out. */
+export async function* entriesOf(
+  batches: AsyncIterable<ListFilesResponse>,
+  onOmitted: ListOptions['onOmitted'],
+): AsyncGenerator<ListEntry, void, undefined> {
+  for await (const { entries, omitted } of batches) {
     for (const each of omitted) onOmitted?.(each);
     for (const entry of entries) {
       checkReceivedFile(entry);
@@ -72,7 +80,8 @@ async function* resumedBatches(
   }
 }
 
-function checkedPosition(position: Uint8Array): Uint8Array {
+/** Throws PROTOCOL_ERROR for a position that is longer than any. */
+export function checkedPosition(position: Uint8Array): Uint8Array {
   if (position.length <= MAX_POSITION_BYTES) return position;
   throw new TransferError('PROTOCOL_ERROR', `the server sent a position of ${position.length} bytes`);
 }

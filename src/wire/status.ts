@@ -9,6 +9,7 @@
 import type { ServiceError, StatusObject } from '@grpc/grpc-js';
 import { Metadata, status } from '@grpc/grpc-js';
 import { ERROR_CODES, type ErrorCode, TransferError } from '../base/errors.ts';
+import type { Failure } from './messages.ts';
 
 /** Has the code of every error that a sluice server itself ends a call with. */
 export const CODE_TRAILER = 'sluice-code';
@@ -101,6 +102,14 @@ export function errorOfStatus(failure: ServiceError): TransferError {
   });
 }
 
+/** What the failure of one request of an Exchange, or of one file of a pack, means. */
+export function errorOfFailure({ code, message, sluiceCode, version }: Failure): TransferError {
+  const meaning = knownCode(sluiceCode) ?? CODE_OF_STATUS.get(code) ?? 'INTERNAL';
+  const text = message === '' ? withoutReason('request', code) : message.slice(0, MAX_DETAILS_CHARS);
+  const isTold = version !== '' && version.length <= MAX_DETAILS_CHARS;
+  return new TransferError(meaning, text, isTold ? { version } : {});
+}
+
 /**
  * grpc-js ends a call in this way, "undefined undefined: undefined", when it
  * cannot undo the compression of a message. Such an error says nothing, so it is
@@ -119,8 +128,12 @@ export function isStated({ cause }: TransferError): boolean {
 function textOf({ code, details }: ServiceError): string {
   if (details === NO_MESSAGE) return 'the server ended the call without an answer';
   if (details) return details.slice(0, MAX_DETAILS_CHARS);
+  return withoutReason('call', code);
+}
+
+function withoutReason(what: string, code: number): string {
   const known = status[code] ?? `${code}, which is none of gRPC's`;
-  return `the server ended the call with status ${known} and without a reason`;
+  return `the server ended the ${what} with status ${known} and without a reason`;
 }
 
 /** The code in the headers or trailers that ended a call; undefined where they end none. */

@@ -4,11 +4,19 @@
  * Every failure leaves here as a `TransferError`.
  */
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
-import type { ClientReadableStream, ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
+import type {
+  ClientDuplexStream,
+  ClientReadableStream,
+  ClientWritableStream,
+  Metadata,
+  ServiceError,
+} from '@grpc/grpc-js';
 import { TransferError } from '../../base/errors.ts';
 import { AgentSession } from '../../flow/connections/agent-session.ts';
 import { CallLink } from '../../flow/connections/call-link.ts';
 import { clientWindows } from '../../flow/windows/client-windows.ts';
+import { decodeExchangeAnswer, type ExchangeAnswer } from '../../wire/exchange-answer.ts';
+import type { ExchangeRequest } from '../../wire/messages.ts';
 import { transferService } from '../../wire/service.ts';
 import { errorOfStatus } from '../../wire/status.ts';
 import { MAX_ANSWER_BYTES } from '../limits.ts';
@@ -32,7 +40,8 @@ type Method =
   | 'GetUploadStatus'
   | 'FinishUpload'
   | 'AbortUpload'
-  | 'DeleteFile';
+  | 'DeleteFile'
+  | 'Exchange';
 
 export class Channel {
   /** The target, for messages to people. */
@@ -105,11 +114,29 @@ export class Channel {
         options,
       ),
     );
-    const noteFailure = this.#follow(connection, call, requestId);
-    call.on('error', noteFailure);
-    const { logger, maxWindowBytes, windowBytes } = this.#options;
-    const isFollowed = windowBytes === undefined && method === 'StreamFile';
-    if (isFollowed) clientWindows.follow(call, path, maxWindowBytes, logger);
+    call.on('error', this.#follow(connection, call, requestId));
+    if (method === 'StreamFile') this.#followLink(call, path);
+    return call;
+  }
+
+  /**
+   * Starts an Exchange. The caller reads at once and always, keeps an `error`
+   * listener, and cancels the call when it is done with it; `failureOf`
+   * translates its errors.
+   */
+  exchange(): ClientDuplexStream<Partial<ExchangeRequest>, ExchangeAnswer> {
+    const { path, requestSerialize } = definition('Exchange');
+    const connection = this.#open();
+    const { requestId, metadata, options } = prepareCall();
+    const call = connection.client.makeBidiStreamRequest<Partial<ExchangeRequest>, ExchangeAnswer>(
+      path,
+      requestSerialize as (request: Partial<ExchangeRequest>) => Buffer,
+      (message) => decodeExchangeAnswer(message, MAX_ANSWER_BYTES),
+      metadata,
+      options,
+    );
+    call.on('error', this.#follow(connection, call, requestId));
+    this.#followLink(call, path);
     return call;
   }
 
@@ -266,6 +293,12 @@ export class Channel {
     return (failure) => {
       this.#failedCalls.set(failure, { requestId, foreignType });
     };
+  }
+
+  /** Lets the windows of a call that receives bytes follow the link, where they are to. */
+  #followLink(call: NodeJS.EventEmitter, path: string): void {
+    const { logger, maxWindowBytes, windowBytes } = this.#options;
+    if (windowBytes === undefined) clientWindows.follow(call, path, maxWindowBytes, logger);
   }
 
   #open(): Connection {

@@ -7,6 +7,7 @@
 import { TransferError } from '../../base/errors.ts';
 import { crc32 } from '../../wire/crc32.ts';
 import type { FileInfo, StreamFileResponse } from '../../wire/messages.ts';
+import { brokenContract } from '../broken-contract.ts';
 import type { CodecAccount } from '../codec-account.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { type ChunkListener, ChunkQueue } from './chunk-queue.ts';
@@ -123,7 +124,9 @@ export class RangeReceiver implements ChunkListener {
     const crc = isPlain ? NO_CRC : declaredCrc(message, options.verify);
     if (message.compressed) {
       const codec = declaredCodec(message);
-      if (options.compression === 'never') throw unwanted(codec);
+      if (options.compression === 'never') {
+        throw brokenContract(`a chunk is compressed with ${codec}, and nothing was to be compressed`);
+      }
       codecs.note(codec, rawBytes, message.chunk.byteLength);
       this.#queue.pushCompressed(message.chunk, codec, rawBytes, crc, offset);
     } else {
@@ -147,11 +150,4 @@ export class RangeReceiver implements ChunkListener {
     }
     this.#listener.onComplete();
   }
-}
-
-function unwanted(codec: string): TransferError {
-  return new TransferError(
-    'PROTOCOL_ERROR',
-    `the server broke the contract: a chunk is compressed with ${codec}, and nothing was to be compressed`,
-  );
 }

@@ -10,6 +10,7 @@ import { codecOfChunk } from '../../wire/codec.ts';
 import { combineCrc32 } from '../../wire/crc32.ts';
 import { trailerOf } from '../../wire/gzip-member.ts';
 import type { RangeSummary, StreamFileResponse } from '../../wire/messages.ts';
+import { brokenContract as broken } from '../broken-contract.ts';
 
 /** A CRC-32 that was not declared. */
 export const NO_CRC = -1;
@@ -116,8 +117,4 @@ export function declaredCrc(message: StreamFileResponse, isRequired: boolean): n
   if (isRequired)
     throw broken(`the chunk at offset ${message.offset} came without the CRC-32 that was asked for`);
   return NO_CRC;
-}
-
-function broken(problem: string): TransferError {
-  return new TransferError('PROTOCOL_ERROR', `the server broke the contract: ${problem}`);
 }

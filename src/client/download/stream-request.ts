@@ -10,6 +10,10 @@ const WISH_OF_MODE: Readonly<Record<CompressionMode, CompressionWish>> = {
   always: 'COMPRESSION_ALWAYS',
 };
 
+export function compressionWish(mode: CompressionMode): CompressionWish {
+  return WISH_OF_MODE[mode];
+}
+
 export interface WantedRange {
   readonly options: Pick<ResolvedOptions, 'compression' | 'verify'>;
   readonly position: Position;
@@ -29,7 +33,7 @@ export function streamRequest({ options, position, chunkBytes }: WantedRange): S
     ifMatch: position.ifMatch,
     wantDetails: true,
     wantChecksums: options.verify,
-    compression: WISH_OF_MODE[options.compression],
+    compression: compressionWish(options.compression),
     acceptedCodecs: RUNTIME_CODECS.map(codecInContract),
   };
 }

@@ -143,7 +143,8 @@ export function uploadRequestOf(
 
 const NO_SHA256 = new Uint8Array(0);
 
-function overwriteWish(overwrite: boolean, ifMatch: string): OverwriteWish {
+/** What may be under the name, by the options `overwrite` and `ifMatch`. */
+export function overwriteWish(overwrite: boolean, ifMatch: string): OverwriteWish {
   if (ifMatch !== '') return 'OVERWRITE_VERSION';
   return overwrite ? 'OVERWRITE_ALWAYS' : 'OVERWRITE_NEVER';
 }

@@ -11,7 +11,7 @@
  * the test.
  */
 import type { Http2Stream, IncomingHttpHeaders } from 'node:http2';
-import type { ChannelOptions, ClientReadableStream } from '@grpc/grpc-js';
+import type { ChannelOptions } from '@grpc/grpc-js';
 import type { Logger } from '../../base/logger.ts';
 import { MIB } from '../../base/units.ts';
 import { clientStreamOf, watchClientStreams } from '../calls/call-stream.ts';
@@ -59,7 +59,7 @@ export class ClientWindows {
   }
 
   /** A call that receives bytes, just made on such a connection. A failing test is told to `logger`, once. */
-  follow(call: ClientReadableStream<unknown>, path: string, maxBytes: number, logger: Logger): void {
+  follow(call: NodeJS.EventEmitter, path: string, maxBytes: number, logger: Logger): void {
     if (this.#works === false) {
       this.#warn(logger);
       return;

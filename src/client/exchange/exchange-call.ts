@@ -1,0 +1,199 @@
+/**
+ * One Exchange call: gives requests their ids, tells whose answer a message is,
+ * and when the stream is lost. A request that was cancelled keeps its id, and its
+ * place, until the server has ended it.
+ */
+import { type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { TransferError } from '../../base/errors.ts';
+import type { ExchangeAnswer } from '../../wire/exchange-answer.ts';
+import type { ExchangeLimits, ExchangeRequest, Failure } from '../../wire/messages.ts';
+import { brokenContract } from '../broken-contract.ts';
+import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.ts';
+import { cancelCall } from '../connection/cancellation.ts';
+import type { Channel } from '../connection/channel.ts';
+import {
+  OUTSTANDING_MESSAGES,
+  REQUESTS_BEFORE_LIMITS,
+  SLOW_LINK_BYTES_PER_MS,
+  UNDER_WAY_BYTES,
+} from '../limits.ts';
+import type { ResolvedOptions } from '../options.ts';
+import type { RequestFields, SessionRequest } from './request.ts';
+
+export interface CallListener {
+  onLimits(): void;
+  onAnswer(request: SessionRequest, answer: ExchangeAnswer): void;
+  /** The server has ended the request. */
+  onEnd(request: SessionRequest, failure: Failure | null): void;
+  /** There may be room for more requests. */
+  onRoom(): void;
+  /** Called once, when the stream is over, whether or not it was to end; `lost` are the requests that were open. */
+  onOver(call: ExchangeCall, error: TransferError, lost: readonly SessionRequest[]): void;
+}
+
+/** Ids are uint32; a stream with so many requests behind it is replaced. */
+const MAX_ID = 0xffff_ffff;
+
+export class ExchangeCall implements WatchedAttempt {
+  /** Messages and bytes in either direction: whether anything moves. */
+  deliveredBytes = 0;
+  /** Resolves when the stream is over. */
+  readonly over: Promise<void>;
+  readonly #listener: CallListener;
+  readonly #call: ClientDuplexStream<Partial<ExchangeRequest>, ExchangeAnswer>;
+  readonly #watch: AttemptWatch;
+  /** By id; undefined for those that were cancelled and not ended yet. */
+  readonly #open = new Map<number, SessionRequest | undefined>();
+  #limits: ExchangeLimits | undefined;
+  #lastId = 0;
+  /** Messages with content that the transport has not taken, and the bytes of those not answered. */
+  #outstandingPacks = 0;
+  #unansweredBytes = 0;
+  #status: status | undefined;
+  #isEnding = false;
+  #isOver = false;
+  #resolveOver!: () => void;
+
+  /** Throws when the client is closed. */
+  constructor(channel: Channel, options: ResolvedOptions, listener: CallListener) {
+    this.#listener = listener;
+    this.over = new Promise((resolve) => {
+      this.#resolveOver = resolve;
+    });
+    const call = channel.exchange();
+    this.#call = call;
+    this.#watch = new AttemptWatch(this, channel, options);
+    call.on('error', (failure) => this.fail(channel.failureOf(failure)));
+    call.on('status', ({ code }) => {
+      this.#status = code;
+    });
+    call.on('end', () => this.#onEnd());
+    call.on('data', (answer: ExchangeAnswer) => this.#onAnswer(answer));
+  }
+
+  /** Undefined before they have arrived. */
+  get limits(): ExchangeLimits | undefined {
+    return this.#limits;
+  }
+
+  /** The server takes another request. */
+  get hasRoom(): boolean {
+    return !this.#isEnding && this.#open.size < (this.#limits?.maxRequests ?? REQUESTS_BEFORE_LIMITS);
+  }
+
+  /** Another write would not queue up in front of credit and small requests. */
+  get takesPacks(): boolean {
+    return this.#limits !== undefined && this.#outstandingPacks < OUTSTANDING_MESSAGES;
+  }
+
+  /** No request is open. */
+  get isIdle(): boolean {
+    return this.#open.size === 0;
+  }
+
+  /** Nothing is awaited from the server. */
+  get isPaused(): boolean {
+    if (this.#limits === undefined || this.#isEnding || this.#outstandingPacks > 0) return false;
+    for (const request of this.#open.values()) if (request === undefined || !request.isHeldUp) return false;
+    return true;
+  }
+
+  get extraPatienceMs(): number {
+    return Math.min(this.#unansweredBytes, UNDER_WAY_BYTES) / SLOW_LINK_BYTES_PER_MS;
+  }
+
+  open(request: SessionRequest, fields: RequestFields): void {
+    this.#lastId += 1;
+    request.id = this.#lastId;
+    this.#open.set(request.id, request);
+    const message = { id: request.id, ...fields };
+    if (fields.write) this.#sendContent(message, fields.write.content.byteLength);
+    else this.#call.write(message);
+    // The next request goes on another stream.
+    if (this.#lastId === MAX_ID) this.end();
+  }
+
+  grant({ id }: SessionRequest, bytes: number): void {
+    if (!this.#isOver) this.#call.write({ id, credit: bytes });
+  }
+
+  /** Nothing more of it is told. */
+  cancel({ id }: SessionRequest): void {
+    if (this.#isOver || this.#open.get(id) === undefined) return;
+    this.#open.set(id, undefined);
+    this.#call.write({ id, cancel: true });
+  }
+
+  /** No request follows; what is open goes on to its end. Safe to call twice. */
+  end(): void {
+    if (this.#isEnding || this.#isOver) return;
+    this.#isEnding = true;
+    this.#call.end();
+  }
+
+  /** The stream is over; only the first call counts. */
+  fail(error: TransferError): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#watch.close();
+    // The call keeps its listeners: cancelling makes it emit one more error, and it flows to its end.
+    cancelCall(this.#call);
+    const lost = [...this.#open.values()].filter((request) => request !== undefined);
+    this.#open.clear();
+    this.#listener.onOver(this, error, lost);
+    this.#resolveOver();
+  }
+
+  #sendContent(message: Partial<ExchangeRequest>, bytes: number): void {
+    this.#outstandingPacks += 1;
+    this.#unansweredBytes += bytes;
+    this.#call.write(message, () => {
+      this.#outstandingPacks -= 1;
+      this.deliveredBytes += bytes;
+      if (!this.#isOver) this.#listener.onRoom();
+    });
+  }
+
+  #onAnswer(answer: ExchangeAnswer): void {
+    if (this.#isOver) return;
+    this.deliveredBytes += 1 + answer.encodedBytes;
+    try {
+      if (this.#limits === undefined) this.#takeLimits(answer);
+      else this.#dispatch(answer);
+    } catch (reason) {
+      this.fail(TransferError.from(reason));
+    }
+  }
+
+  #dispatch(answer: ExchangeAnswer): void {
+    const { end, id } = answer.response;
+    if (!this.#open.has(id)) throw brokenContract(`a message came for request ${id}, which is not open`);
+    const request = this.#open.get(id);
+    if (end) this.#ended(id, request, end.failure);
+    else if (request !== undefined) this.#listener.onAnswer(request, answer);
+  }
+
+  #takeLimits({ response: { id, limits } }: ExchangeAnswer): void {
+    if (!limits || id !== 0) throw brokenContract('the first message of the stream has no limits');
+    const { maxCredit, maxRequests } = limits;
+    if (maxRequests < 1 || !Number.isSafeInteger(maxCredit) || maxCredit < 1) {
+      throw brokenContract(`the limits are ${maxRequests} requests and ${maxCredit} bytes of credit`);
+    }
+    this.#limits = limits;
+    this.#listener.onLimits();
+  }
+
+  #ended(id: number, request: SessionRequest | undefined, failure: Failure | null): void {
+    this.#open.delete(id);
+    if (this.isIdle) this.#unansweredBytes = 0;
+    if (request !== undefined) this.#listener.onEnd(request, failure);
+    this.#listener.onRoom();
+  }
+
+  #onEnd(): void {
+    // The end of any other status has come, or comes, as an `error`.
+    if (this.#status !== status.OK) return;
+    if (this.isIdle) this.fail(new TransferError('UNAVAILABLE', 'the stream has ended'));
+    else this.fail(brokenContract('the stream ended, and requests were open'));
+  }
+}
