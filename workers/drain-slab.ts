@@ -9,7 +9,14 @@
  */
 import { writeSync } from 'node:fs';
 import { errnoOf } from '../src/base/errors.ts';
-import type { DrainChunk, Drained, DrainFault, DrainJob, WrittenBytes } from '../src/engine/jobs/job.ts';
+import type {
+  DrainChunk,
+  Drained,
+  DrainFault,
+  DrainJob,
+  SlabChunk,
+  WrittenBytes,
+} from '../src/engine/jobs/job.ts';
 import { decodeChunkSync } from '../src/wire/chunk-decoder.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { trailerOf } from '../src/wire/gzip-member.ts';
@@ -91,9 +98,9 @@ function leaveInSlab(job: DrainJob, written: WrittenBytes[]): DrainFault | null 
   return fault;
 }
 
-/** The ranges of a chunk with their bytes, or what is wrong with it. */
-function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
-  const at = slabStart(job.slab) + chunk.at;
+/** The raw bytes of a chunk in `slab` and their CRC-32, or what is wrong with it. */
+export function checkedChunk(slab: number, chunk: SlabChunk): { raw: Uint8Array; crc32: number } | string {
+  const at = slabStart(slab) + chunk.at;
   const wire = memory.subarray(at, at + chunk.wireBytes);
   let raw: Uint8Array = wire;
   if (chunk.codec !== 'identity') {
@@ -107,9 +114,17 @@ function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
   if (chunk.crc32 >= 0 && whole !== chunk.crc32) return 'its checksum is wrong';
   if (chunk.codec === 'gzip' && whole !== trailerOf(wire).crc32)
     return 'the checksum of its gzip member is wrong';
+  return { raw, crc32: whole };
+}
+
+/** The ranges of a chunk with their bytes, or what is wrong with it. */
+function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
+  const content = checkedChunk(job.slab, chunk);
+  if (typeof content === 'string') return content;
+  const { raw } = content;
   return chunk.ranges.map(({ start, end }) => {
     const bytes = raw.subarray(start - chunk.offset, end - chunk.offset);
-    return { start, end, bytes, crc32: bytes.length === raw.length ? whole : crc32(bytes) };
+    return { start, end, bytes, crc32: bytes.length === raw.length ? content.crc32 : crc32(bytes) };
   });
 }
 

@@ -2,8 +2,16 @@
 import type { PoolAnswer, PoolTask } from '../src/engine/jobs/job.ts';
 import { drainSlab } from './drain-slab.ts';
 import { fillSlab } from './fill-slab.ts';
+import { packSlab } from './pack-slab.ts';
 
 export default function run(task: PoolTask): PoolAnswer {
   if (task === 'ping') return 'pong';
-  return task.kind === 'fill' ? fillSlab(task) : drainSlab(task);
+  switch (task.kind) {
+    case 'fill':
+      return fillSlab(task);
+    case 'drain':
+      return drainSlab(task);
+    default:
+      return packSlab(task);
+  }
 }

@@ -19,6 +19,7 @@ import { WorkerPool } from './jobs/worker-pool.ts';
 import type { PipelineContext, PipelineOptions } from './pipeline-context.ts';
 import { SlabBroker } from './slabs/slab-broker.ts';
 import { type Ledger, SlabPool } from './slabs/slab-pool.ts';
+import { type PackContent, PackWriter } from './upload/pack-writer.ts';
 import { type UploadListener, UploadPipeline } from './upload/upload-pipeline.ts';
 
 export interface EngineOptions extends PipelineOptions {
@@ -82,6 +83,13 @@ export class Engine implements PipelineContext {
     const pipeline = new UploadPipeline(this, sink, listener);
     this.streams.addUpload(pipeline);
     return pipeline;
+  }
+
+  /** Prepares to write a pack; the caller closes what it gets. */
+  writePack(content: PackContent): PackWriter {
+    const writer = new PackWriter(this, content);
+    this.streams.addUpload(writer);
+    return writer;
   }
 
   /** Numbers that the engine's parts keep. */

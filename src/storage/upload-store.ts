@@ -11,9 +11,12 @@
  * file appears under its name only by `finish`, whole. An upload survives the
  * death of the process at any moment; it then has at least what was committed.
  */
+
+import type { TransferError } from '../base/errors.ts';
 import type { ByteRange } from '../base/ranges.ts';
 import type { CheckedRange } from '../wire/checked-ranges.ts';
 import type { ByteSink } from './byte-source.ts';
+import type { PackJobs } from './pack-jobs.ts';
 import type { FileIdentity } from './store.ts';
 
 /** What must be under the name when an upload is finished, or a file deleted. */
@@ -109,6 +112,15 @@ export interface Upload {
   abort(): Promise<void>;
 }
 
+/** A small file that is written whole, as one of a pack. */
+export interface PackFile extends Pick<UploadSpec, 'name' | 'condition' | 'mode' | 'modifiedMs'> {
+  /** Bytes of the pack's content, behind those of the file before. */
+  readonly size: number;
+}
+
+/** The file is there, durable, and has this version; or why it is not. */
+export type WriteOutcome = { readonly version: string } | TransferError;
+
 /** All methods throw `TransferError`; besides what is listed: INVALID_NAME, READ_ONLY. */
 export interface UploadStore {
   /**
@@ -121,6 +133,15 @@ export interface UploadStore {
   start(spec: UploadSpec, owner?: string | null): Promise<Upload>;
   /** An upload of this or an earlier process. Throws UPLOAD_NOT_FOUND, also for an id that no server ever gave out. */
   find(id: string): Promise<Upload>;
+  /**
+   * Writes small files, each of them whole or not at all, and all of them durable before the result. The
+   * outcomes are in the order of the files; the reason of one that failed is any that a single upload has.
+   *
+   * @param jobs has the content, and the threads that write it; not used any more once this settles
+   * @throws what concerns all of them: CHECKSUM_MISMATCH (the content is not what was sent), DISK_FULL,
+   *   RESOURCE_EXHAUSTED (too many uploads). No file is there then that was not acknowledged, or it is whole.
+   */
+  writePack(files: readonly PackFile[], jobs: PackJobs, owner?: string | null): Promise<WriteOutcome[]>;
   /** Removes a file, durably. Throws NOT_FOUND, NOT_A_FILE, VERSION_MISMATCH. */
   delete(name: string, condition: WriteCondition): Promise<void>;
   /** Removes an empty directory, durably. Throws NOT_FOUND, NOT_A_FILE (it is no directory), NOT_EMPTY. */

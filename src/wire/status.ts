@@ -85,6 +85,12 @@ export function statusOf(error: TransferError): StatusObject {
   return { code: STATUS_OF_CODE[error.code], details: presentable(error), metadata };
 }
 
+/** The same, of a part of a call: one request of an Exchange, one file of a pack. */
+export function failureOf(error: TransferError): Failure {
+  const { code, version = '' } = error;
+  return { code: STATUS_OF_CODE[code], message: presentable(error), sluiceCode: code, version };
+}
+
 /** The text of a defect stays in the log: it may name a path of the server. */
 function presentable(error: TransferError): string {
   const text = error.code === 'INTERNAL' ? 'internal error; the server log has the cause' : error.message;

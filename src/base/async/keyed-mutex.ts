@@ -8,6 +8,19 @@ import { Mutex } from './mutex.ts';
 export class KeyedMutex {
   readonly #mutexes = new Map<string, Mutex>();
 
+  /**
+   * Holds the mutexes of all `keys` at once. They are taken in one order by everybody, so that nobody who
+   * has some waits for somebody who waits for these.
+   */
+  async runAll<T>(keys: Iterable<string>, work: () => Promise<T>): Promise<T> {
+    const ordered = [...new Set(keys)].sort();
+    const from = (at: number): Promise<T> => {
+      const key = ordered[at];
+      return key === undefined ? work() : this.run(key, () => from(at + 1));
+    };
+    return await from(0);
+  }
+
   async run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const mutex = this.#mutexes.get(key) ?? new Mutex();
     this.#mutexes.set(key, mutex);

@@ -14,6 +14,12 @@ export interface RightsTarget {
   chown(uid: number, gid: number): Promise<void>;
 }
 
+/** The same, for a thread that may block. */
+export interface RightsTargetSync {
+  chmod(mode: number): void;
+  chown(uid: number, gid: number): void;
+}
+
 const PERMISSION_BITS = 0o777;
 
 /** What a process may not do, and what a file system does not have. */
@@ -34,6 +40,26 @@ export async function keepRights(replaced: Rights, own: Rights, file: RightsTarg
   const mode = Number(replaced.mode) & PERMISSION_BITS;
   if (mode === (Number(own.mode) & PERMISSION_BITS)) return isChanged;
   return (await isPermitted(file.chmod(mode))) || isChanged;
+}
+
+/** As `keepRights`, in a thread that may block. */
+export function keepRightsSync(replaced: Rights, own: Rights, file: RightsTargetSync): void {
+  const [uid, gid] = [Number(replaced.uid), Number(replaced.gid)];
+  if (uid !== Number(own.uid) || gid !== Number(own.gid)) {
+    if (!isPermittedSync(() => file.chown(uid, gid))) isPermittedSync(() => file.chown(Number(own.uid), gid));
+  }
+  const mode = Number(replaced.mode) & PERMISSION_BITS;
+  if (mode !== (Number(own.mode) & PERMISSION_BITS)) isPermittedSync(() => file.chmod(mode));
+}
+
+function isPermittedSync(change: () => void): boolean {
+  try {
+    change();
+    return true;
+  } catch (reason) {
+    if (NOT_POSSIBLE.has(errnoOf(reason) ?? '')) return false;
+    throw reason;
+  }
 }
 
 async function isPermitted(change: Promise<void>): Promise<boolean> {

@@ -15,7 +15,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
 /** Two ticks of the slowest clock, CONFIG_HZ=100. */
-const TICK_MS = 20;
+export const TICK_MS = 20;
 
 /** A file that somebody keeps writing to is given up on: its next write tells. */
 const MAX_LOOKS = 4;

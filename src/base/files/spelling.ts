@@ -42,7 +42,8 @@ export async function otherSpelling(
     : entries.find((entry) => entry.toLowerCase() === name.toLowerCase());
 }
 
-function swapCase(name: string): string {
+/** Upper-case letters for lower-case ones, and the other way round. */
+export function swapCase(name: string): string {
   return name.replace(/\p{L}/gu, (letter) =>
     letter === letter.toLowerCase() ? letter.toUpperCase() : letter.toLowerCase(),
   );

@@ -4,7 +4,7 @@
  */
 import type { ActiveStreams } from '../active-streams.ts';
 import type { SlabBroker } from '../slabs/slab-broker.ts';
-import type { Drained, DrainJob, FillJob, FillResult } from './job.ts';
+import type { Drained, DrainJob, FillJob, FillResult, PackAnswer, PackJob } from './job.ts';
 import { type Schedulable, Scheduler } from './scheduler.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
@@ -73,6 +73,11 @@ export class JobQueue {
   /** Posts a job whose turn it is. Throws `WorkerDied` only. */
   drain(job: DrainJob): Promise<Drained> {
     return this.#workers.drain(job);
+  }
+
+  /** Posts a job whose turn it is. Throws `WorkerDied` only. */
+  pack(job: PackJob): Promise<PackAnswer> {
+    return this.#workers.pack(job);
   }
 
   /** A job was answered, whatever the answer. */

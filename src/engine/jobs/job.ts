@@ -9,6 +9,24 @@
  */
 
 import type { Coding } from '../../base/coding.ts';
+import type {
+  FailedCall,
+  FileToName,
+  FoundEntry,
+  MadeFile,
+  Naming,
+  NewFile,
+} from '../../storage/pack-jobs.ts';
+
+export type {
+  EntryStats,
+  FailedCall,
+  FileToName,
+  FoundEntry,
+  MadeFile,
+  Naming,
+  NewFile,
+} from '../../storage/pack-jobs.ts';
 
 /** Nobody wants the result any more. A drain job looks before each write. */
 export const JOB_CANCELLED = 1;
@@ -86,9 +104,9 @@ export interface DrainJob {
   chunks: readonly DrainChunk[];
 }
 
-/** One chunk in a slab. */
-export interface DrainChunk {
-  /** Where it begins, in bytes from the start of the slab. */
+/** Bytes of a peer in a slab. */
+export interface SlabChunk {
+  /** Where they begin, in bytes from the start of the slab. */
   at: number;
   /** Bytes as received. */
   wireBytes: number;
@@ -98,6 +116,10 @@ export interface DrainChunk {
   codec: Coding['codec'];
   /** CRC-32 before compression, to be checked; -1 when the sender gave none. */
   crc32: number;
+}
+
+/** A chunk of a file. */
+export interface DrainChunk extends SlabChunk {
   /** Where in the file the raw chunk begins. */
   offset: number;
   /** What of the raw chunk is to be written: half-open ranges of the file, ascending. All of it is checked. */
@@ -129,8 +151,40 @@ export type DrainFault =
   | { kind: 'corrupt'; offset: number; message: string }
   | { kind: 'failed'; errno: string; message: string };
 
-export type PoolTask = FillJob | DrainJob | 'ping';
-export type PoolAnswer = FillResult | Drained | 'pong';
+/** Look at the paths that a pack is to be written to. */
+export interface LookJob {
+  kind: 'look';
+  slab: number;
+  paths: readonly string[];
+}
+
+/** Check the content of a pack, which is in the slab, and write its files. */
+export interface WriteJob {
+  kind: 'write';
+  slab: number;
+  content: SlabChunk;
+  files: readonly NewFile[];
+  /** A thread died in it before, anywhere. */
+  isRepeated: boolean;
+}
+
+/** Give files of a pack their names. */
+export interface NameJob {
+  kind: 'name';
+  slab: number;
+  files: readonly FileToName[];
+}
+
+export type PackJob = LookJob | WriteJob | NameJob;
+
+export type PackAnswer =
+  /** One result for each path or file, in order. */
+  | { kind: 'done'; results: readonly (FoundEntry | MadeFile | Naming | FailedCall | null)[] }
+  /** The content is not what was sent; nothing was written. */
+  | { kind: 'corrupt'; message: string };
+
+export type PoolTask = FillJob | DrainJob | PackJob | 'ping';
+export type PoolAnswer = FillResult | Drained | PackAnswer | 'pong';
 
 /** `workerData` of the hash pool's thread. */
 export interface HashSetup {

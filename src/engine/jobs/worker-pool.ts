@@ -12,7 +12,17 @@ import { Counters } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { SlabPool } from '../slabs/slab-pool.ts';
-import type { Drained, DrainJob, FillJob, FillResult, PoolAnswer, PoolTask, WorkerSetup } from './job.ts';
+import type {
+  Drained,
+  DrainJob,
+  FillJob,
+  FillResult,
+  PackAnswer,
+  PackJob,
+  PoolAnswer,
+  PoolTask,
+  WorkerSetup,
+} from './job.ts';
 import { workerFile } from './worker-file.ts';
 
 /** A bad worker file makes tasks hang for ever; this says so at start instead. */
@@ -120,7 +130,12 @@ export class WorkerPool {
     return this.#run(job) as Promise<Drained>;
   }
 
-  async #run(job: FillJob | DrainJob): Promise<PoolAnswer> {
+  /** Throws `WorkerDied` only. */
+  pack(job: PackJob): Promise<PackAnswer> {
+    return this.#run(job) as Promise<PackAnswer>;
+  }
+
+  async #run(job: FillJob | DrainJob | PackJob): Promise<PoolAnswer> {
     this.#counters.jobs.add(1, job.kind);
     const answer = this.#piscina.run(job);
     this.#unanswered.add(answer);

@@ -31,7 +31,7 @@ export function specOf(request: StartUploadRequest): UploadSpec {
 const MAX_TIME_MS = 8.64e15;
 
 /** What a new file is to get besides its bytes. */
-function attributesOf({
+export function attributesOf({
   mode,
   modifiedMs,
 }: Pick<StartUploadRequest, 'mode' | 'modifiedMs'>): Pick<UploadSpec, 'mode' | 'modifiedMs'> {
@@ -59,7 +59,11 @@ export function expectedOf(expected: Expected | null): ExpectedContent {
   };
 }
 
-function conditionOf({ overwrite, ifMatch }: StartUploadRequest): WriteCondition {
+/** What may be under the name. Throws INVALID_ARGUMENT where the fields do not fit together. */
+export function conditionOf({
+  overwrite,
+  ifMatch,
+}: Pick<StartUploadRequest, 'overwrite' | 'ifMatch'>): WriteCondition {
   if (ifMatch !== '' && overwrite !== 'OVERWRITE_VERSION') {
     throw new TransferError('INVALID_ARGUMENT', 'if_match is for OVERWRITE_VERSION; set overwrite to it');
   }
@@ -111,9 +115,12 @@ function acceptedCodecs(): Codec[] {
 /** A chunk and its place in the file. */
 export type PlacedChunk = Omit<DrainChunk, 'at' | 'ranges'>;
 
+/** What a message says of the bytes that it carries. */
+type ChunkFields = Pick<UploadFileRequest, 'compressed' | 'crc32' | 'rawSize' | 'codec'>;
+
 /** The chunk of a message; throws INVALID_ARGUMENT for one whose sizes or codec cannot be. */
 export function chunkOf(
-  message: UploadFileRequest,
+  message: ChunkFields,
   wireBytes: number,
   offset: number,
   mostBytes: number,
@@ -136,7 +143,7 @@ export function chunkOf(
   return { wireBytes, rawBytes, codec, crc32: crc32 ?? -1, offset };
 }
 
-function acceptedCodecOf({ codec }: UploadFileRequest): CodecName {
+function acceptedCodecOf({ codec }: ChunkFields): CodecName {
   const known = codecOfChunk(codec);
   if (known !== undefined) return known;
   throw new TransferError(

@@ -29,7 +29,7 @@ export async function inParentOf<T>(
     for (const [index, component] of components.slice(0, -1).entries()) {
       const left = directory;
       await beforeEnter?.(left, component);
-      directory = await enter(left, component, components.slice(0, index + 1).join('/'));
+      directory = await enterDirectory(left, component, components.slice(0, index + 1).join('/'));
       if (left !== root) await left.close();
     }
     return await use(directory, components.at(-1) ?? '.');
@@ -38,7 +38,12 @@ export async function inParentOf<T>(
   }
 }
 
-async function enter(directory: Directory, component: string, name: string): Promise<Directory> {
+/** Opens `component` of `directory`; the caller closes it. `name` is for the message of the TransferError that it throws. */
+export async function enterDirectory(
+  directory: Directory,
+  component: string,
+  name: string,
+): Promise<Directory> {
   try {
     return await directory.enter(component);
   } catch (reason) {

@@ -30,7 +30,7 @@ export function modeOf({ mode }: BigIntStats): number {
  * Equal for two looks at the same inode with nothing changed in between. The number
  * of the device is no part of it: a volume gets another one when it is attached again.
  */
-export function versionOf(stats: BigIntStats): string {
+export function versionOf(stats: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string {
   return createHash('sha256')
     .update(`${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`)
     .digest('hex')

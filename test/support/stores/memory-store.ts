@@ -9,6 +9,7 @@ import { KeyedMutex } from '../../../src/base/async/keyed-mutex.ts';
 import { TransferError } from '../../../src/base/errors.ts';
 import type { Reader } from '../../../src/storage/byte-source.ts';
 import { parseName } from '../../../src/storage/name.ts';
+import type { PackJobs } from '../../../src/storage/pack-jobs.ts';
 import type {
   FileIdentity,
   Listed,
@@ -17,7 +18,13 @@ import type {
   Store,
   StoreEntry,
 } from '../../../src/storage/store.ts';
-import type { UploadSpec, UploadStore, WriteCondition } from '../../../src/storage/upload-store.ts';
+import type {
+  PackFile,
+  UploadSpec,
+  UploadStore,
+  WriteCondition,
+  WriteOutcome,
+} from '../../../src/storage/upload-store.ts';
 import { Random } from '../seed.ts';
 import { listingOf } from './memory-listing.ts';
 import { MemoryUpload, type UploadHost } from './memory-upload.ts';
@@ -194,6 +201,31 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
     const upload = this.uploads.get(id);
     if (upload === undefined) throw new TransferError('UPLOAD_NOT_FOUND', 'there is no such upload');
     return upload;
+  }
+
+  async writePack(files: readonly PackFile[], jobs: PackJobs): Promise<WriteOutcome[]> {
+    const content = Buffer.from(await jobs.read());
+    let at = 0;
+    const outcomes: WriteOutcome[] = [];
+    for (const file of files) {
+      outcomes.push(await this.#writeFile(file, content.subarray(at, at + file.size)));
+      at += file.size;
+    }
+    return outcomes;
+  }
+
+  async #writeFile({ name, condition, size }: PackFile, bytes: Buffer): Promise<WriteOutcome> {
+    try {
+      parseName(name);
+      return await this.names.run(name, async () => {
+        await this.passed();
+        if (size > this.maxBytes) throw new TransferError('TOO_LARGE', `${name} is too large`);
+        this.check(name, condition);
+        return this.put(name, bytes);
+      });
+    } catch (reason) {
+      return TransferError.from(reason);
+    }
   }
 
   async delete(name: string, condition: WriteCondition): Promise<void> {

@@ -8,13 +8,22 @@ import { Counters } from '../../../base/counters/counters.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
-import type { Upload, UploadSpec, UploadStore, WriteCondition } from '../../upload-store.ts';
+import type { PackJobs } from '../../pack-jobs.ts';
+import type {
+  PackFile,
+  Upload,
+  UploadSpec,
+  UploadStore,
+  WriteCondition,
+  WriteOutcome,
+} from '../../upload-store.ts';
 import type { Root } from '../directory.ts';
 import { createUpload } from './create-upload.ts';
 import { deleteDirectory, deleteFile } from './delete.ts';
 import { Durability } from './disk/durability.ts';
 import { nodeFileSystem } from './disk/file-system.ts';
 import { FreeSpace } from './disk/free-space.ts';
+import { GroupSync } from './disk/group-sync.ts';
 import { hashHere } from './disk/read-pieces.ts';
 import { toWriteError } from './disk/write-error.ts';
 import type { Journal } from './journal/journal.ts';
@@ -22,6 +31,7 @@ import { recoverUpload } from './journal/recovery.ts';
 import { LocalUpload } from './local-upload.ts';
 import { makeDirectory } from './make-directory.ts';
 import type { UploadContext, UploadOptions } from './options.ts';
+import { Packs } from './packs/packs.ts';
 import { requireSize } from './quota.ts';
 import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
@@ -63,6 +73,7 @@ function contextOf(root: Root, rootUse: RefCountedResource, options: UploadOptio
   const now = options.now ?? Date.now;
   const counters = options.counters ?? new Counters();
   const durability = new Durability(fs, options.sync !== 'none', counters);
+  const directory = new UploadsDirectory(fs, root, durability);
   const measure = () => rootUse.use(() => fs.freeBytes(root.directory.pathOf('.')));
   return {
     fs,
@@ -74,10 +85,11 @@ function contextOf(root: Root, rootUse: RefCountedResource, options: UploadOptio
     now,
     durability,
     hash: options.hash ?? hashHere(fs),
-    directory: new UploadsDirectory(fs, root, durability),
+    directory,
     names: new KeyedMutex(),
     index: new UploadIndex(options.maxOpen, options.maxTotalBytes),
     freeSpace: new FreeSpace(measure, options.minFreeBytes, now, logger),
+    groupSync: new GroupSync(durability, () => directory.pathOfEntry('.'), logger),
   };
 }
 
@@ -89,6 +101,7 @@ class LocalUploads implements UploadStore {
   readonly #uploads = new Map<string, LocalUpload>();
   /** Held while one upload is loaded or removed. */
   readonly #ids = new KeyedMutex();
+  readonly #packs: Packs;
   readonly #sweep: Sweep;
   readonly #use: RefCountedResource;
 
@@ -97,7 +110,11 @@ class LocalUploads implements UploadStore {
     this.#context = context;
     this.#lock = lock;
     this.#checkRoot = checkRoot;
-    this.#sweep = new Sweep(context, this.#ids, (id) => this.#uploads.get(id));
+    this.#packs = new Packs(context, () => lock.check());
+    this.#sweep = new Sweep(context, this.#ids, {
+      upload: (id) => this.#uploads.get(id),
+      hasPack: (id) => this.#packs.has(id),
+    });
     this.#use = new RefCountedResource('the store of uploads', () => this.#release());
   }
 
@@ -112,6 +129,10 @@ class LocalUploads implements UploadStore {
 
   find(id: string): Promise<Upload> {
     return this.#locked(() => this.#find(id));
+  }
+
+  writePack(files: readonly PackFile[], jobs: PackJobs, owner?: string | null): Promise<WriteOutcome[]> {
+    return this.#locked(() => this.#packs.run(() => this.#writePack(files, jobs, owner)));
   }
 
   delete(name: string, condition: WriteCondition): Promise<void> {
@@ -149,6 +170,17 @@ class LocalUploads implements UploadStore {
     );
   }
 
+  async #writePack(
+    files: readonly PackFile[],
+    jobs: PackJobs,
+    owner: string | null | undefined,
+  ): Promise<WriteOutcome[]> {
+    const id = newUploadId();
+    await this.#openDirectory('the pack');
+    await this.#admit(id, jobs.size, owner);
+    return await this.#packs.write(id, files, jobs);
+  }
+
   /** What an earlier call with the same id and wish has started. */
   async #started(id: string, spec: UploadSpec): Promise<Upload | undefined> {
     const upload = this.#context.index.has(id) ? await this.#load(id) : undefined;
@@ -159,16 +191,12 @@ class LocalUploads implements UploadStore {
   }
 
   async #create(id: string, spec: UploadSpec, owner: string | null | undefined): Promise<Upload> {
-    const { directory, freeSpace, index, options, now } = this.#context;
+    const { directory, index, options } = this.#context;
     const { name, expected, condition } = spec;
     requireSize(options.maxSizeBytes, name, expected.size ?? 0);
     await this.#requireReplaceable(name, condition);
     await this.#openDirectory(name);
-    // What earlier processes left counts towards the limits.
-    await Promise.all([this.#sweep.hasLooked(), freeSpace.measure()]);
-    freeSpace.check(expected.size ?? 0);
-    await this.#makePlace(owner ?? id);
-    index.admit(id, owner ?? id, expected.size ?? 0, now());
+    await this.#admit(id, expected.size ?? 0, owner);
     try {
       await directory.open();
       return this.#adopt(await createUpload(this.#context, id, spec), false);
@@ -178,11 +206,22 @@ class LocalUploads implements UploadStore {
     }
   }
 
+  /** Takes a new one of `size` bytes into the index, if all limits allow it. */
+  async #admit(id: string, size: number, owner: string | null | undefined): Promise<void> {
+    const { freeSpace, index, now } = this.#context;
+    // What earlier processes left counts towards the limits.
+    await Promise.all([this.#sweep.hasLooked(), freeSpace.measure()]);
+    freeSpace.check(size);
+    await this.#makePlace(owner ?? id);
+    index.admit(id, owner ?? id, size, now());
+  }
+
   /** Discards an upload for a new one of `owner`, where the limit asks for that and the rule has one. */
   async #makePlace(owner: string): Promise<void> {
     const { index, now } = this.#context;
     if (!index.isFull) return;
-    const id = index.victimFor(owner, now(), (each) => this.#uploads.get(each)?.isBusy ?? false);
+    const isBusy = (each: string) => this.#packs.has(each) || (this.#uploads.get(each)?.isBusy ?? false);
+    const id = index.victimFor(owner, now(), isBusy);
     if (id !== undefined) await this.#ids.run(id, () => this.#sweep.giveUp(id));
   }
 

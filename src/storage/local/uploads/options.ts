@@ -6,6 +6,7 @@ import type { Logger } from '../../../base/logger.ts';
 import type { Root } from '../directory.ts';
 import type { FileSystem } from './disk/file-system.ts';
 import type { FreeSpace } from './disk/free-space.ts';
+import type { GroupSync } from './disk/group-sync.ts';
 import type { JournalPlace } from './journal/journal.ts';
 import type { UploadIndex } from './upload-index.ts';
 
@@ -59,4 +60,6 @@ export interface UploadContext extends JournalPlace {
   readonly names: KeyedMutex;
   readonly index: UploadIndex;
   readonly freeSpace: FreeSpace;
+  /** What makes packs durable. */
+  readonly groupSync: GroupSync;
 }

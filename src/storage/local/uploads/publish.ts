@@ -8,8 +8,6 @@ import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { fileTimeOf } from '../../../base/files/file-time.ts';
 import { keepRights } from '../../../base/files/keep-rights.ts';
 import { settledStatsOf } from '../../../base/files/settled-stats.ts';
-import { otherSpelling } from '../../../base/files/spelling.ts';
-import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
 import type { WriteCondition } from '../../upload-store.ts';
 import { identityOf } from '../file-identity.ts';
@@ -17,7 +15,13 @@ import type { FileSystem } from './disk/file-system.ts';
 import type { Journal } from './journal/journal.ts';
 import type { IntentRecord, SpecRecord } from './journal/journal-record.ts';
 import type { UploadContext } from './options.ts';
-import { atTarget, checkCondition, type Target, whileDirectoriesVanish } from './target.ts';
+import {
+  atTarget,
+  checkCondition,
+  refuseOtherSpelling,
+  type Target,
+  whileDirectoriesVanish,
+} from './target.ts';
 
 export interface Publication {
   readonly journal: Journal;
@@ -87,16 +91,6 @@ async function giveAttributes(
   if (modifiedMs === undefined || modifiedMs === Number(own.mtimeMs)) return isChanged;
   await fs.futimes(fd, fileTimeOf(Date.now()), fileTimeOf(modifiedMs));
   return true;
-}
-
-/** To a file system that ignores case, another file may have the name. */
-async function refuseOtherSpelling({ entry, parent }: Target, name: string): Promise<void> {
-  const spelling = await otherSpelling(parent.pathOf(entry));
-  if (spelling === undefined) return;
-  throw new TransferError(
-    'ALREADY_EXISTS',
-    `${quoteName(name)} is there as ${quoteName(spelling)}, which is the same name to the file system of the server; choose another name`,
-  );
 }
 
 async function giveName(

@@ -1,5 +1,6 @@
 /** Takes the files of an upload away. */
 import { errnoOf } from '../../../base/errors.ts';
+import type { FileSystem } from './disk/file-system.ts';
 import type { JournalPlace } from './journal/journal.ts';
 import type { UploadEntryKind } from './upload-id.ts';
 
@@ -17,8 +18,13 @@ export async function removeUploadFile(
   id: string,
   kind: UploadEntryKind,
 ): Promise<void> {
+  await removeFile(fs, directory.pathOf(id, kind));
+}
+
+/** Removes a file, if it is there. Throws system errors. */
+export async function removeFile(fs: FileSystem, path: string): Promise<void> {
   try {
-    await fs.unlink(directory.pathOf(id, kind));
+    await fs.unlink(path);
   } catch (reason) {
     if (errnoOf(reason) !== 'ENOENT') throw reason;
   }

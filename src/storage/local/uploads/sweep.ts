@@ -10,8 +10,8 @@ import { readJournal } from './journal/journal.ts';
 import { JournalState } from './journal/journal-state.ts';
 import type { LocalUpload } from './local-upload.ts';
 import type { UploadContext } from './options.ts';
-import { removeUploadFile, removeUploadFiles } from './remove-upload.ts';
-import { parseUploadEntry, type UploadEntryKind } from './upload-id.ts';
+import { removeFile, removeUploadFile, removeUploadFiles } from './remove-upload.ts';
+import { packOfEntry, parseUploadEntry, type UploadEntryKind } from './upload-id.ts';
 
 /** Uploads stay at most this much longer than their expiry. */
 const MAX_INTERVAL_MS = 600_000;
@@ -20,20 +20,26 @@ const LOOKS_PER_EXPIRY = 4;
 
 type UploadKinds = ReadonlySet<UploadEntryKind>;
 
+/** What this process is working on. */
+export interface InUse {
+  upload(id: string): LocalUpload | undefined;
+  hasPack(id: string): boolean;
+}
+
 export class Sweep {
   readonly #context: UploadContext;
   readonly #ids: KeyedMutex;
-  readonly #loaded: (id: string) => LocalUpload | undefined;
+  readonly #inUse: InUse;
   readonly #timers: NodeJS.Timeout[] = [];
   #firstLook: Promise<void> | undefined;
   #looking: Promise<void> = Promise.resolve();
   #hasEnded = false;
 
-  /** `ids` is what loading an upload holds as well; `loaded` has those that are in use. */
-  constructor(context: UploadContext, ids: KeyedMutex, loaded: (id: string) => LocalUpload | undefined) {
+  /** `ids` is what loading an upload holds as well. */
+  constructor(context: UploadContext, ids: KeyedMutex, inUse: InUse) {
     this.#context = context;
     this.#ids = ids;
-    this.#loaded = loaded;
+    this.#inUse = inUse;
   }
 
   /** The directory of uploads is open. Safe to call twice. */
@@ -65,7 +71,7 @@ export class Sweep {
 
   /** Discards an unfinished upload that no call works on, because its place is needed. */
   async giveUp(id: string): Promise<void> {
-    const upload = this.#loaded(id);
+    const upload = this.#inUse.upload(id);
     if (upload === undefined) await this.#forget(id);
     else await upload.giveUp();
   }
@@ -86,11 +92,24 @@ export class Sweep {
 
   async #look(): Promise<void> {
     const { directory, index } = this.#context;
-    for (const [id, kinds] of kindsById(await directory.entries())) {
+    const entries = await directory.entries();
+    await this.#removePackFiles(entries);
+    for (const [id, kinds] of kindsById(entries)) {
       if (this.#hasEnded) return;
       if (!index.has(id)) await this.#orLog(() => this.#ids.run(id, () => this.#getToKnow(id, kinds)));
     }
     await this.#expireOld();
+  }
+
+  /** Files of packs whose process is gone: nobody was told of them, and they will get no name. */
+  async #removePackFiles(entries: readonly string[]): Promise<void> {
+    const { fs, directory } = this.#context;
+    for (const entry of entries) {
+      const id = packOfEntry(entry);
+      if (this.#hasEnded) return;
+      if (id !== undefined && !this.#inUse.hasPack(id))
+        await this.#orLog(() => removeFile(fs, directory.pathOfEntry(entry)));
+    }
   }
 
   async #expireOld(): Promise<void> {
@@ -136,7 +155,7 @@ export class Sweep {
 
   async #expire(id: string, untouchedSinceMs: number): Promise<void> {
     if (!this.#context.index.isUntouchedSince(id, untouchedSinceMs)) return;
-    const upload = this.#loaded(id);
+    const upload = this.#inUse.upload(id);
     if (upload !== undefined) await upload.expireIfOld();
     else await this.#forget(id);
   }

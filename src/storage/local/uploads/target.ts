@@ -4,6 +4,7 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { otherSpelling } from '../../../base/files/spelling.ts';
 import { parseName } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { WriteCondition } from '../../upload-store.ts';
@@ -58,7 +59,7 @@ export async function atEntry<T>(
 ): Promise<T> {
   const { root, rootUse } = context;
   const beforeEnter = async (parent: Directory, component: string) => {
-    if (onTheWay === 'make') await makeDirectory(context, parent, component);
+    if (onTheWay === 'make') await makeOnTheWay(context, parent, component);
     if (onTheWay !== 'enter') await context.durability.directory(parent);
   };
   try {
@@ -98,7 +99,7 @@ export async function whileDirectoriesVanish<T>(work: () => Promise<T>): Promise
 export function checkCondition(
   condition: WriteCondition,
   name: string,
-  stats: BigIntStats | undefined,
+  stats: Parameters<typeof versionOf>[0] | undefined,
 ): void {
   if (condition.kind === 'any' || (condition.kind === 'absent' && stats === undefined)) return;
   if (condition.kind === 'absent') {
@@ -119,6 +120,19 @@ export function checkCondition(
   throw new TransferError('VERSION_MISMATCH', message, { version });
 }
 
+/** To a file system that ignores case, another file may have the name. Throws ALREADY_EXISTS then. */
+export async function refuseOtherSpelling(
+  { entry, parent }: Pick<Target, 'entry' | 'parent'>,
+  name: string,
+): Promise<void> {
+  const spelling = await otherSpelling(parent.pathOf(entry));
+  if (spelling === undefined) return;
+  throw new TransferError(
+    'ALREADY_EXISTS',
+    `${quoteName(name)} is there as ${quoteName(spelling)}, which is the same name to the file system of the server; choose another name`,
+  );
+}
+
 async function lookAt(
   { fs, root }: UploadContext,
   name: string,
@@ -136,7 +150,12 @@ async function lookAt(
   return stats;
 }
 
-async function makeDirectory({ fs }: UploadContext, parent: Directory, component: string): Promise<void> {
+/** Makes `component` in `parent`, if it is not there. Throws system errors. */
+export async function makeOnTheWay(
+  { fs }: UploadContext,
+  parent: Directory,
+  component: string,
+): Promise<void> {
   try {
     await fs.mkdir(parent.pathOf(component), DIRECTORY_MODE);
   } catch (reason) {
@@ -144,7 +163,8 @@ async function makeDirectory({ fs }: UploadContext, parent: Directory, component
   }
 }
 
-function toTargetError(reason: unknown, name: string): TransferError {
+/** What an error on the way to a name, or at it, means to a writer. */
+export function toTargetError(reason: unknown, name: string): TransferError {
   const error = toWriteError(reason, name);
   // To a reader a file in the place of a directory means that there is nothing; to a writer it is in the way.
   const isInTheWay = error.code === 'NOT_FOUND' && errnoOf(error.cause) === 'ENOTDIR';

@@ -18,6 +18,18 @@ export function parseUploadEntry(entry: string): { id: string; kind: UploadEntry
   return kind === 'part' || kind === 'journal' || kind === 'new' ? { id, kind } : undefined;
 }
 
+/** The file of a pack that has no name yet: the `index`th of the pack `id`. */
+export function packEntry(id: string, index: number): string {
+  return `${id}.${index}.pack`;
+}
+
+/** The id of the pack that `entry` of the directory of uploads belongs to; undefined when it is none of a pack. */
+export function packOfEntry(entry: string): string | undefined {
+  const [id = '', index = '', kind, ...rest] = entry.split('.');
+  const isOurs = isUploadId(id) && /^\d{1,9}$/.test(index) && kind === 'pack' && rest.length === 0;
+  return isOurs ? id : undefined;
+}
+
 /** `why` stands after the id in the message. */
 export function uploadNotFound(id: string, why: string): TransferError {
   return new TransferError('UPLOAD_NOT_FOUND', `the upload ${quoteName(id)} ${why}; start a new one`);

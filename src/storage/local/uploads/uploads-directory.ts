@@ -61,7 +61,12 @@ export class UploadsDirectory {
 
   /** A path for one system call; see `Directory.pathOf`. */
   pathOf(id: string, kind: UploadEntryKind): string {
-    return this.#opened().pathOf(uploadEntry(id, kind));
+    return this.pathOfEntry(uploadEntry(id, kind));
+  }
+
+  /** The same for any of its entries; '.' is the directory itself. */
+  pathOfEntry(entry: string): string {
+    return this.#opened().pathOf(entry);
   }
 
   /** The names in it, ours or not. */

@@ -39,6 +39,20 @@ export class Durability {
     if (this.isOn) await this.#sync(() => this.#fs.fsync(fd));
   }
 
+  /** Makes all of the closed file `path` durable. */
+  async file(path: string): Promise<void> {
+    if (!this.isOn) return;
+    const flags = constants.O_RDONLY | constants.O_NOFOLLOW;
+    await withDescriptor(this.#fs, path, flags, (fd) => this.#sync(() => this.#fs.fsync(fd)));
+  }
+
+  /** Makes everything durable on the file system of the directory `path`. */
+  async fileSystem(path: string): Promise<void> {
+    if (!this.isOn) return;
+    this.#counters.uploadSyncs.add(1);
+    await this.#fs.syncFileSystem(path);
+  }
+
   /** Makes the entries of a directory durable. */
   async directory(directory: Directory): Promise<void> {
     if (!this.isOn) return;

@@ -27,6 +27,7 @@ import {
   write,
 } from 'node:fs';
 import { promisify } from 'node:util';
+import { syncFileSystem } from './sync-file-system.ts';
 
 /** All methods throw system errors. */
 export interface FileSystem {
@@ -38,6 +39,8 @@ export interface FileSystem {
   write(fd: number, bytes: Uint8Array, position: number): Promise<number>;
   fdatasync(fd: number): Promise<void>;
   fsync(fd: number): Promise<void>;
+  /** Makes everything durable on the file system of the directory `path`. ENOSYS where that cannot be had. */
+  syncFileSystem(path: string): Promise<void>;
   ftruncate(fd: number, size: number): Promise<void>;
   chmod(path: string, mode: number): Promise<void>;
   fchmod(fd: number, mode: number): Promise<void>;
@@ -70,6 +73,7 @@ export const nodeFileSystem: FileSystem = {
   write: async (fd, bytes, position) => (await writeFrom(fd, bytes, 0, bytes.length, position)).bytesWritten,
   fdatasync: promisify(fdatasync),
   fsync: promisify(fsync),
+  syncFileSystem,
   ftruncate: promisify(ftruncate),
   chmod: promisify(chmod),
   fchmod: promisify(fchmod),
