@@ -21,7 +21,7 @@ import type { ResolvedOptions } from '../options.ts';
 import type { RequestFields, SessionRequest } from './request.ts';
 
 export interface CallListener {
-  onLimits(): void;
+  onLimits(limits: ExchangeLimits): void;
   onAnswer(request: SessionRequest, answer: ExchangeAnswer): void;
   /** The server has ended the request. */
   onEnd(request: SessionRequest, failure: Failure | null): void;
@@ -44,6 +44,7 @@ export class ExchangeCall implements WatchedAttempt {
   readonly #watch: AttemptWatch;
   /** By id; undefined for those that were cancelled and not ended yet. */
   readonly #open = new Map<number, SessionRequest | undefined>();
+  readonly #roomBefore: number;
   #limits: ExchangeLimits | undefined;
   #lastId = 0;
   /** Messages with content that the transport has not taken, and the bytes of those not answered. */
@@ -54,8 +55,13 @@ export class ExchangeCall implements WatchedAttempt {
   #isOver = false;
   #resolveOver!: () => void;
 
-  /** Throws when the client is closed. */
-  constructor(channel: Channel, options: ResolvedOptions, listener: CallListener) {
+  /**
+   * Throws when the client is closed.
+   *
+   * @param roomBefore how many requests the server had room for on the stream before
+   */
+  constructor(channel: Channel, options: ResolvedOptions, listener: CallListener, roomBefore: number) {
+    this.#roomBefore = Math.min(roomBefore, REQUESTS_BEFORE_LIMITS);
     this.#listener = listener;
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve;
@@ -78,7 +84,7 @@ export class ExchangeCall implements WatchedAttempt {
 
   /** The server takes another request. */
   get hasRoom(): boolean {
-    return !this.#isEnding && this.#open.size < (this.#limits?.maxRequests ?? REQUESTS_BEFORE_LIMITS);
+    return !this.#isEnding && this.#open.size < (this.#limits?.maxRequests ?? this.#roomBefore);
   }
 
   /** Another write would not queue up in front of credit and small requests. */
@@ -180,7 +186,7 @@ export class ExchangeCall implements WatchedAttempt {
       throw brokenContract(`the limits are ${maxRequests} requests and ${maxCredit} bytes of credit`);
     }
     this.#limits = limits;
-    this.#listener.onLimits();
+    this.#listener.onLimits(limits);
   }
 
   #ended(id: number, request: SessionRequest | undefined, failure: Failure | null): void {

@@ -30,6 +30,8 @@ export class Exchange implements CallListener, RequestHost {
   #call: ExchangeCall | undefined;
   /** Runs while the next stream must not be opened yet. */
   #reopening: NodeJS.Timeout | undefined;
+  /** Requests that the last stream had room for. */
+  #room = Number.POSITIVE_INFINITY;
   #isClosing = false;
   #onSettled: () => void = () => {};
 
@@ -109,7 +111,8 @@ export class Exchange implements CallListener, RequestHost {
     await this.#endStream();
   }
 
-  onLimits(): void {
+  onLimits({ maxRequests }: ExchangeLimits): void {
+    this.#room = maxRequests;
     for (const request of this.#requests) if (request.state === 'open') request.topUp();
     this.#pump();
   }
@@ -231,7 +234,7 @@ export class Exchange implements CallListener, RequestHost {
 
   #openCall(): ExchangeCall | undefined {
     try {
-      this.#call ??= new ExchangeCall(this.#channel, this.options, this);
+      this.#call ??= new ExchangeCall(this.#channel, this.options, this, this.#room);
     } catch (reason) {
       const error = TransferError.from(reason);
       for (const request of this.#requests) this.settle(request, error);

@@ -98,11 +98,7 @@ export class ExchangeServer {
     server.#tcp.listen(0, '127.0.0.1');
     await once(server.#tcp, 'listening');
     server.address = `127.0.0.1:${(server.#tcp.address() as net.AddressInfo).port}`;
-    t.after(() => {
-      server.#tcp.close();
-      server.cutConnections();
-      server.#grpc.forceShutdown();
-    });
+    t.after(() => server.close());
     return server;
   }
 
@@ -113,6 +109,13 @@ export class ExchangeServer {
 
   cutConnections(): void {
     for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Safe to call twice. */
+  close(): void {
+    this.#tcp.close();
+    this.cutConnections();
+    this.#grpc.forceShutdown();
   }
 
   /** Requests of one kind. */
