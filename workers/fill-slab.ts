@@ -1,25 +1,29 @@
 /**
  * Job of a pool thread: fill one slab with ready-to-send messages, of the bytes
- * of a descriptor or of those that are in the slab already.
+ * of a descriptor, of a pack, or of those that are in the slab already.
  *
  * Synchronous, touches every byte once where it can, never sees gRPC, never
  * throws: errors are values, because a rejection costs the thread. Between
  * chunks it looks whether anybody still wants the result.
  */
-import { readSync, readvSync } from 'node:fs';
 import { type Coding, IDENTITY } from '../src/base/coding.ts';
 import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/compressibility.ts';
 import { errnoOf } from '../src/base/errors.ts';
 import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
-import type { FilledRun, FillJob, FillResult } from '../src/engine/jobs/job.ts';
+import type { FilledRun, FillJob, FillResult, PackSlice } from '../src/engine/jobs/job.ts';
 import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wire/chunk-header.ts';
 import { codecNumber, encodeSync } from '../src/wire/codec.ts';
 import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { trailerOf } from '../src/wire/gzip-member.ts';
+import { type Gathered, gatherPack } from './gather-pack.ts';
+import { readWhole } from './read-whole.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
 /** What the reads of the job that runs have taken. */
 let readMs = 0;
+
+/** What the job that runs has found in its pack. */
+let gathered: Gathered | undefined;
 
 export function fillSlab(job: FillJob): FillResult {
   enterSlab(job.slab);
@@ -35,23 +39,26 @@ export function fillSlab(job: FillJob): FillResult {
 function fill(job: FillJob): FillResult {
   const startMs = performance.now();
   readMs = 0;
-  const { fd } = job;
+  gathered = undefined;
   const compresses = job.coding.codec !== 'identity';
+  // A sample of a pack would open its files twice: all of it is gathered first.
+  if (compresses && job.pack !== null) gather(job, job.pack, [payloadOf(job)]);
   const gainless = compresses && job.probe && !probe(job);
   const coding = gainless ? IDENTITY : job.coding;
-  const result =
-    fd !== null && coding.codec === 'identity' ? fillIdentity(job, fd) : fillBehindRoom(job, coding);
+  const isInPlace = coding.codec === 'identity' && !isInSlab(job);
+  const result = isInPlace ? fillIdentity(job) : fillBehindRoom(job, coding);
   if (isCancelled(job.slab)) return { kind: 'cancelled' };
   if (result.kind === 'filled') {
     result.workMs = performance.now() - startMs;
     result.readMs = readMs;
     if (gainless) result.incompressible = true;
+    noteGathered(result);
   }
   return result;
 }
 
 /** Reads each chunk straight into its place, leaving exactly its header's room before it. */
-function fillIdentity(job: FillJob, fd: number): FillResult {
+function fillIdentity(job: FillJob): FillResult {
   const base = slabStart(job.slab);
   const chunks: Uint8Array[] = [];
   const fields = blankFields(job);
@@ -62,7 +69,8 @@ function fillIdentity(job: FillJob, fd: number): FillResult {
     chunks.push(memory.subarray(at, at + fields.wireBytes));
     at += fields.wireBytes;
   }
-  if (!readChunks(fd, chunks, job.offset)) return { kind: 'short' };
+  if (job.pack !== null) gather(job, job.pack, chunks);
+  else if (!readChunks(job, chunks, job.offset)) return { kind: 'short' };
   return writeHeaders(job, chunks, fields, base);
 }
 
@@ -93,7 +101,7 @@ function writeHeaders(job: FillJob, chunks: Uint8Array[], fields: ChunkFields, b
 function fillBehindRoom(job: FillJob, coding: Coding): FillResult {
   const base = slabStart(job.slab);
   const raw = payloadOf(job);
-  if (job.fd !== null && !readChunks(job.fd, [raw], job.offset)) return { kind: 'short' };
+  if (!isInSlab(job) && !readChunks(job, [raw], job.offset)) return { kind: 'short' };
   const fields = blankFields(job);
   let crc = 0;
   let at = base;
@@ -140,44 +148,35 @@ function probe(job: FillJob): boolean {
   const at = Math.floor((job.rawBytes - sampleBytes) / 2);
   // To the same place where the whole is read later.
   const sample = payloadOf(job).subarray(at, at + sampleBytes);
-  if (job.fd !== null && !readChunks(job.fd, [sample], job.offset + at)) return false;
+  if (!isInSlab(job) && !readChunks(job, [sample], job.offset + at)) return false;
   return !isNoise(sample) && encodeSync(sample, PROBE_CODING).length <= sampleBytes * WORTHWHILE_RATIO;
 }
 
-/** Fills all `chunks` from `offset` on; false when the file ends before. */
-function readChunks(fd: number, chunks: Uint8Array[], offset: number): boolean {
-  const startMs = performance.now();
-  const isWhole = readWhole(fd, chunks, offset);
-  readMs += performance.now() - startMs;
-  return isWhole;
+function noteGathered(run: FilledRun): void {
+  if (gathered === undefined) return;
+  const { lost, refused } = gathered;
+  if (refused.length > 0) run.refused = refused;
+  if (lost !== undefined) run.lost = lost;
 }
 
-function readWhole(fd: number, chunks: Uint8Array[], offset: number): boolean {
-  let index = 0;
-  let skip = 0;
-  let position = offset;
-  while (index < chunks.length) {
-    const rest =
-      skip === 0 && index === 0
-        ? chunks
-        : [(chunks[index] as Uint8Array).subarray(skip), ...chunks.slice(index + 1)];
-    const only = rest.length === 1 ? rest[0] : undefined;
-    let read = only ? readSync(fd, only, 0, only.length, position) : readvSync(fd, rest, position);
-    if (read === 0) return false;
-    position += read;
-    // A read may be short (a signal, the 2 GiB limit); go on behind it.
-    while (read > 0) {
-      const left = (chunks[index] as Uint8Array).length - skip;
-      if (read < left) {
-        skip += read;
-        break;
-      }
-      read -= left;
-      index += 1;
-      skip = 0;
-    }
-  }
-  return true;
+/** Whether the job's bytes are behind the header room already. */
+function isInSlab({ fd, pack }: FillJob): boolean {
+  return fd === null && (pack === null || gathered !== undefined);
+}
+
+/** Fills all `chunks` with the files of a pack; a job that is cancelled meanwhile ends at its next chunk. */
+function gather(job: FillJob, pack: PackSlice, chunks: readonly Uint8Array[]): void {
+  const startMs = performance.now();
+  gathered = gatherPack(pack, chunks, () => isCancelled(job.slab));
+  readMs += performance.now() - startMs;
+}
+
+/** Fills all `chunks` from `offset` on; false when the file ends before. */
+function readChunks(job: FillJob, chunks: Uint8Array[], offset: number): boolean {
+  const startMs = performance.now();
+  const isWhole = readWhole(job.fd as number, chunks, offset);
+  readMs += performance.now() - startMs;
+  return isWhole;
 }
 
 function blankFields(job: FillJob): ChunkFields {

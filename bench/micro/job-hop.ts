@@ -40,6 +40,7 @@ async function fill(workers: WorkerPool, fd: number, rawBytes: number, checksums
     kind: 'fill',
     slab: 0,
     fd,
+    pack: null,
     offset: 0,
     rawBytes,
     chunkBytes: 256 * KIB,

@@ -98,5 +98,8 @@ export const MAX_STANDING_CALLS = 64;
 /** Files in one pack, read or written: a job of some milliseconds. */
 export const MAX_PACK_FILES = 256;
 
+/** Bytes of content in a pack that is read: larger files gain nothing by sharing a request. */
+export const MAX_READ_PACK_BYTES = 64 * KIB * MAX_PACK_FILES;
+
 /** Fields of the requests of an Exchange beside the content of a pack: names, sizes and versions of a full pack. */
 export const MAX_EXCHANGE_FIELD_BYTES = 128 * KIB;

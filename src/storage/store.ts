@@ -3,7 +3,7 @@
  * directory or elsewhere. Names are checked here, once, for every RPC.
  */
 
-import type { ByteSource } from './byte-source.ts';
+import type { ByteSource, FileSource } from './byte-source.ts';
 
 /** A file's content at one moment. */
 export interface FileIdentity {
@@ -35,12 +35,35 @@ export interface StoreEntry {
 export interface OpenFile {
   readonly identity: FileIdentity;
   /** Its bytes, until `close`. */
-  readonly source: ByteSource;
+  readonly source: FileSource;
   /**
    * Throws FILE_CHANGED when the content is not that of `identity` any more:
    * written to, truncated, replaced or removed under its name.
    */
   verifyUnchanged(): Promise<void>;
+  /** Closes once; safe to call twice. */
+  close(): Promise<void>;
+}
+
+/** A file that is wanted in a pack, as a listing told of it. */
+export interface PackedFile {
+  readonly fileName: string;
+  /** Bytes: a safe integer, not negative. */
+  readonly size: number;
+  readonly version: string;
+}
+
+/**
+ * Many files as one sequence of bytes: for each one byte, then `size` bytes. The
+ * byte is 0 where these are the content of the version asked for; otherwise it is
+ * 1, and they are zeros. Nothing that is wrong with one file is an error of the
+ * pack, but for one that is no longer what a byte before said: FILE_CHANGED.
+ */
+export interface OpenPack {
+  /** Bytes in all. */
+  readonly size: number;
+  /** Its bytes, until `close`. */
+  readonly source: ByteSource;
   /** Closes once; safe to call twice. */
   close(): Promise<void>;
 }
@@ -82,6 +105,8 @@ export interface ListOptions {
 export interface Store {
   open(name: string): Promise<OpenFile>;
   stat(name: string): Promise<FileIdentity>;
+  /** Default: by `open`. The store may be closed behind the last pack only. */
+  openPack?(files: readonly PackedFile[]): Promise<OpenPack>;
   /**
    * What is below `prefix` ('' is the root), sorted by the bytes of names in each directory, directories before
    * their content. In bounded memory, whatever the size of a directory. Throws INVALID_ARGUMENT for a bad position.

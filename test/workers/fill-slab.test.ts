@@ -48,6 +48,7 @@ function jobOf(wishes: Partial<FillJob>): FillJob {
     kind: 'fill',
     slab: SLAB,
     fd: mixed.fd,
+    pack: null,
     offset: 0,
     rawBytes: SLAB_BYTES,
     chunkBytes: 16 * KIB,

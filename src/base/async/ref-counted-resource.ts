@@ -24,14 +24,29 @@ export class RefCountedResource {
    * @throws TransferError UNAVAILABLE once `close` was called.
    */
   async use<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closed !== undefined) throw new TransferError('UNAVAILABLE', `${this.#what} is closed`);
-    this.#uses += 1;
+    const release = this.hold();
     try {
       return await work();
     } finally {
+      release();
+    }
+  }
+
+  /**
+   * Keeps the resource until the result is called; calling it twice is safe.
+   *
+   * @throws TransferError UNAVAILABLE once `close` was called.
+   */
+  hold(): () => void {
+    if (this.#closed !== undefined) throw new TransferError('UNAVAILABLE', `${this.#what} is closed`);
+    this.#uses += 1;
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
       this.#uses -= 1;
       this.#releaseWhenIdle();
-    }
+    };
   }
 
   /** Refuses further uses and resolves when the resource is released; safe to call twice. */

@@ -33,7 +33,7 @@ export function settledStats(
 ): Promise<BigIntStats> {
   return settledStatsOf(
     () => stat(fd),
-    () => isStampedPrecisely(fd),
+    () => isStampedPrecisely(`/proc/self/fd/${fd}`),
   );
 }
 
@@ -44,18 +44,25 @@ export async function settledStatsOf(
 ): Promise<BigIntStats> {
   for (let look = 1; ; look++) {
     const stats = await stat();
-    const ageMs = Date.now() - Number(stats.ctimeMs);
-    // A stamp from the future is another machine's clock; waiting does not help there.
-    if (ageMs >= TICK_MS || ageMs < 0 || look === MAX_LOOKS) return stats;
+    const restMs = msUntilSettled(stats);
+    if (restMs === 0 || look === MAX_LOOKS) return stats;
     if (await isPrecise()) return stats;
-    await delay(TICK_MS - ageMs);
+    await delay(restMs);
   }
 }
 
-async function isStampedPrecisely(fd: number): Promise<boolean> {
+/** How long until a later look cannot miss a write behind it; 0 for a look, just now, that gave settled `stats`. */
+export function msUntilSettled({ ctimeMs }: BigIntStats): number {
+  const ageMs = Date.now() - Number(ctimeMs);
+  // A stamp from the future is another machine's clock; waiting does not help there.
+  return ageMs < 0 ? 0 : Math.max(0, TICK_MS - ageMs);
+}
+
+/** Whether the file system that `path` is on stamps the first change behind a look precisely. */
+export async function isStampedPrecisely(path: string): Promise<boolean> {
   if (process.platform !== 'linux' || !isMultigrainKernel(release())) return false;
   try {
-    return MULTIGRAIN_TYPES.has((await statfs(`/proc/self/fd/${fd}`)).type);
+    return MULTIGRAIN_TYPES.has((await statfs(path)).type);
   } catch {
     // No /proc: not known.
     return false;

@@ -4,6 +4,7 @@
  */
 import { IDENTITY } from '../../base/coding.ts';
 import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
+import { KIB } from '../../base/units.ts';
 import type { Choice } from '../../compression/codec-choice.ts';
 import { NO_SLAB } from '../jobs/scheduler.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
@@ -16,6 +17,9 @@ const TARGET_JOB_MS = 5;
 
 /** What posting and framing one message costs beside its bytes, in the scheduler's bytes. */
 export const MESSAGE_COST_BYTES = 4096;
+
+/** What gathering one file of a pack costs beside its bytes: its system calls take as long as reading that much. */
+export const FILE_COST_BYTES = 32 * KIB;
 
 /** What of a stream has been begun and is not being sent yet. */
 export interface Begun {

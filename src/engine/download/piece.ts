@@ -38,7 +38,7 @@ export function fillError(result: Exclude<FillResult, FilledRun>, source: ByteSo
     case 'failed': {
       const { errno, message } = result;
       if (source.kind === 'descriptor') return source.errorOf(errno, message);
-      return new TransferError('INTERNAL', `a job without system calls failed (${errno})`, {
+      return new TransferError('INTERNAL', `a job that reads no descriptor failed (${errno})`, {
         cause: message,
       });
     }

@@ -15,7 +15,7 @@ import type { FilledRun } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import { CompressionPolicy } from './compression-policy.ts';
-import { JobPlanner, MESSAGE_COST_BYTES } from './job-planner.ts';
+import { FILE_COST_BYTES, JobPlanner, MESSAGE_COST_BYTES } from './job-planner.ts';
 import type { Outlet } from './outlet.ts';
 import type { Piece } from './piece.ts';
 import type { RangeRequest } from './range-request.ts';
@@ -119,7 +119,10 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     this.#nextRead = this.#ahead.firstRead();
     // It has paid for its bytes when it was read.
     if (this.#nextRead !== undefined) return MESSAGE_COST_BYTES;
-    return this.#planner.plan(this.#ahead, this.#grantedEnd, this.#writeOut);
+    const price = this.#planner.plan(this.#ahead, this.#grantedEnd, this.#writeOut);
+    const { source } = this.#request;
+    if (price <= 0 || source.kind !== 'pack') return price;
+    return price + FILE_COST_BYTES * source.filesIn(this.#ahead.nextOffset, this.#planner.bytes);
   }
 
   startJob(): JobStart {
@@ -153,7 +156,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
       this.#ahead.giveBack(); // The peer took those before it too slowly: it gets less at once.
       return;
     }
-    this.#ahead.take();
+    if (!this.#ahead.take(head.run)) return;
     this.#writeOut = true;
     this.#sentAtMs = performance.now();
     this.#policy.wrote(head.coding, head.run, this.#sentAtMs);

@@ -7,7 +7,7 @@
  * Invariant: whatever is here can be given back, and is read again later.
  */
 import { TransferError } from '../../base/errors.ts';
-import type { Reader } from '../../storage/byte-source.ts';
+import { packedFileChanged, type Reader } from '../../storage/byte-source.ts';
 import type { FilledRun, FillJob, FillResult } from '../jobs/job.ts';
 import type { JobStart } from '../jobs/scheduler.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
@@ -36,6 +36,8 @@ export class ReadAhead implements Begun {
   readonly #request: RangeRequest;
   readonly #listener: ReadAheadListener;
   readonly #pieces: Piece[] = [];
+  /** Files of a pack that the peer was told are not as asked: what is behind that may be anything. */
+  readonly #refused = new Set<number>();
   #running = 0;
   #workerDeaths = 0;
 
@@ -67,7 +69,7 @@ export class ReadAhead implements Begun {
 
   /** The first piece whose bytes are in its slab and wait for their job. */
   firstRead(): Piece | undefined {
-    if (this.#request.source.kind === 'descriptor') return undefined;
+    if (this.#request.source.kind !== 'reader') return undefined;
     return this.#pieces.find(({ stage }) => stage === 'read');
   }
 
@@ -92,19 +94,28 @@ export class ReadAhead implements Begun {
       this.#read(piece, source);
       return 'reading';
     }
-    this.#post(piece, source.fd);
+    this.#post(piece);
     return 'posted';
   }
 
   /** Goes on with a piece whose bytes are in its slab. */
   resume(piece: Piece): JobStart {
-    this.#post(piece, null);
+    this.#post(piece);
     return 'posted';
   }
 
-  /** Takes the head out, to be sent. */
-  take(): void {
+  /**
+   * Takes the head, which is ready, out to be sent. False, and the range has failed, where it would take back
+   * what its peer was told of a file of a pack.
+   */
+  take({ lost, refused }: FilledRun): boolean {
+    if (lost !== undefined && !this.#refused.has(lost)) {
+      this.#listener.fail(packedFileChanged());
+      return false;
+    }
+    if (refused !== undefined) for (const file of refused) this.#refused.add(file);
     this.#pieces.shift();
+    return true;
   }
 
   /** A job that kills threads lets nothing behind it pass; deaths with progress between them are not its doing. */
@@ -133,14 +144,15 @@ export class ReadAhead implements Begun {
     });
   }
 
-  /** A job for the bytes of `fd`; null: they are in the slab. */
-  #post(piece: Piece, fd: number | null): void {
+  /** A job for the bytes of the source; those of a reader are in the slab. */
+  #post(piece: Piece): void {
     piece.stage = 'running';
-    const { chunkBytes, details, checksums } = this.#request;
+    const { chunkBytes, details, checksums, source } = this.#request;
     const job: FillJob = {
       kind: 'fill',
       slab: piece.lease.slab,
-      fd,
+      fd: source.kind === 'descriptor' ? source.fd : null,
+      pack: source.kind === 'pack' ? source.slice(piece.offset, piece.rawBytes) : null,
       offset: piece.offset,
       rawBytes: piece.rawBytes,
       chunkBytes: Math.min(chunkBytes, piece.rawBytes),

@@ -9,6 +9,7 @@
  */
 
 import type { Coding } from '../../base/coding.ts';
+import type { PackSlice } from '../../storage/byte-source.ts';
 import type {
   FailedCall,
   FileToName,
@@ -27,6 +28,8 @@ export type {
   Naming,
   NewFile,
 } from '../../storage/pack-jobs.ts';
+
+export type { PackSlice };
 
 /** Nobody wants the result any more. A drain job looks before each write. */
 export const JOB_CANCELLED = 1;
@@ -49,11 +52,13 @@ export interface FillJob {
   kind: 'fill';
   slab: number;
   /**
-   * Descriptor of a regular file, kept open by the poster until the job has ended. null: the bytes are in the
-   * slab already, behind the header room.
+   * Descriptor of a regular file, kept open by the poster until the job has ended. null without a pack: the
+   * bytes are in the slab already, behind the header room.
    */
   fd: number | null;
-  /** Where in the file the first chunk starts. */
+  /** The files to gather, when the bytes are those of a pack. */
+  pack: PackSlice | null;
+  /** Where in the file, or the pack, the first chunk starts. */
   offset: number;
   /** Bytes of the file to cover; they and their headers fit the slab. */
   rawBytes: number;
@@ -82,6 +87,10 @@ export interface FilledRun {
   workMs: number;
   /** Of these, what its reads took. */
   readMs: number;
+  /** Of a pack: files, by index, that this run tells are not as asked. */
+  refused?: number[];
+  /** Of a pack: the file that is not as asked and began before this run. */
+  lost?: number;
 }
 
 export type FillResult =

@@ -7,10 +7,12 @@
 import { constants } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { errnoOf, TransferError } from '../../base/errors.ts';
-import { closeDescriptor, OPEN_DIRECTORY_FLAGS, openDescriptor } from './descriptor.ts';
+import { OPEN_DIRECTORY_FLAGS } from '../../base/files/open-flags.ts';
+import { closeDescriptor, openDescriptor } from './descriptor.ts';
 import type { Directory } from './directory.ts';
 
 class DescriptorDirectory implements Directory {
+  readonly kind = 'descriptor';
   readonly #fd: number;
 
   constructor(fd: number) {

@@ -4,6 +4,8 @@
  * (elsewhere). Both throw system errors; the walk turns them into messages.
  */
 export interface Directory {
+  /** What holds it. */
+  readonly kind: 'descriptor' | 'path';
   /** A path to `entry` ('.' is the directory itself), good for one system call while the directory is open. */
   pathOf(entry: string): string;
   /**
@@ -22,4 +24,6 @@ export interface Root {
   readonly device: bigint;
   /** With the device it tells whether another directory has taken its place. */
   readonly inode: bigint;
+  /** Its file system gives a change behind a look a stamp of its own; see `settled-stats.ts`. */
+  readonly isStampedPrecisely: boolean;
 }

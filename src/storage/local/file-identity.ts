@@ -1,15 +1,7 @@
-/**
- * What identifies a file's content at one moment, taken from its inode. The
- * change time cannot be set by a program, so any write shows in the version;
- * so do a rename, a link and a chmod, which leave the content alone: a transfer
- * then starts over for nothing, but never splices two contents.
- */
-import { createHash } from 'node:crypto';
+/** What a look at an inode tells of a file's content. */
 import type { BigIntStats } from 'node:fs';
+import { versionOf } from '../../base/files/file-version.ts';
 import type { FileIdentity } from '../store.ts';
-
-/** Hexadecimal digits in a version: 128 bits, so that two contents never share one by chance. */
-const VERSION_DIGITS = 32;
 
 export function identityOf(name: string, stats: BigIntStats): FileIdentity {
   return {
@@ -24,17 +16,6 @@ export function identityOf(name: string, stats: BigIntStats): FileIdentity {
 /** The permission bits, without the type of the inode. */
 export function modeOf({ mode }: BigIntStats): number {
   return Number(mode) & 0o7777;
-}
-
-/**
- * Equal for two looks at the same inode with nothing changed in between. The number
- * of the device is no part of it: a volume gets another one when it is attached again.
- */
-export function versionOf(stats: Pick<BigIntStats, 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): string {
-  return createHash('sha256')
-    .update(`${stats.ino}:${stats.size}:${stats.mtimeNs}:${stats.ctimeNs}`)
-    .digest('hex')
-    .slice(0, VERSION_DIGITS);
 }
 
 /** What happened between two looks, to stand after the file's name in a sentence; undefined for nothing. */

@@ -7,7 +7,7 @@
 import { type Logger, silentLogger } from '../../base/logger.ts';
 import { parsePosition } from '../listing-position.ts';
 import { parseName, parsePrefix } from '../name.ts';
-import type { FileIdentity, Listed, ListOptions, OpenFile, Store } from '../store.ts';
+import type { FileIdentity, Listed, ListOptions, OpenFile, OpenPack, PackedFile, Store } from '../store.ts';
 import type { UploadStore } from '../upload-store.ts';
 import type { Directory } from './directory.ts';
 import { inParentOf } from './directory-walk.ts';
@@ -16,6 +16,7 @@ import { toStorageError } from './io-error.ts';
 import { listingOf, openPrefix } from './listing/listing.ts';
 import { ListingShare } from './listing/listing-share.ts';
 import { LocalFile } from './local-file.ts';
+import { openLocalPack } from './local-pack.ts';
 import { openRegularFile, statRegularFile } from './regular-file.ts';
 import { openRoot } from './root-directory.ts';
 import { type HeldRoot, ServedRoot } from './served-root.ts';
@@ -70,6 +71,10 @@ export class LocalStore implements Store {
     return identityOf(name, stats);
   }
 
+  async openPack(files: readonly PackedFile[]): Promise<OpenPack> {
+    return openLocalPack(await this.#served.current(), files);
+  }
+
   async *list(
     prefix: string,
     { after, recursive, signal }: ListOptions,
@@ -105,7 +110,10 @@ export class LocalStore implements Store {
     return use.use(() => openLocalUploads(root, use, options, () => this.#served.current()));
   }
 
-  /** Refuses further calls; resolves when those under way have ended. Open files stay readable, but not verifiable. */
+  /**
+   * Refuses further calls; resolves when those under way have ended, and packs are closed. Open files stay
+   * readable, but not verifiable.
+   */
   close(): Promise<void> {
     return this.#served.close();
   }

@@ -9,6 +9,7 @@ import { join, sep } from 'node:path';
 import type { Directory } from './directory.ts';
 
 class PathDirectory implements Directory {
+  readonly kind = 'path';
   readonly #rootPath: string;
   readonly #path: string;
 

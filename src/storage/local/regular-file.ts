@@ -5,9 +5,10 @@
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
 import { TransferError } from '../../base/errors.ts';
+import { OPEN_FILE_FLAGS } from '../../base/files/open-flags.ts';
 import { settledStats } from '../../base/files/settled-stats.ts';
 import { quoteName } from '../quoted-name.ts';
-import { closeDescriptor, OPEN_FILE_FLAGS, openDescriptor } from './descriptor.ts';
+import { closeDescriptor, openDescriptor } from './descriptor.ts';
 import type { Directory } from './directory.ts';
 import { fileObstacle } from './obstacle.ts';
 

@@ -6,6 +6,7 @@
  */
 import { lstat, readdir, statfs } from 'node:fs/promises';
 import { errnoOf, TransferError } from '../../base/errors.ts';
+import { isStampedPrecisely } from '../../base/files/settled-stats.ts';
 import { openDescriptorDirectory } from './descriptor-directory.ts';
 import type { Directory, Root } from './directory.ts';
 import { openPathDirectory } from './path-directory.ts';
@@ -56,7 +57,7 @@ async function checkedRoot(directory: Directory, rootPath: string): Promise<Root
     }
   }
   const { dev, ino } = await lstat(path, { bigint: true });
-  return { directory, device: dev, inode: ino };
+  return { directory, device: dev, inode: ino, isStampedPrecisely: await isStampedPrecisely(path) };
 }
 
 function toConfigError(reason: unknown, rootPath: string): TransferError {

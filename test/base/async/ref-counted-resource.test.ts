@@ -41,6 +41,22 @@ describe('a shared resource', () => {
     assert.ok(isReleased);
   });
 
+  it('is released once all that hold it let it go, each as often as it likes', async () => {
+    let isReleased = false;
+    const resource = new RefCountedResource('the thing', async () => {
+      isReleased = true;
+    });
+    const [first, second] = [resource.hold(), resource.hold()];
+    const closed = resource.close();
+    assert.throws(() => resource.hold(), { code: 'UNAVAILABLE' });
+    first();
+    first();
+    assert.equal(isReleased, false);
+    second();
+    await closed;
+    assert.equal(isReleased, true);
+  });
+
   it('tells every closer of a release that failed', async () => {
     const resource = new RefCountedResource('the thing', () => Promise.reject(new Error('stuck')));
     await assert.rejects(resource.close(), { message: 'stuck' });

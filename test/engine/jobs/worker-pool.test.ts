@@ -21,6 +21,7 @@ describe('the worker pool', () => {
     const job: Omit<FillJob, 'slab'> = {
       kind: 'fill',
       fd: file.fd,
+      pack: null,
       offset: 0,
       rawBytes: 8 * MIB,
       chunkBytes: MIB,

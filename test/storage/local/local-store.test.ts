@@ -5,7 +5,7 @@ import { chmod, lstat, mkdir, stat, symlink, utimes, writeFile } from 'node:fs/p
 import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
-import { versionOf } from '../../../src/storage/local/file-identity.ts';
+import { versionOf } from '../../../src/base/files/file-version.ts';
 import { openLocalStore } from '../../../src/storage/local/local-store.ts';
 import {
   asOrdinaryUser,

@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { errnoOf, TransferError } from '../../../src/base/errors.ts';
+import { isStampedPrecisely } from '../../../src/base/files/settled-stats.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { LocalStore, openLocalStore } from '../../../src/storage/local/local-store.ts';
 import { openPathDirectory } from '../../../src/storage/local/path-directory.ts';
@@ -51,7 +52,8 @@ export async function storeByPath(root: string): Promise<LocalStore> {
   const directory = await openPathDirectory(root);
   const { dev, ino } = await lstat(root, { bigint: true });
   const options = { logger: silentLogger, lookEveryMs: 0 };
-  return new LocalStore(new ServedRoot(root, { directory, device: dev, inode: ino }, options));
+  const held = { directory, device: dev, inode: ino, isStampedPrecisely: await isStampedPrecisely(root) };
+  return new LocalStore(new ServedRoot(root, held, options));
 }
 
 /** Reads an open file through its descriptor, as a worker does. */

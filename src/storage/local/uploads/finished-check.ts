@@ -5,11 +5,11 @@
  */
 import { constants } from 'node:fs';
 import { TransferError } from '../../../base/errors.ts';
+import { versionOf } from '../../../base/files/file-version.ts';
 import { settledStats } from '../../../base/files/settled-stats.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
 import type { ExpectedContent } from '../../upload-store.ts';
-import { versionOf } from '../file-identity.ts';
 import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
 import { withDescriptor } from './disk/file-system.ts';
 import type { FinishedRecord } from './journal/journal-record.ts';

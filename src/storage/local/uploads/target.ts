@@ -4,13 +4,13 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { versionOf } from '../../../base/files/file-version.ts';
 import { otherSpelling } from '../../../base/files/spelling.ts';
 import { parseName } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { WriteCondition } from '../../upload-store.ts';
 import type { Directory } from '../directory.ts';
 import { inParentOf } from '../directory-walk.ts';
-import { versionOf } from '../file-identity.ts';
 import { fileObstacle } from '../obstacle.ts';
 import { toWriteError } from './disk/write-error.ts';
 import type { UploadContext } from './options.ts';

@@ -13,12 +13,12 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, TransferError } from '../../../../base/errors.ts';
+import { versionOf } from '../../../../base/files/file-version.ts';
 import { TICK_MS } from '../../../../base/files/settled-stats.ts';
 import { parseName } from '../../../name.ts';
 import type { EntryStats, FailedCall, FoundEntry, PackJobs } from '../../../pack-jobs.ts';
 import { quoteName } from '../../../quoted-name.ts';
 import type { PackFile, WriteOutcome } from '../../../upload-store.ts';
-import { versionOf } from '../../file-identity.ts';
 import { fileObstacle } from '../../obstacle.ts';
 import { toWriteError, writeErrorOf } from '../disk/write-error.ts';
 import type { UploadContext } from '../options.ts';
