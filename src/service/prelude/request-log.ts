@@ -11,6 +11,8 @@ export interface RequestFacts {
   file?: string;
   /** The id of the upload. */
   upload?: string;
+  /** How many a pack has. */
+  files?: number;
   start?: number;
   rawBytes?: number;
   wireBytes?: number;

@@ -5,11 +5,14 @@ import { TransferError } from '../../base/errors.ts';
 import type { CompressionMode } from '../../engine/download/compression-policy.ts';
 import type { FileIdentity } from '../../storage/store.ts';
 import { codecsFromContract } from '../../wire/codec.ts';
-import type { StreamFileRequest } from '../../wire/messages.ts';
+import type { CompressionWish, StreamFileRequest } from '../../wire/messages.ts';
 import type { ServiceContext } from '../context.ts';
 
 /** The size of a chunk for this request, in bytes before compression. */
-export function chunkBytesOf(request: StreamFileRequest, chunk: ServiceContext['chunk']): number {
+export function chunkBytesOf(
+  request: Pick<StreamFileRequest, 'chunkSize'>,
+  chunk: ServiceContext['chunk'],
+): number {
   if (request.chunkSize < 0) {
     throw new TransferError(
       'INVALID_ARGUMENT',
@@ -20,7 +23,10 @@ export function chunkBytesOf(request: StreamFileRequest, chunk: ServiceContext['
 }
 
 /** The range `[start, end)` of a file of `size` bytes. */
-export function rangeOf(request: StreamFileRequest, size: number): { start: number; end: number } {
+export function rangeOf(
+  request: Pick<StreamFileRequest, 'start' | 'limit'>,
+  size: number,
+): { start: number; end: number } {
   const { start, limit } = request;
   if (start < 0)
     throw new TransferError(
@@ -31,10 +37,7 @@ export function rangeOf(request: StreamFileRequest, size: number): { start: numb
     throw new TransferError('INVALID_ARGUMENT', 'limit is negative; leave it out to read up to the end');
   }
   if (start > size) {
-    throw new TransferError(
-      'OUT_OF_RANGE',
-      `start ${start} lies beyond the end of the file, which has ${size} bytes`,
-    );
+    throw new TransferError('OUT_OF_RANGE', `start ${start} lies beyond the end, which is at ${size} bytes`);
   }
   return { start, end: Math.min(size, start + (limit ?? size)) };
 }
@@ -55,12 +58,22 @@ export function compressionOf(
   file: FileIdentity,
   settings: ServiceContext['compression'],
 ): CompressionMode {
-  const codecs = codecsOf(request);
+  const { compression } = request;
+  return compressionFor({ compression, codecs: codecsOf(request) }, file.size, [file.name], settings);
+}
+
+/** As `compressionOf`, for `size` bytes of the files `names`: `auto` where any of them may get smaller. */
+export function compressionFor(
+  { codecs, compression }: { codecs: readonly CodecName[]; compression: CompressionWish | number },
+  size: number,
+  names: readonly string[],
+  settings: ServiceContext['compression'],
+): CompressionMode {
   if (codecs.length === 0 || settings.mode === 'off') return 'never';
-  if (request.compression === 'COMPRESSION_NEVER' || file.size < settings.minSize) return 'never';
+  if (compression === 'COMPRESSION_NEVER' || size < settings.minSize) return 'never';
   // What a client wants of every chunk is done in the codec that every client has.
-  if (request.compression === 'COMPRESSION_ALWAYS') return codecs.includes('gzip') ? 'always' : 'auto';
-  return mayCompress(contentTypeOf(file.name)) ? 'auto' : 'never';
+  if (compression === 'COMPRESSION_ALWAYS') return codecs.includes('gzip') ? 'always' : 'auto';
+  return names.some((name) => mayCompress(contentTypeOf(name))) ? 'auto' : 'never';
 }
 
 /** What both sides have; a client that names nothing has gzip. */
