@@ -187,6 +187,7 @@ function blankFields(job: FillJob): ChunkFields {
     offset: -1,
     crc32: job.checksums ? 0 : -1,
     codec: 0,
+    exchangeId: job.exchangeId ?? 0,
   };
 }
 

@@ -15,15 +15,15 @@ export const MAX_NAME_DEPTH = 64;
 
 /**
  * The most bytes in front of a chunk: 5 of gRPC frame header, then the protobuf
- * fields of `wire/chunk-header.ts` (2 + 11 + 6 + 5 + 2 + 6), rounded up.
+ * fields of `wire/chunk-header.ts` (6 + 5, then 2 + 11 + 6 + 5 + 2 + 6), rounded up.
  */
-export const MAX_CHUNK_HEADER_BYTES = 40;
+export const MAX_CHUNK_HEADER_BYTES = 50;
 
 /** Room for headers in each slab, beside its payload. */
 export const SLAB_HEADER_ROOM_BYTES = 4 * KIB;
 
 /** The most messages in one slab; with this many, all headers fit the header room. */
-export const MAX_MESSAGES_PER_SLAB = 100;
+export const MAX_MESSAGES_PER_SLAB = 80;
 if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADER_ROOM_BYTES) {
   throw new Error('the headers of a full slab must fit its header room');
 }
@@ -101,5 +101,24 @@ export const MAX_PACK_FILES = 256;
 /** Bytes of content in a pack that is read: larger files gain nothing by sharing a request. */
 export const MAX_READ_PACK_BYTES = 64 * KIB * MAX_PACK_FILES;
 
+/** Requests of one Exchange that are open at once; more gain nothing, as they share one stream. */
+export const MAX_EXCHANGE_REQUESTS = 1024;
+
+/** What one request of an Exchange may be granted and not use. It costs the server nothing; sums stay exact. */
+export const MAX_EXCHANGE_CREDIT_BYTES = 2 ** 40;
+
+/** Large messages of all Exchanges that are received, or whose packs are being written. */
+const EXCHANGE_MESSAGES_BYTES = 32 * MIB;
+
 /** Fields of the requests of an Exchange beside the content of a pack: names, sizes and versions of a full pack. */
-export const MAX_EXCHANGE_FIELD_BYTES = 128 * KIB;
+const MAX_EXCHANGE_FIELD_BYTES = 128 * KIB;
+
+/** The largest message of a client's side of an Exchange. */
+export function maxExchangeMessageBytes(maxChunkBytes: number): number {
+  return maxChunkBytes + MAX_EXCHANGE_FIELD_BYTES;
+}
+
+/** For large messages of all Exchanges together: two of the largest at least. */
+export function exchangeQuotaBytes(maxChunkBytes: number): number {
+  return Math.max(EXCHANGE_MESSAGES_BYTES, 2 * maxExchangeMessageBytes(maxChunkBytes));
+}

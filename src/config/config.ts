@@ -87,6 +87,8 @@ export interface Config {
     uploadStreams: number;
     /** Unary calls at the same time, health checks included. A full server gives places away as for limits.streams. Health watches and reflection have 64 places of their own. (1 to 1000000; default 512; 256 with less than 1GiB of memory) */
     calls: number;
+    /** Requests of Exchange calls that are open at the same time, at most 1024 of one call. A full server gives places away as for limits.streams. (1 to 1000000; default 8192; 4096 with less than 1GiB of memory) */
+    requests: number;
     /** Connections at the same time. A full server gives the place of an idle connection to a new one, else closes the new one at once. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
     connections: number;
     /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 128) */
@@ -193,6 +195,8 @@ export interface SettingValues {
   readonly 'limits.uploadStreams'?: number | string | undefined;
   /** Unary calls at the same time, health checks included. A full server gives places away as for limits.streams. Health watches and reflection have 64 places of their own. (1 to 1000000; default 512; 256 with less than 1GiB of memory) */
   readonly 'limits.calls'?: number | string | undefined;
+  /** Requests of Exchange calls that are open at the same time, at most 1024 of one call. A full server gives places away as for limits.streams. (1 to 1000000; default 8192; 4096 with less than 1GiB of memory) */
+  readonly 'limits.requests'?: number | string | undefined;
   /** Connections at the same time. A full server gives the place of an idle connection to a new one, else closes the new one at once. (1 to 1000000; default 1024; 512 with less than 1GiB of memory) */
   readonly 'limits.connections'?: number | string | undefined;
   /** Calls at the same time on one connection (HTTP/2 MAX_CONCURRENT_STREAMS). (1 to 100000; default 128) */

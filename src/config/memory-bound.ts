@@ -4,6 +4,7 @@
  * files. Node itself, its code and its idle threads come on top.
  */
 import {
+  exchangeQuotaBytes,
   LEAST_LISTING_BYTES,
   LEAST_WINDOW_BYTES,
   LISTING_NAMES_BYTES,
@@ -26,6 +27,9 @@ const DECOMPRESSOR_STATE_BYTES = 8 * MIB;
 /** Of a connection with TLS, when its calls have ended: 51 KiB without, measured with 500, and what OpenSSL and Node hold for TLS. */
 const CONNECTION_BYTES = 96 * KIB;
 
+/** An open request of an Exchange with its pipeline and file, without slabs. */
+const OPEN_REQUEST_BYTES = 8 * KIB;
+
 /** What a request can hold before it is handled, and its headers for as long as it lasts. */
 const REQUEST_BYTES = MAX_REQUEST_MESSAGE_BYTES + MAX_HEADER_BYTES;
 
@@ -47,6 +51,7 @@ export interface MemoryBound {
     slabs: MemoryLine;
     streams: MemoryLine;
     listings: MemoryLine;
+    exchanges: MemoryLine;
     calls: MemoryLine;
     standing: MemoryLine;
     connections: MemoryLine;
@@ -61,6 +66,7 @@ export function memoryBoundBytes(config: Config): MemoryBound {
     slabs: slabLine(config),
     streams: streamLine(config),
     listings: listingLine(),
+    exchanges: exchangeLine(config),
     calls: callLine(config),
     standing: standingLine(),
     connections: connectionLine(config),
@@ -99,6 +105,16 @@ function listingLine(): MemoryLine {
     bytes: LISTING_NAMES_BYTES,
     arithmetic: writeBytes(LISTING_NAMES_BYTES),
     holder: 'names of large directories that are being listed',
+  };
+}
+
+/** However many streams the requests are on. */
+function exchangeLine({ chunk, limits }: Config): MemoryLine {
+  const quotaBytes = exchangeQuotaBytes(chunk.maxSize);
+  return {
+    bytes: OPEN_REQUEST_BYTES * heldPlaces(limits.requests) + quotaBytes,
+    arithmetic: `${writeBytes(OPEN_REQUEST_BYTES)} × ${writePlaces('limits.requests', limits.requests)} + ${writeBytes(quotaBytes)} for messages of packs`,
+    holder: 'open requests of Exchanges, and packs that are being written',
   };
 }
 

@@ -212,6 +212,11 @@ const schemaShape = {
       1_000_000,
       'Unary calls at the same time, health checks included. A full server gives places away as for limits.streams. Health watches and reflection have 64 places of their own.',
     ),
+    requests: places(
+      8192,
+      1_000_000,
+      'Requests of Exchange calls that are open at the same time, at most 1024 of one call. A full server gives places away as for limits.streams.',
+    ),
     connections: places(
       1024,
       1_000_000,

@@ -12,6 +12,7 @@ import type { Logger } from '../base/logger.ts';
 import type { ByteSink } from '../storage/byte-source.ts';
 import { ActiveStreams } from './active-streams.ts';
 import type { Outlet } from './download/outlet.ts';
+import { PeerPace } from './download/peer-pace.ts';
 import { RangePipeline } from './download/range-pipeline.ts';
 import type { RangeRequest } from './download/range-request.ts';
 import { JobQueue, maxOutstandingJobs } from './jobs/job-queue.ts';
@@ -69,6 +70,11 @@ export class Engine implements PipelineContext {
     this.jobs.stop();
     this.slabs.stop();
     await this.workers.stop();
+  }
+
+  /** For ranges that go to one peer over one stream. */
+  peerPace(): PeerPace {
+    return new PeerPace(this.options);
   }
 
   /** Prepares to send a range; its `run` starts it. */

@@ -16,6 +16,8 @@ export interface ServerStats extends EngineStats {
   uploadStreams: number;
   /** Health watches and calls of reflection, which have 64 places of their own. */
   standingCalls: number;
+  /** Open requests of Exchanges, which count against `limits.requests`. */
+  requests: number;
   /** Receive windows of uploads. */
   uploadWindows: WindowStats;
   /** Lines that are missing from the log: a flood of one kind is summed up, and what the logger could not write. */
@@ -42,6 +44,7 @@ export function serverStats(counters: Counters): ServerStats {
     streams: places.value('streams'),
     uploadStreams: places.value('uploadStreams'),
     standingCalls: places.value('standing'),
+    requests: places.value('requests'),
     uploadWindows: {
       sessions: windowSessions.value(),
       grantedBytes: windowBytes.value('granted'),

@@ -4,10 +4,10 @@ import type { GetUploadStatusRequest } from '../wire/messages.ts';
 import { malformedRequest, transferService } from '../wire/service.ts';
 import type { ServiceContext } from './context.ts';
 import { deleteFile, getFileSize, makeDirectory, statFile } from './file-requests.ts';
-import { announcing, streaming, unary, uploading } from './handlers.ts';
+import { announcing, exchanging, streaming, unary, uploading } from './handlers.ts';
 import { listFiles } from './list-files.ts';
 import type { CallPrelude } from './prelude/call-prelude.ts';
-import { streamFile } from './stream-file.ts';
+import { serveRange } from './range/serve-range.ts';
 import { abortUpload, finishUpload, getUploadStatus, startUpload } from './uploads/upload-requests.ts';
 
 /** Adds TransferService to `server`, behind the prelude. */
@@ -16,7 +16,7 @@ export function bindTransferService(server: Server, prelude: CallPrelude, contex
     GetFileSize: unary(context, getFileSize),
     StatFile: unary(context, statFile),
     ListFiles: streaming(context, (request) => request.prefix, listFiles),
-    StreamFile: streaming(context, (request) => request.fileName, streamFile),
+    StreamFile: streaming(context, (request) => request.fileName, serveRange),
     StartUpload: announcing(context, () => true, unary(context, startUpload)),
     UploadFile: uploading(context),
     GetUploadStatus: announcing(context, isResumed, unary(context, getUploadStatus)),
@@ -24,6 +24,7 @@ export function bindTransferService(server: Server, prelude: CallPrelude, contex
     AbortUpload: unary(context, abortUpload),
     DeleteFile: unary(context, deleteFile),
     MakeDirectory: unary(context, makeDirectory),
+    Exchange: exchanging(context, prelude.places),
   };
   prelude.serve(server, tolerantService(), handlers, (_name, { requestStream, responseStream }) => {
     if (responseStream) return 'streams';

@@ -6,22 +6,34 @@
  * rejection would end the process and leave the client waiting.
  */
 import type {
+  ServerDuplexStream,
   ServerReadableStream,
   ServerUnaryCall,
   ServerWritableStream,
   ServiceDefinition,
   sendUnaryData,
 } from '@grpc/grpc-js';
+import { ByteQuota } from '../base/async/byte-quota.ts';
 import { TransferError } from '../base/errors.ts';
+import { exchangeQuotaBytes, maxExchangeMessageBytes } from '../base/limits.ts';
 import { BulkCall } from '../flow/calls/bulk-call.ts';
 import { serverStreamOf } from '../flow/calls/call-stream.ts';
+import { ExchangeCall } from '../flow/calls/exchange-call.ts';
 import { UploadCall } from '../flow/calls/upload-call.ts';
-import type { UploadFileRequest, UploadFileResponse } from '../wire/messages.ts';
+import type {
+  ExchangeRequest,
+  ExchangeResponse,
+  UploadFileRequest,
+  UploadFileResponse,
+} from '../wire/messages.ts';
 import { transferService } from '../wire/service.ts';
 import { statusOf } from '../wire/status.ts';
 import { endWithError, holderOf } from './call-end.ts';
 import type { ServiceContext } from './context.ts';
+import { Exchange } from './exchange/exchange.ts';
 import type { AdmittedCall } from './prelude/admitted-call.ts';
+import type { CallPlaces } from './prelude/call-places.ts';
+import type { RequestFacts } from './prelude/request-log.ts';
 import { uploadFile } from './uploads/upload-file.ts';
 
 type UnaryHandler<Request, Response> = (
@@ -34,6 +46,8 @@ type StreamHandler<Request, Response> = (
   admitted: AdmittedCall,
   call: ServerWritableStream<Request, Response>,
 ) => void;
+
+type ExchangeHandler = (admitted: AdmittedCall, call: ServerDuplexStream<never, ExchangeResponse>) => void;
 
 type UploadHandler = (
   admitted: AdmittedCall,
@@ -82,8 +96,9 @@ export function streaming<Request, Response>(
   nameOf: (request: Request) => string | undefined,
   handle: (
     context: ServiceContext,
-    call: BulkCall<Request, Response>,
-    admitted: AdmittedCall,
+    request: Request,
+    outlet: BulkCall<Request, Response>,
+    facts: RequestFacts,
   ) => Promise<void>,
 ): StreamHandler<Request, Response> {
   return (admitted, grpcCall) => {
@@ -93,8 +108,8 @@ export function streaming<Request, Response>(
     settle(
       admitted,
       () => {
-        whole(call.request);
-        return handle(context, call, admitted);
+        const request = whole(call.request);
+        return handle(context, request, call, admitted.facts);
       },
       () => call.end(),
       (error) => {
@@ -123,6 +138,32 @@ export function uploading(context: ServiceContext): UploadHandler {
       (error) => {
         if (error.code === 'STALLED') context.counters.stalls.add(1, 'upload');
         endWithError(call, error, context.stallLingerMs);
+      },
+    );
+  };
+}
+
+/** Streams of requests and of answers. */
+export function exchanging(context: ServiceContext, places: CallPlaces): ExchangeHandler {
+  const { requestDeserialize } = transferService.Exchange as ServiceDefinition[string];
+  const quota = new ByteQuota(exchangeQuotaBytes(context.chunk.maxSize));
+  const setup = { places, decode: requestDeserialize as (bytes: Buffer) => ExchangeRequest };
+  return (admitted, grpcCall) => {
+    const call = new ExchangeCall<ExchangeResponse>(grpcCall, {
+      zeroCopy: context.zeroCopy,
+      stallTimeoutMs: context.stallTimeoutMs,
+      maxMessageBytes: maxExchangeMessageBytes(context.chunk.maxSize),
+      quota,
+    });
+    const served = new Exchange(context, setup, call, admitted);
+    admitted.hold(holderOf(served, context.stallLingerMs));
+    settle(
+      admitted,
+      () => served.run(),
+      () => call.answers.end(),
+      (error) => {
+        if (error.code === 'STALLED') context.counters.stalls.add(1, 'download');
+        endWithError(call.answers, error, context.stallLingerMs);
       },
     );
   };

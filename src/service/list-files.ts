@@ -1,31 +1,38 @@
+import type { TransferError } from '../base/errors.ts';
 import { LIST_BATCH_BYTES, LIST_BATCH_ENTRIES } from '../base/limits.ts';
-import type { BulkCall } from '../flow/calls/bulk-call.ts';
 import { writePosition } from '../storage/listing-position.ts';
 import type { Listed } from '../storage/store.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
 import type { ServiceContext } from './context.ts';
-import type { AdmittedCall } from './prelude/admitted-call.ts';
+import type { RequestFacts } from './prelude/request-log.ts';
+
+/** Where the batches go. */
+export interface ListOutlet {
+  /** Resolves when the peer takes more, or nobody does. Throws why the listing has to end. */
+  send(message: ListFilesResponse): Promise<void>;
+  /** Calls `listener`, at least once, when nothing more is to be sent, with the reason. */
+  onEnd(listener: (error: TransferError) => void): void;
+}
 
 /** ListFiles: batches of entries, the next one read only when the peer has taken the last. */
 export async function listFiles(
   context: ServiceContext,
-  call: BulkCall<ListFilesRequest, ListFilesResponse>,
-  { facts }: AdmittedCall,
+  { after, prefix, recursive }: ListFilesRequest,
+  outlet: ListOutlet,
+  facts: RequestFacts,
 ): Promise<void> {
-  const { after, prefix, recursive } = call.request;
   const closed = new AbortController();
-  call.onClose(() => closed.abort());
-  call.onAbandon((error) => closed.abort(error));
+  outlet.onEnd((error) => closed.abort(error));
   let batch = new Batch();
   facts.entries = 0;
   for await (const listed of context.store.list(prefix, { recursive, after, signal: closed.signal })) {
     batch.add(listed);
     facts.entries += listed.entry === undefined ? 0 : 1;
     if (!batch.isFull) continue;
-    await call.send(batch.message);
+    await outlet.send(batch.message);
     batch = new Batch();
   }
-  if (!batch.isEmpty) await call.send(batch.message);
+  if (!batch.isEmpty) await outlet.send(batch.message);
 }
 
 class Batch {

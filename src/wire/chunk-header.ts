@@ -9,7 +9,8 @@
  *
  * The chunk comes last, so the header's size is known before the chunk is
  * there. Absent fields take no bytes. The codec of an UploadFileRequest has
- * another number: 50 c. `test/wire` decodes both with protobufjs.
+ * another number: 50 c. In an ExchangeResponse all fields are within `data`:
+ * 08 id, 12 size of the rest. `test/wire` decodes each with protobufjs.
  */
 
 export interface ChunkFields {
@@ -24,6 +25,8 @@ export interface ChunkFields {
   crc32: number;
   /** Number of the Codec of a compressed chunk; 0 to leave it out, which means gzip. */
   codec: number;
+  /** Of the ExchangeResponse around the message; 0 or absent for a message by itself. */
+  exchangeId?: number;
 }
 
 /** Tags of the codec, the one field that the two messages number differently. */
@@ -35,7 +38,13 @@ export const FRAME_HEADER_BYTES = 5;
 
 /** Bytes before the chunk for these fields. */
 export function chunkHeaderBytes(fields: ChunkFields): number {
-  return FRAME_HEADER_BYTES + fieldBytes(fields);
+  const inner = fieldBytes(fields);
+  return FRAME_HEADER_BYTES + inner + wrapperBytes(fields, inner + fields.wireBytes);
+}
+
+/** Of the fields around a message of `bytes`. */
+function wrapperBytes({ exchangeId = 0 }: ChunkFields, bytes: number): number {
+  return exchangeId === 0 ? 0 : 2 + varintBytes(exchangeId) + varintBytes(bytes);
 }
 
 function fieldBytes(fields: ChunkFields): number {
@@ -57,13 +66,21 @@ export function writeChunkHeader(
   fields: ChunkFields,
   codecTag = DOWNLOAD_CODEC_TAG,
 ): number {
-  const messageBytes = fieldBytes(fields) + fields.wireBytes;
+  const innerBytes = fieldBytes(fields) + fields.wireBytes;
+  const messageBytes = innerBytes + wrapperBytes(fields, innerBytes);
   let end = at;
   target[end++] = 0;
   target[end++] = messageBytes >>> 24;
   target[end++] = messageBytes >>> 16;
   target[end++] = messageBytes >>> 8;
   target[end++] = messageBytes;
+  const { exchangeId = 0 } = fields;
+  if (exchangeId > 0) {
+    target[end++] = 0x08;
+    end = writeVarint(target, end, exchangeId);
+    target[end++] = 0x12;
+    end = writeVarint(target, end, innerBytes);
+  }
   if (fields.compressed) {
     target[end++] = 0x10;
     target[end++] = 1;

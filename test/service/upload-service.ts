@@ -110,7 +110,7 @@ export class UploadService {
   async #listen({ direct = true, uploadStreams = 1000, calls = 1000 }: ServiceOptions): Promise<void> {
     const server = new Server({ 'grpc.enable_channelz': 0 });
     this.prelude = new CallPrelude({
-      limits: { calls, streams: 1000, uploadStreams },
+      limits: { calls, streams: 1000, uploadStreams, requests: 1000 },
       peers: new PeerAddresses(),
       logger: silentLogger,
       counters: this.engine.counters,

@@ -125,9 +125,10 @@ export class TestServer {
         : Array.from({ length: this.memory.inUse + this.memory.openWriters }, () => 'in memory');
     const state = () => ({ ...this.server.stats(), files: files() });
     const isIdle = () => {
-      const { calls, streams, uploadStreams, transfers, uploads, jobsOutstanding, slabs, files } = state();
+      const { calls, requests, streams, uploadStreams, transfers, uploads, jobsOutstanding, slabs, files } =
+        state();
       return (
-        calls + streams + uploadStreams + transfers + uploads + jobsOutstanding === 0 &&
+        calls + requests + streams + uploadStreams + transfers + uploads + jobsOutstanding === 0 &&
         slabs.free === slabs.count &&
         files.length === 0
       );

@@ -5,9 +5,12 @@ import { MAX_CHUNK_HEADER_BYTES, MAX_RECEIVED_CHUNK_BYTES } from '../../src/base
 import {
   type ChunkFields,
   chunkHeaderBytes,
+  FRAME_HEADER_BYTES,
   framedMessageBytes,
   writeChunkHeader,
 } from '../../src/wire/chunk-header.ts';
+import type { ExchangeResponse } from '../../src/wire/messages.ts';
+import { transferService } from '../../src/wire/service.ts';
 import { decodeRun } from '../support/decoded-run.ts';
 
 const GUARD = 0xee;
@@ -65,6 +68,20 @@ describe('a chunk header', () => {
     );
   });
 
+  it('decodes within an ExchangeResponse as by itself, with the id of its request', () => {
+    const decode = transferService.Exchange?.responseDeserialize as (bytes: Buffer) => ExchangeResponse;
+    fc.assert(
+      fc.property(anyFields, fc.integer({ min: 1, max: 2 ** 32 - 1 }), (fields, exchangeId) => {
+        const frame = framed({ ...fields, exchangeId });
+        assert.equal(framedMessageBytes(frame, 0), frame.length);
+        const { data, id } = decode(Buffer.from(frame.subarray(FRAME_HEADER_BYTES)));
+        assert.equal(id, exchangeId);
+        assert.deepEqual(data, decodedOf(fields));
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   for (const compressed of [false, true]) {
     for (const offset of [-1, 0, 4096]) {
       for (const crc32 of [-1, 0, 0xdead_beef]) {
@@ -104,7 +121,8 @@ describe('a chunk header', () => {
 
   it('is never longer than the room reserved for it', () => {
     const largest = { wireBytes: 2 ** 31 - 1, rawBytes: 2 ** 31 - 1, offset: Number.MAX_SAFE_INTEGER };
-    const bytes = chunkHeaderBytes({ ...largest, compressed: true, crc32: 0xffff_ffff, codec: 3 });
+    const fields = { ...largest, compressed: true, crc32: 0xffff_ffff, codec: 3, exchangeId: 2 ** 32 - 1 };
+    const bytes = chunkHeaderBytes(fields);
     assert.ok(bytes <= MAX_CHUNK_HEADER_BYTES, `${bytes} bytes`);
   });
 

@@ -42,9 +42,21 @@ export const CLOSING_REASONS = [
 ] as const;
 
 /** What has places. */
-export const PLACE_KINDS = ['connections', 'calls', 'streams', 'uploadStreams', 'standing'] as const;
+export const PLACE_KINDS = [
+  'connections',
+  'calls',
+  'streams',
+  'uploadStreams',
+  'standing',
+  'requests',
+] as const;
 
 export type PlaceKind = (typeof PLACE_KINDS)[number];
+
+/** What a request of an Exchange asks for. */
+export const EXCHANGE_REQUEST_KINDS = ['read', 'readPack', 'stat', 'list', 'write', 'makeDirectory'] as const;
+
+export type ExchangeRequestKind = (typeof EXCHANGE_REQUEST_KINDS)[number];
 
 const CODES: readonly (ErrorCode | 'OK')[] = ['OK', ...(Object.keys(ERROR_CODES) as ErrorCode[])];
 
@@ -64,6 +76,12 @@ export class Counters {
     'sluice_calls_total',
     'Calls that have ended, by method and code; those without a place too.',
     label('method', METHOD_NAMES),
+    label('code', CODES),
+  );
+  readonly exchangeRequests = this.#counter(
+    'sluice_exchange_requests_total',
+    'Requests of Exchanges that have ended, by kind and code.',
+    label('kind', EXCHANGE_REQUEST_KINDS),
     label('code', CODES),
   );
   readonly sentBytes = this.#counter(

@@ -10,6 +10,7 @@ import { NO_SLAB } from '../jobs/scheduler.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { SlabUse } from '../slabs/slab-pool.ts';
 import type { CompressionPolicy } from './compression-policy.ts';
+import type { PeerPace } from './peer-pace.ts';
 import type { WriteSizer } from './write-sizer.ts';
 
 /** A job longer than this delays others more than its posting costs. */
@@ -25,7 +26,6 @@ export const FILE_COST_BYTES = 32 * KIB;
 export interface Begun {
   /** Where the next job begins. */
   readonly nextOffset: number;
-  readonly count: number;
   /** Bytes of the last one; 0 without one. */
   readonly lastBytes: number;
 }
@@ -41,25 +41,26 @@ export class JobPlanner {
   atMs = 0;
   readonly #context: PipelineContext;
   readonly #chunkBytes: number;
+  readonly #pace: PeerPace;
   readonly #sizer: WriteSizer;
   readonly #policy: CompressionPolicy;
 
-  constructor(context: PipelineContext, chunkBytes: number, sizer: WriteSizer, policy: CompressionPolicy) {
+  constructor(context: PipelineContext, chunkBytes: number, pace: PeerPace, policy: CompressionPolicy) {
     this.#context = context;
     this.#chunkBytes = chunkBytes;
-    this.#sizer = sizer;
+    this.#pace = pace;
+    this.#sizer = pace.sizer;
     this.#policy = policy;
   }
 
   /**
    * Plans the next job and returns its price, as `Schedulable.planJob` does.
    *
-   * @param end where the last job may end
+   * @param end where the last job may end; behind `nextOffset`
    * @param isWriting the peer has a write that it has not drained
    */
   plan(begun: Begun, end: number, isWriting: boolean): number {
-    const isAhead = isWriting || begun.count > 0;
-    if (begun.nextOffset >= end || !this.#mayBegin(begun, isAhead)) return 0;
+    const isAhead = this.#pace.isBusy;
     const { jobs, options, slabs } = this.#context;
     this.atMs = performance.now();
     let pieceBytes = this.#pieceBytes(begun, isWriting);
@@ -80,15 +81,15 @@ export class JobPlanner {
     return this.bytes + MESSAGE_COST_BYTES * Math.ceil(this.bytes / this.#chunkBytes);
   }
 
+  /** Whether a job may begin now; until the peer has taken the first piece, nothing is read behind it. */
+  get mayBegin(): boolean {
+    if (this.#sizer.isSmall && !this.#readsEarly) return !this.#pace.isBusy;
+    return this.#pace.free > 0;
+  }
+
   /** Over a slow store each piece would cost the wait for a read before the next may be larger. */
   get #readsEarly(): boolean {
     return this.#context.jobs.isStoreSlow && this.#sizer.isEager;
-  }
-
-  /** `isAhead`: it would be read while something before it still waits for the peer. */
-  #mayBegin({ count }: Begun, isAhead: boolean): boolean {
-    if (this.#sizer.isSmall && !this.#readsEarly) return !isAhead;
-    return count < this.#context.options.jobsInFlight;
   }
 
   /** The most raw bytes of the next job. */

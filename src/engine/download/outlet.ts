@@ -1,10 +1,15 @@
 /** Where the bytes of a range go. The engine's only view of the network. */
+import type { PeerPace } from './peer-pace.ts';
 
 export interface Outlet {
   /** What the peer is ready to take; undefined: everything, as fast as it drains what it is sent. */
   readonly credit?: Credit;
+  /** The request of an Exchange that the messages answer; absent: they are those of a call by itself. */
+  readonly exchangeId?: number;
+  /** What the ranges of the same stream share; absent: this is the only one. */
+  readonly pace?: PeerPace;
   /**
-   * Sends whole messages, in order. At most one write is outstanding. `done`
+   * Sends whole messages, in order. At most one write of a range is outstanding. `done`
    * is called when the bytes are not needed any more; when the stream ends
    * before, it may never be. Until then the bytes must not change.
    */

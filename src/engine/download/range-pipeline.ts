@@ -17,10 +17,10 @@ import type { PipelineContext } from '../pipeline-context.ts';
 import { CompressionPolicy } from './compression-policy.ts';
 import { FILE_COST_BYTES, JobPlanner, MESSAGE_COST_BYTES } from './job-planner.ts';
 import type { Outlet } from './outlet.ts';
+import { type PacedRange, PeerPace } from './peer-pace.ts';
 import type { Piece } from './piece.ts';
 import type { RangeRequest } from './range-request.ts';
 import { ReadAhead, type ReadAheadListener } from './read-ahead.ts';
-import { WriteSizer } from './write-sizer.ts';
 
 export interface RangeTotals {
   /** Bytes of the file that were sent and drained. */
@@ -31,14 +31,14 @@ export interface RangeTotals {
   crc32: number;
 }
 
-export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListener {
+export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListener, PacedRange {
   deficitBytes = 0;
   isQueued = false;
   readonly totals: RangeTotals = { rawBytes: 0, wireBytes: 0, crc32: 0 };
   readonly #context: PipelineContext;
   readonly #request: RangeRequest;
   readonly #outlet: Outlet;
-  readonly #sizer: WriteSizer;
+  readonly #pace: PeerPace;
   readonly #policy: CompressionPolicy;
   readonly #planner: JobPlanner;
   readonly #ahead: ReadAhead;
@@ -54,15 +54,15 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   #reject!: (error: TransferError) => void;
 
   constructor(context: PipelineContext, request: RangeRequest, outlet: Outlet) {
-    const { firstMessageBytes, gzipLevel, maxGzipLevel, slabBytes } = context.options;
+    const { gzipLevel, maxGzipLevel } = context.options;
     const { chunkBytes, codecs, compression } = request;
     this.#context = context;
     this.#request = request;
     this.#outlet = outlet;
-    this.#sizer = new WriteSizer(firstMessageBytes, slabBytes);
+    this.#pace = outlet.pace ?? new PeerPace(context.options);
     this.#policy = new CompressionPolicy({ mode: compression, codecs, gzipLevel, maxGzipLevel });
-    this.#planner = new JobPlanner(context, chunkBytes, this.#sizer, this.#policy);
-    this.#ahead = new ReadAhead(context, request, this);
+    this.#planner = new JobPlanner(context, chunkBytes, this.#pace, this.#policy);
+    this.#ahead = new ReadAhead(context, request, outlet, this.#pace, this);
     this.#settled = new Promise((resolve, reject) => {
       this.#resolve = resolve;
       this.#reject = reject;
@@ -78,7 +78,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   run(): Promise<RangeTotals> {
     // Before the first byte, so that the round trip of an idle link is known.
     this.#mark(performance.now());
-    this.#outlet.credit?.onGrant(() => this.#wantJob());
+    this.#outlet.credit?.onGrant(() => this.wantJob());
     this.ended();
     return this.#settled;
   }
@@ -87,7 +87,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   fail(error: TransferError): void {
     if (this.#error !== null || this.#isSettled) return;
     this.#error = error;
-    this.giveBack();
+    this.#ahead.giveBack();
     const sending = this.#sending;
     this.#sending = null;
     if (sending !== null) this.#context.slabs.quarantine(sending.lease, this.#outlet.untouched());
@@ -110,16 +110,23 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
 
   /** Releases everything that is not being sent; it will be read again when the peer drains. */
   giveBack(): void {
-    this.#sizer.restart();
+    this.#pace.sizer.restart();
     this.#ahead.giveBack();
   }
 
   planJob(): number {
-    if (this.#error !== null) return 0;
-    this.#nextRead = this.#ahead.firstRead();
+    this.#nextRead = this.#error === null ? this.#ahead.firstRead() : undefined;
     // It has paid for its bytes when it was read.
     if (this.#nextRead !== undefined) return MESSAGE_COST_BYTES;
-    const price = this.#planner.plan(this.#ahead, this.#grantedEnd, this.#writeOut);
+    const end = this.#grantedEnd;
+    if (this.#error !== null || this.#ahead.nextOffset >= end) this.#pace.passOn();
+    else if (this.#planner.mayBegin) return this.#price(end);
+    else this.#pace.wait(this);
+    return 0;
+  }
+
+  #price(end: number): number {
+    const price = this.#planner.plan(this.#ahead, end, this.#writeOut);
     const { source } = this.#request;
     if (price <= 0 || source.kind !== 'pack') return price;
     return price + FILE_COST_BYTES * source.filesIn(this.#ahead.nextOffset, this.#planner.bytes);
@@ -145,14 +152,14 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
 
   ended(): void {
     this.#settleIfDone();
-    this.#wantJob();
+    this.wantJob();
   }
 
   /** Sends the head of the line when it is ready and nothing is on its way. */
   #pump(): void {
     const { head } = this.#ahead;
     if (this.#writeOut || this.#error !== null || !head?.run) return;
-    if (head.owedBytes > this.#sizer.pieceBytes) {
+    if (head.owedBytes > this.#pace.sizer.pieceBytes) {
       this.#ahead.giveBack(); // The peer took those before it too slowly: it gets less at once.
       return;
     }
@@ -183,7 +190,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
         this.#sending = null;
         this.#context.slabs.release(piece.lease);
       }
-      this.#sizer.drained(run.rawBytes, nowMs - this.#sentAtMs);
+      this.#pace.sizer.drained(run.rawBytes, nowMs - this.#sentAtMs);
       this.#policy.choice?.drained(nowMs);
       this.#mark(nowMs);
       this.#ahead.noteProgress();
@@ -195,6 +202,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
         this.totals.crc32 = combineCrc32(this.totals.crc32, run.crc32, run.rawBytes);
       this.#pump();
     }
+    this.#pace.drained();
     this.ended();
   }
 
@@ -220,9 +228,10 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     this.#isSettled = true;
     this.#context.streams.remove(this);
     this.#context.jobs.forget(this);
+    this.#pace.forget(this);
   }
 
-  #wantJob(): void {
+  wantJob(): void {
     if (!this.#isSettled) this.#context.jobs.want(this);
   }
 }

@@ -13,6 +13,8 @@ import type { JobStart } from '../jobs/scheduler.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { Begun, JobPlanner } from './job-planner.ts';
+import type { Outlet } from './outlet.ts';
+import type { PeerPace } from './peer-pace.ts';
 import { fillError, type Piece } from './piece.ts';
 import type { RangeRequest } from './range-request.ts';
 import { StoreRead } from './store-read.ts';
@@ -34,6 +36,8 @@ export class ReadAhead implements Begun {
   nextOffset: number;
   readonly #context: PipelineContext;
   readonly #request: RangeRequest;
+  readonly #exchangeId: number;
+  readonly #pace: PeerPace;
   readonly #listener: ReadAheadListener;
   readonly #pieces: Piece[] = [];
   /** Files of a pack that the peer was told are not as asked: what is behind that may be anything. */
@@ -41,9 +45,17 @@ export class ReadAhead implements Begun {
   #running = 0;
   #workerDeaths = 0;
 
-  constructor(context: PipelineContext, request: RangeRequest, listener: ReadAheadListener) {
+  constructor(
+    context: PipelineContext,
+    request: RangeRequest,
+    { exchangeId = 0 }: Pick<Outlet, 'exchangeId'>,
+    pace: PeerPace,
+    listener: ReadAheadListener,
+  ) {
     this.#context = context;
     this.#request = request;
+    this.#exchangeId = exchangeId;
+    this.#pace = pace;
     this.#listener = listener;
     this.nextOffset = request.start;
   }
@@ -89,6 +101,7 @@ export class ReadAhead implements Begun {
     };
     this.nextOffset += bytes;
     this.#pieces.push(piece);
+    this.#pace.begun();
     const { source } = this.#request;
     if (source.kind === 'reader') {
       this.#read(piece, source);
@@ -115,6 +128,7 @@ export class ReadAhead implements Begun {
     }
     if (refused !== undefined) for (const file of refused) this.#refused.add(file);
     this.#pieces.shift();
+    this.#pace.toWrite();
     return true;
   }
 
@@ -139,6 +153,7 @@ export class ReadAhead implements Begun {
       } else {
         this.#remove(piece);
         this.#listener.fail(error);
+        this.#pace.dropped(1);
       }
       this.#listener.ended();
     });
@@ -156,6 +171,7 @@ export class ReadAhead implements Begun {
       offset: piece.offset,
       rawBytes: piece.rawBytes,
       chunkBytes: Math.min(chunkBytes, piece.rawBytes),
+      exchangeId: this.#exchangeId,
       details,
       checksums,
       coding: piece.coding,
@@ -182,6 +198,7 @@ export class ReadAhead implements Begun {
     } else {
       this.#remove(piece);
       this.#listener.fail(fillError(result, this.#request.source));
+      this.#pace.dropped(1);
     }
     this.#listener.ended();
   }
@@ -202,6 +219,7 @@ export class ReadAhead implements Begun {
     if (this.#workerDeaths >= MAX_WORKER_DEATHS) {
       this.#listener.fail(new TransferError('INTERNAL', 'worker threads die repeatedly', { cause: reason }));
     }
+    if (at >= 0) this.#pace.dropped(1);
     this.#listener.ended();
   }
 
@@ -221,6 +239,7 @@ export class ReadAhead implements Begun {
         this.#context.slabs.release(piece.lease);
       }
     }
+    this.#pace.dropped(dropped.length);
   }
 
   /** Takes out a piece that will never be sent. */

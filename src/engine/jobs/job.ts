@@ -64,6 +64,8 @@ export interface FillJob {
   rawBytes: number;
   /** Bytes of each chunk but the last. */
   chunkBytes: number;
+  /** Of the ExchangeResponse around each message; 0 or absent for messages by themselves. */
+  exchangeId?: number;
   /** Send `offset` and `raw_size` with each chunk. */
   details: boolean;
   /** Compute CRC-32 and send it with each chunk. */

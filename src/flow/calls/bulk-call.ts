@@ -41,6 +41,8 @@ export interface SentRun {
 }
 
 export class BulkCall<Request, Response> implements Watched {
+  /** The peer has taken a message that was posted. */
+  onPosted: () => void = () => {};
   readonly #call: ServerWritableStream<Request, Response> | ServerDuplexStream<Request, Response>;
   readonly #framing: FramingCall<Response>;
   readonly #stream: ServerHttp2Stream;
@@ -55,6 +57,7 @@ export class BulkCall<Request, Response> implements Watched {
   #hasHeaders = false;
   #lastRun: SentRun | null = null;
   #movedBytes = 0;
+  #postedBytes = 0;
   /** Writes that were handed to the stream, and that the peer has not taken. */
   #outstanding = 0;
 
@@ -86,6 +89,11 @@ export class BulkCall<Request, Response> implements Watched {
   /** Bytes that the peer has taken, as far as its whole writes tell. */
   get movedBytes(): number {
     return this.#movedBytes;
+  }
+
+  /** Of messages that were posted, and that the peer has not taken. */
+  get postedBytes(): number {
+    return this.#postedBytes;
   }
 
   /** Nothing waits for the peer. */
@@ -148,13 +156,24 @@ export class BulkCall<Request, Response> implements Watched {
       this.onAbandon(failed);
       if (this.#abandonedBy !== null) return;
       this.onClose(sent);
-      this.#write(this.#framing.serializeMessage(message), sent);
+      this.#writeMessage(message, sent);
     });
   }
 
-  /** Sends one message, behind all that was written, and waits for nothing. */
-  post(message: Response): void {
-    this.#write(this.#framing.serializeMessage(message), () => {});
+  #writeMessage(message: Response, taken: () => void): Uint8Array {
+    const bytes = this.#framing.serializeMessage(message);
+    this.#write(bytes, taken);
+    return bytes;
+  }
+
+  /** Sends one message, behind all that was written, and waits for nothing. Returns its bytes, with its frame. */
+  post(message: Response): number {
+    const { length } = this.#writeMessage(message, () => {
+      this.#postedBytes -= length;
+      this.onPosted();
+    });
+    this.#postedBytes += length;
+    return length;
   }
 
   /**

@@ -10,28 +10,34 @@ export interface PlaceLimits {
   /** Downloads and listings. */
   streams: number;
   uploadStreams: number;
+  /** Open requests of Exchanges. */
+  requests: number;
 }
 
 /** Standing calls are streams of other services, which last for as long as their client likes. */
-export type CallKind = Exclude<PlaceKind, 'connections'>;
+export type CallKind = Exclude<PlaceKind, 'connections' | 'requests'>;
 
 export class CallPlaces {
   readonly calls: Places;
   readonly streams: Places;
   readonly uploadStreams: Places;
   readonly standing: Places;
+  /** Open requests of Exchanges. */
+  readonly requests: Places;
 
   constructor(limits: PlaceLimits, counters: Counters) {
-    const places = (as: CallKind, what: string, limit: number) =>
+    const places = (as: CallKind | 'requests', what: string, limit: number) =>
       new Places({ what, limit, counted: { counters, as } });
     this.calls = places('calls', 'calls', limits.calls);
     this.streams = places('streams', 'transfers', limits.streams);
     this.uploadStreams = places('uploadStreams', 'uploads', limits.uploadStreams);
     this.standing = places('standing', 'standing calls', MAX_STANDING_CALLS);
+    this.requests = places('requests', 'requests of Exchanges', limits.requests);
   }
 
   /** Stops the clocks. */
   close(): void {
-    for (const places of [this.calls, this.streams, this.uploadStreams, this.standing]) places.close();
+    for (const places of [this.calls, this.streams, this.uploadStreams, this.standing, this.requests])
+      places.close();
   }
 }

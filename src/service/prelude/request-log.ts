@@ -13,6 +13,8 @@ export interface RequestFacts {
   upload?: string;
   /** How many a pack has. */
   files?: number;
+  /** How many an Exchange had. */
+  requests?: number;
   start?: number;
   rawBytes?: number;
   wireBytes?: number;

@@ -108,7 +108,7 @@ export function statusResponse(upload: Upload, maxChunkSize: number): GetUploadS
 }
 
 /** What this runtime decompresses. */
-function acceptedCodecs(): Codec[] {
+export function acceptedCodecs(): Codec[] {
   return RUNTIME_CODECS.map(codecInContract);
 }
 

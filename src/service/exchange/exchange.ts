@@ -1,0 +1,183 @@
+/**
+ * Exchange: many requests on one stream, each served as a call of its own is.
+ *
+ *   new id, place ──▶ open ──credit──▶ served ──▶ end sent
+ *        └─ no place, no such request: end sent at once
+ *
+ * Invariants: every request gets exactly one `end`, its last message; what one
+ * request does ends no other; a broken rule of the stream ends the stream.
+ */
+
+import type { StatusObject } from '@grpc/grpc-js';
+import type { ExchangeRequestKind } from '../../base/counters/counters.ts';
+import { TransferError } from '../../base/errors.ts';
+import { MAX_EXCHANGE_CREDIT_BYTES, MAX_EXCHANGE_REQUESTS } from '../../base/limits.ts';
+import type { PeerPace } from '../../engine/download/peer-pace.ts';
+import type { ExchangeCall, ExchangeReceiver } from '../../flow/calls/exchange-call.ts';
+import type { ExchangeRequest, ExchangeResponse } from '../../wire/messages.ts';
+import { safeInteger } from '../../wire/safe-integer.ts';
+import { malformedRequest } from '../../wire/service.ts';
+import type { EndableCall } from '../call-end.ts';
+import type { ServiceContext } from '../context.ts';
+import type { AdmittedCall } from '../prelude/admitted-call.ts';
+import type { CallPlaces } from '../prelude/call-places.ts';
+import { exchangeLimits } from './limits.ts';
+import { kindOf, OpenRequest } from './open-request.ts';
+
+type Call = ExchangeCall<ExchangeResponse>;
+
+/** What an exchange has of its server beside what every call has. */
+export interface ExchangeSetup {
+  readonly places: CallPlaces;
+  readonly decode: (bytes: Buffer) => ExchangeRequest;
+}
+
+/** One stream. */
+export class Exchange implements ExchangeReceiver, EndableCall {
+  readonly #context: ServiceContext;
+  readonly #setup: ExchangeSetup;
+  readonly #call: Call;
+  readonly #admitted: AdmittedCall;
+  readonly #pace: PeerPace;
+  readonly #open = new Map<number, OpenRequest>();
+  #lastId = 0;
+  #isHalfClosed = false;
+  #error: TransferError | null = null;
+  #settle!: () => void;
+
+  constructor(context: ServiceContext, setup: ExchangeSetup, call: Call, admitted: AdmittedCall) {
+    this.#context = context;
+    this.#setup = setup;
+    this.#call = call;
+    this.#admitted = admitted;
+    this.#pace = context.engine.peerPace();
+    admitted.facts.requests = 0;
+  }
+
+  /** Resolves when the peer has half-closed and every request has its end. Throws why it ended before. */
+  async run(): Promise<void> {
+    const settled = new Promise<void>((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#call.answers.onEnd((error) => this.#lost(error));
+    this.#call.answers.post({ id: 0, limits: exchangeLimits(this.#context) });
+    this.#call.start(this);
+    await settled;
+    this.#call.stop();
+    if (this.#error !== null) throw this.#error;
+  }
+
+  get movedBytes(): number {
+    return this.#call.answers.movedBytes + this.#call.receivedBytes;
+  }
+
+  get isClosed(): boolean {
+    return this.#call.answers.isClosed;
+  }
+
+  abandon(error: TransferError): void {
+    this.#call.answers.abandon(error);
+  }
+
+  fail(status: StatusObject): void {
+    this.#call.answers.fail(status);
+  }
+
+  reset(): void {
+    this.#call.answers.reset();
+  }
+
+  onClose(listener: () => void): void {
+    this.#call.answers.onClose(listener);
+  }
+
+  /** True while the server is what the peer waits for. */
+  get isHeldUp(): boolean {
+    for (const request of this.#open.values()) if (request.isHeldUp) return this.#call.answers.isHeldUp;
+    return false;
+  }
+
+  message(bytes: Buffer, release: () => void): void {
+    if (this.#error !== null) return;
+    const request = this.#decoded(bytes);
+    const { credit, id } = request;
+    const kind = kindOf(request);
+    const open = this.#open.get(id);
+    if (kind !== undefined) {
+      if (id <= this.#lastId) throw broken(`the id ${id} is not larger than those before it`);
+      this.#lastId = id;
+      this.#begin(kind, request, release);
+      return;
+    }
+    release();
+    if (id > this.#lastId) throw broken(`the first message of request ${id} asks for nothing`);
+    // It has ended meanwhile: the peer cannot know that yet.
+    if (open === undefined) return;
+    if (request.cancel === true)
+      open.fail(new TransferError('CANCELLED', 'the client cancelled the request'));
+    else open.grant(creditOf(credit));
+  }
+
+  halfClosed(): void {
+    this.#isHalfClosed = true;
+    for (const request of this.#open.values()) request.grant(MAX_EXCHANGE_CREDIT_BYTES);
+    this.#settleIfDone();
+  }
+
+  #decoded(bytes: Buffer): ExchangeRequest {
+    try {
+      return this.#setup.decode(bytes);
+    } catch (cause) {
+      throw malformedRequest('ExchangeRequest', cause);
+    }
+  }
+
+  #begin(kind: ExchangeRequestKind, message: ExchangeRequest, release: () => void): void {
+    const { facts, identity } = this.#admitted;
+    facts.requests = (facts.requests ?? 0) + 1;
+    const request = new OpenRequest(kind, message, this.#context, this.#call.answers, this.#pace);
+    let leave = () => {};
+    const ended = () => {
+      release();
+      leave();
+      this.#open.delete(message.id);
+      this.#context.counters.exchangeRequests.add(1, kind, request.result);
+      request.addTo(facts);
+      this.#settleIfDone();
+    };
+    this.#open.set(message.id, request);
+    try {
+      if (this.#open.size > MAX_EXCHANGE_REQUESTS) throw new TransferError('RESOURCE_EXHAUSTED', TOO_MANY);
+      const place = this.#setup.places.requests.enter(identity.address, request);
+      leave = () => place.leave();
+      request.grant(creditOf(message.credit));
+    } catch (error) {
+      request.fail(TransferError.from(error));
+    }
+    void request.serve(identity.address).then(ended);
+  }
+
+  #lost(error: TransferError): void {
+    if (this.#error !== null) return;
+    this.#error = error;
+    this.#call.stop();
+    for (const request of this.#open.values()) request.fail(error);
+    this.#settleIfDone();
+  }
+
+  #settleIfDone(): void {
+    if (this.#open.size === 0 && (this.#isHalfClosed || this.#error !== null)) this.#settle();
+  }
+}
+
+const TOO_MANY = `more than ${MAX_EXCHANGE_REQUESTS} requests are open on the stream; wait for the end of some`;
+
+function broken(what: string): TransferError {
+  return new TransferError('INVALID_ARGUMENT', `${what}; see docs/protocol.md`);
+}
+
+function creditOf(credit: number): number {
+  const bytes = safeInteger(credit, 'credit');
+  if (bytes >= 0 && bytes <= MAX_EXCHANGE_CREDIT_BYTES) return bytes;
+  throw broken(`a credit of ${bytes} is not between 0 and ${MAX_EXCHANGE_CREDIT_BYTES}`);
+}

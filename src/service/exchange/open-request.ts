@@ -1,0 +1,126 @@
+/** One request of an Exchange, from its first message until its end is sent. */
+import { EXCHANGE_REQUEST_KINDS, type ExchangeRequestKind } from '../../base/counters/counters.ts';
+import { type ErrorCode, TransferError } from '../../base/errors.ts';
+import type { PlaceHolder } from '../../base/places.ts';
+import type { PeerPace } from '../../engine/download/peer-pace.ts';
+import type { BulkCall } from '../../flow/calls/bulk-call.ts';
+import type { ExchangeRequest, ExchangeResponse } from '../../wire/messages.ts';
+import { failureOf } from '../../wire/status.ts';
+import type { ServiceContext } from '../context.ts';
+import { makeDirectory, statFile } from '../file-requests.ts';
+import { listFiles } from '../list-files.ts';
+import type { RequestFacts } from '../prelude/request-log.ts';
+import { servePack } from '../range/serve-pack.ts';
+import { serveRange } from '../range/serve-range.ts';
+import { writePack } from '../uploads/write-pack.ts';
+import { ListRequestOutlet, RangeRequestOutlet } from './request-outlet.ts';
+
+/** What a message asks for; undefined where it is about a request that is open. */
+export function kindOf(message: ExchangeRequest): ExchangeRequestKind | undefined {
+  return EXCHANGE_REQUEST_KINDS.find((kind) => message[kind]);
+}
+
+export class OpenRequest implements PlaceHolder {
+  result: ErrorCode | 'OK' = 'OK';
+  readonly #message: ExchangeRequest;
+  readonly #context: ServiceContext;
+  readonly #answers: BulkCall<never, ExchangeResponse>;
+  readonly #outlet: RangeRequestOutlet | ListRequestOutlet;
+  readonly #facts: RequestFacts = {};
+  #error: TransferError | null = null;
+  #lacksCredit = false;
+
+  constructor(
+    kind: ExchangeRequestKind,
+    message: ExchangeRequest,
+    context: ServiceContext,
+    answers: BulkCall<never, ExchangeResponse>,
+    pace: PeerPace,
+  ) {
+    this.#message = message;
+    this.#context = context;
+    this.#answers = answers;
+    this.#outlet =
+      kind === 'list'
+        ? new ListRequestOutlet(message.id, answers)
+        : new RangeRequestOutlet(message.id, answers, pace);
+  }
+
+  get movedBytes(): number {
+    return this.#outlet.movedBytes;
+  }
+
+  /** Without credit the peer is what it waits for. */
+  get isHeldUp(): boolean {
+    return !this.#lacksCredit;
+  }
+
+  grant(bytes: number): void {
+    this.#outlet.grant(bytes);
+  }
+
+  /** Ends it before its time. The first error stays. */
+  fail(error: TransferError): void {
+    this.#error ??= error;
+    this.#outlet.end(error);
+  }
+
+  evict(error: TransferError): void {
+    this.fail(error);
+  }
+
+  /** Nothing of it waits for its peer any more. */
+  cut(): void {}
+
+  /** Serves it, and sends its end. Never throws. Nothing uses what it held then. */
+  async serve(owner: string | null): Promise<void> {
+    const { id } = this.#message;
+    try {
+      if (this.#error !== null) throw this.#error;
+      await this.#answer(owner);
+      this.#answers.post({ id, end: { failure: null } });
+    } catch (reason) {
+      const error = this.#error ?? TransferError.from(reason);
+      this.result = error.code;
+      this.#answers.post({ id, end: { failure: failureOf(error) } });
+    }
+  }
+
+  /** Adds what it moved to the facts of its stream. */
+  addTo(facts: RequestFacts): void {
+    for (const sum of ['rawBytes', 'wireBytes', 'entries', 'files'] as const) {
+      const more = this.#facts[sum];
+      if (more !== undefined) facts[sum] = (facts[sum] ?? 0) + more;
+    }
+  }
+
+  async #answer(owner: string | null): Promise<void> {
+    const context = this.#context;
+    const { id, list, makeDirectory: directory, read, readPack, stat, write } = this.#message;
+    const outlet = this.#outlet;
+    if (outlet instanceof ListRequestOutlet) {
+      if (list) await listFiles(context, list, outlet, this.#facts);
+    } else if (read) {
+      await this.#credited();
+      await serveRange(context, read, outlet, this.#facts);
+    } else if (readPack) {
+      await this.#credited();
+      await servePack(context, readPack, outlet, this.#facts);
+    } else if (stat) {
+      const { file } = await statFile(context, stat);
+      this.#answers.post({ id, info: file });
+    } else if (write) {
+      this.#facts.files = write.files.length;
+      this.#answers.post({ id, written: await writePack(context, write, owner) });
+    } else if (directory) {
+      await makeDirectory(context, directory);
+    }
+  }
+
+  /** Before the first credit nothing is opened. */
+  async #credited(): Promise<void> {
+    this.#lacksCredit = true;
+    await this.#outlet.beyond(0);
+    this.#lacksCredit = false;
+  }
+}
