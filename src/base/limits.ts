@@ -19,13 +19,13 @@ export const MAX_NAME_DEPTH = 64;
  */
 export const MAX_CHUNK_HEADER_BYTES = 40;
 
-/** Room for headers in each slab, beside its payload. */
-export const SLAB_HEADER_ROOM_BYTES = 4 * KIB;
+/** Headroom of each slab, in front of its payload: for headers. */
+export const SLAB_HEADROOM_BYTES = 4 * KIB;
 
-/** The most messages in one slab; with this many, all headers fit the header room. */
+/** The most messages in one slab; with this many, all headers fit the headroom. */
 export const MAX_MESSAGES_PER_SLAB = 100;
-if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADER_ROOM_BYTES) {
-  throw new Error('the headers of a full slab must fit its header room');
+if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADROOM_BYTES) {
+  throw new Error('the headers of a full slab must fit its headroom');
 }
 
 /**

@@ -27,7 +27,7 @@ const DECISION_MS = 2;
 /** A coding must promise this much more than the present one. */
 const GAIN = 1.08;
 
-/** While the link has room, identity is taken when it loses no more than this: compressing spends processors of both ends, which others may need. */
+/** While the link has spare capacity, identity is taken when it loses no more than this: compressing spends processors of both ends, which others may need. */
 const ROOM_THRIFT = 0.8;
 
 /** A coding that does better than the one before it is kept for so long at the least. */
@@ -43,7 +43,7 @@ const TASTE_BYTES = 256 * 1024;
 /** A mixture of data is judged over this. */
 const OVERALL_MS = 300;
 
-/** Plain bytes are given so long where so much more of them passes a link with room than before: all is only getting going. */
+/** Plain bytes are given so long where so much more of them passes a link with spare capacity than before: all is only getting going. */
 const GROWTH = 2;
 const GROWTH_MS = 200;
 
@@ -150,7 +150,7 @@ export class CodecChoice {
     if (nowMs - this.#decidedAtMs >= DECISION_MS) this.#decide(nowMs, workers);
   }
 
-  /** The coding that a stream begins with is in use: whether the link has room is not known yet, or it has none. */
+  /** The coding that a stream begins with is in use: whether the link has spare capacity is not known yet, or it has none. */
   get isOpening(): boolean {
     return this.#isFirst;
   }
@@ -208,11 +208,11 @@ export class CodecChoice {
     this.#overall.add(ms, this.#writeRaw, 0, 0);
   }
 
-  /** Whether a mark should be put behind what was written; see `LinkMeter`. */
+  /** Whether a barrier should be put behind what was written; see `LinkMeter`. */
   wantsBarrier(nowMs: number): boolean {
     // Of data that gets no smaller, nothing is found out about the present choice.
     const isFindingOut = !this.#data.isGainless && !this.#isKnown(this.#current, nowMs);
-    // No write may come for a later mark to go behind.
+    // No write may come for a later barrier to go behind.
     if (this.#isTasting) return !this.link.hasBarrier;
     return this.link.wantsBarrier(nowMs, this.#isFirst || isFindingOut);
   }
@@ -339,7 +339,7 @@ export class CodecChoice {
     return this.link.hasEchoes && !this.link.isFull(nowMs) && busyMs < ms * BLOCKED_SHARE;
   }
 
-  /** A trial of plain bytes has begun of late, and far more passes the link, which has room, than the coding before had for it. */
+  /** A trial of plain bytes has begun of late, and far more passes the link, which has spare capacity, than the coding before had for it. */
   #isGrowing(nowMs: number): boolean {
     if (!this.#isTrial || nowMs - this.#enteredAtMs >= GROWTH_MS || this.link.isFull(nowMs)) return false;
     const { ms, rawBytes } = this.#identity.window.sums;
@@ -353,8 +353,8 @@ export class CodecChoice {
     const isPlain = this.#current === this.#identity;
     if (isPlain && (this.#isUnhindered(nowMs) || this.#isGrowing(nowMs))) return false;
     if (this.#isFirst && link.isFull(nowMs)) return true;
-    const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.hasRoom(nowMs);
-    if (this.#isFirst && hasRoom) return true;
+    const hasSpareCapacity = link.echoedBytes >= FIRST_LOOK_BYTES && link.hasSpareCapacity(nowMs);
+    if (this.#isFirst && hasSpareCapacity) return true;
     if (this.#isKnown(this.#current, nowMs)) return true;
     if (this.#isHopeless(moment)) return true;
     if (this.#isTrial && isPlain && this.#hasTasted && link.isFull(nowMs)) return true;
@@ -433,7 +433,7 @@ function reasonOf(
   promised: number,
   isFull: boolean,
 ): string {
-  const where = isFull ? 'the link is full' : 'the link has room';
+  const where = isFull ? 'the link is full' : 'the link is not full';
   const gain = Number.isFinite(promised) ? `${mibPerSec(promised)} expected` : 'to be tried';
   return `${where}: ${nameOfCoding(taken.coding)} ${gain}, ${nameOfCoding(left.coding)} ${mibPerSec(present)}`;
 }

@@ -78,7 +78,7 @@ export class GoodputForecast {
     return this.#budget.mayBegin(isBehindBuffers ? SETTLE_MS : 0, nowMs);
   }
 
-  /** Wire bytes a millisecond; infinite while the link has room. */
+  /** Wire bytes a millisecond; infinite while the link has spare capacity. */
   #linkRate(nowMs: number): number {
     const rate = this.#link.rateBytesPerMs(nowMs);
     if (this.#link.isFull(nowMs)) return rate;

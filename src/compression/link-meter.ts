@@ -3,14 +3,14 @@
  * is what holds it up. Pure: times and bytes go in, rates come out.
  *
  * A write that returned says little: socket buffers and windows take megabytes
- * at once on the slowest link. So marks are put into the stream (HTTP/2 pings,
+ * at once on the slowest link. So barriers are put into the stream (HTTP/2 pings,
  * which queue behind its bytes) and their echoes timed. An echo that comes
  * later than the shortest round trip has waited behind data; where all do for a
  * while, the link is full, and bytes over time between echoes are its rate.
  * Echoes that come at once while writes wait mean that the receiver, not the
  * link, is slow.
  *
- *   sent ────── mark ──────── mark ──▶
+ *   sent ────── barrier ───── barrier ──▶
  *   echoed ─────────┘ delay = shortest round trip + time in the queue
  */
 import { RateWindow, type Sums } from './rate-window.ts';
@@ -24,9 +24,9 @@ const STANDING_MS = 100;
 /** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
 export const BLOCKED_SHARE = 0.7;
 
-/** Between marks while something is being found out, and otherwise. */
-const BUSY_MARK_MS = 2;
-const IDLE_MARK_MS = 40;
+/** Between barriers while something is being found out, and otherwise. */
+const BUSY_BARRIER_MS = 2;
+const IDLE_BARRIER_MS = 40;
 
 /** A rate of echoes over less time says little. */
 const LEAST_ECHO_MS = 20;
@@ -42,7 +42,7 @@ export class LinkMeter {
   sentBytes = 0;
   /** How long the last write that was taken was outstanding. */
   lastWriteMs = 0;
-  /** Wire bytes ahead of the last mark that was echoed. */
+  /** Wire bytes ahead of the last barrier that was echoed. */
   echoedBytes = 0;
   /** False until the first echo: the sender cannot see past its own buffers. */
   hasEchoes = false;
@@ -53,8 +53,8 @@ export class LinkMeter {
   #lastQueueMs = 0;
   /** When the first of those echoes was due that came late without one between that did not. */
   #lateSinceMs = Number.POSITIVE_INFINITY;
-  #markBytes = -1;
-  #markedAtMs = Number.NEGATIVE_INFINITY;
+  #barrierBytes = -1;
+  #barrierAtMs = Number.NEGATIVE_INFINITY;
   #writeAtMs = -1;
   #writeRaw = 0;
   #writeWire = 0;
@@ -80,45 +80,47 @@ export class LinkMeter {
     return ms;
   }
 
-  /** Nothing was to be sent until now: that time says nothing, and neither do a write whose end and a mark whose echo was not told. */
+  /** Nothing was to be sent until now: that time says nothing, and neither do a write whose end and a barrier whose echo was not told. */
   resumed(nowMs: number): void {
     this.#writeAtMs = -1;
-    this.#markBytes = -1;
+    this.#barrierBytes = -1;
     this.#lateSinceMs = Number.POSITIVE_INFINITY;
     if (this.#drainedAtMs >= 0) this.#drainedAtMs = nowMs;
   }
 
-  /** Whether a mark should be put behind what was written. */
+  /** Whether a barrier should be put behind what was written. */
   wantsBarrier(nowMs: number, isUrgent: boolean): boolean {
-    return this.#markBytes < 0 && nowMs - this.#markedAtMs >= (isUrgent ? BUSY_MARK_MS : IDLE_MARK_MS);
+    return (
+      this.#barrierBytes < 0 && nowMs - this.#barrierAtMs >= (isUrgent ? BUSY_BARRIER_MS : IDLE_BARRIER_MS)
+    );
   }
 
-  /** A mark or its echo is on the way. */
+  /** A barrier or its echo is on the way. */
   get hasBarrier(): boolean {
-    return this.#markBytes >= 0;
+    return this.#barrierBytes >= 0;
   }
 
   barrierSent(nowMs: number): void {
-    this.#markBytes = this.sentBytes;
-    this.#markedAtMs = nowMs;
+    this.#barrierBytes = this.sentBytes;
+    this.#barrierAtMs = nowMs;
   }
 
   echoed(nowMs: number): void {
-    if (this.#markBytes < 0) return;
-    const delayMs = nowMs - this.#markedAtMs;
+    if (this.#barrierBytes < 0) return;
+    const delayMs = nowMs - this.#barrierAtMs;
     this.#shortestMs = Math.min(this.#shortestMs, delayMs);
     this.#lastQueueMs = delayMs - this.#shortestMs;
-    const dueMs = this.#markedAtMs + this.#shortestMs;
+    const dueMs = this.#barrierAtMs + this.#shortestMs;
     this.#lateSinceMs =
       this.#lastQueueMs > QUEUED_MS ? Math.min(this.#lateSinceMs, dueMs) : Number.POSITIVE_INFINITY;
-    const bytes = this.#markBytes - this.echoedBytes;
+    const bytes = this.#barrierBytes - this.echoedBytes;
     const ms = nowMs - this.#echoedAtMs;
     const isTelling = this.hasEchoes && ms >= LEAST_ECHO_MS;
     this.#echoRate = isTelling ? bytes / ms : Number.POSITIVE_INFINITY;
     this.hasEchoes = true;
-    this.echoedBytes = this.#markBytes;
+    this.echoedBytes = this.#barrierBytes;
     this.#echoedAtMs = nowMs;
-    this.#markBytes = -1;
+    this.#barrierBytes = -1;
     if (!isTelling) return;
     const isQueued = this.#lastQueueMs > QUEUED_MS && !this.isBlocked(nowMs);
     // What has arrived belies a lower rate that was found before.
@@ -132,12 +134,12 @@ export class LinkMeter {
 
   /** How much longer than the shortest round trip the next echo already takes. */
   #waitingMs(nowMs: number): number {
-    const isWaiting = this.#markBytes >= 0 && this.hasEchoes;
-    return isWaiting ? nowMs - this.#markedAtMs - this.#shortestMs : 0;
+    const isWaiting = this.#barrierBytes >= 0 && this.hasEchoes;
+    return isWaiting ? nowMs - this.#barrierAtMs - this.#shortestMs : 0;
   }
 
   /** Nothing waits in the queues of the link. */
-  hasRoom(nowMs: number): boolean {
+  hasSpareCapacity(nowMs: number): boolean {
     return this.queueMs(nowMs) < QUEUED_MS;
   }
 
@@ -165,15 +167,15 @@ export class LinkMeter {
       const waitedMs = this.#writeAtMs < 0 ? 0 : nowMs - this.#writeAtMs;
       // A window is slow to show that a link has all but stopped; one long write shows it.
       this.#rateBytesPerMs = waitedMs > STUCK_MS ? Math.min(rate, this.#writeWire / waitedMs) : rate;
-    } else if (this.#markBytes > this.echoedBytes) {
-      // What lies before the mark has not all arrived while the mark waited.
-      const bound = (this.#markBytes - this.echoedBytes) / this.queueMs(nowMs);
+    } else if (this.#barrierBytes > this.echoedBytes) {
+      // What lies before the barrier has not all arrived while the barrier waited.
+      const bound = (this.#barrierBytes - this.echoedBytes) / this.queueMs(nowMs);
       this.#rateBytesPerMs = Math.min(this.#rateBytesPerMs, bound);
     }
     return Math.max(this.#rateBytesPerMs, this.#leastRate(nowMs));
   }
 
-  /** More passed of late than buffers hold: a mark that waits a moment longer, on a busy machine, does not belie it. */
+  /** More passed of late than buffers hold: a barrier that waits a moment longer, on a busy machine, does not belie it. */
   #leastRate(nowMs: number): number {
     const { ms, wireBytes } = this.#sums(nowMs);
     return wireBytes > BLIND_BYTES && this.queueMs(nowMs) < STUCK_MS ? wireBytes / ms : 0;

@@ -10,7 +10,7 @@ import {
   MAX_HEADER_BYTES,
   MAX_REQUEST_MESSAGE_BYTES,
   MAX_STANDING_CALLS,
-  SLAB_HEADER_ROOM_BYTES,
+  SLAB_HEADROOM_BYTES,
 } from '../base/limits.ts';
 import { leavingPlaces } from '../base/places.ts';
 import { KIB, MIB } from '../base/units.ts';
@@ -75,7 +75,7 @@ export function memoryBoundBytes(config: Config): MemoryBound {
 function slabLine({ slab }: Config): MemoryLine {
   return {
     bytes: slabStrideBytes(slab.size) * slab.count,
-    arithmetic: `(slab.size ${writeBytes(slab.size)} + ${writeBytes(SLAB_HEADER_ROOM_BYTES)} for headers) × slab.count ${slab.count}`,
+    arithmetic: `(slab.size ${writeBytes(slab.size)} + ${writeBytes(SLAB_HEADROOM_BYTES)} for headers) × slab.count ${slab.count}`,
     holder: 'slabs: everything that is read ahead or being sent',
   };
 }
@@ -170,5 +170,5 @@ export function sharedWindowBytes({ window, windowBudget }: Config['uploads']): 
 
 /** Bytes of memory that one slab takes. */
 export function slabStrideBytes(slabBytes: number): number {
-  return slabBytes + SLAB_HEADER_ROOM_BYTES;
+  return slabBytes + SLAB_HEADROOM_BYTES;
 }

@@ -2,7 +2,7 @@
  * The engine: slabs, threads, turns and pipelines put together. It knows no
  * gRPC and no paths.
  *
- * Memory: slabs.count × (slab + header room), for each range at most one heap
+ * Memory: slabs.count × (slab + headroom), for each range at most one heap
  * copy of `firstMessageBytes` and its headers, for each upload at most one
  * chunk on the heap.
  */

@@ -26,7 +26,7 @@ export interface World {
   /** Share of the time, in stretches of 20 ms, for which each thread waits for its turn. */
   pauses: number;
   /** False for a sender that cannot ask whether its bytes have arrived. */
-  hasMarks: boolean;
+  hasBarriers: boolean;
 }
 
 const FAST_WORLD: World = {
@@ -38,7 +38,7 @@ const FAST_WORLD: World = {
   endsBytesPerSec: () => 500 * MIB,
   decodedBytesPerSec: 600 * MIB,
   kindAt: () => 'text',
-  hasMarks: true,
+  hasBarriers: true,
   pauses: 0,
 };
 
@@ -94,13 +94,13 @@ interface Job {
   isDone: boolean;
 }
 
-/** Bytes on their way, or a mark behind them. */
+/** Bytes on their way, or a barrier behind them. */
 interface Sent {
   wireLeft: number;
   readonly wireBytes: number;
   rawBytes: number;
   isCompressed: boolean;
-  isMark: boolean;
+  isBarrier: boolean;
 }
 
 export interface SimulationOptions {
@@ -151,7 +151,7 @@ class Simulation {
   }
 
   run(limitMs: number): Outcome {
-    this.#mark();
+    this.#sendBarrier();
     while (this.#received < this.#fileBytes - KIB && this.#nowMs < limitMs) {
       this.#nowMs += STEP_MS;
       const isSending = !this.#isPaused(0);
@@ -233,7 +233,7 @@ class Simulation {
     }
   }
 
-  /** Bytes and marks through the link, in order. */
+  /** Bytes and barriers through the link, in order. */
   #carry(): void {
     let room = (this.#world.linkBytesPerSec(this.#nowMs) * STEP_MS) / 1000;
     for (let head = this.#inLink[0]; head !== undefined && room > 0; head = this.#inLink[0]) {
@@ -243,7 +243,7 @@ class Simulation {
       room -= moved;
       if (head.wireLeft > 0) return;
       this.#inLink.shift();
-      if (head.isMark) {
+      if (head.isBarrier) {
         this.#echoesAtMs.push(this.#nowMs + this.#world.roundTripMs + (this.#isPaused(1) ? PAUSE_MS : 0));
       } else {
         this.#toDecode.push(head);
@@ -279,7 +279,7 @@ class Simulation {
   #write(): void {
     for (;;) {
       if (this.#writeAtMs >= 0) {
-        // The window of the stream closes behind a slow receiver; marks still pass.
+        // The window of the stream closes behind a slow receiver; barriers still pass.
         if (this.#inFlightBytes > WINDOW_BYTES || this.#queuedBytes > this.#world.bufferBytes) return;
         this.#drained(this.#nowMs - this.#writeAtMs);
       }
@@ -295,7 +295,7 @@ class Simulation {
     else if (tookMs < 50) this.#pieceBytes = Math.min(SLAB_BYTES, this.#pieceBytes * 2);
     this.#writeAtMs = -1;
     this.#choice?.drained(this.#nowMs);
-    this.#mark();
+    this.#sendBarrier();
   }
 
   #send({ choice, endOffset, incompressible, rawBytes, wireBytes }: Job): void {
@@ -306,13 +306,13 @@ class Simulation {
     this.#choice?.wrote(coding, rawBytes, wireBytes, this.#nowMs);
     this.#queuedBytes += wireBytes;
     this.#inFlightBytes += wireBytes;
-    this.#inLink.push({ wireLeft: wireBytes, wireBytes, rawBytes, isCompressed, isMark: false });
+    this.#inLink.push({ wireLeft: wireBytes, wireBytes, rawBytes, isCompressed, isBarrier: false });
   }
 
-  #mark(): void {
-    if (!this.#world.hasMarks || !this.#choice?.wantsBarrier(this.#nowMs)) return;
+  #sendBarrier(): void {
+    if (!this.#world.hasBarriers || !this.#choice?.wantsBarrier(this.#nowMs)) return;
     this.#choice.link.barrierSent(this.#nowMs);
-    this.#inLink.push({ wireLeft: 0, wireBytes: 0, rawBytes: 0, isCompressed: false, isMark: true });
+    this.#inLink.push({ wireLeft: 0, wireBytes: 0, rawBytes: 0, isCompressed: false, isBarrier: true });
   }
 }
 

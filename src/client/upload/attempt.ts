@@ -17,11 +17,7 @@ import { codecNumber } from '../../wire/codec.ts';
 import { crc32 } from '../../wire/crc32.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../../wire/messages.ts';
 import { isStated } from '../../wire/status.ts';
-import {
-  UPLOAD_HEADER_ROOM_BYTES,
-  uploadControlFrame,
-  writeUploadHeader,
-} from '../../wire/upload-message.ts';
+import { UPLOAD_HEADROOM_BYTES, uploadControlFrame, writeUploadHeader } from '../../wire/upload-message.ts';
 import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.ts';
 import { cancelCall, cancelledBy, onCancelled } from '../connection/cancellation.ts';
 import type { Channel } from '../connection/channel.ts';
@@ -186,14 +182,14 @@ export class UploadAttempt implements WatchedAttempt {
     const end = Math.min(part.end, offset + chunkBytes);
     const stop = contentCrc?.chunkEnd(offset, end) ?? end;
     part.readEnd = stop;
-    const room = slot.buffer.subarray(UPLOAD_HEADER_ROOM_BYTES, UPLOAD_HEADER_ROOM_BYTES + stop - offset);
-    const outcome = await source.read(room, offset);
+    const memory = slot.buffer.subarray(UPLOAD_HEADROOM_BYTES, UPLOAD_HEADROOM_BYTES + stop - offset);
+    const outcome = await source.read(memory, offset);
     if (typeof outcome === 'string') {
       this.#isIdle = outcome === 'idle';
       return 0;
     }
     if (this.#isOver) return 0;
-    const chunk = room.subarray(0, outcome);
+    const chunk = memory.subarray(0, outcome);
     const crc = options.verify ? crc32(chunk) : -1;
     if (crc >= 0) contentCrc?.note(offset, outcome, crc);
     slot.end = offset + outcome;
@@ -225,7 +221,7 @@ export class UploadAttempt implements WatchedAttempt {
       if (slot !== undefined) return slot;
       if (this.#slotCount < SEND_SLOTS) {
         this.#slotCount += 1;
-        const buffer = Buffer.allocUnsafeSlow(UPLOAD_HEADER_ROOM_BYTES + this.#context.chunkBytes);
+        const buffer = Buffer.allocUnsafeSlow(UPLOAD_HEADROOM_BYTES + this.#context.chunkBytes);
         return { buffer, coded: undefined, frame: buffer, end: 0 };
       }
       await this.#change();
@@ -315,12 +311,12 @@ function frameOf(buffer: Buffer, coded: CodedChunk, offset: number, crc: number)
   const { bytes, coding, rawBytes } = coded;
   const compressed = coding.codec !== 'identity';
   const wireBytes = bytes.byteLength;
-  const room = UPLOAD_HEADER_ROOM_BYTES;
-  const target = compressed ? Buffer.allocUnsafe(room + wireBytes) : buffer;
-  // copy: zlib leaves no room in front of a member.
-  if (compressed) target.set(bytes, room);
+  const headroom = UPLOAD_HEADROOM_BYTES;
+  const target = compressed ? Buffer.allocUnsafe(headroom + wireBytes) : buffer;
+  // copy: zlib leaves no headroom in front of a member.
+  if (compressed) target.set(bytes, headroom);
   const codec = codecNumber(coding.codec);
-  const start = writeUploadHeader(target, room, {
+  const start = writeUploadHeader(target, headroom, {
     wireBytes,
     // A chunk that goes as it is has but one size.
     rawBytes: compressed ? rawBytes : -1,
@@ -329,5 +325,5 @@ function frameOf(buffer: Buffer, coded: CodedChunk, offset: number, crc: number)
     offset,
     crc32: crc,
   });
-  return target.subarray(start, room + wireBytes);
+  return target.subarray(start, headroom + wireBytes);
 }

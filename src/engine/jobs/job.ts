@@ -32,7 +32,7 @@ export interface FillJob {
   slab: number;
   /**
    * Descriptor of a regular file, kept open by the poster until the job has ended. null: the bytes are in the
-   * slab already, behind the header room.
+   * slab already, behind the headroom.
    */
   fd: number | null;
   /** Where in the file the first chunk starts. */
@@ -79,7 +79,7 @@ export interface DrainJob {
   slab: number;
   /**
    * Descriptor of a regular file, kept open by the poster until the job has ended. null: the bytes are left in
-   * the slab as they are to be written, each chunk's where it begins; there is room for `rawBytes` then.
+   * the slab as they are to be written, each chunk's where it begins; `rawBytes` fit there then.
    */
   fd: number | null;
   /** In the order in which they stand in the slab. */

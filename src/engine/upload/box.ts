@@ -36,7 +36,7 @@ export class Box {
   }
 
   /** Where the next chunk arrives. */
-  room(wireBytes: number): Uint8Array<SharedArrayBuffer> {
+  slot(wireBytes: number): Uint8Array<SharedArrayBuffer> {
     return this.lease.bytes(this.#slabBytes).subarray(this.#usedBytes, this.#usedBytes + wireBytes);
   }
 

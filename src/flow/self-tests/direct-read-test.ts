@@ -26,7 +26,7 @@ export async function directReadsWork(): Promise<boolean> {
     });
     const taken: Buffer[] = [];
     call.start({
-      room(bytes) {
+      reserve(bytes) {
         const memory = Buffer.alloc(bytes);
         taken.push(memory);
         return memory;

@@ -86,8 +86,8 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
 
   // What the call brings.
 
-  room(bytes: number): Uint8Array | null {
-    if (this.#pipeline !== null) return this.#pipeline.room(bytes);
+  reserve(bytes: number): Uint8Array | null {
+    if (this.#pipeline !== null) return this.#pipeline.reserve(bytes);
     this.#firstChunk = Buffer.allocUnsafeSlow(bytes);
     return this.#firstChunk;
   }
@@ -120,7 +120,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
 
   // What the engine brings.
 
-  hasRoom(): void {
+  memoryIsFree(): void {
     this.#call.proceed();
   }
 
@@ -168,13 +168,13 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
   /** The first chunk came before there was an upload pipeline to receive it. */
   #takeFirst(message: UploadFileRequest, chunkBytes: number): void {
     if (this.#isOver) return;
-    if (chunkBytes > 0) this.#pipeline?.room(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
+    if (chunkBytes > 0) this.#pipeline?.reserve(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
     this.#firstChunk = null;
     this.#take(message, chunkBytes);
     if (!this.#isYielding) this.#call.proceed();
   }
 
-  /** One message, its chunk in its room. */
+  /** One message, its chunk in the memory reserved for it. */
   #take(message: UploadFileRequest, chunkBytes: number): void {
     if (this.#finish !== null) {
       throw new TransferError(

@@ -67,7 +67,7 @@ function chunksOf(random: Random, size: number): SentChunk[] {
 /** Sends the chunk, now and then behind one that is dropped or before a flush. */
 async function sendAtWhim(random: Random, sender: TestSender, chunk: SentChunk, pace: number): Promise<void> {
   if (random.next() < 0.1) {
-    await sender.takeRoom(random.between(1, SLAB_BYTES));
+    await sender.reserve(random.between(1, SLAB_BYTES));
     sender.drop();
   }
   await sender.send(chunk, pace === 0 ? undefined : () => turns(random.between(0, pace)));
@@ -152,7 +152,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
         await assertIdle(engine);
       });
 
-      it('gets room while a download’s reader takes nothing, and when that one is cancelled all of it', async (t) => {
+      it('gets memory while a download’s reader takes nothing, and when that one is cancelled all of it', async (t) => {
         const engine = await startEngine(t, FEW);
         const outlet = new MemoryOutlet('by hand');
         const transfer = engine.sendRange(requestOf(sourceFile(t, source)), outlet);
@@ -160,11 +160,11 @@ for (const kind of ['descriptor', 'writer'] as const) {
         await until('a write', () => outlet.pending !== undefined);
         const senders = [1, 2, 3].map(() => new TestSender(engine, targetOf(t, kind), source));
         for (const sender of senders) await sender.send({ start: 0, end: 1000 });
-        const rooms = senders.map((sender) => sender.takeRoom(2000));
-        await Promise.race(rooms);
+        const reservations = senders.map((sender) => sender.reserve(2000));
+        await Promise.race(reservations);
         transfer.fail(new TransferError('CANCELLED', 'enough'));
         await assert.rejects(run, { code: 'CANCELLED' });
-        await within('room for all', Promise.all(rooms));
+        await within('memory for all', Promise.all(reservations));
         for (const sender of senders) await sender.pipeline.close();
         await assertIdle(engine);
       });
@@ -175,11 +175,11 @@ for (const kind of ['descriptor', 'writer'] as const) {
         const sender = new TestSender(engine, targetOf(t, kind), source);
         // The first chunk waits on the heap for a slab to be written from.
         await sender.send({ start: 0, end: 1000 });
-        const room = sender.takeRoom(1000);
+        const reservation = sender.reserve(1000);
         await turns(20);
         assert.equal(engine.stats().jobsOutstanding, 0);
         for (const lease of leases) lease?.release();
-        assert.ok(await within('room', room));
+        assert.ok(await within('memory', reservation));
         sender.drop();
         await sender.pipeline.flush();
         assertRanges(sender, 1000);
@@ -238,13 +238,13 @@ for (const kind of ['descriptor', 'writer'] as const) {
       /** Jobs that take a while, and the first three slabs taken by others. */
       const phases: [string, (sender: TestSender, engine: Engine) => Promise<unknown>][] = [
         ['before its first chunk', async () => {}],
-        ['with a chunk arriving on the heap', (sender) => sender.takeRoom(1000)],
+        ['with a chunk arriving on the heap', (sender) => sender.reserve(1000)],
         [
           'with a chunk arriving in a slab',
           async (sender) => {
             await sender.send({ start: 0, end: 1000 });
             await sender.pipeline.flush();
-            await sender.takeRoom(1000);
+            await sender.reserve(1000);
             sender.fill(source.subarray(0, 500));
           },
         ],
@@ -261,7 +261,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
             await sender.send({ start: 0, end: 1000 });
             for (let i = 1; i < 8; i++) {
               const start = i * SLAB_BYTES;
-              if (sender.pipeline.room(SLAB_BYTES) === null) return;
+              if (sender.pipeline.reserve(SLAB_BYTES) === null) return;
               sender.pipeline.drop();
               await sender.send({ start, end: start + SLAB_BYTES });
             }
@@ -284,7 +284,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
           sender.pipeline.fail(gone);
           sender.pipeline.fail(new TransferError('INTERNAL', 'too late'));
           assert.deepEqual(sender.failures, [gone]);
-          assert.equal(sender.pipeline.room(10), null);
+          assert.equal(sender.pipeline.reserve(10), null);
           await within('the close', sender.pipeline.close());
           await assert.rejects(sender.pipeline.flush(), { code: 'CANCELLED' });
           const { length } = file.bytes();
@@ -338,7 +338,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
           await sender.pipeline.flush();
         }
         for (const sender of senders) {
-          await sender.takeRoom(1000);
+          await sender.reserve(1000);
           sender.fill(source.subarray(1000, 1400));
         }
         return senders;

@@ -32,7 +32,7 @@ export const WINDOW_BYTES = 65_535;
 
 export type TestCall = UploadCall<UploadFileRequest, Buffer>;
 
-/** Receives everything, unless told to have no room or to pause. */
+/** Receives everything, unless told to have no memory or to pause. */
 export class TestReceiver implements UploadReceiver<UploadFileRequest> {
   readonly call: TestCall;
   readonly messages: UploadFileRequest[] = [];
@@ -40,8 +40,8 @@ export class TestReceiver implements UploadReceiver<UploadFileRequest> {
   /** All chunks, in order. */
   chunks: Buffer[] = [];
   endings = 0;
-  hasRoom = true;
-  /** How often room was asked for and there was none. */
+  hasMemory = true;
+  /** How often memory was asked for and there was none. */
   refusals = 0;
   pausesInMessages = false;
   /** The chunk that arrives. */
@@ -53,8 +53,8 @@ export class TestReceiver implements UploadReceiver<UploadFileRequest> {
     this.call = call;
   }
 
-  room(bytes: number): Uint8Array | null {
-    if (!this.hasRoom) {
+  reserve(bytes: number): Uint8Array | null {
+    if (!this.hasMemory) {
       this.refusals += 1;
       return null;
     }
@@ -63,7 +63,8 @@ export class TestReceiver implements UploadReceiver<UploadFileRequest> {
   }
 
   message(message: UploadFileRequest, chunkBytes: number): void {
-    if ((this.memory?.length ?? 0) !== chunkBytes) throw new Error('the room has not the size of the chunk');
+    if ((this.memory?.length ?? 0) !== chunkBytes)
+      throw new Error('the memory has not the size of the chunk');
     this.chunks.push(this.memory ?? Buffer.alloc(0));
     this.memory = null;
     this.messages.push(message);

@@ -2,7 +2,7 @@
  * The chunks of one connection of an upload: how each is coded, off the event
  * loop, and what its way shows for the next ones.
  *
- *   chunk ─ next? ─ (turn ─ probe ─ encode) ─▶ coded ─▶ wrote ─▶ drained ─ mark
+ *   chunk ─ next? ─ (turn ─ probe ─ encode) ─▶ coded ─▶ wrote ─▶ drained ─ barrier
  *
  * The transport gets two messages at a time and takes them one after another;
  * `CodecChoice` sees each begin when the one before it was taken, on the one
@@ -34,7 +34,7 @@ export interface CodedChunk {
 /** What all connections of an upload share. */
 export interface CoderContext {
   readonly account: CodecAccount;
-  /** The server allows marks, which are pings. */
+  /** The server allows ping barriers. */
   readonly takesPings: boolean;
   /** Without a choice: what every chunk is compressed with that gets smaller by it. */
   readonly fixed: Coding;
@@ -55,7 +55,7 @@ export class ChunkCoder {
   /** The choice that judges by the write under way, if any does. */
   #judge: CodecChoice | undefined;
   #link: CallLink | undefined;
-  #marks = 0;
+  #barriers = 0;
 
   /** @param shared undefined where the coding is fixed; left with `close` */
   constructor(context: CoderContext, shared: SharedChoice<ChunkCoder> | undefined) {
@@ -76,7 +76,7 @@ export class ChunkCoder {
     const nowMs = performance.now();
     if (this.#shared?.isLedBy(this)) this.#shared.current?.link.resumed(nowMs);
     // Before the first byte, so that the round trip of an idle link is known.
-    this.#mark(nowMs);
+    this.#sendBarrier(nowMs);
   }
 
   /** The chunk as it is to be sent; it must not change before. Rejects with INTERNAL. */
@@ -142,7 +142,7 @@ export class ChunkCoder {
     const nowMs = performance.now();
     this.#judge?.drained(nowMs);
     this.#judge = undefined;
-    this.#mark(nowMs);
+    this.#sendBarrier(nowMs);
     const next = this.#writes[0];
     if (next !== undefined) this.#begins(next, nowMs);
   }
@@ -155,14 +155,14 @@ export class ChunkCoder {
     else choice?.noteAside(taken, rawBytes);
   }
 
-  #mark(nowMs: number): void {
+  #sendBarrier(nowMs: number): void {
     const choice = this.#shared?.isLedBy(this) ? this.#shared.current : undefined;
     if (choice === undefined || this.#link === undefined || !choice.wantsBarrier(nowMs)) return;
-    this.#marks += 1;
-    const mark = this.#marks;
+    this.#barriers += 1;
+    const barrier = this.#barriers;
     const echoed = () => {
       // The echo of a call before says nothing of this one's way.
-      if (mark === this.#marks) this.#echoed(choice, performance.now());
+      if (barrier === this.#barriers) this.#echoed(choice, performance.now());
     };
     if (this.#link.pingBarrier(echoed)) choice.link.barrierSent(nowMs);
   }
@@ -170,7 +170,7 @@ export class ChunkCoder {
   #echoed(choice: CodecChoice, nowMs: number): void {
     choice.link.echoed(nowMs);
     if (choice.isOpening) choice.decide(nowMs, this.#context.workers);
-    if (choice.wantsQuiet) this.#mark(nowMs);
+    if (choice.wantsQuiet) this.#sendBarrier(nowMs);
     else if (!choice.isOpening) this.#shared?.lookedAtLink();
   }
 }

@@ -56,7 +56,7 @@ export class SharedChoice<Member> {
     return this.#members[0] === member;
   }
 
-  /** Resolves once the first connection has seen whether the link has room, and after a moment in any event. */
+  /** Resolves once the first connection has seen whether the link has spare capacity, and after a moment in any event. */
   async look(): Promise<void> {
     this.#looked ??= new Promise((resolve) => {
       const timer = setTimeout(resolve, LOOK_MS);
