@@ -1,6 +1,6 @@
 /**
  * Child processes of the bench. Each one is killed when the bench ends, however
- * it ends, and nothing waits for one without a time-out.
+ * it ends, and nothing waits for one without a timeout.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';

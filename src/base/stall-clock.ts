@@ -13,7 +13,7 @@ export interface Watched {
   still(stillMs: number): void;
 }
 
-/** A time-out is noticed at most one tick, a quarter of it, late. */
+/** A timeout is noticed at most one tick, a quarter of it, late. */
 const TICKS = 4;
 
 export class StallClock {
@@ -24,7 +24,7 @@ export class StallClock {
   /** Whole ticks since the peer moved; -1 when it was not waited for at the last one. */
   #stillTicks: number;
 
-  /** @param timeoutMs the shortest time-out that `still` looks for */
+  /** @param timeoutMs the shortest timeout that `still` looks for */
   constructor(watched: Watched, timeoutMs: number) {
     this.#watched = watched;
     this.#seenBytes = watched.movedBytes;

@@ -59,7 +59,7 @@ export const MAX_RECORD_BYTES = 64 * KIB;
 
 /**
  * Pings on a connection with calls keep it open in routers between and find a dead peer while our own side
- * reads nothing; otherwise the stall time-out finds it. Other servers allow one in five minutes.
+ * reads nothing; otherwise the stall timeout finds it. Other servers allow one in five minutes.
  */
 export const KEEPALIVE_INTERVAL_MS = 310_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;
@@ -105,7 +105,7 @@ export const FINISH_BYTES_PER_MS = 20 * KIB;
 
 /**
  * A ping of an upload waits behind what the kernel has taken and the link has not: megabytes, on a
- * slow link for a minute. A peer that is dead is noticed by the stall time-out before.
+ * slow link for a minute. A peer that is dead is noticed by the stall timeout before.
  */
 export const UPLOAD_KEEPALIVE_TIMEOUT_MS = 60_000;
 

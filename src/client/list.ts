@@ -24,7 +24,7 @@ const FROM_START = new Uint8Array(0);
 /** The longest position that is kept and sent back; a name has 2 KiB at most. */
 const MAX_POSITION_BYTES = 8 * KIB;
 
-/** A share of the stall time-out: a listing that is not read for so long gives its place on the server to others. */
+/** A share of the stall timeout: a listing that is not read for so long gives its place on the server to others. */
 const LET_GO_PART = 3;
 
 /** Why a listing that was let go is not at its end. */

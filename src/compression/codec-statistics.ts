@@ -6,8 +6,8 @@ import { RateWindow } from './rate-window.ts';
 export const LEAST_TRUST_MS = 1_000;
 const MOST_TRUST_MS = 64_000;
 
-/** Trials that fail may cost this share of the time. */
-export const TRIAL_SHARE = 0.03;
+/** Explorations that fail may cost this share of the time. */
+export const EXPLORATION_SHARE = 0.03;
 
 export class CodecStatistics {
   readonly coding: Coding;
@@ -52,11 +52,11 @@ export class CodecStatistics {
   }
 
   /**
-   * Another coding is taken. A trial that failed is not repeated soon; what was good for long is looked
+   * Another coding is taken. An exploration that failed is not repeated soon; a coding that was good for long is looked
    * at again soon.
    */
   left(wasHasty: boolean, costMs: number, nowMs: number): void {
-    const longer = Math.max(this.#trustMs * 2, costMs * (1 / TRIAL_SHARE));
+    const longer = Math.max(this.#trustMs * 2, costMs * (1 / EXPLORATION_SHARE));
     this.#trustMs = wasHasty ? Math.min(longer, MOST_TRUST_MS) : LEAST_TRUST_MS;
     if (Number.isNaN(this.goodput)) return;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, nowMs + this.#trustMs);

@@ -18,7 +18,7 @@ import type { WorkerThroughput } from './worker-throughput.ts';
 /** So much more than what passes now, and a rate seen before was another one. */
 const OTHER_RATE = 1.3;
 
-/** Behind full buffers a trial shows nothing before they have drained. */
+/** Behind full buffers an exploration shows nothing before they have drained. */
 export const SETTLE_MS = 300;
 
 /** When, and in which state of the stream, a forecast is made. */
@@ -56,16 +56,16 @@ export class GoodputForecast {
   }
 
   /** Raw bytes a millisecond that a coding should achieve now. */
-  goodput(arm: CodecStatistics, moment: Moment): number {
+  goodput(stats: CodecStatistics, moment: Moment): number {
     const { current, nowMs, workers } = moment;
-    const byLink = this.#linkRate(nowMs) / (arm === this.#identity ? 1 : this.#throughput.ratio(arm));
-    if (arm.isTrusted(nowMs)) return Math.min(byLink, arm.goodput);
-    const guess = this.#throughput.estimate(arm, workers, nowMs);
+    const byLink = this.#linkRate(nowMs) / (stats === this.#identity ? 1 : this.#throughput.ratio(stats));
+    if (stats.isTrusted(nowMs)) return Math.min(byLink, stats.goodput);
+    const guess = this.#throughput.estimate(stats, workers, nowMs);
     // Where the link decides, this is no guess.
     const isCertain = Number.isFinite(byLink) && byLink <= guess;
-    if (isCertain || arm === current || this.#mayTry(arm, nowMs)) return Math.min(byLink, guess);
-    if (Number.isNaN(arm.goodput)) return arm.jobs > 0 ? guess : 0;
-    return Math.min(byLink, arm.goodput);
+    if (isCertain || stats === current || this.#mayTry(stats, nowMs)) return Math.min(byLink, guess);
+    if (Number.isNaN(stats.goodput)) return stats.jobs > 0 ? guess : 0;
+    return Math.min(byLink, stats.goodput);
   }
 
   /** More comes through compressed than plainly: what is known of the plain way is old. */
@@ -73,8 +73,8 @@ export class GoodputForecast {
     if (this.#link.wireRate(nowMs) > this.#identity.goodput * OTHER_RATE) this.#identity.distrust();
   }
 
-  #mayTry(arm: CodecStatistics, nowMs: number): boolean {
-    const isBehindBuffers = arm === this.#identity && this.#link.isFull(nowMs);
+  #mayTry(stats: CodecStatistics, nowMs: number): boolean {
+    const isBehindBuffers = stats === this.#identity && this.#link.isFull(nowMs);
     return this.#budget.mayBegin(isBehindBuffers ? SETTLE_MS : 0, nowMs);
   }
 

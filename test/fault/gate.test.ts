@@ -193,7 +193,7 @@ test('a request of HTTP/2 that is no gRPC call is told what is', async (t) => {
   assert.match(web.body.toString(), /gRPC-Web/);
 });
 
-test('a call whose time-out is longer than 24 days has no deadline', async (t) => {
+test('a call whose timeout is longer than 24 days has no deadline', async (t) => {
   const server = await startServer(t);
   server.write('file', lines(1000));
   const raw = new RawSession(t, server.port);

@@ -1,6 +1,6 @@
 /**
  * Child processes of `sluice tune`. They end with their parent, and nothing
- * waits for one without a time-out or the caller's signal.
+ * waits for one without a timeout or the caller's signal.
  */
 import { type ChildProcess, type Serializable, spawn } from 'node:child_process';
 import { once } from 'node:events';

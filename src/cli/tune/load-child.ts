@@ -48,7 +48,7 @@ async function measure(request: LoadRequest): Promise<LoadAnswer> {
     await Promise.race([failed, delay(request.settleMs)]);
     const [bytesBefore, startMs] = [bytes, performance.now()];
     await Promise.race([failed, delay(request.durationMs)]);
-    // On a machine that is too busy to move anything in that time it takes longer, at most the client's stall time-out.
+    // On a machine that is too busy to move anything in that time it takes longer, at most the client's stall timeout.
     while (bytes === bytesBefore) await Promise.race([failed, delay(RECHECK_MS)]);
     return { bytes: bytes - bytesBefore, seconds: (performance.now() - startMs) / 1000 };
   } finally {

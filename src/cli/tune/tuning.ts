@@ -17,7 +17,7 @@ import { workloadsOf } from './workload.ts';
 const MEMORY_SHARE = 1 / 6;
 
 /** How far a tuning may exceed its estimate to go on where something was found. */
-const PATIENCE = 1.25;
+const OVERRUN = 1.25;
 
 export interface TuningOptions {
   keys: readonly TunedKey[];
@@ -96,7 +96,7 @@ export class Tuning {
     const finalMs = isSame(this.#best, DEFAULTS)
       ? 0
       : comparisonMs(schedule, 2, workloadsOf(undefined, streams).length, schedule.finalRounds);
-    return performance.now() - this.#startMs + nextMs + finalMs < schedule.estimateMs * PATIENCE;
+    return performance.now() - this.#startMs + nextMs + finalMs < schedule.estimateMs * OVERRUN;
   }
 
   #showRound(key: TunedKey | undefined, round: number, rounds: number): void {

@@ -148,7 +148,7 @@ export class Channel {
   }
 
   /**
-   * One request, one answer, within the connect and stall time-outs and the
+   * One request, one answer, within the connect and stall timeouts and the
    * time that the server needs for its work. Rejects with a TransferError.
    */
   async unary<Request, Response>(

@@ -15,7 +15,7 @@ const IN_OTHER_WORDS: ReadonlyMap<string, string> = new Map([
 
 /** `connect ECONNREFUSED …`; undefined where there was only no connection in time. */
 export function connectProblem(failure: ServiceError | undefined): string | undefined {
-  // It waited for a connection that was given up with another call's patience.
+  // It waited for a connection that was given up by the timeout of another call.
   if (failure === undefined || failure.details.startsWith('Channel closed')) return undefined;
   const problem = failure.details
     .replace(/^.*Last error: (Error: )?/, '')

@@ -32,7 +32,7 @@ export class Transfer implements SinkListener {
   readonly #stop = new AbortController();
   readonly #retry: Retry;
   #attempt: Attempt | undefined;
-  /** Asked for with the next attempt; shrinks when chunks are too large to arrive within the stall time-out. */
+  /** Asked for with the next attempt; shrinks when chunks are too large to arrive within the stall timeout. */
   #chunkBytes: number;
   /** The furthest offset of this version so far; only what lies beyond it is progress. */
   #furthestOffset: number;
@@ -181,7 +181,7 @@ export class Transfer implements SinkListener {
       this.#furthestOffset = offset;
       this.#retry.refill();
     } else if (error.code === 'STALLED') {
-      // On a very slow link one whole chunk may take longer than the stall time-out.
+      // On a very slow link one whole chunk may take longer than the stall timeout.
       this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
     }
   }

@@ -77,7 +77,7 @@ export class UploadAttempt implements WatchedAttempt {
   /** Bytes that the transport has taken. */
   deliveredBytes = 0;
   /** After the last byte: as long as what is under way may take at the rate so far. */
-  extraPatienceMs = 0;
+  extraTimeoutMs = 0;
   /** It failed while it waited for a stream: the server cannot be blamed for seeing nothing. */
   hasStarved = false;
   /** The upload that the server began for this call, as soon as it has said so. */
@@ -166,9 +166,9 @@ export class UploadAttempt implements WatchedAttempt {
     if (last !== undefined) this.#write(uploadControlFrame(last), () => {});
     this.#state = 'awaiting';
     const underWay = Math.min(1, UNDER_WAY_BYTES / Math.max(1, this.deliveredBytes));
-    this.extraPatienceMs = (performance.now() - this.#startedAtMs) * underWay;
+    this.extraTimeoutMs = (performance.now() - this.#startedAtMs) * underWay;
     // The server reads the whole back and makes it durable.
-    if (last !== undefined) this.extraPatienceMs += (source.size ?? 0) / FINISH_BYTES_PER_MS;
+    if (last !== undefined) this.extraTimeoutMs += (source.size ?? 0) / FINISH_BYTES_PER_MS;
     this.#frames?.end();
   }
 

@@ -42,7 +42,7 @@ export class WorkerDied extends Error {
   }
 }
 
-function patience(): Promise<void> {
+function stopTimeout(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
 }
 
@@ -140,8 +140,8 @@ export class WorkerPool {
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    await Promise.race([Promise.allSettled(this.#unanswered), patience()]);
-    await Promise.race([this.#piscina.destroy(), patience()]);
+    await Promise.race([Promise.allSettled(this.#unanswered), stopTimeout()]);
+    await Promise.race([this.#piscina.destroy(), stopTimeout()]);
   }
 
   /** Kills one thread as a crash would, at work if one is; for tests of what happens then. */

@@ -4,10 +4,10 @@
  * owner counts bytes, sends the pings and applies the window.
  *
  *     bytes arrive ─▶ ping ─▶ bytes until its answer: a sample, of at most what is in flight in one round trip
- *     a sample that fills the window, at more bandwidth than when it last grew ─▶ room for 2 × sample
+ *     a sample that fills the window, at more bandwidth than when it last grew ─▶ grows to 2 × sample
  *
  * Invariants: the window grows only when the growth before it brought
- * bandwidth, or on trial, and what brings none is taken back; it never exceeds
+ * bandwidth, or as a probe, and what brings none is taken back; it never exceeds
  * `maxBytes`, nor (beyond the least window) what the link carries in two round
  * trips and a fifth of a second.
  */
@@ -56,12 +56,12 @@ const QUEUED_SAMPLES = 2;
 
 /**
  * One sample with luck can set the bandwidth to beat too high. So a window that
- * stays full is doubled on trial; it goes back unless one of the next samples
- * has more bandwidth than the mean before. Trials that fail become rarer.
+ * stays full is doubled as a probe; it goes back unless one of the next samples
+ * has more bandwidth than the mean before. Probes that fail become rarer.
  */
-const TRIAL_SAMPLES = 4;
-const FIRST_TRIAL_WAIT_MS = 1000;
-const MAX_TRIAL_WAIT_MS = 32_000;
+const PROBE_SAMPLES = 4;
+const FIRST_PROBE_WAIT_MS = 1000;
+const MAX_PROBE_WAIT_MS = 32_000;
 
 /** The least round trip is that of this long at least, of twice as long at most: then a wrong one is forgotten. */
 const LEAST_ROUND_TRIP_PERIOD_MS = 10_000;
@@ -102,9 +102,9 @@ export class BdpEstimator {
   #roundTripMs = 0;
   readonly #leastRoundTrip = new LeastOfPeriod(LEAST_ROUND_TRIP_PERIOD_MS);
   #growthBandwidth = 0;
-  #trial: Trial | undefined;
-  #trialAtMs = Number.POSITIVE_INFINITY;
-  #trialWaitMs = FIRST_TRIAL_WAIT_MS;
+  #probe: Probe | undefined;
+  #probeAtMs = Number.POSITIVE_INFINITY;
+  #probeWaitMs = FIRST_PROBE_WAIT_MS;
   #fullSamples = 0;
   #fullBandwidth = 0;
   #queuedSamples = 0;
@@ -182,7 +182,7 @@ export class BdpEstimator {
     const before = this.#windowBytes;
     this.#judge(sampleBytes, answerMs, nowMs);
     const hasChanged = this.#windowBytes !== before;
-    if (hasChanged || this.#trial !== undefined) this.#lookClosely();
+    if (hasChanged || this.#probe !== undefined) this.#lookClosely();
     else this.#lookLess(nowMs);
     return hasChanged;
   }
@@ -193,7 +193,7 @@ export class BdpEstimator {
     const hasChanged = this.#windowBytes !== Math.min(this.#startBytes, this.#maxBytes);
     this.#windowBytes = Math.min(this.#startBytes, this.#maxBytes);
     this.#settle(this.#windowBytes, 0, nowMs);
-    this.#trialWaitMs = FIRST_TRIAL_WAIT_MS;
+    this.#probeWaitMs = FIRST_PROBE_WAIT_MS;
     this.#queuedSamples = 0;
     this.#samples = 0;
     return hasChanged;
@@ -224,48 +224,48 @@ export class BdpEstimator {
       return;
     }
     const mostBytes = Math.min(queueBytes, this.#maxBytes, MOST_GROWTH * this.#windowBytes);
-    if (this.#trial !== undefined) this.#judgeTrial(this.#trial, bandwidth, nowMs);
+    if (this.#probe !== undefined) this.#judgeProbe(this.#probe, bandwidth, nowMs);
     else if (isFull && bandwidth >= this.#growthBandwidth * GAIN) {
       const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), mostBytes);
       // The first sample of all is a whole window: more than such a window carries from then on.
       const steadyBandwidth = bandwidth * Math.min(1, (USED * this.#windowBytes) / sampleBytes);
       this.#settle(Math.max(this.#windowBytes, grownBytes), steadyBandwidth, nowMs);
-    } else if (isFull) this.#considerTrial(bandwidth, mostBytes, nowMs);
+    } else if (isFull) this.#considerProbe(bandwidth, mostBytes, nowMs);
   }
 
   /** This is the window, until a sample has clearly more than this bandwidth. */
   #settle(windowBytes: number, bandwidth: number, nowMs: number): void {
     this.#windowBytes = windowBytes;
     this.#growthBandwidth = bandwidth;
-    this.#trial = undefined;
-    this.#trialAtMs = nowMs + this.#trialWaitMs;
+    this.#probe = undefined;
+    this.#probeAtMs = nowMs + this.#probeWaitMs;
     this.#fullSamples = 0;
     this.#fullBandwidth = 0;
   }
 
-  #considerTrial(bandwidth: number, mostBytes: number, nowMs: number): void {
+  #considerProbe(bandwidth: number, mostBytes: number, nowMs: number): void {
     this.#fullSamples += 1;
     this.#fullBandwidth += (bandwidth - this.#fullBandwidth) / this.#fullSamples;
-    if (nowMs < this.#trialAtMs || this.#fullSamples < TRIAL_SAMPLES || mostBytes <= this.#windowBytes)
+    if (nowMs < this.#probeAtMs || this.#fullSamples < PROBE_SAMPLES || mostBytes <= this.#windowBytes)
       return;
-    this.#trial = {
+    this.#probe = {
       fromBytes: this.#windowBytes,
       bandwidth: this.#fullBandwidth,
-      samplesLeft: TRIAL_SAMPLES,
+      samplesLeft: PROBE_SAMPLES,
     };
     this.#windowBytes = mostBytes;
   }
 
-  #judgeTrial(trial: Trial, bandwidth: number, nowMs: number): void {
-    if (bandwidth >= trial.bandwidth * GAIN) {
-      this.#trialWaitMs = FIRST_TRIAL_WAIT_MS;
+  #judgeProbe(probe: Probe, bandwidth: number, nowMs: number): void {
+    if (bandwidth >= probe.bandwidth * GAIN) {
+      this.#probeWaitMs = FIRST_PROBE_WAIT_MS;
       this.#settle(this.#windowBytes, bandwidth, nowMs);
       return;
     }
-    trial.samplesLeft -= 1;
-    if (trial.samplesLeft > 0) return;
-    this.#trialWaitMs = Math.min(MAX_TRIAL_WAIT_MS, this.#trialWaitMs * 2);
-    this.#settle(trial.fromBytes, this.#growthBandwidth, nowMs);
+    probe.samplesLeft -= 1;
+    if (probe.samplesLeft > 0) return;
+    this.#probeWaitMs = Math.min(MAX_PROBE_WAIT_MS, this.#probeWaitMs * 2);
+    this.#settle(probe.fromBytes, this.#growthBandwidth, nowMs);
   }
 
   /** The most that the window may hold on a link that carried this sample in this time. */
@@ -289,7 +289,7 @@ export class BdpEstimator {
 }
 
 /** A larger window that has to bring bandwidth. */
-interface Trial {
+interface Probe {
   readonly fromBytes: number;
   /** The mean before. */
   readonly bandwidth: number;

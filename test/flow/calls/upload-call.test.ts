@@ -229,7 +229,7 @@ for (const direct of [true, false]) {
       assert.equal(receiver.messages.length, 1);
     });
 
-    it('whose sender sends nothing for the stall time-out fails with STALLED', async (t) => {
+    it('whose sender sends nothing for the stall timeout fails with STALLED', async (t) => {
       const server = await serveUploads(t, { direct, stallTimeoutMs: 500 });
       const { call } = grpcUpload(t, server.port);
       call.write({ chunk: noise.subarray(0, 10) });

@@ -17,7 +17,7 @@ const LEAST_REST_MS = 4000;
 /** So much more bandwidth is more than noise. */
 const GAIN = 1.15;
 
-/** After a trial that failed, longer each time: links change. */
+/** After a probe that failed, longer each time: links change. */
 const FIRST_WAIT_MS = 10_000;
 const MAX_WAIT_MS = 160_000;
 
@@ -34,9 +34,9 @@ export class LaneGrowth {
   #sinceMs: number;
   /** Where the measure under way began. */
   #from: { readonly atMs: number; readonly sentBytes: number } | undefined;
-  /** The rate before the last connection was added; undefined unless that is on trial. */
+  /** The rate before the last connection was added; undefined unless that is a probe. */
   #toBeat: number | undefined;
-  #nextTrialAtMs = 0;
+  #nextProbeAtMs = 0;
   #waitMs = FIRST_WAIT_MS;
 
   /** @param most connections there may be */
@@ -56,7 +56,7 @@ export class LaneGrowth {
     const isBetter = this.#toBeat === undefined || rate >= this.#toBeat * GAIN;
     this.#toBeat = undefined;
     if (!isBetter) return this.#failed(nowMs);
-    if (this.#lanes >= this.#most || nowMs < this.#nextTrialAtMs) return undefined;
+    if (this.#lanes >= this.#most || nowMs < this.#nextProbeAtMs) return undefined;
     // What stands still gets no faster by more of it.
     if (rate <= 0 || leftBytes < rate * LEAST_REST_MS) return undefined;
     this.#toBeat = rate;
@@ -68,7 +68,7 @@ export class LaneGrowth {
   #failed(nowMs: number): 'retire' {
     this.#lanes -= 1;
     this.#sinceMs = nowMs;
-    this.#nextTrialAtMs = nowMs + this.#waitMs;
+    this.#nextProbeAtMs = nowMs + this.#waitMs;
     this.#waitMs = Math.min(MAX_WAIT_MS, this.#waitMs * 2);
     return 'retire';
   }

@@ -62,7 +62,7 @@ export class UploadLane {
   readonly #retry: Retry;
   /** Knows the connection until that fails. */
   #coder: ChunkCoder;
-  /** Shrinks when chunks are too large to be taken within the stall time-out. */
+  /** Shrinks when chunks are too large to be taken within the stall timeout. */
   #chunkBytes: number;
   /** The most that was durable after an earlier failure; only more is progress. */
   #seenDurableBytes: number;
@@ -208,7 +208,7 @@ export class UploadLane {
       return true;
     }
     if (error.code === 'STALLED' && attempt.deliveredBytes < this.#chunkBytes) {
-      // On a very slow link one whole chunk may take longer than the stall time-out.
+      // On a very slow link one whole chunk may take longer than the stall timeout.
       this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
     }
     return false;

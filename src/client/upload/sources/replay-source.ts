@@ -114,12 +114,12 @@ export class ReplaySource implements OpenSource {
     return this.#hasEnded || this.#failure !== undefined || this.#isClosed;
   }
 
-  /** Resolves when `isMet`, when the stream is over, after `patienceMs`; rejects when aborted. */
-  async #wait(isMet: () => boolean, patienceMs?: number, signal?: AbortSignal): Promise<void> {
+  /** Resolves when `isMet`, when the stream is over, after `timeoutMs`; rejects when aborted. */
+  async #wait(isMet: () => boolean, timeoutMs?: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) throw cancelledBy(signal);
     if (isMet() || this.#isOver) return;
     const waiter: Waiter = { isMet, resolve: () => {} };
-    const timer = patienceMs === undefined ? undefined : setTimeout(() => waiter.resolve(), patienceMs);
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => waiter.resolve(), timeoutMs);
     const onAbort = () => waiter.resolve();
     signal?.addEventListener('abort', onAbort);
     this.#waiters.add(waiter);

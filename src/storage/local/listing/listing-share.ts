@@ -1,5 +1,5 @@
 /**
- * What all listings of a store share: memory for names, and turns at the event
+ * What all listings of a store share: memory for names, and time of the event
  * loop and the disk. However many listings are read at once, or are not read,
  * they hold no more than `LISTING_NAMES_BYTES` and a little for each.
  */
@@ -7,7 +7,7 @@ import { Semaphore } from '../../../base/async/semaphore.ts';
 import { LISTING_NAMES_BYTES } from '../../../base/limits.ts';
 
 /** Pieces of work of all listings at the same time; each takes the event loop a millisecond or two. */
-const TURNS = 2;
+const CONCURRENT_BATCHES = 2;
 
 /** Directories whose names are read at the same time: each open one holds 48 KiB of libc and libuv, which no limit counts. */
 const READERS = 64;
@@ -19,8 +19,8 @@ const MOST_BYTES = LISTING_NAMES_BYTES / 4;
 const LEAST_BYTES = 1024;
 
 export class ListingShare {
-  readonly turns = new Semaphore(TURNS);
-  /** Held from the opening of a directory to the last of its names, over many turns. */
+  readonly batches = new Semaphore(CONCURRENT_BATCHES);
+  /** Held from the opening of a directory to the last of its names, over many batches. */
   readonly readers = new Semaphore(READERS);
   #freeBytes: number;
 

@@ -86,7 +86,7 @@ async function* contentOf(
   const { share } = scope;
   for await (const rawEntries of sortedNames(level.directory, first, share, STAT_CONCURRENCY, scope.signal)) {
     throwIfAborted(scope.signal);
-    const batch = await share.turns.run(() =>
+    const batch = await share.batches.run(() =>
       Promise.all(rawEntries.map((rawEntry) => lookAt(level, rawEntry, scope))),
     );
     for (const [index, listed] of batch.entries()) {

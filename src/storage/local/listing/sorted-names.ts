@@ -58,7 +58,7 @@ async function readInto(
   window: NameWindow,
   directory: Directory,
   after: string | undefined,
-  { turns }: ListingShare,
+  { batches }: ListingShare,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   throwIfAborted(signal);
@@ -66,7 +66,7 @@ async function readInto(
   try {
     for (let isComplete = false; !isComplete; ) {
       throwIfAborted(signal);
-      isComplete = await turns.run(async () => {
+      isComplete = await batches.run(async () => {
         const names = await nextNames(entries);
         await window.add(after === undefined ? names : names.filter((name) => name > after));
         return names.length < BATCH_NAMES;

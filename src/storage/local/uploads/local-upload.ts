@@ -90,7 +90,7 @@ export class LocalUpload implements Upload {
   }
 
   openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
-    // In turn: whoever finishes the upload knows every writer there is.
+    // Serialized: whoever finishes the upload knows every writer there is.
     return this.#mutex.run(() => this.#openWriter(onFailed));
   }
 
@@ -119,7 +119,7 @@ export class LocalUpload implements Upload {
     await this.#commits.sync();
   }
 
-  /** In turn: each is judged by what it declares itself. */
+  /** Serialized: each is judged by what it declares itself. */
   finish(expected: ExpectedContent): Promise<FileIdentity> {
     return this.#mutex.run(async () => {
       const { finished } = this.#journal.state;

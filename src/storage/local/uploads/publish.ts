@@ -1,7 +1,7 @@
 /**
  * The moment when an upload becomes a file. Before it nothing is under the name
- * but what was there; after it the whole, durable file. Changes of one name take
- * turns, so that nothing comes between the look at what is there and the change.
+ * but what was there; after it the whole, durable file. Changes of one name
+ * are serialized, so that nothing comes between the check of what is there and the change.
  */
 import { type BigIntStats, constants } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
