@@ -15,7 +15,7 @@ import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { trailerOf } from '../src/wire/gzip-member.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
-/** Checked bytes that are still to be written. */
+/** Verified bytes to be written. */
 interface Piece extends WrittenBytes {
   bytes: Uint8Array;
 }
@@ -62,9 +62,8 @@ function writeTo(fd: number, job: DrainJob, written: WrittenBytes[]): DrainFault
 }
 
 /**
- * The slab is changed only when everything that may fail is over: a fault leaves
- * it as it came. Chunks stand at least as far apart as they are long, so none is
- * written over another.
+ * The slab changes only after everything that may fail: a fault leaves it intact.
+ * Chunks stand at least as far apart as they are long, so none overwrites another.
  */
 function leaveInSlab(job: DrainJob, written: WrittenBytes[]): DrainFault | null {
   const checked: (Piece & { at: number })[] = [];
@@ -91,7 +90,7 @@ function leaveInSlab(job: DrainJob, written: WrittenBytes[]): DrainFault | null 
   return fault;
 }
 
-/** The ranges of a chunk with their bytes, or what is wrong with it. */
+/** The ranges of a chunk with their bytes, or the fault of the chunk. */
 function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
   const at = slabStart(job.slab) + chunk.at;
   const wire = memory.subarray(at, at + chunk.wireBytes);
@@ -113,7 +112,7 @@ function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
   });
 }
 
-/** Both as one piece, where they are neighbours in memory and in the file. */
+/** One piece, where both are neighbours in memory and in the file. */
 function join(first: Piece, second: Piece): Piece | null {
   const { bytes } = first;
   const areNeighbours =
@@ -132,7 +131,7 @@ function join(first: Piece, second: Piece): Piece | null {
 
 function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
   let done = 0;
-  // A write may be short: a signal, a limit, a disk that is nearly full.
+  // A write may be short: a signal, a limit, a nearly full disk.
   while (done < piece.bytes.length) {
     const taken = writeSync(fd, piece.bytes, done, piece.bytes.length - done, piece.start + done);
     if (taken === 0) throw Object.assign(new Error('write(2) took no byte'), { code: 'EIO' });
@@ -141,7 +140,7 @@ function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
   report(piece, written);
 }
 
-/** Ranges that continue each other are one, whatever memory they came from. */
+/** Contiguous ranges are joined, whatever memory they came from. */
 function report({ start, end, crc32: crc }: Piece, written: WrittenBytes[]): void {
   const last = written.at(-1);
   if (last?.end === start) {

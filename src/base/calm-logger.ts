@@ -17,13 +17,12 @@ interface Burst {
   timer: NodeJS.Timeout;
 }
 
-/** Lines of one kind are counted for this long, then the count starts anew. */
 const WINDOW_MS = 1000;
 
-/** What went well is an account of what the server did; a thousand lines are 350 KB. */
+/** Successful requests are the account of the server's work; a thousand lines are 350 KB. */
 const MAX_OK_LINES = 1000;
 
-/** What was refused or failed is the same again and again. */
+/** Refusals and failures of one kind say nothing new. */
 const MAX_OTHER_LINES = 50;
 
 export class CalmLogger implements Logger {

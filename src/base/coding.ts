@@ -69,7 +69,7 @@ function isGzipUpTo({ codec, level }: Coding, most: number): boolean {
   return codec === 'gzip' && level <= Math.max(1, most);
 }
 
-/** Clearly in speed, and at least nearly in size. */
+/** Clearly faster, and not notably larger. */
 function beats(one: TypicalCoding, other: TypicalCoding): boolean {
   return one !== other && one.speed > other.speed * 1.2 && one.size <= other.size * 1.02;
 }

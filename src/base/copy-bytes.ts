@@ -6,6 +6,6 @@
  * and 22, 8 on 26. `fill` is a plain memcpy, at what the memory gives.
  */
 export function copyBytes(bytes: Uint8Array, target: Uint8Array, at = 0): void {
-  // An empty source would be an error to `fill`.
+  // `fill` throws for an empty source.
   if (bytes.length > 0) Buffer.prototype.fill.call(target, bytes, at, at + bytes.length);
 }

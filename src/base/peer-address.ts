@@ -58,7 +58,7 @@ function unmapped(address: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain;
 }
 
-/** The first four of the eight groups: what one network, and often one client, has for itself. */
+/** The first four of eight groups: one network, and often one client. */
 function prefix64(address: string): string {
   const [before = [], after] = address.split('::').map((side) => (side === '' ? [] : side.split(':')));
   const zeros = after === undefined ? 0 : 8 - before.length - after.length;

@@ -38,13 +38,13 @@ export interface PlacesOptions {
   clock?: PlaceClock;
 }
 
-/** A place that moved less than this is still, and goes first. */
+/** A holder that moved less than this is still, and is evicted first. */
 const LEAST_BYTES_PER_SEC = 1024;
 
-/** How long it must have moved less; what is younger is not judged. */
+/** For how long it must have moved less; younger holders are not judged. */
 const STILL_MS = 10_000;
 
-/** Two of them make the time over which a place is judged: it is 10 to 15 s. */
+/** A place is judged over two to three ticks, 10 to 15 s. */
 const TICK_MS = STILL_MS / 2;
 
 /** How many, of `limit` places, may have been lost by holders that have not let go yet. */
@@ -87,7 +87,7 @@ export class Places {
   #active = 0;
   /** Lost, not left yet; oldest first. */
   readonly #leaving = new Set<Place>();
-  /** As those, told to end at once. */
+  /** Those of them that were told to end at once. */
   readonly #cut = new Set<Place>();
   /** As of the last tick. */
   readonly #still = new Set<Place>();
@@ -168,7 +168,7 @@ export class Places {
     return found;
   }
 
-  /** Since it was called still it may have moved again. */
+  /** It may have moved since the last tick. */
   #isStillNow(place: Place): boolean {
     const { movedBytes, isHeldUp } = place.holder;
     const hasMoved = isHeldUp || movedBytes - place.lastBytes >= (LEAST_BYTES_PER_SEC * STILL_MS) / 1000;
@@ -189,7 +189,7 @@ export class Places {
     return largest === undefined ? undefined : this.#slowestOf(largest);
   }
 
-  /** Those last that the server holds up: it has work of theirs in hand that may not be stopped. */
+  /** Holders that the server holds up come last: work of theirs is under way that cannot be stopped. */
   #slowestOf(places: ReadonlySet<Place>): Place | undefined {
     const nowMs = this.#clock.nowMs();
     let slowest: Place | undefined;
@@ -206,7 +206,7 @@ export class Places {
     return slowest;
   }
 
-  /** Half of those that may be leaving have time for a last word. */
+  /** Only half of `leavingPlaces` get time to end by themselves. */
   #cutOldest(): void {
     const [oldest] = this.#leaving;
     if (oldest === undefined) return;
@@ -246,7 +246,7 @@ export class Places {
       if (isStill) this.#still.add(place);
       else this.#still.delete(place);
     }
-    // Time in which the server held it up is not the peer's.
+    // Time in which the server held the peer up does not count against the peer.
     place.earlierBytes = isHeldUp ? movedBytes : place.lastBytes;
     place.earlierMs = isHeldUp ? nowMs : place.lastMs;
     place.lastBytes = movedBytes;

@@ -13,7 +13,7 @@ export interface Watched {
   still(stillMs: number): void;
 }
 
-/** A timeout is noticed at most one tick, a quarter of it, late. */
+/** In each timeout, which is noticed at most one tick late. */
 const TICKS = 4;
 
 export class StallClock {
@@ -21,7 +21,7 @@ export class StallClock {
   readonly #tickMs: number;
   readonly #timer: NodeJS.Timeout;
   #seenBytes: number;
-  /** Whole ticks since the peer moved; -1 when it was not waited for at the last one. */
+  /** Whole ticks since the peer moved; -1 when nobody waited for the peer at the last tick. */
   #stillTicks: number;
 
   /** @param timeoutMs the shortest timeout that `still` looks for */
@@ -49,7 +49,7 @@ export class StallClock {
     const hasMoved = movedBytes !== this.#seenBytes;
     this.#seenBytes = movedBytes;
     if (isHeldUp) this.#stillTicks = -1;
-    // It may have begun to be waited for just now.
+    // The wait may have begun just now.
     else if (hasMoved || this.#stillTicks < 0) this.#stillTicks = 0;
     else this.#watched.still(++this.#stillTicks * this.#tickMs);
   }

@@ -4,7 +4,7 @@ export function writeCommandLine(): string {
   return `sluice ${process.argv.slice(2).map(quoted).join(' ')}`;
 }
 
-/** An argument as a POSIX shell reads it back. */
+/** Quotes an argument for a POSIX shell. */
 function quoted(argument: string): string {
   return /^[\w@%+=:,./[\]-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

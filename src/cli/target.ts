@@ -80,7 +80,7 @@ function unknownScheme(scheme: string, text: string): string {
   return `There is no scheme "${scheme}"; use sluice, grpc, grpcs or none`;
 }
 
-/** Commander puts the text itself before this. */
+/** Commander prefixes the message with the argument. */
 function refused(why: string): InvalidArgumentError {
   return new InvalidArgumentError(`${why}. A target is ${FORMS}.`);
 }

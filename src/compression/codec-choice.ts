@@ -21,19 +21,19 @@ import { BLOCKED_SHARE, LinkMeter } from './link-meter.ts';
 import { RateWindow } from './rate-window.ts';
 import { WorkerThroughput } from './worker-throughput.ts';
 
-/** A job asks several times, and a fast link has a job each millisecond: its server pays 0.05 CPU s for each GiB to decide each time. */
+/** A job asks several times, and a fast link has a job each millisecond: deciding each time costs 0.05 CPU s for each GiB. */
 const DECISION_MS = 2;
 
-/** A coding must promise this much more than the present one. */
+/** Another coding must promise this much more than the present one. */
 const GAIN = 1.08;
 
-/** While the link has spare capacity, identity is taken when it loses no more than this: compressing spends processors of both ends, which others may need. */
+/** While the link has spare capacity, identity may be this much slower: compressing takes processors at both ends that others may need. */
 const PLAIN_THRIFT = 0.8;
 
-/** A coding that does better than the one before it is kept for so long at the least. */
+/** A coding that does better than the one before is kept for at least this long. */
 const DWELL_MS = 50;
 
-/** After so many jobs workers' times tell what a coding can do; with less than this of what is to be beaten it is left. */
+/** After this many jobs, workers' times show the speed of a coding; below this share of the rate to beat it is given up. */
 const TELLING_JOBS = 8;
 const HOPELESS = 0.6;
 
@@ -43,20 +43,19 @@ const TASTE_BYTES = 256 * 1024;
 /** A mixture of data is judged over this. */
 const OVERALL_MS = 300;
 
-/** Plain bytes are given so long where so much more of them passes a link with spare capacity than before: all is only getting going. */
+/** Plain bytes that pass at `GROWTH` times the earlier wire rate get this long: windows are still opening. */
 const GROWTH = 2;
 const GROWTH_MS = 200;
 
-/** What windows and sockets hold of what was sent before. */
+/** Windows and sockets hold this much of earlier bytes. */
 const SETTLE_BYTES = 12 * MIB;
 
-/** The first coding is left when so many wire bytes have arrived and hardly waited. */
+/** The first coding may be left when this many wire bytes have arrived without queueing. */
 const FIRST_LOOK_BYTES = 256 * 1024;
 
 /**
- * So much was sent before anything is known to have arrived: the link is slow, or far. What comes behind it has time to
- * be compressed well, but for a far link no slower than this. Where nothing ever says what has arrived, that ends with
- * the second.
+ * With this much sent and no echo yet, the link is slow, or far. The bytes behind have time to be compressed well,
+ * but at no less than this speed, in case the link is far. Without echoes that ends at `BLIND_BYTES`.
  */
 const AHEAD_BYTES = 512 * 1024;
 const AHEAD_BYTES_PER_MS = (80 * MIB) / 1000;
@@ -104,7 +103,7 @@ export class CodecChoice {
   /** The cheapest first: identity, then from the fastest to the slowest. */
   readonly #statistics: readonly CodecStatistics[];
   #current: CodecStatistics;
-  /** The coding before it. */
+  /** The coding before the present one. */
   #before: CodecStatistics;
   #decidedAtMs = Number.NEGATIVE_INFINITY;
   #enteredAtMs = 0;
@@ -119,7 +118,7 @@ export class CodecChoice {
   /** The coding of the last write. */
   #writing: CodecStatistics | null = null;
   #writeRaw = 0;
-  /** All writes since the present coding was chosen, once what was sent before it is out of the way. */
+  /** All writes since the present coding was chosen, once earlier bytes are out of the way. */
   readonly #overall = new RateWindow();
   #settlesAtMs = 0;
   #settlesAtBytes = 0;
@@ -127,7 +126,7 @@ export class CodecChoice {
   /** `codings` from the fastest to the slowest, without identity; not empty. */
   constructor(codings: readonly TypicalCoding[]) {
     this.#statistics = [this.#identity, ...codings.map((each) => new CodecStatistics(each))];
-    // Compressing costs a fast link little in the first milliseconds; megabytes of plain bytes in a slow one's queues cost seconds.
+    // Compressing at first costs a fast link little; megabytes of plain bytes in the queues of a slow link cost seconds.
     this.#current = this.#statistics[1] ?? this.#identity;
     this.#before = this.#current;
   }
@@ -210,9 +209,9 @@ export class CodecChoice {
 
   /** Whether a barrier should be put behind what was written; see `LinkMeter`. */
   wantsBarrier(nowMs: number): boolean {
-    // Of data that gets no smaller, nothing is found out about the present choice.
+    // Incompressible data says nothing about the present choice.
     const isFindingOut = !this.#data.isGainless && !this.#isKnown(this.#current, nowMs);
-    // No write may come for a later barrier to go behind.
+    // There may be no later write to put a barrier behind.
     if (this.#isTasting) return !this.link.hasBarrier;
     return this.link.wantsBarrier(nowMs, this.#isFirst || isFindingOut);
   }
@@ -235,7 +234,7 @@ export class CodecChoice {
     return this.#isFirst && aheadBytes > AHEAD_BYTES && aheadBytes < BLIND_BYTES;
   }
 
-  /** The coding that makes the least of the data without taking long. */
+  /** The smallest coding that is fast enough. */
   #thorough(nowMs: number, workers: number): CodecStatistics {
     const isFast = (stats: CodecStatistics) =>
       this.#throughput.estimate(stats, workers, nowMs) >= AHEAD_BYTES_PER_MS;
@@ -289,17 +288,17 @@ export class CodecChoice {
     const { nowMs, workers } = moment;
     const isFull = this.link.isFull(nowMs);
     if (isFull) this.#forecast.rememberRate(nowMs + this.#identity.trustMs);
-    // The first pieces are small and threads may be starting: no measure of anything.
+    // The first pieces are small and threads may be starting: they measure nothing.
     if (this.#isFirst || !this.#isKnown(stats, nowMs)) return;
     const { ms, rawBytes } = stats.window.sums;
     const goodput = rawBytes / ms;
     if (stats === this.#identity) {
-      // Between compressed stretches the receiver still decompresses, so that is no measure of identity.
+      // Between compressed stretches the receiver still decompresses, which would distort the measure of identity.
       if (this.#current === stats) stats.found(goodput, nowMs);
       return;
     }
     if (isFull) {
-      // A full link limits the stream, not its ends: so much they can do at the least.
+      // A full link is the limit: the ends can do at least this much.
       stats.goodput = Math.max(goodput, stats.goodput || 0);
       this.#throughput.achieved(stats, goodput, workers, true);
       return;
@@ -309,7 +308,7 @@ export class CodecChoice {
     this.#forecast.reviewIdentity(nowMs);
   }
 
-  /** Enough was sent by this coding, and enough of it has arrived, to judge it. */
+  /** Enough bytes of this coding were sent and have arrived to judge it. */
   #isKnown(stats: CodecStatistics, nowMs: number): boolean {
     return stats.window.isTelling && this.link.isConfirmed(stats.fromBytes, nowMs);
   }
@@ -324,7 +323,7 @@ export class CodecChoice {
     if (this.#isFirst || stats === this.#identity || stats.jobs < this.#enteredAtJobs + TELLING_JOBS)
       return false;
     const estimate = this.#throughput.estimate(stats, workers, nowMs);
-    // The link may have got slower since: then there is less to beat.
+    // If the link got slower since, there is less to beat.
     const toBeat = Math.min(this.#toBeat, this.#forecast.goodput(this.#before, moment));
     if (estimate >= toBeat * HOPELESS) return false;
     stats.goodput = estimate;
@@ -333,7 +332,7 @@ export class CodecChoice {
     return true;
   }
 
-  /** Plain bytes that wait neither for the link nor for the receiver wait for us: compressing makes that no better. */
+  /** Plain bytes that wait neither for link nor receiver wait for the sender: compressing cannot help. */
   #isUnhindered(nowMs: number): boolean {
     const { busyMs, ms } = this.#identity.window.sums;
     return this.link.hasEchoes && !this.link.isFull(nowMs) && busyMs < ms * BLOCKED_SHARE;
@@ -358,7 +357,7 @@ export class CodecChoice {
     if (this.#isKnown(this.#current, nowMs)) return true;
     if (this.#isHopeless(moment)) return true;
     if (this.#isExploring && isPlain && this.#hasTasted && link.isFull(nowMs)) return true;
-    // Of data that gets no smaller, nothing of the present choice will be sent.
+    // Incompressible data will never be sent by the present choice.
     return this.#data.isGainless && this.#isKnown(this.#identity, nowMs);
   }
 
@@ -371,7 +370,7 @@ export class CodecChoice {
     const { ms, rawBytes } = this.#overall.sums;
     const left = this.#current;
     if (left === this.#identity || ms < OVERALL_MS || !this.#identity.isTrusted(nowMs)) return false;
-    // Through a full link, plain bytes go no faster than all that is sent; what was made before may still be written.
+    // Plain bytes cannot beat a full link.
     if (this.link.isFull(nowMs)) return false;
     const plain = this.#forecast.goodput(this.#identity, moment);
     const goodput = rawBytes / ms;
@@ -397,7 +396,7 @@ export class CodecChoice {
     stats.window.clear();
     this.#overall.clear();
     stats.fromBytes = this.link.sentBytes;
-    // Before full buffers, what was sent before is still what is being waited for.
+    // With full buffers, the next writes still wait for earlier bytes.
     this.#settlesAtMs = this.link.isBlocked(nowMs) ? nowMs + SETTLE_MS : nowMs;
     this.#settlesAtBytes = this.link.sentBytes + SETTLE_BYTES;
     this.#reason = reasonOf(left, present, stats, promised, this.link.isFull(nowMs));

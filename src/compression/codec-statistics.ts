@@ -14,7 +14,7 @@ export class CodecStatistics {
   /** Over gzip 1, in raw bytes a millisecond of a worker and in size. */
   readonly speed: number;
   readonly size: number;
-  /** Compressed jobs that told their speed. */
+  /** Compressed jobs measured. */
   jobs = 0;
   /** Raw bytes, over the whole stream. */
   sentBytes = 0;

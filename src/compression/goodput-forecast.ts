@@ -15,7 +15,7 @@ import type { ExplorationBudget } from './exploration-budget.ts';
 import type { LinkMeter } from './link-meter.ts';
 import type { WorkerThroughput } from './worker-throughput.ts';
 
-/** So much more than what passes now, and a rate seen before was another one. */
+/** A wire rate this much higher shows that an earlier finding is out of date. */
 const OTHER_RATE = 1.3;
 
 /** Behind full buffers an exploration shows nothing before they have drained. */
@@ -35,7 +35,7 @@ export class GoodputForecast {
   readonly #throughput: WorkerThroughput;
   readonly #budget: ExplorationBudget;
   readonly #identity: CodecStatistics;
-  /** The rate of a full link is remembered until then although it is not full any more. */
+  /** Until then the rate of the full link is remembered. */
   #rateUntilMs = 0;
 
   constructor(
@@ -61,7 +61,7 @@ export class GoodputForecast {
     const byLink = this.#linkRate(nowMs) / (stats === this.#identity ? 1 : this.#throughput.ratio(stats));
     if (stats.isTrusted(nowMs)) return Math.min(byLink, stats.goodput);
     const guess = this.#throughput.estimate(stats, workers, nowMs);
-    // Where the link decides, this is no guess.
+    // The link's rate is measured, not guessed.
     const isCertain = Number.isFinite(byLink) && byLink <= guess;
     if (isCertain || stats === current || this.#mayTry(stats, nowMs)) return Math.min(byLink, guess);
     if (Number.isNaN(stats.goodput)) return stats.jobs > 0 ? guess : 0;

@@ -15,23 +15,23 @@
  */
 import { RateWindow, type Sums } from './rate-window.ts';
 
-/** An echo this much later than the shortest round trip has waited behind data, or for a thread of a busy machine. */
+/** An echo this much later than the shortest round trip waited behind data, or for a thread of a busy machine. */
 const QUEUED_MS = 15;
 
-/** Echoes that all were late for so long waited behind data: a queue that stands, as in CoDel (RFC 8289). A busy machine seldom makes one. */
+/** When all echoes are late for this long, a queue stands, as in CoDel (RFC 8289). A busy machine seldom delays that many. */
 const STANDING_MS = 100;
 
 /** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
 export const BLOCKED_SHARE = 0.7;
 
-/** Between barriers while something is being found out, and otherwise. */
+/** Between barriers while a coding is being judged, and otherwise. */
 const BUSY_BARRIER_MS = 2;
 const IDLE_BARRIER_MS = 40;
 
-/** A rate of echoes over less time says little. */
+/** A rate over less time is noise. */
 const LEAST_ECHO_MS = 20;
 
-/** A write outstanding for so long has the link's rate all by itself. */
+/** A write outstanding for this long shows the link's rate by itself. */
 const STUCK_MS = 100;
 
 /** Without echoes, buffers are taken to be full after this. */
@@ -51,7 +51,7 @@ export class LinkMeter {
   #echoRate = Number.POSITIVE_INFINITY;
   #shortestMs = Number.POSITIVE_INFINITY;
   #lastQueueMs = 0;
-  /** When the first of those echoes was due that came late without one between that did not. */
+  /** When the first of the present run of late echoes was due. */
   #lateSinceMs = Number.POSITIVE_INFINITY;
   #barrierBytes = -1;
   #barrierAtMs = Number.NEGATIVE_INFINITY;
@@ -123,7 +123,7 @@ export class LinkMeter {
     this.#barrierBytes = -1;
     if (!isTelling) return;
     const isQueued = this.#lastQueueMs > QUEUED_MS && !this.isBlocked(nowMs);
-    // What has arrived belies a lower rate that was found before.
+    // The arrival rate disproves a lower estimate.
     if (isQueued || this.#echoRate > this.#rateBytesPerMs) this.#rateBytesPerMs = this.#echoRate;
   }
 
@@ -162,20 +162,20 @@ export class LinkMeter {
     if (!this.isFull(nowMs)) return this.#rateBytesPerMs;
     if (this.isBlocked(nowMs)) {
       const { busyMs, wireBytes } = this.#sums(nowMs);
-      // The window may still show how buffers filled, which echoes do not.
+      // The window may include the filling of buffers; echoes do not.
       const rate = Math.min(wireBytes / busyMs, this.#echoRate);
       const waitedMs = this.#writeAtMs < 0 ? 0 : nowMs - this.#writeAtMs;
-      // A window is slow to show that a link has all but stopped; one long write shows it.
+      // One long write shows a link that has almost stopped sooner than the window does.
       this.#rateBytesPerMs = waitedMs > STUCK_MS ? Math.min(rate, this.#writeWire / waitedMs) : rate;
     } else if (this.#barrierBytes > this.echoedBytes) {
-      // What lies before the barrier has not all arrived while the barrier waited.
+      // Not all bytes before the barrier arrived while the barrier waited.
       const bound = (this.#barrierBytes - this.echoedBytes) / this.queueMs(nowMs);
       this.#rateBytesPerMs = Math.min(this.#rateBytesPerMs, bound);
     }
     return Math.max(this.#rateBytesPerMs, this.#leastRate(nowMs));
   }
 
-  /** More passed of late than buffers hold: a barrier that waits a moment longer, on a busy machine, does not belie it. */
+  /** More passed than buffers hold: a barrier delayed by a busy machine does not disprove that. */
   #leastRate(nowMs: number): number {
     const { ms, wireBytes } = this.#sums(nowMs);
     return wireBytes > BLIND_BYTES && this.queueMs(nowMs) < STUCK_MS ? wireBytes / ms : 0;

@@ -7,9 +7,9 @@
 const STRETCH_MS = 250;
 
 /**
- * A window with less says nothing: so much time and so many writes, or few
- * writes in a long time. On a busy machine a thread can wait 30 ms for its
- * turn, which must not decide.
+ * A window needs this much time and this many writes, or few writes in a
+ * long time. On a busy machine a thread can be off the processor for 30 ms,
+ * which must not decide.
  */
 const LEAST_MS = 60;
 const LEAST_WRITES = 8;

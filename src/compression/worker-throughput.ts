@@ -6,10 +6,10 @@
 import { TYPICAL_BYTES_PER_MS, TYPICAL_RATIO } from '../base/coding.ts';
 import type { CodecStatistics } from './codec-statistics.ts';
 
-/** What was measured is believed so long after the last job: workers may have been busy, or only starting. */
+/** A measured yield expires this long after the last job: workers may have been busy, or just starting. */
 const FORGOTTEN_MS = 4_000;
 
-/** Before it was seen: what else the ends do takes its part of the processors. */
+/** Assumed before a measurement: other work of the ends takes its share of the processors. */
 const FIRST_YIELD = 0.75;
 
 /** Jobs smaller than this measure more overhead than speed. */
@@ -19,11 +19,11 @@ export class WorkerThroughput {
   /** Compressed bytes over raw ones, of all that was compressed. */
   rawBytes = 0;
   wireBytes = 0;
-  /** Of gzip 1 on this data, as far as what was measured tells. */
+  /** Of gzip 1 on this data, derived from the codings measured. */
   #bytesPerMs = TYPICAL_BYTES_PER_MS;
   #ratio = TYPICAL_RATIO;
   #learnedAtMs = 0;
-  /** What the ends achieved over what workers' times promised. */
+  /** Achieved goodput over the one that workers' times promised. */
   #yield = FIRST_YIELD;
 
   /** Raw bytes a millisecond of one worker. */

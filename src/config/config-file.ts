@@ -80,12 +80,12 @@ class SettingsReader {
   }
 }
 
-/** An empty value (`tls:` with everything below it commented out) is no value. */
+/** `tls:` with everything below it commented out sets nothing. */
 function isEmpty(node: ParsedNode | null): boolean {
   return node === null || (isScalar(node) && node.value === null);
 }
 
-/** Numbers become text again, so that a duration without a unit is refused here as it is elsewhere. */
+/** Numbers become text again, so that a duration without a unit is refused as elsewhere. */
 function rawValue(node: ParsedNode | null): unknown {
   if (!isScalar(node)) return node?.toJSON();
   return typeof node.value === 'number' ? String(node.value) : node.value;

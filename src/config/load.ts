@@ -79,7 +79,7 @@ function settingAt(key: string) {
   return setting;
 }
 
-/** Nested as the schema wants it; only what was given, so that defaults stay the schema's business. */
+/** Nested for the schema, with given values only: the schema fills in defaults. */
 function treeOf(given: ReadonlyMap<string, GivenValue>): Record<string, unknown> {
   const tree: Record<string, unknown> = {};
   for (const [key, { raw }] of given) {

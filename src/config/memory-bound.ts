@@ -23,13 +23,13 @@ const COMPRESSOR_STATE_BYTES = 4 * MIB;
 /** State of the largest decompressor, brotli with a window of 4 MiB (MAX_WINDOW_BITS) and all the tables that a hostile stream can name. */
 const DECOMPRESSOR_STATE_BYTES = 8 * MIB;
 
-/** Of a connection with TLS, when its calls have ended: 51 KiB without, measured with 500, and what OpenSSL and Node hold for TLS. */
+/** A connection with TLS and no calls: 51 KiB without TLS, measured with 500, and the state of TLS in OpenSSL and Node. */
 const CONNECTION_BYTES = 96 * KIB;
 
-/** What a request can hold before it is handled, and its headers for as long as it lasts. */
+/** A request message before it is handled, and the headers while the call lasts. */
 const REQUEST_BYTES = MAX_REQUEST_MESSAGE_BYTES + MAX_HEADER_BYTES;
 
-/** The headers of an upload call, and what decompresses its messages where its sender compresses them: state, window, a piece on each side. */
+/** The headers of an upload call, and a decompressor of its messages: state, window, a piece on each side. */
 const UPLOAD_CALL_BYTES = MAX_HEADER_BYTES + 128 * KIB;
 
 export interface MemoryLine {
@@ -80,7 +80,7 @@ function slabLine({ slab }: Config): MemoryLine {
   };
 }
 
-/** While its peer reads nothing, every stream can hold the request that began it and one copied message, or what a listing holds. */
+/** Every stream whose peer reads nothing can hold its request and one copied message, or a listing's share. */
 function streamLine({ limits, stream }: Config): MemoryLine {
   const isListingMore = LEAST_LISTING_BYTES > stream.firstMessage;
   const [heldBytes, held] = isListingMore
@@ -102,7 +102,7 @@ function listingLine(): MemoryLine {
   };
 }
 
-/** A call with a single answer holds its request; the answers are small. */
+/** A unary call holds its request; the answers are small. */
 function callLine({ limits }: Config): MemoryLine {
   return {
     bytes: REQUEST_BYTES * heldPlaces(limits.calls),
@@ -111,7 +111,7 @@ function callLine({ limits }: Config): MemoryLine {
   };
 }
 
-/** As calls with a single answer. */
+/** As unary calls. */
 function standingLine(): MemoryLine {
   return {
     bytes: REQUEST_BYTES * heldPlaces(MAX_STANDING_CALLS),
@@ -148,7 +148,7 @@ function threadLine({ chunk, pool, writable }: Config): MemoryLine {
   };
 }
 
-/** What senders have on its way to streams that are not read, and one chunk of each that arrives slowly. */
+/** Bytes in flight to streams that are not read, and one chunk of each slow stream. */
 function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
   const followsLink = uploads.window === 0;
   const shared = followsLink ? `uploads.windowBudget ${writeBytes(uploads.windowBudget)} + ` : '';

@@ -9,7 +9,7 @@ import { configSchema } from './schema.ts';
 import type { SettingMeta } from './setting-kinds.ts';
 import { GROUPS, SETTINGS, type Setting } from './settings.ts';
 
-/** Any fixed number: the page must not depend on the machine that writes it. */
+/** Fixed, so that the page does not depend on the machine. */
 const EXAMPLE_THREADS = 4;
 
 const INTRODUCTION = `# Configuration

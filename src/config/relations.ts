@@ -19,8 +19,8 @@ import type { Config } from './schema.ts';
 import { trustedProxyProblems } from './trusted-proxies.ts';
 
 /**
- * Slabs beside those that workers fill: one is on its way while the next one
- * is ready, or the pool idles while the network writes.
+ * Slabs beside those that workers fill: one is being sent while the next is
+ * ready, or the pool idles while the network writes.
  */
 const SLABS_BESIDE_JOBS = 2;
 
@@ -90,7 +90,7 @@ function atMost(smaller: string, smallerBytes: number, larger: string, largerByt
   ];
 }
 
-/** Jobs outstanding are one for each thread and one that waits for the next free thread. */
+/** One job for each thread, and one that waits for the next free thread. */
 function minSlabCount(threads: number): number {
   return threads + 1 + SLABS_BESIDE_JOBS;
 }
@@ -115,7 +115,7 @@ function memoryProblems(config: Config, availableBytes: number): string[] {
   ];
 }
 
-/** Names the setting that holds the most of those that can be lowered far enough, and the value that is enough. */
+/** The largest setting that can be lowered far enough, and the value that is enough. */
 function remedy(config: Config, { lines, total }: MemoryBound, availableBytes: number): string {
   const excessBytes = total - availableBytes;
   const { slabs, streams, calls, connections, uploads } = lines;
@@ -138,7 +138,7 @@ function slabRemedy({ pool, slab }: Config, leftBytes: number): string | undefin
   return slabCount >= minSlabCount(pool.threads) ? `lower slab.count to ${slabCount}` : undefined;
 }
 
-/** For a line that is so much for each place of the limit. */
+/** For a line that grows with a limit on places. */
 function placesRemedy(
   { limits }: Config,
   name: 'streams' | 'calls' | 'uploadStreams',
@@ -157,7 +157,7 @@ function connectionRemedy({ limits }: Config, lineBytes: number, excessBytes: nu
   return count >= 1 ? `lower limits.connections to ${count}` : undefined;
 }
 
-/** Fewer streams, or where their shared windows hold more than they do, smaller windows. */
+/** Fewer streams; smaller windows where the shared windows hold more than the streams. */
 function uploadRemedy(config: Config, lineBytes: number, excessBytes: number): string | undefined {
   const { uploads } = config;
   const sharedBytes = sharedWindowBytes(uploads);

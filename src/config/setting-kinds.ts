@@ -88,7 +88,7 @@ export function group<T extends z.core.$ZodLooseShape>(shape: T) {
   return z.strictObject(shape).prefault({} as never);
 }
 
-// Each reader hands on what it cannot read; the schema behind it then refuses it.
+// Each reader passes on unreadable values, which the schema behind it refuses.
 
 function readBytes(value: unknown): unknown {
   return typeof value === 'string' ? (parseBytes(value) ?? value) : value;

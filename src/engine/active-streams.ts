@@ -12,10 +12,10 @@ export interface ActiveStream {
   fail(error: TransferError): void;
 }
 
-/** A peer that has not drained a write for this long gets no slabs ahead of it when others want them. */
+/** A peer with a write outstanding for this long gets no slabs ahead of that write while others want some. */
 const HESITATION_MS = 100;
 
-/** One that has not for this long has its slabs taken back in any case. */
+/** After this long its slabs are taken back in any case. */
 const IDLE_MS = 1000;
 
 /** How old the count of moving streams may get. */

@@ -84,7 +84,6 @@ export class Engine implements PipelineContext {
     return pipeline;
   }
 
-  /** Numbers that the engine's parts keep. */
   #beCounted({ transfers, jobsNow, slabs }: Counters): void {
     transfers.observe(() => this.streams.downloads, 'download');
     transfers.observe(() => this.streams.uploads, 'upload');

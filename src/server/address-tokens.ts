@@ -4,22 +4,22 @@
  */
 import { TokenBucket } from '../base/async/token-bucket.ts';
 
-/** All calls of a connection may be cancelled at once before they began, and all that follow them. */
+/** All calls of a connection may be cancelled before they begin, and their successors too. */
 const CONNECTION_BURSTS = 2;
 
-/** Of an address: those of as many connections. */
+/** An address may spend the bursts of this many connections. */
 const ADDRESS_BURSTS = 8;
 
-/** A burst comes back in so many seconds: what a reset stream leaves is 13 KB of garbage, which is collected late. */
+/** A burst is refilled in this time: a reset stream leaves 13 KB of garbage, which is collected late. */
 const REFILL_SEC = 16;
 
-/** An answer that no client gets often: hundreds of them at once are a flood. */
+/** Clients rarely cause such an answer: hundreds at once are a flood. */
 const FAULT_TOKENS = 8;
 
-/** How long an address without tokens is refused: it gets a few back meanwhile, and others behind it hardly notice. */
+/** How long an address without tokens is refused: short, because other clients may share it. */
 const BAN_MS = 1000;
 
-/** From so many addresses on, those with all their tokens are forgotten. */
+/** With this many addresses, those with all their tokens are forgotten. */
 const SWEEP_FROM = 1000;
 
 interface AddressState {

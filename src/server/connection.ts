@@ -6,7 +6,7 @@ import type { ConnectionTokens } from './address-tokens.ts';
 import type { Reason } from './closings.ts';
 import { HTTP1_ANSWER, type Protocol } from './protocol.ts';
 
-/** What a peer gets to take the last bytes and to close its side. */
+/** Time for a peer to take the last bytes and to close its side. */
 const LINGER_MS = 1000;
 
 export interface ConnectionOptions {
@@ -101,7 +101,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
       socket.destroy();
       return;
     }
-    // Unread bytes would make the end a reset, which can overtake the answer.
+    // With unread bytes the close becomes a reset, which can overtake the answer.
     socket.resume();
     socket.end(HTTP1_ANSWER);
     this.ended();
@@ -112,7 +112,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
     this.#linger ??= setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
   }
 
-  /** The session too: of what it has received no stream begins any more. */
+  /** Ends the session too, so that received streams never begin. */
   #close(reason: Reason): void {
     if (this.#socket.destroyed) return;
     this.#options.note(reason);

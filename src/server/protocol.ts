@@ -35,7 +35,7 @@ export function watchProtocol(socket: Socket, known: (protocol: Protocol) => voi
   socket.on('readable', look);
 }
 
-/** Undefined while it can be several. */
+/** Undefined while ambiguous. */
 function protocolOf(first: Buffer): Protocol | undefined {
   const length = Math.min(first.length, PREFACE.length);
   if (length > 0 && first[0] === TLS_HANDSHAKE) return 'TLS';

@@ -8,10 +8,10 @@ import { ReceiveWindows, type StreamWindows } from '../flow/windows/receive-wind
 import { StaticWindows } from '../flow/windows/static-windows.ts';
 import { WindowBudget } from '../flow/windows/window-budget.ts';
 
-/** Before anything is known of the link, and where it cannot be followed. */
+/** Before the link is measured, and where it cannot be. */
 const START_WINDOW_BYTES = 8 * MIB;
 
-/** HTTP/2's own: a server that takes no uploads is sent requests only. */
+/** HTTP/2's default: a read-only server receives requests only. */
 const UNCHANGED: StreamWindows = {
   follow() {},
   stats: () => ({ sessions: 0, grantedBytes: 0, largestWindowBytes: LEAST_WINDOW_BYTES }),
@@ -31,7 +31,7 @@ export async function uploadWindows(
     const budget = new WindowBudget(uploads.windowBudget);
     return new ReceiveWindows({ startBytes, maxBytes: uploads.maxWindow, budget });
   }
-  // The documented bound holds here too.
+  // `uploads.windowBudget` bounds this too.
   const equalBytes = Math.floor(uploads.windowBudget / limits.uploadStreams);
   const windowBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(startBytes, equalBytes));
   const fields = { node: process.version, windowBytes };

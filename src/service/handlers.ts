@@ -128,13 +128,12 @@ export function uploading(context: ServiceContext): UploadHandler {
   };
 }
 
-/** The request itself; throws what stands in place of one that was none. */
+/** Throws the error that stands in place of an undecodable request. */
 function whole<Request>(request: Request): Request {
   if (request instanceof TransferError) throw request;
   return request;
 }
 
-/** Does the work of a call, and answers. */
 function settle<Result>(
   admitted: AdmittedCall,
   work: () => Promise<Result>,

@@ -9,7 +9,7 @@ import { Buffer } from 'node:buffer';
 import { TransferError } from '../base/errors.ts';
 import { MAX_NAME_BYTES, MAX_NAME_DEPTH } from '../base/limits.ts';
 
-/** A good name, and one more entry, which may be no good one. */
+/** A valid name, and one more entry that may be invalid. */
 const MAX_POSITION_BYTES = MAX_NAME_BYTES + 1024;
 
 /** The raw entries on the way (Latin-1); none for the start. Throws INVALID_ARGUMENT. */

@@ -5,12 +5,11 @@
  */
 import { toUSVString } from 'node:util';
 
-/** The most characters of a name that a message shows. */
 const MAX_QUOTED_CHARACTERS = 120;
 
 /** `name` in double quotes, escaped as in JSON, cut with `…` when it is long. */
 export function quoteName(name: string): string {
-  // A character is at most two code units: a hostile name is not spread whole.
+  // A character has at most two code units: a hostile name is cut before it is spread.
   const characters = [...toUSVString(name.slice(0, 2 * MAX_QUOTED_CHARACTERS + 2))];
   const isCut = characters.length > MAX_QUOTED_CHARACTERS;
   const shown = isCut ? `${characters.slice(0, MAX_QUOTED_CHARACTERS).join('')}…` : characters.join('');

@@ -42,7 +42,7 @@ export function codecInContract(codec: CodecName): Codec {
   return NAME_IN_CONTRACT[codec];
 }
 
-/** The codec by its name in the contract; undefined for one this version does not know. */
+/** Undefined for a codec that this version does not know. */
 function codecFromContract(name: Codec | number): CodecName | undefined {
   return RUNTIME_CODECS.find((codec) => NAME_IN_CONTRACT[codec] === name);
 }
@@ -90,7 +90,7 @@ export function encode(bytes: Uint8Array, coding: Coding): Promise<Buffer> {
 }
 
 function encoderOptions(bytes: number, { codec, level }: Coding): object {
-  // One output block, so that nothing is joined.
+  // One output block: nothing to join.
   const chunkSize = bytes + 1024;
   if (codec === 'gzip') {
     // The larger hash table saves 5 to 10 % (bench/micro/gzip).

@@ -15,7 +15,7 @@ export const CODE_TRAILER = 'sluice-code';
 const VERSION_TRAILER = 'sluice-version';
 const MAX_DETAILS_CHARS = 1024;
 
-/** What grpc-js says of a unary call that ends with OK and nothing else. */
+/** The message of grpc-js for a unary call that ends with OK and no message. */
 const NO_MESSAGE = 'No message received';
 
 const UNKNOWN_COMPRESSION =
@@ -84,7 +84,7 @@ export function statusOf(error: TransferError): StatusObject {
   return { code: STATUS_OF_CODE[error.code], details: presentable(error), metadata };
 }
 
-/** The text of a defect stays in the log: it may name a path of the server. */
+/** The message of an INTERNAL error stays in the log: it may name a path of the server. */
 function presentable(error: TransferError): string {
   const text = error.code === 'INTERNAL' ? 'internal error; the server log has the cause' : error.message;
   return text.slice(0, MAX_DETAILS_CHARS).toWellFormed();
@@ -102,9 +102,8 @@ export function errorOfStatus(failure: ServiceError): TransferError {
 }
 
 /**
- * grpc-js ends a call in this way, "undefined undefined: undefined", when it
- * cannot undo the compression of a message. Such an error says nothing, so it is
- * nobody's cause.
+ * When grpc-js cannot decompress a message, it ends the call with "undefined
+ * undefined: undefined". Such an error says nothing and is no useful cause.
  */
 function isWithoutStatus({ code }: { code?: unknown }): boolean {
   return code === undefined;

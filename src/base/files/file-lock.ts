@@ -37,20 +37,19 @@ export interface LockOptions {
   watchMs?: number;
 }
 
-/** A lock file as it was found. */
 interface Sight {
   readonly content: string;
   readonly ino: bigint;
   readonly mtimeNs: bigint;
 }
 
-/** Between removing a stale lock and creating our own, somebody else may create theirs, and be gone again. */
+/** Between removing a stale lock and creating our own, another process may create and release its own. */
 const MAX_ROUNDS = 10;
 
-/** Of every lock. */
+/** How every lock file begins. */
 const BEGINNING = '{"host":';
 
-/** How often a lock is looked at that is being written or watched. */
+/** How often a lock that is being written or watched is read again. */
 const LOOK_AGAIN_MS = 20;
 
 export class FileLock {
@@ -110,7 +109,7 @@ export class FileLock {
         return;
       }
     } catch {
-      // The next beat may succeed; until then others may take the lock, and the beat behind that tells.
+      // The next beat may succeed. If another process takes the lock before, the beat after that finds out.
       return;
     }
     clearInterval(this.#timer);
@@ -179,7 +178,7 @@ function isSame(a: Sight, b: Sight): boolean {
   return a.ino === b.ino && a.mtimeNs === b.mtimeNs && a.content === b.content;
 }
 
-/** False when there is such a file already. */
+/** False when the file exists. */
 async function createNew(path: string, content: string): Promise<boolean> {
   let handle: FileHandle;
   try {

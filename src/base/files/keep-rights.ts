@@ -16,7 +16,7 @@ export interface RightsTarget {
 
 const PERMISSION_BITS = 0o777;
 
-/** What a process may not do, and what a file system does not have. */
+/** The process lacks the right, or the file system the feature. */
 const NOT_POSSIBLE: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP']);
 
 /**

@@ -17,10 +17,10 @@ import { promisify } from 'node:util';
 /** Two ticks of the slowest clock, CONFIG_HZ=100. */
 const TICK_MS = 20;
 
-/** A file that somebody keeps writing to is given up on: its next write tells. */
+/** A file that is being written all the time is given up on: the next write changes the stamp. */
 const MAX_LOOKS = 4;
 
-/** Those with FS_MGTIME since 6.13, by the `f_type` of statfs(2): ext4, xfs, btrfs, tmpfs. */
+/** File systems with FS_MGTIME since Linux 6.13, by the `f_type` of statfs(2): ext4, xfs, btrfs, tmpfs. */
 const MULTIGRAIN_TYPES: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994]);
 const MULTIGRAIN_KERNEL = [6, 13] as const;
 
@@ -34,7 +34,7 @@ export async function settledStats(
   for (let look = 1; ; look++) {
     const stats = await stat(fd);
     const ageMs = Date.now() - Number(stats.ctimeMs);
-    // A stamp from the future is another machine's clock; waiting does not help there.
+    // A stamp from the future comes from the clock of another machine: waiting does not help.
     if (ageMs >= TICK_MS || ageMs < 0 || look === MAX_LOOKS) return stats;
     if (await isStampedPrecisely(fd)) return stats;
     await delay(TICK_MS - ageMs);
@@ -46,7 +46,6 @@ async function isStampedPrecisely(fd: number): Promise<boolean> {
   try {
     return MULTIGRAIN_TYPES.has((await statfs(`/proc/self/fd/${fd}`)).type);
   } catch {
-    // No /proc: not known.
     return false;
   }
 }

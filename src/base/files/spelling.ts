@@ -16,7 +16,7 @@ export interface Lookups {
 
 const NODE_LOOKUPS: Lookups = { lstat, readdir };
 
-/** The other spelling may be no name at all, such as one that gets too long. */
+/** The other spelling may be no valid name, for instance too long. */
 const NOTHING_THERE: ReadonlySet<string | undefined> = new Set([
   'ENOENT',
   'ENAMETOOLONG',
@@ -35,7 +35,7 @@ export async function otherSpelling(
   const found = await statsOf(path, lookups);
   const other = found && (await statsOf(join(dirname(path), swapped), lookups));
   if (other === undefined || found?.ino !== other.ino || found.dev !== other.dev) return undefined;
-  // Both spellings lead to one thing: mostly because the file system ignores case, rarely because it has two links.
+  // Both spellings lead to one inode: mostly because the file system ignores case, rarely because of two links.
   const entries = await lookups.readdir(dirname(path));
   return entries.includes(name)
     ? undefined

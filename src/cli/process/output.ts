@@ -23,10 +23,10 @@ export function isLive(stream: { isTTY?: boolean }): boolean {
   return stream.isTTY === true && process.env.TERM !== 'dumb';
 }
 
-/** As much as a slow reader may be behind. */
+/** How far a slow reader may lag behind. */
 const MAX_WAITING_NOTE_BYTES = MIB;
 
-/** Why a stream took no more; what is written to it since is dropped. */
+/** Why each lost stream failed; later writes to it are dropped. */
 const losses = new WeakMap<Writable, NodeJS.ErrnoException>();
 
 /**
@@ -43,7 +43,7 @@ export function guardOutput(): void {
   process.once('exit', () => closeHungUp(terminals));
 }
 
-/** At its end Node resets each terminal, and crashes where one is gone; what is closed it leaves alone. */
+/** Node resets each open terminal at exit, and aborts where a terminal has hung up. */
 function closeHungUp(terminals: readonly number[]): void {
   for (const fd of terminals) {
     if (!isatty(fd)) closeSync(fd);
@@ -63,7 +63,7 @@ export function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
 /** Resolves when there is room for the next line, so that a slow reader slows the writer down. */
 export async function writeLine(line: string, stream: Writable = process.stdout): Promise<void> {
   if (losses.has(stream) || stream.write(`${line}\n`)) return;
-  // A stream that fails has a listener for it: `guardOutput`.
+  // Failures are handled by `guardOutput`.
   await once(stream, 'drain').catch(() => {});
 }
 

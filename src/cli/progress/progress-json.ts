@@ -23,7 +23,7 @@ export class ProgressJson implements ProgressDisplay {
   }
 
   show(snapshot: Snapshot): void {
-    // Results wait for a reader that is slow; what is only about the moment does not.
+    // Results wait for a slow reader; progress does not.
     if (this.#stream.writableNeedDrain || !this.#throttle.passes(this.#now())) return;
     const { movedBytes, durableBytes, isSingle: _, ...rest } = snapshot;
     const moved =

@@ -106,7 +106,7 @@ class FileRun<Job extends FileJob> {
     try {
       return await this.#plan.next();
     } catch (reason) {
-      // The first lane to see it tells of it.
+      // Only the first lane reports.
       if (!this.#isStopping) this.#failed(undefined, TransferError.from(reason));
       this.#isStopping = true;
       return undefined;

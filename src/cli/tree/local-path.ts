@@ -11,7 +11,7 @@ import { refuseOtherSpelling } from '../../client/download/partial-file/publish.
 /** Characters that no name should have, or that are separators on some system. */
 const FORBIDDEN = /[\p{Cc}\\]/u;
 
-/** What Windows takes for a drive, a stream, a pattern or a device, or drops at the end of a name. */
+/** Windows reads these as a drive, stream, pattern or device, or drops them at the end of a name. */
 const FORBIDDEN_ON_WINDOWS = /[<>:"|?*]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 
 /**

@@ -5,7 +5,7 @@
  */
 import { TransferError } from '../../base/errors.ts';
 
-/** Planned files that wait; each is a few hundred bytes. */
+/** Each planned file is a few hundred bytes. */
 const LOOK_AHEAD_ITEMS = 4096;
 
 export class LookAhead<T> {

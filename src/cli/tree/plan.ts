@@ -15,7 +15,7 @@ export interface FileJob {
 
 export type PlanItem<Job extends FileJob> =
   | { readonly kind: 'file'; readonly job: Job }
-  /** It is there and should have been sent; the others go on. */
+  /** The file exists and should have been sent; the others go on. */
   | { readonly kind: 'failed'; readonly name: string; readonly error: TransferError };
 
 export type Plan<Job extends FileJob> = AsyncIterable<PlanItem<Job>>;

@@ -20,13 +20,13 @@ export interface Gain {
 /** Confidence of the interval that a gain is given with. */
 const COVERAGE = 0.9;
 
-/** What is closer to the base than this is not worth a setting. */
+/** Smaller gains are not worth a setting. */
 const LEAST_GAIN = 1.02;
 
 export const RULE =
   'recommended is only what was at least 2 % faster even at the low end of its spread, and slower in no load';
 
-/** Spreads wider than this, from end to end, hide gains that are worth having. */
+/** Wider spreads, from end to end, hide gains worth having. */
 const WIDE_SPREAD = 0.1;
 
 /** The gain over the rounds; NaN of none. */
@@ -41,7 +41,7 @@ export function gainOf(ratios: readonly number[]): Gain {
   };
 }
 
-/** Fewer tell nothing of the spread. */
+/** Fewer show no spread. */
 const LEAST_ROUNDS = 3;
 
 /** The whole spread lies above what is worth a change. */

@@ -26,21 +26,21 @@ export interface Schedule {
 /** Until a server accepts calls, and its end; measured on a small machine. */
 const SERVER_MS = 700;
 
-/** Streams start small and grow; the end of one load drains into the next. */
+/** Streams start small and grow; one load drains into the next. */
 const SETTLE_MS = 100;
 
-/** Compiled code is what is measured: a server runs for days. A short tuning has less time for it. */
+/** Warm code is measured, because a server runs for days. A short tuning has less time to warm up. */
 const MOST_WARM_UP_MS = 500;
 const LEAST_WARM_UP_MS = 150;
 const WARM_UP_SHARE = 0.01;
 
-/** A shorter load measures how streams begin. */
+/** A shorter load would measure only how streams begin. */
 const LEAST_LOAD_MS = 100;
 
-/** Longer is not sharper than more rounds are. */
+/** More rounds are sharper than longer loads. */
 const MOST_LOAD_MS = 1_500;
 
-/** The last comparison is what is promised, so it gets more rounds. */
+/** The final comparison is what tune promises, so it gets more rounds. */
 const MORE_FINAL_ROUNDS = 2;
 
 /** Takes the length of the loads from the budget; a budget too small for that is exceeded, and the estimate says so. */

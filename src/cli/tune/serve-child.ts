@@ -6,7 +6,7 @@ import { Child } from './child.ts';
 
 const PROGRAM = new URL('../main.js', import.meta.url);
 
-/** Until it accepts calls; a small, busy machine needs about a tenth of it. */
+/** A small, busy machine needs about a tenth of this. */
 const START_TIMEOUT_MS = 20_000;
 
 export class ServeChild {

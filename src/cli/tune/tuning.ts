@@ -13,10 +13,10 @@ import { comparisonMs, type Schedule } from './schedule.ts';
 import type { SampleFile } from './workload.ts';
 import { workloadsOf } from './workload.ts';
 
-/** A base and its two neighbours run at the same time, and may take half of the memory that there is. */
+/** A base and its two neighbours run at the same time, in half of the memory. */
 const MEMORY_SHARE = 1 / 6;
 
-/** How far a tuning may exceed its estimate to go on where something was found. */
+/** How far a tuning may exceed its estimate to follow up a gain. */
 const OVERRUN = 1.25;
 
 export interface TuningOptions {

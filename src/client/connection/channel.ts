@@ -42,7 +42,6 @@ export class Channel {
   readonly #connect: () => Connection;
   readonly #options: ResolvedOptions;
   readonly #transport: 'TLS' | 'plaintext';
-  /** Of a connection for uploads. */
   readonly #session: AgentSession | undefined;
   #connection: Connection;
   readonly #failedCalls = new WeakMap<Error, FailedCall>();
@@ -64,7 +63,7 @@ export class Channel {
     this.#session = purpose === 'upload' ? new AgentSession() : undefined;
     const credentials = credentialsFor(target, options);
     const grpcOptions = { ...channelOptions(target, options, purpose), ...this.#session?.channelOptions };
-    // Credentials for TLS are never equal, so grpc-js shares no connection that has them.
+    // grpc-js never shares a TLS connection, because TLS credentials are never equal.
     const isShared = !options.ownConnection && purpose === 'general' && this.#transport === 'plaintext';
     this.#connect = () => new Connection(target.address, credentials, grpcOptions, isShared);
     this.#connection = this.#connect();
@@ -142,7 +141,7 @@ export class Channel {
     );
     const noteFailure = this.#follow(connection, call, requestId);
     call.once('metadata', onMetadata);
-    // What goes wrong is told by `done`.
+    // `done` reports the failure.
     call.on('error', () => {});
     return call;
   }
@@ -253,7 +252,7 @@ export class Channel {
     this.#connection.close();
   }
 
-  /** Counts the call and sees who answers it. Returns what its failure is to be given to. */
+  /** Counts the call and notes who answers. Returns the translator of a failure. */
   #follow(connection: Connection, call: NodeJS.EventEmitter, requestId: string): (failure: Error) => void {
     connection.track(call);
     let foreignType: string | undefined;
@@ -278,14 +277,13 @@ export class Channel {
   }
 }
 
-/** What is known of a call beside its failure. */
 interface FailedCall {
   readonly requestId: string;
   /** The content type of an answer that is not gRPC's. */
   readonly foreignType: string | undefined;
 }
 
-/** What grpc-js says of a message that cannot be taken apart, before the reason. */
+/** How grpc-js begins its message about one that cannot be decoded. */
 const UNREADABLE = /^Response message parsing error: /;
 
 /**
@@ -321,14 +319,14 @@ function definition(method: Method) {
   };
 }
 
-/** The caller's own abort never gets here: its call is settled before it is cancelled. */
+/** The caller's own abort settles the call first and never gets here. */
 function cancelledByPeer(failure: ServiceError, address: string): TransferError {
   return new TransferError('ABORTED', `${address}, or a proxy on the way, cancelled the call`, {
     cause: failure,
   });
 }
 
-/** The status came from a server, not from grpc-js on our side. */
+/** False for a status that grpc-js made on this side. */
 function sentBySluice(failure: ServiceError): boolean {
   return failure.metadata?.get('sluice-code').length > 0;
 }

@@ -9,7 +9,7 @@ import { type ErrorCode, TransferError } from '../../base/errors.ts';
 const GRPC_TYPE = /^application\/grpc(?![\w-])/;
 const HTTP_STATUS = /^Received HTTP status code (\d+)/;
 
-/** What an HTTP status says that another try, or other credentials, may change. */
+/** HTTP statuses after which another try, or other credentials, may succeed. */
 const CODE_OF_HTTP_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
   [401, 'UNAUTHENTICATED'],
   [403, 'PERMISSION_DENIED'],
@@ -25,7 +25,7 @@ const REMEDY: Partial<Record<ErrorCode, string>> = {
   PERMISSION_DENIED: 'a proxy refuses the call',
 };
 
-/** What is shown of a content type, which a peer chose. */
+/** The peer chooses the content type. */
 const MAX_TYPE_CHARS = 100;
 
 export function isForeignType(contentType: unknown): contentType is string {

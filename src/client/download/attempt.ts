@@ -99,7 +99,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
       watch.close();
       ignoreSignal();
       this.#queue.close();
-      // The call keeps its `error` listener, because cancelling makes it emit one more, and flows until its end.
+      // The `error` listener stays, because cancelling emits one more error; the call flows until its end.
       cancelCall(call);
       call.resume();
     }
@@ -132,7 +132,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
   onChunk(content: Uint8Array, contentCrc: number): void {
     const { position, sink } = this.#context;
     const excessBytes = position.offset + content.byteLength - (position.end as number);
-    // Only a plain server, which knows no limit, can send more than the range.
+    // Only a plain server, which knows no limit, sends more than the range.
     const bytes = excessBytes > 0 ? content.subarray(0, -excessBytes) : content;
     const crc = excessBytes > 0 && this.#computesCrc ? crc32(bytes) : contentCrc;
     if (bytes.byteLength === 0) return;
@@ -170,7 +170,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
   }
 
   #onEnd(): void {
-    // The end of any other status has come, or comes, as an `error`.
+    // Any other status arrives as an `error`.
     if (this.#state === 'settled' || this.#status !== status.OK) return;
     this.#hasEnded = true;
     if (this.#state === 'opening') void this.#openPlain(undefined);
@@ -185,7 +185,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
     this.#state = 'streaming';
   }
 
-  /** A server that knows only the four messages: the length is all there is to check, and it is asked for apart. */
+  /** A server that knows only the four basic messages: only the length can be checked, and a second call asks for it. */
   async #openPlain(first: StreamFileResponse | undefined): Promise<void> {
     this.#state = 'sizing';
     try {

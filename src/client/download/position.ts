@@ -24,7 +24,7 @@ export class Position {
   file: FileInfo | undefined;
   /** Ask for this version; empty for any. */
   ifMatch: string;
-  /** The answers carry no details: only lengths can be checked. */
+  /** The server sends no details: only lengths can be checked. */
   isPlain = false;
 
   constructor(request: TransferRequest) {

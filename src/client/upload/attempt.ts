@@ -76,11 +76,11 @@ interface Slot {
 export class UploadAttempt implements WatchedAttempt {
   /** Bytes that the transport has taken. */
   deliveredBytes = 0;
-  /** After the last byte: as long as what is under way may take at the rate so far. */
+  /** After the last byte: how long the bytes in flight may take at the rate so far. */
   extraTimeoutMs = 0;
-  /** It failed while it waited for a stream: the server cannot be blamed for seeing nothing. */
+  /** It failed while it waited for the source: the server is not to blame. */
   hasStarved = false;
-  /** The upload that the server began for this call, as soon as it has said so. */
+  /** The upload that the server began for this call, once known. */
   startedUploadId = '';
   /** What this attempt has learnt of the way to the server. */
   link: CallLink | undefined;
@@ -91,9 +91,9 @@ export class UploadAttempt implements WatchedAttempt {
   readonly #startedAtMs = performance.now();
   #slotCount = 0;
   #outstanding = 0;
-  /** The transport took something since nothing was under way. */
+  /** The transport took something since the attempt last ran empty. */
   #hasMoved = false;
-  /** The opening message has gone out, so that the link is known. */
+  /** The opening message was sent, so the link is known. */
   #isOpen = false;
   #state: State = 'sending';
   #call: ClientWritableStream<Uint8Array> | undefined;
@@ -167,7 +167,7 @@ export class UploadAttempt implements WatchedAttempt {
     this.#state = 'awaiting';
     const underWay = Math.min(1, UNDER_WAY_BYTES / Math.max(1, this.deliveredBytes));
     this.extraTimeoutMs = (performance.now() - this.#startedAtMs) * underWay;
-    // The server reads the whole back and makes it durable.
+    // The server reads the whole file back and makes it durable.
     if (last !== undefined) this.extraTimeoutMs += (source.size ?? 0) / FINISH_BYTES_PER_MS;
     this.#frames?.end();
   }
@@ -240,7 +240,7 @@ export class UploadAttempt implements WatchedAttempt {
     this.#wake = undefined;
   }
 
-  /** Gives the call what is ready, in order, a few messages at a time: its own queue knows no bytes. */
+  /** Writes ready messages in order, a few at a time: the queue of the call has no limit in bytes. */
   #flush(): void {
     while (this.#isOpen && !this.#isOver && this.#outstanding < OUTSTANDING_MESSAGES) {
       const slot = this.#queue[0];
@@ -281,7 +281,7 @@ export class UploadAttempt implements WatchedAttempt {
 
   #onAnswer(failure: ServiceError | null, response: UploadFileResponse | undefined): void {
     if (failure !== null) {
-      // What the stream gives just when the server gives up changes nothing: it has waited for the stream.
+      // Bytes that arrive just as the server gives up change nothing: it has waited for the source.
       this.hasStarved = this.#state === 'sending' && !this.#hasMoved && !this.#context.source.isSeekable;
       this.fail(this.#errorOf(failure));
     } else if (this.#state === 'sending') this.fail(answeredEarly());
@@ -294,7 +294,7 @@ export class UploadAttempt implements WatchedAttempt {
 
   #errorOf(failure: ServiceError): TransferError {
     const error = this.#context.channel.failureOf(failure);
-    // A FAILED_PRECONDITION without a code: the upload's state tells whether there is anything to give up.
+    // FAILED_PRECONDITION without a code: the state of the upload tells whether to give up.
     if (error.code === 'VERSION_MISMATCH' && !isStated(error)) {
       return new TransferError('ABORTED', error.message, { cause: failure });
     }
@@ -306,7 +306,7 @@ function answeredEarly(): TransferError {
   return new TransferError('PROTOCOL_ERROR', 'the server answered before it had received everything');
 }
 
-/** A chunk that goes as it is stays where it was read to. */
+/** An uncompressed chunk stays where it was read to. */
 function frameOf(buffer: Buffer, coded: CodedChunk, offset: number, crc: number): Uint8Array {
   const { bytes, coding, rawBytes } = coded;
   const compressed = coding.codec !== 'identity';
@@ -318,7 +318,7 @@ function frameOf(buffer: Buffer, coded: CodedChunk, offset: number, crc: number)
   const codec = codecNumber(coding.codec);
   const start = writeUploadHeader(target, headroom, {
     wireBytes,
-    // A chunk that goes as it is has but one size.
+    // -1: an uncompressed chunk has only one size.
     rawBytes: compressed ? rawBytes : -1,
     compressed,
     codec,

@@ -22,7 +22,7 @@ export interface UploadTerms {
 export class UploadChannels {
   /** Of a server that lets its clients choose the ids of uploads; undefined until an upload has begun there. */
   terms: UploadTerms | undefined;
-  /** The chunk size before the server has named its limit; less once a server has refused it. */
+  /** Used until the server has named its limit; smaller after a refusal. */
   firstChunkBytes = SAFE_CHUNK_BYTES;
   /** The target, for messages to people. */
   readonly target: string;

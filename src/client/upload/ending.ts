@@ -30,7 +30,7 @@ export async function checkedContent(run: UploadRun): Promise<Expected> {
   return expectedContent(run, size);
 }
 
-/** Checksums what an earlier run had sent, so that the whole can be checked. */
+/** Checksums the bytes that an earlier run sent, so that the whole can be verified. */
 async function readGaps(run: UploadRun, size: number): Promise<void> {
   const { contentCrc, signal } = run;
   const { progress, source } = run.context;

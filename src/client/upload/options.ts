@@ -135,7 +135,7 @@ export function uploadRequestOf(
     connections:
       connections === undefined ? undefined : inRange('connections', connections, 1, MAX_CONNECTIONS),
     compression: oneOf('compression', options.compression ?? client.compression, ['auto', 'never', 'always']),
-    // A chunk must fit twice: one under way, one being read.
+    // Two chunks must fit: one in flight, one being read.
     replayBytes: inRange('replayBytes', options.replayBytes ?? 64 * MIB, 2 * client.chunkBytes, most),
     resumable: options.resumable ?? true,
   };

@@ -5,7 +5,7 @@ import type { Reader } from '../../storage/byte-source.ts';
 export class StoreRead {
   /** Resolves when nobody writes to the slab any more: with what went wrong, or with null when all bytes are there. */
   readonly ended: Promise<TransferError | null>;
-  /** What it took, in milliseconds, once it has ended well. */
+  /** Duration in milliseconds, after success. */
   tookMs = 0;
   readonly #controller = new AbortController();
 

@@ -24,7 +24,7 @@ export class WriteSizer {
   #hasHesitated = false;
 
   constructor(firstBytes: number, maxBytes: number) {
-    // Half at most, so that there is something to grow to.
+    // At most half, which leaves a step to grow.
     this.#firstBytes = Math.min(firstBytes, Math.floor(maxBytes / 2));
     this.#maxBytes = maxBytes;
     this.#pieceBytes = this.#firstBytes;

@@ -9,7 +9,6 @@ import type { Logger } from '../../base/logger.ts';
 import type { HashJob, HashResult, HashSetup } from './job.ts';
 import { workerFile } from './worker-file.ts';
 
-/** A thread that hashes is kept for the next upload for this long. */
 const IDLE_TIMEOUT_MS = 10_000;
 
 export class HashPool {

@@ -16,7 +16,7 @@ import type { WorkerPool } from './worker-pool.ts';
  */
 const SHORT_JOB_MS = 1;
 
-/** Reads that take longer wait for a disk or another machine: it is worth having several of them under way early. */
+/** Slower reads wait for a disk or another machine: several should be under way early. */
 const SLOW_READ_MS = 10;
 
 /** The most jobs that are posted and not answered. */
@@ -103,7 +103,7 @@ export class JobQueue {
   }
 
   dispatch(): void {
-    // From within the start of a job: the round that runs sees what was added.
+    // Called from within the start of a job: the present round sees additions.
     if (this.#slabs.servesUploadsFirst() || this.#isDispatching) return;
     this.#isDispatching = true;
     try {
@@ -118,7 +118,7 @@ export class JobQueue {
     if (this.#wake !== null) clearTimeout(this.#wake);
   }
 
-  /** When the first of those is due that may not start before. */
+  /** Wakes up when the first delayed job is due. */
   #wakeLater(): void {
     if (this.#wake !== null) clearTimeout(this.#wake);
     this.#wake = setTimeout(() => {

@@ -69,7 +69,7 @@ export class SlabBroker {
 
   /** To receive into; undefined when there is none now: `waiter` is told when there is. */
   leaseToReceive(waiter: SlabWaiter): Lease | undefined {
-    // Who is at work asks again at once and would always be before those that wait.
+    // A stream at work asks again at once, and would always get ahead of those that wait.
     const isInTurn = this.#isGranting || this.#waiters.length === 0;
     const lease = isInTurn && this.#mayReceive ? this.pool.lease('receive') : undefined;
     if (lease !== undefined) {
@@ -145,7 +145,7 @@ export class SlabBroker {
     }
   }
 
-  /** Later, because a stream that is told of room takes it at once, and may be in the middle of a chunk now. */
+  /** Later, because a stream that is told of a slab takes it at once, and may be in the middle of a chunk. */
   #grantSoon(): void {
     if (this.#grantsSoon || this.#waiters.length === 0) return;
     this.#grantsSoon = true;
@@ -160,7 +160,7 @@ export class SlabBroker {
 
   /** Uploads may have at most half of the slabs while somebody downloads. */
   #grant(): void {
-    // Who is told and still gets none, or wants none, waits behind the others for the next time.
+    // A stream that is told and gets none, or wants none, goes to the end of the queue.
     for (let waiting = this.#waiters.length; waiting > 0 && this.#mayReceive; waiting--) {
       this.#isGranting = true;
       this.#waiters.shift()?.slabIsFree();

@@ -2,7 +2,7 @@ import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
 import type { DrainChunk } from '../jobs/job.ts';
 import type { Lease } from '../slabs/slab-pool.ts';
 
-/** Compressed chunks of one job are at most this many slabs before compression, and one chunk: about 4 ms of decompression. */
+/** The chunks of a job decompress to at most this many slabs and one chunk: about 4 ms of decompression. */
 const MAX_INFLATED_SLABS = 4;
 
 /** A chunk whose place in a slab is not settled. */
@@ -55,7 +55,7 @@ export class Box {
   keep(): void {
     if (!this.#isLeftInSlab || this.#arrived !== null) return;
     if (this.chunks.some(({ codec }) => codec !== 'identity')) {
-      this.#arrived = new Uint8Array(this.bytes.subarray(0, this.#usedBytes)); // copy: the thread may die behind its change
+      this.#arrived = new Uint8Array(this.bytes.subarray(0, this.#usedBytes)); // copy: the thread may die after changing the slab
     }
   }
 

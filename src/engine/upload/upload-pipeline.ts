@@ -34,7 +34,6 @@ export interface UploadListener {
   failed(error: TransferError): void;
 }
 
-/** Where the chunk that arrives goes. */
 interface Reservation {
   /** null: on the heap. */
   readonly box: Box | null;
@@ -50,10 +49,10 @@ interface Parked {
 
 const NO_HEAP = new Uint8Array(0);
 
-/** A chunk that arrives within this time earns its stream a slab. */
+/** A chunk that arrives within this time gets its stream a slab. */
 const FAST_MS = 50;
 
-/** One that takes longer loses it. */
+/** A slower chunk loses the slab. */
 const SLOW_MS = 250;
 
 export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindListener {
@@ -111,7 +110,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
       this.#unpark();
     } else if (!reservation.box.holds(chunk)) {
       const memory = this.#heapMemory(reservation.memory.length);
-      memory.set(reservation.memory); // copy: decompressed it needs a slab of its own
+      memory.set(reservation.memory); // copy: the decompressed chunk needs a slab of its own
       this.#submit();
       this.#parked = { memory, chunk };
       this.#unpark();
@@ -166,7 +165,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   giveBackIdle(nowMs: number, limitMs: number): void {
     const reservation = this.#reservation;
     if (reservation === null || reservation.box === null) {
-      // Whole chunks wait for the slab to fill, but not for ever.
+      // Whole chunks do not wait for ever for the slab to fill.
       if (this.#box !== null && nowMs - this.#keptAtMs > limitMs) this.#submit();
       return;
     }
@@ -195,13 +194,13 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     this.#offerMemory();
   }
 
-  /** The stream's own memory for one chunk: used again, because V8 collects for every few MiB that are allocated. */
+  /** Memory for one chunk, reused because V8 collects garbage for every few MiB that are allocated. */
   #heapMemory(bytes: number): Uint8Array {
     if (this.#heap.length < bytes) this.#heap = Buffer.allocUnsafeSlow(bytes);
     return this.#heap.subarray(0, bytes);
   }
 
-  /** Sees to a slab, or leave to use the heap, for a chunk of `bytes`; false when there is neither now. */
+  /** Gets a slab, or permission to use the heap, for a chunk of `bytes`; false when there is neither. */
   #prepare(bytes: number): boolean {
     if (this.#box?.fits(bytes)) return true;
     this.#submit();
@@ -250,7 +249,6 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     await this.#writes.idle();
   }
 
-  /** No chunk waits for a slab any more. */
   #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }

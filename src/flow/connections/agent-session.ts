@@ -9,7 +9,7 @@ import { watchClientStreams } from '../calls/call-stream.ts';
 
 const USER_AGENT = 'sluice (connection ';
 
-/** The newest of each channel, until it is closed; by number of the channel. */
+/** The newest open session of each channel, by number. */
 const sessions = new Map<number, Http2Session>();
 let channels = 0;
 

@@ -4,7 +4,7 @@ import { clientStreamOf } from '../calls/call-stream.ts';
 import { pingBarrier } from '../calls/ping-barrier.ts';
 import { mayMeasure } from './calm-peers.ts';
 
-/** Each connection is pinged once, when it is first asked about. */
+/** Each connection is pinged once, on the first question. */
 const roundTripsMs = new WeakMap<Http2Session, { value: number | undefined }>();
 
 export class CallLink {

@@ -7,7 +7,6 @@
  */
 import { constants, type Http2Session } from 'node:http2';
 
-/** The most that are remembered; the oldest is forgotten. */
 const MAX_CALM_PEERS = 1_000;
 
 /** By address. */

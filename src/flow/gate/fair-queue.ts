@@ -11,13 +11,13 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 
-/** Of each session, in each turn, without waiting. */
+/** Streams of one session that begin in one turn of the event loop without waiting. */
 const AT_ONCE = 16;
 
-/** Of all sessions whose streams wait, in each turn: about 10 ms of the smallest calls. */
+/** Waiting streams of all sessions that begin in one turn: about 10 ms of the smallest calls. */
 const MOST_PER_TURN = 48;
 
-/** What is used of a socket's handle, which is private; where it has none of it, sessions are read on. */
+/** The private handle of a socket; where it lacks these methods, sessions are never paused. */
 interface ReadHandle {
   readStart?(): void;
   readStop?(): void;
@@ -65,7 +65,7 @@ export class FairQueue {
     const share = Math.max(1, Math.floor(MOST_PER_TURN / this.#active.size));
     let left = MOST_PER_TURN;
     let queues = this.#active.size;
-    // Who comes back meanwhile is behind the others, and has its next turn another time.
+    // A session that returns during the loop goes behind the others, to a later turn.
     for (const queue of this.#active) {
       this.#active.delete(queue);
       left -= queue.begin(Math.min(share, left));
@@ -83,10 +83,10 @@ class SessionQueue {
   readonly #handle: ReadHandle;
   #waiting: (() => void)[] = [];
   #next = 0;
-  /** In this turn. */
+  /** Streams begun in this turn. */
   #begun = 0;
   #isStopped = false;
-  /** Until its next turn. */
+  /** Not read before the next turn. */
   #isResting = false;
   #isDropped = false;
 

@@ -19,7 +19,7 @@ export interface RequestHeaders {
   readonly [REQUEST_ID]?: string | string[] | undefined;
 }
 
-/** How long a refused peer may go on with its request: a reset in the same read as the status would hide the status from clients on Node 22 and later. */
+/** Delays the reset after a refusal: in the same read it would hide the status from clients on Node 22 and later. */
 const REFUSAL_LINGER_MS = 1000;
 
 export class HeldStream implements PlaceHolder {

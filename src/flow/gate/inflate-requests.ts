@@ -13,7 +13,7 @@ import { type ServerInterceptingCall, type ServerInterceptor, status } from '@gr
 import { MAX_REQUEST_MESSAGE_BYTES } from '../../base/limits.ts';
 import { FRAME_HEADER_BYTES } from '../../wire/chunk-header.ts';
 
-/** What is used of grpc-js' BaseServerInterceptingCall. */
+/** The part of grpc-js' BaseServerInterceptingCall in use here. */
 interface DecompressingCall {
   decoder?: { maxReadMessageLength?: number };
   incomingEncoding?: string;
@@ -42,7 +42,7 @@ export const inflateRequests =
     if (base.decompressMessage === undefined) return call;
     base.decompressMessage = (message, encoding) => {
       const body = message.subarray(FRAME_HEADER_BYTES);
-      // A single message may go as it is.
+      // The peer may leave single messages uncompressed.
       return encoding === 'identity'
         ? body
         : decoded(
@@ -53,7 +53,7 @@ export const inflateRequests =
     return call;
   };
 
-/** grpc-js ends the call with what is rejected. */
+/** grpc-js ends the call with the rejection. */
 function decoded(decode: () => Buffer, mostBytes: number): Buffer | Promise<Buffer> {
   try {
     return decode();

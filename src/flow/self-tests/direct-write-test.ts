@@ -33,7 +33,6 @@ export async function directWritesWork(): Promise<boolean> {
   return await selfTest(method, sendsInOrder, DIRECT_WRITE_OPTIONS);
 }
 
-/** The answer is what was sent. */
 async function sendsInOrder(client: Client): Promise<boolean> {
   const [first, straight, last] = [1, 2, 3].map((fill) => Buffer.alloc(MESSAGE_BYTES, fill)) as [
     Buffer,

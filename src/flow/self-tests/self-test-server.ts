@@ -39,7 +39,7 @@ export async function selfTest(
     });
     client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
-      // A proxy from the environment cannot reach this machine's loopback.
+      // A proxy cannot reach the loopback of this machine.
       'grpc.enable_http_proxy': 0,
       ...options,
     });

@@ -21,23 +21,23 @@ export interface BdpOptions {
 }
 
 /**
- * nghttp2 gives credit back once half of a window has been read. Unless frames
- * happen to end just there, the other half never is in use: a sender that
- * always has more gets half a window for each round trip.
+ * nghttp2 returns credit once half of a window has been read. Unless frames
+ * happen to end just there, the other half is never in use: a busy sender gets
+ * half a window for each round trip.
  */
 const USED = 0.5;
 
-/** A sample of at least this share of what can be in use says that the window is what limits (gRPC-Go: beta). */
+/** A sample of at least this share of the window shows that the window is the limit (gRPC-Go: beta). */
 const FULL = 0.66 * USED;
 
-/** What can be in use becomes two samples (gRPC-Go: gamma); the window at most doubles, for all of it may be in use. */
+/** The usable window grows to two samples (gRPC-Go: gamma); the window at most doubles, as all of it may be in use. */
 const GROWTH = 2 / USED;
 const MOST_GROWTH = 2;
 
 /** A sample spans up to this many round trips: its ping waits behind data on the way (gRPC-Go). */
 const SAMPLE_ROUND_TRIPS = 1.5;
 
-/** By how much the bandwidth must exceed the one at the last growth: less is noise, and noise would add up. */
+/** How much the bandwidth must exceed that of the last growth: less is noise, and noise would add up. */
 const GAIN = 1.1;
 
 /** The round trip is the mean of this many samples, then the newest one with `DAMPING` of the weight (gRPC-Go: alpha). */
@@ -48,14 +48,14 @@ const DAMPING = 0.9;
 const QUEUE_ROUND_TRIPS = 2;
 const QUEUE_MS = 200;
 
-/** A window is too large for the link only by clearly more than that, or it would change with every sample. */
+/** Hysteresis: otherwise the window would change with every sample. */
 const TOO_LARGE = 1.25;
 
-/** So many samples in a row must find the window too large: one can be a pause of a process. */
+/** Samples in a row that must find the window too large: a single one may be a pause of a process. */
 const QUEUED_SAMPLES = 2;
 
 /**
- * One sample with luck can set the bandwidth to beat too high. So a window that
+ * A lucky sample can set the bandwidth to beat too high. So a window that
  * stays full is doubled as a probe; it goes back unless one of the next samples
  * has more bandwidth than the mean before. Probes that fail become rarer.
  */
@@ -63,24 +63,24 @@ const PROBE_SAMPLES = 4;
 const FIRST_PROBE_WAIT_MS = 1000;
 const MAX_PROBE_WAIT_MS = 32_000;
 
-/** The least round trip is that of this long at least, of twice as long at most: then a wrong one is forgotten. */
+/** The shortest round trip of one to two such periods counts; then a wrong one is forgotten. */
 const LEAST_ROUND_TRIP_PERIOD_MS = 10_000;
 
-/** No byte for so long: what was known of the link may not hold any more. */
+/** After this long without a byte, the estimates are out of date. */
 const IDLE_MS = 10_000;
 
-/** No byte for so long: what comes next is another transfer, worth a close look. */
+/** After this long without a byte, the next ones are another transfer, worth frequent pings. */
 const PAUSE_MS = 250;
 
 /** While samples change nothing, pings become rarer, up to this. */
 const FIRST_PING_INTERVAL_MS = 20;
 const MAX_PING_INTERVAL_MS = 1000;
 
-/** An answer in less than this share of a round trip is too early to be one; so many in a row are a faster link. */
+/** An answer earlier than this share of the round trip is an outlier; this many in a row are a faster link. */
 const EARLY = 0.5;
 const EARLY_SAMPLES = 4;
 
-/** A link as short as this needs no large window, if pings are answered within this: one early answer does not make a long link short. */
+/** Links whose pings are answered within this need no large window; a single early answer does not count. */
 const SHORT_ROUND_TRIP_MS = 8;
 const SHORT_ANSWER_MS = 50;
 
@@ -93,7 +93,7 @@ export class BdpEstimator {
   #windowBytes: number;
   /** Bytes since the ping; undefined while none is under way. */
   #sampleBytes: number | undefined;
-  /** Bytes have come that no sample has asked about. */
+  /** Bytes have come since the last sample. */
   #hasNews = false;
   #pingSentAtMs = 0;
   #nextPingAtMs = 0;
@@ -175,7 +175,7 @@ export class BdpEstimator {
     const sampleBytes = this.#sampleBytes;
     if (sampleBytes === undefined) return false;
     this.#sampleBytes = undefined;
-    this.#hasNews = sampleBytes > 0; // What flows now is the next sample.
+    this.#hasNews = sampleBytes > 0; // Bytes from now on belong to the next sample.
     const answerMs = Math.max(LEAST_ROUND_TRIP_MS, nowMs - this.#pingSentAtMs);
     if (this.#isTooEarly(answerMs)) return false;
     this.#countRoundTrip(answerMs, nowMs);
@@ -217,7 +217,7 @@ export class BdpEstimator {
     const queueBytes = this.#queueBytes(sampleBytes, answerMs);
     const holdsTooMuch = isFull && this.#windowBytes > TOO_LARGE * queueBytes;
     this.#queuedSamples = holdsTooMuch ? this.#queuedSamples + 1 : 0;
-    // A quick answer to a ping amid a burst would pass the burst off as bandwidth.
+    // A quick answer amid a burst would count the burst as bandwidth.
     const bandwidth = sampleBytes / (Math.max(answerMs, this.#roundTripMs) * SAMPLE_ROUND_TRIPS);
     if (holdsTooMuch) {
       if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(queueBytes, bandwidth, nowMs);
@@ -227,7 +227,7 @@ export class BdpEstimator {
     if (this.#probe !== undefined) this.#judgeProbe(this.#probe, bandwidth, nowMs);
     else if (isFull && bandwidth >= this.#growthBandwidth * GAIN) {
       const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), mostBytes);
-      // The first sample of all is a whole window: more than such a window carries from then on.
+      // The first sample is a whole window: more than that window carries later.
       const steadyBandwidth = bandwidth * Math.min(1, (USED * this.#windowBytes) / sampleBytes);
       this.#settle(Math.max(this.#windowBytes, grownBytes), steadyBandwidth, nowMs);
     } else if (isFull) this.#considerProbe(bandwidth, mostBytes, nowMs);
@@ -268,7 +268,7 @@ export class BdpEstimator {
     this.#settle(probe.fromBytes, this.#growthBandwidth, nowMs);
   }
 
-  /** The most that the window may hold on a link that carried this sample in this time. */
+  /** The largest window for a link that carried this sample in this time. */
   #queueBytes(sampleBytes: number, answerMs: number): number {
     const queueMs = this.#leastRoundTrip.value * QUEUE_ROUND_TRIPS + QUEUE_MS;
     return Math.max(LEAST_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));

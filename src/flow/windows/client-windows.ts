@@ -25,7 +25,7 @@ export const START_WINDOW_BYTES = 8 * MIB;
 /** What all connections of all clients of a process may offer together. */
 export const CLIENT_WINDOW_BUDGET_BYTES = 256 * MIB;
 
-/** A call that is over sooner does without; the test, which costs some milliseconds, need not hold it up. */
+/** The self-test takes some milliseconds, which shorter calls need not pay. */
 const TEST_AFTER_MS = 10;
 
 const USER_AGENT = 'sluice (window ';

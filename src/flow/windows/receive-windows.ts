@@ -35,7 +35,7 @@ export interface StreamWindows {
   close(): void;
 }
 
-/** How often sessions are looked at while bytes come that no ping asks about yet. */
+/** How often sessions with unmeasured bytes are looked at. */
 const LOOK_INTERVAL_MS = 5;
 
 export class ReceiveWindows implements StreamWindows {
@@ -43,7 +43,7 @@ export class ReceiveWindows implements StreamWindows {
   readonly #sessions = new Map<Http2Session, SessionWindows>();
   readonly #followed = new WeakSet<Http2Stream>();
   #timer: NodeJS.Timeout | undefined;
-  /** Of all sessions, as of the last look: asked for by each of them. */
+  /** Of all sessions at the last look, because each of them asks. */
   #streamCount = 0;
   #isClosed = false;
 

@@ -39,14 +39,14 @@ const MAX_LOOK_INTERVAL_MS = 100;
  */
 const LEAST_DATA_BYTES = KIB;
 
-/** Streams that follow each other within this time count as one: a window that went up and down with each would cost a SETTINGS for each. */
+/** Streams that follow each other within this time count as one: otherwise each would cost a SETTINGS up and down. */
 const STREAM_GAP_MS = 250;
 
 /**
- * What the windows of all streams over short links hold together, except that
- * each may hold the least of them: smaller ones cost senders more for each
- * write. More only waits unread there: in buffers that V8 moves to its old
- * space and frees by full collections.
+ * The total of the windows of all streams over short links, beyond the minimum
+ * of each: smaller ones cost senders more for each write. Larger ones only let
+ * bytes wait unread, in buffers that V8 moves to its old space and frees by
+ * full collections.
  */
 const SHORT_TOTAL_BYTES = 16 * MIB;
 const MOST_SHORT_BYTES = 8 * MIB;
@@ -62,15 +62,15 @@ export class SessionWindows {
   readonly #share: BudgetShare;
   readonly #streamsInAll: () => number;
   readonly #streams = new Set<Http2Stream>();
-  /** Streams that windows are sized for: those there are, and those that ended just now. */
+  /** Streams that windows are sized for: open ones, and those that ended just now. */
   #streamCount = 0;
   #closedAtMs = 0;
-  /** What streams that are not read held at the last wish. */
+  /** Held by unread streams at the last wish. */
   #unreadBytes = 0;
   #readBytes: number;
   #lookAtMs = 0;
   #lookIntervalMs = LOOK_INTERVAL_MS;
-  /** What each stream was to have at the last wish. */
+  /** Wanted for each stream at the last wish. */
   #wishedBytes = 0;
   #streamWindowBytes: number;
   #sessionWindowBytes: number;
@@ -152,7 +152,6 @@ export class SessionWindows {
     if (this.#share.isHolding) this.#apply();
   }
 
-  /** Tells the estimator what has come. */
   #count(nowMs: number): number {
     const readBytes = this.#session.socket.bytesRead;
     const arrivedBytes = readBytes - this.#readBytes;
@@ -199,11 +198,11 @@ export class SessionWindows {
     return Math.min(bytes, windowBytes);
   }
 
-  /** Asks for what the streams need, each a window that fills the link, beside what lies here unread. */
+  /** Asks for a window that fills the link for each stream, beside unread bytes. */
   #wish(): void {
     this.#unreadBytes = 0;
     for (const { readableLength } of this.#streams) {
-      // A little is always on its way to who reads.
+      // Streams that are read hold a little, too.
       if (readableLength > LEAST_WINDOW_BYTES) this.#unreadBytes += readableLength;
     }
     this.#wishedBytes = this.#neededBytes;
@@ -212,20 +211,19 @@ export class SessionWindows {
     this.#apply();
   }
 
-  /** Nothing comes, so nothing need be granted; the next stream begins with the windows as they are. */
+  /** Without streams nothing need be granted; the next stream begins with the windows as they are. */
   #park(): void {
     this.#share.want(0);
     if (!this.#isSettling) this.#share.holds(0);
   }
 
-  /** Brings the session's windows to what they should be. */
   #apply(): void {
     // One SETTINGS at a time: its answer comes back here.
     if (this.#isReleased || this.#isSettling || this.#session.destroyed) return;
     if (this.#share.wantedBytes === 0) return;
     const { isShort, windowBytes } = this.#estimator;
     const sessionBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(windowBytes, this.#share.grantedBytes));
-    // Nothing is stored against the connection's window: over distance it keeps queues on the way short.
+    // The connection's window reserves no memory: over distance it keeps queues in the network short.
     const connectionBytes = isShort ? Math.max(sessionBytes, this.#maxBytes) : sessionBytes;
     if (connectionBytes !== this.#sessionWindowBytes) {
       this.#sessionWindowBytes = connectionBytes;
@@ -233,7 +231,7 @@ export class SessionWindows {
     }
     const streamBytes = this.#streamShare(Math.min(sessionBytes, this.#neededBytes));
     if (streamBytes === this.#streamWindowBytes) {
-      // What was on its way under a larger window has come.
+      // Bytes in flight under a larger window have arrived.
       if (this.#share.isHolding) this.#share.holds(this.#inUseBytes(streamBytes));
       return;
     }
@@ -259,7 +257,7 @@ export class SessionWindows {
     return offerBytes <= this.#maxBytes && this.#inUseBytes(windowBytes) <= this.#share.grantedBytes;
   }
 
-  /** What streams with such windows hold or may get. */
+  /** Bytes that streams with such windows hold or may get. */
   #inUseBytes(windowBytes: number): number {
     let bytes = windowBytes * (this.#streamCount - this.#streams.size);
     for (const { readableLength } of this.#streams) bytes += Math.max(windowBytes, readableLength);

@@ -52,7 +52,7 @@ export class WindowBudget {
     const isShort = this.#neededBytes() > this.totalBytes;
     const wasShort = this.#isShort;
     this.#isShort = isShort;
-    // With enough for all before and after, only this one's grant changes.
+    // While there is enough for all, only this grant changes.
     if (isShort || wasShort) this.#divide(isWish ? share : undefined);
     else share.grant(share.wantedBytes);
   }
@@ -83,7 +83,7 @@ export class WindowBudget {
     }
   }
 
-  /** What each share is to have in the end, the smallest wish first. */
+  /** The target of each share, the smallest wish first. */
   #targets(): [share: BudgetShare, bytes: number][] {
     const byWish = [...this.#shares].sort((a, b) => a.wantedBytes - b.wantedBytes);
     let leftBytes = this.totalBytes;

@@ -70,7 +70,7 @@ export class AdmittedCall implements LoggedRequest {
    */
   hold(holder?: PlaceHolder): void {
     this.#holds += 1;
-    // The message is there: from now on the server is what the peer waits for.
+    // The message has arrived: from now on the peer waits for the server.
     this.#stream.isHeldUp = true;
     if (holder !== undefined) this.#place.holder = holder;
   }

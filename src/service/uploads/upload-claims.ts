@@ -47,7 +47,7 @@ export class UploadClaims {
   }
 }
 
-/** A writer that has handed in nothing is met by nobody. */
+/** A writer without bytes meets nobody. */
 function meets({ start: from, next }: RangeWriter, start: number, end: number): boolean {
   return from < next && start < next && end > from;
 }

@@ -48,7 +48,7 @@ async function enter(directory: Directory, component: string, name: string): Pro
   }
 }
 
-/** O_DIRECTORY answers ENOTDIR for a link and for a file alike: this tells which it was. */
+/** O_DIRECTORY gives ENOTDIR for links and files alike; this tells them apart. */
 async function obstacleError(
   directory: Directory,
   component: string,

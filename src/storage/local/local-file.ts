@@ -54,8 +54,8 @@ export class LocalFile implements OpenFile {
   }
 
   /**
-   * One look by name is enough: the descriptor keeps the inode from being used
-   * again, so the same inode under the name is the very file that is read.
+   * One look by name is enough: the descriptor keeps the inode from being reused,
+   * so the same inode under the name is the same file.
    */
   async #verify(): Promise<void> {
     const stats = await this.#statByName();

@@ -30,7 +30,7 @@ export interface LocalStoreOptions {
   readonly lookEveryMs?: number;
 }
 
-/** One look by path a second costs nothing, and nobody waits longer for a volume that was mounted anew. */
+/** A look by path costs nothing, and a remounted volume is noticed within a second. */
 const LOOK_EVERY_MS = 1000;
 
 /**

@@ -34,7 +34,7 @@ export class ServedRoot {
   readonly #path: string;
   readonly #options: ServedRootOptions;
   #held: HeldRoot;
-  /** Why there is nothing to serve at the moment. */
+  /** Why nothing can be served at the moment. */
   #problem: TransferError | undefined;
   #isPinned = false;
   #isClosed = false;
@@ -81,7 +81,7 @@ export class ServedRoot {
     try {
       found = await stat(this.#path, { bigint: true });
     } catch (reason) {
-      // Anything else may pass, and says nothing about the directory that is held.
+      // Any other error may pass, and says nothing about the open directory.
       if (errnoOf(reason) === 'ENOENT' || errnoOf(reason) === 'ENOTDIR') this.#cannotServe(GONE, reason);
       return;
     }

@@ -44,7 +44,7 @@ export interface CoderContext {
   inTurn<Result>(action: () => Promise<Result>): Promise<Result>;
 }
 
-/** Smaller chunks are dominated by what a message costs anyway. */
+/** The cost of smaller messages does not depend on their size. */
 const MIN_BYTES = 256;
 
 export class ChunkCoder {
@@ -88,7 +88,7 @@ export class ChunkCoder {
     if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false, choice };
     return await this.#context.inTurn(async () => {
       if (choice?.wantsQuiet) await this.#shared?.look();
-      // What was found out while it waited holds for it too.
+      // The choice may have become plain during the wait.
       if (choice?.isPlain) return { coding: IDENTITY, bytes: chunk, rawBytes, isGainless: false, choice };
       const startMs = performance.now();
       const isWorthIt = !probe || (await getsSmaller(chunk));
@@ -109,7 +109,6 @@ export class ChunkCoder {
     });
   }
 
-  /** What this chunk is to be coded by. */
   async #choice(): Promise<CodecChoice | undefined> {
     const shared = this.#shared;
     if (shared?.current?.isOpening && !shared.isLedBy(this)) await shared.look();
@@ -161,7 +160,7 @@ export class ChunkCoder {
     this.#barriers += 1;
     const barrier = this.#barriers;
     const echoed = () => {
-      // The echo of a call before says nothing of this one's way.
+      // The echo of an earlier call says nothing about this link.
       if (barrier === this.#barriers) this.#echoed(choice, performance.now());
     };
     if (this.#link.pingBarrier(echoed)) choice.link.barrierSent(nowMs);

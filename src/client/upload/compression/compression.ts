@@ -12,7 +12,7 @@ import type { CompressionMode } from '../../options.ts';
 import { ChunkCoder } from './chunk-coder.ts';
 import { SharedChoice } from './shared-choice.ts';
 
-/** What `always` does to every chunk that gets smaller by it, in the codec that every server has. */
+/** Used by `always`: every server has gzip. */
 const ALWAYS: Coding = { codec: 'gzip', level: 1 };
 
 export interface CompressionPlan {

@@ -8,7 +8,7 @@
  */
 import type { ChoiceSummary, CodecChoice } from '../../../compression/codec-choice.ts';
 
-/** A link that shows nothing in this time is slow or far, and one connection may not be enough for it. */
+/** A link without an echo in this time is slow or far, and one connection may not fill it. */
 const LOOK_MS = 100;
 
 export class SharedChoice<Member> {
@@ -88,7 +88,7 @@ export class SharedChoice<Member> {
   }
 }
 
-/** Two choices as one, with the reason of the later. */
+/** Adds up two summaries, with the later reason. */
 function joined(one: ChoiceSummary, later: ChoiceSummary): ChoiceSummary {
   const bytes: Record<string, number> = { ...one.bytes };
   for (const [coding, count] of Object.entries(later.bytes)) bytes[coding] = (bytes[coding] ?? 0) + count;

@@ -7,14 +7,14 @@
  *   settle ─▶ measure ─▶ add, if enough is left ─▶ settle ─▶ measure ─▶ faster? keep, add : retire, wait
  */
 
-/** A new connection begins slowly over distance; what was sent before is on its way still. */
+/** Slow start takes a while over distance, and earlier bytes are still in flight. */
 const SETTLE_MS = 1000;
 const MEASURE_MS = 500;
 
-/** With less left to do than this, another connection is hardly under way before the end. */
+/** With less left than this, another connection would not pay off before the end. */
 const LEAST_REST_MS = 4000;
 
-/** So much more bandwidth is more than noise. */
+/** Smaller gains are noise. */
 const GAIN = 1.15;
 
 /** After a probe that failed, longer each time: links change. */
@@ -57,7 +57,7 @@ export class LaneGrowth {
     this.#toBeat = undefined;
     if (!isBetter) return this.#failed(nowMs);
     if (this.#lanes >= this.#most || nowMs < this.#nextProbeAtMs) return undefined;
-    // What stands still gets no faster by more of it.
+    // A stalled upload gets no faster by another connection.
     if (rate <= 0 || leftBytes < rate * LEAST_REST_MS) return undefined;
     this.#toBeat = rate;
     this.#lanes += 1;

@@ -60,11 +60,11 @@ export class UploadLane {
   readonly #index: number;
   readonly #channel: Channel;
   readonly #retry: Retry;
-  /** Knows the connection until that fails. */
+  /** Replaced with the connection. */
   #coder: ChunkCoder;
   /** Shrinks when chunks are too large to be taken within the stall timeout. */
   #chunkBytes: number;
-  /** The most that was durable after an earlier failure; only more is progress. */
+  /** The most bytes durable after any earlier failure; only more is progress. */
   #seenDurableBytes: number;
   #part: SendingPart | undefined;
   #isRetired = false;
@@ -152,10 +152,10 @@ export class UploadLane {
   async #recover(error: TransferError, part: SendingPart, attempt: UploadAttempt): Promise<boolean> {
     const { calls, channels, ending, name, opening, options, parts, progress, signal, source } =
       this.#context;
-    // It may be another server that goes on.
+    // Another server may answer the next attempt.
     channels.terms = undefined;
     if (signal.aborted) throw cancelledBy(signal);
-    // A call that asked for the finish may have got it although it failed, even after the next one began.
+    // A failed call that asked for the finish may have finished the upload, even after the next call began.
     if (this.#hasFinished && isGone(error) && (await this.#isFinished(part))) return true;
     if (ENDING.has(error.code) || (error.code === 'TAKEN_OVER' && !this.#mayBeOurs())) throw error;
     if (this.#index > 0 && error.code === 'UNAVAILABLE' && !this.#channel.hasConnected) {

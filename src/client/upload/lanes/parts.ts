@@ -58,13 +58,13 @@ export class UploadParts {
     return this.#waiting.length > 1 || this.#waiting.some((part) => isWorthHalving(part.start, part.end));
   }
 
-  /** The second half of what the longest part has left, unless that is short. */
+  /** The second half of the longest remaining part, unless that is short. */
   #half(): ByteRange | undefined {
     const left = ({ end, readEnd }: SendingPart) => end - readEnd;
     const [longest] = [...this.#sending].sort((a, b) => left(b) - left(a));
     if (longest === undefined || !isWorthHalving(longest.readEnd, longest.end)) return undefined;
     const { end, readEnd } = longest;
-    // Pages of a file are not shared, if it can be helped.
+    // Parts should not share pages of the file.
     longest.end = Math.floor((readEnd + end) / 2 / MIB) * MIB;
     return { start: longest.end, end };
   }

@@ -18,7 +18,6 @@ import { REPLAY_BLOCK_BYTES, SOURCE_GATHER_MS, SOURCE_IDLE_MS } from '../../limi
 import type { OpenSource, ReadOutcome } from './source.ts';
 import type { SourcePieces } from './source-pieces.ts';
 
-/** Somebody who waits for the stream. */
 interface Waiter {
   readonly isMet: () => boolean;
   resolve: () => void;
@@ -69,7 +68,7 @@ export class ReplaySource implements OpenSource {
   async read(target: Uint8Array, offset: number): Promise<ReadOutcome> {
     if (offset < this.#base) throw new Error('bytes that were released are asked for again');
     await this.#wait(() => this.#keptEnd > offset, SOURCE_IDLE_MS);
-    // Full messages cost less, and a busy stream has its next piece in a moment.
+    // Full messages cost less, and a busy stream soon has its next piece.
     const enough = offset + target.byteLength;
     if (this.#keptEnd > offset)
       await this.#wait(() => this.#keptEnd >= enough || this.isFull, SOURCE_GATHER_MS);
@@ -141,7 +140,7 @@ export class ReplaySource implements OpenSource {
     }
   }
 
-  /** Reads on as long as somebody waits for more and there is room. */
+  /** Reads on while somebody waits for more and memory is free. */
   #pull(): void {
     if (this.#isPulling || this.#isOver || this.isFull) return;
     // The first piece is read at once: a stream that fails before anybody listens would end the process.

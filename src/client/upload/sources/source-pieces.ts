@@ -19,9 +19,9 @@ export function piecesOf(
   return {
     next: async () => await iterator.next(),
     cancel: (error) => {
-      // Destroying with an error emits it; whoever owns the stream may have no listener for it.
+      // Destroying with an error emits it, and the owner may have no listener.
       if ('destroy' in stream) stream.on('error', () => {}).destroy(error);
-      // A generator that waits for its own next value ends only after that.
+      // Not awaited: a generator that waits for its next value ends only after that.
       else void iterator.return?.().then(undefined, () => {});
     },
   };

@@ -162,7 +162,7 @@ function homeDirectory(): string {
   }
 }
 
-/** A draft that nobody finished, or something that is no record, counts as expired after a day. */
+/** Drafts and unreadable records count as expired after a day. */
 async function hasExpired(path: string): Promise<boolean> {
   const { mtimeMs } = await stat(path);
   const isOld = Date.now() - mtimeMs > DAY_MS;

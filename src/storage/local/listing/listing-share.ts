@@ -6,7 +6,7 @@
 import { Semaphore } from '../../../base/async/semaphore.ts';
 import { LISTING_NAMES_BYTES } from '../../../base/limits.ts';
 
-/** Pieces of work of all listings at the same time; each takes the event loop a millisecond or two. */
+/** Of all listings; each takes the event loop a millisecond or two. */
 const CONCURRENT_BATCHES = 2;
 
 /** Directories whose names are read at the same time: each open one holds 48 KiB of libc and libuv, which no limit counts. */
@@ -15,7 +15,7 @@ const READERS = 64;
 /** The most for one directory: a quarter of a million short names. */
 const MOST_BYTES = LISTING_NAMES_BYTES / 4;
 
-/** What one directory gets when nothing is left. The deepest name so holds 64 KiB, its share of `LEAST_LISTING_BYTES`. */
+/** For a directory when nothing is left. The deepest name then holds 64 KiB, its share of `LEAST_LISTING_BYTES`. */
 const LEAST_BYTES = 1024;
 
 export class ListingShare {

@@ -20,7 +20,7 @@ import type { ListingShare } from './listing-share.ts';
 import { omissionOf, shownName } from './omission.ts';
 import { sortedNames, throwIfAborted } from './sorted-names.ts';
 
-/** Entries looked at together: enough to keep libuv's four threads busy between two turns of the event loop. */
+/** Concurrent stats: enough to keep libuv's four threads busy between two turns of the event loop. */
 const STAT_CONCURRENCY = 16;
 
 export interface ListingScope extends Pick<ListOptions, 'recursive' | 'signal'> {
@@ -29,7 +29,6 @@ export interface ListingScope extends Pick<ListOptions, 'recursive' | 'signal'> 
   readonly share: ListingShare;
 }
 
-/** A directory that is being listed. */
 interface Level {
   readonly directory: Directory;
   /** Its name from the root, '' for the root itself. */
@@ -77,7 +76,7 @@ async function* contentOf(
   scope: ListingScope,
   [first, ...rest]: readonly string[],
 ): AsyncGenerator<Listed, void, undefined> {
-  // An interrupted listing goes on inside the directory where it broke off.
+  // A resumed listing continues inside the directory where it was interrupted.
   if (first !== undefined && scope.recursive && rest[0] !== '') {
     const listed = await lookAt(level, first, scope);
     if (listed?.entry?.isDirectory === true)
@@ -132,7 +131,7 @@ async function lookAt(
     position,
   });
   const entry = entryOfRaw(rawEntry);
-  // The server's own files are no part of what is stored.
+  // The server's own files are not listed.
   if (entry !== undefined && isReserved(entry)) return undefined;
   const name = prefix === '' ? entry : `${prefix}/${entry}`;
   if (entry === undefined || name === undefined) return leftOut('BAD_NAME');

@@ -30,7 +30,7 @@ export async function* sortedNames(
     try {
       const window = new NameWindow(leased);
       await share.readers.run(() => readInto(window, directory, from, share, signal));
-      // What it does not need, others may.
+      // Unused memory goes back to other listings.
       const unused = Math.max(0, leased - window.bytes);
       share.giveBack(unused);
       leased -= unused;

@@ -66,7 +66,7 @@ export async function deleteDirectory(
         const path = parent.pathOf(entry);
         const obstacle = directoryObstacle(await lstat(path, { bigint: true }), root.device);
         if (obstacle !== undefined) throw new TransferError('NOT_A_FILE', `${quoteName(name)} ${obstacle}`);
-        // Whatever comes into it before this makes the call fail: nothing but an empty directory is removed.
+        // rmdir removes only empty directories: a file created meanwhile makes it fail.
         await fs.rmdir(path);
         await durability.directory(parent);
       }),

@@ -84,7 +84,7 @@ class LocalUploads implements UploadStore {
   readonly #context: UploadContext;
   readonly #lock: RootLock;
   readonly #checkRoot: () => Promise<unknown>;
-  /** Unfinished ones that were started or asked for; the index bounds them. */
+  /** Unfinished uploads in use; bounded by the index. */
   readonly #uploads = new Map<string, LocalUpload>();
   /** Held while one upload is loaded or removed. */
   readonly #ids = new KeyedMutex();
@@ -144,7 +144,7 @@ class LocalUploads implements UploadStore {
     );
   }
 
-  /** What an earlier call with the same id and wish has started. */
+  /** The upload that an earlier call with the same id and spec has started. */
   async #started(id: string, spec: UploadSpec): Promise<Upload | undefined> {
     const upload = this.#context.index.has(id) ? await this.#load(id) : undefined;
     await upload?.expireIfOld();
@@ -159,7 +159,7 @@ class LocalUploads implements UploadStore {
     requireSize(options.maxSizeBytes, name, expected.size ?? 0);
     await this.#requireReplaceable(name, condition);
     await this.#openDirectory(name);
-    // What earlier processes left counts towards the limits.
+    // Uploads of earlier processes count towards the limits.
     await Promise.all([this.#sweep.hasLooked(), freeSpace.measure()]);
     freeSpace.check(expected.size ?? 0);
     await this.#makePlace(owner ?? id);
@@ -173,7 +173,7 @@ class LocalUploads implements UploadStore {
     }
   }
 
-  /** Discards an upload for a new one of `owner`, where the limit asks for that and the rule has one. */
+  /** At the limit, discards an upload for a new one of `owner`, if the rule yields one. */
   async #makePlace(owner: string): Promise<void> {
     const { index, now } = this.#context;
     if (!index.isFull) return;
@@ -196,7 +196,7 @@ class LocalUploads implements UploadStore {
   }
 
   async #find(id: string): Promise<Upload> {
-    // Checked before it becomes a part of a path.
+    // Checked before the id becomes part of a path.
     if (!isUploadId(id)) throw uploadNotFound(id, 'does not exist');
     const upload = this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#load(id)));
     await upload?.expireIfOld();

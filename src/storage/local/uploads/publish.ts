@@ -27,7 +27,7 @@ export interface Publication {
   onNamed(): void;
 }
 
-/** Tries to make the directories of a file and to put it there, while somebody removes them as empty ones. */
+/** Attempts to publish while somebody else removes the empty directories. */
 const TRIES = 3;
 
 /**
@@ -63,7 +63,7 @@ async function publishOnce(context: UploadContext, publication: Publication): Pr
   });
 }
 
-/** Journals what comes next, once nothing stands against it; the rights of what is replaced go with the name. */
+/** Journals the intent after all checks; the new file gets the rights of the replaced one. */
 async function writeIntent(
   { durability, fs }: UploadContext,
   { fd, journal, size }: Publication,
@@ -79,7 +79,7 @@ async function writeIntent(
   await journal.append({ kind: 'intent', size, ...inode });
 }
 
-/** To a file system that ignores case, another file may have the name. */
+/** On a file system that ignores case, another file may have the name. */
 async function refuseOtherSpelling({ entry, parent }: Target, name: string): Promise<void> {
   const spelling = await otherSpelling(parent.pathOf(entry));
   if (spelling === undefined) return;
@@ -96,7 +96,7 @@ async function giveName(
   { parent, entry }: Target,
 ): Promise<void> {
   const from = directory.pathOf(id, 'part');
-  // A link never replaces, also not what another process made since we looked.
+  // A link never replaces, not even a file that another process made after the check.
   if (condition.kind === 'absent') await fs.link(from, parent.pathOf(entry));
   else await fs.rename(from, parent.pathOf(entry));
 }
@@ -110,7 +110,7 @@ async function removeLinkedPartial(
   try {
     await fs.unlink(directory.pathOf(id, 'part'));
   } catch (reason) {
-    // A second name of the file that nobody can reach; the next sweep removes it.
+    // The leftover is a second, hidden name of the file; the next sweep removes it.
     if (errnoOf(reason) !== 'ENOENT')
       logger.warn({ err: reason, uploadId: id }, 'a partial file was left behind');
   }
@@ -141,14 +141,14 @@ export async function completePublication(
       }),
     );
   } catch (reason) {
-    // The directory is gone, or something else took the name.
+    // The directory was removed or replaced.
     if (reason instanceof TransferError && ['NOT_FOUND', 'NOT_A_FILE'].includes(reason.code))
       return undefined;
     throw reason;
   }
 }
 
-/** An inode is used again after its file is gone; its time of modification is not. */
+/** Inodes are reused, modification times are not. */
 function isIntended(stats: BigIntStats, { ino, size, mtimeNs }: IntentRecord): boolean {
   return stats.ino.toString() === ino && Number(stats.size) === size && stats.mtimeNs.toString() === mtimeNs;
 }

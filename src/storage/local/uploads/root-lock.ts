@@ -16,7 +16,7 @@ const ENTRY = '.sluice-lock';
 export class RootLock {
   readonly #rootUse: RefCountedResource;
   readonly #logger: Logger;
-  /** Undefined where none can be made. */
+  /** Undefined where no lock can be made. */
   #lock: FileLock | undefined;
   #isLost = false;
 

@@ -78,7 +78,7 @@ export class Sweep {
     this.#looking = Promise.all([this.#looking, this.#orLog(() => this.#remove(id))]).then(() => undefined);
   }
 
-  /** One look behind the other. */
+  /** Runs sweeps one after the other. */
   #afterLast(work: () => Promise<void>): Promise<void> {
     this.#looking = this.#looking.then(() => this.#orLog(work));
     return this.#looking;
@@ -113,14 +113,14 @@ export class Sweep {
       await this.#removeOrphan(id, kinds);
     } else if (state.finished !== undefined) {
       index.noteFinished(id, state.touchedMs);
-      // A second name of the published file, or nothing.
+      // At most a second name of the published file.
       await removeUploadFile(this.#context, id, 'part');
     } else {
       index.noteOpen(id, { receivedSize: state.committed.bytes, touchedMs: state.touchedMs });
     }
   }
 
-  /** A partial file without a journal has no promised bytes; nor has a journal without a beginning, or of a newer version. */
+  /** A partial file without a journal holds no acknowledged bytes; nor does a journal without a beginning, or of a newer version. */
   async #removeOrphan(id: string, kinds: UploadKinds): Promise<void> {
     const { fs, directory, now, options } = this.#context;
     for (const kind of kinds) {

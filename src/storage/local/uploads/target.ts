@@ -17,7 +17,7 @@ import type { UploadContext } from './options.ts';
 /** What to do with the directories on the way to a target. */
 export type OnTheWay = 'enter' | 'make' | 'sync';
 
-/** For whoever may read and write what the umask of the server leaves, as `mkdir` does. */
+/** As `mkdir`: less the umask of the server. */
 const DIRECTORY_MODE = 0o777;
 
 export interface Target {
@@ -114,7 +114,7 @@ async function makeDirectory({ fs }: UploadContext, parent: Directory, component
 
 function toTargetError(reason: unknown, name: string): TransferError {
   const error = toWriteError(reason, name);
-  // To a reader a file in the place of a directory means that there is nothing; to a writer it is in the way.
+  // A file in the place of a directory means NOT_FOUND to a reader, but is in the way of a writer.
   const isInTheWay = error.code === 'NOT_FOUND' && errnoOf(error.cause) === 'ENOTDIR';
   return isInTheWay ? new TransferError('NOT_A_FILE', error.message, { cause: reason }) : error;
 }

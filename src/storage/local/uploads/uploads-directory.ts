@@ -21,7 +21,7 @@ export class UploadsDirectory {
   readonly #durability: Durability;
   readonly #mutex = new Mutex();
   #directory: Directory | undefined;
-  /** Held to the end: a path in use must not come to mean another directory. */
+  /** Kept open to the end: a path in use must not come to mean another directory. */
   readonly #removed: Directory[] = [];
 
   constructor(fs: FileSystem, root: Root, durability: Durability) {
@@ -89,7 +89,7 @@ export class UploadsDirectory {
     return this.#directory;
   }
 
-  /** Somebody may have cleaned up under the server: nothing can be made in a directory that has no name. */
+  /** An administrator may have removed the directory: nothing can be created in one without a name. */
   async #letGoOfRemoved(): Promise<void> {
     const directory = this.#directory;
     if (directory === undefined || (await this.#isThere(directory))) return;

@@ -8,7 +8,7 @@ import { TransferError } from '../../../../base/errors.ts';
 import type { Logger } from '../../../../base/logger.ts';
 import { MIB } from '../../../../base/units.ts';
 
-/** A measurement of the free space is used until it is this old, or until this much was written since. */
+/** A measurement is used for this long, or until this much was written. */
 const MAX_AGE_MS = 1000;
 const MAX_UNMEASURED_BYTES = 64 * MIB;
 

@@ -14,7 +14,7 @@ import type { UploadContext } from '../options.ts';
 import type { Journal } from './journal.ts';
 import { durableRecord } from './journal-state.ts';
 
-/** Ranges are journalled in pieces of this size, so that a recovery can check the last ones alone. */
+/** Ranges are journalled in pieces of this size, so that a recovery can check only the last ones. */
 const MAX_PIECE_BYTES = 8 * MIB;
 
 export class Commits {
@@ -92,7 +92,7 @@ export class Commits {
   }
 
   #commitUnasked(): void {
-    // The failure was told to the writers and logged.
+    // The writers were told, and the failure was logged.
     this.sync().catch(() => undefined);
   }
 

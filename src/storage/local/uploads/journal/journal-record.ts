@@ -86,7 +86,7 @@ export function decodeRecords(bytes: Buffer): { records: JournalRecord[]; goodBy
     const payload = bytes.subarray(offset + FRAME_HEADER_BYTES, end);
     if (end > bytes.length || payload.length === 0 || payload.length > MAX_RECORD_BYTES) break;
     if (crc32(payload) !== bytes.readUInt32LE(offset + 4)) break;
-    // What has the right CRC-32 was written by encodeRecord.
+    // The CRC-32 proves that encodeRecord wrote this.
     records.push(JSON.parse(payload.toString('utf8')) as JournalRecord);
     offset = end;
   }

@@ -43,7 +43,7 @@ export class JournalState {
         break;
       case 'durable':
         for (const range of rangesOf(record)) {
-          // Ranges of one upload never overlap; a file that says otherwise must not end the process.
+          // Ranges of an upload never overlap; a damaged journal must not end the process.
           if (!this.committed.overlaps(range)) this.committed.add(range);
         }
         this.#synced &&= record.synced;
