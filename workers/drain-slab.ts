@@ -1,11 +1,10 @@
 /**
- * Job of a pool thread: check the chunks in one slab and write them to a file,
- * or leave them in the slab as they are to be written.
+ * Job of a pool thread: verifies the chunks in one slab and writes them to a file,
+ * or leaves them in the slab, decompressed.
  *
- * As synchronous and as careful as `fill-slab`: errors are values. A chunk is
- * written only after all of it was found right; chunks before a wrong one are
- * written and reported. Neighbours in the slab that are neighbours in the file
- * are written with one call.
+ * Synchronous like `fill-slab`; errors are values. A chunk is written only after
+ * all of it was verified; chunks before a wrong one are written and reported.
+ * Neighbours in slab and file are written with one call.
  */
 import { writeSync } from 'node:fs';
 import { errnoOf } from '../src/base/errors.ts';

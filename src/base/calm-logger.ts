@@ -1,7 +1,7 @@
 /**
- * A logger that a flood cannot fill: of each kind of line, so many a second are
- * passed on, and then one that says how many were left out. The kind is the
- * message, a constant, with the `result` among its fields, one of a closed set.
+ * A rate-limited logger: of each kind of line, a number a second are passed on,
+ * and then one line with the number left out. The kind is the message, a
+ * constant, with the field `result`, one of a closed set.
  */
 import { Counters } from './counters/counters.ts';
 import type { Logger } from './logger.ts';

@@ -1,6 +1,6 @@
 /**
  * How the bytes of a chunk can be sent: as they are, or compressed by a codec
- * at a level, and what is known of each coding before it was tried.
+ * at a level, with the typical speed and ratio of each coding.
  */
 import { MIB } from './units.ts';
 

@@ -1,7 +1,7 @@
 /**
- * Whether a stream's data gets smaller at all. Data that does not is sent as it
- * is, with a cheap probe now and then: an archive can hold text behind pictures.
- * A sample whose bytes are all about as frequent is not even compressed.
+ * Whether a stream's data is compressible at all. Other data is sent as it is,
+ * with a cheap probe now and then: an archive can hold text behind pictures. A
+ * sample with nearly equal byte frequencies is not even compressed.
  */
 import type { Coding } from './coding.ts';
 

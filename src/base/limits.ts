@@ -1,6 +1,6 @@
 /**
- * Fixed limits: name, unit, reason. What an operator may want to change is in
- * `config/schema.ts`; what stands here is part of a format or bounds a queue.
+ * Fixed limits: name, unit, reason. They are part of a format or bound a queue;
+ * what an operator may want to change is in `config/schema.ts`.
  */
 import { KIB, MIB } from './units.ts';
 

@@ -1,7 +1,6 @@
 /**
- * What counts as one peer: an address as the socket says, of IPv6 its /64. Who
- * cannot be told apart by address counts as one of its own: clients behind a
- * trusted proxy, and those of a Unix socket.
+ * What counts as one peer: the address of the socket, for IPv6 its /64. Clients
+ * of a trusted proxy or a Unix socket share an address and each count alone.
  */
 import { BlockList, isIP } from 'node:net';
 

@@ -1,7 +1,7 @@
 /**
- * Places of one kind: whatever holds memory or a descriptor has one from its
+ * Places of one kind: whatever holds memory or a descriptor has a place from its
  * first byte to its last. While places are free, anybody gets one; after that
- * those without progress lose theirs, then addresses above their share.
+ * holders without progress are evicted, then addresses above their share.
  *
  * Invariants: a place is taken once and given back once; the places of all
  * addresses together are `active`; `active` ≤ limit, and those that lost their

@@ -1,7 +1,7 @@
 /**
- * How long a peer has been still. Ticks are counted, not the clock: time in
- * which the event loop is blocked, or the process stands still, is not the
- * peer's. The peer is looked at, so that moving bytes costs nothing here.
+ * How long a peer has been still, in ticks: time in which the event loop is
+ * blocked, or the process is suspended, does not count against the peer. Ticks
+ * read the bytes moved, so that moving bytes costs nothing here.
  */
 
 export interface Watched {

@@ -1,4 +1,4 @@
-/** The running command as it can be typed again. */
+/** The running command, quoted for the user to run again. */
 
 export function writeCommandLine(): string {
   return `sluice ${process.argv.slice(2).map(quoted).join(' ')}`;

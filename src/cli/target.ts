@@ -1,10 +1,9 @@
 /**
- * What people write to name a file on a server: `host:port/name`. Splits the
- * server from the name; the client checks the server's part.
+ * The notation of a file on a server: `host:port/name`. Splits the server from
+ * the name; the client checks the server's part.
  *
- * Names are literal: `%20` is three characters of a name, not a space, and
- * neither `?` nor `#` starts anything. What follows the first `/` after the
- * server is the name.
+ * Names are literal: `%20` is three characters, and `?` and `#` have no meaning.
+ * The name is everything behind the first `/` after the server.
  */
 import { InvalidArgumentError } from 'commander';
 import { DEFAULT_PORT } from '../client/limits.ts';

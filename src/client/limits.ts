@@ -1,6 +1,6 @@
 /**
- * Limits and fixed periods of the client: name, unit, reason, relation. What a
- * caller may want to change is an option in `options.ts`.
+ * Limits and fixed periods of the client: name, unit, reason, relation. Options
+ * of callers are in `options.ts`.
  *
  * A transfer holds at most: the receive window, a message that is put together
  * and one that waits while the call is paused, INFLATE_SLOTS chunks, and one

@@ -1,6 +1,5 @@
 /**
- * The options of a client, with their defaults. They are checked once, here; below
- * this file they are complete and valid.
+ * The options of a client, with their defaults. They are validated here, once.
  */
 import type { Buffer } from 'node:buffer';
 import { TransferError } from '../base/errors.ts';

@@ -1,7 +1,7 @@
 /**
- * The account of one transfer: attempts, restarts, phase, and the reports made
- * of it. Chunks do not report; a timer looks at the amounts, so that the path of
- * a chunk costs the same with and without a listener.
+ * The account of one transfer: attempts, restarts, phase, and the reports of
+ * them. A timer reads the amounts, so that the path of a chunk costs the same
+ * with and without a listener.
  */
 import { TransferError } from '../base/errors.ts';
 import { CodecAccount } from './codec-account.ts';

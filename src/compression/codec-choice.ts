@@ -3,13 +3,13 @@
  * one of the codings both ends have. Pure, without clocks or I/O of its own,
  * so that a server's downloads and a client's uploads share it.
  *
- * Of each coding it is foretold what it should achieve now (`GoodputForecast`),
- * and the best is taken. The first stay with a coding that was never tried is an
- * exploration, which ends as soon as the coding does worse than the one before. A
- * finding is trusted for a while (`CodecStatistics`), longer after each exploration
- * that failed, and all that fail together may cost 3 % of the time (`ExplorationBudget`).
+ * Takes the coding with the best forecast (`GoodputForecast`). The first stay with
+ * a coding that was never tried is an exploration, which ends as soon as the coding
+ * does worse than the one before. A finding is trusted for a while
+ * (`CodecStatistics`), longer after each exploration that failed, and all that fail
+ * together may cost 3 % of the time (`ExplorationBudget`).
  *
- * Data that does not get smaller is a matter of its own (`CompressibilityDetector`).
+ * `CompressibilityDetector` handles incompressible data.
  */
 import { type Coding, IDENTITY, nameOfCoding, type TypicalCoding } from '../base/coding.ts';
 import { CompressibilityDetector } from '../base/compressibility.ts';

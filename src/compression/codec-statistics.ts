@@ -1,4 +1,4 @@
-/** One coding among those that a stream chooses from, with what is known of it. */
+/** One coding that a stream can choose, with its measurements. */
 import type { Coding, TypicalCoding } from '../base/coding.ts';
 import { RateWindow } from './rate-window.ts';
 

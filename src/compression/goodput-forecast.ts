@@ -6,8 +6,8 @@
  * The link rate is known while the link is full (`LinkMeter`) and remembered
  * for a while after that. What the ends can do is measured while a coding runs
  * and the link is not full; before that it is estimated from workers' times
- * (`WorkerThroughput`), and for identity it is unknown, which counts as unlimited. So
- * what was never tried looks good, is tried, and is then known.
+ * (`WorkerThroughput`), and for identity it counts as unlimited. So an untried
+ * coding looks good, is tried, and is then known.
  */
 
 import type { CodecStatistics } from './codec-statistics.ts';

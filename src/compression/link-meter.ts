@@ -1,14 +1,13 @@
 /**
- * How fast a peer takes the bytes of one stream, and whether the link between
- * is what holds it up. Pure: times and bytes go in, rates come out.
+ * How fast a peer takes the bytes of one stream, and whether the link is the
+ * bottleneck. Pure: times and bytes go in, rates come out.
  *
- * A write that returned says little: socket buffers and windows take megabytes
- * at once on the slowest link. So barriers are put into the stream (HTTP/2 pings,
- * which queue behind its bytes) and their echoes timed. An echo that comes
- * later than the shortest round trip has waited behind data; where all do for a
+ * A completed write says little: socket buffers and windows take megabytes at
+ * once on the slowest link. So barriers are put into the stream (HTTP/2 pings,
+ * which queue behind its bytes) and their echoes timed. An echo later than the
+ * shortest round trip has waited behind data; when all echoes are late for a
  * while, the link is full, and bytes over time between echoes are its rate.
- * Echoes that come at once while writes wait mean that the receiver, not the
- * link, is slow.
+ * Prompt echoes while writes wait mean that the receiver is slow.
  *
  *   sent ────── barrier ───── barrier ──▶
  *   echoed ─────────┘ delay = shortest round trip + time in the queue

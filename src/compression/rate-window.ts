@@ -1,7 +1,6 @@
 /**
  * Sums over the last writes: one to two stretches of a quarter of a second.
- * Time is what is added, not what a clock says, so that a window can leave
- * out what is not its own.
+ * Callers add the time, so that a window can leave out the time of others.
  */
 
 const STRETCH_MS = 250;

@@ -1,7 +1,6 @@
 /**
- * What workers manage with this data: their speed and the ratio, measured with
- * the coding that runs, and inferred for the others by how codings typically
- * relate to each other.
+ * The speed and ratio of workers with this data, measured with the coding that
+ * runs, and inferred for the others from the typical relations between codings.
  */
 import { TYPICAL_BYTES_PER_MS, TYPICAL_RATIO } from '../base/coding.ts';
 import type { CodecStatistics } from './codec-statistics.ts';

@@ -1,4 +1,4 @@
-/** Writes settings into the text of a config file; what else stands in it stays, comments too. */
+/** Writes settings into the text of a config file; everything else stays, comments too. */
 import { isMap, parseDocument } from 'yaml';
 
 /**

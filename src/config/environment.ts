@@ -1,7 +1,7 @@
 /**
  * Settings from the environment: `SLUICE_POOL_THREADS=4`. An empty variable
- * counts as not set. Every other name that starts with `SLUICE_` is a problem,
- * except what Kubernetes injects for a service that is called sluice.
+ * counts as not set. Every other name that starts with `SLUICE_` is an error,
+ * except those that Kubernetes injects for a service called sluice.
  */
 import type { GivenValues } from './given-value.ts';
 import { nearestName } from './nearest-name.ts';

@@ -1,7 +1,7 @@
 /**
  * The effective configuration: flag, then environment, then file, then
- * default. Every value is validated, also one that a more important place
- * overrides, and all problems are reported at once.
+ * default. Every value is validated, even an overridden one, and all problems
+ * are reported at once.
  */
 import { TransferError } from '../base/errors.ts';
 import { availableMemoryBytes } from './available-memory.ts';

@@ -1,4 +1,4 @@
-/** What somebody probably meant by a name that does not exist. */
+/** Suggestions for unknown names. */
 import { distance } from 'fastest-levenshtein';
 
 /** Names that other programs use for the same settings. */

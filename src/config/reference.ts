@@ -1,6 +1,6 @@
 /**
- * docs/configuration.md, written from the schema. Whatever stands on that page
- * about a setting is what the program does; the test for drift holds it there.
+ * Writes docs/configuration.md from the schema, so that the page matches the
+ * program; a test checks for drift.
  */
 import { formatBytes } from '../base/units.ts';
 import { memoryBoundBytes } from './memory-bound.ts';

@@ -1,6 +1,6 @@
 /**
- * What must hold between settings that are each valid alone. Every refusal
- * shows its arithmetic and names a value that would do.
+ * Relations between settings that are each valid alone. Every refusal shows its
+ * arithmetic and names a sufficient value.
  */
 import { TransferError } from '../base/errors.ts';
 import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';

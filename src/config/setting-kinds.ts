@@ -1,6 +1,6 @@
 /**
- * The kinds a setting can have: how its text is read, its range, and what the
- * derived forms (flags, messages, reference) need to know of it.
+ * The kinds of settings: how their text is read, their range, and metadata for
+ * the derived forms (flags, messages, reference).
  *
  * Programs give sizes and durations as plain numbers of bytes and
  * milliseconds. Text is stricter: a duration needs its unit, because

@@ -1,6 +1,6 @@
 /**
- * The streams of both directions that are under way: how many there are, how
- * many of them move, and whose slabs may be taken back.
+ * The active streams of both directions: how many there are, how many of them
+ * move, and whose slabs may be taken back.
  */
 import type { TransferError } from '../base/errors.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Streams that come to nothing cost their peer tokens: of its connection, and
- * of its address, which has more of them. Both come back with time.
+ * Wasted streams cost tokens of their connection and of their address. Both
+ * buckets refill with time.
  */
 import { TokenBucket } from '../base/async/token-bucket.ts';
 

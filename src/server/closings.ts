@@ -1,4 +1,4 @@
-/** Why connections were closed for cause: counted by reason, and told in the log without letting a flood fill it. */
+/** Connections closed for cause: counted by reason, and logged at a limited rate. */
 import type { Counters } from '../base/counters/counters.ts';
 import { CLOSING_REASONS } from '../base/counters/counters.ts';
 import type { Logger } from '../base/logger.ts';

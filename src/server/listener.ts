@@ -1,6 +1,6 @@
 /**
- * The listening socket. It is ours and not grpc-js', so that connections can be
- * counted, refused (by the gate) and ended for certain.
+ * The listening socket, apart from grpc-js, so that connections can be counted,
+ * refused (by the gate) and ended for certain.
  *
  * Invariant: `sockets` holds every accepted connection until it has closed.
  */

@@ -1,4 +1,4 @@
-/** What a peer speaks, by its first bytes, before a session of HTTP/2 is made for it. */
+/** Detects the protocol of a peer by its first bytes, before an HTTP/2 session is made. */
 import type { Socket } from 'node:net';
 import { WHAT_SPEAKS_HERE } from '../flow/gate/request-headers.ts';
 

@@ -1,7 +1,6 @@
 /**
- * Where a server's files are: in the store that it was given, or in the
- * directory of its configuration. The only place above storage that knows which
- * stores there are.
+ * The store of a server: a given one, or the configured directory. The only
+ * place above storage that knows which stores there are.
  */
 import type { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';

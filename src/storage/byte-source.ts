@@ -1,8 +1,7 @@
 /**
- * How the bytes of a file are reached, once a store has opened it: by a
- * descriptor that worker threads use themselves, or by asynchronous calls of the
- * store from and into the memory of a slab. Only the store knows what its errors
- * mean.
+ * Access to the bytes of a file that a store has opened: by a descriptor that
+ * worker threads use themselves, or by asynchronous calls of the store from and
+ * into the memory of a slab. Only the store knows what its errors mean.
  */
 import type { TransferError } from '../base/errors.ts';
 

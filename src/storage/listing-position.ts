@@ -1,6 +1,6 @@
 /**
- * Where a listing is: the way from its prefix to the last thing it told of, as
- * bytes. A peer that lost a listing gives the position back to go on with it.
+ * The position of a listing: the path from its prefix to the last entry sent, as
+ * bytes. A peer that lost a listing sends the position back to resume.
  *
  *   a/b    behind the entry b of a; what is in b comes next
  *   a/b/   behind all that is in b

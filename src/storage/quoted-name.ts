@@ -1,7 +1,7 @@
 /**
- * A name as it may stand in a message: one line, printable, bounded, valid
- * Unicode. Names come from peers, and messages end in status details, logs and
- * terminals; a lone surrogate in status details would break the call.
+ * A name quoted for a message: one line, printable, bounded, valid Unicode. Names
+ * come from peers, and messages go to status details, logs and terminals; a lone
+ * surrogate in status details would break the call.
  */
 import { toUSVString } from 'node:util';
 

@@ -1,6 +1,6 @@
 /**
- * The seam to storage for writers: resumable uploads and deletes. What stands
- * behind it keeps every promise about durability; nothing above knows how.
+ * The seam to storage for writers: resumable uploads and deletes. A store keeps
+ * every promise about durability; nothing above knows how.
  *
  * The life of an upload:
  *

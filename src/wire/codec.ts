@@ -1,7 +1,6 @@
 /**
- * Codecs of single chunks: what this runtime has, their numbers in the
- * contract, and the encoders of worker threads. Decoders are in
- * `chunk-decoder.ts`.
+ * Codecs of single chunks: those of this runtime, their numbers in the contract,
+ * and the encoders of worker threads. Decoders are in `chunk-decoder.ts`.
  */
 import { Buffer } from 'node:buffer';
 import * as zlib from 'node:zlib';

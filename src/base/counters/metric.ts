@@ -1,6 +1,6 @@
 /**
- * Numbers with a name and with labels from closed sets. Every cell is there from
- * the beginning, so that counting allocates nothing and a peer cannot make more.
+ * Metrics with labels from closed sets. All cells are allocated at the start, so
+ * that counting allocates nothing and no peer can add cells.
  */
 
 /** A label, and the values it can have. */

@@ -1,9 +1,8 @@
 /**
- * One holder at a time, across processes and hosts. The lock is a file created
- * exclusively; it names its holder, so that one left behind by a killed process is
- * recognised and taken over. A holder that cannot be seen from here, because it is
- * on another host or in another container, proves that it lives by touching the
- * file; it is watched. Nothing is synced: after a power cut every lock is stale.
+ * A mutex across processes and hosts. The lock is a file created exclusively that
+ * names its holder, so that the lock of a killed process is recognised and taken
+ * over. A holder on another host or in another container proves that it lives by
+ * touching the file. Nothing is synced: after a power cut every lock is stale.
  */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm, utimes } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** Who may do what with a file stays as it is when another one takes its place. */
+/** Copies owner and permissions of a file to the file that replaces it. */
 import { errnoOf } from '../errors.ts';
 
 /** As `stat` gives them. */

@@ -1,7 +1,6 @@
 /**
- * Which process is meant, so that a later one can tell whether it still runs: by
- * then its id may belong to another program, and the machine may have been
- * started again.
+ * Identifies a process across reuse of its id and restarts of the machine, so
+ * that a later process can tell whether it still runs.
  */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';

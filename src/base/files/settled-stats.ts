@@ -1,12 +1,12 @@
 /**
- * Stats that a later write cannot hide behind. Many file systems stamp changes
- * in steps of a clock tick: a write in the tick of the last one leaves no trace
- * in the inode. So a file that was written just now is looked at again once
- * that tick is over, before its first byte is read; any write after that moves
- * the stamp. (Git calls the problem "racy"; Documentation/technical/racy-git.)
+ * Stats that every later write changes. Many file systems stamp changes in
+ * steps of a clock tick: a second write in the same tick leaves no trace in the
+ * inode. So the stats of a file written just now are taken again after that
+ * tick, before its first byte is read. (Git calls the problem "racy";
+ * Documentation/technical/racy-git.)
  *
- * Since Linux 6.13 some stamp the first change behind a look precisely
- * (Documentation/filesystems/multigrain-ts); there nothing has to be waited for.
+ * File systems with multigrain timestamps, since Linux 6.13, need no wait
+ * (Documentation/filesystems/multigrain-ts).
  */
 import { type BigIntStats, fstat } from 'node:fs';
 import { statfs } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
- * Names that differ only in case, on file systems that do not tell them apart:
- * a file or directory that is there under another spelling is not the one that
- * is meant, and must not be replaced or mixed with it.
+ * Names that differ only in case, on file systems that ignore case: a file or
+ * directory under another spelling must not be replaced or mixed with the one
+ * that was named.
  */
 import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
- * Lines on their way to a descriptor that may take them late or never: a full
- * disk, a pipe or terminal that nobody reads. One write is under way at a time;
- * what waits is bounded, and beyond the bound whole lines are dropped and counted.
+ * Writes lines to a descriptor that may block: a full disk, a pipe or terminal
+ * that nobody reads. One write is under way at a time; the buffer is bounded,
+ * and beyond the bound whole lines are dropped and counted.
  *
  * Invariant: no method waits, and nothing here keeps the process alive.
  */

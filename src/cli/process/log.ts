@@ -1,7 +1,7 @@
 /**
  * The log of the server, on standard error: pretty on a terminal, JSON lines
- * elsewhere. A reader that does not keep up costs lines, never the event loop;
- * what is buffered is written when the process exits.
+ * elsewhere. A slow reader costs lines, never blocks the event loop; the buffer
+ * is flushed when the process exits.
  */
 import { constants, openSync } from 'node:fs';
 import { pino } from 'pino';

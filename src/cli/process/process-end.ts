@@ -1,12 +1,12 @@
 /**
- * The last step of a command: what it printed is flushed, and the process ends
- * with its code, whatever is still open.
+ * The last step of a command: flushes the output and ends the process with its
+ * exit code, whatever is still open.
  *
- * `process.exit` joins the threads of libuv, and so waits for a system call that
- * may never return: a name look-up without a name server, a file on a server
- * that is gone. Such a call gets a moment. Then another program takes the place of
- * the process, which ends its threads, and exits with the code; where Node cannot
- * do that (before 22.15, on Windows), only a signal is left.
+ * `process.exit` joins the threads of libuv, and so waits for system calls that
+ * may never return: a name look-up without a name server, a file on a dead file
+ * server. Such a call gets a moment. Then the process executes another program,
+ * which ends the threads, and exits with the code; where Node has no execve
+ * (before 22.15, on Windows), only a signal is left.
  */
 import { flushed } from './output.ts';
 

@@ -1,6 +1,5 @@
 /**
- * What a display of progress is told, and the sums over all files of one
- * command that it is told about.
+ * Snapshots for a progress display, and the totals over all files of a command.
  */
 import type { DownloadResult, Progress, TransferPhase } from '../../client/download/options.ts';
 import type { UploadPhase, UploadProgress, UploadResult } from '../../client/upload/options.ts';

@@ -1,7 +1,7 @@
 /**
- * Where downloaded files may go. Names come from a server and are not trusted:
- * whatever it says, nothing is written outside the target directory, neither
- * by the spelling of a name nor through a symbolic link that is already there.
+ * Where downloaded files may go. Names from a server are not trusted: nothing is
+ * written outside the target directory, neither by the spelling of a name nor
+ * through an existing symbolic link.
  */
 import { lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';

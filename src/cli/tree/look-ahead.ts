@@ -1,7 +1,6 @@
 /**
- * Reads a plan a little ahead of those who work it off, so that small plans are
- * known whole before their first file has moved, and large ones never are.
- * Bounded: while it is full, the source is not read on.
+ * Reads a plan a bounded number of files ahead of the transfers, so that the
+ * totals of a small plan are known early, and a large one is never held whole.
  */
 import { TransferError } from '../../base/errors.ts';
 

@@ -1,6 +1,6 @@
 /**
- * What a plan of a batch consists of. Plans are made while they are worked off
- * and never held whole: a tree may have more files than fit into memory.
+ * The items of a batch's plan. A plan is made during the transfers and never held
+ * whole: a tree may have more files than fit into memory.
  */
 import { TransferError } from '../../base/errors.ts';
 

@@ -1,6 +1,6 @@
 /**
- * What a server has below a name, beside a walk of what may be sent there: both
- * in the same order, so that each is read once and neither is held.
+ * Merges a listing of the server with a walk of local files: both are in the
+ * same order, so each is read once and neither is held.
  */
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { SluiceClient } from '../../client/client.ts';

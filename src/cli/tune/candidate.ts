@@ -1,6 +1,6 @@
 /**
- * What is measured against what: settings that differ from the defaults, the
- * values that come next to a value, and why some combinations cannot be.
+ * Settings that differ from the defaults, the neighbours of each value, and why
+ * some combinations are invalid.
  *
  * Invariant: a candidate holds no setting at its default, so equal
  * configurations are equal objects.

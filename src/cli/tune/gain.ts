@@ -1,6 +1,6 @@
 /**
- * How much faster one configuration is than another, how sure that is, and
- * the rule that makes a recommendation of it.
+ * How much faster one configuration is than another, with which confidence, and
+ * the rule for a recommendation.
  *
  * A round measures all contenders one after the other, so their ratio within a
  * round is free of what changes from round to round. The spread of the gain is

@@ -1,7 +1,7 @@
 /**
- * The client of `sluice tune`, a process of its own: reads the sample's files
- * from a server in as many streams as asked for, and counts the bytes of the
- * time that counts. One question at a time.
+ * The client process of `sluice tune`: reads the sample's files from a server in
+ * the requested number of streams, and counts the bytes of the measured time.
+ * One load at a time.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { TransferError } from '../../base/errors.ts';

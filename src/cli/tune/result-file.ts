@@ -1,6 +1,6 @@
 /**
- * The result as a configuration file. A file that exists keeps everything that
- * is not tuned, comments too; a value in it changes only when that was asked for.
+ * The result as a configuration file. An existing file keeps everything that is
+ * not tuned, comments too; its values change only on request.
  */
 import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';

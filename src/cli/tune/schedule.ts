@@ -1,4 +1,4 @@
-/** How long each part of a tuning takes, from the time that all of it may take. Pure arithmetic. */
+/** Divides the time of a tuning among its parts. Pure arithmetic. */
 
 export interface ScheduleOptions {
   /** What all of it may take, in milliseconds. */

@@ -1,6 +1,6 @@
 /**
- * What people see: tables, a bar where the terminal can move, and the verdict,
- * all on standard error. Standard output gets the configuration alone, so that
+ * Output for people: tables, a bar on a terminal, and the verdict, all on
+ * standard error. Standard output gets the configuration alone, so that
  * `sluice tune > sluice.yaml` works.
  */
 import { formatBytes, formatDuration } from '../../base/units.ts';

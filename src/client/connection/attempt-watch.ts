@@ -1,6 +1,6 @@
 /**
  * Ends an attempt that does not move: no connection in time, or no message for
- * the stall timeout. Time in which our own side is in the way does not count.
+ * the stall timeout. Time in which this side holds up the transfer does not count.
  */
 import { TransferError } from '../../base/errors.ts';
 import { StallClock, type Watched } from '../../base/stall-clock.ts';

@@ -1,4 +1,4 @@
-/** The end of calls and waits at the wish of the caller. */
+/** Ends calls and waits when the caller aborts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancellation, TransferError } from '../../base/errors.ts';
 

@@ -1,4 +1,4 @@
-/** Why there is no connection, in words that name the remedy: grpc-js wraps what Node says, or says nothing. */
+/** Why there is no connection, with the remedy: grpc-js wraps Node's message, or gives none. */
 import type { ServiceError } from '@grpc/grpc-js';
 
 /** grpc-js adds the time of day. */

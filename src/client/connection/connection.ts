@@ -1,8 +1,7 @@
 /**
- * What a channel makes its calls with: a client of grpc-js whose sockets can be
- * ended in any state. A connection that is not made in time is given up with
- * everything that was begun for it, and the channel makes another one: grpc-js
- * would wait for it as long as the kernel does, or for ever.
+ * A client of grpc-js whose sockets can be ended in any state. A connection that
+ * is not made in time is given up with all its sockets, and the channel makes
+ * another one: grpc-js would wait as long as the kernel does, or for ever.
  */
 import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
 import { ClosableTarget } from '../../flow/connections/closable-target.ts';

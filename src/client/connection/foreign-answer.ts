@@ -1,7 +1,7 @@
 /**
- * Answers of something that is no gRPC server: a web server, a login page, a
- * proxy whose server behind it is down. gRPC answers have a content type of
- * their own; what grpc-js says of others is about bytes that are no messages.
+ * Answers that are not gRPC: from a web server, a login page, a proxy whose
+ * server is down. They are recognised by their content type; grpc-js only
+ * complains about malformed messages.
  */
 import type { ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';

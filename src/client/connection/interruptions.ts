@@ -1,7 +1,7 @@
 /**
- * Tells the log what interrupts the transfers and calls of a client. While a
- * server is away all of them meet that, again and again: it is told once for
- * each outage, with how long they will go on trying.
+ * Logs what interrupts the transfers and calls of a client. A server that is away
+ * interrupts all of them again and again: each outage is logged once, with the
+ * time that retries will go on.
  */
 import type { TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';

@@ -1,6 +1,6 @@
 /**
- * Targets as people write them: `host`, `host:port`, `[v6]:port`, `unix:/path`
- * and the schemes of grpc-js. Decides what grpc-js is given and whether every
+ * The notation of targets: `host`, `host:port`, `[v6]:port`, `unix:/path` and
+ * the schemes of grpc-js. Decides what grpc-js is given and whether every
  * address of the target is on this machine.
  */
 import { isIP, isIPv6 } from 'node:net';

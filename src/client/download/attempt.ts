@@ -1,8 +1,8 @@
 /**
- * One StreamFile call: from a position to the end of the range. It moves the
- * position and writes the sink with each chunk that is proven right, in order.
- * It succeeds only when the final status is OK and length and checksums agree;
- * the end of the stream alone proves nothing.
+ * One StreamFile call: from a position to the end of the range. Moves the
+ * position and writes the sink with each verified chunk, in order. Succeeds only
+ * when the final status is OK and length and checksums agree; the end of the
+ * stream alone proves nothing.
  */
 import { type ClientReadableStream, status } from '@grpc/grpc-js';
 import { TransferError } from '../../base/errors.ts';

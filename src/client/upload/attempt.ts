@@ -1,7 +1,7 @@
 /**
  * One UploadFile call: a part of the content, read ahead, checksummed,
- * compressed where that pays, and sent in order. What counts is the server's
- * answer; what was sent is only sent.
+ * compressed where that pays, and sent in order. Only the server's answer
+ * confirms bytes.
  *
  *   free slot ─read, crc─▶ prepared ─(encode)─▶ ready ─write─▶ outstanding ─callback─▶ free slot
  *

@@ -1,4 +1,4 @@
-/** How an upload begins: with what an earlier run left on the server, or new. */
+/** How an upload begins: resumed from an earlier run, or new. */
 import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
 import { newUploadId } from '../../base/upload-id.ts';

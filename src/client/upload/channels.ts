@@ -1,6 +1,6 @@
 /**
- * The connections that uploads of one client share: made when they are first
- * needed, apart from the client's other calls, and kept until it is closed.
+ * The connections that uploads of one client share: made on first use, apart
+ * from the client's other calls, and kept until the client is closed.
  */
 import type { CodecName } from '../../base/coding.ts';
 import { Channel } from '../connection/channel.ts';

@@ -1,6 +1,6 @@
 /**
  * Asks from time to time how far an upload is durable: for progress, and to
- * let go of a stream's bytes. What it cannot learn, the attempts will notice.
+ * free the kept bytes of a stream. Failures are left to the attempts.
  */
 import { STATUS_INTERVAL_MS } from '../limits.ts';
 import type { UploadCalls } from './calls.ts';

@@ -1,4 +1,4 @@
-/** How an upload ends: the whole is checked on both sides, and the server gives it its name. */
+/** How an upload ends: both sides verify the whole, and the server gives the file its name. */
 import { Buffer } from 'node:buffer';
 import { TransferError } from '../../base/errors.ts';
 import { missingRanges } from '../../base/ranges.ts';

@@ -1,6 +1,6 @@
 /**
- * What a caller says about one upload, and what it hears back: progress, with
- * what was sent beside what is durable on the server, and the result.
+ * Options, progress and result of one upload. Progress tells sent bytes and
+ * bytes durable on the server.
  */
 import type { Readable } from 'node:stream';
 import { TransferError } from '../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** The account of one upload: also what is durable, and how it was coded. */
+/** The account of one upload, with durable bytes and codings. */
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
 import type { CallLink } from '../../flow/connections/call-link.ts';
 import { ProgressReporter } from '../progress-reporter.ts';

@@ -1,7 +1,6 @@
 /**
  * A small upload: everything in one call, from the beginning to the finish. The
- * id is our own, so that after a lost answer the server can be asked what has
- * become of it.
+ * client chooses the id, so that it can ask the server after a lost answer.
  */
 import { TransferError } from '../../base/errors.ts';
 import { newUploadId } from '../../base/upload-id.ts';

@@ -1,4 +1,4 @@
-/** What the server says an upload has, checked: a server may lie, and then it must not lead us astray. */
+/** The server's answer about an upload, validated, because a server may lie. */
 import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
 import { LEAST_CHUNK_LIMIT_BYTES } from '../../base/limits.ts';

@@ -1,4 +1,4 @@
-/** A read of a store into a slab: instead of the worker's own, where there is no descriptor. */
+/** A read of a store into a slab, where there is no descriptor for a worker to read. */
 import { TransferError } from '../../base/errors.ts';
 import type { Reader } from '../../storage/byte-source.ts';
 

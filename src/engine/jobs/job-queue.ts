@@ -1,6 +1,6 @@
 /**
  * The one queue of jobs for the threads: whose turn it is, how many may be
- * unanswered, and what their times say about workers and store.
+ * outstanding, and the measured times of workers and store.
  */
 import type { ActiveStreams } from '../active-streams.ts';
 import type { SlabBroker } from '../slabs/slab-broker.ts';

@@ -1,8 +1,8 @@
 /**
- * What main and the workers say to each other: both directions in one file.
+ * The messages between the main thread and the workers, in both directions.
  *
- * The bytes themselves never travel in messages: they are in the slab that a
- * job names. `control` holds, for each slab, two 32-bit words:
+ * Messages never hold the bytes: these are in the slab that a job names.
+ * `control` holds, for each slab, two 32-bit words:
  *
  *   2 × slab      the id of the thread that is working in the slab, 0 for none
  *   2 × slab + 1  0 to go on; JOB_CANCELLED or JOB_CRASH, seen between chunks

@@ -1,7 +1,7 @@
 /**
- * Who may have a slab. Downloads ask with each job and are refused or made to
- * copy; uploads wait in line and are told when there is one. When slabs are
- * short, those that wait for a peer are taken back.
+ * Grants slabs. Downloads ask with each job and are refused or made to copy;
+ * uploads wait in a queue and are told. When slabs are short, those that wait for
+ * a peer are taken back.
  *
  * Invariant: every slab goes out and comes back here, so that the policy knows
  * what is held.

@@ -1,6 +1,6 @@
 /**
- * Who may hold a slab while its bytes are on their way (zero copy), and who
- * must make do with a small heap copy.
+ * Who may hold a slab while its bytes are in flight (zero copy), and who gets
+ * only a small heap copy.
  *
  *   count  =  reserve | proven | newcomers
  *

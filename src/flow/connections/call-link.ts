@@ -1,4 +1,4 @@
-/** What a client knows of the link below one of its calls: the windows in force, and how far away the peer is. */
+/** The link below a call of a client: the windows in force, and the round trip. */
 import type { Http2Session } from 'node:http2';
 import { clientStreamOf } from '../calls/call-stream.ts';
 import { pingBarrier } from '../calls/ping-barrier.ts';

@@ -1,13 +1,13 @@
 /**
- * A target of grpc-js whose sockets can be destroyed whatever they are doing.
- * A channel of grpc-js closes connections that are established; a connection
- * still being made (an address that drops packets, a TLS hello or an HTTP/2
- * preface without an answer) goes on after it, and keeps the process alive.
+ * A target of grpc-js whose sockets can be destroyed in any state. A channel of
+ * grpc-js closes only established connections; a connection still being made (an
+ * address that drops packets, a TLS hello or an HTTP/2 preface without an answer)
+ * survives the channel and keeps the process alive.
  *
- * grpc-js gives the addresses that a resolver finds to `net.connect`, as they
- * are, and a socket is destroyed when the `signal` it was made with is aborted.
- * So targets get a scheme of our own, whose resolver asks the usual one and adds
- * the signal. Connections through an HTTP proxy are made elsewhere, without it.
+ * grpc-js passes the addresses of a resolver to `net.connect` unchanged, and a
+ * socket is destroyed when its `signal` is aborted. So targets get a scheme of
+ * their own, whose resolver asks the usual one and adds the signal. Connections
+ * through an HTTP proxy are made elsewhere, without the signal.
  */
 import { setMaxListeners } from 'node:events';
 import { type ChannelOptions, experimental } from '@grpc/grpc-js';

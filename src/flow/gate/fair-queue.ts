@@ -1,9 +1,8 @@
 /**
- * A fair queue for the streams of all sessions: they begin in turns of the
- * event loop, a few of each session at once, of the others so many in each
- * turn, from one session after the other. A read of 64 KiB can hold hundreds of
- * calls, and libuv reads up to 2 MiB of a socket in one turn; other sessions
- * would wait for them all.
+ * Begins the streams of all sessions in round robin: in each turn of the event
+ * loop a few of each session at once, then a bounded number of the waiting ones.
+ * A read of 64 KiB can hold hundreds of calls, and libuv reads up to 2 MiB of a
+ * socket in one turn; other sessions would wait for them all.
  *
  * Invariant: a session whose streams wait, or that rests, is not read, so what
  * waits is at most what came with one read of each.

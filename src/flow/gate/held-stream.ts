@@ -1,7 +1,7 @@
 /**
  * The HTTP/2 stream of a call as the holder of a place, from its headers on:
- * before its message is whole, and for services that are not ours. What it
- * moves is not seen here.
+ * before its message is complete, and for foreign services. Bytes are not counted
+ * here.
  */
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';

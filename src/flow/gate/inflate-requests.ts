@@ -1,8 +1,7 @@
 /**
- * How large a request message may be, and those that a client has compressed
- * (grpc-encoding), decompressed at once and within that bound. grpc-js has one
- * bound for all methods, and makes a stream of zlib for each compressed message,
- * which costs more than the call.
+ * Bounds request messages, and decompresses those with a grpc-encoding at once,
+ * within that bound. grpc-js has one bound for all methods, and makes a zlib
+ * stream for each compressed message, which costs more than the call.
  *
  * The private seam: `decoder`, `incomingEncoding` and `decompressMessage` of the
  * call that a server's first interceptor gets. Where they are missing, nothing

@@ -1,4 +1,4 @@
-/** What the headers of a request say before anybody answers it. */
+/** Checks the headers of a request before anything answers it. */
 import type { IncomingHttpHeaders } from 'node:http2';
 import { MAX_HEADER_BYTES, MAX_HEADER_FIELDS } from '../../base/limits.ts';
 

@@ -6,10 +6,10 @@
  *     bytes arrive ─▶ ping ─▶ bytes until its answer: a sample, of at most what is in flight in one round trip
  *     a sample that fills the window, at more bandwidth than when it last grew ─▶ grows to 2 × sample
  *
- * Invariants: the window grows only when the growth before it brought
- * bandwidth, or as a probe, and what brings none is taken back; it never exceeds
- * `maxBytes`, nor (beyond the least window) what the link carries in two round
- * trips and a fifth of a second.
+ * Invariants: the window grows only when the last growth brought bandwidth, or as
+ * a probe, and a probe that brings none is taken back; it never exceeds `maxBytes`,
+ * nor (beyond the least window) what the link carries in two round trips and a
+ * fifth of a second.
  */
 import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
 

@@ -1,8 +1,8 @@
 /**
  * The receive windows of all clients of a process. A connection whose windows
- * are to follow its link says so in its user agent, by which its streams are
- * known in the public way of Node 22 and later; on Node 20 a stream is found
- * below its call, in private.
+ * follow its link has its own user agent, which identifies its streams through
+ * public API of Node 22 and later; on Node 20 a stream is found below its call,
+ * through private fields.
  *
  *     first call that lasts ─▶ self-test ─▶ streams are followed, those that wait included
  *                                       └─▶ windows stay as they began, with one warning

@@ -2,14 +2,12 @@
  * The receive windows of one HTTP/2 session, which follow its link.
  *
  * Node returns the credit of a connection as soon as bytes arrive and that of a
- * stream only when they are read. So a stream that is not read holds back its
- * own window and nobody else, and what one session can pile up is the sum of
- * its streams' windows.
+ * stream only when they are read. So an unread stream blocks only itself, and one
+ * session can pile up at most the sum of its streams' windows.
  *
- * Invariants: what its streams hold unread or may still get is at most the
- * session's grant, except that no window is below the least one of HTTP/2 and
- * for what was on its way when a stream came; one SETTINGS and one ping are
- * under way at most.
+ * Invariants: bytes unread or still granted are at most the session's grant,
+ * except that no window is below the least one of HTTP/2 and for bytes in flight
+ * when a stream came; at most one SETTINGS and one ping are outstanding.
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
 import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';

@@ -1,15 +1,15 @@
 /**
- * What all connections of a process may offer as receive windows together.
- * Logic only. While there is enough, everyone has what it wants; when there is
- * not, small wishes are met in full and large ones get equal shares (max-min).
+ * The total of the receive windows of all connections of a process. Logic only.
+ * Max-min fairness: when wishes exceed the budget, small ones are met in full and
+ * large ones get equal shares.
  *
- * A window that shrinks frees nothing yet: what was offered may still come, and
- * may lie unread for long. So a share that is cut goes on to occupy what it had
- * until its owner says how much is in use (`holds`), and others grow only then.
+ * A window that shrinks frees nothing yet: offered bytes may still come, and stay
+ * unread for long. So a share that is cut occupies its old size until its owner
+ * says how much is in use (`holds`), and others grow only then.
  *
- * Invariant: what shares occupy sums to at most `totalBytes`, except that
- * nobody gets less than the least window of HTTP/2, and for what owners say
- * they hold beyond what they had.
+ * Invariant: shares occupy at most `totalBytes`, except that nobody gets less
+ * than the least window of HTTP/2, and for bytes that owners hold beyond their
+ * share.
  */
 import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
 

@@ -1,6 +1,6 @@
 /**
- * A call that was admitted, from its headers until its stream is closed and its
- * handler has ended: what either holds is counted by its place.
+ * An admitted call, from its headers until its stream is closed and its handler
+ * has ended: its place counts what either holds.
  */
 import type { MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * What stands in front of every call, of whatever service and kind: who makes
- * it, its id, its place, its line in the log, its count.
+ * Runs before every call of every service: identity, request id, place, log line
+ * and counters.
  *
  *   headers ─admit─▶ place taken ─handler─▶ … ─stream closed, handler ended─▶ place given back, line, count
  *              └─no place─▶ refused, line, count

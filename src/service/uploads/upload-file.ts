@@ -6,7 +6,7 @@
  *
  * Invariants: the file is finished only by a message with `finish` before the
  * half-close, and only after everything kept was written. However the call
- * ends, what was written is made durable and stays.
+ * ends, written bytes are made durable and stay.
  */
 import { TransferError } from '../../base/errors.ts';
 import { MAX_EMPTY_MESSAGES } from '../../base/limits.ts';

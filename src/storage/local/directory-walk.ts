@@ -1,7 +1,7 @@
 /**
- * The way from the root to an entry, one component at a time. No component may
- * be a symbolic link, so the walk cannot leave the root; each directory is
- * closed as soon as the next one is open, so it holds two descriptors at most.
+ * Walks from the root to an entry, one component at a time. No component may be
+ * a symbolic link, so the walk cannot leave the root; each directory is closed as
+ * soon as the next one is open, so the walk holds two descriptors at most.
  */
 import { lstat } from 'node:fs/promises';
 import { errnoOf, TransferError } from '../../base/errors.ts';

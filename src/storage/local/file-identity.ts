@@ -1,8 +1,8 @@
 /**
- * What identifies a file's content at one moment, taken from its inode. The
- * change time cannot be set by a program, so any write shows in the version;
- * so do a rename, a link and a chmod, which leave the content alone: a transfer
- * then starts over for nothing, but never splices two contents.
+ * Identifies a file's content at one moment by its inode. Programs cannot set the
+ * change time, so every write changes the version. So do a rename, a link and a
+ * chmod, which leave the content alone: a transfer then starts over for nothing,
+ * but never splices two contents.
  */
 import { createHash } from 'node:crypto';
 import type { BigIntStats } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
  * One version of a file of the local store, held open. The descriptor keeps the
- * content of a removed or replaced file readable; `verifyUnchanged` is what
- * tells that the name no longer means it.
+ * content of a removed or replaced file readable; `verifyUnchanged` detects that
+ * the name means another file.
  */
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';

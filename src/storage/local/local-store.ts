@@ -1,7 +1,7 @@
 /**
- * The store that is a directory of this machine: the embedded default. It only
- * reads; `openUploads` writes. Every name is checked by `name.ts` and then walked from the root, which
- * a descriptor holds (`ServedRoot`); nothing outside it is reached, also when
+ * The default store: a directory of this machine. It only reads; `openUploads`
+ * writes. Every name is checked by `name.ts` and then walked from the root, which
+ * a descriptor holds (`ServedRoot`); nothing outside is reached, even when
  * directories are moved or become links meanwhile.
  */
 import { type Logger, silentLogger } from '../../base/logger.ts';

@@ -1,6 +1,6 @@
 /**
- * Looks at and opens regular files, and nothing else. What is opened is looked
- * at again through its descriptor, which cannot be swapped for another inode.
+ * Stats and opens regular files only. An opened file is checked again through its
+ * descriptor, which cannot be swapped for another inode.
  */
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';

@@ -1,10 +1,10 @@
 /**
- * The served directory, which may be replaced while it is served: a volume that
- * is mounted anew, a link that leads to the next release. A descriptor holds the
- * directory, so without another look at its path the old one, or what a mount
- * hides, would be served for ever.
+ * The served directory, which may be replaced while it is served: a remounted
+ * volume, a link to the next release. A descriptor holds the directory, so
+ * without another look at its path the old one, or one hidden by a mount, would be
+ * served for ever.
  *
- * Invariant: what `current` gives out stays open until its last use has ended.
+ * Invariant: a directory from `current` stays open until its last use has ended.
  */
 import { stat } from 'node:fs/promises';
 import { RefCountedResource } from '../../base/async/ref-counted-resource.ts';

@@ -1,7 +1,7 @@
 /**
- * "Did you mean …?" for a name that is not there. Tells nothing that a listing
- * would not; looks at a bounded number of entries of one directory, and at none
- * while misses come in such numbers that looking would cost others their turn.
+ * "Did you mean …?" for a missing name. Tells nothing that a listing would not;
+ * looks at a bounded number of entries of one directory, and at none when misses
+ * exhaust the budget of time.
  */
 import { opendir } from 'node:fs/promises';
 import { distance } from 'fastest-levenshtein';

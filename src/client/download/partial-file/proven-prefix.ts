@@ -1,6 +1,6 @@
 /**
- * Decides what of an earlier partial file can be kept: the record must be about this
- * very range, and the partial file's bytes must still have the CRC-32 it recorded.
+ * Decides how much of an earlier partial file can be kept: the record must be for the
+ * same range, and the bytes must still have the recorded CRC-32.
  */
 import { Buffer } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-/** Gives a finished, durable part its final name; after a crash it has the one or the other. */
+/** Gives a complete, durable partial file its final name; after a crash it has one or the other. */
 import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, TransferError } from '../../../base/errors.ts';

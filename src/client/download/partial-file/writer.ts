@@ -1,8 +1,8 @@
 /**
  * Writes a partial file from its queue, off the event loop, in order: one `pwrite` at a
- * time, of everything that has gathered meanwhile. Chunks are copied into a few
- * buffers that are used again and again; that makes small ones coalesce, and
- * lets go of each message at once. After an error nothing more is written.
+ * time, of everything gathered meanwhile. Chunks are copied into a few reused
+ * buffers, which coalesces small chunks and frees each message at once. After an
+ * error nothing more is written.
  *
  *   push ─▶ | filling | ─▶ ready, ready ─▶ pwrite ─▶ free ─▶ filling …
  */

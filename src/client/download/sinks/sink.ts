@@ -1,7 +1,6 @@
 /**
- * The seam between a transfer and where its bytes go. A transfer writes chunks
- * in order, verified, and stops while the sink is full; what happens to them
- * behind `write` is the sink's business.
+ * The seam between a transfer and the target of its bytes. A transfer writes
+ * verified chunks in order, and pauses while the sink is full.
  */
 import type { TransferError } from '../../../base/errors.ts';
 import type { FileInfo } from '../../../wire/messages.ts';

@@ -1,6 +1,6 @@
 /**
- * The chunks of one connection of an upload: how each is coded, off the event
- * loop, and what its way shows for the next ones.
+ * Codes the chunks of one connection of an upload, off the event loop, and
+ * measures how the link takes them.
  *
  *   chunk ─ next? ─ (turn ─ probe ─ encode) ─▶ coded ─▶ wrote ─▶ drained ─ barrier
  *

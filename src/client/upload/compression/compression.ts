@@ -1,6 +1,6 @@
 /**
- * How the chunks of one upload are compressed: never, always, or where that
- * gets them there sooner. Connections share the choice and the threads.
+ * How the chunks of one upload are compressed: never, always, or where that is
+ * faster. Connections share the choice and the threads.
  */
 
 import { type CodecName, type Coding, codingsFor, IDENTITY } from '../../../base/coding.ts';

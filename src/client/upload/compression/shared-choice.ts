@@ -1,10 +1,10 @@
 /**
- * The choice of codings that all connections of an upload share. What one of
- * them compresses takes processors from the others, so no connection can judge
- * by itself; but a choice follows writes and pings one after another. So one
- * connection's writes are what it judges by, and all do the same. While it
- * looks at the link for the first time, the others wait, for a moment at most:
- * what they compressed until then would take the processors it looks with.
+ * The choice of codings that all connections of an upload share. Compressing on
+ * one takes processors from the others, so no connection can judge by itself;
+ * but a choice follows one sequence of writes and pings. So it judges by the
+ * writes of the first connection. While that one measures the link for the first
+ * time, the others wait for a moment: compressing would take the processors that
+ * the measurement needs.
  */
 import type { ChoiceSummary, CodecChoice } from '../../../compression/codec-choice.ts';
 

@@ -1,8 +1,8 @@
 /**
- * How many connections an upload is worth: one more is tried as long as each
- * brings something. A single one spares both ends the most where it can fill the
- * link, and several get more from a link that gives each a share, or loses what
- * one sends too fast. Logic only.
+ * How many connections an upload is worth: adds one as long as that brings
+ * bandwidth. A single connection that fills the link costs both ends the least;
+ * several get more from a link that shares by connection, or that loses packets.
+ * Logic only.
  *
  *   settle ─▶ measure ─▶ add, if enough is left ─▶ settle ─▶ measure ─▶ faster? keep, add : retire, wait
  */

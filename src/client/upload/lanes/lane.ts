@@ -1,7 +1,7 @@
 /**
- * One connection's share of an upload: takes parts and sends each until the
- * server has it. After a failure it asks what the server has, and what is
- * missing of the part goes back to the others and to itself.
+ * One connection of an upload: takes parts and sends each until the server has
+ * it. After a failure it asks what the server has, and returns the missing rest
+ * of the part to the pool.
  */
 import { type ErrorCode, TransferError } from '../../../base/errors.ts';
 import { missingRanges } from '../../../base/ranges.ts';

@@ -1,4 +1,4 @@
-/** The connections of one upload: as many as were asked for, or one and others as they help. */
+/** The connections of one upload: a fixed number, or as many as help. */
 import { TransferError } from '../../../base/errors.ts';
 import { cancelledBy } from '../../connection/cancellation.ts';
 import { DEFAULT_CONNECTIONS } from '../../limits.ts';

@@ -1,8 +1,8 @@
 /**
- * What of an upload is still to be sent: parts in order, taken by whoever sends
- * next. When none is left, half of what the longest one has left goes to who
- * asks, so that all end at about the same time whatever their rates. A part that
- * failed comes back as what is missing of it.
+ * The parts of an upload still to be sent, taken in order. When none is left, an
+ * idle connection takes half of the longest remaining part, so that all end at
+ * about the same time whatever their rates. The missing rest of a part that
+ * failed comes back.
  */
 import type { ByteRange } from '../../../base/ranges.ts';
 import { MIB } from '../../../base/units.ts';

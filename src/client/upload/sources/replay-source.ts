@@ -1,15 +1,15 @@
 /**
- * A stream as the source: read once, in order. Bytes that are not durable on
- * the server yet are kept, to be sent again after an interruption; at the limit
- * the stream is not read on.
+ * A stream as the source: read once, in order. Bytes not yet durable on the
+ * server are kept, to be sent again after an interruption; at the limit the
+ * stream is paused.
  *
  *   released        kept                       limit
  *   ───────────┼────────────────────┼─────────────┼──────▶
  *         #base ─────────────── #keptEnd      read from the stream up to here
  *
- * They are copied into blocks that are used again and again. The stream's own
- * buffers, kept, would outlive young garbage collections, and the full ones
- * cost much more than the copy: 5.1 s of CPU for each GiB from a pipe against 1.6.
+ * Bytes are copied into reused blocks. The stream's own buffers would outlive
+ * young garbage collections, and full collections cost much more than the copy:
+ * 5.1 s of CPU for each GiB from a pipe against 1.6.
  */
 import { Buffer } from 'node:buffer';
 import { TransferError } from '../../../base/errors.ts';

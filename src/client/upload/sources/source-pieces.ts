@@ -1,6 +1,6 @@
 /**
- * Streams of every kind as one: the next piece, and a way to let go of the
- * stream at once, also while a piece is being waited for.
+ * One interface to streams of every kind: the next piece, and a way to end the
+ * stream at once, even during a wait for a piece.
  */
 import type { Readable } from 'node:stream';
 

@@ -1,7 +1,6 @@
 /**
- * The seam between an upload and where its bytes come from: bytes by offset,
- * in any order where the source can, else in order and for as long as they are
- * not released.
+ * The seam between an upload and the source of its bytes: bytes by offset, in
+ * any order where the source is seekable, else in order and until released.
  */
 
 /** Bytes read; `end`: there are none at this offset and never will be; `idle`: none for now. */

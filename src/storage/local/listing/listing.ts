@@ -1,9 +1,9 @@
 /**
  * Listing of a directory: sorted, depth first, a directory before its content.
- * Tells of everything that is there: what a peer may open or list by name, and
- * what is left out. Holds one descriptor and a bounded part of the names of one
- * directory for each level, never the whole tree; a level is at most
- * `MAX_NAME_DEPTH` deep, because deeper names are not good names.
+ * Yields entries that a peer may open or list by name, and those left out. Holds
+ * one descriptor and a bounded part of the names of one directory for each level,
+ * never the whole tree; there are at most `MAX_NAME_DEPTH` levels, because deeper
+ * names are invalid.
  */
 import { lstat } from 'node:fs/promises';
 import { TransferError } from '../../../base/errors.ts';

@@ -1,6 +1,6 @@
 /**
- * Names of one directory in sorted order, in bounded memory: of more names than
- * fit it keeps the first ones in the order, and says so.
+ * Names of one directory in sorted order, in bounded memory: when not all fit, it
+ * keeps the first ones and says so.
  *
  * Names come in batches. Each is sorted by itself and packed into one buffer,
  * because a packed name takes a third of the memory of a string; all are merged

@@ -1,8 +1,7 @@
 /**
  * The names in a directory, sorted, in bounded memory. A directory is read from
- * its start to its end, in batches; when its names are more than there is
- * memory for, the first ones in the order are listed and the directory is read
- * once more for those behind them.
+ * start to end, in batches; when its names exceed the memory, the first ones are
+ * listed and the directory is read again for the next.
  */
 import type { Dir } from 'node:fs';
 import { opendir } from 'node:fs/promises';

@@ -1,7 +1,7 @@
 /**
- * One upload of a local store: its bytes in a partial file, what is promised of them
- * in a journal. Here are its life and who may do what when; how bytes become
- * durable is in `commits.ts`, how the partial file becomes a file in `publish.ts`.
+ * One upload of a local store: its bytes in a partial file, the committed ones listed
+ * in a journal. This file has its life cycle; how bytes become durable is in
+ * `commits.ts`, how the partial file becomes a file in `publish.ts`.
  */
 import { constants } from 'node:fs';
 import { Mutex } from '../../../base/async/mutex.ts';

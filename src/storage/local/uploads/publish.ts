@@ -1,7 +1,7 @@
 /**
- * The moment when an upload becomes a file. Before it nothing is under the name
- * but what was there; after it the whole, durable file. Changes of one name
- * are serialized, so that nothing comes between the check of what is there and the change.
+ * The moment when an upload becomes a file: before, the name leads to the old file
+ * or nothing; after, to the whole, durable file. Changes of one name are
+ * serialized, so that nothing comes between check and change.
  */
 import { type BigIntStats, constants } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';

@@ -1,4 +1,4 @@
-/** Takes the files of an upload away. */
+/** Removes the files of an upload. */
 import { errnoOf } from '../../../base/errors.ts';
 import type { JournalPlace } from './journal/journal.ts';
 import type { UploadEntryKind } from './upload-id.ts';

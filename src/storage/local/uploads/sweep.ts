@@ -1,7 +1,7 @@
 /**
- * Looks through the directory of uploads at the start and from time to time: gets
- * to know what earlier processes left, and removes what has expired and what a
- * crash left half made or half removed. Reads one journal at a time.
+ * Scans the directory of uploads at the start and from time to time: indexes
+ * uploads of earlier processes, and removes expired ones and those that a crash
+ * left incomplete. Reads one journal at a time.
  */
 import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { errnoOf } from '../../../base/errors.ts';

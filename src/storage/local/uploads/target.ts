@@ -1,6 +1,6 @@
 /**
- * The name that an upload gives its file, or that a delete takes away: the walk
- * to it, what is there now, and whether that may be replaced.
+ * The name that an upload publishes or a delete removes: the walk to it, the
+ * present entry, and whether that may be replaced.
  */
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';

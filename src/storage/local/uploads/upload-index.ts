@@ -1,6 +1,6 @@
 /**
- * What is known of all uploads without reading a file: enough for the limits and
- * for expiry. Bounded by `maxOpen`, and by how many finished ones are remembered.
+ * An index of all uploads in memory, enough for the limits and for expiry.
+ * Bounded by `maxOpen`, and by how many finished uploads are remembered.
  */
 import { TransferError } from '../../../base/errors.ts';
 

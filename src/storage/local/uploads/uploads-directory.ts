@@ -1,8 +1,8 @@
 /**
- * The directory that holds uploads while they are not files yet: `.sluice-uploads`
- * in the root, which no name of a peer can reach and no listing shows. Only its
- * owner may enter it, so parts can be made with the rights that the files are to
- * have. It is made when the first upload starts.
+ * The directory of unfinished uploads: `.sluice-uploads` in the root, which no
+ * name of a peer can reach and no listing shows. Only its owner may enter, so
+ * partial files can have the final permissions. It is made when the first upload
+ * starts.
  */
 import { Mutex } from '../../../base/async/mutex.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';

@@ -1,8 +1,8 @@
 /**
  * The floor of free space. Chunks are checked against the last measurement less
- * what was written since, so that no chunk waits for a system call; a new one is
- * made in the background when that is old. What open uploads declared but did
- * not send yet is not held back: an upload that never goes on would block others.
+ * the bytes written since, so that no chunk waits for a system call; an old
+ * measurement is renewed in the background. Declared but unsent bytes are not
+ * reserved: an upload that never goes on would block others.
  */
 import { TransferError } from '../../../../base/errors.ts';
 import type { Logger } from '../../../../base/logger.ts';

@@ -1,4 +1,4 @@
-/** Reads of a partial file, a piece at a time: nothing here is in memory whole, and the event loop gets its turns between. */
+/** Reads a partial file piece by piece: never whole in memory, and without blocking the event loop. */
 import { createHash } from 'node:crypto';
 import type { ByteRange } from '../../../../base/ranges.ts';
 import { MIB } from '../../../../base/units.ts';

@@ -1,8 +1,8 @@
 /**
- * The way of an upload's bytes from written to committed: synced first, then
- * journalled, one batch at a time. What could not be synced or journalled is
- * forgotten, never tried again: after a failed sync the kernel holds the pages
- * for clean, and the next one would say that all is well.
+ * Takes an upload's bytes from written to committed: synced first, then
+ * journalled, one batch at a time. After a failure the batch is forgotten, never
+ * retried: after a failed fsync the kernel marks the pages clean, so a retry would
+ * falsely succeed.
  */
 import { GroupCommit } from '../../../../base/async/group-commit.ts';
 import type { TransferError } from '../../../../base/errors.ts';

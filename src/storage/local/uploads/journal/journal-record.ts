@@ -6,9 +6,9 @@
  *   │ length  u32 le │ CRC-32 u32 le │ record: JSON in UTF-8  │
  *   └────────────────┴───────────────┴────────────────────────┘
  *
- * Length and CRC-32 are those of the JSON. The first frame that is not whole and
- * right ends the journal: what is behind it was never promised to anybody. A
- * length of 0 is never right, as a block of zeros would be a record else.
+ * Length and CRC-32 are those of the JSON. The first incomplete or wrong frame
+ * ends the journal: bytes behind it were never acknowledged. A length of 0 is
+ * wrong, because a block of zeros would otherwise be a record.
  */
 import { crc32 } from '../../../../wire/crc32.ts';
 import type { FileIdentity } from '../../../store.ts';

@@ -1,8 +1,8 @@
 /**
- * The journal of one upload: appended to, each record synced before anything
- * counts on it. After a failed append it is not known what is in the file, and
- * when it has grown long most of it is history; the next append then writes a new
- * journal beside it, which takes its place whole. Holds no descriptor.
+ * The journal of one upload: append-only, each record synced before anything
+ * relies on it. After a failed append the content of the file is unknown, and a
+ * long journal is mostly history; the next append then writes a new file, which
+ * replaces the old one as a whole. Holds no descriptor.
  */
 import { constants } from 'node:fs';
 import { Mutex } from '../../../../base/async/mutex.ts';

@@ -1,7 +1,7 @@
 /**
  * An upload of an earlier process, from its files. The journal alone says what is
- * committed, whatever size the partial file has. What its last record promises is read
- * and checked, in case the disk did not keep what it said it had written.
+ * committed, whatever size the partial file has. The bytes of its last records are
+ * read and checked, in case the disk lost acknowledged writes.
  */
 import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:fs';
