@@ -10,6 +10,7 @@ import { SharedChoice } from '../../../src/client/upload/compression/shared-choi
 import { CodecChoice } from '../../../src/compression/codec-choice.ts';
 import type { CallLink } from '../../../src/flow/connections/call-link.ts';
 import { RUNTIME_CODECS } from '../../../src/wire/codec.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { textBytes } from '../../support/test-engine.ts';
 
 function connections(count: number) {
@@ -47,10 +48,10 @@ async function send(coder: ChunkCoder, bytes: Uint8Array = text): Promise<void> 
 /** Between barriers, and between decisions, at the least while something is being found out. */
 const BARRIER_MS = 2;
 
-/** A clock of the test's own: pauses of a busy machine would look like those of a link. */
-function clockOf(t: TestContext): { nowMs: number } {
-  const clock = { nowMs: 0 };
-  t.mock.method(performance, 'now', () => clock.nowMs);
+/** Pauses of a busy machine would look like those of a link. */
+function clockOf(t: TestContext): FakeClock {
+  const clock = new FakeClock();
+  t.mock.method(performance, 'now', clock.nowMs);
   return clock;
 }
 
@@ -73,7 +74,7 @@ async function tryPlainBytes(t: TestContext) {
   const compressed = textBytes(MIB);
   while (tried.isOpening) {
     await send(first, compressed);
-    clock.nowMs += BARRIER_MS;
+    clock.pass(BARRIER_MS);
     echoes.shift()?.();
   }
   await send(first, new Uint8Array(1));
@@ -122,7 +123,7 @@ describe('a choice that connections share', () => {
     const waiting = second.coded(random);
     const chunk = await first.coded(random);
     first.wrote(chunk);
-    clock.nowMs += BARRIER_MS;
+    clock.pass(BARRIER_MS);
     first.drained();
     assert.equal(echoes.length, 1);
     assert.equal(await Promise.race([waiting, afterWork()]), 'nothing');

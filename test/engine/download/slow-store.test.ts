@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
@@ -57,7 +58,7 @@ describe('a transfer from a slow store', () => {
   it('sends the peer no more than twice what it has taken at once', async (t) => {
     const engine = await startSlowEngine(t);
     // Time stands still, so that no write takes any, however busy the machine is.
-    t.mock.method(performance, 'now', () => 0);
+    t.mock.method(performance, 'now', new FakeClock().nowMs);
     const outlet = new MemoryOutlet('at once');
     const sizes: number[] = [];
     const write = outlet.write.bind(outlet);
