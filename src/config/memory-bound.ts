@@ -52,11 +52,12 @@ export interface MemoryBound {
     connections: MemoryLine;
     threads: MemoryLine;
     uploads?: MemoryLine;
+    store?: MemoryLine;
   };
 }
 
-/** The sum for one configuration. */
-export function memoryBoundBytes(config: Config): MemoryBound {
+/** The sum for one configuration. `hasOwnStore`: with a store that the caller gives, not the local directory. */
+export function memoryBoundBytes(config: Config, hasOwnStore = false): MemoryBound {
   const lines = {
     slabs: slabLine(config),
     streams: streamLine(config),
@@ -66,6 +67,7 @@ export function memoryBoundBytes(config: Config): MemoryBound {
     connections: connectionLine(config),
     threads: threadLine(config),
     ...(config.writable ? { uploads: uploadLine(config) } : {}),
+    ...(config.writable && hasOwnStore ? { store: storeLine(config) } : {}),
   };
   const total = Object.values(lines).reduce((sum, line) => sum + line.bytes, 0);
   return { total, lines };
@@ -160,6 +162,18 @@ function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
       (eachBytes + chunk.maxSize + UPLOAD_CALL_BYTES) * heldPlaces(limits.uploadStreams),
     arithmetic: `${shared}(${each} + chunk.maxSize ${writeBytes(chunk.maxSize)} + ${writeBytes(UPLOAD_CALL_BYTES)} for headers and compressed messages) × ${writePlaces('limits.uploadStreams', limits.uploadStreams)}`,
     holder: 'uploads that arrive faster than the disk takes them',
+  };
+}
+
+/**
+ * Where a store without descriptors writes, a worker decompresses a whole slab before it puts the bytes into it, and
+ * a slab of what arrived is kept for each job outstanding, should its thread die.
+ */
+function storeLine({ pool: { threads }, slab }: Config): MemoryLine {
+  return {
+    bytes: slab.size * (2 * threads + 1),
+    arithmetic: `slab.size ${writeBytes(slab.size)} × (2 × pool.threads ${threads} + 1)`,
+    holder: 'uploads to a store without descriptors',
   };
 }
 

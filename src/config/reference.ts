@@ -110,6 +110,6 @@ What transfers can hold at the most does not depend on the size or number of fil
 ${lines.join('\n')}
 | together | | ${formatBytes(bound.total)} |
 
-Node itself, its code and its idle threads come on top.
+A writable server that is given a [store of its own](library.md#a-store-of-your-own) also counts \`slab.size\` × (2 × \`pool.threads\` + 1): what workers decompress for a store without descriptors, and the compressed bytes that are kept until a job is answered. Node itself, its code and its idle threads come on top.
 `;
 }

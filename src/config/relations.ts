@@ -104,8 +104,9 @@ function slabCountProblems({ pool, slab }: Config): string[] {
   ];
 }
 
-function memoryProblems(config: Config, availableBytes: number): string[] {
-  const bound = memoryBoundBytes(config);
+/** Why the memory that transfers can hold is too much, if it is. `hasOwnStore`: as `memoryBoundBytes`. */
+export function memoryProblems(config: Config, availableBytes: number, hasOwnStore = false): string[] {
+  const bound = memoryBoundBytes(config, hasOwnStore);
   if (bound.total <= availableBytes) return [];
   const sum = Object.values(bound.lines).map((line) => `${line.arithmetic} = ${formatBytes(line.bytes)}`);
   const [total, available] = [formatBytes(bound.total), formatBytes(availableBytes)];

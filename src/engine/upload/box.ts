@@ -53,7 +53,7 @@ export class Box {
 
   /** Before a job: keeps what decompressing within the slab writes over, so that the job can be done again. */
   keep(): void {
-    if (!this.#isLeftInSlab || this.#arrived !== null) return;
+    if (!this.#isLeftInSlab) return;
     if (this.chunks.some(({ codec }) => codec !== 'identity')) {
       this.#arrived = new Uint8Array(this.bytes.subarray(0, this.#usedBytes)); // copy: the thread may die after changing the slab
     }
@@ -62,6 +62,12 @@ export class Box {
   /** Behind a job whose thread has died, wherever it was. */
   restore(): void {
     if (this.#arrived !== null) this.bytes.set(this.#arrived);
+    this.forget();
+  }
+
+  /** Behind a job that was answered: what was kept is not needed while the store writes. */
+  forget(): void {
+    this.#arrived = null;
   }
 
   /** The whole slab. */

@@ -113,6 +113,7 @@ export class WriteBehind implements Schedulable {
     checked: readonly WrittenBytes[],
     fault: TransferError | null,
   ): Promise<void> {
+    box.forget();
     // After a failure no write may begin.
     const wanted = this.#error === null ? checked : [];
     const { signal } = this.#failure as AbortController;
