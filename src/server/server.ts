@@ -43,8 +43,7 @@ export interface SluiceServerOptions {
   /** false sends and receives every message through grpc-js' copying path, as where the self-tests fail. */
   zeroCopy?: boolean | undefined;
   /**
-   * Where the files are; whoever made it closes it, behind the server. What a store has to be is not part of the
-   * public API yet. Default: the directory `config.root`.
+   * Where the files are; whoever made it closes it, behind the server. Default: the directory `config.root`.
    */
   store?: Store | undefined;
   /** Where uploads go that `config.writable` lets in, when `store` is given. As `store`. */

@@ -31,19 +31,23 @@ export interface ExpectedContent {
   readonly sha256?: Uint8Array;
 }
 
+/** What an upload is started with. */
 export interface UploadSpec {
   /** Chosen by the client; without it the store chooses one. */
   readonly id?: string;
+  /** The file that it becomes. */
   readonly name: string;
   readonly expected: ExpectedContent;
   readonly condition: WriteCondition;
 }
 
+/** How far an upload is. */
 export interface UploadState {
   /** The size of the durable part that begins at 0. */
   readonly committedSize: number;
   /** All durable ranges, ascending, with gaps between them. */
   readonly parts: readonly ByteRange[];
+  /** Bytes, where the client has said. */
   readonly expectedSize: number | undefined;
   /** What the file is, once the upload is finished. */
   readonly file: FileIdentity | undefined;
@@ -59,10 +63,13 @@ export interface UploadWriter {
   close(): Promise<void>;
 }
 
+/** An upload that was started; see the top of this file for its life. Several calls may use it at once. */
 export interface Upload {
   readonly id: string;
   readonly name: string;
+  /** Bytes, where the client has said. */
   readonly expectedSize: number | undefined;
+  /** As it is now, without waiting for anything. */
   state(): UploadState;
   /**
    * Waits until writers that failed have closed.
@@ -105,7 +112,10 @@ export interface Upload {
   abort(): Promise<void>;
 }
 
-/** All methods throw `TransferError`; besides what is listed: INVALID_NAME, READ_ONLY. */
+/**
+ * Where the uploads of a server go; what is finished is then in its `Store`. All
+ * methods throw `TransferError`; besides what is listed: INVALID_NAME, READ_ONLY.
+ */
 export interface UploadStore {
   /**
    * With an id and a wish that were given before: the upload that was started then, finished or not.

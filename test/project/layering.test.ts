@@ -40,7 +40,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/client': ['src/base', 'src/wire', 'src/compression', 'src/flow'],
   'src/client-library.ts': ['src/base', 'src/wire/messages.ts', 'src/client'],
-  'src/index.ts': ['src/client-library.ts', 'src/config', 'src/server'],
+  'src/index.ts': [
+    'src/base/ranges.ts',
+    'src/client-library.ts',
+    'src/config',
+    'src/server',
+    'src/storage',
+    'src/wire/checked-ranges.ts',
+  ],
   'src/cli': ['src/base', 'src/config', 'src/wire', 'src/server', 'src/client'],
 };
 

@@ -7,7 +7,7 @@
 import { type Logger, silentLogger } from '../../base/logger.ts';
 import { parsePosition } from '../listing-position.ts';
 import { parseName, parsePrefix } from '../name.ts';
-import type { FileIdentity, Listed, ListOptions, OpenFile, Store } from '../store.ts';
+import type { FileIdentity, Listed, OpenFile, Store, StoreListOptions } from '../store.ts';
 import type { UploadStore } from '../upload-store.ts';
 import type { Directory } from './directory.ts';
 import { inParentOf } from './directory-walk.ts';
@@ -72,7 +72,7 @@ export class LocalStore implements Store {
 
   async *list(
     prefix: string,
-    { after, recursive, signal }: ListOptions,
+    { after, recursive, signal }: StoreListOptions,
   ): AsyncGenerator<Listed, void, undefined> {
     const from = after === undefined ? [] : parsePosition(after);
     const components = parsePrefix(prefix);

@@ -9,7 +9,7 @@ import { KeyedMutex } from '../../../src/base/async/keyed-mutex.ts';
 import { TransferError } from '../../../src/base/errors.ts';
 import type { Reader } from '../../../src/storage/byte-source.ts';
 import { parseName } from '../../../src/storage/name.ts';
-import type { FileIdentity, Listed, ListOptions, OpenFile, Store } from '../../../src/storage/store.ts';
+import type { FileIdentity, Listed, OpenFile, Store, StoreListOptions } from '../../../src/storage/store.ts';
 import type { UploadSpec, UploadStore, WriteCondition } from '../../../src/storage/upload-store.ts';
 import { Random } from '../seed.ts';
 import { listingOf } from './memory-listing.ts';
@@ -151,7 +151,7 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
     return this.#file(name).identity;
   }
 
-  async *list(prefix: string, options: ListOptions): AsyncGenerator<Listed, void, undefined> {
+  async *list(prefix: string, options: StoreListOptions): AsyncGenerator<Listed, void, undefined> {
     await this.passed();
     const files = Array.from(this.#files.values(), ({ identity }) => identity);
     yield* listingOf(files, prefix, options);

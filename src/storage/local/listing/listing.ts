@@ -11,7 +11,7 @@ import { MAX_NAME_DEPTH } from '../../../base/limits.ts';
 import { entryOfRaw } from '../../entry-name.ts';
 import { isReserved, nameFault } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
-import type { Listed, ListOptions, OmissionReason } from '../../store.ts';
+import type { Listed, OmissionReason, StoreListOptions } from '../../store.ts';
 import type { Directory } from '../directory.ts';
 import { identityOf } from '../file-identity.ts';
 import { toStorageError } from '../io-error.ts';
@@ -23,7 +23,7 @@ import { sortedNames, throwIfAborted } from './sorted-names.ts';
 /** Concurrent stats: enough to keep libuv's four threads busy between two turns of the event loop. */
 const STAT_CONCURRENCY = 16;
 
-export interface ListingScope extends Pick<ListOptions, 'recursive' | 'signal'> {
+export interface ListingScope extends Pick<StoreListOptions, 'recursive' | 'signal'> {
   /** Entries on other devices are not shown. */
   readonly device: bigint;
   readonly share: ListingShare;
