@@ -25,7 +25,7 @@ test('a second writable server is refused, with who is there and what to do', as
   const { code, stderr, stdout } = await runSluice(t, [...serveArgs(root), '--writable']);
   assert.equal(code, 2);
   assert.equal(stdout, '');
-  assert.match(stderr, new RegExp(`another server, process ${first.child.pid} on \\S+, .* since \\d{4}-`));
+  assert.match(stderr, new RegExp(`another server, process ${first.process.pid} on \\S+, .* since \\d{4}-`));
   assert.match(stderr, /stop it, serve another directory, or leave out --writable/);
   const reader = new SluiceProcess(t, serveArgs(root));
   assert.equal((await reader.says(READY))[2], 'read-only');
@@ -47,7 +47,7 @@ test('a server in another container of the same host name is refused, and one th
   assert.equal(code, 2, stderr);
   assert.match(stderr, /whether it still runs/);
   assert.match(stderr, /another server, process \d+ on /);
-  first.child.kill('SIGKILL');
+  first.process.kill('SIGKILL');
   await first.outcome();
   const lock = join(root, '.sluice-lock');
   assert.ok(existsSync(lock));
@@ -61,12 +61,12 @@ test('a server starts at once where another was killed, and leaves no lock when 
   const lock = join(root, '.sluice-lock');
   const killed = serve(t, root);
   await killed.says(READY);
-  killed.child.kill('SIGKILL');
+  killed.process.kill('SIGKILL');
   await killed.outcome();
   assert.ok(existsSync(lock));
   const next = serve(t, root);
   await next.says(READY);
-  next.child.kill('SIGTERM');
+  next.process.kill('SIGTERM');
   const { code, stderr } = await next.outcome();
   assert.equal(code, 0);
   assert.doesNotMatch(stderr, /lock|has not stopped cleanly/);
@@ -77,18 +77,18 @@ test('of servers that start at once where another was killed, one serves', async
   const root = scratchRoot(t);
   const killed = serve(t, root);
   await killed.says(READY);
-  killed.child.kill('SIGKILL');
+  killed.process.kill('SIGKILL');
   await killed.outcome();
   const servers = Array.from({ length: 4 }, () => serve(t, root));
   const ready = () => servers.filter(({ stdout }) => READY.test(stdout)).length;
-  const ended = () => servers.filter(({ child }) => child.exitCode !== null);
+  const ended = () => servers.filter((server) => server.process.exitCode !== null);
   await until('each has started or given up', () => ready() + ended().length === servers.length, {
     limitMs: 60_000,
     state: () => servers.map(({ stderr }) => stderr),
   });
   assert.equal(ready(), 1);
   assert.deepEqual(
-    ended().map(({ child }) => child.exitCode),
+    ended().map((server) => server.process.exitCode),
     [2, 2, 2],
   );
 });

@@ -33,7 +33,7 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   test(`${signal} ends the server with 0`, async (t) => {
     const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT]);
     await server.says(READY);
-    server.child.kill(signal);
+    server.process.kill(signal);
     const { code, stderr } = await server.outcome();
     assert.equal(code, 0);
     assert.match(stderr, /"msg":"stopped"/);
@@ -51,9 +51,9 @@ test('a second signal ends a server that still waits for its peers', async (t) =
   const chunks = client.stream('large');
   t.after(() => chunks.return());
   await chunks.next();
-  server.child.kill('SIGTERM');
+  server.process.kill('SIGTERM');
   await server.says(/a second signal ends at once/);
-  server.child.kill('SIGTERM');
+  server.process.kill('SIGTERM');
   assert.equal((await server.outcome()).code, 130);
 });
 
@@ -62,7 +62,7 @@ test('a Unix socket is served and removed at the end', async (t) => {
   const server = new SluiceProcess(t, ['serve', scratchRoot(t), '--listen', `unix:${socket}`]);
   await server.says(READY);
   assert.equal((await runSluice(t, ['ls', `unix:${socket}`])).code, 0);
-  server.child.kill('SIGTERM');
+  server.process.kill('SIGTERM');
   await server.outcome();
   assert.ok(!existsSync(socket));
 });
@@ -75,7 +75,7 @@ test('a server has threads for many syncs at once, unless the environment says o
   const threadsWith = async (env: Record<string, string>) => {
     const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT], { env });
     await server.says(READY);
-    return readdirSync(`/proc/${server.child.pid}/task`).length;
+    return readdirSync(`/proc/${server.process.pid}/task`).length;
   };
   assert.ok((await threadsWith({})) > (await threadsWith({ UV_THREADPOOL_SIZE: '4' })));
 });
@@ -92,7 +92,7 @@ test('--log-level silent logs nothing', async (t) => {
   const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT, '--log-level', 'silent']);
   const [, address] = await server.says(READY);
   await runSluice(t, ['ls', String(address)]);
-  server.child.kill('SIGTERM');
+  server.process.kill('SIGTERM');
   assert.equal((await server.outcome()).stderr, '');
 });
 

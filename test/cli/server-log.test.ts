@@ -43,7 +43,7 @@ for (const [what, format, special] of [
     const calls = Array.from({ length: CALLS }, () => client.serverStream('ListFiles', {}).resume());
     const ends = calls.map((call) => new Promise((resolve) => call.on('status', resolve)));
     await within('all calls end', Promise.all(ends));
-    server.child.kill('SIGTERM');
+    server.process.kill('SIGTERM');
     assert.equal((await within('the server ends', server.outcome())).code, 0);
   });
 }
@@ -59,9 +59,9 @@ test('a peer neither fills the log with a name nor writes control characters to 
     const startedMs = performance.now();
     await callMany(client, `\u001b[31m\u009b\u007f\u202e\u2028\r\n"${'n'.repeat(5_000)}`);
     const seconds = Math.ceil((performance.now() - startedMs) / 1000);
-    server.child.kill('SIGHUP');
+    server.process.kill('SIGHUP');
     await server.says(/SIGHUP is ignored/);
-    server.child.kill('SIGTERM');
+    server.process.kill('SIGTERM');
     const { code, stderr } = await server.outcome();
     assert.equal(code, 0);
     const lines = stderr.split('\n').filter((line) => line.includes('GetFileSize'));

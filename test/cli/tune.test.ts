@@ -76,7 +76,7 @@ test('Ctrl-C shows what was measured, leaves the file alone, ends every server, 
   const tune = new SluiceProcess(t, ['tune', root, ...args, '--json']);
   await tune.says(/"event":"plan"/);
   await until('servers run', () => serversOf(root).length === 3);
-  tune.child.kill('SIGINT');
+  tune.process.kill('SIGINT');
   const { code, stderr, stdout } = await tune.outcome();
   assert.equal(code, 130, stderr);
   const result = JSON.parse(String(stdout.trimEnd().split('\n').at(-1))) as Record<string, unknown>;
@@ -94,7 +94,7 @@ test('a generated file is told as such, and gone after Ctrl-C', async (t) => {
   });
   await tune.says(/generated: half text, half noise/);
   assert.equal(readdirSync(temporary).length, 1);
-  tune.child.kill('SIGINT');
+  tune.process.kill('SIGINT');
   assert.equal((await tune.outcome()).code, 130);
   assert.deepEqual(readdirSync(temporary), []);
 });
@@ -103,7 +103,7 @@ test('when it is killed its servers end as well', async (t) => {
   const root = rootWithFile(t);
   const tune = new SluiceProcess(t, ['tune', root, '--only', 'slab.count', '--time', '1h']);
   await until('servers run', () => serversOf(root).length === 3);
-  tune.child.kill('SIGKILL');
+  tune.process.kill('SIGKILL');
   await tune.outcome();
   await until('no server runs', () => serversOf(root).length === 0);
 });
