@@ -24,22 +24,22 @@ export const WORTHWHILE_RATIO = 0.95;
 const NOISE_CHI_SQUARED = { least: 142, most: 368 };
 
 /** Smaller samples have too few of each byte to tell. */
-const LEAST_NOISE_BYTES = 4 * 1024;
+const MIN_NOISE_BYTES = 4 * 1024;
 
 /**
  * The pause between probes, as a share of the time since data last got smaller. A probe of
  * noise costs 30 µs and a read: this follows a tar from file to file, at no noticeable cost.
  */
 const PROBE_SHARE = 0.02;
-const LEAST_PROBE_MS = 3;
-const MOST_PROBE_MS = 20;
+const MIN_PROBE_MS = 3;
+const MAX_PROBE_MS = 20;
 
 /** A slow link takes many jobs at once, above all at first, and then none for long: this many may all be probed. */
 const PROBES_AT_ONCE = 64;
 
 /** Whether no codec will make these bytes smaller, encrypted or compressed as they must be. False when that is not sure. */
 export function isNoise(sample: Uint8Array): boolean {
-  if (sample.length < LEAST_NOISE_BYTES) return false;
+  if (sample.length < MIN_NOISE_BYTES) return false;
   const counts = new Uint32Array(256);
   for (let at = 0; at < sample.length; at += 1) {
     const byte = sample[at] ?? 0;
@@ -81,6 +81,6 @@ export class CompressibilityDetector {
 
   #everyMs(nowMs: number): number {
     const everyMs = (nowMs - this.#gainlessSinceMs) * PROBE_SHARE;
-    return Math.min(Math.max(everyMs, LEAST_PROBE_MS), MOST_PROBE_MS);
+    return Math.min(Math.max(everyMs, MIN_PROBE_MS), MAX_PROBE_MS);
   }
 }

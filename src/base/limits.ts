@@ -36,7 +36,7 @@ if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADROOM_BYTES) {
 export const MAX_REQUEST_MESSAGE_BYTES = 8 * KIB;
 
 /** The smallest limit that a server may set for chunks: less is a message for nearly every byte. */
-export const LEAST_CHUNK_LIMIT_BYTES = KIB;
+export const MIN_CHUNK_LIMIT_BYTES = KIB;
 
 /** The largest chunk a client accepts, whatever the server sends. */
 export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;
@@ -51,13 +51,13 @@ export const LIST_BATCH_BYTES = 16 * KIB;
 export const LISTING_NAMES_BYTES = 16 * MIB;
 
 /** What each listing may hold beyond that: a little for each level, and one message. */
-export const LEAST_LISTING_BYTES = 128 * KIB;
+export const MIN_LISTING_BYTES = 128 * KIB;
 
 /** The window of HTTP/2 without settings; nothing is gained by less. */
-export const LEAST_WINDOW_BYTES = 65_535;
+export const MIN_WINDOW_BYTES = 65_535;
 
 /** What a server needs to let a few uploads follow their links at all. */
-export const LEAST_WINDOW_BUDGET_BYTES = MIB;
+export const MIN_WINDOW_BUDGET_BYTES = MIB;
 
 /** An upload that no byte has come for is discarded after this long without a call. */
 export const EMPTY_UPLOAD_EXPIRY_MS = 60_000;

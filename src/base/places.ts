@@ -39,7 +39,7 @@ export interface PlacesOptions {
 }
 
 /** A holder that moved less than this is still, and is evicted first. */
-const LEAST_BYTES_PER_SEC = 1024;
+const MIN_BYTES_PER_SEC = 1024;
 
 /** For how long it must have moved less; younger holders are not judged. */
 const STILL_MS = 10_000;
@@ -171,7 +171,7 @@ export class Places {
   /** It may have moved since the last tick. */
   #isStillNow(place: Place): boolean {
     const { movedBytes, isHeldUp } = place.holder;
-    const hasMoved = isHeldUp || movedBytes - place.lastBytes >= (LEAST_BYTES_PER_SEC * STILL_MS) / 1000;
+    const hasMoved = isHeldUp || movedBytes - place.lastBytes >= (MIN_BYTES_PER_SEC * STILL_MS) / 1000;
     if (hasMoved) this.#still.delete(place);
     return !hasMoved;
   }
@@ -242,7 +242,7 @@ export class Places {
     if (isHeldUp) {
       this.#still.delete(place);
     } else if (overMs >= STILL_MS) {
-      const isStill = (movedBytes - place.earlierBytes) * 1000 < LEAST_BYTES_PER_SEC * overMs;
+      const isStill = (movedBytes - place.earlierBytes) * 1000 < MIN_BYTES_PER_SEC * overMs;
       if (isStill) this.#still.add(place);
       else this.#still.delete(place);
     }

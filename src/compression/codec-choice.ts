@@ -14,7 +14,7 @@
 import { type Coding, IDENTITY, nameOfCoding, type TypicalCoding } from '../base/coding.ts';
 import { CompressibilityDetector } from '../base/compressibility.ts';
 import { MIB } from '../base/units.ts';
-import { CodecStatistics, LEAST_TRUST_MS } from './codec-statistics.ts';
+import { CodecStatistics, MIN_TRUST_MS } from './codec-statistics.ts';
 import { ExplorationBudget } from './exploration-budget.ts';
 import { GoodputForecast, type Moment, SETTLE_MS } from './goodput-forecast.ts';
 import { BLOCKED_SHARE, LinkMeter } from './link-meter.ts';
@@ -406,7 +406,7 @@ export class CodecChoice {
     const tookMs = nowMs - this.#enteredAtMs;
     const costMs = this.#isExploring ? this.#explorationCost(tookMs, achieved, nowMs) : tookMs;
     if (this.#isExploring) this.#budget.failed(costMs, nowMs);
-    const wasHasty = this.#isExploring || tookMs < LEAST_TRUST_MS;
+    const wasHasty = this.#isExploring || tookMs < MIN_TRUST_MS;
     stats.left(wasHasty, costMs, nowMs);
     if (stats === this.#identity) this.#forecast.rememberRate(nowMs + stats.trustMs);
     this.#switches += 1;

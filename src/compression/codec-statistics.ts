@@ -3,8 +3,8 @@ import type { Coding, TypicalCoding } from '../base/coding.ts';
 import { RateWindow } from './rate-window.ts';
 
 /** How long a finding is trusted at first and at the most. */
-export const LEAST_TRUST_MS = 1_000;
-const MOST_TRUST_MS = 64_000;
+export const MIN_TRUST_MS = 1_000;
+const MAX_TRUST_MS = 64_000;
 
 /** Explorations that fail may cost this share of the time. */
 export const EXPLORATION_SHARE = 0.03;
@@ -20,7 +20,7 @@ export class CodecStatistics {
   sentBytes = 0;
   /** What the ends achieved with it, in raw bytes a millisecond; NaN when that was never seen. */
   goodput = Number.NaN;
-  #trustMs = LEAST_TRUST_MS;
+  #trustMs = MIN_TRUST_MS;
   #trustedUntilMs = 0;
   /** Of its own writes since it was taken last, and what the link had sent when that was. */
   readonly window = new RateWindow();
@@ -57,7 +57,7 @@ export class CodecStatistics {
    */
   left(wasHasty: boolean, costMs: number, nowMs: number): void {
     const longer = Math.max(this.#trustMs * 2, costMs * (1 / EXPLORATION_SHARE));
-    this.#trustMs = wasHasty ? Math.min(longer, MOST_TRUST_MS) : LEAST_TRUST_MS;
+    this.#trustMs = wasHasty ? Math.min(longer, MAX_TRUST_MS) : MIN_TRUST_MS;
     if (Number.isNaN(this.goodput)) return;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, nowMs + this.#trustMs);
   }

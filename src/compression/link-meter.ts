@@ -28,7 +28,7 @@ const BUSY_BARRIER_MS = 2;
 const IDLE_BARRIER_MS = 40;
 
 /** A rate over less time is noise. */
-const LEAST_ECHO_MS = 20;
+const MIN_ECHO_MS = 20;
 
 /** A write outstanding for this long shows the link's rate by itself. */
 const STUCK_MS = 100;
@@ -114,7 +114,7 @@ export class LinkMeter {
       this.#lastQueueMs > QUEUED_MS ? Math.min(this.#lateSinceMs, dueMs) : Number.POSITIVE_INFINITY;
     const bytes = this.#barrierBytes - this.echoedBytes;
     const ms = nowMs - this.#echoedAtMs;
-    const isTelling = this.hasEchoes && ms >= LEAST_ECHO_MS;
+    const isTelling = this.hasEchoes && ms >= MIN_ECHO_MS;
     this.#echoRate = isTelling ? bytes / ms : Number.POSITIVE_INFINITY;
     this.hasEchoes = true;
     this.echoedBytes = this.#barrierBytes;
@@ -171,11 +171,11 @@ export class LinkMeter {
       const bound = (this.#barrierBytes - this.echoedBytes) / this.queueMs(nowMs);
       this.#rateBytesPerMs = Math.min(this.#rateBytesPerMs, bound);
     }
-    return Math.max(this.#rateBytesPerMs, this.#leastRate(nowMs));
+    return Math.max(this.#rateBytesPerMs, this.#minRate(nowMs));
   }
 
   /** More passed than buffers hold: a barrier delayed by a busy machine does not disprove that. */
-  #leastRate(nowMs: number): number {
+  #minRate(nowMs: number): number {
     const { ms, wireBytes } = this.#sums(nowMs);
     return wireBytes > BLIND_BYTES && this.queueMs(nowMs) < STUCK_MS ? wireBytes / ms : 0;
   }

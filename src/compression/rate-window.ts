@@ -10,8 +10,8 @@ const STRETCH_MS = 250;
  * long time. On a busy machine a thread can be off the processor for 30 ms,
  * which must not decide.
  */
-const LEAST_MS = 60;
-const LEAST_WRITES = 8;
+const MIN_MS = 60;
+const MIN_WRITES = 8;
 const LONG_MS = 200;
 
 export interface Sums {
@@ -59,7 +59,7 @@ export class RateWindow {
   /** Whether the sums are enough to judge by. */
   get isTelling(): boolean {
     const { ms, writes } = this.sums;
-    return ms >= LEAST_MS && (writes >= LEAST_WRITES || (ms >= LONG_MS && writes >= 2));
+    return ms >= MIN_MS && (writes >= MIN_WRITES || (ms >= LONG_MS && writes >= 2));
   }
 }
 

@@ -4,12 +4,12 @@
  * files. Node itself, its code and its idle threads come on top.
  */
 import {
-  LEAST_LISTING_BYTES,
-  LEAST_WINDOW_BYTES,
   LISTING_NAMES_BYTES,
   MAX_HEADER_BYTES,
   MAX_REQUEST_MESSAGE_BYTES,
   MAX_STANDING_CALLS,
+  MIN_LISTING_BYTES,
+  MIN_WINDOW_BYTES,
   SLAB_HEADROOM_BYTES,
 } from '../base/limits.ts';
 import { leavingPlaces } from '../base/places.ts';
@@ -84,9 +84,9 @@ function slabLine({ slab }: Config): MemoryLine {
 
 /** Every stream whose peer reads nothing can hold its request and one copied message, or a listing's share. */
 function streamLine({ limits, stream }: Config): MemoryLine {
-  const isListingMore = LEAST_LISTING_BYTES > stream.firstMessage;
+  const isListingMore = MIN_LISTING_BYTES > stream.firstMessage;
   const [heldBytes, held] = isListingMore
-    ? [LEAST_LISTING_BYTES, `${writeBytes(LEAST_LISTING_BYTES)} for a listing`]
+    ? [MIN_LISTING_BYTES, `${writeBytes(MIN_LISTING_BYTES)} for a listing`]
     : [stream.firstMessage, `stream.firstMessage ${writeBytes(stream.firstMessage)}`];
   return {
     bytes: (heldBytes + REQUEST_BYTES) * heldPlaces(limits.streams),
@@ -154,7 +154,7 @@ function threadLine({ chunk, pool, writable }: Config): MemoryLine {
 function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
   const followsLink = uploads.window === 0;
   const shared = followsLink ? `uploads.windowBudget ${writeBytes(uploads.windowBudget)} + ` : '';
-  const eachBytes = followsLink ? LEAST_WINDOW_BYTES : uploads.window;
+  const eachBytes = followsLink ? MIN_WINDOW_BYTES : uploads.window;
   const each = `${followsLink ? '' : 'uploads.window '}${writeBytes(eachBytes)}`;
   return {
     bytes:

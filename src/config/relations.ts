@@ -3,7 +3,7 @@
  * arithmetic and names a sufficient value.
  */
 import { TransferError } from '../base/errors.ts';
-import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { formatBytes } from '../base/units.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
 import {
@@ -73,10 +73,10 @@ function sizeProblems({ chunk, slab, stream }: Config): string[] {
 
 function windowProblems({ uploads }: Config): string[] {
   const { maxWindow, window, windowBudget } = uploads;
-  if (window > 0 && window < LEAST_WINDOW_BYTES) {
+  if (window > 0 && window < MIN_WINDOW_BYTES) {
     return [
       `uploads.window ${writeBytes(window)} is less than every HTTP/2 stream begins with; ` +
-        `raise it to at least ${writeBytes(LEAST_WINDOW_BYTES)}, or set it to 0 to follow the link`,
+        `raise it to at least ${writeBytes(MIN_WINDOW_BYTES)}, or set it to 0 to follow the link`,
     ];
   }
   return window > 0 ? [] : atMost('uploads.maxWindow', maxWindow, 'uploads.windowBudget', windowBudget);
@@ -164,7 +164,7 @@ function uploadRemedy(config: Config, lineBytes: number, excessBytes: number): s
   const sharedBytes = sharedWindowBytes(uploads);
   const streamBytes = lineBytes - sharedBytes;
   const budgetBytes = sharedBytes - excessBytes;
-  if (sharedBytes > streamBytes && budgetBytes >= LEAST_WINDOW_BUDGET_BYTES) {
+  if (sharedBytes > streamBytes && budgetBytes >= MIN_WINDOW_BUDGET_BYTES) {
     const also = uploads.maxWindow > budgetBytes ? ' and uploads.maxWindow' : '';
     return `lower uploads.windowBudget${also} to ${writeBytes(budgetBytes)}`;
   }

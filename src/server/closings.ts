@@ -21,7 +21,7 @@ export type Reason = (typeof CLOSING_REASONS)[number];
 export type ClosingCounts = Readonly<Record<Reason, number>>;
 
 /** Over all reasons and addresses: bounds the log under an attack from many addresses. */
-const MOST_LINES_PER_SEC = 50;
+const MAX_LINES_PER_SEC = 50;
 
 export class Closings {
   readonly #logger: Logger;
@@ -42,7 +42,7 @@ export class Closings {
     if (second !== this.#second) this.#told.clear();
     this.#second = second;
     const key = `${reason} ${peer}`;
-    if (this.#told.size >= MOST_LINES_PER_SEC || this.#told.has(key)) return;
+    if (this.#told.size >= MAX_LINES_PER_SEC || this.#told.has(key)) return;
     this.#told.add(key);
     this.#logger.warn(
       { reason, peer, ...fields, times: this.#counters.closings.value(reason) },

@@ -1,5 +1,5 @@
 /** The receive windows of a server's uploads, as the configuration has them and as this version of Node allows. */
-import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import { MIB } from '../base/units.ts';
 import type { Config } from '../config/schema.ts';
@@ -14,7 +14,7 @@ const START_WINDOW_BYTES = 8 * MIB;
 /** HTTP/2's default: a read-only server receives requests only. */
 const UNCHANGED: StreamWindows = {
   follow() {},
-  stats: () => ({ sessions: 0, grantedBytes: 0, largestWindowBytes: LEAST_WINDOW_BYTES }),
+  stats: () => ({ sessions: 0, grantedBytes: 0, largestWindowBytes: MIN_WINDOW_BYTES }),
   close() {},
 };
 
@@ -33,7 +33,7 @@ export async function uploadWindows(
   }
   // `uploads.windowBudget` bounds this too.
   const equalBytes = Math.floor(uploads.windowBudget / limits.uploadStreams);
-  const windowBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(startBytes, equalBytes));
+  const windowBytes = Math.max(MIN_WINDOW_BYTES, Math.min(startBytes, equalBytes));
   const fields = { node: process.version, windowBytes };
   logger.warn(
     fields,

@@ -24,9 +24,9 @@ const NAMES = process.env.SLUICE_TEST_FLOODS?.split(',');
 const IS_QUIET = process.env.SLUICE_TEST_FLOOD_QUIET === '1';
 
 const MIB = 1024 * 1024;
-const MOST_GROWTH_BYTES = (IS_QUIET ? 96 : 160) * MIB;
-const MOST_LOG_BYTES = 8 * MIB;
-const MOST_SLOWER = 10;
+const MAX_GROWTH_BYTES = (IS_QUIET ? 96 : 160) * MIB;
+const MAX_LOG_BYTES = 8 * MIB;
+const MAX_SLOWER = 10;
 const BACK_WITHIN_MS = 2000;
 /** Its start-up is over, and its memory settled. */
 const IDLE_MS = 2000;
@@ -121,12 +121,12 @@ for (const { name, closesOffenders, staysFast } of FLOODS) {
     assert(!server.child.hasEnded, 'the server is gone');
     // Its directory goes before other hooks of the test.
     await server.child.end();
-    assert(growth <= MOST_GROWTH_BYTES, `memory grew by ${growth} bytes`);
+    assert(growth <= MAX_GROWTH_BYTES, `memory grew by ${growth} bytes`);
     assert(backMs <= BACK_WITHIN_MS, `the first answer came after ${backMs} ms`);
-    assert(logged <= MOST_LOG_BYTES, `the log grew by ${logged} bytes`);
+    assert(logged <= MAX_LOG_BYTES, `the log grew by ${logged} bytes`);
     if (closesOffenders) assert(sent.closed > 0, 'no connection was closed');
     if (staysFast && IS_QUIET) {
-      assert(p99(during) <= MOST_SLOWER * idleMs, `${p99(during)} ms beside ${idleMs} ms`);
+      assert(p99(during) <= MAX_SLOWER * idleMs, `${p99(during)} ms beside ${idleMs} ms`);
     }
   });
 }

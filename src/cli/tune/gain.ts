@@ -21,7 +21,7 @@ export interface Gain {
 const COVERAGE = 0.9;
 
 /** Smaller gains are not worth a setting. */
-const LEAST_GAIN = 1.02;
+const MIN_GAIN = 1.02;
 
 export const RULE =
   'recommended is only what was at least 2 % faster even at the low end of its spread, and slower in no load';
@@ -42,16 +42,16 @@ export function gainOf(ratios: readonly number[]): Gain {
 }
 
 /** Fewer show no spread. */
-const LEAST_ROUNDS = 3;
+const MIN_ROUNDS = 3;
 
 /** The whole spread lies above what is worth a change. */
 export function isClearlyFaster({ low, rounds }: Gain): boolean {
-  return rounds >= LEAST_ROUNDS && low >= LEAST_GAIN;
+  return rounds >= MIN_ROUNDS && low >= MIN_GAIN;
 }
 
 /** The whole spread lies below the base. */
 export function isClearlySlower({ high, rounds }: Gain): boolean {
-  return rounds >= LEAST_ROUNDS && high < 1;
+  return rounds >= MIN_ROUNDS && high < 1;
 }
 
 /** Whether spreads of this width let one say that there is no gain, rather than that none was seen. */

@@ -30,15 +30,15 @@ const SERVER_MS = 700;
 const SETTLE_MS = 100;
 
 /** Warm code is measured, because a server runs for days. A short tuning has less time to warm up. */
-const MOST_WARM_UP_MS = 500;
-const LEAST_WARM_UP_MS = 150;
+const MAX_WARM_UP_MS = 500;
+const MIN_WARM_UP_MS = 150;
 const WARM_UP_SHARE = 0.01;
 
 /** A shorter load would measure only how streams begin. */
-const LEAST_LOAD_MS = 100;
+const MIN_LOAD_MS = 100;
 
 /** More rounds are sharper than longer loads. */
-const MOST_LOAD_MS = 1_500;
+const MAX_LOAD_MS = 1_500;
 
 /** The final comparison is what tune promises, so it gets more rounds. */
 const MORE_FINAL_ROUNDS = 2;
@@ -51,9 +51,9 @@ export function scheduleOf({ budgetMs, comparisons, rounds }: ScheduleOptions): 
   const loads =
     2 * finalRounds * finalWorkloads +
     sum(comparisons.map((each) => each.contenders * each.workloads * rounds));
-  const warmUpMs = within(LEAST_WARM_UP_MS, budgetMs * WARM_UP_SHARE, MOST_WARM_UP_MS);
+  const warmUpMs = within(MIN_WARM_UP_MS, budgetMs * WARM_UP_SHARE, MAX_WARM_UP_MS);
   const fixedMs = servers * (SERVER_MS + warmUpMs) + loads * SETTLE_MS;
-  const loadMs = within(LEAST_LOAD_MS, (budgetMs - fixedMs) / Math.max(1, loads), MOST_LOAD_MS);
+  const loadMs = within(MIN_LOAD_MS, (budgetMs - fixedMs) / Math.max(1, loads), MAX_LOAD_MS);
   return {
     rounds,
     finalRounds,

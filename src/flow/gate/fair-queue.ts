@@ -14,7 +14,7 @@ import type { Socket } from 'node:net';
 const AT_ONCE = 16;
 
 /** Waiting streams of all sessions that begin in one turn: about 10 ms of the smallest calls. */
-const MOST_PER_TURN = 48;
+const MAX_PER_TURN = 48;
 
 /** The private handle of a socket; where it lacks these methods, sessions are never paused. */
 interface ReadHandle {
@@ -61,8 +61,8 @@ export class FairQueue {
   }
 
   #nextTurn(): void {
-    const share = Math.max(1, Math.floor(MOST_PER_TURN / this.#active.size));
-    let left = MOST_PER_TURN;
+    const share = Math.max(1, Math.floor(MAX_PER_TURN / this.#active.size));
+    let left = MAX_PER_TURN;
     let queues = this.#active.size;
     // A session that returns during the loop goes behind the others, to a later turn.
     for (const queue of this.#active) {

@@ -11,7 +11,7 @@
  * nor (beyond the least window) what the link carries in two round trips and a
  * fifth of a second.
  */
-import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../base/limits.ts';
 
 export interface BdpOptions {
   /** The window before anything is known, and again after an idle time. */
@@ -32,7 +32,7 @@ const FULL = 0.66 * USED;
 
 /** The usable window grows to two samples (gRPC-Go: gamma); the window at most doubles, as all of it may be in use. */
 const GROWTH = 2 / USED;
-const MOST_GROWTH = 2;
+const MAX_GROWTH = 2;
 
 /** A sample spans up to this many round trips: its ping waits behind data on the way (gRPC-Go). */
 const SAMPLE_ROUND_TRIPS = 1.5;
@@ -64,7 +64,7 @@ const FIRST_PROBE_WAIT_MS = 1000;
 const MAX_PROBE_WAIT_MS = 32_000;
 
 /** The shortest round trip of one to two such periods counts; then a wrong one is forgotten. */
-const LEAST_ROUND_TRIP_PERIOD_MS = 10_000;
+const MIN_ROUND_TRIP_PERIOD_MS = 10_000;
 
 /** After this long without a byte, the estimates are out of date. */
 const IDLE_MS = 10_000;
@@ -85,7 +85,7 @@ const SHORT_ROUND_TRIP_MS = 8;
 const SHORT_ANSWER_MS = 50;
 
 /** Answers come no faster than clocks tick. */
-const LEAST_ROUND_TRIP_MS = 0.01;
+const MIN_ROUND_TRIP_MS = 0.01;
 
 export class BdpEstimator {
   readonly #startBytes: number;
@@ -100,7 +100,7 @@ export class BdpEstimator {
   #pingIntervalMs = 0;
   #samples = 0;
   #roundTripMs = 0;
-  readonly #leastRoundTrip = new LeastOfPeriod(LEAST_ROUND_TRIP_PERIOD_MS);
+  readonly #minRoundTrip = new MinOfPeriod(MIN_ROUND_TRIP_PERIOD_MS);
   #growthBandwidth = 0;
   #probe: Probe | undefined;
   #probeAtMs = Number.POSITIVE_INFINITY;
@@ -128,13 +128,13 @@ export class BdpEstimator {
   }
 
   /** The least round trip of the last seconds; infinite before the first answer. */
-  get leastRoundTripMs(): number {
-    return this.#leastRoundTrip.value;
+  get minRoundTripMs(): number {
+    return this.#minRoundTrip.value;
   }
 
   /** What is under way hardly matters on this link. */
   get isShort(): boolean {
-    return this.#leastRoundTrip.value < SHORT_ROUND_TRIP_MS && this.#roundTripMs < SHORT_ANSWER_MS;
+    return this.#minRoundTrip.value < SHORT_ROUND_TRIP_MS && this.#roundTripMs < SHORT_ANSWER_MS;
   }
 
   /** Counts bytes that arrived. */
@@ -160,9 +160,9 @@ export class BdpEstimator {
 
   /** A round trip that was measured without a sample: best before data flows, when nothing queues. */
   measured(roundTripMs: number, nowMs: number): void {
-    const answerMs = Math.max(LEAST_ROUND_TRIP_MS, roundTripMs);
+    const answerMs = Math.max(MIN_ROUND_TRIP_MS, roundTripMs);
     if (this.#samples === 0) this.#roundTripMs = answerMs;
-    this.#leastRoundTrip.add(answerMs, nowMs);
+    this.#minRoundTrip.add(answerMs, nowMs);
   }
 
   /** The ping will have no answer. */
@@ -176,7 +176,7 @@ export class BdpEstimator {
     if (sampleBytes === undefined) return false;
     this.#sampleBytes = undefined;
     this.#hasNews = sampleBytes > 0; // Bytes from now on belong to the next sample.
-    const answerMs = Math.max(LEAST_ROUND_TRIP_MS, nowMs - this.#pingSentAtMs);
+    const answerMs = Math.max(MIN_ROUND_TRIP_MS, nowMs - this.#pingSentAtMs);
     if (this.#isTooEarly(answerMs)) return false;
     this.#countRoundTrip(answerMs, nowMs);
     const before = this.#windowBytes;
@@ -209,7 +209,7 @@ export class BdpEstimator {
     this.#samples += 1;
     const weight = this.#samples < BOOTSTRAP_SAMPLES ? 1 / this.#samples : DAMPING;
     this.#roundTripMs += (answerMs - this.#roundTripMs) * weight;
-    this.#leastRoundTrip.add(answerMs, nowMs);
+    this.#minRoundTrip.add(answerMs, nowMs);
   }
 
   #judge(sampleBytes: number, answerMs: number, nowMs: number): void {
@@ -223,7 +223,7 @@ export class BdpEstimator {
       if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(queueBytes, bandwidth, nowMs);
       return;
     }
-    const mostBytes = Math.min(queueBytes, this.#maxBytes, MOST_GROWTH * this.#windowBytes);
+    const mostBytes = Math.min(queueBytes, this.#maxBytes, MAX_GROWTH * this.#windowBytes);
     if (this.#probe !== undefined) this.#judgeProbe(this.#probe, bandwidth, nowMs);
     else if (isFull && bandwidth >= this.#growthBandwidth * GAIN) {
       const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), mostBytes);
@@ -270,8 +270,8 @@ export class BdpEstimator {
 
   /** The largest window for a link that carried this sample in this time. */
   #queueBytes(sampleBytes: number, answerMs: number): number {
-    const queueMs = this.#leastRoundTrip.value * QUEUE_ROUND_TRIPS + QUEUE_MS;
-    return Math.max(LEAST_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
+    const queueMs = this.#minRoundTrip.value * QUEUE_ROUND_TRIPS + QUEUE_MS;
+    return Math.max(MIN_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
   }
 
   #lookClosely(): void {
@@ -297,7 +297,7 @@ interface Probe {
 }
 
 /** The least value of the current period and the one before it. */
-class LeastOfPeriod {
+class MinOfPeriod {
   readonly #periodMs: number;
   #since = Number.NEGATIVE_INFINITY;
   #current = Number.POSITIVE_INFINITY;

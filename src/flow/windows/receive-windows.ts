@@ -79,7 +79,7 @@ export class ReceiveWindows implements StreamWindows {
   /** Of the session of a stream that is followed. */
   factsOf(stream: Http2Stream | undefined): LinkFacts | undefined {
     const windows = stream?.session === undefined ? undefined : this.#sessions.get(stream.session);
-    return windows && { windowBytes: windows.streamWindowBytes, roundTripMs: windows.leastRoundTripMs };
+    return windows && { windowBytes: windows.streamWindowBytes, roundTripMs: windows.minRoundTripMs };
   }
 
   stats(): WindowStats {

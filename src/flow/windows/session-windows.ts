@@ -10,7 +10,7 @@
  * when a stream came; at most one SETTINGS and one ping are outstanding.
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
-import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../base/limits.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import { mayMeasure } from '../connections/calm-peers.ts';
 import { BdpEstimator } from './bdp-estimator.ts';
@@ -35,7 +35,7 @@ const MAX_LOOK_INTERVAL_MS = 100;
  * Less than this is no data, but answers to pings and settings of ours. A ping for each of them
  * would have an answer again, and peers end a connection with pings that no data of theirs led to.
  */
-const LEAST_DATA_BYTES = KIB;
+const MIN_DATA_BYTES = KIB;
 
 /** Streams that follow each other within this time count as one: otherwise each would cost a SETTINGS up and down. */
 const STREAM_GAP_MS = 250;
@@ -47,8 +47,8 @@ const STREAM_GAP_MS = 250;
  * full collections.
  */
 const SHORT_TOTAL_BYTES = 16 * MIB;
-const MOST_SHORT_BYTES = 8 * MIB;
-const LEAST_SHORT_BYTES = MIB;
+const MAX_SHORT_BYTES = 8 * MIB;
+const MIN_SHORT_BYTES = MIB;
 
 /** A session without streams for so long gives back what it was granted. */
 const PARK_AFTER_MS = 10_000;
@@ -87,8 +87,8 @@ export class SessionWindows {
     this.#estimator = new BdpEstimator({ startBytes, maxBytes });
     this.#share = budget.open(() => this.#apply());
     this.#readBytes = session.socket.bytesRead;
-    this.#streamWindowBytes = session.localSettings.initialWindowSize ?? LEAST_WINDOW_BYTES;
-    this.#sessionWindowBytes = session.state.effectiveLocalWindowSize ?? LEAST_WINDOW_BYTES;
+    this.#streamWindowBytes = session.localSettings.initialWindowSize ?? MIN_WINDOW_BYTES;
+    this.#sessionWindowBytes = session.state.effectiveLocalWindowSize ?? MIN_WINDOW_BYTES;
     if (!mayMeasure(session)) return;
     // Before data flows: the round trip of the link without a queue.
     session.ping((error, roundTripMs) => {
@@ -110,9 +110,9 @@ export class SessionWindows {
   }
 
   /** Of the link, without what queues there; undefined before the first answer. */
-  get leastRoundTripMs(): number | undefined {
-    const { leastRoundTripMs } = this.#estimator;
-    return Number.isFinite(leastRoundTripMs) ? leastRoundTripMs : undefined;
+  get minRoundTripMs(): number | undefined {
+    const { minRoundTripMs } = this.#estimator;
+    return Number.isFinite(minRoundTripMs) ? minRoundTripMs : undefined;
   }
 
   opened(stream: Http2Stream): void {
@@ -153,7 +153,7 @@ export class SessionWindows {
   #count(nowMs: number): number {
     const readBytes = this.#session.socket.bytesRead;
     const arrivedBytes = readBytes - this.#readBytes;
-    if (arrivedBytes < LEAST_DATA_BYTES) return 0;
+    if (arrivedBytes < MIN_DATA_BYTES) return 0;
     this.#readBytes = readBytes;
     this.#estimator.received(arrivedBytes, nowMs);
     return arrivedBytes;
@@ -191,8 +191,8 @@ export class SessionWindows {
     const { isShort, windowBytes } = this.#estimator;
     if (!isShort) return windowBytes;
     const streams = this.#streamsInAll();
-    let bytes = MOST_SHORT_BYTES;
-    while (bytes > LEAST_SHORT_BYTES && bytes * streams > SHORT_TOTAL_BYTES) bytes /= 2;
+    let bytes = MAX_SHORT_BYTES;
+    while (bytes > MIN_SHORT_BYTES && bytes * streams > SHORT_TOTAL_BYTES) bytes /= 2;
     return Math.min(bytes, windowBytes);
   }
 
@@ -201,7 +201,7 @@ export class SessionWindows {
     this.#unreadBytes = 0;
     for (const { readableLength } of this.#streams) {
       // Streams that are read hold a little, too.
-      if (readableLength > LEAST_WINDOW_BYTES) this.#unreadBytes += readableLength;
+      if (readableLength > MIN_WINDOW_BYTES) this.#unreadBytes += readableLength;
     }
     this.#wishedBytes = this.#neededBytes;
     const offerBytes = Math.min(this.#maxBytes, this.#wishedBytes * this.#streamCount);
@@ -220,7 +220,7 @@ export class SessionWindows {
     if (this.#isReleased || this.#isSettling || this.#session.destroyed) return;
     if (this.#share.wantedBytes === 0) return;
     const { isShort, windowBytes } = this.#estimator;
-    const sessionBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(windowBytes, this.#share.grantedBytes));
+    const sessionBytes = Math.max(MIN_WINDOW_BYTES, Math.min(windowBytes, this.#share.grantedBytes));
     // The connection's window reserves no memory: over distance it keeps queues in the network short.
     const connectionBytes = isShort ? Math.max(sessionBytes, this.#maxBytes) : sessionBytes;
     if (connectionBytes !== this.#sessionWindowBytes) {
@@ -244,8 +244,8 @@ export class SessionWindows {
   /** This, or the half, quarter, … of it that all streams can have: few sizes, so few SETTINGS. */
   #streamShare(mostBytes: number): number {
     let bytes = mostBytes;
-    while (bytes > LEAST_WINDOW_BYTES && !this.#fits(bytes)) {
-      bytes = Math.max(LEAST_WINDOW_BYTES, Math.floor(bytes / 2));
+    while (bytes > MIN_WINDOW_BYTES && !this.#fits(bytes)) {
+      bytes = Math.max(MIN_WINDOW_BYTES, Math.floor(bytes / 2));
     }
     return bytes;
   }

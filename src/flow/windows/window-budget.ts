@@ -11,7 +11,7 @@
  * than the least window of HTTP/2, and for bytes that owners hold beyond their
  * share.
  */
-import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../base/limits.ts';
 
 export class WindowBudget {
   readonly totalBytes: number;
@@ -73,7 +73,7 @@ export class WindowBudget {
     for (const [share, bytes] of targets) {
       if (bytes <= share.grantedBytes) continue;
       const before = share.occupiedBytes;
-      const least = Math.min(bytes, LEAST_WINDOW_BYTES);
+      const least = Math.min(bytes, MIN_WINDOW_BYTES);
       const possibleBytes = Math.max(least, Math.min(bytes, before + Math.max(0, freeBytes)));
       if (possibleBytes > share.grantedBytes && share.grant(possibleBytes)) changed.add(share);
       freeBytes -= share.occupiedBytes - before;
@@ -89,7 +89,7 @@ export class WindowBudget {
     let leftBytes = this.totalBytes;
     return byWish.map((share, index) => {
       const equalBytes = Math.floor(leftBytes / (byWish.length - index));
-      const least = Math.min(share.wantedBytes, LEAST_WINDOW_BYTES);
+      const least = Math.min(share.wantedBytes, MIN_WINDOW_BYTES);
       const bytes = Math.max(least, Math.min(share.wantedBytes, equalBytes));
       leftBytes = Math.max(0, leftBytes - bytes);
       return [share, bytes];

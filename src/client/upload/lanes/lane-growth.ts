@@ -12,7 +12,7 @@ const SETTLE_MS = 1000;
 const MEASURE_MS = 500;
 
 /** With less left than this, another connection would not pay off before the end. */
-const LEAST_REST_MS = 4000;
+const MIN_REST_MS = 4000;
 
 /** Smaller gains are noise. */
 const GAIN = 1.15;
@@ -58,7 +58,7 @@ export class LaneGrowth {
     if (!isBetter) return this.#failed(nowMs);
     if (this.#lanes >= this.#most || nowMs < this.#nextProbeAtMs) return undefined;
     // A stalled upload gets no faster by another connection.
-    if (rate <= 0 || leftBytes < rate * LEAST_REST_MS) return undefined;
+    if (rate <= 0 || leftBytes < rate * MIN_REST_MS) return undefined;
     this.#toBeat = rate;
     this.#lanes += 1;
     this.#sinceMs = nowMs;

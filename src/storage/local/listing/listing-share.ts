@@ -13,10 +13,10 @@ const CONCURRENT_BATCHES = 2;
 const READERS = 64;
 
 /** The most for one directory: a quarter of a million short names. */
-const MOST_BYTES = LISTING_NAMES_BYTES / 4;
+const MAX_BYTES = LISTING_NAMES_BYTES / 4;
 
-/** For a directory when nothing is left. The deepest name then holds 64 KiB, its share of `LEAST_LISTING_BYTES`. */
-const LEAST_BYTES = 1024;
+/** For a directory when nothing is left. The deepest name then holds 64 KiB, its share of `MIN_LISTING_BYTES`. */
+const MIN_BYTES = 1024;
 
 export class ListingShare {
   readonly batches = new Semaphore(CONCURRENT_BATCHES);
@@ -35,7 +35,7 @@ export class ListingShare {
 
   /** Bytes for the names of one directory, to be given back: less when many want some. */
   take(): number {
-    const bytes = Math.max(LEAST_BYTES, Math.min(MOST_BYTES, Math.floor(this.#freeBytes / 4)));
+    const bytes = Math.max(MIN_BYTES, Math.min(MAX_BYTES, Math.floor(this.#freeBytes / 4)));
     this.#freeBytes -= bytes;
     return bytes;
   }
