@@ -11,7 +11,7 @@ type Level = 'info' | 'warn' | 'error';
 /** Lines of one kind within a second. */
 interface Burst {
   level: Level;
-  /** The most that are passed on. */
+  /** The most lines that are passed on. */
   most: number;
   lines: number;
   timer: NodeJS.Timeout;
@@ -37,7 +37,7 @@ export class CalmLogger implements Logger {
     counters.logLines.observe(() => logger.droppedLines ?? 0, 'dropped');
   }
 
-  /** Not limited: who asks for these wants them all. */
+  /** Not limited: debug lines are wanted in full. */
   debug(fields: object, message: string): void {
     this.#logger.debug(fields, message);
   }
@@ -54,7 +54,7 @@ export class CalmLogger implements Logger {
     this.#pass('error', fields, message);
   }
 
-  /** Says what was left out until now; for the end. */
+  /** Logs how many lines were left out so far; for the end. */
   close(): void {
     for (const kind of this.#bursts.keys()) this.#ended(kind);
   }

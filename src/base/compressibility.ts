@@ -8,7 +8,7 @@ import type { Coding } from './coding.ts';
 /** A sample this large tells text from noise; smaller ones misjudge archives with long headers. */
 export const PROBE_BYTES = 16 * 1024;
 
-/** Whatever the choice: only whether there is something to gain is asked, and this is the cheapest to ask. */
+/** The cheapest coding: a probe only asks whether compression gains anything. */
 export const PROBE_CODING: Coding = { codec: 'brotli', level: 0 };
 
 /** Compressed to more than this share of its size, data is not worth the receiver's time. */
@@ -37,7 +37,7 @@ const MAX_PROBE_MS = 20;
 /** A slow link takes many jobs at once, above all at first, and then none for long: this many may all be probed. */
 const PROBES_AT_ONCE = 64;
 
-/** Whether no codec will make these bytes smaller, encrypted or compressed as they must be. False when that is not sure. */
+/** Whether these bytes are certainly incompressible: encrypted or compressed already. */
 export function isNoise(sample: Uint8Array): boolean {
   if (sample.length < MIN_NOISE_BYTES) return false;
   const counts = new Uint32Array(256);

@@ -59,7 +59,7 @@ export interface TransferErrorOptions {
   version?: string | undefined;
 }
 
-/** An error of operation: something outside the program was not as it should be. */
+/** An operational error, caused from outside the program. */
 export class TransferError extends Error {
   override readonly name = 'TransferError';
   readonly code: ErrorCode;
@@ -82,7 +82,7 @@ export class TransferError extends Error {
   }
 }
 
-/** What the caller's signal ended, by the signal's reason: DEADLINE_EXCEEDED for `AbortSignal.timeout`, else CANCELLED. */
+/** The error for an aborted signal: DEADLINE_EXCEEDED for `AbortSignal.timeout`, else CANCELLED. */
 export function cancellation(reason: unknown): TransferError {
   return isTimeout(reason)
     ? new TransferError('DEADLINE_EXCEEDED', "the caller's timeout passed", { cause: reason })

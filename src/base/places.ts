@@ -10,13 +10,13 @@
 import type { Counters, PlaceKind } from './counters/counters.ts';
 import { TransferError } from './errors.ts';
 
-/** Who has a place. Nothing here is called for each chunk. */
+/** The holder of a place. Nothing here is called for each chunk. */
 export interface PlaceHolder {
   /** Bytes it has moved until now; never decreases. */
   readonly movedBytes: number;
-  /** True while the server is what keeps it from moving: it is not called still then. */
+  /** True while the server holds it up, which does not count as still. */
   readonly isHeldUp: boolean;
-  /** Its place goes to another: ends with `error` soon, gives free what it holds, then leaves. Called once. */
+  /** Its place goes to another: ends with `error` soon, frees what it holds, then leaves. Called once. */
   evict(error: TransferError): void;
   /** After `evict`: ends at once, without another word to its peer. */
   cut(): void;
@@ -47,7 +47,7 @@ const STILL_MS = 10_000;
 /** A place is judged over two to three ticks, 10 to 15 s. */
 const TICK_MS = STILL_MS / 2;
 
-/** How many, of `limit` places, may have been lost by holders that have not let go yet. */
+/** How many evicted holders, beside `limit` places, may not have left yet. */
 export function leavingPlaces(limit: number): number {
   return Math.max(8, Math.ceil(limit / 8));
 }

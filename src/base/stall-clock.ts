@@ -7,9 +7,9 @@
 export interface Watched {
   /** Changes when the peer takes or sends something. */
   readonly movedBytes: number;
-  /** True while our own side is in the way, or the peer has nothing to do. */
+  /** True while this side holds up the transfer, or the peer has nothing to do. */
   readonly isHeldUp: boolean;
-  /** At each tick at which the peer was waited for and moved nothing: for at least `stillMs` by now. */
+  /** Called at each tick without progress of a peer that is waited for: still for at least `stillMs`. */
   still(stillMs: number): void;
 }
 

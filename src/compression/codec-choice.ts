@@ -80,7 +80,7 @@ export interface Choice {
   readonly probe: boolean;
 }
 
-/** What became of one stream: for logs. */
+/** The codings of one stream, for logs. */
 export interface ChoiceSummary {
   /** Raw bytes sent by each coding. */
   readonly bytes: Readonly<Record<string, number>>;
@@ -144,7 +144,7 @@ export class CodecChoice {
     return this.#data.isProbeDue(nowMs) ? { coding, probe: true } : PLAIN;
   }
 
-  /** Looks at what became of the last jobs, unless that was just done. */
+  /** Judges the last jobs, unless that was just done. */
   decide(nowMs: number, workers: number): void {
     if (nowMs - this.#decidedAtMs >= DECISION_MS) this.#decide(nowMs, workers);
   }
@@ -154,12 +154,12 @@ export class CodecChoice {
     return this.#isFirst;
   }
 
-  /** Everything goes as it is, and what waits to be compressed may go so too. */
+  /** Everything goes uncompressed, even chunks that wait for compression. */
   get isPlain(): boolean {
     return this.#current === this.#identity && !this.#isTasting;
   }
 
-  /** What is compressed now takes the processors that plain bytes, sent to explore, need to arrive with. */
+  /** Compressing now would take processors from the plain bytes of an exploration. */
   get wantsQuiet(): boolean {
     return this.#isTasting && !this.#data.isGainless;
   }
@@ -189,7 +189,7 @@ export class CodecChoice {
     this.link.wrote(rawBytes, wireBytes, nowMs);
   }
 
-  /** Bytes coded by this choice that went another way than the writes it judges by: they count in the summary. */
+  /** Bytes coded by this choice over other connections: they count only in the summary. */
   noteAside(coding: Coding, rawBytes: number): void {
     this.#statisticsOf(coding).sentBytes += rawBytes;
   }

@@ -68,7 +68,7 @@ export class GoodputForecast {
     return Math.min(byLink, stats.goodput);
   }
 
-  /** More comes through compressed than plainly: what is known of the plain way is old. */
+  /** Distrusts the goodput of identity when compressed bytes pass at a much higher wire rate. */
   reviewIdentity(nowMs: number): void {
     if (this.#link.wireRate(nowMs) > this.#identity.goodput * OTHER_RATE) this.#identity.distrust();
   }

@@ -20,7 +20,7 @@ const QUEUED_MS = 15;
 /** When all echoes are late for this long, a queue stands, as in CoDel (RFC 8289). A busy machine seldom delays that many. */
 const STANDING_MS = 100;
 
-/** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
+/** With a write outstanding for this share of the time, the buffers are full and the link paces every write. */
 export const BLOCKED_SHARE = 0.7;
 
 /** Between barriers while a coding is being judged, and otherwise. */
@@ -79,7 +79,7 @@ export class LinkMeter {
     return ms;
   }
 
-  /** Nothing was to be sent until now: that time says nothing, and neither do a write whose end and a barrier whose echo was not told. */
+  /** Discards idle time, and an outstanding write or barrier whose end was not reported. */
   resumed(nowMs: number): void {
     this.#writeAtMs = -1;
     this.#barrierBytes = -1;
@@ -150,7 +150,7 @@ export class LinkMeter {
     return lateMs >= STANDING_MS;
   }
 
-  /** Nearly all the time a write is outstanding: what is before it is full. */
+  /** A write is outstanding nearly all the time: the buffers are full. */
   isBlocked(nowMs: number): boolean {
     const { busyMs, ms } = this.#sums(nowMs);
     return ms > 0 && busyMs >= ms * BLOCKED_SHARE;
@@ -186,7 +186,7 @@ export class LinkMeter {
     return ms > 0 ? wireBytes / ms : 0;
   }
 
-  /** Whether rates of what was sent since `sentBytes` were `fromBytes` show more than buffers filling up. */
+  /** Whether rates since `sentBytes` was `fromBytes` show more than buffers filling up. */
   isConfirmed(fromBytes: number, nowMs: number): boolean {
     if (this.isFull(nowMs)) return true;
     const sent = this.sentBytes - fromBytes;

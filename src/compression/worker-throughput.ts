@@ -35,7 +35,7 @@ export class WorkerThroughput {
     return Math.min(1, this.#ratio * stats.size);
   }
 
-  /** Raw bytes a millisecond that the ends should achieve, by workers' times and by how far those were right before. */
+  /** Raw bytes a millisecond that the ends should achieve: workers' times, corrected by the measured yield. */
   estimate(stats: CodecStatistics, workers: number, nowMs: number): number {
     const isForgotten = nowMs - this.#learnedAtMs >= FORGOTTEN_MS;
     const bytesPerMs = isForgotten ? Math.max(TYPICAL_BYTES_PER_MS, this.#bytesPerMs) : this.#bytesPerMs;

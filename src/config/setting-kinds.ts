@@ -15,7 +15,7 @@ export type SettingValue = number | string | boolean;
 /** What the derived forms need to know of one setting. */
 export interface SettingMeta {
   kind: SettingKind;
-  /** One or two sentences: what it does, and what bounds it. */
+  /** One or two sentences about effect and bounds. */
   describe: string;
   initial: SettingValue;
   /** How the default is computed, where it depends on the machine; shown instead of `initial`. */

@@ -5,7 +5,7 @@
 import type { TransferError } from '../base/errors.ts';
 
 export interface ActiveStream {
-  /** True when its peer has kept it waiting for longer than `limitMs`, or does not want anything now. */
+  /** True when its peer has kept it waiting for longer than `limitMs`, or wants nothing now. */
   isIdle(nowMs: number, limitMs: number): boolean;
   /** Gives back the slabs that wait for its peer, where that has taken longer than `limitMs`. */
   giveBackIdle(nowMs: number, limitMs: number): void;

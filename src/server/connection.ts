@@ -12,7 +12,7 @@ const LINGER_MS = 1000;
 export interface ConnectionOptions {
   tokens: ConnectionTokens;
   firstRequestTimeoutMs: number;
-  /** Tells why it is closed, or what it asked for that is not served here. */
+  /** Logs why it is closed, or what it asked for that is not served here. */
   note(reason: Reason, fields?: object): void;
 }
 
@@ -38,7 +38,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
     return this.#socket.bytesRead + this.#socket.bytesWritten;
   }
 
-  /** One with calls is not idle; who has no progress in a call loses that call's place. */
+  /** A connection with calls is not idle: a call without progress loses its own place. */
   get isHeldUp(): boolean {
     return this.#calls > 0;
   }

@@ -118,7 +118,7 @@ export interface Upload {
  */
 export interface UploadStore {
   /**
-   * With an id and a wish that were given before: the upload that was started then, finished or not.
+   * With a known id and the same spec: the upload started before, finished or not.
    *
    * @param owner whose share of the unfinished uploads it takes; without one it is alone in its own
    * @throws ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE where that is plain already; TOO_LARGE, DISK_FULL,

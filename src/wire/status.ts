@@ -109,7 +109,7 @@ function isWithoutStatus({ code }: { code?: unknown }): boolean {
   return code === undefined;
 }
 
-/** The server has said the code itself; it was not concluded from the status, which many codes share. */
+/** The server sent the code itself; it was not derived from the status, which many codes share. */
 export function isStated({ cause }: TransferError): boolean {
   if (typeof cause !== 'object' || cause === null || !('metadata' in cause)) return true;
   return codeOfTrailer((cause as ServiceError).metadata) !== undefined;

@@ -39,7 +39,7 @@ export const CLOSING_REASONS = [
   'foreign',
 ] as const;
 
-/** What has places. */
+/** Kinds of places. */
 export const PLACE_KINDS = ['connections', 'calls', 'streams', 'uploadStreams', 'standing'] as const;
 
 export type PlaceKind = (typeof PLACE_KINDS)[number];

@@ -32,7 +32,7 @@ export interface Metric<Values extends readonly string[] = readonly string[]> {
   /** Of all cells. */
   readonly total: number;
   add(by: number, ...values: Values): void;
-  /** Has the cell read from where the number is kept anyway. */
+  /** Reads the cell from where the number is kept anyway. */
   observe(read: () => number, ...values: Values): void;
   value(...values: Values): number;
   samples(): Iterable<Sample>;

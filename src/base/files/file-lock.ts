@@ -26,9 +26,9 @@ export type LockHolder = z.infer<ReturnType<typeof holderSchema>>;
 export interface LockOptions {
   /** The error to throw when somebody else holds the lock. */
   refuse: (holder: LockHolder) => TransferError;
-  /** A holder cannot be seen, and is watched for as long as `watchMs`. */
+  /** The holder is out of sight, and is watched for up to `watchMs`. */
   onWatch?: (holder: LockHolder) => void;
-  /** Somebody took the lock for stale and removed it: this process seemed dead for long. */
+  /** Another process took the lock for stale and removed it, because this one seemed dead. */
   onLost?: () => void;
   /** Default: LOCK_BEAT_MS. */
   beatMs?: number;
@@ -95,7 +95,7 @@ export class FileLock {
     if (await this.isHeld()) await rm(this.#path, { force: true });
   }
 
-  /** Nobody took the lock for stale and removed it. */
+  /** False when another process took the lock for stale and removed it. */
   async isHeld(): Promise<boolean> {
     return (await look(this.#path))?.content === this.#content;
   }

@@ -55,12 +55,12 @@ export function lossOfOutput(): NodeJS.ErrnoException | undefined {
   return losses.get(process.stdout);
 }
 
-/** Whether the loss of standard output is that its reader went away or its terminal was closed: nobody misses anything. */
+/** Whether standard output was lost because its reader went away or its terminal was closed: nobody misses anything. */
 export function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EPIPE' || (code === 'EIO' && process.stdout.isTTY);
 }
 
-/** Resolves when there is room for the next line, so that a slow reader slows the writer down. */
+/** Resolves when the stream takes more, so that a slow reader slows the writer down. */
 export async function writeLine(line: string, stream: Writable = process.stdout): Promise<void> {
   if (losses.has(stream) || stream.write(`${line}\n`)) return;
   // Failures are handled by `guardOutput`.
@@ -72,7 +72,7 @@ export async function writeJson(value: unknown, stream: Writable = process.stdou
   await writeLine(JSON.stringify(value), stream);
 }
 
-/** A line about the work, which nobody has to have: dropped while a reader that is stuck has too many waiting. */
+/** A line about progress, dropped while too many wait for a stuck reader. */
 export function writeNote(line: string, stream: Writable): void {
   if (stream.writableLength < MAX_WAITING_NOTE_BYTES) stream.write(`${line}\n`);
 }
@@ -84,7 +84,7 @@ export async function flushed(stream: Writable, limitMs?: number): Promise<void>
   await (limitMs === undefined ? taken : Promise.race([taken, delay(limitMs, undefined, { ref: false })]));
 }
 
-/** Text from a server, safe to print: a terminal would obey the control characters in it. */
+/** Text from a server, safe to print: terminals interpret control characters. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, escaped);
 }

@@ -10,7 +10,7 @@ import type { Channel } from './channel.ts';
 export interface WatchedAttempt {
   /** Bytes the call has delivered so far, in either direction. */
   readonly deliveredBytes: number;
-  /** Our own side is not reading, or has nothing to send. */
+  /** This side is not reading, or has nothing to send. */
   readonly isPaused: boolean;
   /** Longer than the stall timeout that it may be still; default 0. */
   readonly extraTimeoutMs?: number;

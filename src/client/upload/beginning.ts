@@ -15,7 +15,7 @@ import { EMPTY_STATE, receivedChunkLimit, type UploadState } from './state.ts';
 export interface Begun {
   readonly opening: UploadOpening;
   readonly maxChunkBytes: number;
-  /** What it decompresses and this runtime has. */
+  /** Codecs of both the server and this runtime. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;

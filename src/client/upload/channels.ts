@@ -8,10 +8,10 @@ import type { Interruptions } from '../connection/interruptions.ts';
 import { SAFE_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 
-/** What a server says at the start of an upload, and will most likely say of the next. */
+/** The server's answer at the start of an upload, which most likely holds for the next. */
 export interface UploadTerms {
   readonly maxChunkBytes: number;
-  /** What it decompresses and this runtime has. */
+  /** Codecs of both the server and this runtime. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;

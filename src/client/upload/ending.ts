@@ -59,9 +59,9 @@ export function expectedContent(run: UploadRun, size: number): Expected {
 }
 
 /**
- * What the server has after it refused to finish because bytes are missing: it
- * may have lost what it could not make durable. Throws the error when nothing
- * is missing, or when that does not end.
+ * The server's state after it refused to finish because bytes are missing: it
+ * may have lost bytes that it could not make durable. Throws the error when
+ * nothing is missing, or after too many such refusals.
  */
 export async function lackingState(run: UploadRun, error: TransferError, retry: Retry): Promise<UploadState> {
   const { source } = run.context;

@@ -14,7 +14,7 @@ export interface UploadState {
   /** The file, once the upload is complete. */
   readonly file: FileInfo | undefined;
   readonly expiresMs: number;
-  /** What the server decompresses now and this runtime has; empty when the server does not say. */
+  /** Codecs of both the server and this runtime; empty when the server does not say. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;

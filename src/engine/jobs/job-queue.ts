@@ -59,7 +59,7 @@ export class JobQueue {
     this.dispatch();
   }
 
-  /** The stream wants none any more; what it gave back is for others. */
+  /** The stream wants no more jobs; others may use what it gave back. */
   forget(item: Schedulable): void {
     this.#scheduler.remove(item);
     this.dispatch();

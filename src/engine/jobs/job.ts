@@ -10,10 +10,10 @@
 
 import type { Coding } from '../../base/coding.ts';
 
-/** Nobody wants the result any more. A drain job looks before each write. */
+/** The result is not wanted any more. A drain job checks before each write. */
 export const JOB_CANCELLED = 1;
 
-/** The thread ends at once, as in a crash: how tests see to what happens then. */
+/** The thread ends at once, as in a crash; for tests. */
 export const JOB_CRASH = 2;
 
 /** `workerData` of every pool thread. */
@@ -45,7 +45,7 @@ export interface FillJob {
   details: boolean;
   /** Compute CRC-32 and send it with each chunk. */
   checksums: boolean;
-  /** What chunks that get smaller by it are compressed with. */
+  /** For chunks that get smaller by it. */
   coding: Coding;
   /** Compress a small sample first and leave the job uncompressed when that gains nothing. */
   probe: boolean;
@@ -100,7 +100,7 @@ export interface DrainChunk {
   crc32: number;
   /** Where in the file the raw chunk begins. */
   offset: number;
-  /** What of the raw chunk is to be written: half-open ranges of the file, ascending. All of it is checked. */
+  /** The ranges to write: half-open ranges of the file, ascending. The whole chunk is verified. */
   ranges: readonly { start: number; end: number }[];
 }
 

@@ -8,10 +8,10 @@
  * queue is here, where it can be fair, and not in the pool.
  */
 
-/** What became of a turn. 'reading': a read of the store began, which keeps no thread busy; its job comes behind it. */
+/** The result of a turn. 'reading': a read of the store began, which keeps no thread busy; its job follows. */
 export type JobStart = 'posted' | 'reading';
 
-/** In place of a price: a job is wanted, and there is no slab for it. */
+/** Instead of a price: a job is wanted, and there is no slab for it. */
 export const NO_SLAB = -1;
 
 export interface Schedulable {
@@ -93,7 +93,7 @@ export class Scheduler {
     this.#outstanding -= 1;
   }
 
-  /** Posts jobs while there is room; false when somebody wants a job and no slab could be had for it. */
+  /** Posts jobs up to the limit; false when a stream wants a job and there is no slab. */
   dispatch(): boolean {
     this.#admitDue();
     let refusals = 0;

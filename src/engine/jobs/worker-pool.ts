@@ -133,7 +133,7 @@ export class WorkerPool {
   /**
    * Ends the threads, once their jobs have ended: Node aborts the process when
    * a thread is terminated while it makes a zlib handle. The caller posts no
-   * more and has cancelled what it can.
+   * more jobs and has cancelled the outstanding ones.
    */
   async stop(): Promise<void> {
     this.#isStopping = true;

@@ -40,14 +40,14 @@ export class SlabBroker {
     this.#policy = new SlabPolicy(pool.count, maxOutstandingJobs);
   }
 
-  /** Slabs that wait for peers, or may come to. */
+  /** Slabs that wait for peers, or may do so. */
   get held(): number {
     return this.#policy.held;
   }
 
   /**
-   * What a download may do with a slab that it would hold until its peer has
-   * drained it: that, a copy, or nothing yet (null).
+   * How a download may use a slab: hold it until the peer has drained it, copy it,
+   * or not at all yet (null).
    */
   useFor(drainedBytes: number, readsAhead: boolean, nowMs: number): SlabUse | null {
     if (this.#policy.mayHold(drainedBytes, readsAhead)) return 'hold';
@@ -67,7 +67,7 @@ export class SlabBroker {
     return lease;
   }
 
-  /** To receive into; undefined when there is none now: `waiter` is told when there is. */
+  /** To receive into; undefined when there is none: `waiter` is told later. */
   leaseToReceive(waiter: SlabWaiter): Lease | undefined {
     // A stream at work asks again at once, and would always get ahead of those that wait.
     const isInTurn = this.#isGranting || this.#waiters.length === 0;
@@ -114,7 +114,7 @@ export class SlabBroker {
     this.#streams.reclaim(nowMs);
   }
 
-  /** Whoever waits for a slab is looked after again, and those who only hold one lose it. */
+  /** Later serves waiters again, and takes slabs back from idle holders. */
   lookAgainLater(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = null;

@@ -26,7 +26,7 @@ import { WriteBehind, type WriteBehindListener } from './write-behind.ts';
 export interface UploadListener {
   /** Memory may be free again, after `reserve` gave none. Never called from within a method of the pipeline. */
   memoryIsFree(): void;
-  /** The chunk that is being received goes on in `memory`, a copy of its memory; its old memory is gone. */
+  /** The chunk that is being received continues in `memory`, a copy of its memory so far; the old memory is gone. */
   moveChunk(memory: Uint8Array): void;
   /** Bytes are in the file, as they were sent. Not in order; after `failed`, what was being written still comes. */
   written(ranges: readonly WrittenBytes[]): void;
@@ -133,7 +133,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     if (this.#error !== null) throw this.#error;
   }
 
-  /** Ends the pipeline; what is not being written yet is let go. The first error stays. */
+  /** Ends the pipeline and drops chunks that are not being written. The first error stays. */
   fail(error: TransferError): void {
     if (this.#error !== null) return;
     this.#error = error;

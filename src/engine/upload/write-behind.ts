@@ -62,7 +62,7 @@ export class WriteBehind implements Schedulable {
     this.#context.jobs.want(this);
   }
 
-  /** Lets go of what is not being written yet. The jobs are to be told behind it: `JobQueue.forget`. */
+  /** Releases slabs that are not being written. Call `JobQueue.forget` after it. */
   cancel(error: TransferError): void {
     this.#error = error;
     for (const box of this.#queue.splice(0)) this.#context.slabs.release(box.lease);

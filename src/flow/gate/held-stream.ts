@@ -49,7 +49,7 @@ export class HeldStream implements PlaceHolder {
     return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
   }
 
-  /** What it was ended with here. */
+  /** The error that ended it here. */
   get error(): TransferError | null {
     return this.#error;
   }
@@ -76,7 +76,7 @@ export class HeldStream implements PlaceHolder {
     if (this.#respond(error)) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
-  /** Answers a call that nobody has begun to handle; what its peer still sends is dropped, and not waited for. */
+  /** Answers a call without a handler; later bytes of the peer are dropped. */
   refuse(error: TransferError): void {
     if (!this.#respond(error)) return;
     this.#stream.resume();

@@ -26,7 +26,7 @@ export interface LinkFacts {
   roundTripMs: number | undefined;
 }
 
-/** Who sees to the receive windows of streams. */
+/** Manages the receive windows of streams. */
 export interface StreamWindows {
   /** A stream that receives bytes, from as early as possible; nothing for none, or for one that is known. */
   follow(stream: Http2Stream | undefined): void;

@@ -37,8 +37,8 @@ export class WindowBudget {
   }
 
   /**
-   * A connection's share. `onChange` is told when others' wishes change what it
-   * has been granted, not when its own do.
+   * A connection's share. `onChange` is called when the wishes of others change its
+   * grant, not when its own do.
    */
   open(onChange: (grantedBytes: number) => void): BudgetShare {
     const share: BudgetShare = new BudgetShare(onChange, (isWish) => this.#changed(share, isWish));

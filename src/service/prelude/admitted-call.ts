@@ -9,7 +9,7 @@ import type { HeldStream } from '../../flow/gate/held-stream.ts';
 import type { Identity } from './identity.ts';
 import type { LoggedRequest, RequestFacts } from './request-log.ts';
 
-/** What is known of a call before anything is done for it. */
+/** The facts about a call at its admission. */
 export interface CallOrigin {
   readonly method: MethodName;
   /** Of a method that is unknown. */

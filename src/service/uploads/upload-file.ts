@@ -110,7 +110,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     else this.#resolveEnd();
   }
 
-  /** Also from the pipeline, whose slabs others have from then on: so the call must write to none of them any more. */
+  /** Also called by the pipeline, whose slabs go to others: the call must not write to them any more. */
   failed(error: TransferError): void {
     this.#isOver = true;
     this.#rejectEnd(error);

@@ -17,7 +17,7 @@ export interface Sink {
   readonly isRewindable: boolean;
   /** The sink needs the running CRC-32 even when the caller does not verify. */
   readonly needsCrc32: boolean;
-  /** No `write` until `onDrained`. A chunk that was on its way is taken all the same. */
+  /** No `write` until `onDrained`. A chunk in flight is still taken. */
   readonly isFull: boolean;
   /** Set by the transfer before the first write; called later, never from inside `write`. */
   listener: SinkListener | undefined;
@@ -33,6 +33,6 @@ export interface Sink {
   rewind(bytes: number, crc32: number): Promise<void>;
   /** All bytes were written; resolves when they are where they should be. Rejects with a TransferError. */
   finish(bytes: number): Promise<void>;
-  /** The transfer failed; keeps what can be resumed and lets go of everything else. Never rejects. */
+  /** The transfer failed; keeps what can be resumed and frees everything else. Never rejects. */
   abandon(error: TransferError): Promise<void>;
 }

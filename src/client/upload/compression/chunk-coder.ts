@@ -25,7 +25,7 @@ export interface CodedChunk {
   /** One member, stream or frame; the chunk itself where it goes as it is. */
   readonly bytes: Uint8Array;
   readonly rawBytes: number;
-  /** It was to be compressed, and is hardly smaller for it. */
+  /** Compression was tried and gained hardly anything. */
   readonly isGainless: boolean;
   /** What the coding was chosen by; undefined where it is fixed. */
   readonly choice: CodecChoice | undefined;
@@ -69,7 +69,7 @@ export class ChunkCoder {
     this.#shared?.leave(this);
   }
 
-  /** A call has begun; no chunk was written in it. `link` is the way it goes, where that is known. */
+  /** A call has begun, without chunks so far. `link` is undefined where unknown. */
   began(link: CallLink | undefined): void {
     this.#link = this.#context.takesPings ? link : undefined;
     this.#writes.length = 0;

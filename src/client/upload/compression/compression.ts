@@ -19,7 +19,7 @@ export interface CompressionPlan {
   readonly mode: CompressionMode;
   /** The name on the server: tells the type. */
   readonly name: string;
-  /** What the server decompresses and this runtime has. */
+  /** Codecs of both the server and this runtime. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link to it. */
   readonly takesPings: boolean;
@@ -40,7 +40,7 @@ export class UploadCompression {
     this.#takesPings = plan.takesPings;
   }
 
-  /** The server, perhaps another one, has said anew what it decompresses and whether it takes pings. */
+  /** The server, perhaps another one, has named its codecs again, and whether it takes pings. */
   accept(codecs: readonly CodecName[], takesPings: boolean): void {
     this.#takesPings = takesPings;
     if (codecs.join() === this.#codecs.join()) return;

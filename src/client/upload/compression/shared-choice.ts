@@ -34,7 +34,7 @@ export class SharedChoice<Member> {
     return this.#members.length;
   }
 
-  /** A connection begins. The only one learns anew: what was learnt of another does not hold for it. */
+  /** A connection begins. A single one learns anew: findings about another do not hold for it. */
   join(member: Member): void {
     this.#members.push(member);
     if (this.#members.length === 1) this.renew();
@@ -68,7 +68,7 @@ export class SharedChoice<Member> {
     await this.#looked;
   }
 
-  /** The first connection has seen it, or cannot any more. The next look is another one. */
+  /** Ends the present look: the first connection has seen the link, or never will. */
   lookedAtLink(): void {
     this.#endLook();
     this.#looked = undefined;

@@ -11,7 +11,7 @@ import { MIN_PART_BYTES } from '../../limits.ts';
 /** A part being sent. */
 export interface SendingPart {
   readonly start: number;
-  /** Infinity for a stream of unknown size. It comes nearer, down to `readEnd`, when another sends what lies behind. */
+  /** Infinity for a stream of unknown size. Shrinks, at most to `readEnd`, when another connection takes the rest. */
   end: number;
   /** Everything before it is being read, or was. */
   readEnd: number;
@@ -36,7 +36,7 @@ export class UploadParts {
     return part;
   }
 
-  /** Ends a part with what was read of it; the rest is for who asks next. */
+  /** Ends a part at the bytes read; the rest goes to the next `take`. */
   cut(part: SendingPart): void {
     if (part.readEnd === part.end) return;
     this.#waiting.unshift({ start: part.readEnd, end: part.end });

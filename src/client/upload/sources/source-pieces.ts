@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream';
 export interface SourcePieces {
   /** One caller at a time. Rejects with what the stream failed with. */
   next(): Promise<IteratorResult<unknown, unknown>>;
-  /** Lets go of the stream; its owner sees `error`, if there is one. Never throws. */
+  /** Ends the stream; its owner sees `error`, if there is one. Never throws. */
   cancel(error: Error | undefined): void;
 }
 

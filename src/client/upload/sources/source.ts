@@ -11,7 +11,7 @@ export interface OpenSource {
   readonly size: number | undefined;
   /** Any byte can be read again, and ranges at the same time. */
   readonly isSeekable: boolean;
-  /** Half of what may be kept is: `release` is wanted before all of it is, and the source has to wait. */
+  /** Half of the memory for kept bytes is used: `release` should come before the source has to wait. */
   readonly isPressed: boolean;
   /** Called when `isPressed` becomes true. */
   onPressed: (() => void) | undefined;
@@ -34,7 +34,7 @@ export interface OpenSource {
   checkUnchanged(): Promise<void>;
   /** Pins the content as it is now, after it changed; false where that is impossible. */
   reopen(): Promise<boolean>;
-  /** Lets go of the source; with an error the upload failed. Never rejects; safe to call twice. */
+  /** Closes the source; with an error the upload failed. Never rejects; safe to call twice. */
   close(error?: Error): Promise<void>;
 }
 

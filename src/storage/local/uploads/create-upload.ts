@@ -45,7 +45,7 @@ async function removeUnborn(context: UploadContext, id: string): Promise<boolean
   return true;
 }
 
-/** Whether `record` is what was written for an upload of the same wish. */
+/** Whether `record` was written for an upload with the same spec. */
 export function isRecordOf(record: SpecRecord, spec: UploadSpec): boolean {
   return isDeepStrictEqual(specRecord(spec, record.atMs), record);
 }

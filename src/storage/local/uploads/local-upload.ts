@@ -84,7 +84,7 @@ export class LocalUpload implements Upload {
     };
   }
 
-  /** Whether it was started with this wish. */
+  /** Whether it was started with this spec. */
   isOf(spec: UploadSpec): boolean {
     return isRecordOf(this.#journal.state.spec, spec);
   }
@@ -119,7 +119,7 @@ export class LocalUpload implements Upload {
     await this.#commits.sync();
   }
 
-  /** Serialized: each is judged by what it declares itself. */
+  /** Serialized: each call is judged by its own declaration. */
   finish(expected: ExpectedContent): Promise<FileIdentity> {
     return this.#mutex.run(async () => {
       const { finished } = this.#journal.state;
@@ -169,7 +169,7 @@ export class LocalUpload implements Upload {
     return !this.#writers.isEmpty;
   }
 
-  /** A call asks for it: while it has no byte, that is what keeps it. */
+  /** A call asks for it, which keeps an upload without bytes alive. */
   asked(): void {
     if (this.#end !== undefined || !this.#isIdleAndEmpty()) return;
     this.#touchedMs = this.#context.now();

@@ -64,8 +64,8 @@ export class UploadIndex {
 
   /**
    * The upload to discard so that `owner` may begin another one: one without a
-   * byte; else, where `owner` has less than its share, the emptiest of who is
-   * furthest above his. None that is `busy`. The oldest of equals.
+   * byte; else, where `owner` has less than its share, the emptiest of the owner furthest
+   * above its share. None that is `busy`. The oldest of equals.
    */
   victimFor(owner: string, nowMs: number, isBusy: (id: string) => boolean): string | undefined {
     const counts = new Map<string, number>();

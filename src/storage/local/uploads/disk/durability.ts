@@ -29,7 +29,7 @@ export class Durability {
     this.#counters = counters;
   }
 
-  /** Makes the bytes and the size of a file durable. Never tried again after it failed: the kernel forgets what it could not write. */
+  /** Makes the bytes and the size of a file durable. Never retried: after a failure the kernel forgets the lost pages. */
   async data(fd: number): Promise<void> {
     if (this.isOn) await this.#sync(() => this.#fs.fdatasync(fd));
   }
