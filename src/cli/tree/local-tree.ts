@@ -18,7 +18,7 @@ export interface LocalFile {
   path: string;
   /** Below the name that the tree gets on the server. */
   name: string;
-  /** Why it, or the directory it is, cannot be read; else what it is. */
+  /** The stats of the file, or why the file or directory cannot be read. */
   found: Stats | TransferError;
 }
 

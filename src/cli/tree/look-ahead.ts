@@ -46,7 +46,7 @@ export class LookAhead<T> {
     }
   }
 
-  /** Lets go of the source. */
+  /** Ends the source. */
   async close(): Promise<void> {
     if (this.#hasEnded) return;
     this.#hasEnded = true;

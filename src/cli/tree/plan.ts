@@ -21,8 +21,8 @@ export type PlanItem<Job extends FileJob> =
 export type Plan<Job extends FileJob> = AsyncIterable<PlanItem<Job>>;
 
 /**
- * Where files of several sources would meet. The places of one tree are its
- * own; only where trees lie in each other, all places are remembered.
+ * Detects collisions between files of several sources. Places are remembered
+ * only where trees are nested: within one tree they never collide.
  */
 export class Places {
   readonly #nameOfPlace: Map<string, string> | undefined;

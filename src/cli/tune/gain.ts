@@ -44,7 +44,7 @@ export function gainOf(ratios: readonly number[]): Gain {
 /** Fewer show no spread. */
 const MIN_ROUNDS = 3;
 
-/** The whole spread lies above what is worth a change. */
+/** The whole spread lies above `MIN_GAIN`. */
 export function isClearlyFaster({ low, rounds }: Gain): boolean {
   return rounds >= MIN_ROUNDS && low >= MIN_GAIN;
 }
@@ -54,7 +54,7 @@ export function isClearlySlower({ high, rounds }: Gain): boolean {
   return rounds >= MIN_ROUNDS && high < 1;
 }
 
-/** Whether spreads of this width let one say that there is no gain, rather than that none was seen. */
+/** Whether spreads are so wide that a gain may have been missed. */
 export function isWide(spread: number | undefined): boolean {
   return spread !== undefined && spread > WIDE_SPREAD;
 }

@@ -17,7 +17,7 @@ import { isWide } from './gain.ts';
 /** What `withValue` changes beside the tuned settings. */
 const FOLLOWING_KEYS = ['chunk.maxSize'];
 
-/** Configuration text with a comment that says what it is worth. */
+/** Configuration text with a comment about the measured gain. */
 export function configText(result: TuneResult): string {
   return `${headLines(result)
     .map((line) => `# ${line}\n`)

@@ -62,7 +62,7 @@ export async function takeSample(
   return sample;
 }
 
-/** Divides `mostBytes` among the files: none gets more than it has, and what small ones leave goes to the others. */
+/** Divides `mostBytes` among the files: none gets more than its size, and the rest goes to larger ones. */
 export function shareOut(
   entries: readonly Pick<ListEntry, 'name' | 'size'>[],
   mostBytes: number,

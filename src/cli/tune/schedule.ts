@@ -1,7 +1,7 @@
 /** Divides the time of a tuning among its parts. Pure arithmetic. */
 
 export interface ScheduleOptions {
-  /** What all of it may take, in milliseconds. */
+  /** The time for the whole tuning, in milliseconds. */
   budgetMs: number;
   /** Rounds of each comparison. */
   rounds: number;

@@ -39,7 +39,7 @@ export class StepBar {
     }
   }
 
-  /** Makes room for other lines; the next step brings it back. */
+  /** Clears the line for other output; the next step draws the bar again. */
   clear(): void {
     process.off('exit', this.#onExit);
     if (this.#bar.isActive) this.#bar.stop();

@@ -37,7 +37,7 @@ type Method =
 export class Channel {
   /** The target, for messages to people. */
   readonly address: string;
-  /** Tells of failures that are not the last word. */
+  /** Logs failures that are retried. */
   readonly interruptions: Interruptions;
   readonly #connect: () => Connection;
   readonly #options: ResolvedOptions;
@@ -147,8 +147,8 @@ export class Channel {
   }
 
   /**
-   * One request, one answer, within the connect and stall timeouts and the
-   * time that the server needs for its work. Rejects with a TransferError.
+   * A unary call, within the connect and stall timeouts and the time that the
+   * server needs for its work. Rejects with a TransferError.
    */
   async unary<Request, Response>(
     method: Method,
@@ -223,7 +223,7 @@ export class Channel {
     });
   }
 
-  /** UNAVAILABLE for a call that had no connection in time; the next one begins another. */
+  /** UNAVAILABLE for a call that had no connection in time; the next call begins another connection. */
   notConnected(): TransferError {
     this.#connection.giveUp(this.#options.connectTimeoutMs);
     return this.unreachable();
@@ -246,13 +246,13 @@ export class Channel {
     if (this.#isClosed) throw new TransferError('INVALID_ARGUMENT', 'the client is closed');
   }
 
-  /** Starts no call any more; what there is of a connection ends once calls have ended. Safe to call twice. */
+  /** Refuses further calls; the connection ends after the last running call. Safe to call twice. */
   close(): void {
     this.#isClosed = true;
     this.#connection.close();
   }
 
-  /** Counts the call and notes who answers. Returns the translator of a failure. */
+  /** Counts the call and notes who answers. Returns the listener for its failure. */
   #follow(connection: Connection, call: NodeJS.EventEmitter, requestId: string): (failure: Error) => void {
     connection.track(call);
     let foreignType: string | undefined;

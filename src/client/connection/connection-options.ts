@@ -60,7 +60,7 @@ function givenServerName(options: ResolvedOptions): string | undefined {
   return typeof options.tls === 'object' ? options.tls.serverName : undefined;
 }
 
-/** An upload has connections of its own: what it queues would hold up every other call. */
+/** Uploads have connections of their own: their queued bytes would hold up every other call. */
 export type ChannelPurpose = 'general' | 'upload';
 
 const UPLOAD_OPTIONS: ChannelOptions = {

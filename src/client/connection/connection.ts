@@ -22,7 +22,7 @@ export class Connection {
     return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
   }
 
-  /** Nothing may be begun with it any more. */
+  /** No call may begin on it any more. */
   get isGivenUp(): boolean {
     return this.#target.isRetired;
   }
@@ -34,7 +34,7 @@ export class Connection {
     return call;
   }
 
-  /** There has been no connection for so long; another one is to be tried, unless this one has only begun. */
+  /** After `afterMs` without a connection another one is tried, unless this one has just begun. */
   giveUp(afterMs: number): void {
     if (this.isReady || !this.#target.isResolved || performance.now() - this.#startedAtMs < afterMs) return;
     this.#target.retire();

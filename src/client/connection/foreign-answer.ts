@@ -32,7 +32,7 @@ export function isForeignType(contentType: unknown): contentType is string {
   return typeof contentType === 'string' && !GRPC_TYPE.test(contentType);
 }
 
-/** The error for a failed call that something else than a gRPC server has answered; undefined for all others. */
+/** The error for a failed call that no gRPC server has answered; undefined for all others. */
 export function foreignAnswer(
   failure: ServiceError,
   contentType: unknown,

@@ -13,7 +13,7 @@ export class Interruptions {
   readonly #triedFor: string;
   #isOutage = false;
 
-  /** @param outageMs how long a server that was there is tried */
+  /** @param outageMs how long a server that has answered before is retried */
   constructor(logger: Logger, outageMs: number) {
     this.#logger = logger;
     this.#triedFor = `${Math.round(outageMs / MS_PER_SECOND)} s`;

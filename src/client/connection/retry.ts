@@ -92,12 +92,12 @@ function pushbackMsOf(error: TransferError): number | undefined {
   return Number.isFinite(pushbackMs) ? pushbackMs : undefined;
 }
 
-/** What happens to calls with a single answer, and listings. */
+/** The interruption of unary calls and listings. */
 export const UNANSWERED = 'not answered; trying again';
 
 export interface RetryContext {
   readonly retry: Complete<RetryOptions>;
-  /** Knows whether a server has answered before, and whom to tell of interruptions. */
+  /** Knows whether a server has answered before, and logs interruptions. */
   readonly channel: Pick<Channel, 'hasConnected' | 'interruptions'>;
   /** What an interruption does: `transfer interrupted; resuming`. */
   readonly what: string;

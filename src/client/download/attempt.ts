@@ -70,7 +70,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
     this.#range = new ReceivedRange(context.position.offset);
   }
 
-  /** Resolves when the rest of the range is delivered and proven. Rejects with a TransferError. */
+  /** Resolves when the rest of the range is delivered and verified. Rejects with a TransferError. */
   async run(): Promise<void> {
     const { channel, options, signal } = this.#context;
     if (signal.aborted) throw cancelledBy(signal);
@@ -105,7 +105,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
     }
   }
 
-  /** What this attempt has learnt of the way to the server. */
+  /** The link to the server, as far as this attempt has measured it. */
   get link(): CallLink | undefined {
     return this.#link;
   }
@@ -114,7 +114,7 @@ export class Attempt implements ChunkListener, WatchedAttempt {
     return this.#mustPause();
   }
 
-  /** Reads on when nothing on our side is in the way. */
+  /** Reads on unless this side holds up the call. */
   resumeIfPossible(): void {
     if (this.#call === undefined || this.#state === 'settled') return;
     if (this.#mustPause()) this.#call.pause();

@@ -82,7 +82,7 @@ export class UploadAttempt implements WatchedAttempt {
   hasStarved = false;
   /** The upload that the server began for this call, once known. */
   startedUploadId = '';
-  /** What this attempt has learnt of the way to the server. */
+  /** The link to the server, as far as this attempt has measured it. */
   link: CallLink | undefined;
   readonly #context: AttemptContext;
   readonly #free: Slot[] = [];
@@ -135,7 +135,7 @@ export class UploadAttempt implements WatchedAttempt {
     return { response: this.#response as UploadFileResponse, isIdle: this.#isIdle };
   }
 
-  /** Nothing is under way: our source, not the server, is what the upload waits for. */
+  /** Nothing is in flight: the upload waits for its source, not for the server. */
   get isPaused(): boolean {
     return this.#state === 'sending' && this.#outstanding === 0;
   }

@@ -15,7 +15,7 @@ export class UploadReporter extends ProgressReporter<UploadPhase, Amounts> {
   sentBytes: () => number = () => 0;
   /** How bytes were coded and why; undefined when there was nothing to choose. */
   codings: () => ChoiceSummary | undefined = () => undefined;
-  /** What the newest call has learnt of the way to the server. */
+  /** The link to the server, as far as the newest call has measured it. */
   link: CallLink | undefined;
   readonly #name: string;
 

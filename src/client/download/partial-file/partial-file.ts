@@ -36,7 +36,7 @@ export interface PartialFileOpening {
 /** No symbolic links, because the name of the partial file can be guessed. */
 const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** Locks and opens the partial file, keeping what an earlier run left and can be proven. Throws LOCAL_IO or CANCELLED. */
+/** Locks and opens the partial file, keeping verified bytes of an earlier run. Throws LOCAL_IO or CANCELLED. */
 export async function openPartialFile(paths: TargetPaths, opening: PartialFileOpening): Promise<PartialFile> {
   const { position, progress } = opening;
   let lock: FileLock | undefined;

@@ -20,7 +20,7 @@ export interface PrefixCheck {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The record whose bytes are proven to be in the partial file, or undefined to start over; says why in the log. */
+/** The record whose bytes the partial file still has, or undefined to start over; logs why. */
 export async function provenRecord(
   handle: FileHandle,
   recordPath: string,

@@ -17,7 +17,7 @@ export async function publish(paths: TargetPaths, overwrite: boolean, logger: Lo
   await syncDirectory(dirname(paths.target), logger);
 }
 
-/** Throws LOCAL_IO when `path` is there, but as a name that only this file system takes for the same. */
+/** Throws LOCAL_IO when `path` exists under another spelling. */
 export async function refuseOtherSpelling(path: string): Promise<void> {
   const spelling = await otherSpelling(path);
   if (spelling === undefined) return;
