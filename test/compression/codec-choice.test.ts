@@ -31,7 +31,7 @@ const KINDS: Readonly<Record<string, World['kindAt']>> = {
 
 /** MiB a second, and a file that takes seconds over it; the last is more than the ends can do. */
 const LINKS: readonly [mibPerSec: number, fileMib: number][] = [
-  [1, 96],
+  [1, 32],
   [10, 256],
   [100, 512],
   [1000, 1024],

@@ -177,6 +177,7 @@ class Simulation {
 
   /** Whether a thread waits for its turn now: the sender's loop, the receiver's, then workers. */
   #isPaused(who: number): boolean {
+    if (this.#world.pauses === 0) return false;
     // Noise that is the same each time.
     let hash = Math.imul(Math.floor(this.#nowMs / PAUSE_MS) * 8 + who, 0x9e3779b1);
     hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
@@ -216,21 +217,24 @@ class Simulation {
   }
 
   #work(): void {
-    const working = this.#jobs.filter(({ isDone }) => !isDone).slice(0, this.#world.threads);
-    for (const [worker, job] of working.entries()) {
-      if (this.#isPaused(2 + worker)) {
-        job.workMs += STEP_MS;
-        continue;
-      }
-      const isReading = job.choice.coding.codec === 'identity';
-      job.workLeftMs -= STEP_MS * (isReading ? 1 : this.#world.workerShare(this.#nowMs));
+    let worker = 0;
+    for (let index = 0; index < this.#jobs.length && worker < this.#world.threads; index++) {
+      const job = this.#jobs[index] as Job;
+      if (job.isDone) continue;
       job.workMs += STEP_MS;
-      if (job.workLeftMs > 0) continue;
-      job.isDone = true;
-      const { choice, endOffset, incompressible, rawBytes, wireBytes, workMs } = job;
-      const facts = { coding: choice.coding, endOffset, incompressible, rawBytes, wireBytes, workMs };
-      this.#choice?.observe(facts, this.#nowMs);
+      if (!this.#isPaused(2 + worker)) this.#advance(job);
+      worker += 1;
     }
+  }
+
+  #advance(job: Job): void {
+    const isReading = job.choice.coding.codec === 'identity';
+    job.workLeftMs -= STEP_MS * (isReading ? 1 : this.#world.workerShare(this.#nowMs));
+    if (job.workLeftMs > 0) return;
+    job.isDone = true;
+    const { choice, endOffset, incompressible, rawBytes, wireBytes, workMs } = job;
+    const facts = { coding: choice.coding, endOffset, incompressible, rawBytes, wireBytes, workMs };
+    this.#choice?.observe(facts, this.#nowMs);
   }
 
   /** Bytes and barriers through the link, in order. */
