@@ -8,6 +8,7 @@ import { FakeClock } from '../../support/fake-clock.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
+import { readsBesideStalled } from './stalled-peers.ts';
 
 const scope = { after };
 const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
@@ -107,15 +108,6 @@ describe('a transfer from a slow store', () => {
   it('leaves a peer that reads enough slabs, however many never do', async (t) => {
     const engine = await startEngine(t, { firstMessageBytes: FIRST_BYTES });
     learnSlowReads(engine);
-    const stalled = Array.from({ length: 100 }, () => new MemoryOutlet('by hand'));
-    for (const outlet of stalled)
-      void engine
-        .sendRange(requestOf(file), outlet)
-        .run()
-        .catch(() => {});
-    await until('all first writes', () => stalled.every((outlet) => outlet.pending !== undefined));
-    const healthy = new MemoryOutlet('next turn');
-    await engine.sendRange(requestOf(file), healthy).run();
-    assert.ok(healthy.received.equals(file.bytes));
+    await readsBesideStalled(engine, file);
   });
 });

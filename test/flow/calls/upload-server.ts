@@ -1,7 +1,6 @@
 /** A gRPC server with one upload call that a test receives as it likes, and clients of it. */
-import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   type ChannelOptions,
   Client,
@@ -9,7 +8,6 @@ import {
   credentials,
   type handleClientStreamingCall,
   Server,
-  ServerCredentials,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
@@ -23,6 +21,7 @@ import { StaticWindows } from '../../../src/flow/windows/static-windows.ts';
 import type { UploadFileRequest } from '../../../src/wire/messages.ts';
 import { transferService } from '../../../src/wire/service.ts';
 import type { Scope } from '../../support/test-engine.ts';
+import { letConnectionsIn } from './injected-server.ts';
 
 const PATH = '/test.Upload/Stream';
 const { requestSerialize, requestDeserialize } =
@@ -117,20 +116,7 @@ export async function serveUploads(
     call.start(receiver);
   };
   server.register(PATH, onCall, (bytes: Buffer) => bytes, requestDeserialize, 'clientStream');
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets: Socket[] = [];
-  const listener = createServer((socket) => {
-    sockets.push(socket);
-    injector.injectConnection(socket);
-  });
-  scope.after(() => {
-    for (const socket of sockets) socket.destroy();
-    listener.close();
-    server.forceShutdown();
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  return { port: (listener.address() as AddressInfo).port, sockets, receivers };
+  return { ...(await letConnectionsIn(scope, server)), receivers };
 }
 
 export interface CallEnd {
