@@ -153,15 +153,18 @@ function etaMs(
 /** Lets something through at most once in `intervalMs`. */
 export class Throttle {
   readonly #intervalMs: number;
+  readonly #now: () => number;
   #nextMs: number;
 
-  /** The first one passes at `firstMs`. */
-  constructor(intervalMs: number, firstMs: number) {
+  /** The first one passes after `firstAfterMs`. */
+  constructor(intervalMs: number, firstAfterMs: number, now: () => number = () => performance.now()) {
     this.#intervalMs = intervalMs;
-    this.#nextMs = firstMs;
+    this.#now = now;
+    this.#nextMs = now() + firstAfterMs;
   }
 
-  passes(nowMs: number): boolean {
+  passes(): boolean {
+    const nowMs = this.#now();
     if (nowMs < this.#nextMs) return false;
     this.#nextMs = nowMs + this.#intervalMs;
     return true;

@@ -115,8 +115,12 @@ test('the pace is rate and time left, or what is going on instead', () => {
 });
 
 test('the throttle lets one through in each interval', () => {
-  const throttle = new Throttle(1000, 0);
-  const passed = [0, 500, 999, 1000, 1500, 2100].filter((atMs) => throttle.passes(atMs));
+  const clock = new FakeClock();
+  const throttle = new Throttle(1000, 0, clock.nowMs);
+  const passed = [0, 500, 999, 1000, 1500, 2100].filter((atMs) => {
+    clock.passTo(atMs);
+    return throttle.passes();
+  });
   assert.deepEqual(passed, [0, 1000, 2100]);
 });
 
