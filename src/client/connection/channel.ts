@@ -10,14 +10,13 @@ import { AgentSession } from '../../flow/connections/agent-session.ts';
 import { CallLink } from '../../flow/connections/call-link.ts';
 import { clientWindows } from '../../flow/windows/client-windows.ts';
 import { transferService } from '../../wire/service.ts';
-import { errorOfStatus } from '../../wire/status.ts';
 import { MAX_ANSWER_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
+import { CallFailures } from './call-failures.ts';
 import { cancelCall, cancelledBy, onCancelled } from './cancellation.ts';
-import { connectProblem } from './connect-problem.ts';
 import { Connection } from './connection.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
-import { foreignAnswer, isForeignType } from './foreign-answer.ts';
+import { isForeignType } from './foreign-answer.ts';
 import type { Interruptions } from './interruptions.ts';
 import { prepareCall } from './prepare-call.ts';
 import { parseTarget } from './target.ts';
@@ -41,10 +40,9 @@ export class Channel {
   readonly interruptions: Interruptions;
   readonly #connect: () => Connection;
   readonly #options: ResolvedOptions;
-  readonly #transport: 'TLS' | 'plaintext';
   readonly #session: AgentSession | undefined;
   #connection: Connection;
-  readonly #failedCalls = new WeakMap<Error, FailedCall>();
+  readonly #failures: CallFailures;
   #hasConnected = false;
   #isClosed = false;
 
@@ -59,12 +57,13 @@ export class Channel {
     this.address = target.address;
     this.interruptions = interruptions;
     this.#options = options;
-    this.#transport = usesTls(target, options) ? 'TLS' : 'plaintext';
+    const transport = usesTls(target, options) ? 'TLS' : 'plaintext';
+    this.#failures = new CallFailures(target.address, transport, options.connectTimeoutMs);
     this.#session = purpose === 'upload' ? new AgentSession() : undefined;
     const credentials = credentialsFor(target, options);
     const grpcOptions = { ...channelOptions(target, options, purpose), ...this.#session?.channelOptions };
     // grpc-js never shares a TLS connection, because TLS credentials are never equal.
-    const isShared = !options.ownConnection && purpose === 'general' && this.#transport === 'plaintext';
+    const isShared = !options.ownConnection && purpose === 'general' && transport === 'plaintext';
     this.#connect = () => new Connection(target.address, credentials, grpcOptions, isShared);
     this.#connection = this.#connect();
   }
@@ -193,52 +192,13 @@ export class Channel {
 
   /** What the failure of a call means; names the address when nothing answers there. */
   failureOf(failure: Error): TransferError {
-    if (failure instanceof TransferError) return failure;
-    if (!('metadata' in failure)) return TransferError.from(failure);
-    const { requestId, foreignType } = this.#failedCalls.get(failure) ?? {};
-    const error = this.#meaningOf(failure as ServiceError, foreignType);
-    error.requestId = requestId;
-    return error;
-  }
-
-  #meaningOf(failure: ServiceError, foreignType: string | undefined): TransferError {
-    const contentType = foreignType ?? failure.metadata?.get('content-type')[0];
-    const foreign = foreignAnswer(failure, contentType, this.address);
-    if (foreign !== undefined) return foreign;
-    const error = errorOfStatus(failure);
-    if (UNREADABLE.test(error.message)) {
-      return new TransferError(
-        'PROTOCOL_ERROR',
-        error.message.replace(UNREADABLE, 'the server broke the contract: '),
-        {
-          cause: failure,
-        },
-      );
-    }
-    if (error.code === 'CANCELLED') return cancelledByPeer(failure, this.address);
-    if (error.code !== 'UNAVAILABLE' || sentBySluice(failure)) return error;
-    if (!this.hasConnected) return this.unreachable(failure);
-    return new TransferError('UNAVAILABLE', connectProblem(failure) ?? error.message, {
-      cause: failure,
-    });
+    return this.#failures.errorOf(failure, this.hasConnected);
   }
 
   /** UNAVAILABLE for a call that had no connection in time; the next call begins another connection. */
   notConnected(): TransferError {
     this.#connection.giveUp(this.#options.connectTimeoutMs);
-    return this.unreachable();
-  }
-
-  /** UNAVAILABLE for a server that cannot be connected to. */
-  unreachable(failure?: ServiceError): TransferError {
-    const reason = connectProblem(failure) ?? `no connection within ${this.#options.connectTimeoutMs} ms`;
-    const hint =
-      this.#transport === 'TLS' ? 'does it speak TLS (otherwise say insecure)' : 'does it speak plaintext';
-    return new TransferError(
-      'UNAVAILABLE',
-      `cannot connect to ${this.address} (${this.#transport}): ${reason}; is a server listening there, and ${hint}?`,
-      { cause: failure },
-    );
+    return this.#failures.unreachable();
   }
 
   /** Throws INVALID_ARGUMENT after `close`. */
@@ -263,7 +223,7 @@ export class Channel {
       else this.interruptions.over();
     });
     return (failure) => {
-      this.#failedCalls.set(failure, { requestId, foreignType });
+      this.#failures.note(failure, { requestId, foreignType });
     };
   }
 
@@ -276,15 +236,6 @@ export class Channel {
     return this.#connection;
   }
 }
-
-interface FailedCall {
-  readonly requestId: string;
-  /** The content type of an answer that is not gRPC's. */
-  readonly foreignType: string | undefined;
-}
-
-/** How grpc-js begins its message about one that cannot be decoded. */
-const UNREADABLE = /^Response message parsing error: /;
 
 /**
  * The call that `make` begins holds one message while it is paused, instead of
@@ -317,16 +268,4 @@ function definition(method: Method) {
       return responseDeserialize(message);
     },
   };
-}
-
-/** The caller's own abort settles the call first and never gets here. */
-function cancelledByPeer(failure: ServiceError, address: string): TransferError {
-  return new TransferError('ABORTED', `${address}, or a proxy on the way, cancelled the call`, {
-    cause: failure,
-  });
-}
-
-/** False for a status that grpc-js made on this side. */
-function sentBySluice(failure: ServiceError): boolean {
-  return failure.metadata?.get('sluice-code').length > 0;
 }
