@@ -75,7 +75,8 @@ async function startServer(t: TestContext, files: number) {
 
 /** The times of its answers since the last look, in milliseconds; -1 for none. */
 function startProbe(t: TestContext, address: string): () => number[] {
-  const child = startChild(t, process.execPath, [PROBE_CHILD, address, 'file']);
+  // The probe ends with its input.
+  const child = startChild(t, process.execPath, [PROBE_CHILD, address, 'file'], { stdio: 'pipe' });
   let seen = 0;
   return () => {
     const times = child.stdout.split('\n').slice(seen, -1).map(Number);
