@@ -4,8 +4,8 @@
  */
 import { TokenBucket } from '../base/async/token-bucket.ts';
 
-/** All calls of a connection may be cancelled before they begin, and their successors too. */
-const CONNECTION_BURSTS = 2;
+/** A new connection may make several times its calls before it knows how many it may have: those are refused, and tried again. */
+const CONNECTION_BURSTS = 4;
 
 /** An address may spend the bursts of this many connections. */
 const ADDRESS_BURSTS = 8;
