@@ -3,8 +3,8 @@
  * an event loop with it. The controls are those of `Link`, each a command to
  * the process; it ends with its parent.
  */
-import { Child } from '../bench/harness/child.ts';
 import { compiledPath } from '../bench/harness/paths.ts';
+import { Child } from '../src/cli/process/child.ts';
 import type { DirectedFault, Direction } from './connection.ts';
 import type { EachWay, LinkOptions, LinkSettings, LinkStats } from './link.ts';
 import { parseEndpoint, writeEachWay } from './notation.ts';
@@ -30,16 +30,16 @@ export interface LinkProcessOptions extends Omit<LinkOptions, 'clock'> {
 
 /** Starts a link; resolves once it accepts connections. */
 export async function startLinkProcess(options: LinkProcessOptions): Promise<LinkProcess> {
-  const child = Child.node('link', compiledPath('link-emulator/main.js'), argumentsFor(options), {
+  const args = [compiledPath('link-emulator/main.js'), ...argumentsFor(options)];
+  const child = new Child('link', process.execPath, args, {
     env: { ...process.env, ...KEPT_MEMORY },
-    input: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
   try {
-    const ready = await child.line(/^link is ready on /, START_TIMEOUT_MS);
-    const address = /ready on (\S+:\d+)/.exec(ready)?.[1] ?? '';
+    const [, address = ''] = await child.says(/^link is ready on (\S+:\d+)\b.*\n/m, START_TIMEOUT_MS);
     return new LinkProcess(child, address);
   } catch (error) {
-    await child.kill();
+    await child.end();
     throw error;
   }
 }
@@ -98,7 +98,7 @@ export class LinkProcess {
 
   /** Ends the process and with it all connections; safe to call twice. */
   async stop(): Promise<void> {
-    await this.#child.kill();
+    await this.#child.end();
   }
 
   /** One at a time: answers come in the order of the commands. */
@@ -110,9 +110,9 @@ export class LinkProcess {
 
   async #ask(line: string): Promise<string> {
     this.#commands += 1;
-    this.#child.send(line);
-    const answer = await this.#child.line(new RegExp(`^${this.#commands} `), ANSWER_TIMEOUT_MS);
-    const text = answer.slice(answer.indexOf(' ') + 1);
+    this.#child.process.stdin?.write(`${line}\n`);
+    const answer = new RegExp(`^${this.#commands} (.*)\n`, 'm');
+    const [, text = ''] = await this.#child.says(answer, ANSWER_TIMEOUT_MS);
     if (text.startsWith('error: ')) throw new Error(`link: ${line}: ${text}`);
     return text;
   }

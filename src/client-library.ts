@@ -1,4 +1,4 @@
-/** The client alone, as `sluice/client`: what a program imports that serves nothing, and a bundler has the least to do with. */
+/** The client alone, as `sluice/client`: for programs that serve nothing, and for small bundles. */
 export { ERROR_CODES, type ErrorCode, TransferError, type TransferErrorOptions } from './base/errors.ts';
 export { type Logger, silentLogger } from './base/logger.ts';
 export { type CallOptions, type DeleteOptions, SluiceClient } from './client/client.ts';

@@ -1,4 +1,5 @@
 /** The public API of sluice. */
+export type { ByteRange } from './base/ranges.ts';
 export {
   type CallOptions,
   type ClientOptions,
@@ -32,3 +33,25 @@ export { type ConfigInputs, type LoadedConfig, loadConfig } from './config/load.
 export type { Config } from './config/schema.ts';
 export { SluiceServer, type SluiceServerOptions } from './server/server.ts';
 export type { ServerStats } from './server/stats.ts';
+export type { ByteSink, ByteSource, Descriptor, Reader, Writer } from './storage/byte-source.ts';
+export { parseName } from './storage/name.ts';
+export type {
+  FileIdentity,
+  Listed,
+  Omission,
+  OmissionReason,
+  OpenFile,
+  Store,
+  StoreEntry,
+  StoreListOptions,
+} from './storage/store.ts';
+export type {
+  ExpectedContent,
+  Upload,
+  UploadSpec,
+  UploadState,
+  UploadStore,
+  UploadWriter,
+  WriteCondition,
+} from './storage/upload-store.ts';
+export type { CheckedRange } from './wire/checked-ranges.ts';

@@ -1,11 +1,10 @@
 /**
- * Job of a pool thread: check the chunks in one slab and write them to a file,
- * or leave them in the slab as they are to be written.
+ * Job of a pool thread: verifies the chunks in one slab and writes them to a file,
+ * or leaves them in the slab, decompressed.
  *
- * As synchronous and as careful as `fill-slab`: errors are values. A chunk is
- * written only after all of it was found right; chunks before a wrong one are
- * written and reported. Neighbours in the slab that are neighbours in the file
- * are written with one call.
+ * Synchronous like `fill-slab`; errors are values. A chunk is written only after
+ * all of it was verified; chunks before a wrong one are written and reported.
+ * Neighbours in slab and file are written with one call.
  */
 import { writeSync } from 'node:fs';
 import { errnoOf } from '../src/base/errors.ts';
@@ -22,7 +21,7 @@ import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { trailerOf } from '../src/wire/gzip-member.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
-/** Checked bytes that are still to be written. */
+/** Verified bytes to be written. */
 interface Piece extends WrittenBytes {
   bytes: Uint8Array;
 }
@@ -69,9 +68,8 @@ function writeTo(fd: number, job: DrainJob, written: WrittenBytes[]): DrainFault
 }
 
 /**
- * The slab is changed only when everything that may fail is over: a fault leaves
- * it as it came. Chunks stand at least as far apart as they are long, so none is
- * written over another.
+ * The slab changes only after everything that may fail: a fault leaves it intact.
+ * Chunks stand at least as far apart as they are long, so none overwrites another.
  */
 function leaveInSlab(job: DrainJob, written: WrittenBytes[]): DrainFault | null {
   const checked: (Piece & { at: number })[] = [];
@@ -128,7 +126,7 @@ function checkedPieces(job: DrainJob, chunk: DrainChunk): Piece[] | string {
   });
 }
 
-/** Both as one piece, where they are neighbours in memory and in the file. */
+/** One piece, where both are neighbours in memory and in the file. */
 function join(first: Piece, second: Piece): Piece | null {
   const { bytes } = first;
   const areNeighbours =
@@ -147,7 +145,7 @@ function join(first: Piece, second: Piece): Piece | null {
 
 function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
   let done = 0;
-  // A write may be short: a signal, a limit, a disk that is nearly full.
+  // A write may be short: a signal, a limit, a nearly full disk.
   while (done < piece.bytes.length) {
     const taken = writeSync(fd, piece.bytes, done, piece.bytes.length - done, piece.start + done);
     if (taken === 0) throw Object.assign(new Error('write(2) took no byte'), { code: 'EIO' });
@@ -156,7 +154,7 @@ function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
   report(piece, written);
 }
 
-/** Ranges that continue each other are one, whatever memory they came from. */
+/** Contiguous ranges are joined, whatever memory they came from. */
 function report({ start, end, crc32: crc }: Piece, written: WrittenBytes[]): void {
   const last = written.at(-1);
   if (last?.end === start) {

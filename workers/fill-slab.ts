@@ -9,7 +9,7 @@
 import { type Coding, IDENTITY } from '../src/base/coding.ts';
 import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../src/base/compressibility.ts';
 import { errnoOf } from '../src/base/errors.ts';
-import { SLAB_HEADER_ROOM_BYTES } from '../src/base/limits.ts';
+import { SLAB_HEADROOM_BYTES } from '../src/base/limits.ts';
 import type { FilledRun, FillJob, FillResult, PackSlice } from '../src/engine/jobs/job.ts';
 import { type ChunkFields, chunkHeaderBytes, writeChunkHeader } from '../src/wire/chunk-header.ts';
 import { codecNumber, encodeSync } from '../src/wire/codec.ts';
@@ -46,7 +46,7 @@ function fill(job: FillJob): FillResult {
   const gainless = compresses && job.probe && !probe(job);
   const coding = gainless ? IDENTITY : job.coding;
   const isInPlace = coding.codec === 'identity' && !isInSlab(job);
-  const result = isInPlace ? fillIdentity(job) : fillBehindRoom(job, coding);
+  const result = isInPlace ? fillIdentity(job) : fillBehindHeadroom(job, coding);
   if (isCancelled(job.slab)) return { kind: 'cancelled' };
   if (result.kind === 'filled') {
     result.workMs = performance.now() - startMs;
@@ -92,13 +92,12 @@ function writeHeaders(job: FillJob, chunks: Uint8Array[], fields: ChunkFields, b
 }
 
 /**
- * Reads the job's bytes behind the header room, where they are not there
+ * Reads the job's bytes behind the headroom, where they are not there
  * already, and moves them forward, compressed or not, chunk by chunk. The write
  * position never overtakes what is still to be moved: a chunk is only kept
- * compressed when that makes it smaller, and all headers together fit the header
- * room.
+ * compressed when that makes it smaller, and all headers together fit the headroom.
  */
-function fillBehindRoom(job: FillJob, coding: Coding): FillResult {
+function fillBehindHeadroom(job: FillJob, coding: Coding): FillResult {
   const base = slabStart(job.slab);
   const raw = payloadOf(job);
   if (!isInSlab(job) && !readChunks(job, [raw], job.offset)) return { kind: 'short' };
@@ -126,9 +125,9 @@ function fillBehindRoom(job: FillJob, coding: Coding): FillResult {
   return result;
 }
 
-/** The job's bytes, behind the header room of its slab. */
+/** The job's bytes, behind the headroom of its slab. */
 function payloadOf({ slab, rawBytes }: FillJob): Uint8Array {
-  const at = slabStart(slab) + SLAB_HEADER_ROOM_BYTES;
+  const at = slabStart(slab) + SLAB_HEADROOM_BYTES;
   return memory.subarray(at, at + rawBytes);
 }
 

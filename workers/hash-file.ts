@@ -1,7 +1,7 @@
 /**
- * Job of the hash pool's thread: the SHA-256 of a file. It may take seconds for
- * a large one, so it has a thread of its own and looks between pieces whether
- * it is still wanted.
+ * Job of the hash pool's thread: the SHA-256 of a file. A large file may take
+ * seconds, so it has a thread of its own and checks for cancellation between
+ * pieces.
  */
 import { createHash } from 'node:crypto';
 import { readSync } from 'node:fs';

@@ -1,4 +1,4 @@
-/** What runs in the pool's threads: one entry for every kind of task. */
+/** The entry of the pool's threads, for every kind of task. */
 import type { PoolAnswer, PoolTask } from '../src/engine/jobs/job.ts';
 import { drainSlab } from './drain-slab.ts';
 import { fillSlab } from './fill-slab.ts';

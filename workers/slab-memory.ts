@@ -1,6 +1,6 @@
 /**
- * What every job in a pool thread stands on: the shared slabs, the words beside
- * them, and a thread that yields to the event loop.
+ * Shared by the jobs of pool threads: the slabs, their control words, and yielding
+ * to the event loop.
  */
 import { threadId, workerData } from 'node:worker_threads';
 import type { WorkerSetup } from '../src/engine/jobs/job.ts';

@@ -2,9 +2,9 @@
  * A contender is a server together with the client that reads from it. All
  * scenarios see it through this seam, so that they state a load only once.
  */
+import { Child } from '../../src/cli/process/child.ts';
 import type { LoadReport, LoadRequest } from '../drivers/protocol.ts';
 import type { StockSettings } from '../peers/stock-settings.ts';
-import { Child } from './child.ts';
 import { compiledPath } from './paths.ts';
 
 /** How long a server may take until it accepts calls. */
@@ -67,22 +67,23 @@ export function completeLoad(server: Server, plan: LoadPlan, settings: StockSett
 /** Runs a server program until it prints its ready line. */
 export async function startServer(name: string, command: string, args: readonly string[]): Promise<Server> {
   const child = new Child(name, command, args);
-  const ready = await child.line(/ready/, START_TIMEOUT_MS);
+  const [ready] = await child.says(/^.*ready.*\n/m, START_TIMEOUT_MS);
   const target = /\S+:\d+/.exec(ready)?.[0];
   if (target === undefined) {
-    await child.kill();
+    await child.end();
     throw new Error(`${name}: no host:port in its ready line: ${ready}`);
   }
-  return { target, pid: child.pid, stop: () => child.kill() };
+  return { target, pid: child.pid, stop: () => child.end() };
 }
 
 /** Starts a driver program with its request. */
 export function startDriver(driver: string, request: object): Child {
-  return Child.node(driver, compiledPath(`bench/drivers/${driver}.js`), [JSON.stringify(request)]);
+  const script = compiledPath(`bench/drivers/${driver}.js`);
+  return new Child(driver, process.execPath, [script, JSON.stringify(request)]);
 }
 
 /** Waits for a driver and returns its report, the last line it printed. */
 export async function finishDriver<Report>(driver: Child): Promise<Report> {
   await driver.succeed(LOAD_TIMEOUT_MS);
-  return JSON.parse(driver.lines.at(-1) ?? 'null') as Report;
+  return JSON.parse(driver.stdout.trimEnd().split('\n').at(-1) || 'null') as Report;
 }

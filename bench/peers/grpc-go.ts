@@ -1,7 +1,7 @@
 /** The same contract served by grpc-go, built from `grpc-go/main.go` with Debian's packages, read by the tuned stock client. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { Child } from '../harness/child.ts';
+import { Child } from '../../src/cli/process/child.ts';
 import { type Contender, driverContender, startServer } from '../harness/contender.ts';
 import { repositoryPath } from '../harness/paths.ts';
 import { findProgram } from '../harness/programs.ts';

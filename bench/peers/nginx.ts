@@ -8,8 +8,8 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Child } from '../../src/cli/process/child.ts';
 import type { LoadReport } from '../drivers/protocol.ts';
-import { Child } from '../harness/child.ts';
 import { type Contender, LOAD_TIMEOUT_MS, type LoadPlan, type Server } from '../harness/contender.ts';
 import { readCpuSeconds, readPeakRssBytes } from '../harness/proc.ts';
 import { findProgram } from '../harness/programs.ts';
@@ -55,7 +55,7 @@ async function startNginx(nginx: string, workDirectory: string, directory: strin
   const child = new Child('nginx', nginx, ['-c', path, '-p', workDirectory]);
   const target = `127.0.0.1:${port}`;
   await waitUntilServing(child, target);
-  return { target, pid: child.pid, stop: () => child.kill() };
+  return { target, pid: child.pid, stop: () => child.end() };
 }
 
 /** nginx prints nothing when it is ready. */
@@ -68,7 +68,7 @@ async function waitUntilServing(child: Child, target: string): Promise<void> {
       await sleep(START_INTERVAL_MS);
     }
   }
-  await child.kill();
+  await child.end();
   throw new Error('nginx does not start');
 }
 
@@ -102,7 +102,8 @@ async function load(server: Server, plan: LoadPlan): Promise<LoadReport> {
   ]);
   await curl.succeed(LOAD_TIMEOUT_MS);
   const seconds = (performance.now() - startMs) / 1000;
-  const results = curl.lines.map((line) => line.split(' ').map(Number) as [bytes: number, seconds: number]);
+  const lines = curl.stdout.trimEnd().split('\n');
+  const results = lines.map((line) => line.split(' ').map(Number) as [bytes: number, seconds: number]);
   const measured = results.slice(-streams);
   return {
     event: 'report',

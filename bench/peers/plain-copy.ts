@@ -1,7 +1,7 @@
 /** What the disk, and a TCP connection to it, do with the same file and none of a protocol: `dd`, and the least that a server and a client can do. */
 import { join } from 'node:path';
 import { MIB } from '../../src/base/units.ts';
-import { Child } from '../harness/child.ts';
+import { Child } from '../../src/cli/process/child.ts';
 import type { Metrics } from '../harness/metrics.ts';
 import { repositoryPath } from '../harness/paths.ts';
 

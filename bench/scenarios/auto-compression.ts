@@ -94,7 +94,7 @@ function changeCase({ files }: BenchContext, way: DownloadWay, file: string): Ca
       return await behindLink(server, fromMibPerSec, async (far, link) => {
         const plan = { file, verified: true, compression: way.compression, seconds, skipSeconds };
         const driver = startDriver('sluice-driver', completeLoad(far, plan, 'tuned'));
-        await driver.line(/started/, START_TIMEOUT_MS);
+        await driver.says(/started/, START_TIMEOUT_MS);
         await new Promise((resolve) => setTimeout(resolve, atSeconds * 1000));
         await link.change({ rateBytesPerSec: toMibPerSec * MIB });
         return toMetrics(await finishDriver<LoadReport>(driver));

@@ -47,11 +47,11 @@ function stalledCase(contender: Contender, context: BenchContext, file: string, 
         const request = { target: server.target, file, readers: READERS, chunkBytes: CHUNK_BYTES };
         const stalled = startDriver('stalled-readers', request);
         try {
-          await stalled.line(/stalled/, STALL_TIMEOUT_MS);
+          await stalled.says(/stalled/, STALL_TIMEOUT_MS);
           const together = toMetrics(await contender.load(server, plan));
           return { ...together, soloRateMibPerSec: alone.rateMibPerSec as number };
         } finally {
-          await stalled.kill();
+          await stalled.end();
         }
       }),
   };

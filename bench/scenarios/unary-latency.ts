@@ -74,13 +74,13 @@ function probeCase(
         const plan = { file, streams: STREAMS, chunkBytes: CHUNK_BYTES, compression, seconds };
         const load = startDriver('stock-driver', completeLoad(server, plan, 'tuned'));
         try {
-          await load.line(/started/, START_TIMEOUT_MS);
+          await load.says(/started/, START_TIMEOUT_MS);
           const request = { target: probed.target, file, seconds: probeSeconds };
           const probe = await finishDriver<ProbeReport>(startDriver('latency-probe', request));
           const { p50Ms, p99Ms, maxMs } = probe;
           return { ...toMetrics(await finishDriver<LoadReport>(load)), p50Ms, p99Ms, maxMs };
         } finally {
-          await load.kill();
+          await load.end();
         }
       }),
   };

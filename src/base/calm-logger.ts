@@ -1,7 +1,7 @@
 /**
- * A logger that a flood cannot fill: of each kind of line, so many a second are
- * passed on, and then one that says how many were left out. The kind is the
- * message, a constant, with the `result` among its fields, one of a closed set.
+ * A rate-limited logger: of each kind of line, a number a second are passed on,
+ * and then one line with the number left out. The kind is the message, a
+ * constant, with the field `result`, one of a closed set.
  */
 import { Counters } from './counters/counters.ts';
 import type { Logger } from './logger.ts';
@@ -11,19 +11,18 @@ type Level = 'info' | 'warn' | 'error';
 /** Lines of one kind within a second. */
 interface Burst {
   level: Level;
-  /** The most that are passed on. */
+  /** The most lines that are passed on. */
   most: number;
   lines: number;
   timer: NodeJS.Timeout;
 }
 
-/** Lines of one kind are counted for this long, then the count starts anew. */
 const WINDOW_MS = 1000;
 
-/** What went well is an account of what the server did; a thousand lines are 350 KB. */
+/** Successful requests are the account of the server's work; a thousand lines are 350 KB. */
 const MAX_OK_LINES = 1000;
 
-/** What was refused or failed is the same again and again. */
+/** Refusals and failures of one kind say nothing new. */
 const MAX_OTHER_LINES = 50;
 
 export class CalmLogger implements Logger {
@@ -38,7 +37,7 @@ export class CalmLogger implements Logger {
     counters.logLines.observe(() => logger.droppedLines ?? 0, 'dropped');
   }
 
-  /** Not limited: who asks for these wants them all. */
+  /** Not limited: debug lines are wanted in full. */
   debug(fields: object, message: string): void {
     this.#logger.debug(fields, message);
   }
@@ -55,7 +54,7 @@ export class CalmLogger implements Logger {
     this.#pass('error', fields, message);
   }
 
-  /** Says what was left out until now; for the end. */
+  /** Logs how many lines were left out so far; for the end. */
   close(): void {
     for (const kind of this.#bursts.keys()) this.#ended(kind);
   }

@@ -1,6 +1,6 @@
 /**
  * How the bytes of a chunk can be sent: as they are, or compressed by a codec
- * at a level, and what is known of each coding before it was tried.
+ * at a level, with the typical speed and ratio of each coding.
  */
 import { MIB } from './units.ts';
 
@@ -12,7 +12,7 @@ export interface Coding {
   readonly level: number;
 }
 
-/** A coding with what it costs and gains beside gzip level 1, on typical text. */
+/** A coding with its speed and size relative to gzip level 1, on typical text. */
 export interface TypicalCoding extends Coding {
   /** Raw bytes a second of a worker, over those of gzip level 1. */
   readonly speed: number;
@@ -25,7 +25,7 @@ export const IDENTITY: Coding = { codec: 'identity', level: 0 };
 /** Of gzip level 1 with program text in chunks of 256 KiB, in bytes a millisecond of one worker. */
 export const TYPICAL_BYTES_PER_MS = (190 * MIB) / 1000;
 
-/** The size of the same, compressed, over its size before. */
+/** Compressed size over raw size, for the same data. */
 export const TYPICAL_RATIO = 0.235;
 
 /**
@@ -54,7 +54,7 @@ const TYPICAL: readonly TypicalCoding[] = [
 
 /**
  * The codings worth choosing from when the peer takes `codecs`, the fastest
- * first: what another one beats in both speed and size is left out.
+ * first: codings that another beats in both speed and size are left out.
  * @param maxGzipLevel bounds gzip, and with it what a worker may spend on any codec
  */
 export function codingsFor(codecs: readonly CodecName[], maxGzipLevel: number): readonly TypicalCoding[] {
@@ -69,7 +69,7 @@ function isGzipUpTo({ codec, level }: Coding, most: number): boolean {
   return codec === 'gzip' && level <= Math.max(1, most);
 }
 
-/** Clearly in speed, and at least nearly in size. */
+/** Clearly faster, and not notably larger. */
 function beats(one: TypicalCoding, other: TypicalCoding): boolean {
   return one !== other && one.speed > other.speed * 1.2 && one.size <= other.size * 1.02;
 }

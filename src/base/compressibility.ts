@@ -1,14 +1,14 @@
 /**
- * Whether a stream's data gets smaller at all. Data that does not is sent as it
- * is, with a cheap probe now and then: an archive can hold text behind pictures.
- * A sample whose bytes are all about as frequent is not even compressed.
+ * Whether a stream's data is compressible at all. Other data is sent as it is,
+ * with a cheap probe now and then: an archive can hold text behind pictures. A
+ * sample with nearly equal byte frequencies is not even compressed.
  */
 import type { Coding } from './coding.ts';
 
 /** A sample this large tells text from noise; smaller ones misjudge archives with long headers. */
 export const PROBE_BYTES = 16 * 1024;
 
-/** Whatever the choice: only whether there is something to gain is asked, and this is the cheapest to ask. */
+/** The cheapest coding: a probe only asks whether compression gains anything. */
 export const PROBE_CODING: Coding = { codec: 'brotli', level: 0 };
 
 /** Compressed to more than this share of its size, data is not worth the receiver's time. */
@@ -17,30 +17,29 @@ export const WORTHWHILE_RATIO = 0.95;
 /**
  * Pearson's chi-squared of byte frequencies against equal ones, 255 degrees of
  * freedom: noise has 255 ± 22.6, five deviations from which it comes twice in a
- * million samples. What repeats itself, and what is spread too evenly for
- * chance, is not within. 30 µs for a sample; a codec, which Node
- * makes anew each time, takes 0.4 ms of CPU.
+ * million samples. Repetitive data, and data spread too evenly for
+ * chance, lies outside. A sample takes 30 µs; a codec, which Node
+ * makes anew each time, 0.4 ms of CPU.
  */
 const NOISE_CHI_SQUARED = { least: 142, most: 368 };
 
-/** Smaller samples have too few of each byte. */
-const LEAST_NOISE_BYTES = 4 * 1024;
+/** Smaller samples have too few of each byte to tell. */
+const MIN_NOISE_BYTES = 4 * 1024;
 
 /**
- * Between probes, each 30 µs and a read where there is noise: 2 % of the time since data
- * last got smaller. A tar is followed from one file to the next, and of a long
- * noise nobody notices them.
+ * The pause between probes, as a share of the time since data last got smaller. A probe of
+ * noise costs 30 µs and a read: this follows a tar from file to file, at no noticeable cost.
  */
 const PROBE_SHARE = 0.02;
-const LEAST_PROBE_MS = 3;
-const MOST_PROBE_MS = 20;
+const MIN_PROBE_MS = 3;
+const MAX_PROBE_MS = 20;
 
-/** A slow link takes many jobs at once, above all the first ones, and then none for long: so many may all be probed. */
+/** A slow link takes many jobs at once, above all at first, and then none for long: this many may all be probed. */
 const PROBES_AT_ONCE = 64;
 
-/** Whether no codec will make these bytes smaller, encrypted or compressed as they must be. False when that is not sure. */
+/** Whether these bytes are certainly incompressible: encrypted or compressed already. */
 export function isNoise(sample: Uint8Array): boolean {
-  if (sample.length < LEAST_NOISE_BYTES) return false;
+  if (sample.length < MIN_NOISE_BYTES) return false;
   const counts = new Uint32Array(256);
   for (let at = 0; at < sample.length; at += 1) {
     const byte = sample[at] ?? 0;
@@ -57,13 +56,13 @@ export class CompressibilityDetector {
   /** The last data did not get smaller. */
   isGainless = false;
   #gainlessSinceMs = 0;
-  /** When probes would be due one by one; it may be ahead of the time by those at once. */
+  /** When the next probe would be due, one by one; up to `PROBES_AT_ONCE` ahead of the clock. */
   #nextProbeMs = Number.NEGATIVE_INFINITY;
   #knownUpToOffset = -1;
 
   /** A job that was to be compressed has ended. */
   observe(incompressible: boolean, endOffset: number, nowMs: number): void {
-    // Several jobs are under way when the bytes change their kind; the older ones tell nothing new.
+    // Several jobs are under way when the kind of data changes; the older ones tell nothing new.
     if (endOffset <= this.#knownUpToOffset) return;
     this.#knownUpToOffset = endOffset;
     if (incompressible && !this.isGainless) this.#gainlessSinceMs = nowMs;
@@ -82,6 +81,6 @@ export class CompressibilityDetector {
 
   #everyMs(nowMs: number): number {
     const everyMs = (nowMs - this.#gainlessSinceMs) * PROBE_SHARE;
-    return Math.min(Math.max(everyMs, LEAST_PROBE_MS), MOST_PROBE_MS);
+    return Math.min(Math.max(everyMs, MIN_PROBE_MS), MAX_PROBE_MS);
   }
 }

@@ -59,7 +59,7 @@ export interface TransferErrorOptions {
   version?: string | undefined;
 }
 
-/** An error of operation: something outside the program was not as it should be. */
+/** An operational error, caused from outside the program. */
 export class TransferError extends Error {
   override readonly name = 'TransferError';
   readonly code: ErrorCode;
@@ -82,7 +82,7 @@ export class TransferError extends Error {
   }
 }
 
-/** What the caller's signal ended, by the signal's reason: DEADLINE_EXCEEDED for `AbortSignal.timeout`, else CANCELLED. */
+/** The error for an aborted signal: DEADLINE_EXCEEDED for `AbortSignal.timeout`, else CANCELLED. */
 export function cancellation(reason: unknown): TransferError {
   return isTimeout(reason)
     ? new TransferError('DEADLINE_EXCEEDED', "the caller's timeout passed", { cause: reason })
@@ -93,7 +93,6 @@ function isAbort(reason: unknown): boolean {
   return isTimeout(reason) || (reason instanceof Error && reason.name === 'AbortError');
 }
 
-/** The reason of a signal that `AbortSignal.timeout` made. */
 function isTimeout(reason: unknown): boolean {
   return reason instanceof Error && reason.name === 'TimeoutError';
 }
@@ -106,7 +105,7 @@ export function errnoOf(reason: unknown): string | undefined {
   return isNamed ? reason.code : nameOfErrno(Math.abs(Number(reason.errno)));
 }
 
-/** What Node calls the errors that libuv has no name for, such as EDQUOT: of asynchronous calls, and of synchronous ones. */
+/** How asynchronous and synchronous calls of Node name errors that libuv does not know, such as EDQUOT. */
 const UNNAMED = /^(?:Unknown system error .*|UNKNOWN)$/;
 
 /** Some have no name in Node either, such as EUCLEAN (117 on Linux), which a damaged ext4 gives: E117. */

@@ -1,6 +1,6 @@
 /**
- * Fixed limits: name, unit, reason. What an operator may want to change is in
- * `config/schema.ts`; what stands here is part of a format or bounds a queue.
+ * Fixed limits: name, unit, reason. They are part of a format or bound a queue;
+ * what an operator may want to change is in `config/schema.ts`.
  */
 import { KIB, MIB } from './units.ts';
 
@@ -19,13 +19,13 @@ export const MAX_NAME_DEPTH = 64;
  */
 export const MAX_CHUNK_HEADER_BYTES = 50;
 
-/** Room for headers in each slab, beside its payload. */
-export const SLAB_HEADER_ROOM_BYTES = 4 * KIB;
+/** Headroom of each slab, in front of its payload: for headers. */
+export const SLAB_HEADROOM_BYTES = 4 * KIB;
 
-/** The most messages in one slab; with this many, all headers fit the header room. */
+/** The most messages in one slab; with this many, all headers fit the headroom. */
 export const MAX_MESSAGES_PER_SLAB = 80;
-if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADER_ROOM_BYTES) {
-  throw new Error('the headers of a full slab must fit its header room');
+if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADROOM_BYTES) {
+  throw new Error('the headers of a full slab must fit its headroom');
 }
 
 /**
@@ -36,7 +36,7 @@ if (MAX_MESSAGES_PER_SLAB * MAX_CHUNK_HEADER_BYTES > SLAB_HEADER_ROOM_BYTES) {
 export const MAX_REQUEST_MESSAGE_BYTES = 8 * KIB;
 
 /** The smallest limit that a server may set for chunks: less is a message for nearly every byte. */
-export const LEAST_CHUNK_LIMIT_BYTES = KIB;
+export const MIN_CHUNK_LIMIT_BYTES = KIB;
 
 /** The largest chunk a client accepts, whatever the server sends. */
 export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;
@@ -44,20 +44,20 @@ export const MAX_RECEIVED_CHUNK_BYTES = 64 * MIB;
 /** Entries in one message of a listing. */
 export const LIST_BATCH_ENTRIES = 256;
 
-/** Bytes of names in one message of a listing, one name more at most: a peer that does not read makes the server hold one message. */
+/** Bytes of names in one message of a listing, exceeded by at most one name. An unread listing holds one message. */
 export const LIST_BATCH_BYTES = 16 * KIB;
 
 /** Names of directories that all listings of a store hold together. */
 export const LISTING_NAMES_BYTES = 16 * MIB;
 
-/** What each listing may hold beyond that: a little for each level, and one message. */
-export const LEAST_LISTING_BYTES = 128 * KIB;
+/** What each listing may hold beyond `LISTING_NAMES_BYTES`: a little for each level, and one message. */
+export const MIN_LISTING_BYTES = 128 * KIB;
 
 /** The window of HTTP/2 without settings; nothing is gained by less. */
-export const LEAST_WINDOW_BYTES = 65_535;
+export const MIN_WINDOW_BYTES = 65_535;
 
 /** What a server needs to let a few uploads follow their links at all. */
-export const LEAST_WINDOW_BUDGET_BYTES = MIB;
+export const MIN_WINDOW_BUDGET_BYTES = MIB;
 
 /** An upload that no byte has come for is discarded after this long without a call. */
 export const EMPTY_UPLOAD_EXPIRY_MS = 60_000;
@@ -65,16 +65,16 @@ export const EMPTY_UPLOAD_EXPIRY_MS = 60_000;
 /** A lock file without readable content is being written right now, unless it is older than this. */
 export const LOCK_WRITE_GRACE_MS = 5_000;
 
-/** How often the holder of a lock shows that it lives, to those who cannot see its process. */
+/** How often the holder of a lock touches it, for watchers that cannot see its process. */
 export const LOCK_BEAT_MS = 2_000;
 
 /** How long a lock is watched without a beat before its holder counts as gone: five beats. */
 export const LOCK_WATCH_MS = 10_000;
 
-/** A lock whose last beat is older is not watched at all. Longer than clocks of two hosts are apart. */
+/** A lock whose last beat is older is not watched at all. Longer than the clocks of two hosts differ. */
 export const LOCK_OLD_MS = 600_000;
 
-/** From accept to the headers of the first request, TLS handshake and all: who takes longer wants no call. */
+/** From accept to the headers of the first request, TLS handshake included: slower peers do not want a call. */
 export const FIRST_REQUEST_TIMEOUT_MS = 10_000;
 
 /** From the headers of a call to the whole of its request message. */
@@ -90,8 +90,8 @@ export const MAX_HEADER_FIELDS = 64;
 export const MAX_EMPTY_MESSAGES = 1000;
 
 /**
- * Calls that last for as long as their client likes: watches of health, questions of reflection. They have places
- * of their own, so that however many there are, they keep nobody's calls out.
+ * Calls that last as long as their client likes: health watches and reflection. They have places of their own, so
+ * that they never keep other calls out.
  */
 export const MAX_STANDING_CALLS = 64;
 

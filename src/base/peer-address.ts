@@ -1,7 +1,6 @@
 /**
- * What counts as one peer: an address as the socket says, of IPv6 its /64. Who
- * cannot be told apart by address counts as one of its own: clients behind a
- * trusted proxy, and those of a Unix socket.
+ * What counts as one peer: the address of the socket, for IPv6 its /64. Clients
+ * of a trusted proxy or a Unix socket share an address and each count alone.
  */
 import { BlockList, isIP } from 'node:net';
 
@@ -58,7 +57,7 @@ function unmapped(address: string): string {
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(plain)?.[1] ?? plain;
 }
 
-/** The first four of the eight groups: what one network, and often one client, has for itself. */
+/** The first four of eight groups: one network, and often one client. */
 function prefix64(address: string): string {
   const [before = [], after] = address.split('::').map((side) => (side === '' ? [] : side.split(':')));
   const zeros = after === undefined ? 0 : 8 - before.length - after.length;

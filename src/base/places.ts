@@ -1,7 +1,7 @@
 /**
- * Places of one kind: whatever holds memory or a descriptor has one from its
+ * Places of one kind: whatever holds memory or a descriptor has a place from its
  * first byte to its last. While places are free, anybody gets one; after that
- * those without progress lose theirs, then addresses above their share.
+ * holders without progress are evicted, then addresses above their share.
  *
  * Invariants: a place is taken once and given back once; the places of all
  * addresses together are `active`; `active` ≤ limit, and those that lost their
@@ -10,13 +10,13 @@
 import type { Counters, PlaceKind } from './counters/counters.ts';
 import { TransferError } from './errors.ts';
 
-/** Who has a place. Nothing here is called for each chunk. */
+/** The holder of a place. Nothing here is called for each chunk. */
 export interface PlaceHolder {
   /** Bytes it has moved until now; never decreases. */
   readonly movedBytes: number;
-  /** True while the server is what keeps it from moving: it is not called still then. */
+  /** True while the server holds it up, which does not count as still. */
   readonly isHeldUp: boolean;
-  /** Its place goes to another: ends with `error` soon, gives free what it holds, then leaves. Called once. */
+  /** Its place goes to another: ends with `error` soon, frees what it holds, then leaves. Called once. */
   evict(error: TransferError): void;
   /** After `evict`: ends at once, without another word to its peer. */
   cut(): void;
@@ -38,16 +38,16 @@ export interface PlacesOptions {
   clock?: PlaceClock;
 }
 
-/** A place that moved less than this is still, and goes first. */
-const LEAST_BYTES_PER_SEC = 1024;
+/** A holder that moved less than this is still, and is evicted first. */
+const MIN_BYTES_PER_SEC = 1024;
 
-/** How long it must have moved less; what is younger is not judged. */
+/** For how long it must have moved less; younger holders are not judged. */
 const STILL_MS = 10_000;
 
-/** Two of them make the time over which a place is judged: it is 10 to 15 s. */
+/** A place is judged over two to three ticks, 10 to 15 s. */
 const TICK_MS = STILL_MS / 2;
 
-/** How many, of `limit` places, may have been lost by holders that have not let go yet. */
+/** How many evicted holders, beside `limit` places, may not have left yet. */
 export function leavingPlaces(limit: number): number {
   return Math.max(8, Math.ceil(limit / 8));
 }
@@ -87,7 +87,7 @@ export class Places {
   #active = 0;
   /** Lost, not left yet; oldest first. */
   readonly #leaving = new Set<Place>();
-  /** As those, told to end at once. */
+  /** Those of them that were told to end at once. */
   readonly #cut = new Set<Place>();
   /** As of the last tick. */
   readonly #still = new Set<Place>();
@@ -168,10 +168,10 @@ export class Places {
     return found;
   }
 
-  /** Since it was called still it may have moved again. */
+  /** It may have moved since the last tick. */
   #isStillNow(place: Place): boolean {
     const { movedBytes, isHeldUp } = place.holder;
-    const hasMoved = isHeldUp || movedBytes - place.lastBytes >= (LEAST_BYTES_PER_SEC * STILL_MS) / 1000;
+    const hasMoved = isHeldUp || movedBytes - place.lastBytes >= (MIN_BYTES_PER_SEC * STILL_MS) / 1000;
     if (hasMoved) this.#still.delete(place);
     return !hasMoved;
   }
@@ -189,7 +189,7 @@ export class Places {
     return largest === undefined ? undefined : this.#slowestOf(largest);
   }
 
-  /** Those last that the server holds up: it has work of theirs in hand that may not be stopped. */
+  /** Holders that the server holds up come last: work of theirs is under way that cannot be stopped. */
   #slowestOf(places: ReadonlySet<Place>): Place | undefined {
     const nowMs = this.#clock.nowMs();
     let slowest: Place | undefined;
@@ -206,7 +206,7 @@ export class Places {
     return slowest;
   }
 
-  /** Half of those that may be leaving have time for a last word. */
+  /** Only half of `leavingPlaces` get time to end by themselves. */
   #cutOldest(): void {
     const [oldest] = this.#leaving;
     if (oldest === undefined) return;
@@ -242,11 +242,11 @@ export class Places {
     if (isHeldUp) {
       this.#still.delete(place);
     } else if (overMs >= STILL_MS) {
-      const isStill = (movedBytes - place.earlierBytes) * 1000 < LEAST_BYTES_PER_SEC * overMs;
+      const isStill = (movedBytes - place.earlierBytes) * 1000 < MIN_BYTES_PER_SEC * overMs;
       if (isStill) this.#still.add(place);
       else this.#still.delete(place);
     }
-    // Time in which the server held it up is not the peer's.
+    // Time in which the server held the peer up does not count against the peer.
     place.earlierBytes = isHeldUp ? movedBytes : place.lastBytes;
     place.earlierMs = isHeldUp ? nowMs : place.lastMs;
     place.lastBytes = movedBytes;

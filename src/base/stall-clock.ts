@@ -1,19 +1,19 @@
 /**
- * How long a peer has been still. Ticks are counted, not the clock: time in
- * which the event loop is blocked, or the process stands still, is not the
- * peer's. The peer is looked at, so that moving bytes costs nothing here.
+ * How long a peer has been still, in ticks: time in which the event loop is
+ * blocked, or the process is suspended, does not count against the peer. Ticks
+ * read the bytes moved, so that moving bytes costs nothing here.
  */
 
 export interface Watched {
   /** Changes when the peer takes or sends something. */
   readonly movedBytes: number;
-  /** True while our own side is in the way, or the peer has nothing to do. */
+  /** True while this side holds up the transfer, or the peer has nothing to do. */
   readonly isHeldUp: boolean;
-  /** At each tick at which the peer was waited for and moved nothing: for at least `stillMs` by now. */
+  /** Called at each tick without progress of a peer that is waited for: still for at least `stillMs`. */
   still(stillMs: number): void;
 }
 
-/** A time-out is noticed at most one tick, a quarter of it, late. */
+/** In each timeout, which is noticed at most one tick late. */
 const TICKS = 4;
 
 export class StallClock {
@@ -21,10 +21,10 @@ export class StallClock {
   readonly #tickMs: number;
   readonly #timer: NodeJS.Timeout;
   #seenBytes: number;
-  /** Whole ticks since the peer moved; -1 when it was not waited for at the last one. */
+  /** Whole ticks since the peer moved; -1 when nobody waited for the peer at the last tick. */
   #stillTicks: number;
 
-  /** @param timeoutMs the shortest time-out that `still` looks for */
+  /** @param timeoutMs the shortest timeout that `still` looks for */
   constructor(watched: Watched, timeoutMs: number) {
     this.#watched = watched;
     this.#seenBytes = watched.movedBytes;
@@ -49,7 +49,7 @@ export class StallClock {
     const hasMoved = movedBytes !== this.#seenBytes;
     this.#seenBytes = movedBytes;
     if (isHeldUp) this.#stillTicks = -1;
-    // It may have begun to be waited for just now.
+    // The wait may have begun just now.
     else if (hasMoved || this.#stillTicks < 0) this.#stillTicks = 0;
     else this.#watched.still(++this.#stillTicks * this.#tickMs);
   }

@@ -1,6 +1,6 @@
 /**
- * Ids of uploads: chosen by the client, or by the server for one that does not.
- * Who knows an id may write to its upload, so it cannot be guessed.
+ * Ids of uploads, chosen by the client or else by the server. Whoever knows an
+ * id may write to the upload, so ids cannot be guessed.
  */
 import { randomBytes } from 'node:crypto';
 

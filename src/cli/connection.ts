@@ -78,7 +78,7 @@ export class Connections {
     } catch (reason) {
       const error = TransferError.from(reason);
       if (error.code !== 'INVALID_ARGUMENT') throw error;
-      // Nothing was tried yet: to the caller of the program this is wrong usage.
+      // No call was made yet: for a user of the command line this is wrong usage.
       throw new TransferError('INVALID_CONFIG', error.message, { cause: error });
     }
   }

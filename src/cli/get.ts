@@ -27,9 +27,9 @@ it. With -r, a local file of the same size that is not older than the one on the
 server is skipped, unless --ignore-times is given. Names are literal: there is no
 percent-decoding.`;
 
-/** More files at a time only take turns: the link is full, and each file holds a descriptor and a queue. */
+/** More files at a time gain nothing: the link is full, and each file holds a descriptor and a queue. */
 const MAX_PARALLEL = 64;
-/** Small files wait for round trips: a few at a time fill them, and large ones do not lose by it. */
+/** Several small files at a time hide the round trips; large files lose nothing. */
 const DEFAULT_PARALLEL = 4;
 
 interface GetOptions extends ConnectionOptions {

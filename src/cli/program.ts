@@ -9,7 +9,7 @@ import { EXIT_CODES } from './process/exit-code.ts';
 import { reportFailure } from './process/failure.ts';
 import { flushed, isReaderGone, lossOfOutput } from './process/output.ts';
 
-/** In the order of the help. A command's modules are loaded only when they are needed: half a second for all. */
+/** In the order of the help. Loaded on demand, because all of them take half a second. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
   serve: async () => (await import('./serve.ts')).addServeCommand,
   get: async () => (await import('./get.ts')).addGetCommand,
@@ -51,14 +51,14 @@ export async function runProgram(args: readonly string[]): Promise<number> {
     return EXIT_CODES.ok.code;
   } catch (reason) {
     if (hadEnough(reason)) return EXIT_CODES.ok.code;
-    // Commander has already said what is wrong; help and version end with 0.
+    // Commander has printed the error; help and version end with 0.
     if (reason instanceof CommanderError) return reason.exitCode === 0 ? 0 : EXIT_CODES.usage.code;
     const { json = false, verbose = false } = running?.opts<{ json?: boolean; verbose?: boolean }>() ?? {};
     return reportFailure(reason, { json, verbose });
   }
 }
 
-/** Throws LOCAL_IO when results are missing on standard output that somebody may rely on. */
+/** Throws LOCAL_IO when standard output has lost results. */
 async function checkOutput(): Promise<void> {
   await flushed(process.stdout);
   const loss = lossOfOutput();
@@ -66,7 +66,7 @@ async function checkOutput(): Promise<void> {
   throw new TransferError('LOCAL_IO', `standard output cannot be written: ${loss.message}`, { cause: loss });
 }
 
-/** Whether a command failed because whoever read its output had enough: `sluice get … -o - | head`. */
+/** Whether the reader closed the pipe before the end: `sluice get … -o - | head`. */
 function hadEnough(reason: unknown): boolean {
   const loss = lossOfOutput();
   if (loss === undefined || !isReaderGone(loss)) return false;
@@ -76,7 +76,7 @@ function hadEnough(reason: unknown): boolean {
 }
 
 function createProgram(): Command {
-  // Before the commands, which take these settings over.
+  // Must come before the commands, which inherit these settings.
   return new Command('sluice')
     .description('Moves large files between services over gRPC.')
     .version(packageVersion())
@@ -85,7 +85,7 @@ function createProgram(): Command {
     .addHelpText('after', HELP_END);
 }
 
-/** Only the command that is run; all for help, and to name the nearest to what is none. */
+/** Only the command that is run; all of them for help and to suggest a command for a mistyped one. */
 async function addCommands(program: Command, first: string | undefined): Promise<void> {
   if (first === '--version' || first === '-V') return;
   const isCommand = first !== undefined && Object.hasOwn(COMMANDS, first);

@@ -125,7 +125,7 @@ async function put(args: string[], options: PutOptions): Promise<void> {
   }
 }
 
-/** The last argument is not one of commander's, so its refusal is made ours. */
+/** Commander does not know the target, the last of a variadic list, so its refusal is thrown here. */
 function targetOf(text: string): CliTarget {
   try {
     return parseCliTarget(text);

@@ -57,7 +57,7 @@ async function remove(targets: CliTarget[], options: RmOptions): Promise<void> {
   const connections = new Connections(options, createStderrNotes(options));
   const interrupt = new Interrupt();
   try {
-    // Also finds what is wrong with a later target before anything is removed.
+    // Reports a wrong later target before anything is removed.
     const clients = targets.map((target) => connections.clientFor(target));
     const isBatch = options.recursive === true || targets.length > 1;
     const removal = new Removal(options, isBatch, interrupt.signal);
@@ -89,7 +89,7 @@ interface Level {
   isKept: boolean;
 }
 
-/** As `rm` does: what cannot be removed does not keep the rest. */
+/** As `rm`: a failure does not stop the rest. */
 class Removal {
   readonly #options: RmOptions;
   readonly #isBatch: boolean;
@@ -123,7 +123,7 @@ class Removal {
     throw new TransferError(first.code, message, { cause: first });
   }
 
-  /** While it is listed, and each directory when all that is in it was: a tree is not held whole. */
+  /** Removes while listing, each directory after its content, so that a tree is never held whole. */
   async #removeTree(client: SluiceClient, root: string): Promise<void> {
     const levels: Level[] = [{ name: root, isKept: false }];
     const onOmitted = ({ reason, shownName }: OmittedEntry) => this.#leftOut.add(shownName, reason);
@@ -142,7 +142,7 @@ class Removal {
     while (levels.length > 0) await this.#leave(client, levels);
   }
 
-  /** Removes the last of `levels`, unless something is left in it; what it is in then is not empty either. */
+  /** Removes the last of `levels` if it is empty; otherwise its parent is not empty either. */
   async #leave(client: SluiceClient, levels: Level[]): Promise<void> {
     const { isKept, name } = levels.pop() as Level;
     const isGone =

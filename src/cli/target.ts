@@ -1,10 +1,9 @@
 /**
- * What people write to name a file on a server: `host:port/name`. Splits the
- * server from the name; the client checks the server's part.
+ * The notation of a file on a server: `host:port/name`. Splits the server from
+ * the name; the client checks the server's part.
  *
- * Names are literal: `%20` is three characters of a name, not a space, and
- * neither `?` nor `#` starts anything. What follows the first `/` after the
- * server is the name.
+ * Names are literal: `%20` is three characters, and `?` and `#` have no meaning.
+ * The name is everything behind the first `/` after the server.
  */
 import { InvalidArgumentError } from 'commander';
 import { DEFAULT_PORT } from '../client/limits.ts';
@@ -80,7 +79,7 @@ function unknownScheme(scheme: string, text: string): string {
   return `There is no scheme "${scheme}"; use sluice, grpc, grpcs or none`;
 }
 
-/** Commander puts the text itself before this. */
+/** Commander prefixes the message with the argument. */
 function refused(why: string): InvalidArgumentError {
   return new InvalidArgumentError(`${why}. A target is ${FORMS}.`);
 }

@@ -45,14 +45,14 @@ const QUICK_TIME_MS = 40_000;
 const MAX_STREAMS = 1024;
 const DEFAULT_STREAMS = 16;
 
-/** Read again and again, so it need not be much; larger than the caches of a processor. */
+/** Read repeatedly, so larger than a processor's caches is enough. */
 const SAMPLE_BYTES = 512 * MIB;
 const QUICK_SAMPLE_BYTES = 64 * MIB;
 
-/** The sample has to stay in the page cache beside everything else. */
+/** The sample must stay in the page cache beside everything else. */
 const SAMPLE_MEMORY_SHARE = 1 / 4;
 
-/** Runnable processes for each processor, mean of the last minute. */
+/** Load average of the last minute, for each processor. */
 const BUSY_LOAD = 0.25;
 
 interface TuneOptions {
@@ -114,7 +114,7 @@ async function tune(dir: string, options: TuneOptions): Promise<void> {
   try {
     const result = await measure(resolve(dir), options, interrupt.signal, display);
     await display.finished(result);
-    // Who interrupts may want no more of it: the settings are printed, the file stays.
+    // After an interruption the settings are printed, but the file is left alone.
     if (result.isInterrupted) throw interrupted(file?.path, interrupt.signal.reason);
     if (file === undefined) return;
     if (saveResult(result, file)) await display.saved(file.path);

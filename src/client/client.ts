@@ -121,7 +121,7 @@ export class SluiceClient {
     name: string,
     options: StreamOptions = {},
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
-    // Not a generator itself: each level of delegation would cost every chunk a turn of the microtask queue.
+    // Not a generator itself: delegation would cost a microtask for every chunk.
     return streamFile(this.#channel, this.#options, name, options);
   }
 
@@ -181,7 +181,7 @@ export class SluiceClient {
       name: request.fileName,
       signal,
       onWait: ({ code }) => {
-        // Refused before anything was done, or perhaps done.
+        // After any other failure the server may have done it.
         isRepeated ||= code !== 'RESOURCE_EXHAUSTED' && channel.hasConnected;
       },
     });

@@ -4,7 +4,7 @@ import type { Coding } from '../base/coding.ts';
 export interface CodecBytes {
   /** Bytes of chunks as they went over the network. */
   readonly wireBytes: number;
-  /** The same before compression, by what they were compressed with; `identity` is not at all. */
+  /** Bytes before compression, by codec; `identity` is uncompressed. */
   readonly bytesByCodec: Readonly<Record<'identity' | 'gzip' | 'brotli' | 'zstd', number>>;
 }
 

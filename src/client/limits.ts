@@ -1,6 +1,6 @@
 /**
- * Limits and fixed periods of the client: name, unit, reason, relation. What a
- * caller may want to change is an option in `options.ts`.
+ * Limits and fixed periods of the client: name, unit, reason, relation. Options
+ * of callers are in `options.ts`.
  *
  * A transfer holds at most: the receive window, a message that is put together
  * and one that waits while the call is paused, INFLATE_SLOTS chunks, and one
@@ -12,7 +12,7 @@ import { KIB, MIB } from '../base/units.ts';
 /** The port of a target that names none; where `sluice serve` listens. */
 export const DEFAULT_PORT = 50051;
 
-/** Compressed chunks of one transfer that are inflated at once: the size of libuv's thread pool. */
+/** Chunks of one transfer that are inflated at once: the size of libuv's thread pool. */
 export const INFLATE_SLOTS = 4;
 
 /** The smallest chunk the client asks for, after stalls made it ask for smaller ones. */
@@ -22,8 +22,8 @@ export const MIN_CHUNK_BYTES = 16 * KIB;
 export const WRITE_QUEUE_BYTES = 8 * MIB;
 
 /**
- * One write to a partial file, at most, unless a single chunk is larger. The queue has
- * room for several: one is written while the next one fills.
+ * One write to a partial file, at most, unless a single chunk is larger. The queue holds
+ * several: one is written while the next one fills.
  */
 export const WRITE_BUFFER_BYTES = 2 * MIB;
 
@@ -51,7 +51,7 @@ export const FIRST_CONNECT_TRIES = 3;
 /** Those tries take at least so many first waits (two seconds at the default), in which a server restarts. */
 export const FIRST_CONNECT_WAITS = 20;
 
-/** A server that has never answered is given up by then, whatever it is that takes time. */
+/** A server that has never answered is given up after this time, whatever the cause. */
 export const FIRST_CONNECT_MS = 10_000;
 
 /** Resume records are a few hundred bytes; anything larger is not one. */
@@ -59,7 +59,7 @@ export const MAX_RECORD_BYTES = 64 * KIB;
 
 /**
  * Pings on a connection with calls keep it open in routers between and find a dead peer while our own side
- * reads nothing; otherwise the stall time-out finds it. Other servers allow one in five minutes.
+ * reads nothing; otherwise the stall timeout finds it. Other servers allow one in five minutes.
  */
 export const KEEPALIVE_INTERVAL_MS = 310_000;
 export const KEEPALIVE_TIMEOUT_MS = 10_000;
@@ -91,7 +91,7 @@ export const OUTSTANDING_MESSAGES = 2;
 /** Uploads up to this size take one call from the start to the finish. */
 export const SMALL_UPLOAD_BYTES = 256 * KIB;
 
-/** The chunk size before the server has named its limit: hardly a server takes less, and that one says so. */
+/** The chunk size before the server has named its limit: few servers take less, and those say so. */
 export const SAFE_CHUNK_BYTES = 64 * KIB;
 
 /** The longest id that a server may give an upload: it is kept in a record, and sent with each call. */
@@ -100,28 +100,28 @@ export const MAX_UPLOAD_ID_CHARS = 256;
 /** How often an upload asks what is durable. */
 export const STATUS_INTERVAL_MS = 1_000;
 
-/** What a server makes durable and reads back in a millisecond, at the least: a disk of 20 MiB/s. */
+/** The least that a server makes durable and reads back in a millisecond: a disk of 20 MiB/s. */
 export const FINISH_BYTES_PER_MS = 20 * KIB;
 
 /**
- * A ping of an upload waits behind what the kernel has taken and the link has not: megabytes, on a
- * slow link for a minute. A peer that is dead is noticed by the stall time-out before.
+ * A ping of an upload waits behind megabytes in the kernel's send buffer, on a slow link for a minute.
+ * The stall timeout notices a dead peer before.
  */
 export const UPLOAD_KEEPALIVE_TIMEOUT_MS = 60_000;
 
-/** What may be under way when the transport has taken the last byte: the send buffer of the kernel, windows. */
+/** Bytes that may be in flight when the transport has taken the last one: the kernel's send buffer, windows. */
 export const UNDER_WAY_BYTES = 8 * MIB;
 
-/** Discarding an upload that failed is a courtesy: it is not waited for any longer. */
+/** The longest wait for discarding a failed upload, which is a courtesy. */
 export const ABORT_TIMEOUT_MS = 3_000;
 
-/** What is kept of a stream is kept in blocks of this size. */
+/** Streams are kept in blocks of this size. */
 export const REPLAY_BLOCK_BYTES = 256 * KIB;
 
-/** A stream has so long to fill a message before it goes out as it is. */
+/** How long a stream may take to fill a message before the message goes out as it is. */
 export const SOURCE_GATHER_MS = 20;
 
-/** A stream that yields nothing for so long gets its call ended, so that nobody takes it for a stall. */
+/** After this long without a byte of the stream the call is ended, so that the server sees no stall. */
 export const SOURCE_IDLE_MS = 5_000;
 
 /** Records of uploads that no run came back for, and whose upload has expired, are removed; at most so many at a time. */

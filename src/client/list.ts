@@ -24,7 +24,7 @@ const FROM_START = new Uint8Array(0);
 /** The longest position that is kept and sent back; a name has 2 KiB at most. */
 const MAX_POSITION_BYTES = 8 * KIB;
 
-/** A share of the stall time-out: a listing that is not read for so long gives its place on the server to others. */
+/** An unread listing frees its place on the server after this fraction of the stall timeout. */
 const LET_GO_PART = 3;
 
 /** Why a listing that was let go is not at its end. */
@@ -53,7 +53,7 @@ export async function* entriesOf(
   }
 }
 
-/** Goes on after an interruption, with a server that tells where a listing is; with others only until the first batch. */
+/** Resumes where the server tells positions; with other servers only before the first batch. */
 async function* resumedBatches(
   channel: Channel,
   options: ResolvedOptions,
@@ -94,7 +94,7 @@ async function* batches(
 ): AsyncGenerator<ListFilesResponse, void, undefined> {
   if (signal?.aborted) throw cancelledBy(signal);
   const call: ClientReadableStream<ListFilesResponse> = channel.stream('ListFiles', request);
-  // Cancelling makes the call emit one more error after the iteration has let go of it.
+  // Cancelling emits one more error after the iteration has ended.
   call.on('error', () => {});
   const ignoreSignal = onCancelled(signal, (error) => call.destroy(error));
   const watched = {

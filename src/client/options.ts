@@ -1,10 +1,9 @@
 /**
- * The options of a client, with their defaults. They are checked once, here; below
- * this file they are complete and valid.
+ * The options of a client, with their defaults. They are validated here, once.
  */
 import type { Buffer } from 'node:buffer';
 import { TransferError } from '../base/errors.ts';
-import { LEAST_WINDOW_BYTES, MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
+import { MAX_RECEIVED_CHUNK_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 
@@ -86,8 +85,8 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     windowBytes:
       options.windowBytes === undefined
         ? undefined
-        : inRange('windowBytes', options.windowBytes, LEAST_WINDOW_BYTES, GIB),
-    maxWindowBytes: inRange('maxWindowBytes', options.maxWindowBytes ?? 64 * MIB, LEAST_WINDOW_BYTES, GIB),
+        : inRange('windowBytes', options.windowBytes, MIN_WINDOW_BYTES, GIB),
+    maxWindowBytes: inRange('maxWindowBytes', options.maxWindowBytes ?? 64 * MIB, MIN_WINDOW_BYTES, GIB),
     verify: options.verify ?? true,
     compression: oneOf('compression', options.compression ?? 'auto', ['auto', 'never', 'always']),
     retry: {

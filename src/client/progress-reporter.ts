@@ -1,13 +1,12 @@
 /**
- * The account of one transfer: attempts, restarts, phase, and the reports made
- * of it. Chunks do not report; a timer looks at the amounts, so that the path of
- * a chunk costs the same with and without a listener.
+ * The account of one transfer: attempts, restarts, phase, and the reports of
+ * them. A timer reads the amounts, so that the path of a chunk costs the same
+ * with and without a listener.
  */
 import { TransferError } from '../base/errors.ts';
 import { CodecAccount } from './codec-account.ts';
 import { PROGRESS_INTERVAL_MS } from './limits.ts';
 
-/** What every report says. */
 interface Report<Phase> {
   readonly phase: Phase;
   readonly resumedBytes: number;
@@ -19,7 +18,7 @@ interface Report<Phase> {
 export abstract class ProgressReporter<Phase extends string, Amounts extends object> {
   attempts: number;
   restarts = 0;
-  /** Bytes taken over from an earlier run; grows while they are checked. */
+  /** Bytes kept from an earlier run; grows while they are checked. */
   resumedBytes = 0;
   /** What the listener threw; the transfer ends with it. */
   thrown: TransferError | undefined;

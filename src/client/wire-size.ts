@@ -1,4 +1,4 @@
-/** What a server says of a file, checked: a hostile one must neither lead us astray nor fill our memory. */
+/** Validates the server's answer about a file: a hostile server must neither mislead the client nor fill its memory. */
 import { TransferError } from '../base/errors.ts';
 import { MAX_NAME_BYTES } from '../base/limits.ts';
 import { safeInteger } from '../wire/safe-integer.ts';

@@ -3,60 +3,59 @@
  * one of the codings both ends have. Pure, without clocks or I/O of its own,
  * so that a server's downloads and a client's uploads share it.
  *
- * Of each coding it is foretold what it should achieve now (`GoodputForecast`),
- * and the best is taken. The first stay with a coding that was never tried is a
- * trial, which ends as soon as it does worse than the coding before it. What was
- * found is trusted for a while (`CodecStatistics`), longer each time a trial failed,
- * and all failed trials together may cost 3 % of the time (`ExplorationBudget`).
+ * Takes the coding with the best forecast (`GoodputForecast`). The first stay with
+ * a coding that was never tried is an exploration, which ends as soon as the coding
+ * does worse than the one before. A finding is trusted for a while
+ * (`CodecStatistics`), longer after each exploration that failed, and all that fail
+ * together may cost 3 % of the time (`ExplorationBudget`).
  *
- * Data that does not get smaller is a matter of its own (`CompressibilityDetector`).
+ * `CompressibilityDetector` handles incompressible data.
  */
 import { type Coding, IDENTITY, nameOfCoding, type TypicalCoding } from '../base/coding.ts';
 import { CompressibilityDetector } from '../base/compressibility.ts';
 import { MIB } from '../base/units.ts';
-import { CodecStatistics, LEAST_TRUST_MS } from './codec-statistics.ts';
+import { CodecStatistics, MIN_TRUST_MS } from './codec-statistics.ts';
 import { ExplorationBudget } from './exploration-budget.ts';
 import { GoodputForecast, type Moment, SETTLE_MS } from './goodput-forecast.ts';
 import { BLOCKED_SHARE, LinkMeter } from './link-meter.ts';
 import { RateWindow } from './rate-window.ts';
 import { WorkerThroughput } from './worker-throughput.ts';
 
-/** A job asks several times, and a fast link has a job each millisecond: its server pays 0.05 CPU s for each GiB to decide each time. */
+/** A job asks several times, and a fast link has a job each millisecond: deciding each time costs 0.05 CPU s for each GiB. */
 const DECISION_MS = 2;
 
-/** A coding must promise this much more than the present one. */
+/** Another coding must promise this much more than the present one. */
 const GAIN = 1.08;
 
-/** While the link has room, identity is taken when it loses no more than this: compressing spends processors of both ends, which others may need. */
-const ROOM_THRIFT = 0.8;
+/** While the link has spare capacity, identity may be this much slower: compressing takes processors at both ends that others may need. */
+const PLAIN_THRIFT = 0.8;
 
-/** A coding that does better than the one before it is kept for so long at the least. */
+/** A coding that does better than the one before is kept for at least this long. */
 const DWELL_MS = 50;
 
-/** After so many jobs workers' times tell what a coding can do; with less than this of what is to be beaten it is left. */
+/** After this many jobs, workers' times show the speed of a coding; below this share of the rate to beat it is given up. */
 const TELLING_JOBS = 8;
 const HOPELESS = 0.6;
 
-/** A trial of identity sends so much before the first of it has arrived. */
+/** Exploring identity sends this much before any of it has arrived. */
 const TASTE_BYTES = 256 * 1024;
 
 /** A mixture of data is judged over this. */
 const OVERALL_MS = 300;
 
-/** Plain bytes are given so long where so much more of them passes a link with room than before: all is only getting going. */
+/** Plain bytes that pass at `GROWTH` times the earlier wire rate get this long: windows are still opening. */
 const GROWTH = 2;
 const GROWTH_MS = 200;
 
-/** What windows and sockets hold of what was sent before. */
+/** Windows and sockets hold this much of earlier bytes. */
 const SETTLE_BYTES = 12 * MIB;
 
-/** The first coding is left when so many wire bytes have arrived and hardly waited. */
+/** The first coding may be left when this many wire bytes have arrived without queueing. */
 const FIRST_LOOK_BYTES = 256 * 1024;
 
 /**
- * So much was sent before anything is known to have arrived: the link is slow, or far. What comes behind it has time to
- * be compressed well, but for a far link no slower than this. Where nothing ever says what has arrived, that ends with
- * the second.
+ * With this much sent and no echo yet, the link is slow, or far. The bytes behind have time to be compressed well,
+ * but at no less than this speed, in case the link is far. Without echoes that ends at `BLIND_BYTES`.
  */
 const AHEAD_BYTES = 512 * 1024;
 const AHEAD_BYTES_PER_MS = (80 * MIB) / 1000;
@@ -81,7 +80,7 @@ export interface Choice {
   readonly probe: boolean;
 }
 
-/** What became of one stream: for logs. */
+/** The codings of one stream, for logs. */
 export interface ChoiceSummary {
   /** Raw bytes sent by each coding. */
   readonly bytes: Readonly<Record<string, number>>;
@@ -102,9 +101,9 @@ export class CodecChoice {
   readonly #identity = new CodecStatistics({ ...IDENTITY, speed: Number.POSITIVE_INFINITY, size: 1 });
   readonly #forecast = new GoodputForecast(this.link, this.#throughput, this.#budget, this.#identity);
   /** The cheapest first: identity, then from the fastest to the slowest. */
-  readonly #arms: readonly CodecStatistics[];
+  readonly #statistics: readonly CodecStatistics[];
   #current: CodecStatistics;
-  /** The coding before it. */
+  /** The coding before the present one. */
   #before: CodecStatistics;
   #decidedAtMs = Number.NEGATIVE_INFINITY;
   #enteredAtMs = 0;
@@ -112,23 +111,23 @@ export class CodecChoice {
   #enteredAtJobs = 0;
   #isFirst = true;
   /** The present coding has not shown yet that it is better than the one before, which did `toBeat`. */
-  #isTrial = false;
+  #isExploring = false;
   #toBeat = 0;
   #switches = 0;
   #reason = 'the first bytes';
   /** The coding of the last write. */
   #writing: CodecStatistics | null = null;
   #writeRaw = 0;
-  /** All writes since the present coding was chosen, once what was sent before it is out of the way. */
+  /** All writes since the present coding was chosen, once earlier bytes are out of the way. */
   readonly #overall = new RateWindow();
   #settlesAtMs = 0;
   #settlesAtBytes = 0;
 
   /** `codings` from the fastest to the slowest, without identity; not empty. */
   constructor(codings: readonly TypicalCoding[]) {
-    this.#arms = [this.#identity, ...codings.map((each) => new CodecStatistics(each))];
-    // Compressing costs a fast link little in the first milliseconds; megabytes of plain bytes in a slow one's queues cost seconds.
-    this.#current = this.#arms[1] ?? this.#identity;
+    this.#statistics = [this.#identity, ...codings.map((each) => new CodecStatistics(each))];
+    // Compressing at first costs a fast link little; megabytes of plain bytes in the queues of a slow link cost seconds.
+    this.#current = this.#statistics[1] ?? this.#identity;
     this.#before = this.#current;
   }
 
@@ -145,22 +144,22 @@ export class CodecChoice {
     return this.#data.isProbeDue(nowMs) ? { coding, probe: true } : PLAIN;
   }
 
-  /** Looks at what became of the last jobs, unless that was just done. */
+  /** Judges the last jobs, unless that was just done. */
   decide(nowMs: number, workers: number): void {
     if (nowMs - this.#decidedAtMs >= DECISION_MS) this.#decide(nowMs, workers);
   }
 
-  /** The coding that a stream begins with is in use: whether the link has room is not known yet, or it has none. */
+  /** The coding that a stream begins with is in use: whether the link has spare capacity is not known yet, or it has none. */
   get isOpening(): boolean {
     return this.#isFirst;
   }
 
-  /** Everything goes as it is, and what waits to be compressed may go so too. */
+  /** Everything goes uncompressed, even chunks that wait for compression. */
   get isPlain(): boolean {
     return this.#current === this.#identity && !this.#isTasting;
   }
 
-  /** What is compressed now takes the processors that plain bytes, sent for a trial, need to arrive with. */
+  /** Compressing now would take processors from the plain bytes of an exploration. */
   get wantsQuiet(): boolean {
     return this.#isTasting && !this.#data.isGainless;
   }
@@ -172,54 +171,54 @@ export class CodecChoice {
 
   /** Raw bytes a millisecond of one worker with this coding. */
   bytesPerMs(coding: Coding): number {
-    return this.#throughput.bytesPerMs(this.#armOf(coding));
+    return this.#throughput.bytesPerMs(this.#statisticsOf(coding));
   }
 
   observe(job: JobFacts, nowMs: number): void {
     if (job.coding.codec === 'identity') return;
     this.#data.observe(job.incompressible, job.endOffset, nowMs);
     if (job.incompressible) return;
-    this.#throughput.learn(this.#armOf(job.coding), job.rawBytes, job.wireBytes, job.workMs, nowMs);
+    this.#throughput.learn(this.#statisticsOf(job.coding), job.rawBytes, job.wireBytes, job.workMs, nowMs);
   }
 
   /** A write of these bytes began. */
   wrote(coding: Coding, rawBytes: number, wireBytes: number, nowMs: number): void {
-    this.#writing = this.#armOf(coding);
+    this.#writing = this.#statisticsOf(coding);
     this.#writing.sentBytes += rawBytes;
     this.#writeRaw = rawBytes;
     this.link.wrote(rawBytes, wireBytes, nowMs);
   }
 
-  /** Bytes coded by this choice that went another way than the writes it judges by: they count in the summary. */
+  /** Bytes coded by this choice over other connections: they count only in the summary. */
   noteAside(coding: Coding, rawBytes: number): void {
-    this.#armOf(coding).sentBytes += rawBytes;
+    this.#statisticsOf(coding).sentBytes += rawBytes;
   }
 
   /** The outstanding write was taken. */
   drained(nowMs: number): void {
     const ms = this.link.drained(nowMs);
-    const arm = this.#writing;
-    if (arm === null || ms === 0) return;
+    const stats = this.#writing;
+    if (stats === null || ms === 0) return;
     if (nowMs < this.#settlesAtMs && this.link.sentBytes < this.#settlesAtBytes) {
-      arm.fromBytes = this.link.sentBytes;
+      stats.fromBytes = this.link.sentBytes;
       return;
     }
-    arm.window.add(ms, this.#writeRaw, 0, this.link.lastWriteMs);
+    stats.window.add(ms, this.#writeRaw, 0, this.link.lastWriteMs);
     this.#overall.add(ms, this.#writeRaw, 0, 0);
   }
 
-  /** Whether a mark should be put behind what was written; see `LinkMeter`. */
+  /** Whether a barrier should be put behind what was written; see `LinkMeter`. */
   wantsBarrier(nowMs: number): boolean {
-    // Of data that gets no smaller, nothing is found out about the present choice.
+    // Incompressible data says nothing about the present choice.
     const isFindingOut = !this.#data.isGainless && !this.#isKnown(this.#current, nowMs);
-    // No write may come for a later mark to go behind.
+    // There may be no later write to put a barrier behind.
     if (this.#isTasting) return !this.link.hasBarrier;
     return this.link.wantsBarrier(nowMs, this.#isFirst || isFindingOut);
   }
 
   summary(): ChoiceSummary {
     const bytes: Record<string, number> = {};
-    for (const { coding, sentBytes } of this.#arms)
+    for (const { coding, sentBytes } of this.#statistics)
       if (sentBytes > 0) bytes[nameOfCoding(coding)] = sentBytes;
     const { rawBytes, wireBytes } = this.#throughput;
     return {
@@ -235,21 +234,21 @@ export class CodecChoice {
     return this.#isFirst && aheadBytes > AHEAD_BYTES && aheadBytes < BLIND_BYTES;
   }
 
-  /** The coding that makes the least of the data without taking long. */
+  /** The smallest coding that is fast enough. */
   #thorough(nowMs: number, workers: number): CodecStatistics {
-    const isFast = (arm: CodecStatistics) =>
-      this.#throughput.estimate(arm, workers, nowMs) >= AHEAD_BYTES_PER_MS;
-    return this.#arms.slice(1).findLast(isFast) ?? this.#current;
+    const isFast = (stats: CodecStatistics) =>
+      this.#throughput.estimate(stats, workers, nowMs) >= AHEAD_BYTES_PER_MS;
+    return this.#statistics.slice(1).findLast(isFast) ?? this.#current;
   }
 
-  /** Plain bytes are on their way for a trial, and whether the link takes them is not known yet: seconds of a slow one. */
+  /** Plain bytes are on their way to explore, and whether the link takes them is not known yet: on a slow link for seconds. */
   get #isTasting(): boolean {
     const sentBytes = this.link.sentBytes - this.#enteredAtBytes;
-    const isTrial = this.#isTrial && this.#current === this.#identity;
-    return isTrial && this.link.hasEchoes && sentBytes > TASTE_BYTES && !this.#hasTasted;
+    const isExploring = this.#isExploring && this.#current === this.#identity;
+    return isExploring && this.link.hasEchoes && sentBytes > TASTE_BYTES && !this.#hasTasted;
   }
 
-  /** What a trial of plain bytes sent first has arrived. */
+  /** The first plain bytes of an exploration have arrived. */
   get #hasTasted(): boolean {
     return this.link.echoedBytes >= this.#enteredAtBytes + TASTE_BYTES;
   }
@@ -261,9 +260,9 @@ export class CodecChoice {
     if (this.#writing !== null) this.#measure(this.#writing, moment);
     if (!this.#mayLeave(moment) || this.#isOutdone(moment)) return;
     const present = this.#forecast.goodput(this.#current, moment);
-    if (present >= this.#toBeat && this.#isKnown(this.#current, nowMs)) this.#isTrial = false;
-    // A trial that fails ends at once; what goes well is not given up in haste.
-    const isFailing = this.#isTrial && present < this.#toBeat;
+    if (present >= this.#toBeat && this.#isKnown(this.#current, nowMs)) this.#isExploring = false;
+    // An exploration that fails ends at once; a coding that does well is not given up in haste.
+    const isFailing = this.#isExploring && present < this.#toBeat;
     if (!isFailing && !this.#isFirst && nowMs - this.#enteredAtMs < DWELL_MS) return;
     this.#takeBest(present, moment);
   }
@@ -271,47 +270,47 @@ export class CodecChoice {
   #takeBest(present: number, moment: Moment): void {
     let best = this.#current;
     let most = present;
-    const plainThrift = this.link.isFull(moment.nowMs) ? 1 : ROOM_THRIFT;
-    for (const arm of this.#arms) {
-      if (arm === best) continue;
-      const promised = this.#forecast.goodput(arm, moment);
-      const thrift = arm === this.#identity || best === this.#identity ? plainThrift : 1;
-      const needed = arm.speed > best.speed ? most * thrift : Math.max(most / thrift, present * GAIN);
+    const plainThrift = this.link.isFull(moment.nowMs) ? 1 : PLAIN_THRIFT;
+    for (const stats of this.#statistics) {
+      if (stats === best) continue;
+      const promised = this.#forecast.goodput(stats, moment);
+      const thrift = stats === this.#identity || best === this.#identity ? plainThrift : 1;
+      const needed = stats.speed > best.speed ? most * thrift : Math.max(most / thrift, present * GAIN);
       if (promised < needed) continue;
-      best = arm;
+      best = stats;
       most = promised;
     }
     if (best !== this.#current) this.#enter(best, moment.nowMs, present, most);
   }
 
   /** Keeps what the writes of a coding show about what the ends can do with it. */
-  #measure(arm: CodecStatistics, moment: Moment): void {
+  #measure(stats: CodecStatistics, moment: Moment): void {
     const { nowMs, workers } = moment;
     const isFull = this.link.isFull(nowMs);
     if (isFull) this.#forecast.rememberRate(nowMs + this.#identity.trustMs);
-    // The first pieces are small and threads may be starting: no measure of anything.
-    if (this.#isFirst || !this.#isKnown(arm, nowMs)) return;
-    const { ms, rawBytes } = arm.window.sums;
+    // The first pieces are small and threads may be starting: they measure nothing.
+    if (this.#isFirst || !this.#isKnown(stats, nowMs)) return;
+    const { ms, rawBytes } = stats.window.sums;
     const goodput = rawBytes / ms;
-    if (arm === this.#identity) {
-      // Between compressed stretches the receiver still decompresses, so that is no measure of identity.
-      if (this.#current === arm) arm.found(goodput, nowMs);
+    if (stats === this.#identity) {
+      // Between compressed stretches the receiver still decompresses, which would distort the measure of identity.
+      if (this.#current === stats) stats.found(goodput, nowMs);
       return;
     }
     if (isFull) {
-      // A full link limits the stream, not its ends: so much they can do at the least.
-      arm.goodput = Math.max(goodput, arm.goodput || 0);
-      this.#throughput.achieved(arm, goodput, workers, true);
+      // A full link is the limit: the ends can do at least this much.
+      stats.goodput = Math.max(goodput, stats.goodput || 0);
+      this.#throughput.achieved(stats, goodput, workers, true);
       return;
     }
-    arm.found(goodput, nowMs);
-    this.#throughput.achieved(arm, goodput, workers, false);
+    stats.found(goodput, nowMs);
+    this.#throughput.achieved(stats, goodput, workers, false);
     this.#forecast.reviewIdentity(nowMs);
   }
 
-  /** Enough was sent by this coding, and enough of it has arrived, to judge it. */
-  #isKnown(arm: CodecStatistics, nowMs: number): boolean {
-    return arm.window.isTelling && this.link.isConfirmed(arm.fromBytes, nowMs);
+  /** Enough bytes of this coding were sent and have arrived to judge it. */
+  #isKnown(stats: CodecStatistics, nowMs: number): boolean {
+    return stats.window.isTelling && this.link.isConfirmed(stats.fromBytes, nowMs);
   }
 
   /**
@@ -320,28 +319,28 @@ export class CodecChoice {
    */
   #isHopeless(moment: Moment): boolean {
     const { nowMs, workers } = moment;
-    const arm = this.#current;
-    if (this.#isFirst || arm === this.#identity || arm.jobs < this.#enteredAtJobs + TELLING_JOBS)
+    const stats = this.#current;
+    if (this.#isFirst || stats === this.#identity || stats.jobs < this.#enteredAtJobs + TELLING_JOBS)
       return false;
-    const estimate = this.#throughput.estimate(arm, workers, nowMs);
-    // The link may have got slower since: then there is less to beat.
+    const estimate = this.#throughput.estimate(stats, workers, nowMs);
+    // If the link got slower since, there is less to beat.
     const toBeat = Math.min(this.#toBeat, this.#forecast.goodput(this.#before, moment));
     if (estimate >= toBeat * HOPELESS) return false;
-    arm.goodput = estimate;
-    arm.distrust();
-    this.#isTrial = true;
+    stats.goodput = estimate;
+    stats.distrust();
+    this.#isExploring = true;
     return true;
   }
 
-  /** Plain bytes that wait neither for the link nor for the receiver wait for us: compressing makes that no better. */
+  /** Plain bytes that wait neither for link nor receiver wait for the sender: compressing cannot help. */
   #isUnhindered(nowMs: number): boolean {
     const { busyMs, ms } = this.#identity.window.sums;
     return this.link.hasEchoes && !this.link.isFull(nowMs) && busyMs < ms * BLOCKED_SHARE;
   }
 
-  /** A trial of plain bytes has begun of late, and far more passes the link, which has room, than the coding before had for it. */
+  /** Plain bytes have been explored for a moment only, and far more passes the link than the coding before had for it. */
   #isGrowing(nowMs: number): boolean {
-    if (!this.#isTrial || nowMs - this.#enteredAtMs >= GROWTH_MS || this.link.isFull(nowMs)) return false;
+    if (!this.#isExploring || nowMs - this.#enteredAtMs >= GROWTH_MS || this.link.isFull(nowMs)) return false;
     const { ms, rawBytes } = this.#identity.window.sums;
     const wireBefore = this.#toBeat * this.#throughput.ratio(this.#before);
     return this.link.hasEchoes && rawBytes >= ms * wireBefore * GROWTH;
@@ -353,12 +352,12 @@ export class CodecChoice {
     const isPlain = this.#current === this.#identity;
     if (isPlain && (this.#isUnhindered(nowMs) || this.#isGrowing(nowMs))) return false;
     if (this.#isFirst && link.isFull(nowMs)) return true;
-    const hasRoom = link.echoedBytes >= FIRST_LOOK_BYTES && link.hasRoom(nowMs);
-    if (this.#isFirst && hasRoom) return true;
+    const hasSpareCapacity = link.echoedBytes >= FIRST_LOOK_BYTES && link.hasSpareCapacity(nowMs);
+    if (this.#isFirst && hasSpareCapacity) return true;
     if (this.#isKnown(this.#current, nowMs)) return true;
     if (this.#isHopeless(moment)) return true;
-    if (this.#isTrial && isPlain && this.#hasTasted && link.isFull(nowMs)) return true;
-    // Of data that gets no smaller, nothing of the present choice will be sent.
+    if (this.#isExploring && isPlain && this.#hasTasted && link.isFull(nowMs)) return true;
+    // Incompressible data will never be sent by the present choice.
     return this.#data.isGainless && this.#isKnown(this.#identity, nowMs);
   }
 
@@ -371,56 +370,56 @@ export class CodecChoice {
     const { ms, rawBytes } = this.#overall.sums;
     const left = this.#current;
     if (left === this.#identity || ms < OVERALL_MS || !this.#identity.isTrusted(nowMs)) return false;
-    // Through a full link, plain bytes go no faster than all that is sent; what was made before may still be written.
+    // Plain bytes cannot beat a full link.
     if (this.link.isFull(nowMs)) return false;
     const plain = this.#forecast.goodput(this.#identity, moment);
     const goodput = rawBytes / ms;
-    if (plain < goodput * ROOM_THRIFT) return false;
+    if (plain < goodput * PLAIN_THRIFT) return false;
     left.goodput = goodput;
     this.#enter(this.#identity, nowMs, goodput, plain);
     this.#settlesAtMs = nowMs + SETTLE_MS;
     return true;
   }
 
-  #enter(arm: CodecStatistics, nowMs: number, present: number, promised: number): void {
+  #enter(stats: CodecStatistics, nowMs: number, present: number, promised: number): void {
     const left = this.#current;
     if (this.#isFirst) left.window.clear();
     else this.#leave(left, present, nowMs);
     this.#isFirst = false;
-    this.#isTrial = !arm.isTrusted(nowMs);
+    this.#isExploring = !stats.isTrusted(nowMs);
     this.#toBeat = present;
     this.#before = left;
-    this.#current = arm;
+    this.#current = stats;
     this.#enteredAtMs = nowMs;
     this.#enteredAtBytes = this.link.sentBytes;
-    this.#enteredAtJobs = arm.jobs;
-    arm.window.clear();
+    this.#enteredAtJobs = stats.jobs;
+    stats.window.clear();
     this.#overall.clear();
-    arm.fromBytes = this.link.sentBytes;
-    // Before full buffers, what was sent before is still what is being waited for.
+    stats.fromBytes = this.link.sentBytes;
+    // With full buffers, the next writes still wait for earlier bytes.
     this.#settlesAtMs = this.link.isBlocked(nowMs) ? nowMs + SETTLE_MS : nowMs;
     this.#settlesAtBytes = this.link.sentBytes + SETTLE_BYTES;
-    this.#reason = reasonOf(left, present, arm, promised, this.link.isFull(nowMs));
+    this.#reason = reasonOf(left, present, stats, promised, this.link.isFull(nowMs));
   }
 
-  #leave(arm: CodecStatistics, achieved: number, nowMs: number): void {
+  #leave(stats: CodecStatistics, achieved: number, nowMs: number): void {
     const tookMs = nowMs - this.#enteredAtMs;
-    const costMs = this.#isTrial ? this.#costOfTrial(tookMs, achieved, nowMs) : tookMs;
-    if (this.#isTrial) this.#budget.failed(costMs, nowMs);
-    const wasHasty = this.#isTrial || tookMs < LEAST_TRUST_MS;
-    arm.left(wasHasty, costMs, nowMs);
-    if (arm === this.#identity) this.#forecast.rememberRate(nowMs + arm.trustMs);
+    const costMs = this.#isExploring ? this.#explorationCost(tookMs, achieved, nowMs) : tookMs;
+    if (this.#isExploring) this.#budget.failed(costMs, nowMs);
+    const wasHasty = this.#isExploring || tookMs < MIN_TRUST_MS;
+    stats.left(wasHasty, costMs, nowMs);
+    if (stats === this.#identity) this.#forecast.rememberRate(nowMs + stats.trustMs);
     this.#switches += 1;
   }
 
-  /** What a trial lost against the coding before it; all of its time where it has filled the link's queues. */
-  #costOfTrial(tookMs: number, achieved: number, nowMs: number): number {
+  /** What an exploration lost against the coding before; all of its time where it has filled the link's queues. */
+  #explorationCost(tookMs: number, achieved: number, nowMs: number): number {
     if (this.link.isFull(nowMs)) return tookMs;
     return achieved < this.#toBeat ? tookMs * (1 - achieved / this.#toBeat) : 0;
   }
 
-  #armOf({ codec, level }: Coding): CodecStatistics {
-    const found = this.#arms.find(({ coding }) => coding.codec === codec && coding.level === level);
+  #statisticsOf({ codec, level }: Coding): CodecStatistics {
+    const found = this.#statistics.find(({ coding }) => coding.codec === codec && coding.level === level);
     if (found === undefined) throw new Error(`${codec} ${level} is not one of the codings to choose from`);
     return found;
   }
@@ -433,7 +432,7 @@ function reasonOf(
   promised: number,
   isFull: boolean,
 ): string {
-  const where = isFull ? 'the link is full' : 'the link has room';
+  const where = isFull ? 'the link is full' : 'the link is not full';
   const gain = Number.isFinite(promised) ? `${mibPerSec(promised)} expected` : 'to be tried';
   return `${where}: ${nameOfCoding(taken.coding)} ${gain}, ${nameOfCoding(left.coding)} ${mibPerSec(present)}`;
 }

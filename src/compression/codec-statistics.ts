@@ -1,26 +1,26 @@
-/** One coding among those that a stream chooses from, with what is known of it. */
+/** One coding that a stream can choose, with its measurements. */
 import type { Coding, TypicalCoding } from '../base/coding.ts';
 import { RateWindow } from './rate-window.ts';
 
 /** How long a finding is trusted at first and at the most. */
-export const LEAST_TRUST_MS = 1_000;
-const MOST_TRUST_MS = 64_000;
+export const MIN_TRUST_MS = 1_000;
+const MAX_TRUST_MS = 64_000;
 
-/** Trials that fail may cost this share of the time. */
-export const TRIAL_SHARE = 0.03;
+/** Explorations that fail may cost this share of the time. */
+export const EXPLORATION_SHARE = 0.03;
 
 export class CodecStatistics {
   readonly coding: Coding;
   /** Over gzip 1, in raw bytes a millisecond of a worker and in size. */
   readonly speed: number;
   readonly size: number;
-  /** Compressed jobs that told their speed. */
+  /** Compressed jobs measured. */
   jobs = 0;
   /** Raw bytes, over the whole stream. */
   sentBytes = 0;
   /** What the ends achieved with it, in raw bytes a millisecond; NaN when that was never seen. */
   goodput = Number.NaN;
-  #trustMs = LEAST_TRUST_MS;
+  #trustMs = MIN_TRUST_MS;
   #trustedUntilMs = 0;
   /** Of its own writes since it was taken last, and what the link had sent when that was. */
   readonly window = new RateWindow();
@@ -52,12 +52,12 @@ export class CodecStatistics {
   }
 
   /**
-   * Another coding is taken. A trial that failed is not repeated soon; what was good for long is looked
+   * Another coding is taken. An exploration that failed is not repeated soon; a coding that was good for long is looked
    * at again soon.
    */
   left(wasHasty: boolean, costMs: number, nowMs: number): void {
-    const longer = Math.max(this.#trustMs * 2, costMs * (1 / TRIAL_SHARE));
-    this.#trustMs = wasHasty ? Math.min(longer, MOST_TRUST_MS) : LEAST_TRUST_MS;
+    const longer = Math.max(this.#trustMs * 2, costMs * (1 / EXPLORATION_SHARE));
+    this.#trustMs = wasHasty ? Math.min(longer, MAX_TRUST_MS) : MIN_TRUST_MS;
     if (Number.isNaN(this.goodput)) return;
     this.#trustedUntilMs = Math.max(this.#trustedUntilMs, nowMs + this.#trustMs);
   }

@@ -1,7 +1,7 @@
-/** What trials of other codings may cost a stream: 3 % of its time. */
-import { TRIAL_SHARE } from './codec-statistics.ts';
+/** What exploring other codings may cost a stream: 3 % of its time. */
+import { EXPLORATION_SHARE } from './codec-statistics.ts';
 
-/** The cost of a failed trial is forgotten so much later: of a stream's first moments it says little. */
+/** The cost of an exploration that failed is forgotten after this time: the first moments of a stream say little. */
 const FORGOTTEN_MS = 1_000;
 
 export class ExplorationBudget {
@@ -9,17 +9,17 @@ export class ExplorationBudget {
   #failedMs = 0;
   #forgottenAtMs = 0;
 
-  /** From the first call on, time earns trials. */
+  /** From the first call on, time earns explorations. */
   start(nowMs: number): void {
     if (this.#startMs < 0) this.#startMs = nowMs;
   }
 
   /**
-   * Whether failed trials have left something of the budget.
-   * @param blindMs the trial would show nothing for so long, which must be earned before it begins
+   * Whether failed explorations have left something of the budget.
+   * @param blindMs how long the exploration would show nothing: must be earned before it begins
    */
   mayBegin(blindMs: number, nowMs: number): boolean {
-    return this.#spentMs(nowMs) + blindMs <= (nowMs - this.#startMs) * TRIAL_SHARE;
+    return this.#spentMs(nowMs) + blindMs <= (nowMs - this.#startMs) * EXPLORATION_SHARE;
   }
 
   /** A coding did not reach the rate it was to beat, and cost the stream so much time. */

@@ -6,8 +6,8 @@
  * The link rate is known while the link is full (`LinkMeter`) and remembered
  * for a while after that. What the ends can do is measured while a coding runs
  * and the link is not full; before that it is estimated from workers' times
- * (`WorkerThroughput`), and for identity it is unknown, which counts as unlimited. So
- * what was never tried looks good, is tried, and is then known.
+ * (`WorkerThroughput`), and for identity it counts as unlimited. So an untried
+ * coding looks good, is tried, and is then known.
  */
 
 import type { CodecStatistics } from './codec-statistics.ts';
@@ -15,10 +15,10 @@ import type { ExplorationBudget } from './exploration-budget.ts';
 import type { LinkMeter } from './link-meter.ts';
 import type { WorkerThroughput } from './worker-throughput.ts';
 
-/** So much more than what passes now, and a rate seen before was another one. */
+/** A wire rate this much higher shows that an earlier finding is out of date. */
 const OTHER_RATE = 1.3;
 
-/** Behind full buffers a trial shows nothing before they have drained. */
+/** Behind full buffers an exploration shows nothing before they have drained. */
 export const SETTLE_MS = 300;
 
 /** When, and in which state of the stream, a forecast is made. */
@@ -35,7 +35,7 @@ export class GoodputForecast {
   readonly #throughput: WorkerThroughput;
   readonly #budget: ExplorationBudget;
   readonly #identity: CodecStatistics;
-  /** The rate of a full link is remembered until then although it is not full any more. */
+  /** Until then the rate of the full link is remembered. */
   #rateUntilMs = 0;
 
   constructor(
@@ -56,29 +56,29 @@ export class GoodputForecast {
   }
 
   /** Raw bytes a millisecond that a coding should achieve now. */
-  goodput(arm: CodecStatistics, moment: Moment): number {
+  goodput(stats: CodecStatistics, moment: Moment): number {
     const { current, nowMs, workers } = moment;
-    const byLink = this.#linkRate(nowMs) / (arm === this.#identity ? 1 : this.#throughput.ratio(arm));
-    if (arm.isTrusted(nowMs)) return Math.min(byLink, arm.goodput);
-    const guess = this.#throughput.estimate(arm, workers, nowMs);
-    // Where the link decides, this is no guess.
+    const byLink = this.#linkRate(nowMs) / (stats === this.#identity ? 1 : this.#throughput.ratio(stats));
+    if (stats.isTrusted(nowMs)) return Math.min(byLink, stats.goodput);
+    const guess = this.#throughput.estimate(stats, workers, nowMs);
+    // The link's rate is measured, not guessed.
     const isCertain = Number.isFinite(byLink) && byLink <= guess;
-    if (isCertain || arm === current || this.#mayTry(arm, nowMs)) return Math.min(byLink, guess);
-    if (Number.isNaN(arm.goodput)) return arm.jobs > 0 ? guess : 0;
-    return Math.min(byLink, arm.goodput);
+    if (isCertain || stats === current || this.#mayTry(stats, nowMs)) return Math.min(byLink, guess);
+    if (Number.isNaN(stats.goodput)) return stats.jobs > 0 ? guess : 0;
+    return Math.min(byLink, stats.goodput);
   }
 
-  /** More comes through compressed than plainly: what is known of the plain way is old. */
+  /** Distrusts the goodput of identity when compressed bytes pass at a much higher wire rate. */
   reviewIdentity(nowMs: number): void {
     if (this.#link.wireRate(nowMs) > this.#identity.goodput * OTHER_RATE) this.#identity.distrust();
   }
 
-  #mayTry(arm: CodecStatistics, nowMs: number): boolean {
-    const isBehindBuffers = arm === this.#identity && this.#link.isFull(nowMs);
+  #mayTry(stats: CodecStatistics, nowMs: number): boolean {
+    const isBehindBuffers = stats === this.#identity && this.#link.isFull(nowMs);
     return this.#budget.mayBegin(isBehindBuffers ? SETTLE_MS : 0, nowMs);
   }
 
-  /** Wire bytes a millisecond; infinite while the link has room. */
+  /** Wire bytes a millisecond; infinite while the link has spare capacity. */
   #linkRate(nowMs: number): number {
     const rate = this.#link.rateBytesPerMs(nowMs);
     if (this.#link.isFull(nowMs)) return rate;

@@ -1,37 +1,36 @@
 /**
- * How fast a peer takes the bytes of one stream, and whether the link between
- * is what holds it up. Pure: times and bytes go in, rates come out.
+ * How fast a peer takes the bytes of one stream, and whether the link is the
+ * bottleneck. Pure: times and bytes go in, rates come out.
  *
- * A write that returned says little: socket buffers and windows take megabytes
- * at once on the slowest link. So marks are put into the stream (HTTP/2 pings,
- * which queue behind its bytes) and their echoes timed. An echo that comes
- * later than the shortest round trip has waited behind data; where all do for a
+ * A completed write says little: socket buffers and windows take megabytes at
+ * once on the slowest link. So barriers are put into the stream (HTTP/2 pings,
+ * which queue behind its bytes) and their echoes timed. An echo later than the
+ * shortest round trip has waited behind data; when all echoes are late for a
  * while, the link is full, and bytes over time between echoes are its rate.
- * Echoes that come at once while writes wait mean that the receiver, not the
- * link, is slow.
+ * Prompt echoes while writes wait mean that the receiver is slow.
  *
- *   sent ────── mark ──────── mark ──▶
+ *   sent ────── barrier ───── barrier ──▶
  *   echoed ─────────┘ delay = shortest round trip + time in the queue
  */
 import { RateWindow, type Sums } from './rate-window.ts';
 
-/** An echo this much later than the shortest round trip has waited behind data, or for a thread of a busy machine. */
+/** An echo this much later than the shortest round trip waited behind data, or for a thread of a busy machine. */
 const QUEUED_MS = 15;
 
-/** Echoes that all were late for so long waited behind data: a queue that stands, as in CoDel (RFC 8289). A busy machine seldom makes one. */
+/** When all echoes are late for this long, a queue stands, as in CoDel (RFC 8289). A busy machine seldom delays that many. */
 const STANDING_MS = 100;
 
-/** Of the time, a write is outstanding: the buffers are full and every write is paid for by the link. */
+/** With a write outstanding for this share of the time, the buffers are full and the link paces every write. */
 export const BLOCKED_SHARE = 0.7;
 
-/** Between marks while something is being found out, and otherwise. */
-const BUSY_MARK_MS = 2;
-const IDLE_MARK_MS = 40;
+/** Between barriers while a coding is being judged, and otherwise. */
+const BUSY_BARRIER_MS = 2;
+const IDLE_BARRIER_MS = 40;
 
-/** A rate of echoes over less time says little. */
-const LEAST_ECHO_MS = 20;
+/** A rate over less time is noise. */
+const MIN_ECHO_MS = 20;
 
-/** A write outstanding for so long has the link's rate all by itself. */
+/** A write outstanding for this long shows the link's rate by itself. */
 const STUCK_MS = 100;
 
 /** Without echoes, buffers are taken to be full after this. */
@@ -42,7 +41,7 @@ export class LinkMeter {
   sentBytes = 0;
   /** How long the last write that was taken was outstanding. */
   lastWriteMs = 0;
-  /** Wire bytes ahead of the last mark that was echoed. */
+  /** Wire bytes ahead of the last barrier that was echoed. */
   echoedBytes = 0;
   /** False until the first echo: the sender cannot see past its own buffers. */
   hasEchoes = false;
@@ -51,10 +50,10 @@ export class LinkMeter {
   #echoRate = Number.POSITIVE_INFINITY;
   #shortestMs = Number.POSITIVE_INFINITY;
   #lastQueueMs = 0;
-  /** When the first of those echoes was due that came late without one between that did not. */
+  /** When the first of the present run of late echoes was due. */
   #lateSinceMs = Number.POSITIVE_INFINITY;
-  #markBytes = -1;
-  #markedAtMs = Number.NEGATIVE_INFINITY;
+  #barrierBytes = -1;
+  #barrierAtMs = Number.NEGATIVE_INFINITY;
   #writeAtMs = -1;
   #writeRaw = 0;
   #writeWire = 0;
@@ -80,48 +79,50 @@ export class LinkMeter {
     return ms;
   }
 
-  /** Nothing was to be sent until now: that time says nothing, and neither do a write whose end and a mark whose echo was not told. */
+  /** Discards idle time, and an outstanding write or barrier whose end was not reported. */
   resumed(nowMs: number): void {
     this.#writeAtMs = -1;
-    this.#markBytes = -1;
+    this.#barrierBytes = -1;
     this.#lateSinceMs = Number.POSITIVE_INFINITY;
     if (this.#drainedAtMs >= 0) this.#drainedAtMs = nowMs;
   }
 
-  /** Whether a mark should be put behind what was written. */
+  /** Whether a barrier should be put behind what was written. */
   wantsBarrier(nowMs: number, isUrgent: boolean): boolean {
-    return this.#markBytes < 0 && nowMs - this.#markedAtMs >= (isUrgent ? BUSY_MARK_MS : IDLE_MARK_MS);
+    return (
+      this.#barrierBytes < 0 && nowMs - this.#barrierAtMs >= (isUrgent ? BUSY_BARRIER_MS : IDLE_BARRIER_MS)
+    );
   }
 
-  /** A mark or its echo is on the way. */
+  /** A barrier or its echo is on the way. */
   get hasBarrier(): boolean {
-    return this.#markBytes >= 0;
+    return this.#barrierBytes >= 0;
   }
 
   barrierSent(nowMs: number): void {
-    this.#markBytes = this.sentBytes;
-    this.#markedAtMs = nowMs;
+    this.#barrierBytes = this.sentBytes;
+    this.#barrierAtMs = nowMs;
   }
 
   echoed(nowMs: number): void {
-    if (this.#markBytes < 0) return;
-    const delayMs = nowMs - this.#markedAtMs;
+    if (this.#barrierBytes < 0) return;
+    const delayMs = nowMs - this.#barrierAtMs;
     this.#shortestMs = Math.min(this.#shortestMs, delayMs);
     this.#lastQueueMs = delayMs - this.#shortestMs;
-    const dueMs = this.#markedAtMs + this.#shortestMs;
+    const dueMs = this.#barrierAtMs + this.#shortestMs;
     this.#lateSinceMs =
       this.#lastQueueMs > QUEUED_MS ? Math.min(this.#lateSinceMs, dueMs) : Number.POSITIVE_INFINITY;
-    const bytes = this.#markBytes - this.echoedBytes;
+    const bytes = this.#barrierBytes - this.echoedBytes;
     const ms = nowMs - this.#echoedAtMs;
-    const isTelling = this.hasEchoes && ms >= LEAST_ECHO_MS;
+    const isTelling = this.hasEchoes && ms >= MIN_ECHO_MS;
     this.#echoRate = isTelling ? bytes / ms : Number.POSITIVE_INFINITY;
     this.hasEchoes = true;
-    this.echoedBytes = this.#markBytes;
+    this.echoedBytes = this.#barrierBytes;
     this.#echoedAtMs = nowMs;
-    this.#markBytes = -1;
+    this.#barrierBytes = -1;
     if (!isTelling) return;
     const isQueued = this.#lastQueueMs > QUEUED_MS && !this.isBlocked(nowMs);
-    // What has arrived belies a lower rate that was found before.
+    // The arrival rate disproves a lower estimate.
     if (isQueued || this.#echoRate > this.#rateBytesPerMs) this.#rateBytesPerMs = this.#echoRate;
   }
 
@@ -132,12 +133,12 @@ export class LinkMeter {
 
   /** How much longer than the shortest round trip the next echo already takes. */
   #waitingMs(nowMs: number): number {
-    const isWaiting = this.#markBytes >= 0 && this.hasEchoes;
-    return isWaiting ? nowMs - this.#markedAtMs - this.#shortestMs : 0;
+    const isWaiting = this.#barrierBytes >= 0 && this.hasEchoes;
+    return isWaiting ? nowMs - this.#barrierAtMs - this.#shortestMs : 0;
   }
 
   /** Nothing waits in the queues of the link. */
-  hasRoom(nowMs: number): boolean {
+  hasSpareCapacity(nowMs: number): boolean {
     return this.queueMs(nowMs) < QUEUED_MS;
   }
 
@@ -149,7 +150,7 @@ export class LinkMeter {
     return lateMs >= STANDING_MS;
   }
 
-  /** Nearly all the time a write is outstanding: what is before it is full. */
+  /** A write is outstanding nearly all the time: the buffers are full. */
   isBlocked(nowMs: number): boolean {
     const { busyMs, ms } = this.#sums(nowMs);
     return ms > 0 && busyMs >= ms * BLOCKED_SHARE;
@@ -160,21 +161,21 @@ export class LinkMeter {
     if (!this.isFull(nowMs)) return this.#rateBytesPerMs;
     if (this.isBlocked(nowMs)) {
       const { busyMs, wireBytes } = this.#sums(nowMs);
-      // The window may still show how buffers filled, which echoes do not.
+      // The window may include the filling of buffers; echoes do not.
       const rate = Math.min(wireBytes / busyMs, this.#echoRate);
       const waitedMs = this.#writeAtMs < 0 ? 0 : nowMs - this.#writeAtMs;
-      // A window is slow to show that a link has all but stopped; one long write shows it.
+      // One long write shows a link that has almost stopped sooner than the window does.
       this.#rateBytesPerMs = waitedMs > STUCK_MS ? Math.min(rate, this.#writeWire / waitedMs) : rate;
-    } else if (this.#markBytes > this.echoedBytes) {
-      // What lies before the mark has not all arrived while the mark waited.
-      const bound = (this.#markBytes - this.echoedBytes) / this.queueMs(nowMs);
+    } else if (this.#barrierBytes > this.echoedBytes) {
+      // Not all bytes before the barrier arrived while the barrier waited.
+      const bound = (this.#barrierBytes - this.echoedBytes) / this.queueMs(nowMs);
       this.#rateBytesPerMs = Math.min(this.#rateBytesPerMs, bound);
     }
-    return Math.max(this.#rateBytesPerMs, this.#leastRate(nowMs));
+    return Math.max(this.#rateBytesPerMs, this.#minRate(nowMs));
   }
 
-  /** More passed of late than buffers hold: a mark that waits a moment longer, on a busy machine, does not belie it. */
-  #leastRate(nowMs: number): number {
+  /** More passed than buffers hold: a barrier delayed by a busy machine does not disprove that. */
+  #minRate(nowMs: number): number {
     const { ms, wireBytes } = this.#sums(nowMs);
     return wireBytes > BLIND_BYTES && this.queueMs(nowMs) < STUCK_MS ? wireBytes / ms : 0;
   }
@@ -185,7 +186,7 @@ export class LinkMeter {
     return ms > 0 ? wireBytes / ms : 0;
   }
 
-  /** Whether rates of what was sent since `sentBytes` were `fromBytes` show more than buffers filling up. */
+  /** Whether rates since `sentBytes` was `fromBytes` show more than buffers filling up. */
   isConfirmed(fromBytes: number, nowMs: number): boolean {
     if (this.isFull(nowMs)) return true;
     const sent = this.sentBytes - fromBytes;

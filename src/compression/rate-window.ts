@@ -1,18 +1,17 @@
 /**
  * Sums over the last writes: one to two stretches of a quarter of a second.
- * Time is what is added, not what a clock says, so that a window can leave
- * out what is not its own.
+ * Callers add the time, so that a window can leave out the time of others.
  */
 
 const STRETCH_MS = 250;
 
 /**
- * A window with less says nothing: so much time and so many writes, or few
- * writes in a long time. On a busy machine a thread can wait 30 ms for its
- * turn, which must not decide.
+ * A window needs this much time and this many writes, or few writes in a
+ * long time. On a busy machine a thread can be off the processor for 30 ms,
+ * which must not decide.
  */
-const LEAST_MS = 60;
-const LEAST_WRITES = 8;
+const MIN_MS = 60;
+const MIN_WRITES = 8;
 const LONG_MS = 200;
 
 export interface Sums {
@@ -60,7 +59,7 @@ export class RateWindow {
   /** Whether the sums are enough to judge by. */
   get isTelling(): boolean {
     const { ms, writes } = this.sums;
-    return ms >= LEAST_MS && (writes >= LEAST_WRITES || (ms >= LONG_MS && writes >= 2));
+    return ms >= MIN_MS && (writes >= MIN_WRITES || (ms >= LONG_MS && writes >= 2));
   }
 }
 

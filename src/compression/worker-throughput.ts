@@ -1,15 +1,14 @@
 /**
- * What workers manage with this data: their speed and the ratio, measured with
- * the coding that runs, and inferred for the others by how codings typically
- * relate to each other.
+ * The speed and ratio of workers with this data, measured with the coding that
+ * runs, and inferred for the others from the typical relations between codings.
  */
 import { TYPICAL_BYTES_PER_MS, TYPICAL_RATIO } from '../base/coding.ts';
 import type { CodecStatistics } from './codec-statistics.ts';
 
-/** What was measured is believed so long after the last job: workers may have been busy, or only starting. */
+/** A measured yield expires this long after the last job: workers may have been busy, or just starting. */
 const FORGOTTEN_MS = 4_000;
 
-/** Before it was seen: what else the ends do takes its part of the processors. */
+/** Assumed before a measurement: other work of the ends takes its share of the processors. */
 const FIRST_YIELD = 0.75;
 
 /** Jobs smaller than this measure more overhead than speed. */
@@ -19,47 +18,47 @@ export class WorkerThroughput {
   /** Compressed bytes over raw ones, of all that was compressed. */
   rawBytes = 0;
   wireBytes = 0;
-  /** Of gzip 1 on this data, as far as what was measured tells. */
+  /** Of gzip 1 on this data, derived from the codings measured. */
   #bytesPerMs = TYPICAL_BYTES_PER_MS;
   #ratio = TYPICAL_RATIO;
   #learnedAtMs = 0;
-  /** What the ends achieved over what workers' times promised. */
+  /** Achieved goodput over the one that workers' times promised. */
   #yield = FIRST_YIELD;
 
   /** Raw bytes a millisecond of one worker. */
-  bytesPerMs(arm: CodecStatistics): number {
-    return this.#bytesPerMs * arm.speed;
+  bytesPerMs(stats: CodecStatistics): number {
+    return this.#bytesPerMs * stats.speed;
   }
 
   /** Wire bytes over raw ones, of data that gets smaller. */
-  ratio(arm: CodecStatistics): number {
-    return Math.min(1, this.#ratio * arm.size);
+  ratio(stats: CodecStatistics): number {
+    return Math.min(1, this.#ratio * stats.size);
   }
 
-  /** Raw bytes a millisecond that the ends should achieve, by workers' times and by how far those were right before. */
-  estimate(arm: CodecStatistics, workers: number, nowMs: number): number {
+  /** Raw bytes a millisecond that the ends should achieve: workers' times, corrected by the measured yield. */
+  estimate(stats: CodecStatistics, workers: number, nowMs: number): number {
     const isForgotten = nowMs - this.#learnedAtMs >= FORGOTTEN_MS;
     const bytesPerMs = isForgotten ? Math.max(TYPICAL_BYTES_PER_MS, this.#bytesPerMs) : this.#bytesPerMs;
     return (
-      bytesPerMs * arm.speed * workers * (isForgotten ? Math.max(FIRST_YIELD, this.#yield) : this.#yield)
+      bytesPerMs * stats.speed * workers * (isForgotten ? Math.max(FIRST_YIELD, this.#yield) : this.#yield)
     );
   }
 
   /** The ends achieved so many raw bytes a millisecond; or, where the link was full, so many at least. */
-  achieved(arm: CodecStatistics, goodput: number, workers: number, isAtLeast: boolean): void {
-    const found = Math.min(1, goodput / (this.bytesPerMs(arm) * workers));
+  achieved(stats: CodecStatistics, goodput: number, workers: number, isAtLeast: boolean): void {
+    const found = Math.min(1, goodput / (this.bytesPerMs(stats) * workers));
     this.#yield = isAtLeast ? Math.max(this.#yield, found) : found;
   }
 
   /** A worker has compressed a job. */
-  learn(arm: CodecStatistics, rawBytes: number, wireBytes: number, workMs: number, nowMs: number): void {
+  learn(stats: CodecStatistics, rawBytes: number, wireBytes: number, workMs: number, nowMs: number): void {
     this.rawBytes += rawBytes;
     this.wireBytes += wireBytes;
     if (rawBytes < TELLING_JOB_BYTES || workMs <= 0) return;
     this.#learnedAtMs = nowMs;
-    arm.jobs += 1;
-    const weight = Math.max(1 / 8, 1 / arm.jobs);
-    this.#bytesPerMs += (rawBytes / workMs / arm.speed - this.#bytesPerMs) * weight;
-    this.#ratio += (wireBytes / rawBytes / arm.size - this.#ratio) * weight;
+    stats.jobs += 1;
+    const weight = Math.max(1 / 8, 1 / stats.jobs);
+    this.#bytesPerMs += (rawBytes / workMs / stats.speed - this.#bytesPerMs) * weight;
+    this.#ratio += (wireBytes / rawBytes / stats.size - this.#ratio) * weight;
   }
 }

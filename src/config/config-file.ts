@@ -1,8 +1,7 @@
 /**
  * Settings from the YAML file named by `--config` or SLUICE_CONFIG, each with
- * its line. There is no file that is read unasked: the working directory is
- * often the one being served, and whoever may put a file there must not be
- * able to reconfigure the server.
+ * its line. No file is read by default: the working directory is often the
+ * served one, and whoever may put a file there must not reconfigure the server.
  */
 import { readFileSync } from 'node:fs';
 import { isAlias, isMap, isScalar, LineCounter, type ParsedNode, parseDocument, type YAMLMap } from 'yaml';
@@ -80,12 +79,12 @@ class SettingsReader {
   }
 }
 
-/** An empty value (`tls:` with everything below it commented out) is no value. */
+/** `tls:` with everything below it commented out sets nothing. */
 function isEmpty(node: ParsedNode | null): boolean {
   return node === null || (isScalar(node) && node.value === null);
 }
 
-/** Numbers become text again, so that a duration without a unit is refused here as it is elsewhere. */
+/** Numbers become text again, so that a duration without a unit is refused as elsewhere. */
 function rawValue(node: ParsedNode | null): unknown {
   if (!isScalar(node)) return node?.toJSON();
   return typeof node.value === 'number' ? String(node.value) : node.value;

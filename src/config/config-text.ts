@@ -1,4 +1,4 @@
-/** Writes settings into the text of a config file; what else stands in it stays, comments too. */
+/** Writes settings into the text of a config file; everything else stays, comments too. */
 import { isMap, parseDocument } from 'yaml';
 
 /**
@@ -10,7 +10,7 @@ export function settingsIn(text: string, values: Readonly<Record<string, string>
   for (const [key, value] of Object.entries(values)) {
     const path = key.split('.');
     const group = path.slice(0, -1);
-    // A group whose members are all commented out is empty, and an empty group has no members to set.
+    // A group with all members commented out is empty, and `setIn` fails below an empty group.
     if (group.length > 0 && document.hasIn(group) && !isMap(document.getIn(group)))
       document.setIn(group, document.createNode({}));
     document.setIn(path, scalarOf(value));
@@ -18,7 +18,7 @@ export function settingsIn(text: string, values: Readonly<Record<string, string>
   return Object.keys(values).length === 0 ? text : document.toString();
 }
 
-/** Numbers stand in a file without quotes. */
+/** Numbers are written without quotes. */
 function scalarOf(value: string): string | number {
   return /^\d+$/.test(value) ? Number(value) : value;
 }

@@ -1,4 +1,4 @@
-/** src/config/config.ts, written from the schema: its types as an editor shows them, with what each setting does. */
+/** Writes src/config/config.ts from the schema: types with the description of each setting, for editors. */
 import { writeRange } from './notation.ts';
 import { writeDefault } from './reference.ts';
 import { GROUPS, SETTINGS, type Setting } from './settings.ts';

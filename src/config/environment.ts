@@ -1,19 +1,19 @@
 /**
  * Settings from the environment: `SLUICE_POOL_THREADS=4`. An empty variable
- * counts as not set. Every other name that starts with `SLUICE_` is a problem,
- * except what Kubernetes injects for a service that is called sluice.
+ * counts as not set. Every other name that starts with `SLUICE_` is an error,
+ * except those that Kubernetes injects for a service called sluice.
  */
 import type { GivenValues } from './given-value.ts';
 import { nearestName } from './nearest-name.ts';
 import { CONFIG_FILE_ENV, ENV_PREFIX, SETTINGS } from './settings.ts';
 
-/** Knobs of our own tests, such as their seed, reach the programs that they start. */
+/** Settings of the test suite, such as the seed, which programs under test inherit. */
 const TEST_PREFIX = `${ENV_PREFIX}TEST_`;
 
 /** `SLUICE_SERVICE_HOST`, `SLUICE_SERVICE_PORT_GRPC`, `SLUICE_PORT_50051_TCP_ADDR`, … */
 const KUBERNETES_NAME = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)$/;
 
-/** `SLUICE_PORT=tcp://10.0.0.7:50051`; with any other value somebody meant to set a port. */
+/** `SLUICE_PORT=tcp://10.0.0.7:50051`; any other value is a mistake to report. */
 const KUBERNETES_PORT = /^(tcp|udp|sctp):\/\//;
 
 /** Reads the variables with the prefix of sluice; all others are ignored. */

@@ -1,7 +1,6 @@
 /**
- * Values as somebody gave them, before validation, and where each came from.
- * `writeSource` is the one notation for that place, in messages and in
- * `sluice config`.
+ * Values as given, before validation, and where each came from. `writeSource` is
+ * the notation of that origin, in messages and in `sluice config`.
  */
 
 /** Where the effective value of a setting came from, most to least important. */

@@ -59,7 +59,7 @@ function unixAddress(path: string): ListenAddress {
   return { kind: 'unix', path };
 }
 
-/** What looks like an IPv4 address must be one. */
+/** Refuses malformed IPv4 addresses, which would pass as names. */
 function isHost(host: string): boolean {
   return /^[\d.]+$/.test(host) ? isIP(host) === 4 : HOST_NAME.test(host);
 }

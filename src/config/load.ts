@@ -1,7 +1,7 @@
 /**
  * The effective configuration: flag, then environment, then file, then
- * default. Every value is validated, also one that a more important place
- * overrides, and all problems are reported at once.
+ * default. Every value is validated, even an overridden one, and all problems
+ * are reported at once.
  */
 import { TransferError } from '../base/errors.ts';
 import { availableMemoryBytes } from './available-memory.ts';
@@ -79,7 +79,7 @@ function settingAt(key: string) {
   return setting;
 }
 
-/** Nested as the schema wants it; only what was given, so that defaults stay the schema's business. */
+/** Nested for the schema, with given values only: the schema fills in defaults. */
 function treeOf(given: ReadonlyMap<string, GivenValue>): Record<string, unknown> {
   const tree: Record<string, unknown> = {};
   for (const [key, { raw }] of given) {

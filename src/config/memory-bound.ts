@@ -5,13 +5,13 @@
  */
 import {
   exchangeQuotaBytes,
-  LEAST_LISTING_BYTES,
-  LEAST_WINDOW_BYTES,
   LISTING_NAMES_BYTES,
   MAX_HEADER_BYTES,
   MAX_REQUEST_MESSAGE_BYTES,
   MAX_STANDING_CALLS,
-  SLAB_HEADER_ROOM_BYTES,
+  MIN_LISTING_BYTES,
+  MIN_WINDOW_BYTES,
+  SLAB_HEADROOM_BYTES,
 } from '../base/limits.ts';
 import { leavingPlaces } from '../base/places.ts';
 import { KIB, MIB } from '../base/units.ts';
@@ -24,7 +24,7 @@ const COMPRESSOR_STATE_BYTES = 4 * MIB;
 /** State of the largest decompressor, brotli with a window of 4 MiB (MAX_WINDOW_BITS) and all the tables that a hostile stream can name. */
 const DECOMPRESSOR_STATE_BYTES = 8 * MIB;
 
-/** Of a connection with TLS, when its calls have ended: 51 KiB without, measured with 500, and what OpenSSL and Node hold for TLS. */
+/** A connection with TLS and no calls: 51 KiB without TLS, measured with 500, and the state of TLS in OpenSSL and Node. */
 const CONNECTION_BYTES = 96 * KIB;
 
 /** An open request of an Exchange with its pipeline and file, without slabs. */
@@ -33,7 +33,7 @@ const OPEN_REQUEST_BYTES = 8 * KIB;
 /** What a request can hold before it is handled, and its headers for as long as it lasts. */
 const REQUEST_BYTES = MAX_REQUEST_MESSAGE_BYTES + MAX_HEADER_BYTES;
 
-/** The headers of an upload call, and what decompresses its messages where its sender compresses them: state, window, a piece on each side. */
+/** The headers of an upload call, and a decompressor of its messages: state, window, a piece on each side. */
 const UPLOAD_CALL_BYTES = MAX_HEADER_BYTES + 128 * KIB;
 
 export interface MemoryLine {
@@ -57,11 +57,12 @@ export interface MemoryBound {
     connections: MemoryLine;
     threads: MemoryLine;
     uploads?: MemoryLine;
+    store?: MemoryLine;
   };
 }
 
-/** The sum for one configuration. */
-export function memoryBoundBytes(config: Config): MemoryBound {
+/** The sum for one configuration. `hasOwnStore`: with a store that the caller gives, not the local directory. */
+export function memoryBoundBytes(config: Config, hasOwnStore = false): MemoryBound {
   const lines = {
     slabs: slabLine(config),
     streams: streamLine(config),
@@ -72,6 +73,7 @@ export function memoryBoundBytes(config: Config): MemoryBound {
     connections: connectionLine(config),
     threads: threadLine(config),
     ...(config.writable ? { uploads: uploadLine(config) } : {}),
+    ...(config.writable && hasOwnStore ? { store: storeLine(config) } : {}),
   };
   const total = Object.values(lines).reduce((sum, line) => sum + line.bytes, 0);
   return { total, lines };
@@ -81,16 +83,16 @@ export function memoryBoundBytes(config: Config): MemoryBound {
 function slabLine({ slab }: Config): MemoryLine {
   return {
     bytes: slabStrideBytes(slab.size) * slab.count,
-    arithmetic: `(slab.size ${writeBytes(slab.size)} + ${writeBytes(SLAB_HEADER_ROOM_BYTES)} for headers) × slab.count ${slab.count}`,
+    arithmetic: `(slab.size ${writeBytes(slab.size)} + ${writeBytes(SLAB_HEADROOM_BYTES)} for headers) × slab.count ${slab.count}`,
     holder: 'slabs: everything that is read ahead or being sent',
   };
 }
 
-/** While its peer reads nothing, every stream can hold the request that began it and one copied message, or what a listing holds. */
+/** Every stream whose peer reads nothing can hold its request and one copied message, or a listing's share. */
 function streamLine({ limits, stream }: Config): MemoryLine {
-  const isListingMore = LEAST_LISTING_BYTES > stream.firstMessage;
+  const isListingMore = MIN_LISTING_BYTES > stream.firstMessage;
   const [heldBytes, held] = isListingMore
-    ? [LEAST_LISTING_BYTES, `${writeBytes(LEAST_LISTING_BYTES)} for a listing`]
+    ? [MIN_LISTING_BYTES, `${writeBytes(MIN_LISTING_BYTES)} for a listing`]
     : [stream.firstMessage, `stream.firstMessage ${writeBytes(stream.firstMessage)}`];
   return {
     bytes: (heldBytes + REQUEST_BYTES) * heldPlaces(limits.streams),
@@ -127,7 +129,7 @@ function callLine({ limits }: Config): MemoryLine {
   };
 }
 
-/** As calls with a single answer. */
+/** As unary calls. */
 function standingLine(): MemoryLine {
   return {
     bytes: REQUEST_BYTES * heldPlaces(MAX_STANDING_CALLS),
@@ -164,11 +166,11 @@ function threadLine({ chunk, pool, writable }: Config): MemoryLine {
   };
 }
 
-/** What senders have on its way to streams that are not read, and one chunk of each that arrives slowly. */
+/** Bytes in flight to streams that are not read, and one chunk of each slow stream. */
 function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
   const followsLink = uploads.window === 0;
   const shared = followsLink ? `uploads.windowBudget ${writeBytes(uploads.windowBudget)} + ` : '';
-  const eachBytes = followsLink ? LEAST_WINDOW_BYTES : uploads.window;
+  const eachBytes = followsLink ? MIN_WINDOW_BYTES : uploads.window;
   const each = `${followsLink ? '' : 'uploads.window '}${writeBytes(eachBytes)}`;
   return {
     bytes:
@@ -179,6 +181,18 @@ function uploadLine({ chunk, limits, uploads }: Config): MemoryLine {
   };
 }
 
+/**
+ * Where a store without descriptors writes, a worker decompresses a whole slab before it puts the bytes into it, and
+ * a slab of what arrived is kept for each job outstanding, should its thread die.
+ */
+function storeLine({ pool: { threads }, slab }: Config): MemoryLine {
+  return {
+    bytes: slab.size * (2 * threads + 1),
+    arithmetic: `slab.size ${writeBytes(slab.size)} × (2 × pool.threads ${threads} + 1)`,
+    holder: 'uploads to a store without descriptors',
+  };
+}
+
 /** What windows that follow the link share. */
 export function sharedWindowBytes({ window, windowBudget }: Config['uploads']): number {
   return window === 0 ? windowBudget : 0;
@@ -186,5 +200,5 @@ export function sharedWindowBytes({ window, windowBudget }: Config['uploads']): 
 
 /** Bytes of memory that one slab takes. */
 export function slabStrideBytes(slabBytes: number): number {
-  return slabBytes + SLAB_HEADER_ROOM_BYTES;
+  return slabBytes + SLAB_HEADROOM_BYTES;
 }

@@ -1,7 +1,7 @@
-/** What somebody probably meant by a name that does not exist. */
+/** Suggestions for unknown names. */
 import { distance } from 'fastest-levenshtein';
 
-/** What other programs call the things that sluice has other words for. */
+/** Names that other programs use for the same settings. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   address: 'listen',
   bind: 'listen',
@@ -26,7 +26,7 @@ function rankOf(name: string, candidate: string): number {
   const whole = distance(plain(name), plain(candidate));
   const meant = plain(lastPart(name));
   const lastParts = distance(SYNONYMS[meant] ?? meant, plain(lastPart(candidate)));
-  // Half a point: of two equally near ones, the one that matches as a whole wins.
+  // Half a point: between equally near names, a match of the whole name wins.
   return Math.min(whole, lastParts + 0.5);
 }
 

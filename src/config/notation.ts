@@ -1,7 +1,7 @@
 /**
- * How values of settings are written for people. What is written here can be
- * read back as the same value: sizes and durations are exact, in the largest
- * unit that divides them.
+ * How values of settings are written for people. They can be read back as the
+ * same value: sizes and durations are exact, in the largest unit that divides
+ * them.
  */
 import type { SettingMeta, SettingValue } from './setting-kinds.ts';
 

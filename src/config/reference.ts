@@ -1,6 +1,6 @@
 /**
- * docs/configuration.md, written from the schema. Whatever stands on that page
- * about a setting is what the program does; the test for drift holds it there.
+ * Writes docs/configuration.md from the schema, so that the page matches the
+ * program; a test checks for drift.
  */
 import { formatBytes } from '../base/units.ts';
 import { memoryBoundBytes } from './memory-bound.ts';
@@ -9,7 +9,7 @@ import { configSchema } from './schema.ts';
 import type { SettingMeta } from './setting-kinds.ts';
 import { GROUPS, SETTINGS, type Setting } from './settings.ts';
 
-/** Any fixed number: the page must not depend on the machine that writes it. */
+/** Fixed, so that the page does not depend on the machine. */
 const EXAMPLE_THREADS = 4;
 
 const INTRODUCTION = `# Configuration
@@ -110,6 +110,6 @@ What transfers can hold at the most does not depend on the size or number of fil
 ${lines.join('\n')}
 | together | | ${formatBytes(bound.total)} |
 
-Node itself, its code and its idle threads come on top.
+A writable server that is given a [store of its own](library.md#a-store-of-your-own) also counts \`slab.size\` × (2 × \`pool.threads\` + 1): what workers decompress for a store without descriptors, and the compressed bytes that are kept until a job is answered. Node itself, its code and its idle threads come on top.
 `;
 }

@@ -1,9 +1,9 @@
 /**
- * What must hold between settings that are each valid alone. Every refusal
- * shows its arithmetic and names a value that would do.
+ * Relations between settings that are each valid alone. Every refusal shows its
+ * arithmetic and names a sufficient value.
  */
 import { TransferError } from '../base/errors.ts';
-import { LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { formatBytes } from '../base/units.ts';
 import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
 import {
@@ -19,8 +19,8 @@ import type { Config } from './schema.ts';
 import { trustedProxyProblems } from './trusted-proxies.ts';
 
 /**
- * Slabs beside those that workers fill: one is on its way while the next one
- * is ready, or the pool idles while the network writes.
+ * Slabs beside those that workers fill: one is being sent while the next is
+ * ready, or the pool idles while the network writes.
  */
 const SLABS_BESIDE_JOBS = 2;
 
@@ -73,10 +73,10 @@ function sizeProblems({ chunk, slab, stream }: Config): string[] {
 
 function windowProblems({ uploads }: Config): string[] {
   const { maxWindow, window, windowBudget } = uploads;
-  if (window > 0 && window < LEAST_WINDOW_BYTES) {
+  if (window > 0 && window < MIN_WINDOW_BYTES) {
     return [
       `uploads.window ${writeBytes(window)} is less than every HTTP/2 stream begins with; ` +
-        `raise it to at least ${writeBytes(LEAST_WINDOW_BYTES)}, or set it to 0 to follow the link`,
+        `raise it to at least ${writeBytes(MIN_WINDOW_BYTES)}, or set it to 0 to follow the link`,
     ];
   }
   return window > 0 ? [] : atMost('uploads.maxWindow', maxWindow, 'uploads.windowBudget', windowBudget);
@@ -90,7 +90,7 @@ function atMost(smaller: string, smallerBytes: number, larger: string, largerByt
   ];
 }
 
-/** Jobs outstanding are one for each thread and one that waits for the next free thread. */
+/** One job for each thread, and one that waits for the next free thread. */
 function minSlabCount(threads: number): number {
   return threads + 1 + SLABS_BESIDE_JOBS;
 }
@@ -104,8 +104,9 @@ function slabCountProblems({ pool, slab }: Config): string[] {
   ];
 }
 
-function memoryProblems(config: Config, availableBytes: number): string[] {
-  const bound = memoryBoundBytes(config);
+/** Why the memory that transfers can hold is too much, if it is. `hasOwnStore`: as `memoryBoundBytes`. */
+export function memoryProblems(config: Config, availableBytes: number, hasOwnStore = false): string[] {
+  const bound = memoryBoundBytes(config, hasOwnStore);
   if (bound.total <= availableBytes) return [];
   const sum = Object.values(bound.lines).map((line) => `${line.arithmetic} = ${formatBytes(line.bytes)}`);
   const [total, available] = [formatBytes(bound.total), formatBytes(availableBytes)];
@@ -115,7 +116,7 @@ function memoryProblems(config: Config, availableBytes: number): string[] {
   ];
 }
 
-/** Names the setting that holds the most of those that can be lowered far enough, and the value that is enough. */
+/** The largest setting that can be lowered far enough, and the value that is enough. */
 function remedy(config: Config, { lines, total }: MemoryBound, availableBytes: number): string {
   const excessBytes = total - availableBytes;
   const { slabs, streams, calls, connections, uploads } = lines;
@@ -138,7 +139,7 @@ function slabRemedy({ pool, slab }: Config, leftBytes: number): string | undefin
   return slabCount >= minSlabCount(pool.threads) ? `lower slab.count to ${slabCount}` : undefined;
 }
 
-/** For a line that is so much for each place of the limit. */
+/** For a line that grows with a limit on places. */
 function placesRemedy(
   { limits }: Config,
   name: 'streams' | 'calls' | 'uploadStreams',
@@ -157,13 +158,13 @@ function connectionRemedy({ limits }: Config, lineBytes: number, excessBytes: nu
   return count >= 1 ? `lower limits.connections to ${count}` : undefined;
 }
 
-/** Fewer streams, or where their shared windows hold more than they do, smaller windows. */
+/** Fewer streams; smaller windows where the shared windows hold more than the streams. */
 function uploadRemedy(config: Config, lineBytes: number, excessBytes: number): string | undefined {
   const { uploads } = config;
   const sharedBytes = sharedWindowBytes(uploads);
   const streamBytes = lineBytes - sharedBytes;
   const budgetBytes = sharedBytes - excessBytes;
-  if (sharedBytes > streamBytes && budgetBytes >= LEAST_WINDOW_BUDGET_BYTES) {
+  if (sharedBytes > streamBytes && budgetBytes >= MIN_WINDOW_BUDGET_BYTES) {
     const also = uploads.maxWindow > budgetBytes ? ' and uploads.maxWindow' : '';
     return `lower uploads.windowBudget${also} to ${writeBytes(budgetBytes)}`;
   }

@@ -6,7 +6,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { LEAST_CHUNK_LIMIT_BYTES, LEAST_WINDOW_BUDGET_BYTES, LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { MIN_CHUNK_LIMIT_BYTES, MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 import { availableMemoryBytes } from './available-memory.ts';
 import type { Config } from './config.ts';
@@ -83,7 +83,7 @@ const schemaShape = {
     ),
     maxSize: bytes(
       512 * KIB,
-      LEAST_CHUNK_LIMIT_BYTES,
+      MIN_CHUNK_LIMIT_BYTES,
       64 * MIB,
       'The largest chunk that a client can ask for or send. At most slab.size.',
     ),
@@ -140,13 +140,13 @@ const schemaShape = {
     ),
     maxWindow: bytes(
       64 * MIB,
-      LEAST_WINDOW_BYTES,
+      MIN_WINDOW_BYTES,
       GIB,
       'The largest total of the windows of one connection, where windows follow the link. At most uploads.windowBudget.',
     ),
     windowBudget: bytes(
       128 * MIB,
-      LEAST_WINDOW_BUDGET_BYTES,
+      MIN_WINDOW_BUDGET_BYTES,
       64 * GIB,
       'The largest total of the windows of all connections, where windows follow the link. Each stream may have 65535 bytes beyond it.',
     ),

@@ -1,6 +1,6 @@
 /**
- * The kinds a setting can have: how its text is read, its range, and what the
- * derived forms (flags, messages, reference) need to know of it.
+ * The kinds of settings: how their text is read, their range, and metadata for
+ * the derived forms (flags, messages, reference).
  *
  * Programs give sizes and durations as plain numbers of bytes and
  * milliseconds. Text is stricter: a duration needs its unit, because
@@ -15,7 +15,7 @@ export type SettingValue = number | string | boolean;
 /** What the derived forms need to know of one setting. */
 export interface SettingMeta {
   kind: SettingKind;
-  /** One or two sentences: what it does, and what bounds it. */
+  /** One or two sentences about effect and bounds. */
   describe: string;
   initial: SettingValue;
   /** How the default is computed, where it depends on the machine; shown instead of `initial`. */
@@ -88,7 +88,7 @@ export function group<T extends z.core.$ZodLooseShape>(shape: T) {
   return z.strictObject(shape).prefault({} as never);
 }
 
-// Each reader hands on what it cannot read; the schema behind it then refuses it.
+// Each reader passes on unreadable values, which the schema behind it refuses.
 
 function readBytes(value: unknown): unknown {
   return typeof value === 'string' ? (parseBytes(value) ?? value) : value;

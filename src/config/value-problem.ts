@@ -1,4 +1,4 @@
-/** What is wrong with one key or value, in words: what was given, what is expected, an example. */
+/** The message about one wrong key or value: what was given, what is expected, an example. */
 import type { ZodError } from 'zod';
 import { nearestName } from './nearest-name.ts';
 import { writeRange, writeValue } from './notation.ts';

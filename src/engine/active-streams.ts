@@ -1,21 +1,21 @@
 /**
- * The streams of both directions that are under way: how many there are, how
- * many of them move, and whose slabs may be taken back.
+ * The active streams of both directions: how many there are, how many of them
+ * move, and whose slabs may be taken back.
  */
 import type { TransferError } from '../base/errors.ts';
 
 export interface ActiveStream {
-  /** True when its peer has kept it waiting for longer than `limitMs`, or does not want anything now. */
+  /** True when its peer has kept it waiting for longer than `limitMs`, or wants nothing now. */
   isIdle(nowMs: number, limitMs: number): boolean;
   /** Gives back the slabs that wait for its peer, where that has taken longer than `limitMs`. */
   giveBackIdle(nowMs: number, limitMs: number): void;
   fail(error: TransferError): void;
 }
 
-/** A peer that has not drained a write for this long gets no slabs ahead of it when others want them. */
+/** A peer with a write outstanding for this long gets no slabs ahead of that write while others want some. */
 const HESITATION_MS = 100;
 
-/** One that has not for this long has its slabs taken back in any case. */
+/** After this long its slabs are taken back in any case. */
 const IDLE_MS = 1000;
 
 /** How old the count of moving streams may get. */

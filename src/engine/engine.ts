@@ -1,8 +1,8 @@
 /**
- * The engine: slabs, threads, turns and pipelines put together. It knows no
- * gRPC and no paths.
+ * The engine: wires slabs, threads, scheduler and pipelines. It knows neither
+ * gRPC nor paths.
  *
- * Memory: slabs.count × (slab + header room), for each range at most one heap
+ * Memory: slabs.count × (slab + headroom), for each range at most one heap
  * copy of `firstMessageBytes` and its headers, for each upload at most one
  * chunk on the heap.
  */

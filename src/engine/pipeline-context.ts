@@ -1,4 +1,4 @@
-/** What a pipeline, of either direction, has of the engine. */
+/** The parts of the engine that a pipeline of either direction uses. */
 import type { Counters } from '../base/counters/counters.ts';
 import type { ActiveStreams } from './active-streams.ts';
 import type { JobQueue } from './jobs/job-queue.ts';

@@ -1,25 +1,25 @@
 /**
- * Streams that come to nothing cost their peer tokens: of its connection, and
- * of its address, which has more of them. Both come back with time.
+ * Wasted streams cost tokens of their connection and of their address. Both
+ * buckets refill with time.
  */
 import { TokenBucket } from '../base/async/token-bucket.ts';
 
-/** All calls of a connection may be cancelled at once before they began, and all that follow them. */
-const CONNECTION_BURSTS = 2;
+/** A new connection may make several times its calls before it knows how many it may have: those are refused, and tried again. */
+const CONNECTION_BURSTS = 4;
 
-/** Of an address: those of as many connections. */
+/** An address may spend the bursts of this many connections. */
 const ADDRESS_BURSTS = 8;
 
-/** A burst comes back in so many seconds: what a reset stream leaves is 13 KB of garbage, which is collected late. */
+/** A burst is refilled in this time: a reset stream leaves 13 KB of garbage, which is collected late. */
 const REFILL_SEC = 16;
 
-/** An answer that no client gets often: hundreds of them at once are a flood. */
+/** Clients rarely cause such an answer: hundreds at once are a flood. */
 const FAULT_TOKENS = 8;
 
-/** How long an address without tokens is refused: it gets a few back meanwhile, and others behind it hardly notice. */
+/** How long an address without tokens is refused: short, because other clients may share it. */
 const BAN_MS = 1000;
 
-/** From so many addresses on, those with all their tokens are forgotten. */
+/** With this many addresses, those with all their tokens are forgotten. */
 const SWEEP_FROM = 1000;
 
 interface AddressState {

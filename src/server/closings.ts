@@ -1,9 +1,9 @@
-/** Why connections were closed for cause: counted by reason, and told in the log without letting a flood fill it. */
+/** Connections closed for cause: counted by reason, and logged at a limited rate. */
 import type { Counters } from '../base/counters/counters.ts';
 import { CLOSING_REASONS } from '../base/counters/counters.ts';
 import type { Logger } from '../base/logger.ts';
 
-/** Each with the sentence of its line in the log. */
+/** The log line of each reason. */
 const REASONS: Readonly<Record<Reason, string>> = {
   headers: 'a peer exceeded the header bytes or fields of a request; its connection is closed',
   wastedStreams: 'a peer opened more calls that came to nothing than are allowed; its connection is closed',
@@ -20,13 +20,13 @@ export type Reason = (typeof CLOSING_REASONS)[number];
 /** How often each happened. */
 export type ClosingCounts = Readonly<Record<Reason, number>>;
 
-/** Of all reasons and addresses together: what a peer with many addresses can make the log grow by. */
-const MOST_LINES_PER_SEC = 50;
+/** Over all reasons and addresses: bounds the log under an attack from many addresses. */
+const MAX_LINES_PER_SEC = 50;
 
 export class Closings {
   readonly #logger: Logger;
   readonly #counters: Counters;
-  /** What has its line in the present second. */
+  /** Reasons and addresses logged in the present second. */
   readonly #told = new Set<string>();
   #second = 0;
 
@@ -42,7 +42,7 @@ export class Closings {
     if (second !== this.#second) this.#told.clear();
     this.#second = second;
     const key = `${reason} ${peer}`;
-    if (this.#told.size >= MOST_LINES_PER_SEC || this.#told.has(key)) return;
+    if (this.#told.size >= MAX_LINES_PER_SEC || this.#told.has(key)) return;
     this.#told.add(key);
     this.#logger.warn(
       { reason, peer, ...fields, times: this.#counters.closings.value(reason) },

@@ -6,13 +6,13 @@ import type { ConnectionTokens } from './address-tokens.ts';
 import type { Reason } from './closings.ts';
 import { HTTP1_ANSWER, type Protocol } from './protocol.ts';
 
-/** What a peer gets to take the last bytes and to close its side. */
+/** Time for a peer to take the last bytes and to close its side. */
 const LINGER_MS = 1000;
 
 export interface ConnectionOptions {
   tokens: ConnectionTokens;
   firstRequestTimeoutMs: number;
-  /** Tells why it is closed, or what it asked for that is not served here. */
+  /** Logs why it is closed, or what it asked for that is not served here. */
   note(reason: Reason, fields?: object): void;
 }
 
@@ -38,7 +38,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
     return this.#socket.bytesRead + this.#socket.bytesWritten;
   }
 
-  /** One with calls is not idle; who has no progress in a call loses that call's place. */
+  /** A connection with calls is not idle: a call without progress loses its own place. */
   get isHeldUp(): boolean {
     return this.#calls > 0;
   }
@@ -101,7 +101,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
       socket.destroy();
       return;
     }
-    // Unread bytes would make the end a reset, which can overtake the answer.
+    // With unread bytes the close becomes a reset, which can overtake the answer.
     socket.resume();
     socket.end(HTTP1_ANSWER);
     this.ended();
@@ -112,7 +112,7 @@ export class Connection implements GuardedConnection, PlaceHolder {
     this.#linger ??= setTimeout(() => this.#socket.destroy(), LINGER_MS).unref();
   }
 
-  /** The session too: of what it has received no stream begins any more. */
+  /** Ends the session too, so that received streams never begin. */
   #close(reason: Reason): void {
     if (this.#socket.destroyed) return;
     this.#options.note(reason);

@@ -1,6 +1,6 @@
 /**
- * The listening socket. It is ours and not grpc-js', so that connections can be
- * counted, refused (by the gate) and ended for certain.
+ * The listening socket, apart from grpc-js, so that connections can be counted,
+ * refused (by the gate) and ended for certain.
  *
  * Invariant: `sockets` holds every accepted connection until it has closed.
  */
@@ -19,7 +19,7 @@ export class Listener {
   constructor(accept: (socket: Socket) => void) {
     this.#accept = accept;
     this.#server = createServer({ noDelay: true }, (socket) => this.#connected(socket));
-    // Out of descriptors, an accept fails; the peer sees that, and the server goes on. `listen` looks for itself.
+    // An accept fails without descriptors; the server goes on. `listen` has its own listener.
     this.#server.on('error', () => {});
   }
 
@@ -84,7 +84,7 @@ export class Listener {
   }
 }
 
-/** Without a host Node takes all addresses, of IPv6 too where the machine has it. */
+/** Without a host Node listens on all addresses, IPv6 included. */
 function placeOf({ host, port }: { host: string; port: number }): ListenOptions {
   return host === '' ? { port } : { host, port };
 }

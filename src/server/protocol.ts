@@ -1,4 +1,4 @@
-/** What a peer speaks, by its first bytes, before a session of HTTP/2 is made for it. */
+/** Detects the protocol of a peer by its first bytes, before an HTTP/2 session is made. */
 import type { Socket } from 'node:net';
 import { WHAT_SPEAKS_HERE } from '../flow/gate/request-headers.ts';
 
@@ -35,7 +35,7 @@ export function watchProtocol(socket: Socket, known: (protocol: Protocol) => voi
   socket.on('readable', look);
 }
 
-/** Undefined while it can be several. */
+/** Undefined while ambiguous. */
 function protocolOf(first: Buffer): Protocol | undefined {
   const length = Math.min(first.length, PREFACE.length);
   if (length > 0 && first[0] === TLS_HANDSHAKE) return 'TLS';

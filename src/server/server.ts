@@ -43,15 +43,13 @@ export interface SluiceServerOptions {
   /** false sends and receives every message through grpc-js' copying path, as where the self-tests fail. */
   zeroCopy?: boolean | undefined;
   /**
-   * Where the files are; whoever made it closes it, behind the server. What a store has to be is not part of the
-   * public API yet. Default: the directory `config.root`.
+   * Where the files are; whoever made it closes it, behind the server. Default: the directory `config.root`.
    */
   store?: Store | undefined;
   /** Where uploads go that `config.writable` lets in, when `store` is given. As `store`. */
   uploads?: UploadStore | undefined;
 }
 
-/** What a started server is made of. */
 interface Running {
   address: string;
   storage: Storage;
@@ -66,10 +64,10 @@ interface Running {
   goAway: () => void;
 }
 
-/** After the last call, what a peer gets to take what is on its way and to close the connection. */
+/** Time for a peer after its last call to take bytes in flight and to close the connection. */
 const CLOSE_MARGIN_MS = 1000;
 
-/** What threads, and then the store, get for their last system calls: those on a file system that is gone never return. */
+/** Time for threads, and then the store, to end system calls: on a dead file system they never return. */
 const LAST_CALLS_MS = 5_000;
 
 const UPLOAD_PATH = `/${SERVICE_NAME}/UploadFile`;
@@ -238,7 +236,7 @@ export class SluiceServer {
   }
 
   async #stop(graceMs: number): Promise<void> {
-    // A start under way is waited for; one that failed left nothing.
+    // A failed start left nothing to stop.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
     const { storage, windows, engine, prelude, grpc, health, listener, gate, goAway } = running;
@@ -247,7 +245,7 @@ export class SluiceServer {
     listener.close();
     goAway();
     await Promise.race([prelude.noneUnderWay(), delay(graceMs, undefined, { ref: false })]);
-    // What is still running ends with UNAVAILABLE and may say so before its connection goes.
+    // Running calls end with UNAVAILABLE, and may send that before their connection closes.
     await this.#atMost('threads', Promise.all([engine.stop(), storage.interrupt()]));
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
@@ -260,7 +258,7 @@ export class SluiceServer {
     this.#running = null;
   }
 
-  /** What is not durable by then was not acknowledged, and the next server finds what was. */
+  /** Bytes not durable by then were never acknowledged; the next server finds the others. */
   async #atMost(what: string, ended: Promise<unknown>): Promise<void> {
     const isLate = await Promise.race([ended.then(() => false), delay(LAST_CALLS_MS, true, { ref: false })]);
     if (!isLate) return;
@@ -272,7 +270,6 @@ export class SluiceServer {
   }
 }
 
-/** Numbers that the server's own parts keep. */
 function observe(
   { connections, windowBytes, windowSessions }: Counters,
   listener: Listener,
@@ -298,10 +295,10 @@ function engineOptions(config: Config, logger: Logger) {
   };
 }
 
-/** 0 in the configuration means never; grpc-js means it by leaving the option out. */
+/** 0 in the configuration means never; for grpc-js a missing option does. */
 function grpcOptions(config: Config, directReads: boolean): ServerOptions {
   const { chunk, connection, limits } = config;
-  // A chunk that grpc-js does not get to see is no message to it. Compressed noise is a little longer than noise.
+  // With direct reads grpc-js sees no chunks. Compressed noise is a little longer than noise.
   const chunkMessageBytes = directReads ? 0 : chunk.maxSize + 2 * MAX_REQUEST_MESSAGE_BYTES;
   return {
     'grpc.enable_channelz': 0,

@@ -9,7 +9,7 @@ import { FILE_DESCRIPTORS } from './file-descriptors.ts';
 
 /** Returns the health service, which says SERVING until it is told otherwise. */
 export async function addStandardServices(grpc: Server, prelude: CallPrelude): Promise<HealthImplementation> {
-  // Only now: it reads a file beside it when it is loaded, which a bundled client does not have.
+  // Imported late: it reads a file beside it, which a bundled client lacks.
   const { HealthImplementation } = await import('grpc-health-check');
   const health = new HealthImplementation({ '': 'SERVING', [SERVICE_NAME]: 'SERVING' });
   const host = behind(prelude, grpc);
@@ -18,7 +18,7 @@ export async function addStandardServices(grpc: Server, prelude: CallPrelude): P
   return health;
 }
 
-/** `grpc` for a service that adds itself, and whose handlers know nothing of the prelude. */
+/** Wraps `grpc` for a service that adds itself, so that its handlers get the prelude. */
 function behind(prelude: CallPrelude, grpc: Server): Server {
   const addService = (service: ServiceDefinition, implementation: UntypedServiceImplementation) => {
     const handlers = Object.entries(service).map(([name, { originalName = name }]) => {

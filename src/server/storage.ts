@@ -1,11 +1,12 @@
 /**
- * Where a server's files are: in the store that it was given, or in the
- * directory of its configuration. The only place above storage that knows which
- * stores there are.
+ * The store of a server: a given one, or the configured directory. The only
+ * place above storage that knows which stores there are.
  */
 import type { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { availableMemoryBytes } from '../config/available-memory.ts';
+import { memoryProblems } from '../config/relations.ts';
 import type { Config } from '../config/schema.ts';
 import { HashPool } from '../engine/jobs/hash-pool.ts';
 import { openLocalStore } from '../storage/local/local-store.ts';
@@ -25,15 +26,19 @@ export interface Storage {
 /**
  * The storage that a caller made, and closes.
  *
- * @throws TransferError INVALID_CONFIG when uploads are to be taken and nothing is given to put them.
+ * @throws TransferError INVALID_CONFIG when uploads are to be taken and nothing is given to put them, or when the
+ *   machine lacks the memory that such a store takes.
  */
-export function givenStorage({ writable }: Config, store: Store, uploads: UploadStore | undefined): Storage {
+export function givenStorage(config: Config, store: Store, uploads: UploadStore | undefined): Storage {
+  const { writable } = config;
   if (writable && uploads === undefined) {
     throw new TransferError(
       'INVALID_CONFIG',
       'the server is writable, but there is no store of uploads beside the store it was given; give one',
     );
   }
+  const [problem] = memoryProblems(config, availableMemoryBytes(), true);
+  if (problem !== undefined) throw new TransferError('INVALID_CONFIG', problem);
   return {
     store,
     uploads: writable ? (uploads ?? null) : null,

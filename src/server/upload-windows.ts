@@ -1,5 +1,5 @@
 /** The receive windows of a server's uploads, as the configuration has them and as this version of Node allows. */
-import { LEAST_WINDOW_BYTES } from '../base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../base/limits.ts';
 import type { Logger } from '../base/logger.ts';
 import { MIB } from '../base/units.ts';
 import type { Config } from '../config/schema.ts';
@@ -8,13 +8,13 @@ import { ReceiveWindows, type StreamWindows } from '../flow/windows/receive-wind
 import { StaticWindows } from '../flow/windows/static-windows.ts';
 import { WindowBudget } from '../flow/windows/window-budget.ts';
 
-/** Before anything is known of the link, and where it cannot be followed. */
+/** Before the link is measured, and where it cannot be. */
 const START_WINDOW_BYTES = 8 * MIB;
 
-/** HTTP/2's own: a server that takes no uploads is sent requests only. */
+/** HTTP/2's default: a read-only server receives requests only. */
 const UNCHANGED: StreamWindows = {
   follow() {},
-  stats: () => ({ sessions: 0, grantedBytes: 0, largestWindowBytes: LEAST_WINDOW_BYTES }),
+  stats: () => ({ sessions: 0, grantedBytes: 0, largestWindowBytes: MIN_WINDOW_BYTES }),
   close() {},
 };
 
@@ -31,9 +31,9 @@ export async function uploadWindows(
     const budget = new WindowBudget(uploads.windowBudget);
     return new ReceiveWindows({ startBytes, maxBytes: uploads.maxWindow, budget });
   }
-  // The documented bound holds here too.
+  // `uploads.windowBudget` bounds this too.
   const equalBytes = Math.floor(uploads.windowBudget / limits.uploadStreams);
-  const windowBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(startBytes, equalBytes));
+  const windowBytes = Math.max(MIN_WINDOW_BYTES, Math.min(startBytes, equalBytes));
   const fields = { node: process.version, windowBytes };
   logger.warn(
     fields,

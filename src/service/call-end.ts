@@ -15,7 +15,7 @@ export interface EndableCall {
   onClose(listener: () => void): void;
 }
 
-/** The place of a streaming call; who loses it has as long to tell the peer as one that stalled. */
+/** The place of a streaming call. After losing it, the call has `lingerMs` to tell the peer. */
 export function holderOf(call: EndableCall, lingerMs: number): PlaceHolder {
   return {
     get movedBytes() {
@@ -32,7 +32,7 @@ export function holderOf(call: EndableCall, lingerMs: number): PlaceHolder {
   };
 }
 
-/** A stalled peer cannot be told, and one that still sends may not listen: the status gets a while, then the stream is reset. */
+/** A stalled peer may never read the status: the status gets a while, then the stream is reset. */
 export function endWithError(call: EndableCall, error: TransferError, lingerMs: number): void {
   if (call.isClosed) return;
   call.fail(statusOf(error));

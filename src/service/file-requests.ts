@@ -1,4 +1,4 @@
-/** The calls about one file that have one answer. */
+/** The unary calls about one file. */
 import type {
   DeleteFileRequest,
   DeleteFileResponse,

@@ -75,9 +75,9 @@ export function unary<Request extends { fileName?: string; uploadId?: string }, 
 }
 
 /**
- * Who begins an upload, or asks for a sync to resume one, is about to send: its
- * windows have their first size before the first byte, not a round trip behind
- * it. One that only watches its upload would count as another stream.
+ * A peer that begins an upload, or asks for a sync to resume one, is about to
+ * send: its windows get their first size before the first byte, not a round trip
+ * later. A peer that only asks for the status would count as another stream.
  */
 export function announcing<Request, Response>(
   context: ServiceContext,
@@ -175,7 +175,6 @@ function whole<Request>(request: Request): Request {
   return request;
 }
 
-/** Does the work of a call, and answers. */
 function settle<Result>(
   admitted: AdmittedCall,
   work: () => Promise<Result>,

@@ -1,6 +1,6 @@
 /**
- * Where a listing is: the way from its prefix to the last thing it told of, as
- * bytes. A peer that lost a listing gives the position back to go on with it.
+ * The position of a listing: the path from its prefix to the last entry sent, as
+ * bytes. A peer that lost a listing sends the position back to resume.
  *
  *   a/b    behind the entry b of a; what is in b comes next
  *   a/b/   behind all that is in b
@@ -9,7 +9,7 @@ import { Buffer } from 'node:buffer';
 import { TransferError } from '../base/errors.ts';
 import { MAX_NAME_BYTES, MAX_NAME_DEPTH } from '../base/limits.ts';
 
-/** A good name, and one more entry, which may be no good one. */
+/** A valid name, and one more entry that may be invalid. */
 const MAX_POSITION_BYTES = MAX_NAME_BYTES + 1024;
 
 /** The raw entries on the way (Latin-1); none for the start. Throws INVALID_ARGUMENT. */

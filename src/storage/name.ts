@@ -10,9 +10,9 @@ import { MAX_NAME_BYTES, MAX_NAME_COMPONENT_BYTES, MAX_NAME_DEPTH } from '../bas
 import { quoteName } from './quoted-name.ts';
 
 /**
- * Components that start so are our temporary files: refused, and not listed.
- * Such a file is called after an id, never after the file it becomes, so a
- * component of a name may use all the bytes the file system has.
+ * Prefix of the server's temporary files: refused in names, and not listed.
+ * Temporary files are called after an id, never after the file they become, so
+ * a component may use all the bytes that the file system allows.
  */
 const RESERVED_COMPONENT_PREFIX = '.sluice-';
 
@@ -35,7 +35,7 @@ export function parsePrefix(prefix: string): readonly string[] {
 /** What is wrong with `name` and the remedy, to stand after the name in a sentence; undefined when it is good. */
 export function nameFault(name: string): string | undefined {
   if (name === '') return 'is empty; give the name of a file in the store';
-  // UTF-8 is never shorter than UTF-16 in code units, so a huge name is refused before it is encoded.
+  // UTF-8 has at least as many bytes as UTF-16 has code units: refuses a huge name before encoding it.
   if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES) {
     return `is longer than ${MAX_NAME_BYTES} bytes; shorten it`;
   }

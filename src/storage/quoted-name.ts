@@ -1,16 +1,15 @@
 /**
- * A name as it may stand in a message: one line, printable, bounded, valid
- * Unicode. Names come from peers, and messages end in status details, logs and
- * terminals; a lone surrogate in status details would break the call.
+ * A name quoted for a message: one line, printable, bounded, valid Unicode. Names
+ * come from peers, and messages go to status details, logs and terminals; a lone
+ * surrogate in status details would break the call.
  */
 import { toUSVString } from 'node:util';
 
-/** The most characters of a name that a message shows. */
 const MAX_QUOTED_CHARACTERS = 120;
 
 /** `name` in double quotes, escaped as in JSON, cut with `…` when it is long. */
 export function quoteName(name: string): string {
-  // A character is at most two code units: a hostile name is not spread whole.
+  // A character has at most two code units: a hostile name is cut before it is spread.
   const characters = [...toUSVString(name.slice(0, 2 * MAX_QUOTED_CHARACTERS + 2))];
   const isCut = characters.length > MAX_QUOTED_CHARACTERS;
   const shown = isCut ? `${characters.slice(0, MAX_QUOTED_CHARACTERS).join('')}…` : characters.join('');

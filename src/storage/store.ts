@@ -1,6 +1,7 @@
 /**
  * The seam to storage. Nothing above it knows whether the bytes are in a local
- * directory or elsewhere. Names are checked here, once, for every RPC.
+ * directory or elsewhere. Names are checked behind it, once, for every RPC:
+ * they arrive as a peer sent them, and `parseName` refuses bad ones.
  */
 
 import type { ByteSource, FileSource } from './byte-source.ts';
@@ -18,12 +19,14 @@ export interface FileIdentity {
   readonly mode?: number;
 }
 
+/** A file or directory in a listing. */
 export interface StoreEntry {
   /** The whole name from the root of the store. */
   readonly name: string;
   readonly isDirectory: boolean;
   /** Bytes; 0 for a directory. */
   readonly size: number;
+  /** Milliseconds since the epoch. */
   readonly modifiedMs: number;
   /** Empty for a directory. */
   readonly version: string;
@@ -87,30 +90,45 @@ export interface Omission {
 export interface Listed {
   readonly entry?: StoreEntry;
   readonly omitted?: Omission;
-  /** Where the listing is behind it; see `writePosition`. */
+  /**
+   * Where the listing is behind it, in a form of the store's own: short, of characters below
+   * U+0100. A peer that lost the listing sends it back as `after`.
+   */
   readonly position: string;
 }
 
-export interface ListOptions {
+/** What a listing is asked for. */
+export interface StoreListOptions {
+  /** What is in the directories below it, too. */
   recursive: boolean;
-  /** List what comes behind this position of an earlier listing; empty: from the start. */
+  /**
+   * List what comes behind this position of an earlier listing, a byte for each of its characters; empty: from the
+   * start. It comes from a peer, and may be anything.
+   */
   after?: Uint8Array;
+  /** Aborts when nobody wants the rest. */
   signal?: AbortSignal;
 }
 
 /**
- * All methods throw `TransferError`: INVALID_NAME, NOT_FOUND, NOT_A_FILE,
- * PERMISSION_DENIED, RESOURCE_EXHAUSTED (out of descriptors), DATA_LOSS.
+ * Where the files of a server are. Its methods are called for many files at
+ * once. All throw `TransferError`: INVALID_NAME, NOT_FOUND, NOT_A_FILE,
+ * PERMISSION_DENIED, RESOURCE_EXHAUSTED (out of descriptors), DATA_LOSS; anything
+ * else becomes INTERNAL. Peers read the messages, so they name the file and the
+ * remedy, and nothing of the server.
  */
 export interface Store {
+  /** Opens the version that is there now. The caller closes it. */
   open(name: string): Promise<OpenFile>;
+  /** The version that is there now. */
   stat(name: string): Promise<FileIdentity>;
   /** Default: by `open`. The store may be closed behind the last pack only. */
   openPack?(files: readonly PackedFile[]): Promise<OpenPack>;
   /**
    * What is below `prefix` ('' is the root), sorted by the bytes of names in each directory, directories before
-   * their content. In bounded memory, whatever the size of a directory. Throws INVALID_ARGUMENT for a bad position.
+   * their content. In bounded memory, whatever the size of a directory. Throws INVALID_ARGUMENT for a bad position, NOT_FOUND where there is no such directory.
    */
-  list(prefix: string, options: ListOptions): AsyncIterable<Listed>;
+  list(prefix: string, options: StoreListOptions): AsyncIterable<Listed>;
+  /** Called by whoever made the store, behind the last call. */
   close(): Promise<void>;
 }

@@ -34,9 +34,11 @@ export interface ExpectedContent {
   readonly sha256?: Uint8Array;
 }
 
+/** What an upload is started with. */
 export interface UploadSpec {
   /** Chosen by the client; without it the store chooses one. */
   readonly id?: string;
+  /** The file that it becomes. */
   readonly name: string;
   readonly expected: ExpectedContent;
   readonly condition: WriteCondition;
@@ -46,11 +48,13 @@ export interface UploadSpec {
   readonly mode?: number;
 }
 
+/** How far an upload is. */
 export interface UploadState {
   /** The size of the durable part that begins at 0. */
   readonly committedSize: number;
   /** All durable ranges, ascending, with gaps between them. */
   readonly parts: readonly ByteRange[];
+  /** Bytes, where the client has said. */
   readonly expectedSize: number | undefined;
   /** What the file is, once the upload is finished. */
   readonly file: FileIdentity | undefined;
@@ -66,10 +70,13 @@ export interface UploadWriter {
   close(): Promise<void>;
 }
 
+/** An upload that was started; see the top of this file for its life. Several calls may use it at once. */
 export interface Upload {
   readonly id: string;
   readonly name: string;
+  /** Bytes, where the client has said. */
   readonly expectedSize: number | undefined;
+  /** As it is now, without waiting for anything. */
   state(): UploadState;
   /**
    * Waits until writers that failed have closed.
@@ -124,7 +131,7 @@ export type WriteOutcome = { readonly version: string } | TransferError;
 /** All methods throw `TransferError`; besides what is listed: INVALID_NAME, READ_ONLY. */
 export interface UploadStore {
   /**
-   * With an id and a wish that were given before: the upload that was started then, finished or not.
+   * With a known id and the same spec: the upload started before, finished or not.
    *
    * @param owner whose share of the unfinished uploads it takes; without one it is alone in its own
    * @throws ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE where that is plain already; TOO_LARGE, DISK_FULL,

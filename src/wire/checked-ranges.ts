@@ -95,7 +95,7 @@ export class CheckedRanges implements Iterable<CheckedRange> {
     return first.start === 0 && first.end === size ? first.crc32 : undefined;
   }
 
-  /** Appends a range to `piece` where the two touch and may be one. */
+  /** Appends a range to `piece` where the two touch and may be joined. */
   #extend(piece: Piece | undefined, start: number, end: number, crc32: number): Piece | undefined {
     if (piece === undefined || piece.end !== start || end - piece.start > this.#maxPieceBytes)
       return undefined;

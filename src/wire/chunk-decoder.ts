@@ -1,7 +1,7 @@
 /**
- * Decompresses one chunk of any codec and accepts nothing else than one whole
- * member, stream or frame of exactly the declared size: output is bounded by
- * it, windows by `MAX_WINDOW_BITS`, and trailing bytes are refused.
+ * Decompresses one chunk of any codec and accepts only one whole member, stream
+ * or frame of exactly the declared size: output is bounded by that size, windows
+ * by `MAX_WINDOW_BITS`, and trailing bytes are refused.
  */
 import type { Buffer } from 'node:buffer';
 import { type BrotliOptions, brotliDecompress, brotliDecompressSync } from 'node:zlib';

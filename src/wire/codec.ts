@@ -1,7 +1,6 @@
 /**
- * Codecs of single chunks: what this runtime has, their numbers in the
- * contract, and the encoders of worker threads. Decoders are in
- * `chunk-decoder.ts`.
+ * Codecs of single chunks: those of this runtime, their numbers in the contract,
+ * and the encoders of worker threads. Decoders are in `chunk-decoder.ts`.
  */
 import { Buffer } from 'node:buffer';
 import * as zlib from 'node:zlib';
@@ -42,7 +41,7 @@ export function codecInContract(codec: CodecName): Codec {
   return NAME_IN_CONTRACT[codec];
 }
 
-/** The codec by its name in the contract; undefined for one this version does not know. */
+/** Undefined for a codec that this version does not know. */
 function codecFromContract(name: Codec | number): CodecName | undefined {
   return RUNTIME_CODECS.find((codec) => NAME_IN_CONTRACT[codec] === name);
 }
@@ -90,7 +89,7 @@ export function encode(bytes: Uint8Array, coding: Coding): Promise<Buffer> {
 }
 
 function encoderOptions(bytes: number, { codec, level }: Coding): object {
-  // One output block, so that nothing is joined.
+  // One output block: nothing to join.
   const chunkSize = bytes + 1024;
   if (codec === 'gzip') {
     // The larger hash table saves 5 to 10 % (bench/micro/gzip).

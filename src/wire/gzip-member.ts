@@ -1,7 +1,7 @@
 /**
- * Inflates one gzip member (RFC 1952) and accepts nothing
- * else: exactly one member, exactly the declared size, its own CRC-32 right.
- * `zlib.gunzip` would silently take several members or trailing bytes.
+ * Inflates exactly one gzip member (RFC 1952) of exactly the declared size, with
+ * a correct CRC-32. `zlib.gunzip` would silently take several members or trailing
+ * bytes.
  *
  *   | 1f 8b 08 | flags | mtime ×4 | xfl | os | optional fields | deflate … | crc32 le | size le |
  */

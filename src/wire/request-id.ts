@@ -7,7 +7,7 @@ import { randomUUID } from 'node:crypto';
 /** The metadata key, of requests and of answers. */
 export const REQUEST_ID = 'x-request-id';
 
-/** Visible, and none of what quotes or separates in a log. */
+/** Visible characters that need no quoting in a log. */
 const VALID = /^[\w.:+/=@-]{1,128}$/;
 
 /** The id that a peer gave, where it is one; otherwise a new one. */

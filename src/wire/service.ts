@@ -1,6 +1,6 @@
 /**
- * The contract as grpc-js takes it. It is part of the code (`contract.ts`):
- * no file is read, so that a bundle of the client needs nothing beside it.
+ * The contract for grpc-js. It is compiled in (`contract.ts`), so that a bundle
+ * of the client needs no other file.
  */
 import {
   loadFileDescriptorSetFromObject,

@@ -16,7 +16,7 @@ export const CODE_TRAILER = 'sluice-code';
 const VERSION_TRAILER = 'sluice-version';
 const MAX_DETAILS_CHARS = 1024;
 
-/** What grpc-js says of a unary call that ends with OK and nothing else. */
+/** The message of grpc-js for a unary call that ends with OK and no message. */
 const NO_MESSAGE = 'No message received';
 
 const UNKNOWN_COMPRESSION =
@@ -117,15 +117,14 @@ export function errorOfFailure({ code, message, sluiceCode, version }: Failure):
 }
 
 /**
- * grpc-js ends a call in this way, "undefined undefined: undefined", when it
- * cannot undo the compression of a message. Such an error says nothing, so it is
- * nobody's cause.
+ * When grpc-js cannot decompress a message, it ends the call with "undefined
+ * undefined: undefined". Such an error says nothing and is no useful cause.
  */
 function isWithoutStatus({ code }: { code?: unknown }): boolean {
   return code === undefined;
 }
 
-/** The server has said the code itself; it was not concluded from the status, which many codes share. */
+/** The server sent the code itself; it was not derived from the status, which many codes share. */
 export function isStated({ cause }: TransferError): boolean {
   if (typeof cause !== 'object' || cause === null || !('metadata' in cause)) return true;
   return codeOfTrailer((cause as ServiceError).metadata) !== undefined;

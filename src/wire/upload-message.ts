@@ -5,7 +5,7 @@
  * written by protobufjs.
  *
  *   0              h − header     h        h + n
- *   | unused room  | header       | chunk  |        the header: see `chunk-header.ts`
+ *   | unused       | header       | chunk  |        the header: see `chunk-header.ts`
  */
 import { Buffer } from 'node:buffer';
 import {
@@ -18,8 +18,8 @@ import {
 import type { UploadFileRequest } from './messages.ts';
 import { transferService } from './service.ts';
 
-/** Room to leave in front of a chunk: 5 + 2 + 9 + 6 + 5 + 2 + 6, rounded up. */
-export const UPLOAD_HEADER_ROOM_BYTES = 40;
+/** Headroom to leave in front of a chunk: 5 + 2 + 9 + 6 + 5 + 2 + 6, rounded up. */
+export const UPLOAD_HEADROOM_BYTES = 40;
 
 /** Writes frame and fields so that they end at `chunkAt`, where the chunk begins; returns where the frame starts. */
 export function writeUploadHeader(target: Uint8Array, chunkAt: number, fields: ChunkFields): number {

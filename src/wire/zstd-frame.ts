@@ -1,7 +1,7 @@
 /**
  * Where a Zstandard frame ends (RFC 8878), found by going from block to block
- * without decompressing: decoders take several frames or trailing bytes in
- * silence, and a chunk is exactly one frame.
+ * without decompressing: decoders silently take several frames or trailing bytes,
+ * and a chunk is exactly one frame.
  *
  *   | 28 b5 2f fd | descriptor | window? | dictionary ×0-4 | content size ×0-8 | blocks … | checksum ×0/4 |
  *   block: | last:1 type:2 size:21, le | size bytes, or 1 when type is RLE |

@@ -26,7 +26,7 @@ describe('TransferError.from', () => {
     assert.equal(error.cause, reason);
   });
 
-  it("makes a signal's time-out DEADLINE_EXCEEDED", () => {
+  it("makes a signal's timeout DEADLINE_EXCEEDED", () => {
     const reason = new DOMException('over', 'TimeoutError');
     const error = TransferError.from(reason);
     assert.equal(error.code, 'DEADLINE_EXCEEDED');

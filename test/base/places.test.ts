@@ -2,45 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { TransferError } from '../../src/base/errors.ts';
-import {
-  leavingPlaces,
-  type Place,
-  type PlaceClock,
-  type PlaceHolder,
-  Places,
-} from '../../src/base/places.ts';
-
-/** Time that passes when the test says so. */
-class TestClock implements PlaceClock {
-  ms = 0;
-  readonly #ticks = new Set<{ dueMs: number; intervalMs: number; tick: () => void }>();
-
-  nowMs(): number {
-    return this.ms;
-  }
-
-  every(intervalMs: number, tick: () => void): () => void {
-    const each = { dueMs: this.ms + intervalMs, intervalMs, tick };
-    this.#ticks.add(each);
-    return () => this.#ticks.delete(each);
-  }
-
-  get isTicking(): boolean {
-    return this.#ticks.size > 0;
-  }
-
-  pass(ms: number): void {
-    const untilMs = this.ms + ms;
-    while (this.ms < untilMs) {
-      this.ms = Math.min(untilMs, ...[...this.#ticks].map(({ dueMs }) => dueMs));
-      for (const each of this.#ticks) {
-        if (each.dueMs > this.ms) continue;
-        each.dueMs += each.intervalMs;
-        each.tick();
-      }
-    }
-  }
-}
+import { leavingPlaces, type Place, type PlaceHolder, Places } from '../../src/base/places.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 class Guest implements PlaceHolder {
   movedBytes = 0;
@@ -61,7 +24,7 @@ class Guest implements PlaceHolder {
 }
 
 class House {
-  readonly clock = new TestClock();
+  readonly clock = new FakeClock();
   readonly places: Places;
 
   constructor(limit: number) {

@@ -15,7 +15,7 @@ class Peer implements Watched {
   }
 }
 
-/** A clock of virtual time, with a time-out of 400 ms: it looks every 100. */
+/** A clock of virtual time, with a timeout of 400 ms: it looks every 100. */
 function watched(t: TestContext) {
   t.mock.timers.enable({ apis: ['setInterval'] });
   const peer = new Peer();

@@ -5,11 +5,8 @@
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
-import {
-  environmentWithoutSettings,
-  type SluiceOptions,
-  type SluiceOutcome,
-} from '../support/sluice-process.ts';
+import { environmentWithoutSettings } from '../../src/cli/tune/start-child.ts';
+import type { SluiceOptions, SluiceOutcome } from '../support/sluice-process.ts';
 
 const CHILD = fileURLToPath(new URL('./command-session-child.js', import.meta.url));
 

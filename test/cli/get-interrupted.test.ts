@@ -20,7 +20,7 @@ test('Ctrl-C keeps what has arrived, says how to resume, and resuming fetches on
 
   const get = new SluiceProcess(t, ['get', `${relay}/a b.bin`], { cwd });
   await until('bytes are in the part', () => partBytes(cwd) > MIB, { state: () => get.stderr });
-  get.child.kill('SIGINT');
+  get.process.kill('SIGINT');
   const { code, stderr } = await get.outcome();
   assert.equal(code, 130);
   assert.match(stderr, new RegExp(`resume with\\n  sluice get '${relay}/a b\\.bin'`));
@@ -41,7 +41,7 @@ test('interrupted on the way to standard output, the message does not promise to
   const relay = await startPausingRelay(t, server.port, PASSED);
   const get = new SluiceProcess(t, ['get', `${relay}/a.bin`, '-o', '-']);
   await until('bytes arrive', () => get.stdout.length > 0);
-  get.child.kill('SIGINT');
+  get.process.kill('SIGINT');
   const { code, stderr } = await get.outcome();
   assert.equal(code, 130);
   assert.match(stderr, /standard output cannot be resumed/);

@@ -80,7 +80,7 @@ test('with --json and -o - the results go to standard error', async (t) => {
 test('a reader that goes away ends the download quietly', async (t) => {
   const { server } = await scene(t);
   const get = new SluiceProcess(t, ['get', `${server.address}/a.bin`, '-o', '-', '-q']);
-  get.child.stdout?.once('data', () => get.child.stdout?.destroy());
+  get.process.stdout?.once('data', () => get.process.stdout?.destroy());
   const { code, stderr } = await get.outcome();
   assert.equal(code, 0);
   assert.equal(stderr, '');

@@ -62,7 +62,7 @@ test('ls ends quietly when its reader goes away', async (t) => {
   const server = await startWithFiles(t);
   for (let index = 0; index < 5000; index++) server.write(`dir/file-with-a-long-name-${index}`, lines(0));
   const ls = new SluiceProcess(t, ['ls', `${server.address}/dir`]);
-  ls.child.stdout?.once('data', () => ls.child.stdout?.destroy());
+  ls.process.stdout?.once('data', () => ls.process.stdout?.destroy());
   const { code, stderr } = await ls.outcome();
   assert.equal(code, 0);
   assert.equal(stderr, '');

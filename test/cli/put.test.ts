@@ -76,8 +76,8 @@ test('a target names the file, or the directory to put files into', async (t) =>
 test('- reads standard input', async (t) => {
   const { options, server } = await scene(t);
   const put = new SluiceProcess(t, ['put', '-', `${server.address}/in.txt`], { ...options, input: true });
-  put.child.stdin?.write('first ');
-  put.child.stdin?.end('and last');
+  put.process.stdin?.write('first ');
+  put.process.stdin?.end('and last');
   const { code, stderr } = await put.outcome();
   assert.equal(code, 0, stderr);
   assert.equal(readFileSync(server.at('in.txt'), 'utf8'), 'first and last');
@@ -241,7 +241,7 @@ test('Ctrl-C keeps what the server has, says how to resume, and resuming sends o
   const relay = await startPausingRelay(t, server.port, 12 * MIB, 'up');
   const put = new SluiceProcess(t, ['put', 'large.bin', `${relay}/x/`, '--compression', 'never'], options);
   await until('bytes are at the server', () => uploadedBytes(server) > 8 * MIB, { state: () => put.stderr });
-  put.child.kill('SIGINT');
+  put.process.kill('SIGINT');
   const { code, stderr } = await put.outcome();
   assert.equal(code, 130, stderr);
   assert.match(stderr, new RegExp(`resume with\\n  sluice put large\\.bin ${relay}/x/`));
@@ -262,7 +262,7 @@ test('a source that changed since the interruption is sent from its start', asyn
   const relay = await startPausingRelay(t, server.port, 12 * MIB, 'up');
   const put = new SluiceProcess(t, ['put', 'large.bin', `${relay}/`], options);
   await until('bytes are at the server', () => uploadedBytes(server) > 8 * MIB);
-  put.child.kill('SIGKILL');
+  put.process.kill('SIGKILL');
   await put.outcome();
   truncateSync(join(cwd, 'large.bin'), 10 * MIB);
   const again = await startPausingRelay(t, server.port, Number.POSITIVE_INFINITY, 'up', portOf(relay));
@@ -277,10 +277,10 @@ test('interrupted standard input leaves nothing, and the message does not promis
   const { options, server } = await scene(t);
   const put = new SluiceProcess(t, ['put', '-', `${server.address}/in`], { ...options, input: true });
   // It ends before it has read all of this.
-  put.child.stdin?.on('error', () => {}).write(noise(1, MIB).bytes(0, MIB));
+  put.process.stdin?.on('error', () => {}).write(noise(1, MIB).bytes(0, MIB));
   // Earlier, the client may not know yet that the server began an upload.
   await until('bytes are at the server', () => uploadedBytes(server) > 0);
-  put.child.kill('SIGINT');
+  put.process.kill('SIGINT');
   const { code, stderr } = await put.outcome();
   assert.equal(code, 130);
   assert.match(stderr, /standard input cannot be resumed/);

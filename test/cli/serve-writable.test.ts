@@ -5,13 +5,14 @@ import { existsSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { scratchRoot } from '../support/scratch.ts';
-import { runSluice, SluiceProcess } from '../support/sluice-process.ts';
+import { SluiceProcess } from '../support/sluice-process.ts';
 import { until } from '../support/until.ts';
+import { runCommand } from './command-session.ts';
 
 const READY = /^sluice is ready on (\S+), .* \((writable|read-only)\)\n$/;
 
 function serveArgs(root: string): string[] {
-  return ['serve', root, '--listen', '127.0.0.1:0'];
+  return ['serve', root, '--listen', '127.0.0.1:0', '--pool-threads', '1'];
 }
 
 function serve(t: TestContext, root: string): SluiceProcess {
@@ -22,10 +23,10 @@ test('a second writable server is refused, with who is there and what to do', as
   const root = scratchRoot(t);
   const first = serve(t, root);
   await first.says(READY);
-  const { code, stderr, stdout } = await runSluice(t, [...serveArgs(root), '--writable']);
+  const { code, stderr, stdout } = await runCommand([...serveArgs(root), '--writable']);
   assert.equal(code, 2);
   assert.equal(stdout, '');
-  assert.match(stderr, new RegExp(`another server, process ${first.child.pid} on \\S+, .* since \\d{4}-`));
+  assert.match(stderr, new RegExp(`another server, process ${first.process.pid} on \\S+, .* since \\d{4}-`));
   assert.match(stderr, /stop it, serve another directory, or leave out --writable/);
   const reader = new SluiceProcess(t, serveArgs(root));
   assert.equal((await reader.says(READY))[2], 'read-only');
@@ -43,11 +44,11 @@ test('a server in another container of the same host name is refused, and one th
   const root = scratchRoot(t);
   const first = new SluiceProcess(t, [...serveArgs(root), '--writable'], { under: CONTAINER });
   await first.says(READY);
-  const { code, stderr } = await runSluice(t, [...serveArgs(root), '--writable']);
+  const { code, stderr } = await runCommand([...serveArgs(root), '--writable']);
   assert.equal(code, 2, stderr);
   assert.match(stderr, /whether it still runs/);
   assert.match(stderr, /another server, process \d+ on /);
-  first.child.kill('SIGKILL');
+  first.process.kill('SIGKILL');
   await first.outcome();
   const lock = join(root, '.sluice-lock');
   assert.ok(existsSync(lock));
@@ -56,39 +57,30 @@ test('a server in another container of the same host name is refused, and one th
   await serve(t, root).says(READY);
 });
 
-test('a server starts at once where another was killed, and leaves no lock when it is stopped', async (t) => {
+test('of servers that start at once where another was killed, one serves, and leaves no lock when it is stopped', async (t) => {
   const root = scratchRoot(t);
   const lock = join(root, '.sluice-lock');
   const killed = serve(t, root);
   await killed.says(READY);
-  killed.child.kill('SIGKILL');
+  killed.process.kill('SIGKILL');
   await killed.outcome();
   assert.ok(existsSync(lock));
-  const next = serve(t, root);
-  await next.says(READY);
-  next.child.kill('SIGTERM');
+  const servers = Array.from({ length: 3 }, () => serve(t, root));
+  const ready = () => servers.filter(({ stdout }) => READY.test(stdout));
+  const ended = () => servers.filter((server) => server.process.exitCode !== null);
+  await until('each has started or given up', () => ready().length + ended().length === servers.length, {
+    limitMs: 60_000,
+    state: () => servers.map(({ stderr }) => stderr),
+  });
+  assert.equal(ready().length, 1);
+  assert.deepEqual(
+    ended().map((server) => server.process.exitCode),
+    [2, 2],
+  );
+  const [next] = ready() as [SluiceProcess];
+  next.process.kill('SIGTERM');
   const { code, stderr } = await next.outcome();
   assert.equal(code, 0);
   assert.doesNotMatch(stderr, /lock|has not stopped cleanly/);
   assert.ok(!existsSync(lock));
-});
-
-test('of servers that start at once where another was killed, one serves', async (t) => {
-  const root = scratchRoot(t);
-  const killed = serve(t, root);
-  await killed.says(READY);
-  killed.child.kill('SIGKILL');
-  await killed.outcome();
-  const servers = Array.from({ length: 4 }, () => serve(t, root));
-  const ready = () => servers.filter(({ stdout }) => READY.test(stdout)).length;
-  const ended = () => servers.filter(({ child }) => child.exitCode !== null);
-  await until('each has started or given up', () => ready() + ended().length === servers.length, {
-    limitMs: 60_000,
-    state: () => servers.map(({ stderr }) => stderr),
-  });
-  assert.equal(ready(), 1);
-  assert.deepEqual(
-    ended().map(({ child }) => child.exitCode),
-    [2, 2, 2],
-  );
 });

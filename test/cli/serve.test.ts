@@ -7,38 +7,39 @@ import { MIB } from '../../src/base/units.ts';
 import { SluiceClient } from '../../src/client/client.ts';
 import { scratchDirectory, scratchRoot } from '../support/scratch.ts';
 import { runSluice, SluiceProcess } from '../support/sluice-process.ts';
+import { startServer } from '../support/test-server.ts';
+import { runCommand } from './command-session.ts';
 
 const READY = /^sluice is ready on (\S+), serving (.+) \(read-only\)\n$/;
-const ANY_PORT = ['--listen', '127.0.0.1:0'];
+const ANY_PORT = ['--listen', '127.0.0.1:0', '--pool-threads', '1'];
 
-test('one line says that the server is ready, where, and what it serves', async (t) => {
+test('one line says that the server is ready, where, and what it serves; the log goes to standard error as JSON lines; SIGTERM ends it with 0', async (t) => {
   const root = scratchRoot(t);
   const server = new SluiceProcess(t, ['serve', root, ...ANY_PORT]);
   const [, address, served] = await server.says(READY);
   assert.match(String(address), /^127\.0\.0\.1:[1-9]\d*$/);
   assert.equal(served, root);
-  assert.equal((await runSluice(t, ['ls', String(address)])).code, 0);
+  assert.equal((await runCommand(['ls', String(address)])).code, 0);
+  const [line] = await server.says(/^\{.*ListFiles.*\}$/m);
+  assert.equal(JSON.parse(line).method, 'ListFiles');
+  server.process.kill('SIGTERM');
+  const { code, stderr } = await server.outcome();
+  assert.equal(code, 0);
+  assert.match(stderr, /"msg":"stopped"/);
 });
 
-test('with --json the ready line is an object', async (t) => {
+test('with --json the ready line is an object; SIGINT ends the server with 0', async (t) => {
   const root = scratchRoot(t);
   const server = new SluiceProcess(t, ['serve', root, ...ANY_PORT, '--json']);
   const [line] = await server.says(/^\{.*\}\n/);
   const { address, ...rest } = JSON.parse(line) as { address: string };
   assert.match(address, /^127\.0\.0\.1:\d+$/);
   assert.deepEqual(rest, { event: 'ready', root, tls: false, readOnly: true });
+  server.process.kill('SIGINT');
+  const { code, stderr } = await server.outcome();
+  assert.equal(code, 0);
+  assert.match(stderr, /"msg":"stopped"/);
 });
-
-for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  test(`${signal} ends the server with 0`, async (t) => {
-    const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT]);
-    await server.says(READY);
-    server.child.kill(signal);
-    const { code, stderr } = await server.outcome();
-    assert.equal(code, 0);
-    assert.match(stderr, /"msg":"stopped"/);
-  });
-}
 
 test('a second signal ends a server that still waits for its peers', async (t) => {
   const root = scratchRoot(t);
@@ -51,19 +52,20 @@ test('a second signal ends a server that still waits for its peers', async (t) =
   const chunks = client.stream('large');
   t.after(() => chunks.return());
   await chunks.next();
-  server.child.kill('SIGTERM');
+  server.process.kill('SIGTERM');
   await server.says(/a second signal ends at once/);
-  server.child.kill('SIGTERM');
+  server.process.kill('SIGTERM');
   assert.equal((await server.outcome()).code, 130);
 });
 
-test('a Unix socket is served and removed at the end', async (t) => {
+test('a Unix socket is served and removed at the end; --log-level silent logs nothing of it', async (t) => {
   const socket = join(scratchDirectory(t), 's.sock');
-  const server = new SluiceProcess(t, ['serve', scratchRoot(t), '--listen', `unix:${socket}`]);
+  const flags = ['--listen', `unix:${socket}`, '--log-level', 'silent'];
+  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...flags]);
   await server.says(READY);
-  assert.equal((await runSluice(t, ['ls', `unix:${socket}`])).code, 0);
-  server.child.kill('SIGTERM');
-  await server.outcome();
+  assert.equal((await runCommand(['ls', `unix:${socket}`])).code, 0);
+  server.process.kill('SIGTERM');
+  assert.equal((await server.outcome()).stderr, '');
   assert.ok(!existsSync(socket));
 });
 
@@ -75,56 +77,39 @@ test('a server has threads for many syncs at once, unless the environment says o
   const threadsWith = async (env: Record<string, string>) => {
     const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT], { env });
     await server.says(READY);
-    return readdirSync(`/proc/${server.child.pid}/task`).length;
+    return readdirSync(`/proc/${server.process.pid}/task`).length;
   };
   assert.ok((await threadsWith({})) > (await threadsWith({ UV_THREADPOOL_SIZE: '4' })));
 });
 
-test('the log goes to standard error as JSON lines', async (t) => {
-  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT]);
-  const [, address] = await server.says(READY);
-  await runSluice(t, ['ls', String(address)]);
-  const [line] = await server.says(/^\{.*ListFiles.*\}$/m);
-  assert.equal(JSON.parse(line).method, 'ListFiles');
-});
-
-test('--log-level silent logs nothing', async (t) => {
-  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT, '--log-level', 'silent']);
-  const [, address] = await server.says(READY);
-  await runSluice(t, ['ls', String(address)]);
-  server.child.kill('SIGTERM');
-  assert.equal((await server.outcome()).stderr, '');
-});
-
 test('a port in use is a configuration error with a remedy', async (t) => {
-  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT]);
-  const [, address] = await server.says(READY);
-  const { code, stderr, stdout } = await runSluice(t, ['serve', scratchRoot(t), '--listen', String(address)]);
+  const { address } = await startServer(t);
+  const { code, stderr, stdout } = await runSluice(t, ['serve', scratchRoot(t), '--listen', address]);
   assert.equal(code, 2);
   assert.equal(stdout, '');
   assert.match(stderr, /another process listens there/);
 });
 
 test('a directory that is not there is a configuration error', async (t) => {
-  const { code, stderr } = await runSluice(t, ['serve', join(scratchDirectory(t), 'absent'), ...ANY_PORT]);
+  const { code, stderr } = await runCommand(['serve', join(scratchDirectory(t), 'absent'), ...ANY_PORT]);
   assert.equal(code, 2);
   assert.match(stderr, /absent" does not exist/);
 });
 
-test('the directory cannot be given twice', async (t) => {
-  const { code, stderr } = await runSluice(t, ['serve', 'a', '--root', 'b']);
+test('the directory cannot be given twice', async () => {
+  const { code, stderr } = await runCommand(['serve', 'a', '--root', 'b']);
   assert.equal(code, 2);
   assert.match(stderr, /use either \[dir\] or --root/);
 });
 
 test('an address for others needs TLS or --insecure', async (t) => {
-  const { code, stderr } = await runSluice(t, ['serve', scratchRoot(t), '--listen', ':0']);
+  const { code, stderr } = await runCommand(['serve', scratchRoot(t), '--listen', ':0']);
   assert.equal(code, 2);
   assert.match(stderr, /say --insecure/);
 });
 
-test('all problems of the configuration are reported at once', async (t) => {
-  const { code, stderr } = await runSluice(t, ['serve', '--slab-size', 'big'], {
+test('all problems of the configuration are reported at once', async () => {
+  const { code, stderr } = await runCommand(['serve', '--slab-size', 'big'], {
     env: { SLUICE_POOL_THREADS: 'many', SLUICE_SLAB_CUONT: '4' },
   });
   assert.equal(code, 2);

@@ -49,7 +49,7 @@ test('a table goes to standard error, a configuration to standard output and to 
   assert.match(stderr, /^The defaults are as good: /m);
   assert.match(stderr, /^saved to .*sluice\.yaml; use it with sluice serve --config /m);
   assert.equal(readFileSync(path, 'utf8'), stdout);
-  assert.equal((await runSluice(t, ['config', '--config', path])).code, 0);
+  assert.equal((await runCommand(['config', '--config', path])).code, 0);
   assert.deepEqual(serversOf(root), []);
 });
 
@@ -69,14 +69,17 @@ test('with --json every line is an object, the last one the result; a directory 
   assert.equal(events.at(-1)?.isInterrupted, false);
 });
 
-test('Ctrl-C shows what was measured, leaves the file alone, ends every server, and exits with 130', async (t) => {
-  const root = rootWithFile(t);
+test('Ctrl-C shows what was measured, leaves the file alone, ends every server, removes a generated file, and exits with 130', async (t) => {
+  const temporary = scratchDirectory(t);
   const path = join(scratchDirectory(t), 'sluice.yaml');
   const args = ['--only', 'slab.count', '--rounds', '50', '--time', '1h', '--streams', '4', '--write', path];
-  const tune = new SluiceProcess(t, ['tune', root, ...args, '--json']);
+  const tune = new SluiceProcess(t, ['tune', scratchRoot(t), ...args, '--json'], {
+    env: { TMPDIR: temporary },
+  });
   await tune.says(/"event":"plan"/);
-  await until('servers run', () => serversOf(root).length === 3);
-  tune.child.kill('SIGINT');
+  await until('servers run', () => serversOf(temporary).length === 3);
+  assert.equal(readdirSync(temporary).length, 1);
+  tune.process.kill('SIGINT');
   const { code, stderr, stdout } = await tune.outcome();
   assert.equal(code, 130, stderr);
   const result = JSON.parse(String(stdout.trimEnd().split('\n').at(-1))) as Record<string, unknown>;
@@ -84,28 +87,20 @@ test('Ctrl-C shows what was measured, leaves the file alone, ends every server, 
   assert.equal(existsSync(path), false);
   assert.deepEqual(result.notMeasured, ['slab.count']);
   assert.match(stderr, /sluice\.yaml was not written/);
-  assert.deepEqual(serversOf(root), []);
+  assert.deepEqual(serversOf(temporary), []);
+  assert.deepEqual(readdirSync(temporary), []);
 });
 
-test('a generated file is told as such, and gone after Ctrl-C', async (t) => {
+test('when it is killed its servers end as well', async (t) => {
   const temporary = scratchDirectory(t);
   const tune = new SluiceProcess(t, ['tune', scratchRoot(t), '--only', 'slab.count', '--time', '1h'], {
     env: { TMPDIR: temporary },
   });
   await tune.says(/generated: half text, half noise/);
-  assert.equal(readdirSync(temporary).length, 1);
-  tune.child.kill('SIGINT');
-  assert.equal((await tune.outcome()).code, 130);
-  assert.deepEqual(readdirSync(temporary), []);
-});
-
-test('when it is killed its servers end as well', async (t) => {
-  const root = rootWithFile(t);
-  const tune = new SluiceProcess(t, ['tune', root, '--only', 'slab.count', '--time', '1h']);
-  await until('servers run', () => serversOf(root).length === 3);
-  tune.child.kill('SIGKILL');
+  await until('servers run', () => serversOf(temporary).length === 3);
+  tune.process.kill('SIGKILL');
   await tune.outcome();
-  await until('no server runs', () => serversOf(root).length === 0);
+  await until('no server runs', () => serversOf(temporary).length === 0);
 });
 
 test('wrong usage is found before anything is measured', async (t) => {

@@ -31,7 +31,7 @@ const KINDS: Readonly<Record<string, World['kindAt']>> = {
 
 /** MiB a second, and a file that takes seconds over it; the last is more than the ends can do. */
 const LINKS: readonly [mibPerSec: number, fileMib: number][] = [
-  [1, 96],
+  [1, 32],
   [10, 256],
   [100, 512],
   [1000, 1024],
@@ -45,7 +45,7 @@ const WORLDS: readonly [name: string, world: Partial<World>, share: number][] = 
   ['workers that share their processors', { workerShare: () => 0.4 }, 0.9],
   ['threads that wait for their turn a third of the time', { pauses: 0.3 }, 0.75],
   // Its own buffers are all that a sender without echoes sees.
-  ['no echoes', { hasMarks: false }, 0.85],
+  ['no echoes', { hasBarriers: false }, 0.85],
 ];
 
 function bestForced(world: Partial<World>, fileBytes: number): number {

@@ -6,7 +6,7 @@ import { LinkMeter } from '../../src/compression/link-meter.ts';
 const ROUND_TRIP_MS = 1;
 const WRITE_BYTES = 256 * KIB;
 
-/** A stream that writes 256 KiB every 25 ms, each followed by a mark, whose echo takes as long as is said. */
+/** A stream that writes 256 KiB every 25 ms, each followed by a barrier, whose echo takes as long as is said. */
 function meterAfter(delaysMs: readonly number[]): { link: LinkMeter; nowMs: number } {
   const link = new LinkMeter();
   let nowMs = 0;
@@ -81,7 +81,7 @@ describe('a link', () => {
     assert.equal(link.wireRate(6000), 0);
   });
 
-  it('is not full for a mark whose echo was never told', () => {
+  it('is not full for a barrier whose echo was never told', () => {
     const link = new LinkMeter();
     link.barrierSent(0);
     link.echoed(10);

@@ -26,7 +26,7 @@ export interface World {
   /** Share of the time, in stretches of 20 ms, for which each thread waits for its turn. */
   pauses: number;
   /** False for a sender that cannot ask whether its bytes have arrived. */
-  hasMarks: boolean;
+  hasBarriers: boolean;
 }
 
 const FAST_WORLD: World = {
@@ -38,7 +38,7 @@ const FAST_WORLD: World = {
   endsBytesPerSec: () => 500 * MIB,
   decodedBytesPerSec: 600 * MIB,
   kindAt: () => 'text',
-  hasMarks: true,
+  hasBarriers: true,
   pauses: 0,
 };
 
@@ -94,13 +94,13 @@ interface Job {
   isDone: boolean;
 }
 
-/** Bytes on their way, or a mark behind them. */
+/** Bytes on their way, or a barrier behind them. */
 interface Sent {
   wireLeft: number;
   readonly wireBytes: number;
   rawBytes: number;
   isCompressed: boolean;
-  isMark: boolean;
+  isBarrier: boolean;
 }
 
 export interface SimulationOptions {
@@ -151,7 +151,7 @@ class Simulation {
   }
 
   run(limitMs: number): Outcome {
-    this.#mark();
+    this.#sendBarrier();
     while (this.#received < this.#fileBytes - KIB && this.#nowMs < limitMs) {
       this.#nowMs += STEP_MS;
       const isSending = !this.#isPaused(0);
@@ -177,6 +177,7 @@ class Simulation {
 
   /** Whether a thread waits for its turn now: the sender's loop, the receiver's, then workers. */
   #isPaused(who: number): boolean {
+    if (this.#world.pauses === 0) return false;
     // Noise that is the same each time.
     let hash = Math.imul(Math.floor(this.#nowMs / PAUSE_MS) * 8 + who, 0x9e3779b1);
     hash = Math.imul(hash ^ (hash >>> 15), 0x85ebca6b);
@@ -216,24 +217,27 @@ class Simulation {
   }
 
   #work(): void {
-    const working = this.#jobs.filter(({ isDone }) => !isDone).slice(0, this.#world.threads);
-    for (const [worker, job] of working.entries()) {
-      if (this.#isPaused(2 + worker)) {
-        job.workMs += STEP_MS;
-        continue;
-      }
-      const isReading = job.choice.coding.codec === 'identity';
-      job.workLeftMs -= STEP_MS * (isReading ? 1 : this.#world.workerShare(this.#nowMs));
+    let worker = 0;
+    for (let index = 0; index < this.#jobs.length && worker < this.#world.threads; index++) {
+      const job = this.#jobs[index] as Job;
+      if (job.isDone) continue;
       job.workMs += STEP_MS;
-      if (job.workLeftMs > 0) continue;
-      job.isDone = true;
-      const { choice, endOffset, incompressible, rawBytes, wireBytes, workMs } = job;
-      const facts = { coding: choice.coding, endOffset, incompressible, rawBytes, wireBytes, workMs };
-      this.#choice?.observe(facts, this.#nowMs);
+      if (!this.#isPaused(2 + worker)) this.#advance(job);
+      worker += 1;
     }
   }
 
-  /** Bytes and marks through the link, in order. */
+  #advance(job: Job): void {
+    const isReading = job.choice.coding.codec === 'identity';
+    job.workLeftMs -= STEP_MS * (isReading ? 1 : this.#world.workerShare(this.#nowMs));
+    if (job.workLeftMs > 0) return;
+    job.isDone = true;
+    const { choice, endOffset, incompressible, rawBytes, wireBytes, workMs } = job;
+    const facts = { coding: choice.coding, endOffset, incompressible, rawBytes, wireBytes, workMs };
+    this.#choice?.observe(facts, this.#nowMs);
+  }
+
+  /** Bytes and barriers through the link, in order. */
   #carry(): void {
     let room = (this.#world.linkBytesPerSec(this.#nowMs) * STEP_MS) / 1000;
     for (let head = this.#inLink[0]; head !== undefined && room > 0; head = this.#inLink[0]) {
@@ -243,7 +247,7 @@ class Simulation {
       room -= moved;
       if (head.wireLeft > 0) return;
       this.#inLink.shift();
-      if (head.isMark) {
+      if (head.isBarrier) {
         this.#echoesAtMs.push(this.#nowMs + this.#world.roundTripMs + (this.#isPaused(1) ? PAUSE_MS : 0));
       } else {
         this.#toDecode.push(head);
@@ -279,7 +283,7 @@ class Simulation {
   #write(): void {
     for (;;) {
       if (this.#writeAtMs >= 0) {
-        // The window of the stream closes behind a slow receiver; marks still pass.
+        // The window of the stream closes behind a slow receiver; barriers still pass.
         if (this.#inFlightBytes > WINDOW_BYTES || this.#queuedBytes > this.#world.bufferBytes) return;
         this.#drained(this.#nowMs - this.#writeAtMs);
       }
@@ -295,7 +299,7 @@ class Simulation {
     else if (tookMs < 50) this.#pieceBytes = Math.min(SLAB_BYTES, this.#pieceBytes * 2);
     this.#writeAtMs = -1;
     this.#choice?.drained(this.#nowMs);
-    this.#mark();
+    this.#sendBarrier();
   }
 
   #send({ choice, endOffset, incompressible, rawBytes, wireBytes }: Job): void {
@@ -306,13 +310,13 @@ class Simulation {
     this.#choice?.wrote(coding, rawBytes, wireBytes, this.#nowMs);
     this.#queuedBytes += wireBytes;
     this.#inFlightBytes += wireBytes;
-    this.#inLink.push({ wireLeft: wireBytes, wireBytes, rawBytes, isCompressed, isMark: false });
+    this.#inLink.push({ wireLeft: wireBytes, wireBytes, rawBytes, isCompressed, isBarrier: false });
   }
 
-  #mark(): void {
-    if (!this.#world.hasMarks || !this.#choice?.wantsBarrier(this.#nowMs)) return;
+  #sendBarrier(): void {
+    if (!this.#world.hasBarriers || !this.#choice?.wantsBarrier(this.#nowMs)) return;
     this.#choice.link.barrierSent(this.#nowMs);
-    this.#inLink.push({ wireLeft: 0, wireBytes: 0, rawBytes: 0, isCompressed: false, isMark: true });
+    this.#inLink.push({ wireLeft: 0, wireBytes: 0, rawBytes: 0, isCompressed: false, isBarrier: true });
   }
 }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { GIB, MIB } from '../../src/base/units.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { memoryBoundBytes } from '../../src/config/memory-bound.ts';
-import { relationProblems } from '../../src/config/relations.ts';
+import { memoryProblems, relationProblems } from '../../src/config/relations.ts';
 import { configSchema } from '../../src/config/schema.ts';
 
 type Input = Parameters<typeof configSchema.parse>[0];
@@ -120,6 +120,20 @@ test('the memory of uploads is the budget of windows that follow the link, or th
   assert.equal(uploadLine(0)?.bytes, 128 * MIB + 18 * (65_535 + 656 * 1024));
   assert.match(String(uploadLine(0)?.arithmetic), /^uploads\.windowBudget 128MiB \+ \(65535 \+/);
   assert.equal(uploadLine(MIB)?.bytes, 18 * (MIB + 656 * 1024));
+});
+
+test('uploads to a store of the caller take two slabs a thread and one more', () => {
+  const config = (writable: boolean) =>
+    configSchema.parse({ writable, pool: { threads: 3 }, slab: { size: '1MiB' } });
+  const local = memoryBoundBytes(config(true));
+  const given = memoryBoundBytes(config(true), true);
+  assert.equal(given.total - local.total, 7 * MIB);
+  assert.deepEqual(memoryBoundBytes(config(false), true), memoryBoundBytes(config(false)));
+  assert.deepEqual(memoryProblems(config(true), local.total), []);
+  assert.match(
+    String(memoryProblems(config(true), local.total, true)),
+    /slab\.size 1MiB × \(2 × pool\.threads 3 \+ 1\)/,
+  );
 });
 
 test('the memory bound is the sum of its lines', () => {

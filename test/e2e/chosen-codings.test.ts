@@ -11,7 +11,7 @@ import { assertBytes, type Content, joined, lines, noise, writeContent } from '.
 import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { runSluice } from '../support/sluice-process.ts';
-import { KIB, MIB, startServer } from '../support/test-server.ts';
+import { KIB, MIB, startServer, TWO_THREADS } from '../support/test-server.ts';
 
 const NAME = 'a.txt';
 
@@ -29,7 +29,7 @@ async function slowServer(t: TestContext, content?: Content) {
     info: (fields, message) => /^(StreamFile|UploadFile) done$/.test(message) && done.push(fields),
   };
   const settings = content === undefined ? { writable: true, uploads: { minFree: 0 } } : {};
-  const server = await startServer(t, settings, { logger });
+  const server = await startServer(t, { ...TWO_THREADS, ...settings }, { logger });
   if (content !== undefined) server.write(NAME, content);
   const link = await startLink({
     target: { host: '127.0.0.1', port: server.port },

@@ -8,7 +8,7 @@ import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
 import { assertBytes, joined, lines, noise } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
-import { MIB, STORES, startServer } from '../support/test-server.ts';
+import { MIB, STORES, startServer, TWO_THREADS } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 
 function clientOf(t: TestContext, address: string, options: ClientOptions = {}): SluiceClient {
@@ -57,7 +57,7 @@ test('a file replaced between two attempts is fetched from its start, and the re
 
 for (const store of STORES) {
   test(`a hundred downloads at once on one connection have every byte right (${store})`, async (t) => {
-    const server = await startServer(t, {}, { store });
+    const server = await startServer(t, TWO_THREADS, { store });
     const contents = Array.from({ length: 100 }, (_, i) =>
       server.write(`file-${i}`, noise(i, 200_000 + i * 1013)),
     );

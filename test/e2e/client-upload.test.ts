@@ -19,6 +19,7 @@ import {
   STORES,
   startServer,
   type TestServer,
+  TWO_THREADS,
   testConfig,
 } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
@@ -146,8 +147,9 @@ for (const store of STORES) {
 }
 
 test('parts over four connections make the whole', async (t) => {
-  const server = await startServer(t, WRITABLE);
-  const content = noise(1, 150 * MIB + 5);
+  const server = await startServer(t, { ...WRITABLE, ...TWO_THREADS });
+  // A part is 32 MiB at the least.
+  const content = noise(1, 128 * MIB + 5);
   const result = await clientOf(t, server.address).upload(pathOf(t, content), 'a', { connections: 4 });
   assertBytes(readFileSync(server.at('a')), content, 0);
   assert.equal(result.attempts, 1);
@@ -170,7 +172,7 @@ for (const kind of ['path', 'stream'] as const) {
     const root = scratchRoot(t);
     let server = await ServerProcess.start(t, testConfig(root, WRITABLE));
     const config = testConfig(root, { ...WRITABLE, listen: server.address });
-    const content = noise(1, 48 * MIB + 5);
+    const content = noise(1, 32 * MIB + 5);
     let sentBytes = 0;
     const onProgress = (progress: UploadProgress) => {
       sentBytes = progress.sentBytes;
@@ -178,7 +180,7 @@ for (const kind of ['path', 'stream'] as const) {
     const source = kind === 'path' ? pathOf(t, content) : Readable.from(piecesOf(content, 70_000));
     const client = clientOf(t, server.address, { retry: { attempts: 1000, maxBackoffMs: 50 } });
     const upload = client.upload(source, 'a', { onProgress });
-    for (let kill = 1; kill <= 3; kill++) {
+    for (let kill = 1; kill <= 2; kill++) {
       await until('bytes were sent', () => sentBytes > kill * 8 * MIB, { state: () => sentBytes });
       await server.end('SIGKILL');
       server = await ServerProcess.start(t, config);
@@ -253,7 +255,7 @@ test('of two processes that send the same source, the newer one wins and the old
 
 for (const store of STORES) {
   test(`a hundred small files at once on one connection have every byte right (${store})`, async (t) => {
-    const server = await startServer(t, WRITABLE, { store });
+    const server = await startServer(t, { ...WRITABLE, ...TWO_THREADS }, { store });
     const client = clientOf(t, server.address);
     const contents = Array.from({ length: 100 }, (_, i) => noise(i, 1000 + i * 1013));
     await Promise.all(contents.map((each, i) => client.upload(each.bytes(0, each.size), `file-${i}`)));

@@ -35,7 +35,7 @@ test(`get -r and put -r of ${FILES} files of which ${MISSING} are missing stay s
     });
     let rssKib = 0;
     const watch = setInterval(() => {
-      rssKib = Math.max(rssKib, residentKib(sluice.child.pid ?? 0));
+      rssKib = Math.max(rssKib, residentKib(sluice.process.pid ?? 0));
     }, 50);
     const { code, stderr, stdout } = await sluice.outcome();
     clearInterval(watch);

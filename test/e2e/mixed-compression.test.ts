@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assertComplete } from '../support/check-stream.ts';
 import { joined, lines, noise } from '../support/content.ts';
-import { KIB, MIB, startServer } from '../support/test-server.ts';
+import { KIB, MIB, startServer, TWO_THREADS } from '../support/test-server.ts';
 
 for (const zeroCopy of [true, false]) {
   test(`text, then noise, then text comes compressed, plain, compressed (zero copy: ${zeroCopy})`, async (t) => {
-    const server = await startServer(t, {}, { zeroCopy });
+    const server = await startServer(t, TWO_THREADS, { zeroCopy });
     const content = server.write('mixed.bin', joined(lines(3 * MIB), noise(1, 6 * MIB), lines(5 * MIB)));
     // Left to itself, the server would rather not compress for a peer this near.
     const compression = 'COMPRESSION_ALWAYS';

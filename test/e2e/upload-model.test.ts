@@ -20,12 +20,12 @@ import { scratchRoot } from '../support/scratch.ts';
 import { seedOf } from '../support/seed.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { MemoryStore } from '../support/stores/memory-store.ts';
-import { KIB, type Settings, testConfig } from '../support/test-server.ts';
+import { KIB, type Settings, TWO_THREADS, testConfig } from '../support/test-server.ts';
 
 const RUNS = Number(process.env.SLUICE_TEST_MODEL_RUNS ?? 8);
 const CONTENT = noise(1, 200 * KIB);
 const SLOTS = 3;
-const SETTINGS: Settings = { writable: true, uploads: { minFree: 0, syncInterval: 20 } };
+const SETTINGS: Settings = { ...TWO_THREADS, writable: true, uploads: { minFree: 0, syncInterval: 20 } };
 
 const slot = fc.integer({ min: 0, max: SLOTS - 1 });
 const place: fc.Arbitrary<Place> = fc.oneof(

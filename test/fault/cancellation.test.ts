@@ -1,13 +1,19 @@
 /** Calls that end early, in every phase: nothing stays behind, and the place is free for others. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { noise } from '../support/content.ts';
 import { type ChunkMessage, endOf, firstMessage } from '../support/peers/raw-client.ts';
 import { RawSession } from '../support/peers/raw-http2.ts';
 import { openDescriptors } from '../support/scratch.ts';
-import { MIB, type ServerOptions, startServer, type TestServer } from '../support/test-server.ts';
+import { startChild } from '../support/start-child.ts';
+import {
+  MIB,
+  type ServerOptions,
+  startServer,
+  type TestServer,
+  TWO_THREADS,
+} from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 
 const AT_ONCE = 24;
@@ -59,10 +65,10 @@ const WAYS: [string, ServerOptions][] = [
 for (const [way, options] of WAYS) {
   for (const [phase, cancel] of Object.entries(PHASES)) {
     test(`calls cancelled ${phase} ${way} leave nothing behind`, async (t) => {
-      const server = await startServer(t, { limits: { streams: AT_ONCE } }, options);
+      const server = await startServer(t, { ...TWO_THREADS, limits: { streams: AT_ONCE } }, options);
       server.write('file', noise(1, 2 * MIB));
       const client = server.client();
-      for (let round = 0; round < 3; round++) {
+      for (let round = 0; round < 2; round++) {
         const calls = Array.from({ length: AT_ONCE }, () => client.stream(REQUEST));
         const ends = calls.map((call) => endOf(call));
         await Promise.all(calls.map((call) => cancel(server, call)));
@@ -137,13 +143,10 @@ test('a client killed in the middle leaves nothing behind', async (t) => {
     await Promise.all(calls.map(firstMessage));
     process.stdout.write('stalled');
     setInterval(() => {}, 1000);`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', script, server.address], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.after(() => child.kill('SIGKILL'));
-  await within('the client reads', new Promise((resolve) => child.stdout.once('data', resolve)));
+  const child = startChild(t, process.execPath, ['--input-type=module', '-e', script, server.address]);
+  await within('the client reads', child.says(/./));
   assert.equal(server.server.stats().transfers, 6);
-  child.kill('SIGKILL');
+  await child.end();
   await server.untilIdle();
   await until('its connection is gone', () => server.server.stats().connections === 0);
 });

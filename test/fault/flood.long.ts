@@ -9,15 +9,13 @@
  * Elsewhere the collector runs late, and the bound is wider.
  */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { cleanUpAfter } from '../support/clean-up.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { startChild } from '../support/start-child.ts';
 import { until, within } from '../support/until.ts';
 
 const SECONDS = Number(process.env.SLUICE_TEST_FLOOD_SECONDS ?? 3);
@@ -26,9 +24,9 @@ const NAMES = process.env.SLUICE_TEST_FLOODS?.split(',');
 const IS_QUIET = process.env.SLUICE_TEST_FLOOD_QUIET === '1';
 
 const MIB = 1024 * 1024;
-const MOST_GROWTH_BYTES = (IS_QUIET ? 96 : 160) * MIB;
-const MOST_LOG_BYTES = 8 * MIB;
-const MOST_SLOWER = 10;
+const MAX_GROWTH_BYTES = (IS_QUIET ? 96 : 160) * MIB;
+const MAX_LOG_BYTES = 8 * MIB;
+const MAX_SLOWER = 10;
 const BACK_WITHIN_MS = 2000;
 /** Its start-up is over, and its memory settled. */
 const IDLE_MS = 2000;
@@ -56,29 +54,20 @@ const SLUICE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const FLOOD_CHILD = fileURLToPath(new URL('../support/peers/flood-child.js', import.meta.url));
 const PROBE_CHILD = fileURLToPath(new URL('../support/peers/probe-child.js', import.meta.url));
 
-function start(t: TestContext, path: string, args: readonly string[]): ChildProcess {
-  const child = spawn(process.execPath, [path, ...args], { stdio: 'pipe' });
-  cleanUpAfter(t, () => child.kill('SIGKILL'));
-  return child;
-}
-
 /** The command, so that its log and its heap are those of a user's server. */
 async function startServer(t: TestContext, files: number) {
   const root = scratchDirectory(t);
   writeFileSync(join(root, 'file'), 'x'.repeat(1000));
   for (let i = 0; i < files; i++) writeFileSync(join(root, `${'n'.repeat(100)}${i}`), '');
   const args = ['serve', root, '--listen', '127.0.0.1:0', '--writable', '--log-format', 'json'];
-  const child = start(t, SLUICE, args);
+  const child = startChild(t, process.execPath, [SLUICE, ...args]);
   let logBytes = 0;
-  const address = await new Promise<string>((resolve) => {
-    const read = (bytes: Buffer) => {
-      logBytes += bytes.length;
-      const [found] = /127\.0\.0\.1:\d+/.exec(bytes.toString()) ?? [];
-      if (found !== undefined) resolve(found);
-    };
-    child.stdout?.on('data', read);
-    child.stderr?.on('data', read);
-  });
+  for (const output of ['stdout', 'stderr'] as const) {
+    child.process[output]?.on('data', (text: string) => {
+      logBytes += text.length;
+    });
+  }
+  const [address] = await child.says(/127\.0\.0\.1:\d+(?=\D)/);
   const memoryBytes = () =>
     Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024;
   return { child, address, memoryBytes, logBytes: () => logBytes };
@@ -86,15 +75,12 @@ async function startServer(t: TestContext, files: number) {
 
 /** The times of its answers since the last look, in milliseconds; -1 for none. */
 function startProbe(t: TestContext, address: string): () => number[] {
-  const child = start(t, PROBE_CHILD, [address, 'file']);
-  let text = '';
-  child.stdout?.setEncoding('utf8').on('data', (part: string) => {
-    text += part;
-  });
+  // The probe ends with its input.
+  const child = startChild(t, process.execPath, [PROBE_CHILD, address, 'file'], { stdio: 'pipe' });
+  let seen = 0;
   return () => {
-    const end = text.lastIndexOf('\n') + 1;
-    const times = text.slice(0, end).split('\n').filter(Boolean).map(Number);
-    text = text.slice(end);
+    const times = child.stdout.split('\n').slice(seen, -1).map(Number);
+    seen += times.length;
     return times;
   };
 }
@@ -118,18 +104,14 @@ for (const { name, closesOffenders, staysFast } of FLOODS) {
     }, 50);
     t.after(() => clearInterval(watch));
     const args = [name, server.address, String(SECONDS), String(CONNECTIONS)];
-    const flood = start(t, FLOOD_CHILD, args);
-    let report = '';
-    flood.stdout?.setEncoding('utf8').on('data', (part: string) => {
-      report += part;
-    });
-    await within('the flood ends', once(flood, 'exit'), (SECONDS + 30) * 1000);
+    const flood = startChild(t, process.execPath, [FLOOD_CHILD, ...args]);
+    await within('the flood ends', flood.ended, (SECONDS + 30) * 1000);
     const during = answers();
     const endMs = performance.now();
     await until('the probe is answered', () => answers().some((ms) => ms >= 0));
     const backMs = performance.now() - endMs;
     clearInterval(watch);
-    const sent = JSON.parse(report) as { opened: number; closed: number; sentBytes: number };
+    const sent = JSON.parse(flood.stdout) as { opened: number; closed: number; sentBytes: number };
     const growth = peakBytes - before.memory;
     const logged = server.logBytes() - before.log;
     t.diagnostic(
@@ -137,16 +119,15 @@ for (const { name, closesOffenders, staysFast } of FLOODS) {
         `${p99(during)} ms meanwhile (p99 of ${during.length}), back after ${backMs.toFixed(0)} ms, ` +
         `${sent.closed} of ${sent.opened} connections closed, ${(sent.sentBytes / MIB).toFixed(1)} MiB sent, log ${(logged / MIB).toFixed(1)} MiB`,
     );
-    assert.equal(server.child.exitCode, null);
+    assert(!server.child.hasEnded, 'the server is gone');
     // Its directory goes before other hooks of the test.
-    server.child.kill('SIGKILL');
-    await once(server.child, 'exit');
-    assert(growth <= MOST_GROWTH_BYTES, `memory grew by ${growth} bytes`);
+    await server.child.end();
+    assert(growth <= MAX_GROWTH_BYTES, `memory grew by ${growth} bytes`);
     assert(backMs <= BACK_WITHIN_MS, `the first answer came after ${backMs} ms`);
-    assert(logged <= MOST_LOG_BYTES, `the log grew by ${logged} bytes`);
+    assert(logged <= MAX_LOG_BYTES, `the log grew by ${logged} bytes`);
     if (closesOffenders) assert(sent.closed > 0, 'no connection was closed');
     if (staysFast && IS_QUIET) {
-      assert(p99(during) <= MOST_SLOWER * idleMs, `${p99(during)} ms beside ${idleMs} ms`);
+      assert(p99(during) <= MAX_SLOWER * idleMs, `${p99(during)} ms beside ${idleMs} ms`);
     }
   });
 }

@@ -10,7 +10,7 @@ import { assertBytes, type Content, noise } from '../support/content.ts';
 import { type ChunkMessage, endOf, type RawClient, rawChunk } from '../support/peers/raw-client.ts';
 import { answerOf, RawSession } from '../support/peers/raw-http2.ts';
 import { Random, seedOf } from '../support/seed.ts';
-import { KIB, MIB, startServer, type TestServer } from '../support/test-server.ts';
+import { KIB, MIB, startServer, type TestServer, TWO_THREADS } from '../support/test-server.ts';
 
 const FILES = 12;
 const WORKERS = 16;
@@ -30,7 +30,12 @@ for (const zeroCopy of [true, false]) {
     const random = new Random(seedOf(t));
     const server = await startServer(
       t,
-      { stream: { jobsInFlight: 4 }, slab: { size: 256 * KIB, count: 10 }, limits: { connections: 200 } },
+      {
+        ...TWO_THREADS,
+        stream: { jobsInFlight: 4 },
+        slab: { size: 256 * KIB, count: 10 },
+        limits: { connections: 200 },
+      },
       { zeroCopy },
     );
     const contents = Array.from({ length: FILES }, (_, i) =>

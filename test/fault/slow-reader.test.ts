@@ -6,7 +6,7 @@ import { RawSession } from '../support/peers/raw-http2.ts';
 import { MIB, startServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
 
-test('a slow reader that takes a piece within each stall time-out gets the whole file', async (t) => {
+test('a slow reader that takes a piece within each stall timeout gets the whole file', async (t) => {
   const server = await startServer(t, { stream: { stallTimeout: 2000, stallLinger: 100 } });
   const content = server.write('file', noise(5, 2 * MIB));
   const raw = new RawSession(t, server.port, { initialWindowSize: 64 * 1024 });
@@ -14,7 +14,7 @@ test('a slow reader that takes a piece within each stall time-out gets the whole
   let receivedBytes = 0;
   stream.on('data', (bytes: Buffer) => {
     receivedBytes += bytes.length;
-    // 16 KiB every 40 ms: the whole takes several stall time-outs, each first piece a fraction of one.
+    // 16 KiB every 40 ms: the whole takes several stall timeouts, each first piece a fraction of one.
     stream.pause();
     setTimeout(() => stream.resume(), 40);
   });

@@ -75,7 +75,7 @@ for (const zeroCopy of [true, false]) {
   });
 }
 
-test('a reader whose window never opens is reset after the stall time-out, whatever message it waits for', async (t) => {
+test('a reader whose window never opens is reset after the stall timeout, whatever message it waits for', async (t) => {
   const server = await startServer(t, { stream: RESETTING });
   server.write('file', noise(4, MIB));
   const wishes = [{}, { wantDetails: true }, { wantChecksums: true }, { start: MIB, wantChecksums: true }];
@@ -91,7 +91,7 @@ test('a reader whose window never opens is reset after the stall time-out, whate
   await server.untilIdle();
 });
 
-test('a reader whose window closes before the last byte of the summary is given up after the stall time-out', async (t) => {
+test('a reader whose window closes before the last byte of the summary is given up after the stall timeout', async (t) => {
   const server = await startServer(t, { stream: RESETTING });
   server.write('file', noise(4, 1000));
   const request = { fileName: 'file', wantChecksums: true };
@@ -101,7 +101,7 @@ test('a reader whose window closes before the last byte of the summary is given 
   await assertGivenUp(server, raw.call('StreamFile', request));
 });
 
-test('a listing nobody reads is given up after the stall time-out and holds no directory open', async (t) => {
+test('a listing nobody reads is given up after the stall timeout and holds no directory open', async (t) => {
   const server = await startServer(t, { stream: RESETTING });
   mkdirSync(server.at('many'));
   for (let i = 0; i < 600; i++) writeFileSync(server.at(`many/${'n'.repeat(60)}-${i}`), '');

@@ -1,12 +1,10 @@
 /** A client on another implementation of gRPC: Python's grpcio, with the messages coded by hand. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { lines, noise } from '../support/content.ts';
 import { MIB, startServer } from '../support/test-server.ts';
-
-const PYTHON = '/usr/bin/python3';
+import { lacksGrpcio, python } from './python.ts';
 
 const CLIENT = `
 import grpc, gzip, hashlib, json, sys, zlib
@@ -63,8 +61,7 @@ result.update(total=total, sha256=digest.hexdigest(), crc=crc)
 print(json.dumps(result))
 `;
 
-const hasGrpcio = spawnSync(PYTHON, ['-c', 'import grpc']).status === 0;
-const skip = hasGrpcio ? false : `${PYTHON} has no module grpc; install python3-grpcio`;
+const skip = lacksGrpcio();
 
 test('a Python client gets the right bytes, checksums and statuses', { skip }, async (t) => {
   const server = await startServer(t);
@@ -78,7 +75,13 @@ test('a Python client gets the right bytes, checksums and statuses', { skip }, a
   ];
   for (const { name, content, start, gzip } of cases) {
     for (const checksums of [true, false]) {
-      const result = await python(server.address, name, start, gzip, checksums);
+      const result = await python(t, CLIENT, [
+        server.address,
+        name,
+        String(start),
+        yesOrNo(gzip),
+        yesOrNo(checksums),
+      ]);
       assert.equal(result.status, 'OK');
       assert.equal(result.size, content.size);
       assert.equal(result.total, content.size - start);
@@ -95,34 +98,12 @@ test('a Python client gets the right bytes, checksums and statuses', { skip }, a
       );
     }
   }
-  const beyond = await python(server.address, 'random', random.size + 1, false, false);
+  const beyond = await python(t, CLIENT, [server.address, 'random', String(random.size + 1), 'no', 'no']);
   assert.equal(beyond.status, 'OUT_OF_RANGE');
   assert.equal((beyond.trailers as Record<string, string>)['sluice-code'], 'OUT_OF_RANGE');
   await server.untilIdle();
 });
 
-async function python(
-  target: string,
-  name: string,
-  start: number,
-  canDecompress: boolean,
-  checksums: boolean,
-): Promise<Record<string, unknown>> {
-  const args = [
-    '-c',
-    CLIENT,
-    target,
-    name,
-    String(start),
-    canDecompress ? 'yes' : 'no',
-    checksums ? 'yes' : 'no',
-  ];
-  const child = spawn(PYTHON, args, { stdio: ['ignore', 'pipe', 'inherit'] });
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  const exitCode = await new Promise((resolve) => child.once('close', resolve));
-  assert.equal(exitCode, 0, 'the Python client fails');
-  return JSON.parse(output);
+function yesOrNo(value: boolean): string {
+  return value ? 'yes' : 'no';
 }

@@ -1,14 +1,12 @@
 /** Uploads from another implementation of gRPC: Python's grpcio, with the messages coded by hand. */
 import assert from 'node:assert/strict';
-import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { assertBytes, lines, noise, writeContent } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { MIB, startServer } from '../support/test-server.ts';
-
-const PYTHON = '/usr/bin/python3';
+import { lacksGrpcio, python } from './python.ts';
 
 /** Sends a file in one call: begins the upload in the first message, finishes it in the last one, or not. */
 const CLIENT = `
@@ -56,8 +54,7 @@ if finish == 'yes' and result['status'] == 'OK':
 print(json.dumps(result))
 `;
 
-const hasGrpcio = spawnSync(PYTHON, ['-c', 'import grpc']).status === 0;
-const skip = hasGrpcio ? false : `${PYTHON} has no module grpc; install python3-grpcio`;
+const skip = lacksGrpcio();
 
 test('a Python client uploads in one call, plain and compressed', { skip }, async (t) => {
   const server = await startServer(t, { writable: true });
@@ -69,14 +66,14 @@ test('a Python client uploads in one call, plain and compressed', { skip }, asyn
     const path = join(scratchDirectory(t), 'source');
     writeContent(path, content);
     const name = `dir/of ${content.size}`;
-    const { status } = await python(t, [server.address, name, path, compress, 'yes']);
+    const { status } = await upload(t, [server.address, name, path, compress, 'yes']);
     assert.equal(status, 'OK');
     const stored = readFileSync(server.at(name));
     assert.equal(stored.length, content.size);
     assertBytes(stored, content, 0);
     // What compresses its whole channel compresses these messages, and each single request.
     for (const compression of ['Gzip', 'Deflate']) {
-      const compressed = await python(t, [
+      const compressed = await upload(t, [
         server.address,
         name + compression,
         path,
@@ -87,7 +84,7 @@ test('a Python client uploads in one call, plain and compressed', { skip }, asyn
       assert.equal(compressed.status, 'OK');
       assertBytes(readFileSync(server.at(name + compression)), content, 0);
     }
-    const again = await python(t, [server.address, name, path, compress, 'yes']);
+    const again = await upload(t, [server.address, name, path, compress, 'yes']);
     assert.deepEqual([again.status, again.code], ['ALREADY_EXISTS', 'ALREADY_EXISTS']);
   }
   await server.untilIdle();
@@ -98,7 +95,7 @@ test('a Python client that does not finish leaves an upload to resume, and no fi
   const content = noise(2, 3 * MIB);
   const path = join(scratchDirectory(t), 'source');
   writeContent(path, content);
-  const { status, id } = await python(t, [server.address, 'later', path, 'no', 'no']);
+  const { status, id } = await upload(t, [server.address, 'later', path, 'no', 'no']);
   assert.equal(status, 'OK');
   assert(!existsSync(server.at('later')));
   const client = server.client();
@@ -109,16 +106,6 @@ test('a Python client that does not finish leaves an upload to resume, and no fi
   assertBytes(readFileSync(server.at('later')), content, 0);
 });
 
-async function python(t: TestContext, args: string[]): Promise<Record<string, string>> {
-  const child = spawn(PYTHON, ['-c', CLIENT, ...args, 'NoCompression'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.after(() => child.kill('SIGKILL'));
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    output += text;
-  });
-  const exitCode = await new Promise((resolve) => child.once('close', resolve));
-  assert.equal(exitCode, 0, 'the Python client fails');
-  return JSON.parse(output);
+async function upload(t: TestContext, args: readonly string[]): Promise<Record<string, string>> {
+  return (await python(t, CLIENT, [...args, 'NoCompression'])) as Record<string, string>;
 }

@@ -4,14 +4,14 @@ import fc from 'fast-check';
 import type { Lane, Receiver } from '../../link-emulator/lane.ts';
 import { Line, type LineSettings } from '../../link-emulator/line.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
-import { VirtualClock } from './virtual-clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 /** What arrived at the end of a lane, and when. */
 class Recorder implements Receiver {
   readonly arrivals: { atMs: number; what: Buffer | string }[] = [];
-  readonly #clock: VirtualClock;
+  readonly #clock: FakeClock;
 
-  constructor(clock: VirtualClock) {
+  constructor(clock: FakeClock) {
     this.#clock = clock;
   }
 
@@ -55,14 +55,14 @@ class Recorder implements Receiver {
 }
 
 interface Bench {
-  clock: VirtualClock;
+  clock: FakeClock;
   line: Line;
   lane: Lane;
   end: Recorder;
 }
 
 function lineWith(settings: Partial<LineSettings>, random?: () => number): Bench {
-  const clock = new VirtualClock();
+  const clock = new FakeClock();
   const ideal = { delayMs: 0, jitterMs: 0, rateBytesPerSec: Number.POSITIVE_INFINITY };
   const line = new Line({ ...ideal, ...settings }, clock, random);
   const end = new Recorder(clock);
@@ -88,9 +88,9 @@ describe('a line of the link emulator', () => {
   it('holds each byte back for the delay', () => {
     const { clock, lane, end } = lineWith({ delayMs: 16 });
     lane.push(pattern(10));
-    clock.runTo(5);
+    clock.passTo(5);
     lane.push(pattern(3));
-    clock.runTo(100);
+    clock.passTo(100);
     const times = end.arrivals.map(({ atMs }) => atMs);
     for (const [i, expected] of [16, 21].entries()) assert.ok(Math.abs((times[i] ?? 0) - expected) <= 0.5);
   });
@@ -113,14 +113,14 @@ describe('a line of the link emulator', () => {
           );
           let pushed = 0;
           for (const { afterMs, bytes, delayMs, rate } of pieces) {
-            clock.runTo(clock.nowMs() + afterMs);
+            clock.pass(afterMs);
             if (delayMs !== null) line.change({ delayMs });
             if (rate !== null) line.change({ rateBytesPerSec: rate });
             lane.push(pattern(bytes, pushed));
             pushed += bytes;
           }
           lane.push('end');
-          clock.runTo(clock.nowMs() + 60_000);
+          clock.pass(60_000);
           assert.ok(end.bytes.equals(pattern(pushed)));
           assert.deepEqual(end.moments, ['end']);
         },
@@ -134,7 +134,7 @@ describe('a line of the link emulator', () => {
       const { clock, lane, end } = lineWith({ rateBytesPerSec: rate, delayMs: 5 });
       lane.push(Buffer.alloc(3 * rate));
       for (const atMs of [505, 1005, 2005]) {
-        clock.runTo(atMs);
+        clock.passTo(atMs);
         const expected = ((atMs - 5) / 1000) * rate;
         const arrived = end.size;
         assert.ok(
@@ -147,7 +147,7 @@ describe('a line of the link emulator', () => {
 
   it('saves up no more than a short burst while it is idle', () => {
     const { clock, lane, end } = lineWith({ rateBytesPerSec: MIB });
-    clock.runTo(60_000);
+    clock.passTo(60_000);
     lane.push(Buffer.alloc(MIB));
     assert.ok(end.bytes.length <= 0.003 * MIB, `${end.bytes.length} bytes at once`);
   });
@@ -155,10 +155,10 @@ describe('a line of the link emulator', () => {
   it('gives a rate that comes later its due, not what passed before', () => {
     const { clock, line, lane, end } = lineWith({ rateBytesPerSec: 100 * MIB });
     lane.push(Buffer.alloc(20 * MIB));
-    clock.runTo(100);
+    clock.passTo(100);
     line.change({ rateBytesPerSec: MIB });
     const before = end.size;
-    clock.runTo(1100);
+    clock.passTo(1100);
     assert.ok(Math.abs(end.size - before - MIB) <= 0.01 * MIB);
   });
 
@@ -167,16 +167,16 @@ describe('a line of the link emulator', () => {
     const other = new Recorder(clock);
     lane.push(Buffer.alloc(MIB));
     line.open(other).push(Buffer.alloc(MIB));
-    clock.runTo(1000);
+    clock.passTo(1000);
     assert.ok(Math.abs(end.size - other.size) <= 0.05 * MIB);
   });
 
   it('counts as backlog what the rate does not let through, not what is on its way', () => {
     const { clock, lane } = lineWith({ rateBytesPerSec: 100 * KIB, delayMs: 1000 });
     lane.push(Buffer.alloc(100 * KIB));
-    clock.runTo(500);
+    clock.passTo(500);
     assert.ok(Math.abs(lane.backlogBytes - 50 * KIB) <= KIB, `${lane.backlogBytes} bytes`);
-    clock.runTo(1010);
+    clock.passTo(1010);
     assert.equal(lane.backlogBytes, 0);
   });
 
@@ -184,7 +184,7 @@ describe('a line of the link emulator', () => {
     const { clock, lane, end } = lineWith({ delayMs: 3, rateBytesPerSec: MIB });
     lane.failAt({ kind: 'cut', atByte: 12_345 });
     for (let at = 0; at < 50_000; at += 1000) lane.push(pattern(1000, at));
-    clock.runTo(10_000);
+    clock.passTo(10_000);
     assert.ok(end.bytes.equals(pattern(12_345)));
     assert.deepEqual(end.moments, ['cut']);
   });
@@ -203,7 +203,7 @@ describe('a line of the link emulator', () => {
     lane.push(pattern(1000));
     lane.push(pattern(1000, 1000));
     lane.push('end');
-    clock.runTo(10_000);
+    clock.passTo(10_000);
     assert.ok(end.bytes.equals(pattern(1500)));
     assert.deepEqual(end.moments, []);
     assert.equal(lane.backlogBytes, 500);
@@ -238,10 +238,10 @@ describe('a line of the link emulator', () => {
   it('delivers nothing to a connection that is gone', () => {
     const { clock, line, lane, end } = lineWith({ delayMs: 10, rateBytesPerSec: MIB });
     lane.push(pattern(5000));
-    clock.runTo(12);
+    clock.passTo(12);
     line.close(lane);
     const arrived = end.arrivals.length;
-    clock.runTo(1000);
+    clock.passTo(1000);
     assert.equal(end.arrivals.length, arrived);
     assert.equal(lane.backlogBytes, 0);
   });

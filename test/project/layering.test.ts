@@ -46,7 +46,14 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   ],
   'src/client': ['src/base', 'src/wire', 'src/compression', 'src/flow'],
   'src/client-library.ts': ['src/base', 'src/wire/messages.ts', 'src/client'],
-  'src/index.ts': ['src/client-library.ts', 'src/config', 'src/server'],
+  'src/index.ts': [
+    'src/base/ranges.ts',
+    'src/client-library.ts',
+    'src/config',
+    'src/server',
+    'src/storage',
+    'src/wire/checked-ranges.ts',
+  ],
   'src/cli': ['src/base', 'src/config', 'src/wire', 'src/server', 'src/client'],
 };
 
@@ -59,7 +66,7 @@ const OWNERS: Readonly<Record<string, string>> = {
 };
 
 /** Side by side in one folder. */
-const MOST_FILES = 20;
+const MAX_FILES = 20;
 
 /** Members of grpc-js that it does not document, which make a seam private. */
 const PRIVATE_MEMBERS =
@@ -142,7 +149,7 @@ test('no files import each other in a circle, types included', () => {
 
 test('no folder holds more files than one takes in', () => {
   const crowded = ['src', 'workers', 'bench', 'link-emulator', 'test'].flatMap((top) =>
-    crowdedFolders(ROOT, top, MOST_FILES),
+    crowdedFolders(ROOT, top, MAX_FILES),
   );
 
   assert.deepEqual(crowded, []);

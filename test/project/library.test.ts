@@ -25,6 +25,7 @@ const OUTPUTS: readonly (readonly [heading: string, output: RegExp])[] = [
   ['Errors', /^NOT_FOUND: /],
   ['Cancelling', /^CANCELLED\n$/],
   ['A server', /ready on 127\.0\.0\.1:\d+; 32 of 32 slabs are free/],
+  ['A store of your own', /^hello from memory\n$/],
 ];
 
 test('every example is marked to be run and has right types', async (t) => {
@@ -52,7 +53,7 @@ test('the examples print what they should', async (t) => {
 
 /** The examples are JavaScript but for imports of types. */
 function javaScript(text: string): string {
-  return text.replace(/\btype \w+, /g, '').replace(/: ServerStats\b/g, '');
+  return text.replace(/\btype \w+, /g, '').replace(/: (?:ServerStats|Store)\b/g, '');
 }
 
 interface Declaration {

@@ -1,10 +1,6 @@
-/**
- * A `sluice serve` process, from the moment it says that it is ready until the
- * test ends. Output is kept to be shown when it does not come up.
- */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+/** A `sluice serve` process, from the moment it says that it is ready until the test ends. */
 import type { TestContext } from 'node:test';
+import { Child } from '../../src/cli/process/child.ts';
 import { patient } from '../support/until.ts';
 
 const READY = /^sluice is ready on (\S+), serving /m;
@@ -24,39 +20,16 @@ export async function served(
   options: { cwd: string; env: NodeJS.ProcessEnv },
 ): Promise<string> {
   // A group of its own: npm and shells do not pass signals on.
-  const server = spawn(command, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+  const server = new Child(command, command, args, { ...options, detached: true });
   t.after(() => stop(server));
-  return readyAddress(server);
+  const [, address = ''] = await server.says(READY, patient(READY_TIMEOUT_MS));
+  return address;
 }
 
-function readyAddress(server: ChildProcess): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let output = '';
-    const timer = setTimeout(() => fail('is not ready in time'), patient(READY_TIMEOUT_MS));
-    const fail = (problem: string) => {
-      clearTimeout(timer);
-      reject(new Error(`the server ${problem}:\n${output}`));
-    };
-    const read = (text: string) => {
-      output += text;
-      const address = READY.exec(output)?.[1];
-      if (address === undefined) return;
-      clearTimeout(timer);
-      resolve(address);
-    };
-    server.stdout?.setEncoding('utf8').on('data', read);
-    server.stderr?.setEncoding('utf8').on('data', read);
-    server.once('error', (reason) => fail(reason.message));
-    server.once('exit', (code) => fail(`ended with ${code}`));
-  });
-}
-
-async function stop(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null || server.pid === undefined) return;
-  const { pid } = server;
-  const killer = setTimeout(() => process.kill(-pid, 'SIGKILL'), patient(STOP_TIMEOUT_MS));
-  const exited = once(server, 'exit');
-  process.kill(-pid, 'SIGTERM');
-  await exited;
+async function stop(server: Child): Promise<void> {
+  if (server.hasEnded) return;
+  const killer = setTimeout(() => process.kill(-server.pid, 'SIGKILL'), patient(STOP_TIMEOUT_MS));
+  process.kill(-server.pid, 'SIGTERM');
+  await server.ended;
   clearTimeout(killer);
 }

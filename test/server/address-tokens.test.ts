@@ -9,14 +9,14 @@ function spend(tokens: ConnectionTokens, nowMs: number, isFault = false): number
 }
 
 test('a connection may waste all its streams at once, and not much more', () => {
-  const tokens = new AddressTokens(256).ofConnection('192.0.2.1', 0);
+  const tokens = new AddressTokens(128).ofConnection('192.0.2.1', 0);
   const spent = spend(tokens, 0);
-  assert(spent >= 256 && spent <= 1024, `${spent}`);
+  assert(spent >= 128 && spent <= 1024, `${spent}`);
   assert.equal(tokens.take(0, false), 'connection');
 });
 
 test('requests at fault cost a connection and its address more than streams that were cancelled', () => {
-  const addresses = new AddressTokens(256);
+  const addresses = new AddressTokens(128);
   const faults = spend(addresses.ofConnection('192.0.2.1', 0), 0, true);
   assert(faults >= 32 && faults <= 64, `${faults}`);
   let all = faults;
@@ -30,7 +30,7 @@ test('requests at fault cost a connection and its address more than streams that
 });
 
 test('many connections of an address share its tokens; without any it is refused for a second, others are not', () => {
-  const addresses = new AddressTokens(256);
+  const addresses = new AddressTokens(128);
   let spent = 0;
   let connections = 0;
   while (!addresses.isBanned('192.0.2.1', 0) && connections < 1000) {
@@ -45,6 +45,6 @@ test('many connections of an address share its tokens; without any it is refused
 });
 
 test('clients behind one trusted address pay for themselves alone', () => {
-  const addresses = new AddressTokens(256);
+  const addresses = new AddressTokens(128);
   for (let i = 0; i < 100; i++) assert(spend(addresses.ofConnection(null, 0), 0) > 0);
 });

@@ -1,4 +1,4 @@
-/** The time-outs of the gate, with real sockets and times of a test. */
+/** The timeouts of the gate, with real sockets and times of a test. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LEAST_WINDOW_BYTES } from '../../src/base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../src/base/limits.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import { configSchema } from '../../src/config/schema.ts';
@@ -43,7 +43,7 @@ test('a size that is set is not tested', async () => {
 test('a server that takes no uploads tests nothing, whatever is set', async () => {
   for (const uploads of [{}, { window: '2MiB' }]) {
     const windows = await uploadWindows(configSchema.parse({ uploads }), silentLogger, never);
-    assert.equal(windows.stats().largestWindowBytes, LEAST_WINDOW_BYTES);
+    assert.equal(windows.stats().largestWindowBytes, MIN_WINDOW_BYTES);
   }
 });
 

@@ -21,9 +21,13 @@ export type Settings = Omit<z.input<typeof configSchema>, 'root'>;
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 
+/** For tests of what threads do beside each other. */
+export const TWO_THREADS: Settings = { pool: { threads: 2 } };
+
+/** Starting a thread costs more than most tests give it to do, so there is one. */
 const SMALL: Settings = {
   listen: '127.0.0.1:0',
-  pool: { threads: 2 },
+  pool: { threads: 1 },
   slab: { size: 256 * KIB, count: 12 },
   chunk: { size: 64 * KIB, maxSize: 128 * KIB },
 };

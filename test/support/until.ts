@@ -11,7 +11,7 @@ const LOOK_EVERY_MS = 5;
 const DEFAULT_LIMIT_MS = 30_000;
 
 /** The most of a time between two looks that counts: a process that is given no time has not waited. */
-const MOST_COUNTED_MS = 50;
+const MAX_COUNTED_MS = 50;
 
 const PATIENCE = Number(process.env.SLUICE_TEST_PATIENCE ?? 1);
 
@@ -40,7 +40,7 @@ export async function until(
       looks < QUICK_LOOKS ? setImmediate(resolve) : setTimeout(resolve, LOOK_EVERY_MS),
     );
     const nowMs = performance.now();
-    waitedMs += Math.min(MOST_COUNTED_MS, nowMs - lookedAtMs);
+    waitedMs += Math.min(MAX_COUNTED_MS, nowMs - lookedAtMs);
     lookedAtMs = nowMs;
   }
 }

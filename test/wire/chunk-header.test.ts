@@ -119,7 +119,7 @@ describe('a chunk header', () => {
     assert.equal(message?.rawSize, bytes);
   });
 
-  it('is never longer than the room reserved for it', () => {
+  it('is never longer than the headroom reserved for it', () => {
     const largest = { wireBytes: 2 ** 31 - 1, rawBytes: 2 ** 31 - 1, offset: Number.MAX_SAFE_INTEGER };
     const fields = { ...largest, compressed: true, crc32: 0xffff_ffff, codec: 3, exchangeId: 2 ** 32 - 1 };
     const bytes = chunkHeaderBytes(fields);

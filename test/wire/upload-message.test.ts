@@ -5,7 +5,7 @@ import type { ChunkFields } from '../../src/wire/chunk-header.ts';
 import type { UploadFileRequest } from '../../src/wire/messages.ts';
 import { transferService } from '../../src/wire/service.ts';
 import {
-  UPLOAD_HEADER_ROOM_BYTES,
+  UPLOAD_HEADROOM_BYTES,
   uploadControlFrame,
   writeUploadHeader,
 } from '../../src/wire/upload-message.ts';
@@ -21,17 +21,14 @@ function decode(message: Uint8Array): UploadFileRequest {
   return method.requestDeserialize(Buffer.from(message)) as UploadFileRequest;
 }
 
-/** The message of a chunk of sevens, out of its frame, in a buffer whose room is guarded. */
+/** The message of a chunk of sevens, out of its frame, in a buffer whose headroom is guarded. */
 function messageOf(fields: ChunkFields): Uint8Array {
-  const buffer = new Uint8Array(UPLOAD_HEADER_ROOM_BYTES + fields.wireBytes).fill(
-    7,
-    UPLOAD_HEADER_ROOM_BYTES,
-  );
-  buffer.fill(GUARD, 0, UPLOAD_HEADER_ROOM_BYTES);
-  const start = writeUploadHeader(buffer, UPLOAD_HEADER_ROOM_BYTES, fields);
-  assert.ok(start >= 0, 'the header fits its room');
+  const buffer = new Uint8Array(UPLOAD_HEADROOM_BYTES + fields.wireBytes).fill(7, UPLOAD_HEADROOM_BYTES);
+  buffer.fill(GUARD, 0, UPLOAD_HEADROOM_BYTES);
+  const start = writeUploadHeader(buffer, UPLOAD_HEADROOM_BYTES, fields);
+  assert.ok(start >= 0, 'the header fits its headroom');
   assert.ok(buffer.subarray(0, start).every((byte) => byte === GUARD));
-  assert.ok(buffer.subarray(UPLOAD_HEADER_ROOM_BYTES).every((byte) => byte === 7));
+  assert.ok(buffer.subarray(UPLOAD_HEADROOM_BYTES).every((byte) => byte === 7));
   return unframed(Buffer.from(buffer.subarray(start)));
 }
 
@@ -77,7 +74,7 @@ describe('the message of an uploaded chunk', () => {
     );
   });
 
-  it('has room for the longest header', () => {
+  it('has headroom for the longest header', () => {
     const longest = { rawBytes: 2 ** 31 - 1, compressed: true, offset: Number.MAX_SAFE_INTEGER };
     messageOf({ ...longest, crc32: 0, codec: 3, wireBytes: 64 * 1024 * 1024 });
   });

@@ -4,7 +4,7 @@ import { after, describe, it } from 'node:test';
 import { crc32, inflateRawSync } from 'node:zlib';
 import fc from 'fast-check';
 import { type Coding, IDENTITY, nameOfCoding } from '../../src/base/coding.ts';
-import { MAX_MESSAGES_PER_SLAB, SLAB_HEADER_ROOM_BYTES } from '../../src/base/limits.ts';
+import { MAX_MESSAGES_PER_SLAB, SLAB_HEADROOM_BYTES } from '../../src/base/limits.ts';
 import { silentLogger } from '../../src/base/logger.ts';
 import { KIB, MIB } from '../../src/base/units.ts';
 import type { FilledRun, FillJob, FillResult } from '../../src/engine/jobs/job.ts';
@@ -65,7 +65,7 @@ async function fillGuarded(job: FillJob): Promise<FillResult> {
   memory.fill(GUARD);
   if (job.fd === null) {
     const bytes = mixed.bytes.subarray(job.offset, job.offset + job.rawBytes);
-    memory.set(bytes, job.slab * stride + SLAB_HEADER_ROOM_BYTES);
+    memory.set(bytes, job.slab * stride + SLAB_HEADROOM_BYTES);
   }
   return await workers.fill(job);
 }
@@ -103,14 +103,14 @@ describe('a filled slab', () => {
         assert.ok(raw.equals(mixed.bytes.subarray(job.offset, job.offset + job.rawBytes)));
         assert.equal(result.rawBytes, job.rawBytes);
         assert.equal(result.crc32, job.checksums ? crc32(raw) : 0);
-        assert.ok(result.runBytes <= job.rawBytes + SLAB_HEADER_ROOM_BYTES);
+        assert.ok(result.runBytes <= job.rawBytes + SLAB_HEADROOM_BYTES);
         assertGuarded(0, SLAB * stride);
         assertGuarded((SLAB + 1) * stride, memory.length);
-        // Where it compresses, or does not read, the bytes are behind the header room first.
+        // Where it compresses, or does not read, the bytes are behind the headroom first.
         assertGuarded(
           SLAB * stride +
             (job.coding.codec !== 'identity' || job.fd === null
-              ? SLAB_HEADER_ROOM_BYTES + job.rawBytes
+              ? SLAB_HEADROOM_BYTES + job.rawBytes
               : result.runBytes),
           (SLAB + 1) * stride,
         );

@@ -1,6 +1,6 @@
 /**
- * Group commit: one run of the work at a time; a request that comes while it
- * runs, too late to be part of it, shares the next run with all others.
+ * Group commit: one run of the work at a time; requests that come during a run
+ * share the next one.
  */
 export class GroupCommit {
   readonly #work: () => Promise<void>;

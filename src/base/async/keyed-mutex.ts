@@ -1,9 +1,8 @@
 import { Mutex } from './mutex.ts';
 
 /**
- * A mutex for each key. Held over a look at what a name stands for and the
- * change that follows, it makes both one step, as far as this process is
- * concerned.
+ * A mutex for each key. Held over a check of a name and the change that
+ * follows, it makes both atomic within this process.
  */
 export class KeyedMutex {
   readonly #mutexes = new Map<string, Mutex>();

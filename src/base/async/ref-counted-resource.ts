@@ -1,7 +1,7 @@
 /**
  * A resource that several operations use at once and that is released once,
- * after the last of them. A descriptor closed under an operation could be
- * opened again as another file, and the operation would read that one.
+ * after the last of them. The number of a descriptor closed under an operation
+ * could be reused, and the operation would read another file.
  */
 import assert from 'node:assert/strict';
 import { TransferError } from '../errors.ts';

@@ -1,4 +1,4 @@
-/** A semaphore: at most `count` pieces of work at the same time; the rest wait in order. Bounded by who asks: one each. */
+/** A semaphore: at most `count` pieces of work at the same time; the rest wait in order. */
 export class Semaphore {
   #free: number;
   readonly #waiting: (() => void)[] = [];

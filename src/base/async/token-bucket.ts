@@ -1,4 +1,4 @@
-/** A budget for what may happen in bursts, but not for long. */
+/** A token bucket: allows bursts, and bounds the rate in the long run. */
 export class TokenBucket {
   readonly #burst: number;
   readonly #perSec: number;

@@ -1,6 +1,6 @@
 /**
  * Everything that a server counts: names, types, help and labels. Each server
- * has its own; whoever counts gets them with its options.
+ * passes its own to its parts.
  */
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
 import { Cells, type Label, type LabelValues, type Metric, type MetricType } from './metric.ts';

@@ -1,6 +1,6 @@
 /**
- * Numbers with a name and with labels from closed sets. Every cell is there from
- * the beginning, so that counting allocates nothing and a peer cannot make more.
+ * Metrics with labels from closed sets. All cells are allocated at the start, so
+ * that counting allocates nothing and no peer can add cells.
  */
 
 /** A label, and the values it can have. */
@@ -32,7 +32,7 @@ export interface Metric<Values extends readonly string[] = readonly string[]> {
   /** Of all cells. */
   readonly total: number;
   add(by: number, ...values: Values): void;
-  /** Has the cell read from where the number is kept anyway. */
+  /** Reads the cell from where the number is kept anyway. */
   observe(read: () => number, ...values: Values): void;
   value(...values: Values): number;
   samples(): Iterable<Sample>;

@@ -1,9 +1,8 @@
 /**
- * One holder at a time, across processes and hosts. The lock is a file created
- * exclusively; it names its holder, so that one left behind by a killed process is
- * recognised and taken over. A holder that cannot be seen from here, because it is
- * on another host or in another container, proves that it lives by touching the
- * file; it is watched. Nothing is synced: after a power cut every lock is stale.
+ * A mutex across processes and hosts. The lock is a file created exclusively that
+ * names its holder, so that the lock of a killed process is recognised and taken
+ * over. A holder on another host or in another container proves that it lives by
+ * touching the file. Nothing is synced: after a power cut every lock is stale.
  */
 import { randomUUID } from 'node:crypto';
 import { type FileHandle, open, rm, utimes } from 'node:fs/promises';
@@ -27,9 +26,9 @@ export type LockHolder = z.infer<ReturnType<typeof holderSchema>>;
 export interface LockOptions {
   /** The error to throw when somebody else holds the lock. */
   refuse: (holder: LockHolder) => TransferError;
-  /** A holder cannot be seen, and is watched for as long as `watchMs`. */
+  /** The holder is out of sight, and is watched for up to `watchMs`. */
   onWatch?: (holder: LockHolder) => void;
-  /** Somebody took the lock for stale and removed it: this process seemed dead for long. */
+  /** Another process took the lock for stale and removed it, because this one seemed dead. */
   onLost?: () => void;
   /** Default: LOCK_BEAT_MS. */
   beatMs?: number;
@@ -37,20 +36,19 @@ export interface LockOptions {
   watchMs?: number;
 }
 
-/** A lock file as it was found. */
 interface Sight {
   readonly content: string;
   readonly ino: bigint;
   readonly mtimeNs: bigint;
 }
 
-/** Between removing a stale lock and creating our own, somebody else may create theirs, and be gone again. */
+/** Between removing a stale lock and creating our own, another process may create and release its own. */
 const MAX_ROUNDS = 10;
 
-/** Of every lock. */
+/** How every lock file begins. */
 const BEGINNING = '{"host":';
 
-/** How often a lock is looked at that is being written or watched. */
+/** How often a lock that is being written or watched is read again. */
 const LOOK_AGAIN_MS = 20;
 
 export class FileLock {
@@ -97,7 +95,7 @@ export class FileLock {
     if (await this.isHeld()) await rm(this.#path, { force: true });
   }
 
-  /** Nobody took the lock for stale and removed it. */
+  /** False when another process took the lock for stale and removed it. */
   async isHeld(): Promise<boolean> {
     return (await look(this.#path))?.content === this.#content;
   }
@@ -110,7 +108,7 @@ export class FileLock {
         return;
       }
     } catch {
-      // The next beat may succeed; until then others may take the lock, and the beat behind that tells.
+      // The next beat may succeed. If another process takes the lock before, the beat after that finds out.
       return;
     }
     clearInterval(this.#timer);
@@ -179,7 +177,7 @@ function isSame(a: Sight, b: Sight): boolean {
   return a.ino === b.ino && a.mtimeNs === b.mtimeNs && a.content === b.content;
 }
 
-/** False when there is such a file already. */
+/** False when the file exists. */
 async function createNew(path: string, content: string): Promise<boolean> {
   let handle: FileHandle;
   try {

@@ -1,4 +1,4 @@
-/** Who may do what with a file stays as it is when another one takes its place. */
+/** Copies owner and permissions of a file to the file that replaces it. */
 import { errnoOf } from '../errors.ts';
 
 /** As `stat` gives them. */
@@ -22,7 +22,7 @@ export interface RightsTargetSync {
 
 const PERMISSION_BITS = 0o777;
 
-/** What a process may not do, and what a file system does not have. */
+/** The process lacks the right, or the file system the feature. */
 const NOT_POSSIBLE: ReadonlySet<string> = new Set(['EPERM', 'EACCES', 'EINVAL', 'ENOSYS', 'ENOTSUP']);
 
 /**

@@ -1,7 +1,6 @@
 /**
- * Which process is meant, so that a later one can tell whether it still runs: by
- * then its id may belong to another program, and the machine may have been
- * started again.
+ * Identifies a process across reuse of its id and restarts of the machine, so
+ * that a later process can tell whether it still runs.
  */
 import { readFile, readlink } from 'node:fs/promises';
 import { hostname } from 'node:os';
@@ -92,9 +91,9 @@ async function startOf(pid: number | 'self'): Promise<string | undefined> {
   } catch {
     return undefined;
   }
-  // The command's name is in parentheses and may contain anything; after it the state is first, the start 20th.
+  // The command's name is in parentheses and may contain anything; behind it the state is field 1, the start field 20.
   const fields = stats.slice(stats.lastIndexOf(')') + 2).split(' ');
-  // What has ended and is only not collected yet does nothing any more.
+  // A zombie has ended.
   return fields[0] === 'Z' || fields[0] === 'X' ? 'ended' : fields[19];
 }
 

@@ -1,12 +1,12 @@
 /**
- * Stats that a later write cannot hide behind. Many file systems stamp changes
- * in steps of a clock tick: a write in the tick of the last one leaves no trace
- * in the inode. So a file that was written just now is looked at again once
- * that tick is over, before its first byte is read; any write after that moves
- * the stamp. (Git calls the problem "racy"; Documentation/technical/racy-git.)
+ * Stats that every later write changes. Many file systems stamp changes in
+ * steps of a clock tick: a second write in the same tick leaves no trace in the
+ * inode. So the stats of a file written just now are taken again after that
+ * tick, before its first byte is read. (Git calls the problem "racy";
+ * Documentation/technical/racy-git.)
  *
- * Since Linux 6.13 some stamp the first change behind a look precisely
- * (Documentation/filesystems/multigrain-ts); there nothing has to be waited for.
+ * File systems with multigrain timestamps, since Linux 6.13, need no wait
+ * (Documentation/filesystems/multigrain-ts).
  */
 import { type BigIntStats, fstat } from 'node:fs';
 import { statfs } from 'node:fs/promises';
@@ -17,10 +17,10 @@ import { promisify } from 'node:util';
 /** Two ticks of the slowest clock, CONFIG_HZ=100. */
 export const TICK_MS = 20;
 
-/** A file that somebody keeps writing to is given up on: its next write tells. */
+/** A file that is being written all the time is given up on: the next write changes the stamp. */
 const MAX_LOOKS = 4;
 
-/** Those with FS_MGTIME since 6.13, by the `f_type` of statfs(2): ext4, xfs, btrfs, tmpfs. */
+/** File systems with FS_MGTIME since Linux 6.13, by the `f_type` of statfs(2): ext4, xfs, btrfs, tmpfs. */
 const MULTIGRAIN_TYPES: ReadonlySet<number> = new Set([0xef53, 0x58465342, 0x9123683e, 0x01021994]);
 const MULTIGRAIN_KERNEL = [6, 13] as const;
 
@@ -64,7 +64,6 @@ export async function isStampedPrecisely(path: string): Promise<boolean> {
   try {
     return MULTIGRAIN_TYPES.has((await statfs(path)).type);
   } catch {
-    // No /proc: not known.
     return false;
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Names that differ only in case, on file systems that do not tell them apart:
- * a file or directory that is there under another spelling is not the one that
- * is meant, and must not be replaced or mixed with it.
+ * Names that differ only in case, on file systems that ignore case: a file or
+ * directory under another spelling must not be replaced or mixed with the one
+ * that was named.
  */
 import type { Stats } from 'node:fs';
 import { lstat, readdir } from 'node:fs/promises';
@@ -16,7 +16,7 @@ export interface Lookups {
 
 const NODE_LOOKUPS: Lookups = { lstat, readdir };
 
-/** The other spelling may be no name at all, such as one that gets too long. */
+/** The other spelling may be no valid name, for instance too long. */
 const NOTHING_THERE: ReadonlySet<string | undefined> = new Set([
   'ENOENT',
   'ENAMETOOLONG',
@@ -35,7 +35,7 @@ export async function otherSpelling(
   const found = await statsOf(path, lookups);
   const other = found && (await statsOf(join(dirname(path), swapped), lookups));
   if (other === undefined || found?.ino !== other.ino || found.dev !== other.dev) return undefined;
-  // Both spellings lead to one thing: mostly because the file system ignores case, rarely because it has two links.
+  // Both spellings lead to one inode: mostly because the file system ignores case, rarely because of two links.
   const entries = await lookups.readdir(dirname(path));
   return entries.includes(name)
     ? undefined

@@ -4,7 +4,7 @@
  */
 import { ERROR_CODES, type TransferError } from '../../base/errors.ts';
 
-/** Words of Node and OpenSSL in a failed connection, and what they mean to the caller. */
+/** Messages of Node and OpenSSL about a failed connection, and what they mean to the user. */
 const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
   [
     /wrong version number|packet length too long/i,
@@ -28,7 +28,7 @@ const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
   [/plaintext/, 'if the server wants TLS, add --tls (and --ca for an authority of your own)'],
 ];
 
-/** Words about what stands where a file should be or go; links and devices say all themselves. */
+/** Obstacles in the place of a file; messages about links and devices need no hint. */
 const OBSTACLE_HINTS: readonly (readonly [string, string])[] = [
   [
     'is a directory',
@@ -53,7 +53,7 @@ export function hintFor(error: TransferError): string | undefined {
     case 'NOT_A_FILE':
       return OBSTACLE_HINTS.find(([words]) => error.message.includes(words))?.[1];
     case 'INTERNAL':
-      // Of the server: it is not ours to report.
+      // A defect of the server is not one of this program.
       if (isOfCall(error))
         return `the server's log has the cause${requestOf(error)}; -v shows what the server sent`;
       return 'a bug; please report it with the output of -v';
@@ -69,7 +69,7 @@ function requestOf({ requestId }: TransferError): string {
   return requestId === undefined ? '' : `, of request ${requestId}`;
 }
 
-/** A server, or what answers in its place, has ended the call with it. */
+/** The call was ended by a server, or by a proxy in between. */
 function isOfCall({ cause }: TransferError): boolean {
   return typeof cause === 'object' && cause !== null && 'metadata' in cause;
 }

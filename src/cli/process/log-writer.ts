@@ -1,7 +1,7 @@
 /**
- * Lines on their way to a descriptor that may take them late or never: a full
- * disk, a pipe or terminal that nobody reads. One write is under way at a time;
- * what waits is bounded, and beyond the bound whole lines are dropped and counted.
+ * Writes lines to a descriptor that may block: a full disk, a pipe or terminal
+ * that nobody reads. One write is under way at a time; the buffer is bounded,
+ * and beyond the bound whole lines are dropped and counted.
  *
  * Invariant: no method waits, and nothing here keeps the process alive.
  */
@@ -17,7 +17,7 @@ export interface LogWriterOptions {
   onResumed: (droppedLines: number) => void;
 }
 
-/** How soon a pipe or terminal that was full is tried again: a reader that keeps up takes 64 KiB each time. */
+/** When a full pipe or terminal is tried again: a reader that keeps up takes 64 KiB each time. */
 const FULL_RETRY_MS = 10;
 
 export class LogWriter {
@@ -30,7 +30,7 @@ export class LogWriter {
   #offset = 0;
   #state: 'idle' | 'writing' | 'retrying' = 'idle';
   #droppedLines = 0;
-  /** Of those, what `onResumed` was not told yet. */
+  /** Dropped lines that `onResumed` was not told of yet. */
   #untoldLines = 0;
 
   /** `fd` is non-blocking unless it is a file; it is not closed here. */
@@ -47,7 +47,7 @@ export class LogWriter {
   /** `line` ends with a line break. */
   write(line: string): void {
     const bytes = Buffer.byteLength(line);
-    // Once lines are dropped there is one gap, and not one for each line that just fits.
+    // After a drop, wait for half of the buffer: one long gap reads better than many short ones.
     const most = this.#untoldLines > 0 ? this.#options.maxBytes / 2 : this.#options.maxBytes;
     if (this.#waitingBytes + bytes > most) {
       this.#droppedLines += 1;
@@ -62,12 +62,12 @@ export class LogWriter {
 
   /** Writes what waits as far as the descriptor takes it at once; for the end of the process. */
   flush(): void {
-    // What a thread is writing right now it finishes before the process ends.
+    // A write that a thread has begun ends before the process does.
     if (this.#state === 'writing') this.#offset = this.#batch.length;
     try {
       while (this.#takeBatch()) this.#offset += writeSync(this.#fd, this.#batch, this.#offset);
     } catch {
-      // Nobody is left to tell.
+      // Standard error is gone: nowhere to report the failure.
     }
   }
 
@@ -92,14 +92,13 @@ export class LogWriter {
     this.#writeNext();
   };
 
-  /** In the place where they are missing. */
+  /** Puts the note where the lines are missing. */
   #tellDropped(): void {
     const untold = this.#untoldLines;
     this.#untoldLines = 0;
     if (untold > 0) this.#options.onResumed(untold);
   }
 
-  /** False when there is nothing to write. */
   #takeBatch(): boolean {
     if (this.#offset < this.#batch.length) return true;
     this.#batch = Buffer.from(this.#lines.join(''));

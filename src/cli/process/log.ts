@@ -1,7 +1,7 @@
 /**
  * The log of the server, on standard error: pretty on a terminal, JSON lines
- * elsewhere. A reader that does not keep up costs lines, never the event loop;
- * what is buffered is written when the process exits.
+ * elsewhere. A slow reader costs lines, never blocks the event loop; the buffer
+ * is flushed when the process exits.
  */
 import { constants, openSync } from 'node:fs';
 import { pino } from 'pino';
@@ -17,7 +17,7 @@ const STDERR = 2;
 /** Lines that wait for a slow reader; beyond it they are dropped. */
 const MAX_BUFFERED_BYTES = 8 * MIB;
 
-/** A disk that was full may have room again. */
+/** A full disk may have free space again. */
 const RETRY_MS = 1000;
 
 export function createLog({ level, format }: Config['log']): Logger {
@@ -43,8 +43,8 @@ export function createLog({ level, format }: Config['log']): Logger {
 }
 
 /**
- * Standard error such that a write never blocks. Node has made a pipe or socket
- * non-blocking; a terminal, which the shell shares, is opened anew.
+ * Standard error, never blocking. Node has made pipes and sockets non-blocking; a
+ * terminal, which is shared with the shell, must be opened anew for that.
  */
 function openStderr(): number {
   if (!process.stderr.isTTY) return STDERR;
@@ -55,7 +55,7 @@ function openStderr(): number {
   }
 }
 
-/** What JSON leaves as it is, and a terminal obeys. */
+/** Characters that JSON does not escape and terminals interpret. */
 const UNESCAPED = /[\x7f-\x9f\p{Zl}\p{Zp}\p{Bidi_Control}]/gu;
 
 function escapedLine(line: string): string {
@@ -72,7 +72,7 @@ function prettyText(): (line: string) => string {
   return (line) => pretty(withVisibleEscapes(line));
 }
 
-/** JSON whose strings are shown with their control characters escaped; lines and tabs, of a stack, stay. */
+/** Escapes control characters in the strings of JSON, except line feeds and tabs, for stacks. */
 function withVisibleEscapes(line: string): string {
   return line
     .replace(/\\./g, (sequence) => (/[ubfr]/.test(sequence) ? `\\${sequence}` : sequence))

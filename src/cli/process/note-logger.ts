@@ -12,7 +12,7 @@ export function createNoteLogger(display: ProgressDisplay, verbose: boolean): Lo
     const why = reason === undefined ? '' : ` (${reason})`;
     const more = verbose && Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : '';
     const text = `${subject}${message}${why}${more}`;
-    // A server that stays away would otherwise fill the screen with one sentence.
+    // Otherwise an unreachable server would fill the screen with one sentence.
     if (text !== last) display.note(text);
     last = text;
   };

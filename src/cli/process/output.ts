@@ -23,10 +23,10 @@ export function isLive(stream: { isTTY?: boolean }): boolean {
   return stream.isTTY === true && process.env.TERM !== 'dumb';
 }
 
-/** As much as a slow reader may be behind. */
+/** How far a slow reader may lag behind. */
 const MAX_WAITING_NOTE_BYTES = MIB;
 
-/** Why a stream took no more; what is written to it since is dropped. */
+/** Why each lost stream failed; later writes to it are dropped. */
 const losses = new WeakMap<Writable, NodeJS.ErrnoException>();
 
 /**
@@ -43,7 +43,7 @@ export function guardOutput(): void {
   process.once('exit', () => closeHungUp(terminals));
 }
 
-/** At its end Node resets each terminal, and crashes where one is gone; what is closed it leaves alone. */
+/** Node resets each open terminal at exit, and aborts where a terminal has hung up. */
 function closeHungUp(terminals: readonly number[]): void {
   for (const fd of terminals) {
     if (!isatty(fd)) closeSync(fd);
@@ -55,15 +55,15 @@ export function lossOfOutput(): NodeJS.ErrnoException | undefined {
   return losses.get(process.stdout);
 }
 
-/** Whether the loss of standard output is that its reader went away or its terminal was closed: nobody misses anything. */
+/** Whether standard output was lost because its reader went away or its terminal was closed: nobody misses anything. */
 export function isReaderGone({ code }: NodeJS.ErrnoException): boolean {
   return code === 'EPIPE' || (code === 'EIO' && process.stdout.isTTY);
 }
 
-/** Resolves when there is room for the next line, so that a slow reader slows the writer down. */
+/** Resolves when the stream takes more, so that a slow reader slows the writer down. */
 export async function writeLine(line: string, stream: Writable = process.stdout): Promise<void> {
   if (losses.has(stream) || stream.write(`${line}\n`)) return;
-  // A stream that fails has a listener for it: `guardOutput`.
+  // Failures are handled by `guardOutput`.
   await once(stream, 'drain').catch(() => {});
 }
 
@@ -72,7 +72,7 @@ export async function writeJson(value: unknown, stream: Writable = process.stdou
   await writeLine(JSON.stringify(value), stream);
 }
 
-/** A line about the work, which nobody has to have: dropped while a reader that is stuck has too many waiting. */
+/** A line about progress, dropped while too many wait for a stuck reader. */
 export function writeNote(line: string, stream: Writable): void {
   if (stream.writableLength < MAX_WAITING_NOTE_BYTES) stream.write(`${line}\n`);
 }
@@ -84,7 +84,7 @@ export async function flushed(stream: Writable, limitMs?: number): Promise<void>
   await (limitMs === undefined ? taken : Promise.race([taken, delay(limitMs, undefined, { ref: false })]));
 }
 
-/** Text from a server, safe to print: a terminal would obey the control characters in it. */
+/** Text from a server, safe to print: terminals interpret control characters. */
 export function printable(text: string): string {
   return text.replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]/gu, escaped);
 }

@@ -1,23 +1,23 @@
 /**
- * The last step of a command: what it printed is flushed, and the process ends
- * with its code, whatever is still open.
+ * The last step of a command: flushes the output and ends the process with its
+ * exit code, whatever is still open.
  *
- * `process.exit` joins the threads of libuv, and so waits for a system call that
- * may never return: a name look-up without a name server, a file on a server
- * that is gone. Such a call gets a moment. Then another program takes the place of
- * the process, which ends its threads, and exits with the code; where Node cannot
- * do that (before 22.15, on Windows), only a signal is left.
+ * `process.exit` joins the threads of libuv, and so waits for system calls that
+ * may never return: a name look-up without a name server, a file on a dead file
+ * server. Such a call gets a moment. Then the process executes another program,
+ * which ends the threads, and exits with the code; where Node has no execve
+ * (before 22.15, on Windows), only a signal is left.
  */
 import { flushed } from './output.ts';
 
-/** Calls that the threads of libuv are busy with, and worker threads that did not end, as Node names them. */
+/** Node's names for calls in libuv's thread pool and for worker threads that did not end. */
 const THREAD_CALLS = /^(FSReq|GetAddrInfo|GetNameInfo|MessagePort)/;
 
-/** Threads that are still in a call are looked at this often, and this many times: a second together. */
+/** How often, and how many times, busy threads are checked: a second in all. */
 const LOOK_EVERY_MS = 10;
 const LOOKS = 100;
 
-/** A terminal or log that takes nothing is not waited for any longer; a reader of the result is, as by any program. */
+/** The longest wait for standard error. Standard output is waited for without limit, as by any program. */
 const STDERR_FLUSH_MS = 1_000;
 
 /** Flushes, then ends the process with this code; never resolves. */
@@ -43,7 +43,7 @@ export function leaveProcess(code: number): void {
 
 function abandonThreads(code: number): void {
   const { execve } = process as { execve?: (file: string, args: string[], env: object) => void };
-  // Node itself is there in every container; a shell is not. An empty environment has no NODE_OPTIONS.
+  // Every container has Node, not every one a shell. The empty environment drops NODE_OPTIONS.
   if (execve !== undefined && process.platform !== 'win32') {
     execve(process.execPath, [process.execPath, '-e', `process.exit(${code})`], {});
   }

@@ -5,10 +5,10 @@ import { colorsFor, printable } from '../process/output.ts';
 import type { BatchSummary, FinishedFile, ProgressDisplay, Snapshot } from './progress.ts';
 import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
 
-/** The label is cut down to this before anything is left out. */
+/** The label is shortened to this before columns are left out. */
 const MIN_LABEL_COLUMNS = 8;
 
-/** What cli-progress switches off while there is a bar: lines above it are to wrap all the same. */
+/** cli-progress disables wrapping while there is a bar; lines above it must wrap. */
 const WRAP_ON = '\u001b[?7h';
 const WRAP_OFF = '\u001b[?7l';
 
@@ -30,7 +30,7 @@ export class ProgressBar implements ProgressDisplay {
       format: (_options, _params: Params, payload: { snapshot: Snapshot }) => this.#line(payload.snapshot),
       forceRedraw: true,
     });
-    // A second Ctrl-C ends the process where it is; the cursor must come back all the same.
+    // A second Ctrl-C ends the process at once; the cursor must come back.
     process.once('exit', this.#onExit);
   }
 
@@ -55,7 +55,7 @@ export class ProgressBar implements ProgressDisplay {
   close(): void {
     process.off('exit', this.#onExit);
     if (this.#bar === undefined) return;
-    // The lines above the bar are written when it is drawn.
+    // The lines above the bar are written when the bar is drawn.
     this.#bars.update();
     this.#bars.stop();
     this.#bar = undefined;
@@ -63,7 +63,6 @@ export class ProgressBar implements ProgressDisplay {
 
   readonly #onExit = (): void => this.close();
 
-  /** As much as fits on one line. */
   #line(snapshot: Snapshot): string {
     const columns = (this.#stream.columns || 80) - 1;
     const { cells, text } = layoutFor(snapshot, columns);
@@ -87,7 +86,7 @@ interface Layout {
   text: string;
 }
 
-/** The richest one that leaves the label its least. */
+/** The richest layout that leaves `MIN_LABEL_COLUMNS`. */
 function layoutFor(snapshot: Snapshot, columns: number): Layout {
   const { resumedBytes } = snapshot;
   const percent = writePercent(snapshot);
@@ -110,7 +109,7 @@ function layoutFor(snapshot: Snapshot, columns: number): Layout {
   return fitting ?? { cells: 0, text: least };
 }
 
-/** Of an upload, only what is durable is full; the rest of what was sent is not there for good yet. */
+/** Full cells of an upload are durable; bytes sent beyond them may still be lost. */
 function durableCellsOf({ durableBytes, sizeBytes }: Snapshot, movedCells: number, cells: number): number {
   if (durableBytes === undefined || sizeBytes === undefined) return movedCells;
   return Math.min(movedCells, Math.round((durableBytes / (sizeBytes || 1)) * cells));
@@ -129,7 +128,7 @@ function shortened(label: string, columns: number): string {
   return `…${characters.slice(cut).join('')}`;
 }
 
-/** At most: from the Hangul letters on most characters are wide, and none is wider. */
+/** An upper bound: most characters from Hangul Jamo on are two columns wide. */
 function columnsOf(character: string): number {
   return (character.codePointAt(0) ?? 0) >= 0x1100 ? 2 : 1;
 }

@@ -13,18 +13,16 @@ const INTERVAL_MS = 1_000;
 
 export class ProgressJson implements ProgressDisplay {
   readonly #stream: Writable;
-  readonly #now: () => number;
   readonly #throttle: Throttle;
 
-  constructor(stream: Writable, now: () => number = () => performance.now()) {
+  constructor(stream: Writable, now?: () => number) {
     this.#stream = stream;
-    this.#now = now;
-    this.#throttle = new Throttle(INTERVAL_MS, now());
+    this.#throttle = new Throttle(INTERVAL_MS, 0, now);
   }
 
   show(snapshot: Snapshot): void {
-    // Results wait for a reader that is slow; what is only about the moment does not.
-    if (this.#stream.writableNeedDrain || !this.#throttle.passes(this.#now())) return;
+    // Results wait for a slow reader; progress does not.
+    if (this.#stream.writableNeedDrain || !this.#throttle.passes()) return;
     const { movedBytes, durableBytes, isSingle: _, ...rest } = snapshot;
     const moved =
       durableBytes === undefined ? { receivedBytes: movedBytes } : { sentBytes: movedBytes, durableBytes };

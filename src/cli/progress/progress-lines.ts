@@ -16,19 +16,17 @@ const INTERVAL_MS = 10_000;
 
 export class ProgressLines implements ProgressDisplay {
   readonly #stream: Writable;
-  readonly #now: () => number;
   readonly #throttle: Throttle;
   #hasStarted = false;
 
-  constructor(stream: Writable, now: () => number = () => performance.now()) {
+  constructor(stream: Writable, now?: () => number) {
     this.#stream = stream;
-    this.#now = now;
-    this.#throttle = new Throttle(INTERVAL_MS, now() + INTERVAL_MS);
+    this.#throttle = new Throttle(INTERVAL_MS, INTERVAL_MS, now);
   }
 
   show(snapshot: Snapshot): void {
     this.#showStart(snapshot);
-    if (!this.#throttle.passes(this.#now())) return;
+    if (!this.#throttle.passes()) return;
     const facts = [writePercent(snapshot), writeAmount(snapshot), ...writePace(snapshot)];
     this.note(`${snapshot.label}: ${facts.filter((fact) => fact !== undefined).join(', ')}`);
   }

@@ -1,6 +1,5 @@
 /**
- * What a display of progress is told, and the sums over all files of one
- * command that it is told about.
+ * Snapshots for a progress display, and the totals over all files of a command.
  */
 import type { DownloadResult, Progress, TransferPhase } from '../../client/download/options.ts';
 import type { UploadPhase, UploadProgress, UploadResult } from '../../client/upload/options.ts';
@@ -154,15 +153,18 @@ function etaMs(
 /** Lets something through at most once in `intervalMs`. */
 export class Throttle {
   readonly #intervalMs: number;
+  readonly #now: () => number;
   #nextMs: number;
 
-  /** The first one passes at `firstMs`. */
-  constructor(intervalMs: number, firstMs: number) {
+  /** The first one passes after `firstAfterMs`. */
+  constructor(intervalMs: number, firstAfterMs: number, now: () => number = () => performance.now()) {
     this.#intervalMs = intervalMs;
-    this.#nextMs = firstMs;
+    this.#now = now;
+    this.#nextMs = now() + firstAfterMs;
   }
 
-  passes(nowMs: number): boolean {
+  passes(): boolean {
+    const nowMs = this.#now();
     if (nowMs < this.#nextMs) return false;
     this.#nextMs = nowMs + this.#intervalMs;
     return true;

@@ -1,12 +1,12 @@
 /** The rate of the last few seconds: steady enough to read, quick enough to follow the link. */
 
-/** The rate is a mean over this long: steady enough to read, and soon right after a change. */
+/** The rate is the mean over this time: steady enough to read, quick enough after a change. */
 const SPAN_MS = 5_000;
 
 /** Samples closer together than this replace each other, which bounds their number. */
 const SPACING_MS = 100;
 
-/** Below this a rate says more about when it was measured than about the link. */
+/** Over less time the rate is noise. */
 const MIN_SPAN_MS = 500;
 
 interface Sample {

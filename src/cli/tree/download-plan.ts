@@ -16,7 +16,7 @@ import { type FileJob, Places, type Plan, type PlanItem } from './plan.ts';
 /** The output that means standard output. */
 const STDOUT_OUTPUT = '-';
 
-/** What the client puts beside a file that is not complete; see client/target-path.ts. */
+/** Files beside an incomplete download; see client/download/partial-file. */
 const PARTIAL_SUFFIXES = ['.part', '.part.json', '.part.lock'];
 
 export interface DownloadJob extends FileJob {
@@ -53,7 +53,7 @@ export function planDownloads(
   options: PlanOptions,
 ): Plan<DownloadJob> {
   checkUsage(targets, options);
-  // Also finds what is wrong with a later target before the first one moves.
+  // Reports a wrong later target before the first transfer.
   const sources = targets.map((target) => ({ target, client: connections.clientFor(target) }));
   return options.recursive ? planTrees(sources, options) : planFiles(sources, options.output);
 }
@@ -97,7 +97,7 @@ async function planFile(
   // Several files need a directory.
   const mustBeDirectory = count > 1 && output !== undefined && !output.endsWith('/');
   const path = await pathForFile(name, mustBeDirectory ? `${output}/` : output);
-  // Mostly because the name is that of a directory on the server too, which it says with the remedy.
+  // Usually the name is a directory on the server too, and the server's error names the remedy.
   if (await isDirectory(path)) {
     await client.stat(name);
     throw new TransferError('LOCAL_IO', `there is a directory ${path} here; name another place with -o`);
@@ -172,7 +172,7 @@ async function planEntry(
   return { ...job, path, directory };
 }
 
-/** `x.part` is where unfinished bytes of `x` are kept; asked of the server, as a tree is not held whole. */
+/** `x.part` holds unfinished bytes of `x`. The server is asked, because the tree is not held whole. */
 async function refusePlaceOfPartial(client: SluiceClient, name: string): Promise<void> {
   const suffix = PARTIAL_SUFFIXES.find((each) => name.endsWith(each) && !name.endsWith(`/${each}`));
   if (suffix === undefined) return;
@@ -184,7 +184,7 @@ async function refusePlaceOfPartial(client: SluiceClient, name: string): Promise
   if (isThere) throw conflict(other, name, `unfinished bytes of ${other} are kept there`);
 }
 
-/** What is wrong with one file is no reason not to fetch the others. */
+/** A problem with one file must not stop the others. */
 async function planItem(name: string, plan: () => Promise<DownloadJob>): Promise<PlanItem<DownloadJob>> {
   try {
     return { kind: 'file', job: await plan() };

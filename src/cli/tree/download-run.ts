@@ -9,7 +9,7 @@ import { preparePlace } from './local-path.ts';
 import type { Plan } from './plan.ts';
 import { isNotOlder } from './same-file.ts';
 
-/** What the disk says to every file; a name or a place may be wrong for one alone. */
+/** Errors that every file would get; a wrong name or place concerns one file. */
 const ERRNOS_CONCERNING_ALL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
 export interface DownloadRunOptions
@@ -40,8 +40,8 @@ export async function runDownloads(plan: Plan<DownloadJob>, options: DownloadRun
 }
 
 /**
- * As large as on the server and not older, so that an interrupted tree goes on
- * where it stopped. The client gives finished files the time of the original.
+ * Same size and not older than on the server: lets an interrupted tree resume.
+ * The client gives finished files the time of the original.
  */
 async function isAlreadyThere({ listed, path }: DownloadJob): Promise<boolean> {
   if (listed === undefined) return false;

@@ -27,13 +27,13 @@ export interface FileRunOptions<Job extends FileJob> {
   /** Several files, or a tree: what became of them is summed up at the end. */
   isBatch: boolean;
   direction: FinishedFile['direction'];
-  /** Also tell how the bytes went. */
+  /** Also report codecs and wire bytes. */
   verbose: boolean;
-  /** Whether the next file would fail for the same reason, besides what says that in both directions. */
+  /** Failures that every other file would meet, beside those of both directions. */
   concernsAll: (error: TransferError) => boolean;
   /** What the plan does not take; filled while it is made. */
   leftOut: LeftOut;
-  /** Lets what makes the plan stop waiting for anything. */
+  /** Ends waits of the planner. */
   endPlanning: () => void;
   /** Whether the file is there already, and need not be moved. */
   isThere: (job: Job) => boolean | Promise<boolean>;
@@ -106,7 +106,7 @@ class FileRun<Job extends FileJob> {
     try {
       return await this.#plan.next();
     } catch (reason) {
-      // The first lane to see it tells of it.
+      // Only the first lane reports.
       if (!this.#isStopping) this.#failed(undefined, TransferError.from(reason));
       this.#isStopping = true;
       return undefined;

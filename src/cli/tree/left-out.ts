@@ -2,13 +2,13 @@
 import type { OmissionReason } from '../../wire/messages.ts';
 import { printable } from '../process/output.ts';
 
-/** Names that are shown of each kind; the rest is counted. */
+/** More names of one kind are only counted. */
 const MAX_NAMES = 10;
 
-/** Of each; names come from a server. */
+/** Names come from a server, which may send long ones. */
 const MAX_NAME_CHARACTERS = 300;
 
-/** In the order in which they are told. */
+/** In the order of the report. */
 const WORDS: readonly (readonly [OmissionReason, string])[] = [
   ['OMISSION_SYMBOLIC_LINK', 'symbolic links'],
   ['OMISSION_SPECIAL_FILE', 'special files'],

@@ -1,7 +1,7 @@
 /**
- * Where downloaded files may go. Names come from a server and are not trusted:
- * whatever it says, nothing is written outside the target directory, neither
- * by the spelling of a name nor through a symbolic link that is already there.
+ * Where downloaded files may go. Names from a server are not trusted: nothing is
+ * written outside the target directory, neither by the spelling of a name nor
+ * through an existing symbolic link.
  */
 import { lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
@@ -11,7 +11,7 @@ import { refuseOtherSpelling } from '../../client/download/partial-file/publish.
 /** Characters that no name should have, or that are separators on some system. */
 const FORBIDDEN = /[\p{Cc}\\]/u;
 
-/** What Windows takes for a drive, a stream, a pattern or a device, or drops at the end of a name. */
+/** Windows reads these as a drive, stream, pattern or device, or drops them at the end of a name. */
 const FORBIDDEN_ON_WINDOWS = /[<>:"|?*]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
 
 /**

@@ -11,14 +11,14 @@ import type { TransferError } from '../../base/errors.ts';
 import { readError } from '../../client/local-error.ts';
 import type { LeftOut } from './left-out.ts';
 
-/** Entries looked at together: enough to keep libuv's four threads busy. */
+/** Concurrent stats: enough to keep libuv's four threads busy. */
 const STAT_CONCURRENCY = 16;
 
 export interface LocalFile {
   path: string;
   /** Below the name that the tree gets on the server. */
   name: string;
-  /** Why it, or the directory it is, cannot be read; else what it is. */
+  /** The stats of the file, or why the file or directory cannot be read. */
   found: Stats | TransferError;
 }
 
@@ -30,7 +30,7 @@ export async function* filesBelow(
 ): AsyncGenerator<LocalFile, void, undefined> {
   let rawEntries: string[];
   try {
-    // One character for each byte: small, sorted as UTF-8 is, and good for names that are not UTF-8.
+    // latin1 maps each byte to one character: small, sorted as UTF-8, and lossless for names that are not UTF-8.
     rawEntries = (await readdir(path, 'latin1')).sort();
   } catch (cause) {
     yield { path, name, found: readError('cannot read', path, cause) };

@@ -1,11 +1,10 @@
 /**
- * Reads a plan a little ahead of those who work it off, so that small plans are
- * known whole before their first file has moved, and large ones never are.
- * Bounded: while it is full, the source is not read on.
+ * Reads a plan a bounded number of files ahead of the transfers, so that the
+ * totals of a small plan are known early, and a large one is never held whole.
  */
 import { TransferError } from '../../base/errors.ts';
 
-/** Planned files that wait; each is a few hundred bytes. */
+/** Each planned file is a few hundred bytes. */
 const LOOK_AHEAD_ITEMS = 4096;
 
 export class LookAhead<T> {
@@ -47,7 +46,7 @@ export class LookAhead<T> {
     }
   }
 
-  /** Lets go of the source. */
+  /** Ends the source. */
   async close(): Promise<void> {
     if (this.#hasEnded) return;
     this.#hasEnded = true;

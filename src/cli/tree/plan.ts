@@ -1,6 +1,6 @@
 /**
- * What a plan of a batch consists of. Plans are made while they are worked off
- * and never held whole: a tree may have more files than fit into memory.
+ * The items of a batch's plan. A plan is made during the transfers and never held
+ * whole: a tree may have more files than fit into memory.
  */
 import { TransferError } from '../../base/errors.ts';
 
@@ -15,14 +15,14 @@ export interface FileJob {
 
 export type PlanItem<Job extends FileJob> =
   | { readonly kind: 'file'; readonly job: Job }
-  /** It is there and should have been sent; the others go on. */
+  /** The file exists and should have been sent; the others go on. */
   | { readonly kind: 'failed'; readonly name: string; readonly error: TransferError };
 
 export type Plan<Job extends FileJob> = AsyncIterable<PlanItem<Job>>;
 
 /**
- * Where files of several sources would meet. The places of one tree are its
- * own; only where trees lie in each other, all places are remembered.
+ * Detects collisions between files of several sources. Places are remembered
+ * only where trees are nested: within one tree they never collide.
  */
 export class Places {
   readonly #nameOfPlace: Map<string, string> | undefined;

@@ -1,13 +1,13 @@
 /**
- * What a server has below a name, beside a walk of what may be sent there: both
- * in the same order, so that each is read once and neither is held.
+ * Merges a listing of the server with a walk of local files: both are in the
+ * same order, so each is read once and neither is held.
  */
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { SluiceClient } from '../../client/client.ts';
 import type { ListEntry } from '../../wire/messages.ts';
 import { entriesOf } from './entries.ts';
 
-/** Sending would meet these as well; any other failure only means that all is sent. */
+/** Sending would fail with these too; after any other failure everything is sent. */
 const THROWN: ReadonlySet<ErrorCode> = new Set(['CANCELLED', 'UNAVAILABLE', 'UNAUTHENTICATED']);
 
 export class StoredFiles {
@@ -51,7 +51,7 @@ export class StoredFiles {
   }
 }
 
-/** Sorts as listings are sorted: by bytes, and what is in a directory before what only begins like its name. */
+/** Sorts as listings do: by bytes, the content of a directory before names that only begin like it. */
 function orderKey(name: string): string {
   return Buffer.from(name).toString('latin1').replaceAll('/', '\0');
 }

@@ -76,7 +76,6 @@ function checkUsage(paths: readonly string[], target: CliTarget): void {
   }
 }
 
-/** What separates `target` from a name below it. */
 function slashAfter({ server, name }: CliTarget): string {
   return name === '' && server.startsWith('unix:') ? ':' : '/';
 }
@@ -103,7 +102,7 @@ function nameOfFile(path: string, target: CliTarget): string {
   return target.isDirectory ? nameBelow(target.name, basename(path)) : target.name;
 }
 
-/** As `cp -r` does: into a directory under its own name, or as the directory that is named. */
+/** As `cp -r`: into a directory under its own name, or as the directory that is named. */
 function nameOfTree(path: string, target: CliTarget): string {
   if (!target.isDirectory) return target.name;
   const isNamed = !/^(?:.*\/)?\.{1,2}\/*$/.test(path) && resolve(path) !== '/';
@@ -147,7 +146,7 @@ async function* planFile(
   { client, ignoreTimes, recursive, signal }: UploadPlanOptions,
 ): AsyncGenerator<PlanItem<UploadJob>, void, undefined> {
   if (found instanceof TransferError) yield { kind: 'failed', name: path, error: found };
-  // A pipe or a device tells no size and is no copy of anything.
+  // Pipes and devices have no size and no content of their own.
   else if (found?.isFile() !== true) {
     const job = { path, name, sizeBytes: undefined, isStored: false, isStdin: found === undefined };
     yield { kind: 'file', job };

@@ -1,6 +1,6 @@
 /**
- * What is measured against what: settings that differ from the defaults, the
- * values that come next to a value, and why some combinations cannot be.
+ * Settings that differ from the defaults, the neighbours of each value, and why
+ * some combinations are invalid.
  *
  * Invariant: a candidate holds no setting at its default, so equal
  * configurations are equal objects.
@@ -29,10 +29,10 @@ export type Candidate = Readonly<Record<string, number>>;
 
 export const DEFAULTS: Candidate = {};
 
-/** More threads than this for each processor only take turns. */
+/** More threads than this for each processor gain nothing. */
 const MAX_THREADS_PER_PROCESSOR = 2;
 
-/** What is worth a try: steps that are large enough to tell from noise. */
+/** Values worth measuring: steps large enough to tell from noise. */
 const LADDERS: Readonly<Record<TunedKey, readonly number[]>> = {
   'pool.threads': [1, 2, 4, 8, 16, 32, 64, 128].filter(
     (threads) => threads <= availableParallelism() * MAX_THREADS_PER_PROCESSOR,

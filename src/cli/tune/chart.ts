@@ -5,7 +5,7 @@ import { type TunedKey, valueIn, writeCandidate, writeSetting } from './candidat
 import { type Comparison, type Measured, winnerOf } from './comparison.ts';
 import type { Gain } from './gain.ts';
 
-/** One cell is one per cent; what lies beyond the ends is cut off and marked. */
+/** One cell is one per cent; values beyond the ends are cut off and marked. */
 const CHART_PERCENT = 10;
 
 /** Together with the chart they fill 80 columns. */

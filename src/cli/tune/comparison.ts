@@ -32,7 +32,7 @@ export interface Comparison {
   isComplete: boolean;
 }
 
-/** What the rounds say of each contender. */
+/** The medians and gains of each contender over the rounds. */
 export function measuredOf(contenders: readonly Candidate[], rounds: readonly Round[]): Measured[] {
   const [base] = contenders.keys();
   return contenders.map((candidate, contender) => {

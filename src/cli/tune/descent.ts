@@ -15,7 +15,7 @@ import {
 } from './candidate.ts';
 import { type Comparison, type Skipped, winnerOf } from './comparison.ts';
 
-/** A second pass finds what the first one's changes made possible; a third has not been seen to help. */
+/** The first pass can open the way for gains in a second; a third has never been seen to help. */
 const MAX_PASSES = 2;
 
 export interface DescentSteps {

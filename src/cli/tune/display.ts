@@ -21,7 +21,7 @@ export interface TuneResult {
   isInterrupted: boolean;
   /** How wide the spreads were, 0.1 is from −5 % to +5 %: their median; undefined when nothing was compared. */
   typicalSpread: number | undefined;
-  /** Settings that the time did not suffice for. */
+  /** Settings that there was no time for. */
   notMeasured: readonly string[];
 }
 

@@ -4,11 +4,11 @@
  */
 import { isMainThread } from 'node:worker_threads';
 
-// Threads of the child load this module as well, and have no channel to the parent.
+// Threads of the child load this module too, and have no channel to the parent.
 if (isMainThread) {
-  // A parent that was killed while the child started is gone already, and will not be told again.
+  // A parent that was killed during the start sends no more events.
   if (!process.connected) process.exit();
   process.once('disconnect', () => process.exit());
-  // Listening must not keep a program alive that has come to its end.
+  // Listening must not keep the program alive.
   process.channel?.unref();
 }

@@ -1,6 +1,6 @@
 /**
- * How much faster one configuration is than another, how sure that is, and
- * the rule that makes a recommendation of it.
+ * How much faster one configuration is than another, with which confidence, and
+ * the rule for a recommendation.
  *
  * A round measures all contenders one after the other, so their ratio within a
  * round is free of what changes from round to round. The spread of the gain is
@@ -20,13 +20,13 @@ export interface Gain {
 /** Confidence of the interval that a gain is given with. */
 const COVERAGE = 0.9;
 
-/** What is closer to the base than this is not worth a setting. */
-const LEAST_GAIN = 1.02;
+/** Smaller gains are not worth a setting. */
+const MIN_GAIN = 1.02;
 
 export const RULE =
   'recommended is only what was at least 2 % faster even at the low end of its spread, and slower in no load';
 
-/** Spreads wider than this, from end to end, hide gains that are worth having. */
+/** Wider spreads, from end to end, hide gains worth having. */
 const WIDE_SPREAD = 0.1;
 
 /** The gain over the rounds; NaN of none. */
@@ -41,20 +41,20 @@ export function gainOf(ratios: readonly number[]): Gain {
   };
 }
 
-/** Fewer tell nothing of the spread. */
-const LEAST_ROUNDS = 3;
+/** Fewer show no spread. */
+const MIN_ROUNDS = 3;
 
-/** The whole spread lies above what is worth a change. */
+/** The whole spread lies above `MIN_GAIN`. */
 export function isClearlyFaster({ low, rounds }: Gain): boolean {
-  return rounds >= LEAST_ROUNDS && low >= LEAST_GAIN;
+  return rounds >= MIN_ROUNDS && low >= MIN_GAIN;
 }
 
 /** The whole spread lies below the base. */
 export function isClearlySlower({ high, rounds }: Gain): boolean {
-  return rounds >= LEAST_ROUNDS && high < 1;
+  return rounds >= MIN_ROUNDS && high < 1;
 }
 
-/** Whether spreads of this width let one say that there is no gain, rather than that none was seen. */
+/** Whether spreads are so wide that a gain may have been missed. */
 export function isWide(spread: number | undefined): boolean {
   return spread !== undefined && spread > WIDE_SPREAD;
 }

@@ -1,7 +1,7 @@
 /**
- * The client of `sluice tune`, a process of its own: reads the sample's files
- * from a server in as many streams as asked for, and counts the bytes of the
- * time that counts. One question at a time.
+ * The client process of `sluice tune`: reads the sample's files from a server in
+ * the requested number of streams, and counts the bytes of the measured time.
+ * One load at a time.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { TransferError } from '../../base/errors.ts';
@@ -17,13 +17,13 @@ const RECHECK_MS = 10;
 /** A server that died is not coming back. */
 const RETRY = { attempts: 3, outageMs: 0 };
 
-/** The clients of a server, by what they ask it for; kept from one load to the next. */
+/** The clients of each server by their options, kept from one load to the next. */
 const clientsOfTarget = new Map<string, Map<string, SluiceClient[]>>();
 
-// Ctrl-C on a terminal reaches this process too; its parent decides when it ends.
+// Ctrl-C on a terminal reaches this process too, but its parent decides when it ends.
 process.on('SIGINT', () => {});
 
-// Nothing else keeps it alive between two questions.
+// Nothing else keeps the process alive between two loads.
 process.channel?.ref();
 process.on('message', (question: LoadRequest | CloseRequest) => {
   if ('close' in question) close(question.close);
@@ -48,7 +48,7 @@ async function measure(request: LoadRequest): Promise<LoadAnswer> {
     await Promise.race([failed, delay(request.settleMs)]);
     const [bytesBefore, startMs] = [bytes, performance.now()];
     await Promise.race([failed, delay(request.durationMs)]);
-    // On a machine that is too busy to move anything in that time it takes longer, at most the client's stall time-out.
+    // A busy machine may move nothing in `durationMs`; the client's stall timeout bounds the wait.
     while (bytes === bytesBefore) await Promise.race([failed, delay(RECHECK_MS)]);
     return { bytes: bytes - bytesBefore, seconds: (performance.now() - startMs) / 1000 };
   } finally {
@@ -57,7 +57,7 @@ async function measure(request: LoadRequest): Promise<LoadAnswer> {
   }
 }
 
-/** One stream: file after file, each stream from another one on. */
+/** One stream: file after file, each stream beginning with another file. */
 async function readOn(
   client: SluiceClient,
   { files }: LoadRequest,

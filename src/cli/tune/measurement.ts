@@ -7,11 +7,12 @@
  */
 import { TransferError } from '../../base/errors.ts';
 import { MIB } from '../../base/units.ts';
+import type { Child } from '../process/child.ts';
 import { type Candidate, type TunedKey, valueIn } from './candidate.ts';
-import { Child } from './child.ts';
 import { type Comparison, measuredOf, type Round, type Skipped } from './comparison.ts';
 import type { Schedule } from './schedule.ts';
 import { ServeChild } from './serve-child.ts';
+import { startChild } from './start-child.ts';
 import {
   type LoadAnswer,
   type LoadRequest,
@@ -40,10 +41,11 @@ interface Contender {
 
 export class Measurement {
   readonly #options: MeasurementOptions;
-  readonly #client = new Child(LOAD_PROGRAM, []);
+  readonly #client: Child;
 
   constructor(options: MeasurementOptions) {
     this.#options = options;
+    this.#client = startChild('the client of the measurement', LOAD_PROGRAM, [], options.signal);
   }
 
   /** Interrupted by the signal, it returns the rounds that were whole. The first contender is the base. */
@@ -79,7 +81,7 @@ export class Measurement {
 
   /** Safe to call twice. */
   async close(): Promise<void> {
-    await this.#client.kill();
+    await this.#client.end();
   }
 
   async #withServers(
@@ -122,7 +124,7 @@ export class Measurement {
 
   /** MiB/s. */
   async #load({ candidate, server }: Contender, workload: Workload, durationMs: number): Promise<number> {
-    const { files, schedule, signal } = this.#options;
+    const { files, schedule } = this.#options;
     const { streams, compression } = workload;
     const request: LoadRequest = {
       target: server.target,
@@ -133,7 +135,7 @@ export class Measurement {
       settleMs: schedule.settleMs,
       durationMs,
     };
-    const answer = await this.#client.ask<LoadAnswer>(request, signal);
+    const answer = await this.#client.ask<LoadAnswer>(request);
     if ('error' in answer) throw new TransferError('INTERNAL', `the measurement failed: ${answer.error}`);
     return answer.bytes / MIB / answer.seconds;
   }

@@ -1,6 +1,6 @@
 /**
- * The result as a configuration file. A file that exists keeps everything that
- * is not tuned, comments too; a value in it changes only when that was asked for.
+ * The result as a configuration file. An existing file keeps everything that is
+ * not tuned, comments too; its values change only on request.
  */
 import { readFileSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -17,7 +17,7 @@ import { isWide } from './gain.ts';
 /** What `withValue` changes beside the tuned settings. */
 const FOLLOWING_KEYS = ['chunk.maxSize'];
 
-/** Configuration text with a comment that says what it is worth. */
+/** Configuration text with a comment about the measured gain. */
 export function configText(result: TuneResult): string {
   return `${headLines(result)
     .map((line) => `# ${line}\n`)

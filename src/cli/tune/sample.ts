@@ -16,13 +16,13 @@ import type { SampleFile } from './workload.ts';
 
 const MAX_FILES = 8;
 
-/** A directory may have any number of files; these many are enough to find large ones. */
+/** Enough files to find large ones; a directory may have any number. */
 const MAX_LISTED = 100_000;
 
-/** What is compressed to tell whether the files compress, from the beginning of each. */
+/** Compressed from the beginning of each file to tell whether the files compress. */
 const PROBE_BYTES = MIB;
 
-/** Files that stay larger than this share of themselves are not worth compressing. */
+/** Files whose compressed share is larger are not worth compressing. */
 const COMPRESSIBLE_SHARE = 0.9;
 
 const GENERATED_NAME = 'generated';
@@ -62,7 +62,7 @@ export async function takeSample(
   return sample;
 }
 
-/** Divides `mostBytes` among the files: none gets more than it has, and what small ones leave goes to the others. */
+/** Divides `mostBytes` among the files: none gets more than its size, and the rest goes to larger ones. */
 export function shareOut(
   entries: readonly Pick<ListEntry, 'name' | 'size'>[],
   mostBytes: number,
@@ -97,7 +97,7 @@ export class GeneratedDirectory {
   }
 }
 
-/** Random words of a small vocabulary, which gzip makes about a third of: as it does with logs. */
+/** Random words of a small vocabulary: gzip shrinks them to a third, like logs. */
 function wordsOf(chars: number): string {
   const words = Array.from({ length: 1024 }, () => `${randomBytes(3).toString('hex')} `);
   const picks = randomBytes(chars);
@@ -119,7 +119,6 @@ async function largestFiles(client: SluiceClient, signal: AbortSignal): Promise<
   return largest;
 }
 
-/** Whether all of it could be read. */
 async function readThrough(
   client: SluiceClient,
   { bytes, name }: SampleFile,

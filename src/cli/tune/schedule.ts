@@ -1,7 +1,7 @@
-/** How long each part of a tuning takes, from the time that all of it may take. Pure arithmetic. */
+/** Divides the time of a tuning among its parts. Pure arithmetic. */
 
 export interface ScheduleOptions {
-  /** What all of it may take, in milliseconds. */
+  /** The time for the whole tuning, in milliseconds. */
   budgetMs: number;
   /** Rounds of each comparison. */
   rounds: number;
@@ -26,21 +26,21 @@ export interface Schedule {
 /** Until a server accepts calls, and its end; measured on a small machine. */
 const SERVER_MS = 700;
 
-/** Streams start small and grow; the end of one load drains into the next. */
+/** Streams start small and grow; one load drains into the next. */
 const SETTLE_MS = 100;
 
-/** Compiled code is what is measured: a server runs for days. A short tuning has less time for it. */
-const MOST_WARM_UP_MS = 500;
-const LEAST_WARM_UP_MS = 150;
+/** Warm code is measured, because a server runs for days. A short tuning has less time to warm up. */
+const MAX_WARM_UP_MS = 500;
+const MIN_WARM_UP_MS = 150;
 const WARM_UP_SHARE = 0.01;
 
-/** A shorter load measures how streams begin. */
-const LEAST_LOAD_MS = 100;
+/** A shorter load would measure only how streams begin. */
+const MIN_LOAD_MS = 100;
 
-/** Longer is not sharper than more rounds are. */
-const MOST_LOAD_MS = 1_500;
+/** More rounds are sharper than longer loads. */
+const MAX_LOAD_MS = 1_500;
 
-/** The last comparison is what is promised, so it gets more rounds. */
+/** The final comparison is what tune promises, so it gets more rounds. */
 const MORE_FINAL_ROUNDS = 2;
 
 /** Takes the length of the loads from the budget; a budget too small for that is exceeded, and the estimate says so. */
@@ -51,9 +51,9 @@ export function scheduleOf({ budgetMs, comparisons, rounds }: ScheduleOptions): 
   const loads =
     2 * finalRounds * finalWorkloads +
     sum(comparisons.map((each) => each.contenders * each.workloads * rounds));
-  const warmUpMs = within(LEAST_WARM_UP_MS, budgetMs * WARM_UP_SHARE, MOST_WARM_UP_MS);
+  const warmUpMs = within(MIN_WARM_UP_MS, budgetMs * WARM_UP_SHARE, MAX_WARM_UP_MS);
   const fixedMs = servers * (SERVER_MS + warmUpMs) + loads * SETTLE_MS;
-  const loadMs = within(LEAST_LOAD_MS, (budgetMs - fixedMs) / Math.max(1, loads), MOST_LOAD_MS);
+  const loadMs = within(MIN_LOAD_MS, (budgetMs - fixedMs) / Math.max(1, loads), MAX_LOAD_MS);
   return {
     rounds,
     finalRounds,

@@ -33,13 +33,13 @@ export class StepBar {
     this.#stepAtMs = performance.now();
     if (this.#bar.isActive) this.#bar.update(0);
     else {
-      // A second Ctrl-C ends the process where it is; the cursor must come back all the same.
+      // A second Ctrl-C ends the process at once; the cursor must come back.
       process.once('exit', this.#onExit);
       this.#bar.start(1, 0);
     }
   }
 
-  /** Makes room for other lines; the next step brings it back. */
+  /** Clears the line for other output; the next step draws the bar again. */
   clear(): void {
     process.off('exit', this.#onExit);
     if (this.#bar.isActive) this.#bar.stop();
@@ -47,7 +47,7 @@ export class StepBar {
 
   readonly #onExit = (): void => this.clear();
 
-  /** Moves on between steps as the clock does. */
+  /** The bar moves with the clock between steps. */
   #line(): string {
     const { cyan, dim } = colorsFor(this.#stream);
     const { doneMs, label, leftMs } = this.#step;

@@ -1,6 +1,6 @@
 /**
- * What people see: tables, a bar where the terminal can move, and the verdict,
- * all on standard error. Standard output gets the configuration alone, so that
+ * Output for people: tables, a bar on a terminal, and the verdict, all on
+ * standard error. Standard output gets the configuration alone, so that
  * `sluice tune > sluice.yaml` works.
  */
 import { formatBytes, formatDuration } from '../../base/units.ts';
@@ -87,7 +87,7 @@ function remarks({ isInterrupted, notMeasured, settings, typicalSpread }: TuneRe
   return [...rule, ...late, ...chunkRemark(settings)];
 }
 
-/** Nothing found is not the same as nothing there. */
+/** With much noise, no gain found does not mean that there is none. */
 function noiseRemark(typicalSpread: number | undefined): string[] {
   if (typicalSpread === undefined || !isWide(typicalSpread)) return [];
   return [
@@ -95,13 +95,13 @@ function noiseRemark(typicalSpread: number | undefined): string[] {
   ];
 }
 
-/** Who sets the chunk size would otherwise wonder why `sluice get` does not change. */
+/** Otherwise users would wonder why the chunk size does not change `sluice get`. */
 function chunkRemark(settings: Candidate): string[] {
   if (settings['chunk.size'] === undefined) return [];
   return ['chunk.size is for clients that ask for none; sluice get has --chunk-size.'];
 }
 
-/** In lines that fit a terminal. A word longer than that, such as a path, stays whole. */
+/** Wraps to a terminal's width; a longer word, such as a path, stays whole. */
 function wrapped(text: string): string[] {
   const lines: string[] = [];
   for (const word of text.split(' ')) {

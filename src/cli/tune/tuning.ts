@@ -13,11 +13,11 @@ import { comparisonMs, type Schedule } from './schedule.ts';
 import type { SampleFile } from './workload.ts';
 import { workloadsOf } from './workload.ts';
 
-/** A base and its two neighbours run at the same time, and may take half of the memory that there is. */
+/** A base and its two neighbours run at the same time, in half of the memory. */
 const MEMORY_SHARE = 1 / 6;
 
-/** How far a tuning may exceed its estimate to go on where something was found. */
-const PATIENCE = 1.25;
+/** How far a tuning may exceed its estimate to follow up a gain. */
+const OVERRUN = 1.25;
 
 export interface TuningOptions {
   keys: readonly TunedKey[];
@@ -96,7 +96,7 @@ export class Tuning {
     const finalMs = isSame(this.#best, DEFAULTS)
       ? 0
       : comparisonMs(schedule, 2, workloadsOf(undefined, streams).length, schedule.finalRounds);
-    return performance.now() - this.#startMs + nextMs + finalMs < schedule.estimateMs * PATIENCE;
+    return performance.now() - this.#startMs + nextMs + finalMs < schedule.estimateMs * OVERRUN;
   }
 
   #showRound(key: TunedKey | undefined, round: number, rounds: number): void {

@@ -1,6 +1,6 @@
 /**
  * Ends an attempt that does not move: no connection in time, or no message for
- * the stall time-out. Time in which our own side is in the way does not count.
+ * the stall timeout. Time in which this side holds up the transfer does not count.
  */
 import { TransferError } from '../../base/errors.ts';
 import { StallClock, type Watched } from '../../base/stall-clock.ts';
@@ -10,10 +10,10 @@ import type { Channel } from './channel.ts';
 export interface WatchedAttempt {
   /** Bytes the call has delivered so far, in either direction. */
   readonly deliveredBytes: number;
-  /** Our own side is not reading, or has nothing to send. */
+  /** This side is not reading, or has nothing to send. */
   readonly isPaused: boolean;
-  /** Longer than the stall time-out that it may be still; default 0. */
-  readonly extraPatienceMs?: number;
+  /** Longer than the stall timeout that it may be still; default 0. */
+  readonly extraTimeoutMs?: number;
   fail(error: TransferError): void;
 }
 
@@ -43,10 +43,10 @@ export class AttemptWatch implements Watched {
 
   still(stillMs: number): void {
     const { connectTimeoutMs, stallTimeoutMs } = this.#options;
-    const { deliveredBytes, extraPatienceMs = 0 } = this.#attempt;
+    const { deliveredBytes, extraTimeoutMs = 0 } = this.#attempt;
     if (deliveredBytes === 0 && stillMs >= connectTimeoutMs && !this.#channel.isReady) {
       this.#attempt.fail(this.#channel.notConnected());
-    } else if (stillMs >= stallTimeoutMs + extraPatienceMs) {
+    } else if (stillMs >= stallTimeoutMs + extraTimeoutMs) {
       const message = `${this.#channel.address} ${this.#problem} for ${stillMs} ms`;
       this.#attempt.fail(new TransferError('STALLED', message));
     }

@@ -1,4 +1,4 @@
-/** The end of calls and waits at the wish of the caller. */
+/** Ends calls and waits when the caller aborts. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cancellation, TransferError } from '../../base/errors.ts';
 
@@ -29,10 +29,10 @@ export async function delay(ms: number, signal: AbortSignal | undefined): Promis
 }
 
 /**
- * Ends a call, however little of it there is. grpc-js forgets a call that is
- * cancelled in the turn it is started in, and begins it all the same: nobody
- * reads it, and the server holds its place until it counts as stalled. By the
- * next turn it has begun and can be cancelled.
+ * Ends a call in any state. grpc-js begins a call even if it is cancelled in the
+ * turn of the event loop in which it was started: nobody reads the call, and the
+ * server holds its place until the stall timeout. In the next turn the call has
+ * begun and can be cancelled.
  */
 export function cancelCall(call: { cancel(): void }): void {
   call.cancel();

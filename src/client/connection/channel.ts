@@ -18,14 +18,13 @@ import { clientWindows } from '../../flow/windows/client-windows.ts';
 import { decodeExchangeAnswer, type ExchangeAnswer } from '../../wire/exchange-answer.ts';
 import type { ExchangeRequest } from '../../wire/messages.ts';
 import { transferService } from '../../wire/service.ts';
-import { errorOfStatus } from '../../wire/status.ts';
 import { MAX_ANSWER_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
+import { CallFailures } from './call-failures.ts';
 import { cancelCall, cancelledBy, onCancelled } from './cancellation.ts';
-import { connectProblem } from './connect-problem.ts';
 import { Connection } from './connection.ts';
 import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
-import { foreignAnswer, isForeignType } from './foreign-answer.ts';
+import { isForeignType } from './foreign-answer.ts';
 import type { Interruptions } from './interruptions.ts';
 import { prepareCall } from './prepare-call.ts';
 import { parseTarget } from './target.ts';
@@ -46,15 +45,13 @@ type Method =
 export class Channel {
   /** The target, for messages to people. */
   readonly address: string;
-  /** Tells of failures that are not the last word. */
+  /** Logs failures that are retried. */
   readonly interruptions: Interruptions;
   readonly #connect: () => Connection;
   readonly #options: ResolvedOptions;
-  readonly #transport: 'TLS' | 'plaintext';
-  /** Of a connection for uploads. */
   readonly #session: AgentSession | undefined;
   #connection: Connection;
-  readonly #failedCalls = new WeakMap<Error, FailedCall>();
+  readonly #failures: CallFailures;
   #hasConnected = false;
   #isClosed = false;
 
@@ -69,12 +66,13 @@ export class Channel {
     this.address = target.address;
     this.interruptions = interruptions;
     this.#options = options;
-    this.#transport = usesTls(target, options) ? 'TLS' : 'plaintext';
+    const transport = usesTls(target, options) ? 'TLS' : 'plaintext';
+    this.#failures = new CallFailures(target.address, transport, options.connectTimeoutMs);
     this.#session = purpose === 'upload' ? new AgentSession() : undefined;
     const credentials = credentialsFor(target, options);
     const grpcOptions = { ...channelOptions(target, options, purpose), ...this.#session?.channelOptions };
-    // Credentials for TLS are never equal, so grpc-js shares no connection that has them.
-    const isShared = !options.ownConnection && purpose === 'general' && this.#transport === 'plaintext';
+    // grpc-js never shares a TLS connection, because TLS credentials are never equal.
+    const isShared = !options.ownConnection && purpose === 'general' && transport === 'plaintext';
     this.#connect = () => new Connection(target.address, credentials, grpcOptions, isShared);
     this.#connection = this.#connect();
   }
@@ -169,14 +167,14 @@ export class Channel {
     );
     const noteFailure = this.#follow(connection, call, requestId);
     call.once('metadata', onMetadata);
-    // What goes wrong is told by `done`.
+    // `done` reports the failure.
     call.on('error', () => {});
     return call;
   }
 
   /**
-   * One request, one answer, within the connect and stall time-outs and the
-   * time that the server needs for its work. Rejects with a TransferError.
+   * A unary call, within the connect and stall timeouts and the time that the
+   * server needs for its work. Rejects with a TransferError.
    */
   async unary<Request, Response>(
     method: Method,
@@ -221,52 +219,13 @@ export class Channel {
 
   /** What the failure of a call means; names the address when nothing answers there. */
   failureOf(failure: Error): TransferError {
-    if (failure instanceof TransferError) return failure;
-    if (!('metadata' in failure)) return TransferError.from(failure);
-    const { requestId, foreignType } = this.#failedCalls.get(failure) ?? {};
-    const error = this.#meaningOf(failure as ServiceError, foreignType);
-    error.requestId = requestId;
-    return error;
+    return this.#failures.errorOf(failure, this.hasConnected);
   }
 
-  #meaningOf(failure: ServiceError, foreignType: string | undefined): TransferError {
-    const contentType = foreignType ?? failure.metadata?.get('content-type')[0];
-    const foreign = foreignAnswer(failure, contentType, this.address);
-    if (foreign !== undefined) return foreign;
-    const error = errorOfStatus(failure);
-    if (UNREADABLE.test(error.message)) {
-      return new TransferError(
-        'PROTOCOL_ERROR',
-        error.message.replace(UNREADABLE, 'the server broke the contract: '),
-        {
-          cause: failure,
-        },
-      );
-    }
-    if (error.code === 'CANCELLED') return cancelledByPeer(failure, this.address);
-    if (error.code !== 'UNAVAILABLE' || sentBySluice(failure)) return error;
-    if (!this.hasConnected) return this.unreachable(failure);
-    return new TransferError('UNAVAILABLE', connectProblem(failure) ?? error.message, {
-      cause: failure,
-    });
-  }
-
-  /** UNAVAILABLE for a call that had no connection in time; the next one begins another. */
+  /** UNAVAILABLE for a call that had no connection in time; the next call begins another connection. */
   notConnected(): TransferError {
     this.#connection.giveUp(this.#options.connectTimeoutMs);
-    return this.unreachable();
-  }
-
-  /** UNAVAILABLE for a server that cannot be connected to. */
-  unreachable(failure?: ServiceError): TransferError {
-    const reason = connectProblem(failure) ?? `no connection within ${this.#options.connectTimeoutMs} ms`;
-    const hint =
-      this.#transport === 'TLS' ? 'does it speak TLS (otherwise say insecure)' : 'does it speak plaintext';
-    return new TransferError(
-      'UNAVAILABLE',
-      `cannot connect to ${this.address} (${this.#transport}): ${reason}; is a server listening there, and ${hint}?`,
-      { cause: failure },
-    );
+    return this.#failures.unreachable();
   }
 
   /** Throws INVALID_ARGUMENT after `close`. */
@@ -274,13 +233,13 @@ export class Channel {
     if (this.#isClosed) throw new TransferError('INVALID_ARGUMENT', 'the client is closed');
   }
 
-  /** Starts no call any more; what there is of a connection ends once calls have ended. Safe to call twice. */
+  /** Refuses further calls; the connection ends after the last running call. Safe to call twice. */
   close(): void {
     this.#isClosed = true;
     this.#connection.close();
   }
 
-  /** Counts the call and sees who answers it. Returns what its failure is to be given to. */
+  /** Counts the call and notes who answers. Returns the listener for its failure. */
   #follow(connection: Connection, call: NodeJS.EventEmitter, requestId: string): (failure: Error) => void {
     connection.track(call);
     let foreignType: string | undefined;
@@ -291,7 +250,7 @@ export class Channel {
       else this.interruptions.over();
     });
     return (failure) => {
-      this.#failedCalls.set(failure, { requestId, foreignType });
+      this.#failures.note(failure, { requestId, foreignType });
     };
   }
 
@@ -310,16 +269,6 @@ export class Channel {
     return this.#connection;
   }
 }
-
-/** What is known of a call beside its failure. */
-interface FailedCall {
-  readonly requestId: string;
-  /** The content type of an answer that is not gRPC's. */
-  readonly foreignType: string | undefined;
-}
-
-/** What grpc-js says of a message that cannot be taken apart, before the reason. */
-const UNREADABLE = /^Response message parsing error: /;
 
 /**
  * The call that `make` begins holds one message while it is paused, instead of
@@ -352,16 +301,4 @@ function definition(method: Method) {
       return responseDeserialize(message);
     },
   };
-}
-
-/** The caller's own abort never gets here: its call is settled before it is cancelled. */
-function cancelledByPeer(failure: ServiceError, address: string): TransferError {
-  return new TransferError('ABORTED', `${address}, or a proxy on the way, cancelled the call`, {
-    cause: failure,
-  });
-}
-
-/** The status came from a server, not from grpc-js on our side. */
-function sentBySluice(failure: ServiceError): boolean {
-  return failure.metadata?.get('sluice-code').length > 0;
 }

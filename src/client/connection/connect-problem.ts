@@ -1,7 +1,7 @@
-/** Why there is no connection, in words that name the remedy: grpc-js wraps what Node says, or says nothing. */
+/** Why there is no connection, with the remedy: grpc-js wraps Node's message, or gives none. */
 import type { ServiceError } from '@grpc/grpc-js';
 
-/** It adds the time of day. */
+/** grpc-js adds the time of day. */
 const TIME_OF_DAY = / \(\d{4}-\d\d-\d\dT[\d:.]+Z\)$/;
 
 const IN_OTHER_WORDS: ReadonlyMap<string, string> = new Map([
@@ -15,7 +15,7 @@ const IN_OTHER_WORDS: ReadonlyMap<string, string> = new Map([
 
 /** `connect ECONNREFUSED …`; undefined where there was only no connection in time. */
 export function connectProblem(failure: ServiceError | undefined): string | undefined {
-  // It waited for a connection that was given up with another call's patience.
+  // Another call's timeout gave up the connection that this one waited for.
   if (failure === undefined || failure.details.startsWith('Channel closed')) return undefined;
   const problem = failure.details
     .replace(/^.*Last error: (Error: )?/, '')

@@ -13,12 +13,12 @@ import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, UPLOAD_KEEPALIVE_TIMEOUT_M
 import type { ResolvedOptions } from '../options.ts';
 import type { Target } from './target.ts';
 
-/** Beside the chunk a message holds header fields, or a file's identity: names and numbers. */
+/** A message holds names and numbers beside its chunk. */
 const MAX_MESSAGE_BYTES = MAX_RECEIVED_CHUNK_BYTES + 64 * KIB;
 
 /**
- * TLS names a server only by a host name (RFC 6066), and Node 26 refuses an
- * address there; grpc-js always names one. This name exists nowhere (RFC 2606).
+ * The server name of TLS must be a host name (RFC 6066): Node 26 refuses an address.
+ * grpc-js always sends one, so this name that exists nowhere (RFC 2606) is sent.
  */
 const NAME_OF_AN_ADDRESS = 'ip-address.invalid';
 
@@ -49,7 +49,7 @@ export function credentialsFor(target: Target, options: ResolvedOptions): Channe
   }
 }
 
-/** A server that is called by its address proves that it is that address. */
+/** The certificate of a server that is reached by address must name the address. */
 function verifyOptions(target: Target, options: ResolvedOptions): VerifyOptions {
   const { ip } = target;
   if (ip === undefined || givenServerName(options) !== undefined) return {};
@@ -60,7 +60,7 @@ function givenServerName(options: ResolvedOptions): string | undefined {
   return typeof options.tls === 'object' ? options.tls.serverName : undefined;
 }
 
-/** An upload has connections of its own: what it queues would hold up every other call. */
+/** Uploads have connections of their own: their queued bytes would hold up every other call. */
 export type ChannelPurpose = 'general' | 'upload';
 
 const UPLOAD_OPTIONS: ChannelOptions = {
@@ -78,9 +78,9 @@ export function channelOptions(
   return {
     ...windowOptions(options),
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    // Attempts are counted and resumed here; grpc-js would start the stream over.
+    // This client resumes; grpc-js would start the stream over.
     'grpc.enable_retries': 0,
-    // A query for a TXT record that nobody here has; unanswered, it holds the process for a minute.
+    // The query for a TXT record, when unanswered, keeps the process alive for a minute.
     'grpc.service_config_disable_resolution': 1,
     'grpc.initial_reconnect_backoff_ms': options.retry.initialBackoffMs,
     'grpc.max_reconnect_backoff_ms': options.retry.maxBackoffMs,
@@ -88,7 +88,7 @@ export function channelOptions(
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': options.ownConnection ? 1 : 0,
     ...(purpose === 'upload' ? UPLOAD_OPTIONS : {}),
-    // A proxy from the environment cannot reach this machine's loopback.
+    // A proxy cannot reach the loopback of this machine.
     ...(target.isLocal ? { 'grpc.enable_http_proxy': 0 } : {}),
     ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),
     ...nameOverride(serverName ?? (target.ip === undefined ? undefined : NAME_OF_AN_ADDRESS)),

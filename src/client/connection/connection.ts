@@ -1,8 +1,7 @@
 /**
- * What a channel makes its calls with: a client of grpc-js whose sockets can be
- * ended in any state. A connection that is not made in time is given up with
- * everything that was begun for it, and the channel makes another one: grpc-js
- * would wait for it as long as the kernel does, or for ever.
+ * A client of grpc-js whose sockets can be ended in any state. A connection that
+ * is not made in time is given up with all its sockets, and the channel makes
+ * another one: grpc-js would wait as long as the kernel does, or for ever.
  */
 import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
 import { ClosableTarget } from '../../flow/connections/closable-target.ts';
@@ -23,7 +22,7 @@ export class Connection {
     return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
   }
 
-  /** Nothing may be begun with it any more. */
+  /** No call may begin on it any more. */
   get isGivenUp(): boolean {
     return this.#target.isRetired;
   }
@@ -35,7 +34,7 @@ export class Connection {
     return call;
   }
 
-  /** There has been no connection for so long; another one is to be tried, unless this one has only begun. */
+  /** After `afterMs` without a connection another one is tried, unless this one has just begun. */
   giveUp(afterMs: number): void {
     if (this.isReady || !this.#target.isResolved || performance.now() - this.#startedAtMs < afterMs) return;
     this.#target.retire();

@@ -1,7 +1,7 @@
 /**
- * Answers of something that is no gRPC server: a web server, a login page, a
- * proxy whose server behind it is down. gRPC answers have a content type of
- * their own; what grpc-js says of others is about bytes that are no messages.
+ * Answers that are not gRPC: from a web server, a login page, a proxy whose
+ * server is down. They are recognised by their content type; grpc-js only
+ * complains about malformed messages.
  */
 import type { ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
@@ -9,7 +9,7 @@ import { type ErrorCode, TransferError } from '../../base/errors.ts';
 const GRPC_TYPE = /^application\/grpc(?![\w-])/;
 const HTTP_STATUS = /^Received HTTP status code (\d+)/;
 
-/** What an HTTP status says that another try, or other credentials, may change. */
+/** HTTP statuses after which another try, or other credentials, may succeed. */
 const CODE_OF_HTTP_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
   [401, 'UNAUTHENTICATED'],
   [403, 'PERMISSION_DENIED'],
@@ -25,14 +25,14 @@ const REMEDY: Partial<Record<ErrorCode, string>> = {
   PERMISSION_DENIED: 'a proxy refuses the call',
 };
 
-/** What is shown of a content type, which a peer chose. */
+/** The peer chooses the content type. */
 const MAX_TYPE_CHARS = 100;
 
 export function isForeignType(contentType: unknown): contentType is string {
   return typeof contentType === 'string' && !GRPC_TYPE.test(contentType);
 }
 
-/** The error for a failed call that something else than a gRPC server has answered; undefined for all others. */
+/** The error for a failed call that no gRPC server has answered; undefined for all others. */
 export function foreignAnswer(
   failure: ServiceError,
   contentType: unknown,

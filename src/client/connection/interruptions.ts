@@ -1,7 +1,7 @@
 /**
- * Tells the log what interrupts the transfers and calls of a client. While a
- * server is away all of them meet that, again and again: it is told once for
- * each outage, with how long they will go on trying.
+ * Logs what interrupts the transfers and calls of a client. A server that is away
+ * interrupts all of them again and again: each outage is logged once, with the
+ * time that retries will go on.
  */
 import type { TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -13,7 +13,7 @@ export class Interruptions {
   readonly #triedFor: string;
   #isOutage = false;
 
-  /** @param outageMs how long a server that was there is tried */
+  /** @param outageMs how long a server that has answered before is retried */
   constructor(logger: Logger, outageMs: number) {
     this.#logger = logger;
     this.#triedFor = `${Math.round(outageMs / MS_PER_SECOND)} s`;

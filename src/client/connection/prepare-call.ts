@@ -1,4 +1,4 @@
-/** What each call of the client is made with: the one place for its metadata, deadline and credentials. */
+/** The one place for the metadata, deadline and credentials of the client's calls. */
 import { type CallOptions, Metadata } from '@grpc/grpc-js';
 import { REQUEST_ID, requestIdOf } from '../../wire/request-id.ts';
 

@@ -10,8 +10,8 @@ import { cancelledBy, delay } from './cancellation.ts';
 import type { Channel } from './channel.ts';
 
 /**
- * Failures that another attempt may not meet again. VERSION_MISMATCH and
- * FILE_CHANGED are not among them: they need a decision first, see `Transfer`.
+ * Failures after which another attempt may succeed. VERSION_MISMATCH and
+ * FILE_CHANGED need a decision first, see `Transfer`.
  */
 const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'UNAVAILABLE',
@@ -22,7 +22,7 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'RESOURCE_EXHAUSTED',
   'CHECKSUM_MISMATCH',
   'PROTOCOL_ERROR',
-  // Uploads: room may be made, and what was lost is sent again.
+  // Uploads: space may be freed, and lost bytes are sent again.
   'DISK_FULL',
   'WRITE_FAILED',
   'GAP',
@@ -31,7 +31,7 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
   'INTERNAL',
 ]);
 
-/** A full disk gets room when somebody makes some, not at once; the waits for it are so many times longer. */
+/** Waits for a full disk are this many times longer: freeing space takes somebody time. */
 const DISK_FULL_FACTOR = 10;
 
 export class RetryBudget {
@@ -45,7 +45,7 @@ export class RetryBudget {
 
   /** The attempt that just failed brought bytes that had not arrived before. */
   refill(): void {
-    // The failure that is counted next came after progress.
+    // The next failure counts as the first after progress.
     this.#failures = -1;
     this.#lastProgressAtMs = performance.now();
   }
@@ -64,7 +64,7 @@ export class RetryBudget {
     const { initialBackoffMs, maxBackoffMs } = this.#options;
     const firstMs = initialBackoffMs * (error.code === 'DISK_FULL' ? DISK_FULL_FACTOR : 1);
     const boundMs = Math.min(maxBackoffMs, firstMs * 2 ** Math.max(0, this.#failures - 1));
-    // Full jitter: clients that failed together do not come back together.
+    // Full jitter: clients that failed together must not return together.
     return Math.max(Math.random() * boundMs, Math.min(pushbackMs ?? 0, maxBackoffMs));
   }
 
@@ -75,7 +75,7 @@ export class RetryBudget {
     return this.#failures >= this.#options.attempts && outageMs >= this.#options.outageMs;
   }
 
-  /** A wrong address fails soon; a server that restarts just now is back by then. */
+  /** A wrong address must fail soon; a server that restarts is back by then. */
   #isUnreachable(elapsedMs: number): boolean {
     const restartMs = Math.min(FIRST_CONNECT_WAITS * this.#options.initialBackoffMs, this.#options.outageMs);
     const hasTried = this.#failures >= FIRST_CONNECT_TRIES && elapsedMs >= restartMs;
@@ -92,12 +92,12 @@ function pushbackMsOf(error: TransferError): number | undefined {
   return Number.isFinite(pushbackMs) ? pushbackMs : undefined;
 }
 
-/** What happens to calls with a single answer, and listings. */
+/** The interruption of unary calls and listings. */
 export const UNANSWERED = 'not answered; trying again';
 
 export interface RetryContext {
   readonly retry: Complete<RetryOptions>;
-  /** Knows whether a server has answered before, and whom to tell of interruptions. */
+  /** Knows whether a server has answered before, and logs interruptions. */
   readonly channel: Pick<Channel, 'hasConnected' | 'interruptions'>;
   /** What an interruption does: `transfer interrupted; resuming`. */
   readonly what: string;

@@ -1,6 +1,6 @@
 /**
- * Targets as people write them: `host`, `host:port`, `[v6]:port`, `unix:/path`
- * and the schemes of grpc-js. Decides what grpc-js is given and whether every
+ * The notation of targets: `host`, `host:port`, `[v6]:port`, `unix:/path` and
+ * the schemes of grpc-js. Decides what grpc-js is given and whether every
  * address of the target is on this machine.
  */
 import { isIP, isIPv6 } from 'node:net';
@@ -22,7 +22,7 @@ const SCHEME = /^(dns|ipv4|ipv6|unix|unix-abstract):(.*)$/i;
 export function parseTarget(text: string): Target {
   const schemed = SCHEME.exec(text);
   const scheme = schemed?.[1]?.toLowerCase();
-  // `dns:5000` could be a host called dns; with a known scheme it is read as grpc-js reads it.
+  // `dns:5000` could be a host called dns; as in grpc-js, a known scheme wins.
   if (scheme === undefined) return parseHostPort(text);
   const rest = schemed?.[2] ?? '';
   if (rest === '') throw malformed(text);

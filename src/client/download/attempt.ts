@@ -66,7 +66,7 @@ export class Attempt implements RangeListener, WatchedAttempt {
     return this.#receiver.isSuspect;
   }
 
-  /** Resolves when the rest of the range is delivered and proven. Rejects with a TransferError. */
+  /** Resolves when the rest of the range is delivered and verified. Rejects with a TransferError. */
   async run(): Promise<void> {
     const { channel, options, signal } = this.#context;
     if (signal.aborted) throw cancelledBy(signal);
@@ -101,7 +101,7 @@ export class Attempt implements RangeListener, WatchedAttempt {
     }
   }
 
-  /** What this attempt has learnt of the way to the server. */
+  /** The link to the server, as far as this attempt has measured it. */
   get link(): CallLink | undefined {
     return this.#link;
   }
@@ -110,7 +110,7 @@ export class Attempt implements RangeListener, WatchedAttempt {
     return this.#mustPause();
   }
 
-  /** Reads on when nothing on our side is in the way. */
+  /** Reads on unless this side holds up the call. */
   resumeIfPossible(): void {
     if (this.#call === undefined || this.#state === 'settled') return;
     if (this.#mustPause()) this.#call.pause();
@@ -159,7 +159,7 @@ export class Attempt implements RangeListener, WatchedAttempt {
   }
 
   #onEnd(): void {
-    // The end of any other status has come, or comes, as an `error`.
+    // Any other status arrives as an `error`.
     if (this.#state === 'settled' || this.#status !== status.OK) return;
     this.#hasEnded = true;
     if (this.#state === 'opening') void this.#openPlain(undefined);
@@ -171,7 +171,7 @@ export class Attempt implements RangeListener, WatchedAttempt {
     this.#state = 'streaming';
   }
 
-  /** A server that knows only the four messages: the length is all there is to check, and it is asked for apart. */
+  /** A server that knows only the four basic messages: only the length can be checked, and a second call asks for it. */
   async #openPlain(first: StreamFileResponse | undefined): Promise<void> {
     this.#state = 'sizing';
     try {

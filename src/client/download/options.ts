@@ -1,6 +1,6 @@
 /**
- * What a caller says about one transfer, and what it hears back: the half-open
- * range [start, start + limit), progress, and the result.
+ * Options, progress and result of one download. The range is half-open:
+ * [start, start + limit).
  */
 import type { CodecBytes } from '../codec-account.ts';
 import { inRange } from '../options.ts';

@@ -8,7 +8,7 @@ import type { FileInfo } from '../../wire/messages.ts';
 import { checkReceivedFile } from '../wire-size.ts';
 import type { TransferRequest } from './options.ts';
 
-/** A point to come back to. */
+/** A position to rewind to. */
 export interface Mark {
   readonly offset: number;
   readonly crc32: number;
@@ -24,7 +24,7 @@ export class Position {
   file: FileInfo | undefined;
   /** Ask for this version; empty for any. */
   ifMatch: string;
-  /** The answers carry no details: only lengths can be checked. */
+  /** The server sends no details: only lengths can be checked. */
   isPlain = false;
 
   constructor(request: TransferRequest) {
@@ -51,8 +51,8 @@ export class Position {
   }
 
   /**
-   * The server has named the file. Pins the transfer to it, or holds it
-   * against the pin. Throws VERSION_MISMATCH, FILE_CHANGED or PROTOCOL_ERROR.
+   * Pins the transfer to the file that the server named, or compares the file
+   * with the pin. Throws VERSION_MISMATCH, FILE_CHANGED or PROTOCOL_ERROR.
    *
    * @param isPlain the size is all that is known
    */

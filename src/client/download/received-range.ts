@@ -1,7 +1,7 @@
 /**
- * Holds what one call delivers against what it should: chunks follow each other
- * without gap or overlap, stay inside the range, have the size they declare, and
- * the summary at the end agrees with their sum. All checks that need no content.
+ * Checks what one call delivers: chunks follow each other without gap or overlap,
+ * stay inside the range and have the declared size, and the final summary agrees
+ * with their sum. All checks that need no content.
  */
 import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';

@@ -21,7 +21,7 @@ export async function* streamFile(
   const { signal } = streamOptions;
   const ignoreSignal = onCancelled(signal, (error) => left.abort(error));
   const transfer = new Transfer({ channel, options, position, sink, progress, signal: left.signal });
-  // The sink throws the transfer's error where the consumer can catch it.
+  // The sink throws this error to the consumer.
   const running = transfer.run().catch(() => {});
   try {
     for (let batch = await sink.nextBatch(); batch.length > 0; batch = await sink.nextBatch()) {

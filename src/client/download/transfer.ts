@@ -32,7 +32,7 @@ export class Transfer implements SinkListener {
   readonly #stop = new AbortController();
   readonly #retry: Retry;
   #attempt: Attempt | undefined;
-  /** Asked for with the next attempt; shrinks when chunks are too large to arrive within the stall time-out. */
+  /** Asked for with the next attempt; shrinks when chunks are too large to arrive within the stall timeout. */
   #chunkBytes: number;
   /** The furthest offset of this version so far; only what lies beyond it is progress. */
   #furthestOffset: number;
@@ -117,7 +117,7 @@ export class Transfer implements SinkListener {
     options.logger.debug({ name: position.request.name, windowBytes, roundTripMs }, 'received');
   }
 
-  /** A call whose chunks nobody takes would only stall. */
+  /** Waits for the sink first: a call whose chunks nobody takes would stall. */
   async #sinkTakesBytes(): Promise<void> {
     const { signal } = this.#stop;
     if (signal.aborted) throw cancelledBy(signal);
@@ -153,7 +153,7 @@ export class Transfer implements SinkListener {
     return hasShrunk ? new TransferError('FILE_CHANGED', error.message, { cause: error }) : undefined;
   }
 
-  /** The server does not say what the matter is with the file: it has changed only if its version is another one. */
+  /** The server gave no reason: the file has changed only if its version has. */
   async #versionChange(error: TransferError): Promise<TransferError | undefined> {
     const { channel, position } = this.#context;
     if (position.ifMatch === '') return undefined;
@@ -170,7 +170,7 @@ export class Transfer implements SinkListener {
         version: file.version,
       });
     } catch {
-      // The next attempt is pinned to the version all the same.
+      // The next attempt is pinned to the version anyway.
       return undefined;
     }
   }
@@ -181,7 +181,7 @@ export class Transfer implements SinkListener {
       this.#furthestOffset = offset;
       this.#retry.refill();
     } else if (error.code === 'STALLED') {
-      // On a very slow link one whole chunk may take longer than the stall time-out.
+      // On a very slow link one whole chunk may take longer than the stall timeout.
       this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
     }
   }
@@ -193,7 +193,7 @@ export class Transfer implements SinkListener {
     await sink.rewind(position.receivedBytes, position.crc32);
   }
 
-  /** The file is another one now. */
+  /** Begins again with the new version of the file. */
   async #startOver(error: TransferError): Promise<void> {
     const { sink, position, progress, options } = this.#context;
     const isPinnedByCaller = position.request.ifMatch !== '' && error.code === 'VERSION_MISMATCH';
@@ -211,7 +211,7 @@ export class Transfer implements SinkListener {
   }
 }
 
-/** A FAILED_PRECONDITION without a code of ours: another version is only one of the things it may mean. */
+/** FAILED_PRECONDITION without a sluice code may mean more than another version. */
 function isGuess(error: TransferError): boolean {
   return error.code === 'VERSION_MISMATCH' && !isStated(error);
 }

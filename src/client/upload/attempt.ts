@@ -1,7 +1,7 @@
 /**
  * One UploadFile call: a part of the content, read ahead, checksummed,
- * compressed where that pays, and sent in order. What counts is the server's
- * answer; what was sent is only sent.
+ * compressed where that pays, and sent in order. Only the server's answer
+ * confirms bytes.
  *
  *   free slot ─read, crc─▶ prepared ─(encode)─▶ ready ─write─▶ outstanding ─callback─▶ free slot
  *
@@ -17,11 +17,7 @@ import { codecNumber } from '../../wire/codec.ts';
 import { crc32 } from '../../wire/crc32.ts';
 import type { UploadFileRequest, UploadFileResponse } from '../../wire/messages.ts';
 import { isStated } from '../../wire/status.ts';
-import {
-  UPLOAD_HEADER_ROOM_BYTES,
-  uploadControlFrame,
-  writeUploadHeader,
-} from '../../wire/upload-message.ts';
+import { UPLOAD_HEADROOM_BYTES, uploadControlFrame, writeUploadHeader } from '../../wire/upload-message.ts';
 import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.ts';
 import { cancelCall, cancelledBy, onCancelled } from '../connection/cancellation.ts';
 import type { Channel } from '../connection/channel.ts';
@@ -80,13 +76,13 @@ interface Slot {
 export class UploadAttempt implements WatchedAttempt {
   /** Bytes that the transport has taken. */
   deliveredBytes = 0;
-  /** After the last byte: as long as what is under way may take at the rate so far. */
-  extraPatienceMs = 0;
-  /** It failed while it waited for a stream: the server cannot be blamed for seeing nothing. */
+  /** After the last byte: how long the bytes in flight may take at the rate so far. */
+  extraTimeoutMs = 0;
+  /** It failed while it waited for the source: the server is not to blame. */
   hasStarved = false;
-  /** The upload that the server began for this call, as soon as it has said so. */
+  /** The upload that the server began for this call, once known. */
   startedUploadId = '';
-  /** What this attempt has learnt of the way to the server. */
+  /** The link to the server, as far as this attempt has measured it. */
   link: CallLink | undefined;
   readonly #context: AttemptContext;
   readonly #free: Slot[] = [];
@@ -95,9 +91,9 @@ export class UploadAttempt implements WatchedAttempt {
   readonly #startedAtMs = performance.now();
   #slotCount = 0;
   #outstanding = 0;
-  /** The transport took something since nothing was under way. */
+  /** The transport took something since the attempt last ran empty. */
   #hasMoved = false;
-  /** The opening message has gone out, so that the link is known. */
+  /** The opening message was sent, so the link is known. */
   #isOpen = false;
   #state: State = 'sending';
   #call: ClientWritableStream<Uint8Array> | undefined;
@@ -139,7 +135,7 @@ export class UploadAttempt implements WatchedAttempt {
     return { response: this.#response as UploadFileResponse, isIdle: this.#isIdle };
   }
 
-  /** Nothing is under way: our source, not the server, is what the upload waits for. */
+  /** Nothing is in flight: the upload waits for its source, not for the server. */
   get isPaused(): boolean {
     return this.#state === 'sending' && this.#outstanding === 0;
   }
@@ -170,9 +166,9 @@ export class UploadAttempt implements WatchedAttempt {
     if (last !== undefined) this.#write(uploadControlFrame(last), () => {});
     this.#state = 'awaiting';
     const underWay = Math.min(1, UNDER_WAY_BYTES / Math.max(1, this.deliveredBytes));
-    this.extraPatienceMs = (performance.now() - this.#startedAtMs) * underWay;
-    // The server reads the whole back and makes it durable.
-    if (last !== undefined) this.extraPatienceMs += (source.size ?? 0) / FINISH_BYTES_PER_MS;
+    this.extraTimeoutMs = (performance.now() - this.#startedAtMs) * underWay;
+    // The server reads the whole file back and makes it durable.
+    if (last !== undefined) this.extraTimeoutMs += (source.size ?? 0) / FINISH_BYTES_PER_MS;
     this.#frames?.end();
   }
 
@@ -186,14 +182,14 @@ export class UploadAttempt implements WatchedAttempt {
     const end = Math.min(part.end, offset + chunkBytes);
     const stop = contentCrc?.chunkEnd(offset, end) ?? end;
     part.readEnd = stop;
-    const room = slot.buffer.subarray(UPLOAD_HEADER_ROOM_BYTES, UPLOAD_HEADER_ROOM_BYTES + stop - offset);
-    const outcome = await source.read(room, offset);
+    const memory = slot.buffer.subarray(UPLOAD_HEADROOM_BYTES, UPLOAD_HEADROOM_BYTES + stop - offset);
+    const outcome = await source.read(memory, offset);
     if (typeof outcome === 'string') {
       this.#isIdle = outcome === 'idle';
       return 0;
     }
     if (this.#isOver) return 0;
-    const chunk = room.subarray(0, outcome);
+    const chunk = memory.subarray(0, outcome);
     const crc = options.verify ? crc32(chunk) : -1;
     if (crc >= 0) contentCrc?.note(offset, outcome, crc);
     slot.end = offset + outcome;
@@ -225,7 +221,7 @@ export class UploadAttempt implements WatchedAttempt {
       if (slot !== undefined) return slot;
       if (this.#slotCount < SEND_SLOTS) {
         this.#slotCount += 1;
-        const buffer = Buffer.allocUnsafeSlow(UPLOAD_HEADER_ROOM_BYTES + this.#context.chunkBytes);
+        const buffer = Buffer.allocUnsafeSlow(UPLOAD_HEADROOM_BYTES + this.#context.chunkBytes);
         return { buffer, coded: undefined, frame: buffer, end: 0 };
       }
       await this.#change();
@@ -244,7 +240,7 @@ export class UploadAttempt implements WatchedAttempt {
     this.#wake = undefined;
   }
 
-  /** Gives the call what is ready, in order, a few messages at a time: its own queue knows no bytes. */
+  /** Writes ready messages in order, a few at a time: the queue of the call has no limit in bytes. */
   #flush(): void {
     while (this.#isOpen && !this.#isOver && this.#outstanding < OUTSTANDING_MESSAGES) {
       const slot = this.#queue[0];
@@ -285,7 +281,7 @@ export class UploadAttempt implements WatchedAttempt {
 
   #onAnswer(failure: ServiceError | null, response: UploadFileResponse | undefined): void {
     if (failure !== null) {
-      // What the stream gives just when the server gives up changes nothing: it has waited for the stream.
+      // Bytes that arrive just as the server gives up change nothing: it has waited for the source.
       this.hasStarved = this.#state === 'sending' && !this.#hasMoved && !this.#context.source.isSeekable;
       this.fail(this.#errorOf(failure));
     } else if (this.#state === 'sending') this.fail(answeredEarly());
@@ -298,7 +294,7 @@ export class UploadAttempt implements WatchedAttempt {
 
   #errorOf(failure: ServiceError): TransferError {
     const error = this.#context.channel.failureOf(failure);
-    // A FAILED_PRECONDITION without a code: the upload's state tells whether there is anything to give up.
+    // FAILED_PRECONDITION without a code: the state of the upload tells whether to give up.
     if (error.code === 'VERSION_MISMATCH' && !isStated(error)) {
       return new TransferError('ABORTED', error.message, { cause: failure });
     }
@@ -310,24 +306,24 @@ function answeredEarly(): TransferError {
   return new TransferError('PROTOCOL_ERROR', 'the server answered before it had received everything');
 }
 
-/** A chunk that goes as it is stays where it was read to. */
+/** An uncompressed chunk stays where it was read to. */
 function frameOf(buffer: Buffer, coded: CodedChunk, offset: number, crc: number): Uint8Array {
   const { bytes, coding, rawBytes } = coded;
   const compressed = coding.codec !== 'identity';
   const wireBytes = bytes.byteLength;
-  const room = UPLOAD_HEADER_ROOM_BYTES;
-  const target = compressed ? Buffer.allocUnsafe(room + wireBytes) : buffer;
-  // copy: zlib leaves no room in front of a member.
-  if (compressed) target.set(bytes, room);
+  const headroom = UPLOAD_HEADROOM_BYTES;
+  const target = compressed ? Buffer.allocUnsafe(headroom + wireBytes) : buffer;
+  // copy: zlib leaves no headroom in front of a member.
+  if (compressed) target.set(bytes, headroom);
   const codec = codecNumber(coding.codec);
-  const start = writeUploadHeader(target, room, {
+  const start = writeUploadHeader(target, headroom, {
     wireBytes,
-    // A chunk that goes as it is has but one size.
+    // -1: an uncompressed chunk has only one size.
     rawBytes: compressed ? rawBytes : -1,
     compressed,
     codec,
     offset,
     crc32: crc,
   });
-  return target.subarray(start, room + wireBytes);
+  return target.subarray(start, headroom + wireBytes);
 }

@@ -1,4 +1,4 @@
-/** How an upload begins: with what an earlier run left on the server, or new. */
+/** How an upload begins: resumed from an earlier run, or new. */
 import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
 import { newUploadId } from '../../base/upload-id.ts';
@@ -15,7 +15,7 @@ import { EMPTY_STATE, receivedChunkLimit, type UploadState } from './state.ts';
 export interface Begun {
   readonly opening: UploadOpening;
   readonly maxChunkBytes: number;
-  /** What it decompresses and this runtime has. */
+  /** Codecs of both the server and this runtime. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;
@@ -52,7 +52,7 @@ async function start(run: UploadRun): Promise<Begun> {
     takesPings,
     lifetimeMs: expiresMs - Date.now(),
   };
-  // A server that chooses ids by itself cannot be asked for an upload whose call was cut.
+  // A server that chooses its own ids cannot be asked about an upload whose call was cut.
   if (uploadId === request.uploadId) channels.terms = terms;
   return await begun(run, new UploadOpening(uploadId, run.calls), terms, expiresMs);
 }
@@ -80,7 +80,7 @@ async function resume(run: UploadRun, record: UploadRecord): Promise<Begun | und
     options.logger.info({ name: request.name }, 'the server no longer has the last upload; starting over');
     return undefined;
   }
-  // Finished, and the run before died of it: that is true only as long as nobody wrote the file since.
+  // Finished by the earlier run. That holds only while nobody has written the file since.
   if (state.file !== undefined && (await run.calls.stat())?.version !== state.file.version) return undefined;
   progress.resumedBytes = state.file?.size ?? state.durableBytes;
   await run.enter({ uploadId, maxChunkBytes, acceptsGzip, expiresMs: state.expiresMs });

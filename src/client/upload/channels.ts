@@ -1,6 +1,6 @@
 /**
- * The connections that uploads of one client share: made when they are first
- * needed, apart from the client's other calls, and kept until it is closed.
+ * The connections that uploads of one client share: made on first use, apart
+ * from the client's other calls, and kept until the client is closed.
  */
 import type { CodecName } from '../../base/coding.ts';
 import { Channel } from '../connection/channel.ts';
@@ -8,10 +8,10 @@ import type { Interruptions } from '../connection/interruptions.ts';
 import { SAFE_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 
-/** What a server says at the start of an upload, and will most likely say of the next. */
+/** The server's answer at the start of an upload, which most likely holds for the next. */
 export interface UploadTerms {
   readonly maxChunkBytes: number;
-  /** What it decompresses and this runtime has. */
+  /** Codecs of both the server and this runtime. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;
@@ -22,7 +22,7 @@ export interface UploadTerms {
 export class UploadChannels {
   /** Of a server that lets its clients choose the ids of uploads; undefined until an upload has begun there. */
   terms: UploadTerms | undefined;
-  /** The chunk size before the server has named its limit; less once a server has refused it. */
+  /** Used until the server has named its limit; smaller after a refusal. */
   firstChunkBytes = SAFE_CHUNK_BYTES;
   /** The target, for messages to people. */
   readonly target: string;

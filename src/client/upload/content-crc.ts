@@ -1,7 +1,7 @@
 /**
  * The CRC-32 of a whole content from those of its chunks, which come in any
- * order and may come twice. A chunk never crosses an edge of what is known:
- * `chunkEnd` says where it has to stop.
+ * order and may come twice. A chunk never crosses the edge of a known range:
+ * `chunkEnd` says where to stop.
  */
 import type { ByteRange } from '../../base/ranges.ts';
 import { CheckedRanges } from '../../wire/checked-ranges.ts';

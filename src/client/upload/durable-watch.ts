@@ -1,6 +1,6 @@
 /**
  * Asks from time to time how far an upload is durable: for progress, and to
- * let go of a stream's bytes. What it cannot learn, the attempts will notice.
+ * free the kept bytes of a stream. Failures are left to the attempts.
  */
 import { STATUS_INTERVAL_MS } from '../limits.ts';
 import type { UploadCalls } from './calls.ts';
@@ -17,7 +17,7 @@ export interface DurableWatchContext {
   onState(state: UploadState): void;
 }
 
-/** How often a stream is looked at that waits for its bytes to become durable. */
+/** Checks in each status interval: a source that waits for durable bytes has the server asked at each. */
 const PRESSED_CHECKS = 20;
 
 export class DurableWatch {
@@ -56,7 +56,7 @@ export class DurableWatch {
       const state = await calls.status(opening.uploadId, source.size, source.isPressed);
       if (!this.#isClosed) this.#context.onState(state);
     } catch {
-      // The attempts meet the same failure and decide what it means.
+      // The attempts get the same failure and handle it.
     } finally {
       this.#isAsking = false;
     }

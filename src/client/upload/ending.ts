@@ -1,4 +1,4 @@
-/** How an upload ends: the whole is checked on both sides, and the server gives it its name. */
+/** How an upload ends: both sides verify the whole, and the server gives the file its name. */
 import { Buffer } from 'node:buffer';
 import { TransferError } from '../../base/errors.ts';
 import { missingRanges } from '../../base/ranges.ts';
@@ -30,7 +30,7 @@ export async function checkedContent(run: UploadRun): Promise<Expected> {
   return expectedContent(run, size);
 }
 
-/** Checksums what an earlier run had sent, so that the whole can be checked. */
+/** Checksums the bytes that an earlier run sent, so that the whole can be verified. */
 async function readGaps(run: UploadRun, size: number): Promise<void> {
   const { contentCrc, signal } = run;
   const { progress, source } = run.context;
@@ -59,9 +59,9 @@ export function expectedContent(run: UploadRun, size: number): Expected {
 }
 
 /**
- * What the server has after it refused to finish because bytes are missing: it
- * may have lost what it could not make durable. Throws the error when nothing
- * is missing, or when that does not end.
+ * The server's state after it refused to finish because bytes are missing: it
+ * may have lost bytes that it could not make durable. Throws the error when
+ * nothing is missing, or after too many such refusals.
  */
 export async function lackingState(run: UploadRun, error: TransferError, retry: Retry): Promise<UploadState> {
   const { source } = run.context;

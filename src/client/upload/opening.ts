@@ -1,7 +1,7 @@
 /**
- * How calls name the upload they send to. One that the server does not know yet
- * is begun by the call that sends its first bytes, which saves a round trip;
- * with an id of our own, so that it can be asked for whatever becomes of the call.
+ * How calls name the upload they send to. The call with the first bytes starts
+ * the upload, which saves a round trip. The client chooses the id, so that it can
+ * ask for the upload whatever becomes of the call.
  */
 import type { StartUploadRequest, UploadFileRequest } from '../../wire/messages.ts';
 import type { UploadCalls } from './calls.ts';

@@ -1,6 +1,6 @@
 /**
- * What a caller says about one upload, and what it hears back: progress, with
- * what was sent beside what is durable on the server, and the result.
+ * Options, progress and result of one upload. Progress tells sent bytes and
+ * bytes durable on the server.
  */
 import type { Readable } from 'node:stream';
 import { TransferError } from '../../base/errors.ts';
@@ -135,7 +135,7 @@ export function uploadRequestOf(
     connections:
       connections === undefined ? undefined : inRange('connections', connections, 1, MAX_CONNECTIONS),
     compression: oneOf('compression', options.compression ?? client.compression, ['auto', 'never', 'always']),
-    // A chunk must fit twice: one under way, one being read.
+    // Two chunks must fit: one in flight, one being read.
     replayBytes: inRange('replayBytes', options.replayBytes ?? 64 * MIB, 2 * client.chunkBytes, most),
     resumable: options.resumable ?? true,
   };

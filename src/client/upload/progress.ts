@@ -1,4 +1,4 @@
-/** The account of one upload: also what is durable, and how it was coded. */
+/** The account of one upload, with durable bytes and codings. */
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
 import type { CallLink } from '../../flow/connections/call-link.ts';
 import { ProgressReporter } from '../progress-reporter.ts';
@@ -15,7 +15,7 @@ export class UploadReporter extends ProgressReporter<UploadPhase, Amounts> {
   sentBytes: () => number = () => 0;
   /** How bytes were coded and why; undefined when there was nothing to choose. */
   codings: () => ChoiceSummary | undefined = () => undefined;
-  /** What the newest call has learnt of the way to the server. */
+  /** The link to the server, as far as the newest call has measured it. */
   link: CallLink | undefined;
   readonly #name: string;
 

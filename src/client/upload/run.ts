@@ -1,4 +1,4 @@
-/** What the stages of one upload share: what it is about, who to ask, and which upload of the server it is now. */
+/** The state that the stages of one upload share. */
 import type { StartUploadRequest } from '../../wire/messages.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { UploadCalls } from './calls.ts';

@@ -76,7 +76,6 @@ function laneContext(
   };
 }
 
-/** The server has said what is durable. */
 function noteState({ progress, source }: UploadContext, { committedSize, durableBytes }: UploadState): void {
   progress.durableBytes = Math.max(progress.durableBytes, durableBytes);
   source.release(committedSize);

@@ -1,7 +1,6 @@
 /**
  * A small upload: everything in one call, from the beginning to the finish. The
- * id is our own, so that after a lost answer the server can be asked what has
- * become of it.
+ * client chooses the id, so that it can ask the server after a lost answer.
  */
 import { TransferError } from '../../base/errors.ts';
 import { newUploadId } from '../../base/upload-id.ts';
@@ -23,7 +22,7 @@ export async function uploadSmall(run: UploadRun, sizeBytes: number): Promise<Fi
   }
 }
 
-/** Undefined after a failure that another attempt may not meet. */
+/** Undefined after a failure that is worth another attempt. */
 async function attempt(
   run: UploadRun,
   uploadId: string,
@@ -38,10 +37,10 @@ async function attempt(
     progress.link = call.link;
     return response.file ?? run.calls.nothingSaid();
   } catch (reason) {
-    // From now on the server may have it.
+    // From now on the server may have the upload.
     if (call.deliveredBytes > 0) run.uploadId = uploadId;
     const error = TransferError.from(reason);
-    // The call before this one may have finished the upload after all, since it was asked about.
+    // The earlier call may have finished the upload after the server was asked.
     if (isGone(error)) return (await finishedFile(run, sizeBytes)) ?? fail(error);
     if (error.code === 'RESOURCE_EXHAUSTED' && (await hasSmallerLimit(run, sizeBytes))) return undefined;
     if (endsAttempts(error)) throw error;
@@ -57,13 +56,13 @@ async function finishedFile(run: UploadRun, sizeBytes: number): Promise<FileInfo
   try {
     return (await run.calls.sync(run.uploadId, sizeBytes)).file;
   } catch (reason) {
-    // The call did not even begin it.
+    // The call never began the upload.
     if (isGone(TransferError.from(reason))) return undefined;
     throw reason;
   }
 }
 
-/** The server takes smaller chunks than it was sent; from now on it gets those. */
+/** Whether the server refused the size of the chunk; later chunks are smaller. */
 async function hasSmallerLimit(run: UploadRun, sizeBytes: number): Promise<boolean> {
   if (run.uploadId === '') return false;
   const { channels, options } = run.context;
@@ -88,7 +87,7 @@ function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAtt
     options,
     source,
     contentCrc: run.contentCrc,
-    // The server has not said what it takes.
+    // The server has not named its codecs yet.
     coder: new UploadCompression({
       mode: 'never',
       name: request.name,

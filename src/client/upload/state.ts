@@ -1,7 +1,7 @@
-/** What the server says an upload has, checked: a server may lie, and then it must not lead us astray. */
+/** The server's answer about an upload, validated, because a server may lie. */
 import type { CodecName } from '../../base/coding.ts';
 import { TransferError } from '../../base/errors.ts';
-import { LEAST_CHUNK_LIMIT_BYTES } from '../../base/limits.ts';
+import { MIN_CHUNK_LIMIT_BYTES } from '../../base/limits.ts';
 import { codecsFromContract } from '../../wire/codec.ts';
 import type { FileInfo, GetUploadStatusResponse, Part } from '../../wire/messages.ts';
 
@@ -14,7 +14,7 @@ export interface UploadState {
   /** The file, once the upload is complete. */
   readonly file: FileInfo | undefined;
   readonly expiresMs: number;
-  /** What the server decompresses now and this runtime has; empty when the server does not say. */
+  /** Codecs of both the server and this runtime; empty when the server does not say. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;
@@ -68,10 +68,10 @@ export function uploadStateOf(response: GetUploadStatusResponse, size: number | 
 /** The largest chunk that the server takes; undefined when it does not say. Throws PROTOCOL_ERROR for a limit that makes a message of every byte. */
 export function receivedChunkLimit(maxChunkSize: number): number | undefined {
   if (maxChunkSize <= 0) return undefined;
-  if (maxChunkSize >= LEAST_CHUNK_LIMIT_BYTES) return maxChunkSize;
+  if (maxChunkSize >= MIN_CHUNK_LIMIT_BYTES) return maxChunkSize;
   throw new TransferError(
     'PROTOCOL_ERROR',
-    `the server takes chunks of ${maxChunkSize} bytes; ${LEAST_CHUNK_LIMIT_BYTES} are the least`,
+    `the server takes chunks of ${maxChunkSize} bytes; ${MIN_CHUNK_LIMIT_BYTES} are the least`,
   );
 }
 

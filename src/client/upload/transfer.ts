@@ -21,7 +21,7 @@ import { type UploadContext, UploadRun } from './run.ts';
 import { sendMissing } from './sending.ts';
 import { uploadSmall } from './small.ts';
 
-/** Failures after which the same upload could not get any further: nothing of it is kept. */
+/** Failures after which this upload can never succeed: nothing is kept. */
 const HOPELESS: ReadonlySet<ErrorCode> = new Set([
   'ALREADY_EXISTS',
   'CONTENT_MISMATCH',
@@ -35,7 +35,7 @@ const HOPELESS: ReadonlySet<ErrorCode> = new Set([
   'VERSION_MISMATCH',
 ]);
 
-/** What a server says that takes smaller chunks, or fewer codecs, than another one said. */
+/** From a server that takes smaller chunks or fewer codecs than the one before. */
 const REFUSED_TERMS: ReadonlySet<ErrorCode> = new Set(['INVALID_ARGUMENT', 'TOO_LARGE']);
 
 export class UploadTransfer {
@@ -147,7 +147,7 @@ export class UploadTransfer {
     if (error.code === 'FILE_CHANGED') return 'the source changed';
     if (isGone(error) && hasBegun) return 'the server no longer has the upload';
     if (isOnTrust && REFUSED_TERMS.has(error.code)) return 'the server takes other chunks than it did';
-    // Once: with the caller's own checksums it is the source that is wrong.
+    // Retried once: if the caller gave the checksums, the source is wrong.
     const isOurs =
       request.sha256.byteLength === 0 && request.crc32 === undefined && request.size === undefined;
     const mayBeChance = error.code === 'CONTENT_MISMATCH' && isOurs && progress.restarts === 0;
@@ -157,7 +157,7 @@ export class UploadTransfer {
   /** The upload has failed: leaves it to a later process, or discards it. */
   async #giveUp(error: TransferError): Promise<void> {
     const { calls, isKept, uploadId } = this.#run;
-    // Taken over: it is another process's now.
+    // An upload that was taken over belongs to another process.
     if (uploadId === '' || error.code === 'TAKEN_OVER') return;
     if (isKept && !HOPELESS.has(error.code)) return;
     await calls.abort(uploadId);

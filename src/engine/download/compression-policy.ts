@@ -29,7 +29,7 @@ export interface CompressionSettings {
 export class CompressionPolicy {
   readonly choice: CodecChoice | undefined;
   readonly #fixed: Choice;
-  /** Raw bytes a millisecond of a worker, in `always`. */
+  /** Raw bytes a millisecond of a worker; only for `always`. */
   #bytesPerMs = TYPICAL_BYTES_PER_MS;
 
   constructor({ codecs, gzipLevel, maxGzipLevel, mode }: CompressionSettings) {

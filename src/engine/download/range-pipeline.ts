@@ -77,7 +77,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
    */
   run(): Promise<RangeTotals> {
     // Before the first byte, so that the round trip of an idle link is known.
-    this.#mark(performance.now());
+    this.#sendBarrier(performance.now());
     this.#outlet.credit?.onGrant(() => this.wantJob());
     this.ended();
     return this.#settled;
@@ -192,7 +192,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
       }
       this.#pace.sizer.drained(run.rawBytes, nowMs - this.#sentAtMs);
       this.#policy.choice?.drained(nowMs);
-      this.#mark(nowMs);
+      this.#sendBarrier(nowMs);
       this.#ahead.noteProgress();
       this.totals.rawBytes += run.rawBytes;
       this.totals.wireBytes += run.runBytes;
@@ -207,7 +207,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   }
 
   /** Asks for an echo behind what was written, when the choice of codings wants one. */
-  #mark(nowMs: number): void {
+  #sendBarrier(nowMs: number): void {
     const { choice } = this.#policy;
     if (choice === undefined || this.#outlet.pingBarrier === undefined || !choice.wantsBarrier(nowMs)) return;
     if (this.#outlet.pingBarrier(() => choice.link.echoed(performance.now()))) choice.link.barrierSent(nowMs);

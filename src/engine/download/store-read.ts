@@ -1,11 +1,11 @@
-/** A read of a store into a slab: instead of the worker's own, where there is no descriptor. */
+/** A read of a store into a slab, where there is no descriptor for a worker to read. */
 import { TransferError } from '../../base/errors.ts';
 import type { Reader } from '../../storage/byte-source.ts';
 
 export class StoreRead {
   /** Resolves when nobody writes to the slab any more: with what went wrong, or with null when all bytes are there. */
   readonly ended: Promise<TransferError | null>;
-  /** What it took, in milliseconds, once it has ended well. */
+  /** Duration in milliseconds, after success. */
   tookMs = 0;
   readonly #controller = new AbortController();
 

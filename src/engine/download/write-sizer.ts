@@ -1,13 +1,13 @@
 /**
- * How much a stream may have on its way at once: slow start, as TCP does it.
+ * How much a stream may have in flight: slow start, as in TCP.
  *
- * A stream starts with one small piece. Each write that the peer drains fast
- * doubles the piece, each that it drains slowly halves it, so that one write
- * stays about a tenth of a second of the peer's time, whatever its rate.
+ * A stream starts with one small piece. Each write that drains fast doubles the
+ * piece, each that drains slowly halves it, so that one write takes the peer
+ * about a tenth of a second, whatever its rate.
  *
- * Reading may run ahead of that, because what was read and not sent can be
- * given back: as long as the peer has taken everything at once, the next piece
- * may be read as though it will take those before it at once as well.
+ * Reading may run ahead, because unsent pieces can be given back: as long as the
+ * peer has taken everything at once, the next piece may be read as though the
+ * peer will take those before it at once, too.
  */
 
 /** A write drained within this time doubles the piece. */
@@ -24,7 +24,7 @@ export class WriteSizer {
   #hasHesitated = false;
 
   constructor(firstBytes: number, maxBytes: number) {
-    // Half at most, so that there is something to grow to.
+    // At most half, which leaves a step to grow.
     this.#firstBytes = Math.min(firstBytes, Math.floor(maxBytes / 2));
     this.#maxBytes = maxBytes;
     this.#pieceBytes = this.#firstBytes;

@@ -1,7 +1,7 @@
 /**
- * Whole-file SHA-256, off the event loop. A thread of its own, started when it
- * is first needed and ended when idle: the pool's threads work in slices of
- * milliseconds, and a hash cannot move from one to another in the middle.
+ * Whole-file SHA-256, off the event loop. A thread of its own, started on demand
+ * and ended when idle: the pool's threads work in slices of milliseconds, and a
+ * hash cannot move between threads.
  */
 import { Piscina } from 'piscina';
 import { TransferError } from '../../base/errors.ts';
@@ -9,7 +9,6 @@ import type { Logger } from '../../base/logger.ts';
 import type { HashJob, HashResult, HashSetup } from './job.ts';
 import { workerFile } from './worker-file.ts';
 
-/** A thread that hashes is kept for the next upload for this long. */
 const IDLE_TIMEOUT_MS = 10_000;
 
 export class HashPool {

@@ -1,6 +1,6 @@
 /**
  * The one queue of jobs for the threads: whose turn it is, how many may be
- * unanswered, and what their times say about workers and store.
+ * outstanding, and the measured times of workers and store.
  */
 import type { ActiveStreams } from '../active-streams.ts';
 import type { SlabBroker } from '../slabs/slab-broker.ts';
@@ -16,7 +16,7 @@ import type { WorkerPool } from './worker-pool.ts';
  */
 const SHORT_JOB_MS = 1;
 
-/** Reads that take longer wait for a disk or another machine: it is worth having several of them under way early. */
+/** Slower reads wait for a disk or another machine: several should be under way early. */
 const SLOW_READ_MS = 10;
 
 /** The most jobs that are posted and not answered. */
@@ -59,7 +59,7 @@ export class JobQueue {
     this.dispatch();
   }
 
-  /** The stream wants none any more; what it gave back is for others. */
+  /** The stream wants no more jobs; others may use what it gave back. */
   forget(item: Schedulable): void {
     this.#scheduler.remove(item);
     this.dispatch();
@@ -108,7 +108,7 @@ export class JobQueue {
   }
 
   dispatch(): void {
-    // From within the start of a job: the round that runs sees what was added.
+    // Called from within the start of a job: the present round sees additions.
     if (this.#slabs.servesUploadsFirst() || this.#isDispatching) return;
     this.#isDispatching = true;
     try {
@@ -123,7 +123,7 @@ export class JobQueue {
     if (this.#wake !== null) clearTimeout(this.#wake);
   }
 
-  /** When the first of those is due that may not start before. */
+  /** Wakes up when the first delayed job is due. */
   #wakeLater(): void {
     if (this.#wake !== null) clearTimeout(this.#wake);
     this.#wake = setTimeout(() => {

@@ -1,8 +1,8 @@
 /**
- * What main and the workers say to each other: both directions in one file.
+ * The messages between the main thread and the workers, in both directions.
  *
- * The bytes themselves never travel in messages: they are in the slab that a
- * job names. `control` holds, for each slab, two 32-bit words:
+ * Messages never hold the bytes: these are in the slab that a job names.
+ * `control` holds, for each slab, two 32-bit words:
  *
  *   2 × slab      the id of the thread that is working in the slab, 0 for none
  *   2 × slab + 1  0 to go on; JOB_CANCELLED or JOB_CRASH, seen between chunks
@@ -31,10 +31,10 @@ export type {
 
 export type { PackSlice };
 
-/** Nobody wants the result any more. A drain job looks before each write. */
+/** The result is not wanted any more. A drain job checks before each write. */
 export const JOB_CANCELLED = 1;
 
-/** The thread ends at once, as in a crash: how tests see to what happens then. */
+/** The thread ends at once, as in a crash; for tests. */
 export const JOB_CRASH = 2;
 
 /** `workerData` of every pool thread. */
@@ -70,7 +70,7 @@ export interface FillJob {
   details: boolean;
   /** Compute CRC-32 and send it with each chunk. */
   checksums: boolean;
-  /** What chunks that get smaller by it are compressed with. */
+  /** For chunks that get smaller by it. */
   coding: Coding;
   /** Compress a small sample first and leave the job uncompressed when that gains nothing. */
   probe: boolean;
@@ -108,7 +108,7 @@ export interface DrainJob {
   slab: number;
   /**
    * Descriptor of a regular file, kept open by the poster until the job has ended. null: the bytes are left in
-   * the slab as they are to be written, each chunk's where it begins; there is room for `rawBytes` then.
+   * the slab as they are to be written, each chunk's where it begins; `rawBytes` fit there then.
    */
   fd: number | null;
   /** In the order in which they stand in the slab. */
@@ -133,7 +133,7 @@ export interface SlabChunk {
 export interface DrainChunk extends SlabChunk {
   /** Where in the file the raw chunk begins. */
   offset: number;
-  /** What of the raw chunk is to be written: half-open ranges of the file, ascending. All of it is checked. */
+  /** The ranges to write: half-open ranges of the file, ascending. The whole chunk is verified. */
   ranges: readonly { start: number; end: number }[];
 }
 

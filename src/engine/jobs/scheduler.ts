@@ -8,10 +8,10 @@
  * queue is here, where it can be fair, and not in the pool.
  */
 
-/** What became of a turn. 'reading': a read of the store began, which keeps no thread busy; its job comes behind it. */
+/** The result of a turn. 'reading': a read of the store began, which keeps no thread busy; its job follows. */
 export type JobStart = 'posted' | 'reading';
 
-/** In place of a price: a job is wanted, and there is no slab for it. */
+/** Instead of a price: a job is wanted, and there is no slab for it. */
 export const NO_SLAB = -1;
 
 export interface Schedulable {
@@ -32,12 +32,12 @@ export class Scheduler {
   readonly #quantumBytes: number;
   readonly #nowMs: () => number;
   /**
-   * In the order of turns. Not a Set: adding and deleting for each job makes V8
-   * rehash it, and each old table keeps what followed it alive until a full
-   * collection (bench flat-memory: 23 MiB).
+   * In round-robin order. Not a Set: adding and deleting for each job makes V8
+   * rehash it, and each old table keeps the next alive until a full collection
+   * (bench flat-memory: 23 MiB).
    */
   readonly #queue: Schedulable[] = [];
-  /** Those whose time has not come; they have no place in the queue. */
+  /** Not yet due, and not in the queue. */
   readonly #delayed: Schedulable[] = [];
   #outstanding = 0;
 
@@ -93,7 +93,7 @@ export class Scheduler {
     this.#outstanding -= 1;
   }
 
-  /** Posts jobs while there is room; false when somebody wants a job and no slab could be had for it. */
+  /** Posts jobs up to the limit; false when a stream wants a job and there is no slab. */
   dispatch(): boolean {
     this.#admitDue();
     let refusals = 0;
@@ -107,7 +107,7 @@ export class Scheduler {
         refusals += 1;
         this.#rotate();
       } else if (item.deficitBytes < costBytes) {
-        // Others may be refused until this one has saved up for its job; that must not end the round.
+        // Refusals before this one had saved up for its job must not end the round.
         refusals = 0;
         item.deficitBytes += this.#quantumBytes;
         this.#rotate();
@@ -124,14 +124,14 @@ export class Scheduler {
     this.#queue.push(this.#queue.shift() as Schedulable);
   }
 
-  /** Takes the head of the queue out of it while its time has not come. */
+  /** Moves the head of the queue to `#delayed` if it is not due yet. */
   #putOff({ notBeforeMs }: Schedulable): boolean {
     if (notBeforeMs === undefined || notBeforeMs <= this.#nowMs()) return false;
     this.#delayed.push(this.#queue.shift() as Schedulable);
     return true;
   }
 
-  /** Back to the queue, in the order in which they came, with what they may take. */
+  /** Back to the queue in order of arrival, with their deficits. */
   #admitDue(): void {
     if (this.#delayed.length === 0) return;
     const nowMs = this.#nowMs();

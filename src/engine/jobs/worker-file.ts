@@ -1,4 +1,4 @@
-/** Where the programs of the threads are: beside the compiled library, as files of their own. */
+/** Where the thread programs are: files of their own beside the compiled library. */
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { TransferError } from '../../base/errors.ts';

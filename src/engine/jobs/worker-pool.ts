@@ -28,16 +28,15 @@ import { workerFile } from './worker-file.ts';
 /** A bad worker file makes tasks hang for ever; this says so at start instead. */
 const START_TIMEOUT_MS = 10_000;
 
-/** A job leaves little garbage; by default V8 would let each thread's grow to 48 MiB (bench flat-memory). */
+/** Jobs leave little garbage; V8's default lets it grow to 48 MiB in each thread (bench flat-memory). */
 const WORKER_YOUNG_GENERATION_MIB = 3;
 
-/** How long a missing thread waits for its replacement: a worker file that cannot start must not busy the machine. */
+/** Delay before a thread is replaced, so that a worker file that cannot start does not busy the machine. */
 const REPLACE_DELAY_MS = 100;
 
-/** What jobs get to end at `stop`, and then threads, before it gives up on them. */
+/** How long `stop` waits for jobs, and then for threads. */
 const STOP_TIMEOUT_MS = 5_000;
 
-/** How often `killThread` looks whether a thread is dead. */
 const CRASH_LOOK_MS = 1;
 
 /** The thread died under the job; the job can be posted again in another slab. */
@@ -52,7 +51,7 @@ export class WorkerDied extends Error {
   }
 }
 
-function patience(): Promise<void> {
+function stopTimeout(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, STOP_TIMEOUT_MS).unref());
 }
 
@@ -73,9 +72,7 @@ export class WorkerPool {
   /** Every thread that ever ran, by id, until it has exited. */
   readonly #exits = new Map<number, Promise<void>>();
   readonly #known = new WeakSet<Worker>();
-  /** Jobs posted and not answered. */
   readonly #unanswered = new Set<Promise<PoolAnswer>>();
-  /** Threads that have exited. */
   #deaths = 0;
   #isStopping = false;
 
@@ -151,12 +148,12 @@ export class WorkerPool {
   /**
    * Ends the threads, once their jobs have ended: Node aborts the process when
    * a thread is terminated while it makes a zlib handle. The caller posts no
-   * more and has cancelled what it can.
+   * more jobs and has cancelled the outstanding ones.
    */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    await Promise.race([Promise.allSettled(this.#unanswered), patience()]);
-    await Promise.race([this.#piscina.destroy(), patience()]);
+    await Promise.race([Promise.allSettled(this.#unanswered), stopTimeout()]);
+    await Promise.race([this.#piscina.destroy(), stopTimeout()]);
   }
 
   /** Kills one thread as a crash would, at work if one is; for tests of what happens then. */
@@ -169,14 +166,14 @@ export class WorkerPool {
         return;
       }
       this.#slabs.crashJob(slab);
-      // A job at its last chunk may end without looking; then it is the turn of the next one.
+      // A job at its last chunk may end before it crashes; then the next job is crashed.
       await delay(CRASH_LOOK_MS);
     }
   }
 
   #slabAtWork(): number | undefined {
     for (let slab = 0; slab < this.#slabs.count; slab++) {
-      // A dead thread's id stays in its slab, but not among the exits to come.
+      // A dead thread's id stays in its slab, but leaves `#exits`.
       if (this.#exits.has(this.#slabs.threadIn(slab))) return slab;
     }
     return undefined;
@@ -194,7 +191,7 @@ export class WorkerPool {
     setTimeout(() => {
       if (this.#isStopping || this.#piscina.threads.length >= this.threads) return;
       this.#piscina.run('ping').catch(() => {
-        // The thread died as well; its end brings us back here.
+        // The new thread died too; its exit leads back here.
       });
     }, REPLACE_DELAY_MS).unref();
   }

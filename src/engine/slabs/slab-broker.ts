@@ -1,7 +1,7 @@
 /**
- * Who may have a slab. Downloads ask with each job and are refused or made to
- * copy; uploads wait in line and are told when there is one. When slabs are
- * short, those that wait for a peer are taken back.
+ * Grants slabs. Downloads ask with each job and are refused or made to copy;
+ * uploads wait in a queue and are told. When slabs are short, those that wait for
+ * a peer are taken back.
  *
  * Invariant: every slab goes out and comes back here, so that the policy knows
  * what is held.
@@ -40,14 +40,14 @@ export class SlabBroker {
     this.#policy = new SlabPolicy(pool.count, maxOutstandingJobs);
   }
 
-  /** Slabs that wait for peers, or may come to. */
+  /** Slabs that wait for peers, or may do so. */
   get held(): number {
     return this.#policy.held;
   }
 
   /**
-   * What a download may do with a slab that it would hold until its peer has
-   * drained it: that, a copy, or nothing yet (null).
+   * How a download may use a slab: hold it until the peer has drained it, copy it,
+   * or not at all yet (null).
    */
   useFor(drainedBytes: number, readsAhead: boolean, nowMs: number): SlabUse | null {
     if (this.#policy.mayHold(drainedBytes, readsAhead)) return 'hold';
@@ -67,9 +67,9 @@ export class SlabBroker {
     return lease;
   }
 
-  /** To receive into; undefined when there is none now: `waiter` is told when there is. */
+  /** To receive into; undefined when there is none: `waiter` is told later. */
   leaseToReceive(waiter: SlabWaiter): Lease | undefined {
-    // Who is at work asks again at once and would always be before those that wait.
+    // A stream at work asks again at once, and would always get ahead of those that wait.
     const isInTurn = this.#isGranting || this.#waiters.length === 0;
     const lease = isInTurn && this.#mayReceive ? this.pool.lease('receive') : undefined;
     if (lease !== undefined) {
@@ -114,7 +114,7 @@ export class SlabBroker {
     this.#streams.reclaim(nowMs);
   }
 
-  /** Whoever waits for a slab is looked after again, and those who only hold one lose it. */
+  /** Later serves waiters again, and takes slabs back from idle holders. */
   lookAgainLater(): void {
     this.#retry ??= setTimeout(() => {
       this.#retry = null;
@@ -145,7 +145,7 @@ export class SlabBroker {
     }
   }
 
-  /** Later, because a stream that is told of room takes it at once, and may be in the middle of a chunk now. */
+  /** Later, because a stream that is told of a slab takes it at once, and may be in the middle of a chunk. */
   #grantSoon(): void {
     if (this.#grantsSoon || this.#waiters.length === 0) return;
     this.#grantsSoon = true;
@@ -160,7 +160,7 @@ export class SlabBroker {
 
   /** Uploads may have at most half of the slabs while somebody downloads. */
   #grant(): void {
-    // Who is told and still gets none, or wants none, waits behind the others for the next time.
+    // A stream that is told and gets none, or wants none, goes to the end of the queue.
     for (let waiting = this.#waiters.length; waiting > 0 && this.#mayReceive; waiting--) {
       this.#isGranting = true;
       this.#waiters.shift()?.slabIsFree();

@@ -1,6 +1,6 @@
 /**
- * Who may hold a slab while its bytes are on their way (zero copy), and who
- * must make do with a small heap copy.
+ * Who may hold a slab while its bytes are in flight (zero copy), and who gets
+ * only a small heap copy.
  *
  *   count  =  reserve | proven | newcomers
  *
@@ -11,17 +11,17 @@
  */
 import { MIB } from '../../base/units.ts';
 
-/** More than the windows of a client and its socket buffers: who drained this much reads. */
+/** More than a client's windows and socket buffers hold: a peer that drained this much reads. */
 const PROVEN_BYTES = 64 * MIB;
 
-/** While slabs still return at least this often, waiting for one beats copying. */
+/** While slabs return at least this often, waiting beats copying. */
 const MOVING_MS = 10;
 
 export class SlabPolicy {
   readonly #maxHeld: number;
   readonly #maxNewcomerHeld: number;
   #held = 0;
-  /** Of the held ones, those of uploads. */
+  /** Slabs held by uploads, a part of the held ones. */
   #receiving = 0;
   #lastReturnMs = 0;
 

@@ -1,14 +1,14 @@
 /**
  * The slabs: one SharedArrayBuffer, allocated once, and main's ledger of it.
  *
- *   slab i = [ i × stride, (i + 1) × stride )    stride = payload + header room
+ *   slab i = [ i × stride, (i + 1) × stride )    stride = payload + headroom
  *
  * Invariant: free + leased + sending + quarantined = count, at every moment.
  * A slab is leased once, released once; a lease used after its release throws,
  * because by then the bytes may be another client's.
  */
 import assert from 'node:assert/strict';
-import { SLAB_HEADER_ROOM_BYTES } from '../../base/limits.ts';
+import { SLAB_HEADROOM_BYTES } from '../../base/limits.ts';
 import { CONTROL_WORDS_PER_SLAB, cancelWord, JOB_CANCELLED, JOB_CRASH, threadWord } from '../jobs/job.ts';
 
 /**
@@ -40,10 +40,10 @@ export class SlabPool {
   readonly #words: Int32Array;
   readonly #tally = { leased: 0, sending: 0, quarantined: 0 };
 
-  /** Allocates `count × (slabBytes + header room)`; the system commits pages as they are first used. */
+  /** Allocates `count × (slabBytes + headroom)`; the system commits pages as they are first used. */
   constructor(slabBytes: number, count: number) {
     this.slabBytes = slabBytes;
-    this.strideBytes = slabBytes + SLAB_HEADER_ROOM_BYTES;
+    this.strideBytes = slabBytes + SLAB_HEADROOM_BYTES;
     this.count = count;
     this.memory = new SharedArrayBuffer(this.strideBytes * count);
     this.control = new SharedArrayBuffer(count * CONTROL_WORDS_PER_SLAB * Int32Array.BYTES_PER_ELEMENT);
@@ -121,10 +121,10 @@ export class Lease {
     return new Uint8Array(this.#pool.memory, this.slab * this.#pool.strideBytes, length);
   }
 
-  /** `length` bytes behind the header room, where a fill job expects what it shall not read itself. */
+  /** `length` bytes behind the headroom, where a fill job expects what it shall not read itself. */
   payload(length: number): Uint8Array<SharedArrayBuffer> {
     assert(this.#state !== 'released', 'a released lease was used again');
-    const at = this.slab * this.#pool.strideBytes + SLAB_HEADER_ROOM_BYTES;
+    const at = this.slab * this.#pool.strideBytes + SLAB_HEADROOM_BYTES;
     return new Uint8Array(this.#pool.memory, at, length);
   }
 

@@ -2,7 +2,7 @@ import { MAX_MESSAGES_PER_SLAB } from '../../base/limits.ts';
 import type { DrainChunk } from '../jobs/job.ts';
 import type { Lease } from '../slabs/slab-pool.ts';
 
-/** Compressed chunks of one job are at most this many slabs before compression, and one chunk: about 4 ms of decompression. */
+/** The chunks of a job decompress to at most this many slabs and one chunk: about 4 ms of decompression. */
 const MAX_INFLATED_SLABS = 4;
 
 /** A chunk whose place in a slab is not settled. */
@@ -36,7 +36,7 @@ export class Box {
   }
 
   /** Where the next chunk arrives. */
-  room(wireBytes: number): Uint8Array<SharedArrayBuffer> {
+  slot(wireBytes: number): Uint8Array<SharedArrayBuffer> {
     return this.lease.bytes(this.#slabBytes).subarray(this.#usedBytes, this.#usedBytes + wireBytes);
   }
 
@@ -53,15 +53,21 @@ export class Box {
 
   /** Before a job: keeps what decompressing within the slab writes over, so that the job can be done again. */
   keep(): void {
-    if (!this.#isLeftInSlab || this.#arrived !== null) return;
+    if (!this.#isLeftInSlab) return;
     if (this.chunks.some(({ codec }) => codec !== 'identity')) {
-      this.#arrived = new Uint8Array(this.bytes.subarray(0, this.#usedBytes)); // copy: the thread may die behind its change
+      this.#arrived = new Uint8Array(this.bytes.subarray(0, this.#usedBytes)); // copy: the thread may die after changing the slab
     }
   }
 
   /** Behind a job whose thread has died, wherever it was. */
   restore(): void {
     if (this.#arrived !== null) this.bytes.set(this.#arrived);
+    this.forget();
+  }
+
+  /** Behind a job that was answered: what was kept is not needed while the store writes. */
+  forget(): void {
+    this.#arrived = null;
   }
 
   /** The whole slab. */

@@ -1,4 +1,4 @@
-/** The writes of a store out of a slab: instead of the worker's own, where there is no descriptor. */
+/** The writes of a store out of a slab, where there is no descriptor for a worker to write. */
 import { TransferError } from '../../base/errors.ts';
 import type { Writer } from '../../storage/byte-source.ts';
 import type { WrittenBytes } from '../jobs/job.ts';

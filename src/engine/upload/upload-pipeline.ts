@@ -1,14 +1,14 @@
 /**
- * One stream of an upload: room for its chunks until a slab of them is written.
+ * One stream of an upload: memory for its chunks until a slab of them is written.
  *
- *   room ──bytes arrive──▶ keep ──slab full, slow or flushed──▶ WriteBehind ──▶ written
- *     └──▶ drop
+ *   reserve ──bytes arrive──▶ keep ──slab full, slow or flushed──▶ WriteBehind ──▶ written
+ *      └──▶ drop
  *
  * A stream starts on the heap with one chunk at a time, which needs a slab only
  * for its job; one that fills chunks fast receives them in slabs. So a sender
  * that stalls holds at most one chunk of heap, and no slab.
  *
- * Invariants: chunks are kept in the order of their rooms; at most
+ * Invariants: chunks are kept in the order in which they were reserved; at most
  * `jobsInFlight` slabs wait to be written beside the one that is being filled;
  * no job touches the descriptor, and nobody writes to the store, once `close`
  * has resolved.
@@ -24,18 +24,17 @@ import { type ArrivedChunk, Box } from './box.ts';
 import { WriteBehind, type WriteBehindListener } from './write-behind.ts';
 
 export interface UploadListener {
-  /** There may be room again, after `room` gave none. Never called from within a method of the pipeline. */
-  hasRoom(): void;
-  /** The chunk that is being received goes on in `memory`, a copy of its room; its old room is gone. */
+  /** Memory may be free again, after `reserve` gave none. Never called from within a method of the pipeline. */
+  memoryIsFree(): void;
+  /** The chunk that is being received continues in `memory`, a copy of its memory so far; the old memory is gone. */
   moveChunk(memory: Uint8Array): void;
   /** Bytes are in the file, as they were sent. Not in order; after `failed`, what was being written still comes. */
   written(ranges: readonly WrittenBytes[]): void;
-  /** Once, before `fail` returns: nothing more is taken. The last room belongs to others from now on: write no byte to it. */
+  /** Once, before `fail` returns: nothing more is taken. The memory reserved last belongs to others from now on: write no byte to it. */
   failed(error: TransferError): void;
 }
 
-/** Where the chunk that arrives goes. */
-interface Room {
+interface Reservation {
   /** null: on the heap. */
   readonly box: Box | null;
   readonly memory: Uint8Array;
@@ -50,10 +49,10 @@ interface Parked {
 
 const NO_HEAP = new Uint8Array(0);
 
-/** A chunk that arrives within this time earns its stream a slab. */
+/** A chunk that arrives within this time gets its stream a slab. */
 const FAST_MS = 50;
 
-/** One that takes longer loses it. */
+/** A slower chunk loses the slab. */
 const SLOW_MS = 250;
 
 export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindListener {
@@ -64,13 +63,13 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   readonly #writes: WriteBehind;
   readonly #isLeftInSlab: boolean;
   #box: Box | null = null;
-  #room: Room | null = null;
+  #reservation: Reservation | null = null;
   #parked: Parked | null = null;
   #isDirect = false;
   /** Memory of the chunk that arrives or is parked, and of the next one. */
   #heap: Uint8Array = NO_HEAP;
   #keptAtMs = 0;
-  #wantsRoom = false;
+  #wantsMemory = false;
   #error: TransferError | null = null;
   readonly #waiting: (() => void)[] = [];
 
@@ -81,50 +80,50 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     this.#isLeftInSlab = sink.kind === 'writer';
   }
 
-  /** Memory for the next chunk, or null; then `hasRoom` follows. */
-  room(bytes: number): Uint8Array | null {
-    assert(this.#room === null, 'one chunk arrives at a time');
+  /** Memory for the next chunk, or null; then `memoryIsFree` follows. */
+  reserve(bytes: number): Uint8Array | null {
+    assert(this.#reservation === null, 'one chunk arrives at a time');
     if (this.#error !== null) return null;
-    this.#wantsRoom = false;
+    this.#wantsMemory = false;
     if (this.#parked !== null || !this.#prepare(bytes)) {
-      this.#wantsRoom = true;
+      this.#wantsMemory = true;
       return null;
     }
     const sinceMs = performance.now();
     const box = this.#box;
-    const memory = box === null ? this.#heapMemory(bytes) : box.room(bytes);
-    this.#room = { box, memory, sinceMs };
+    const memory = box === null ? this.#heapMemory(bytes) : box.slot(bytes);
+    this.#reservation = { box, memory, sinceMs };
     return memory;
   }
 
   /** The chunk that arrived last is to be written. */
   keep(chunk: ArrivedChunk): void {
-    const room = this.#room;
-    if (this.#error !== null || room === null) return;
-    this.#room = null;
+    const reservation = this.#reservation;
+    if (this.#error !== null || reservation === null) return;
+    this.#reservation = null;
     this.#keptAtMs = performance.now();
-    const tookMs = this.#keptAtMs - room.sinceMs;
+    const tookMs = this.#keptAtMs - reservation.sinceMs;
     if (tookMs < FAST_MS) this.#isDirect = true;
     else if (tookMs > SLOW_MS) this.#isDirect = false;
-    if (room.box === null) {
-      this.#parked = { memory: room.memory, chunk };
+    if (reservation.box === null) {
+      this.#parked = { memory: reservation.memory, chunk };
       this.#unpark();
-    } else if (!room.box.holds(chunk)) {
-      const memory = this.#heapMemory(room.memory.length);
-      memory.set(room.memory); // copy: decompressed it needs a slab of its own
+    } else if (!reservation.box.holds(chunk)) {
+      const memory = this.#heapMemory(reservation.memory.length);
+      memory.set(reservation.memory); // copy: the decompressed chunk needs a slab of its own
       this.#submit();
       this.#parked = { memory, chunk };
       this.#unpark();
     } else {
-      room.box.add(chunk);
+      reservation.box.add(chunk);
       // Most chunks of a stream have one size.
-      if (!room.box.fits(chunk.wireBytes)) this.#submit();
+      if (!reservation.box.fits(chunk.wireBytes)) this.#submit();
     }
   }
 
   /** The chunk that arrived last is not wanted. */
   drop(): void {
-    this.#room = null;
+    this.#reservation = null;
   }
 
   /** Resolves when everything kept so far is written; rejects with the error that ended the pipeline. */
@@ -134,11 +133,11 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     if (this.#error !== null) throw this.#error;
   }
 
-  /** Ends the pipeline; what is not being written yet is let go. The first error stays. */
+  /** Ends the pipeline and drops chunks that are not being written. The first error stays. */
   fail(error: TransferError): void {
     if (this.#error !== null) return;
     this.#error = error;
-    this.#room = null;
+    this.#reservation = null;
     this.#parked = null;
     const { jobs, slabs, streams } = this.#context;
     if (this.#box !== null) slabs.release(this.#box.lease);
@@ -164,16 +163,16 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
 
   /** Takes the slab back from a chunk that has been arriving for longer than `limitMs`, and writes what is complete. */
   giveBackIdle(nowMs: number, limitMs: number): void {
-    const room = this.#room;
-    if (room === null || room.box === null) {
-      // Whole chunks wait for the slab to fill, but not for ever.
+    const reservation = this.#reservation;
+    if (reservation === null || reservation.box === null) {
+      // Whole chunks do not wait for ever for the slab to fill.
       if (this.#box !== null && nowMs - this.#keptAtMs > limitMs) this.#submit();
       return;
     }
-    if (nowMs - room.sinceMs <= limitMs) return;
-    const memory = this.#heapMemory(room.memory.length);
-    memory.set(room.memory); // copy: all of it, because only the receiver knows how far it has come
-    this.#room = { box: null, memory, sinceMs: room.sinceMs };
+    if (nowMs - reservation.sinceMs <= limitMs) return;
+    const memory = this.#heapMemory(reservation.memory.length);
+    memory.set(reservation.memory); // copy: all of it, because only the receiver knows how far it has come
+    this.#reservation = { box: null, memory, sinceMs: reservation.sinceMs };
     this.#isDirect = false;
     this.#listener.moveChunk(memory);
     this.#submit();
@@ -186,22 +185,22 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   }
 
   ended(): void {
-    this.#offerRoom();
+    this.#offerMemory();
   }
 
   /** The engine has a slab for a stream that waited for one. */
   slabIsFree(): void {
     if (this.#parked !== null) this.#unpark();
-    this.#offerRoom();
+    this.#offerMemory();
   }
 
-  /** The stream's own memory for one chunk: used again, because V8 collects for every few MiB that are allocated. */
+  /** Memory for one chunk, reused because V8 collects garbage for every few MiB that are allocated. */
   #heapMemory(bytes: number): Uint8Array {
     if (this.#heap.length < bytes) this.#heap = Buffer.allocUnsafeSlow(bytes);
     return this.#heap.subarray(0, bytes);
   }
 
-  /** Sees to a slab, or leave to use the heap, for a chunk of `bytes`; false when there is neither now. */
+  /** Gets a slab, or permission to use the heap, for a chunk of `bytes`; false when there is neither. */
   #prepare(bytes: number): boolean {
     if (this.#box?.fits(bytes)) return true;
     this.#submit();
@@ -238,10 +237,10 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     else this.#writes.submit(box);
   }
 
-  #offerRoom(): void {
-    if (!this.#wantsRoom || this.#error !== null) return;
-    this.#wantsRoom = false;
-    this.#listener.hasRoom();
+  #offerMemory(): void {
+    if (!this.#wantsMemory || this.#error !== null) return;
+    this.#wantsMemory = false;
+    this.#listener.memoryIsFree();
   }
 
   /** Resolves when nothing that was kept is left to be written. */
@@ -250,7 +249,6 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     await this.#writes.idle();
   }
 
-  /** No chunk waits for a slab any more. */
   #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }

@@ -25,10 +25,10 @@ export interface WriteBehindListener {
   ended(): void;
 }
 
-/** Threads may die of one bad job again and again; this ends it. */
+/** A job that kills its thread every time must end. */
 const MAX_WORKER_DEATHS = 5;
 
-/** What posting and checking one chunk costs beside its bytes, in the scheduler's bytes. */
+/** The fixed cost of a chunk, in bytes of the scheduler. */
 const CHUNK_COST_BYTES = 4096;
 
 export class WriteBehind implements Schedulable {
@@ -38,9 +38,9 @@ export class WriteBehind implements Schedulable {
   readonly #sink: ByteSink;
   readonly #listener: WriteBehindListener;
   readonly #queue: Box[] = [];
-  /** Of these, those whose job has ended are being stored. */
+  /** Boxes whose job runs, or whose bytes are being stored. */
   readonly #running = new Set<Box>();
-  /** Aborted when nothing more is wanted; only where the store writes. */
+  /** Aborts writes of the store on failure; null where a worker writes. */
   readonly #failure: AbortController | null;
   #error: TransferError | null = null;
   readonly #waiting: (() => void)[] = [];
@@ -62,7 +62,7 @@ export class WriteBehind implements Schedulable {
     this.#context.jobs.want(this);
   }
 
-  /** Lets go of what is not being written yet. The jobs are to be told behind it: `JobQueue.forget`. */
+  /** Releases slabs that are not being written. Call `JobQueue.forget` after it. */
   cancel(error: TransferError): void {
     this.#error = error;
     for (const box of this.#queue.splice(0)) this.#context.slabs.release(box.lease);
@@ -106,14 +106,15 @@ export class WriteBehind implements Schedulable {
     }
   }
 
-  /** Has the store write what was checked; `fault` is what is wrong with the rest. */
+  /** Has the store write the verified bytes; `fault` is the error of the rest. */
   async #store(
     box: Box,
     writer: Writer,
     checked: readonly WrittenBytes[],
     fault: TransferError | null,
   ): Promise<void> {
-    // Who failed meanwhile has been told that nothing more begins.
+    box.forget();
+    // After a failure no write may begin.
     const wanted = this.#error === null ? checked : [];
     const { signal } = this.#failure as AbortController;
     const { written, error } = await writeChecked(writer, box.bytes, wanted, signal);
@@ -128,7 +129,7 @@ export class WriteBehind implements Schedulable {
     this.#ended();
   }
 
-  /** Writing is repeatable: once the dead thread has exited, the slab is made whole and queued again. */
+  /** Writes are idempotent: once the dead thread has exited, the slab is restored and queued again. */
   #died(box: Box, reason: unknown): void {
     this.#context.jobs.jobEnded();
     box.workerDeaths += 1;

@@ -46,7 +46,7 @@ export interface ExchangeCallOptions {
 const SMALL_MESSAGE_BYTES = 16 * KIB;
 
 /** Who sends a large message more slowly keeps others from sending theirs. */
-const LEAST_BYTES_PER_MS = 16;
+const MIN_BYTES_PER_MS = 16;
 
 /** Answers that the peer has not taken, above which its requests wait. */
 const MAX_POSTED_BYTES = 64 * KIB;
@@ -175,7 +175,7 @@ export class ExchangeCall<Answer> {
     this.#messageBytes = 0;
     if (bytes > SMALL_MESSAGE_BYTES) {
       const late = () => this.answers.abandon(new TransferError('DEADLINE_EXCEEDED', TOO_SLOW));
-      this.#lateTimer = setTimeout(late, REQUEST_MESSAGE_TIMEOUT_MS + bytes / LEAST_BYTES_PER_MS).unref();
+      this.#lateTimer = setTimeout(late, REQUEST_MESSAGE_TIMEOUT_MS + bytes / MIN_BYTES_PER_MS).unref();
     }
     return true;
   }

@@ -1,6 +1,6 @@
 /**
  * Cuts the bytes of a client stream into messages, and takes the chunk out of
- * each: its bytes go straight to the room that the sink names, piece by piece
+ * each: its bytes go straight into memory of the sink, piece by piece
  * as they arrive; the rest of the message, which is still a whole protobuf
  * message, is collected for the ordinary decoder.
  *
@@ -17,10 +17,10 @@ import { malformedRequest } from '../../wire/service.ts';
 
 export interface MessageSink {
   /** Memory of exactly `bytes` for the chunk that begins; null when there is none now: the cutter then stops before it. */
-  room(bytes: number): Uint8Array | null;
+  reserve(bytes: number): Uint8Array | null;
   /**
    * A whole message: its fields without the chunk, valid until the next call of `feed`, and how many
-   * bytes of chunk went to its room. False stops the cutter behind it.
+   * bytes of chunk went to its memory. False stops the cutter behind it.
    */
   message(fields: Uint8Array, chunkBytes: number): boolean;
 }
@@ -41,10 +41,10 @@ const EMPTY = new Uint8Array(0);
  * - `size`: the length of a length-delimited field
  * - `varint`: the value of a varint field
  * - `bytes`: the rest of a field that is collected
- * - `room`: a chunk begins, and waits for room
+ * - `memory`: a chunk begins, and waits for memory
  * - `chunk`: the bytes of the chunk
  */
-type State = 'frame' | 'tag' | 'size' | 'varint' | 'bytes' | 'room' | 'chunk';
+type State = 'frame' | 'tag' | 'size' | 'varint' | 'bytes' | 'memory' | 'chunk';
 
 export class MessageCutter {
   readonly #sink: MessageSink;
@@ -77,20 +77,20 @@ export class MessageCutter {
     return this.#state !== 'frame' || this.#frameHeaderBytes > 0;
   }
 
-  /** The rest of the chunk that is being received, if one is, goes to `memory`: a copy of its room as it is now. */
+  /** The rest of the chunk that is being received, if one is, goes to `memory`: a copy of its memory as it is now. */
   moveChunk(memory: Uint8Array): void {
     if (this.#state === 'chunk') this.#chunk = memory;
   }
 
   /**
    * Takes `data` from `at` on; returns where it stopped, which is the end unless
-   * the sink has no room or wants no more now. Throws INVALID_ARGUMENT,
+   * the sink has no memory or wants no more now. Throws INVALID_ARGUMENT,
    * UNIMPLEMENTED or RESOURCE_EXHAUSTED for what no stream may contain.
    */
   feed(data: Uint8Array, at: number): number {
     let next = at;
     for (;;) {
-      if (this.#state === 'room' && !this.#takeRoom()) return next;
+      if (this.#state === 'memory' && !this.#reserveChunk()) return next;
       if (this.#state === 'tag' && this.#messageLeft === 0) {
         if (this.#isOpenEnded) throw this.#tooLarge(this.#mostMessageBytes + 1);
         if (!this.#endMessage()) return next;
@@ -222,14 +222,14 @@ export class MessageCutter {
     this.#fieldsBytes = this.#tagAt;
     this.#left = bytes;
     this.#chunkBytes = bytes;
-    this.#state = 'room';
+    this.#state = 'memory';
   }
 
-  #takeRoom(): boolean {
+  #reserveChunk(): boolean {
     if (this.#left > 0) {
-      const room = this.#sink.room(this.#left);
-      if (room === null) return false;
-      this.#chunk = room;
+      const memory = this.#sink.reserve(this.#left);
+      if (memory === null) return false;
+      this.#chunk = memory;
     }
     this.#state = 'chunk';
     if (this.#left === 0) this.#endBytes();
@@ -249,7 +249,7 @@ export class MessageCutter {
     if (this.#state === 'chunk') {
       copyBytes(piece, this.#chunk, this.#chunk.length - this.#left); // copy: out of Node's read buffer, the only one
     } else {
-      this.#reserve(bytes);
+      this.#growFields(bytes);
       this.#fields.set(piece, this.#fieldsBytes);
       this.#fieldsBytes += bytes;
     }
@@ -271,11 +271,11 @@ export class MessageCutter {
   }
 
   #keep(byte: number): void {
-    this.#reserve(1);
+    this.#growFields(1);
     this.#fields[this.#fieldsBytes++] = byte;
   }
 
-  #reserve(bytes: number): void {
+  #growFields(bytes: number): void {
     const needed = this.#fieldsBytes + bytes;
     if (needed <= this.#fields.length) return;
     if (needed > MAX_REQUEST_MESSAGE_BYTES) {

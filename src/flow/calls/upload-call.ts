@@ -1,13 +1,13 @@
 /**
  * A client-streaming call whose chunks go straight from the network's buffers
- * to their room, and which is read only as fast as there is room.
+ * into memory of the receiver, and which is read only as fast as that is free.
  *
  * The private seam: grpc-js keeps the call in `ServerReadableStream.call` and
  * lets its `decoder` cut the http2 stream into messages; ours takes its place
  * and returns none. `directReadsWork` tests this at start; where it fails,
  * messages come whole from grpc-js and are copied once more.
  *
- * Invariant: while the receiver has no room or has paused, the http2 stream is
+ * Invariant: while the receiver has no memory or has paused, the http2 stream is
  * not read, so what a sender can have on its way is its HTTP/2 window.
  */
 import type { ServerHttp2Stream } from 'node:http2';
@@ -26,8 +26,8 @@ import { MessageInflater } from './message-inflater.ts';
 /** Who takes the messages of an upload call. Everything is called in the order of the stream. */
 export interface UploadReceiver<Message> {
   /** Memory of exactly `bytes` for the chunk that begins; null: none now, `proceed` when there is. */
-  room(bytes: number): Uint8Array | null;
-  /** A message without its chunk, of which `chunkBytes` went to the room. Throws a TransferError to end the call. */
+  reserve(bytes: number): Uint8Array | null;
+  /** A message without its chunk, of which `chunkBytes` went to the memory reserved. Throws a TransferError to end the call. */
   message(message: Message, chunkBytes: number): void;
   /** The sender has half-closed behind a whole message. */
   ended(): void;
@@ -66,7 +66,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> impleme
   #cutter: MessageCutter | null = null;
   /** Of a sender that compresses whole messages, in front of the cutter. */
   #inflater: MessageInflater | null = null;
-  /** Received, but not taken for want of room. */
+  /** Received, but not taken for want of memory. */
   #held: Buffer = NOTHING;
   readonly #heldMessages: Request[] = [];
   #isPaused = false;
@@ -103,7 +103,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> impleme
     return this.#movedBytes;
   }
 
-  /** The sender is not waited for: there is no room, or it has sent everything. */
+  /** The sender is not waited for: there is no memory, or it has sent everything. */
   get isHeldUp(): boolean {
     return !this.#isReading;
   }
@@ -146,7 +146,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> impleme
     this.#stopReading();
   }
 
-  /** Goes on after `pause`, or when there is room again; not from within `room` or `message`. */
+  /** Goes on after `pause`, or when memory is free again; not from within `reserve` or `message`. */
   proceed(): void {
     this.#isPaused = false;
     this.#take(NOTHING);
@@ -164,7 +164,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> impleme
     if (!this.isClosed) this.#call.sendMetadata(metadata);
   }
 
-  /** Takes nothing more: no room is written to any more, and what still arrives is dropped. The call awaits its end. */
+  /** Takes nothing more: no memory of the receiver is written to any more, and what still arrives is dropped. The call awaits its end. */
   discard(): void {
     this.#isOver = true;
     this.#held = NOTHING;
@@ -203,7 +203,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> impleme
   #readDirectly(receiver: UploadReceiver<Request>): void {
     this.#cutter = new MessageCutter(
       {
-        room: (bytes) => receiver.room(bytes),
+        reserve: (bytes) => receiver.reserve(bytes),
         message: (fields, chunkBytes) => {
           receiver.message(this.#decode(fields), chunkBytes);
           return this.#mayTake;
@@ -241,7 +241,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> impleme
     }
   }
 
-  /** The rest of `data` is held until there is room. */
+  /** The rest of `data` is held until there is memory. */
   #cut(cutter: MessageCutter, data: Buffer): void {
     this.#movedBytes += data.length;
     const bytes = this.#behindHeld(data);
@@ -281,9 +281,9 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> impleme
         );
       }
       if (chunk.length > 0) {
-        const room = (this.#receiver as UploadReceiver<Request>).room(chunk.length);
-        if (room === null) return;
-        copyBytes(chunk, room); // copy: out of the message, which grpc-js allocated
+        const memory = (this.#receiver as UploadReceiver<Request>).reserve(chunk.length);
+        if (memory === null) return;
+        copyBytes(chunk, memory); // copy: out of the message, which grpc-js allocated
       }
       this.#heldMessages.shift();
       this.#receiver?.message({ ...message, chunk: NOTHING }, chunk.length);
@@ -294,7 +294,7 @@ export class UploadCall<Request extends { chunk: Uint8Array }, Response> impleme
     return !this.#isPaused && !this.#isOver;
   }
 
-  /** Takes what is there, and reads on when nothing was left for want of room. */
+  /** Takes what is there, and reads on when nothing was left for want of memory. */
   #take(data: Buffer): void {
     if (this.#isOver) return;
     try {

@@ -1,7 +1,7 @@
 /**
- * The connection below one channel of this client, for who sends over it:
- * known by a user agent of its own in the public way of Node 22 and later. On
- * Node 20 nothing is found here, and the call has to be asked (`CallLink`).
+ * The connection below one channel of this client, recognised by its own user
+ * agent through public API of Node 22 and later. On Node 20 nothing is found
+ * here, and the call has to be asked (`CallLink`).
  */
 import type { Http2Session } from 'node:http2';
 import type { ChannelOptions } from '@grpc/grpc-js';
@@ -9,7 +9,7 @@ import { watchClientStreams } from '../calls/call-stream.ts';
 
 const USER_AGENT = 'sluice (connection ';
 
-/** The newest of each channel, until it is closed; by number of the channel. */
+/** The newest open session of each channel, by number. */
 const sessions = new Map<number, Http2Session>();
 let channels = 0;
 

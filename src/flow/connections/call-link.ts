@@ -1,10 +1,10 @@
-/** What a client knows of the link below one of its calls: the windows in force, and how far away the peer is. */
+/** The link below a call of a client: the windows in force, and the round trip. */
 import type { Http2Session } from 'node:http2';
 import { clientStreamOf } from '../calls/call-stream.ts';
 import { pingBarrier } from '../calls/ping-barrier.ts';
 import { mayMeasure } from './calm-peers.ts';
 
-/** Each connection is pinged once, when it is first asked about. */
+/** Each connection is pinged once, on the first question. */
 const roundTripsMs = new WeakMap<Http2Session, { value: number | undefined }>();
 
 export class CallLink {

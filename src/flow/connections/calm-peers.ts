@@ -1,13 +1,12 @@
 /**
- * Peers that do not want to be pinged. Servers of other implementations count
- * pings: grpc-go, grpc-java and gRPC's core allow one in five minutes, and
- * forgive two more until they send HEADERS or DATA again; then they end the
- * connection (ENHANCE_YOUR_CALM). So a link is measured by pings only behind
- * data that came since the last one, and who has once objected is pinged no more.
+ * Peers that do not want to be pinged. Other servers count pings: grpc-go,
+ * grpc-java and gRPC's core allow one in five minutes and forgive two more until
+ * they send HEADERS or DATA again; then they end the connection
+ * (ENHANCE_YOUR_CALM). So a ping is sent only after new data, and a peer that has
+ * once objected is pinged no more.
  */
 import { constants, type Http2Session } from 'node:http2';
 
-/** The most that are remembered; the oldest is forgotten. */
 const MAX_CALM_PEERS = 1_000;
 
 /** By address. */

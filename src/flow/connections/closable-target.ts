@@ -1,20 +1,20 @@
 /**
- * A target of grpc-js whose sockets can be destroyed whatever they are doing.
- * A channel of grpc-js closes connections that are established; a connection
- * still being made (an address that drops packets, a TLS hello or an HTTP/2
- * preface without an answer) goes on after it, and keeps the process alive.
+ * A target of grpc-js whose sockets can be destroyed in any state. A channel of
+ * grpc-js closes only established connections; a connection still being made (an
+ * address that drops packets, a TLS hello or an HTTP/2 preface without an answer)
+ * survives the channel and keeps the process alive.
  *
- * grpc-js gives the addresses that a resolver finds to `net.connect`, as they
- * are, and a socket is destroyed when the `signal` it was made with is aborted.
- * So targets get a scheme of our own, whose resolver asks the usual one and adds
- * the signal. Connections through an HTTP proxy are made elsewhere, without it.
+ * grpc-js passes the addresses of a resolver to `net.connect` unchanged, and a
+ * socket is destroyed when its `signal` is aborted. So targets get a scheme of
+ * their own, whose resolver asks the usual one and adds the signal. Connections
+ * through an HTTP proxy are made elsewhere, without the signal.
  */
 import { setMaxListeners } from 'node:events';
 import { type ChannelOptions, experimental } from '@grpc/grpc-js';
 
 const SCHEME = 'sluice';
 
-/** As grpc-js reads targets; a name without a known scheme is one for DNS. */
+/** As grpc-js reads targets: without a known scheme, a DNS name. */
 const KNOWN_URI = /^(dns|ipv4|ipv6|unix):(?:\/\/([^/]*)\/)?(.+)$/i;
 
 const targets = new Map<string, ClosableTarget>();
@@ -24,7 +24,7 @@ let opened = 0;
 export class ClosableTarget {
   /** What grpc-js is given. */
   readonly text: string;
-  /** The name has been resolved once: what is missing since then is a connection. */
+  /** The name was resolved once; from then on only a connection can be missing. */
   isResolved = false;
   readonly uri: experimental.GrpcUri;
   readonly #key: string;
@@ -42,7 +42,7 @@ export class ClosableTarget {
     this.#sharedAs = sharedAs;
     this.text = `${SCHEME}://${this.#key}/${this.uri.path}`;
     targets.set(this.#key, this);
-    // Each socket listens, until it is closed.
+    // Every open socket listens.
     setMaxListeners(0, this.#sockets.signal);
   }
 
@@ -97,7 +97,7 @@ export class ClosableTarget {
     if (this.#users > 0 || this.#runningCalls > 0) return;
     this.retire();
     targets.delete(this.#key);
-    // In the next turn: established connections are being closed in this one, with a GOAWAY.
+    // Deferred, because established connections are being closed with a GOAWAY now.
     setImmediate(() => this.#sockets.abort());
   }
 }

@@ -1,9 +1,8 @@
 /**
- * A fair queue for the streams of all sessions: they begin in turns of the
- * event loop, a few of each session at once, of the others so many in each
- * turn, from one session after the other. A read of 64 KiB can hold hundreds of
- * calls, and libuv reads up to 2 MiB of a socket in one turn; other sessions
- * would wait for them all.
+ * Begins the streams of all sessions in round robin: in each turn of the event
+ * loop a few of each session at once, then a bounded number of the waiting ones.
+ * A read of 64 KiB can hold hundreds of calls, and libuv reads up to 2 MiB of a
+ * socket in one turn; other sessions would wait for them all.
  *
  * Invariant: a session whose streams wait, or that rests, is not read, so what
  * waits is at most what came with one read of each.
@@ -11,13 +10,13 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 
-/** Of each session, in each turn, without waiting. */
+/** Streams of one session that begin in one turn of the event loop without waiting. */
 const AT_ONCE = 16;
 
-/** Of all sessions whose streams wait, in each turn: about 10 ms of the smallest calls. */
-const MOST_PER_TURN = 48;
+/** Waiting streams of all sessions that begin in one turn: about 10 ms of the smallest calls. */
+const MAX_PER_TURN = 48;
 
-/** What is used of a socket's handle, which is private; where it has none of it, sessions are read on. */
+/** The private handle of a socket; where it lacks these methods, sessions are never paused. */
 interface ReadHandle {
   readStart?(): void;
   readStop?(): void;
@@ -62,10 +61,10 @@ export class FairQueue {
   }
 
   #nextTurn(): void {
-    const share = Math.max(1, Math.floor(MOST_PER_TURN / this.#active.size));
-    let left = MOST_PER_TURN;
+    const share = Math.max(1, Math.floor(MAX_PER_TURN / this.#active.size));
+    let left = MAX_PER_TURN;
     let queues = this.#active.size;
-    // Who comes back meanwhile is behind the others, and has its next turn another time.
+    // A session that returns during the loop goes behind the others, to a later turn.
     for (const queue of this.#active) {
       this.#active.delete(queue);
       left -= queue.begin(Math.min(share, left));
@@ -83,10 +82,10 @@ class SessionQueue {
   readonly #handle: ReadHandle;
   #waiting: (() => void)[] = [];
   #next = 0;
-  /** In this turn. */
+  /** Streams begun in this turn. */
   #begun = 0;
   #isStopped = false;
-  /** Until its next turn. */
+  /** Not read before the next turn. */
   #isResting = false;
   #isDropped = false;
 

@@ -1,7 +1,7 @@
 /**
  * The HTTP/2 stream of a call as the holder of a place, from its headers on:
- * before its message is whole, and for services that are not ours. What it
- * moves is not seen here.
+ * before its message is complete, and for foreign services. Bytes are not counted
+ * here.
  */
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
@@ -19,7 +19,7 @@ export interface RequestHeaders {
   readonly [REQUEST_ID]?: string | string[] | undefined;
 }
 
-/** How long a refused peer may go on with its request: a reset in the same read as the status would hide the status from clients on Node 22 and later. */
+/** Delays the reset after a refusal: in the same read it would hide the status from clients on Node 22 and later. */
 const REFUSAL_LINGER_MS = 1000;
 
 export class HeldStream implements PlaceHolder {
@@ -49,7 +49,7 @@ export class HeldStream implements PlaceHolder {
     return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
   }
 
-  /** What it was ended with here. */
+  /** The error that ended it here. */
   get error(): TransferError | null {
     return this.#error;
   }
@@ -76,7 +76,7 @@ export class HeldStream implements PlaceHolder {
     if (this.#respond(error)) this.#stream.close(constants.NGHTTP2_NO_ERROR);
   }
 
-  /** Answers a call that nobody has begun to handle; what its peer still sends is dropped, and not waited for. */
+  /** Answers a call without a handler; later bytes of the peer are dropped. */
   refuse(error: TransferError): void {
     if (!this.#respond(error)) return;
     this.#stream.resume();

@@ -1,8 +1,7 @@
 /**
- * How large a request message may be, and those that a client has compressed
- * (grpc-encoding), decompressed at once and within that bound. grpc-js has one
- * bound for all methods, and makes a stream of zlib for each compressed message,
- * which costs more than the call.
+ * Bounds request messages, and decompresses those with a grpc-encoding at once,
+ * within that bound. grpc-js has one bound for all methods, and makes a zlib
+ * stream for each compressed message, which costs more than the call.
  *
  * The private seam: `decoder`, `incomingEncoding` and `decompressMessage` of the
  * call that a server's first interceptor gets. Where they are missing, nothing
@@ -13,7 +12,7 @@ import { type ServerInterceptingCall, type ServerInterceptor, status } from '@gr
 import { MAX_REQUEST_MESSAGE_BYTES } from '../../base/limits.ts';
 import { FRAME_HEADER_BYTES } from '../../wire/chunk-header.ts';
 
-/** What is used of grpc-js' BaseServerInterceptingCall. */
+/** The part of grpc-js' BaseServerInterceptingCall in use here. */
 interface DecompressingCall {
   decoder?: { maxReadMessageLength?: number };
   incomingEncoding?: string;
@@ -42,7 +41,7 @@ export const inflateRequests =
     if (base.decompressMessage === undefined) return call;
     base.decompressMessage = (message, encoding) => {
       const body = message.subarray(FRAME_HEADER_BYTES);
-      // A single message may go as it is.
+      // The peer may leave single messages uncompressed.
       return encoding === 'identity'
         ? body
         : decoded(
@@ -53,7 +52,7 @@ export const inflateRequests =
     return call;
   };
 
-/** grpc-js ends the call with what is rejected. */
+/** grpc-js ends the call with the rejection. */
 function decoded(decode: () => Buffer, mostBytes: number): Buffer | Promise<Buffer> {
   try {
     return decode();

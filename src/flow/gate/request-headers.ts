@@ -1,8 +1,8 @@
-/** What the headers of a request say before anybody answers it. */
+/** Checks the headers of a request before anything answers it. */
 import type { IncomingHttpHeaders } from 'node:http2';
 import { MAX_HEADER_BYTES, MAX_HEADER_FIELDS } from '../../base/limits.ts';
 
-/** What each field counts for beside its name and value (RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE). */
+/** Counted for each field beside name and value (RFC 9113, SETTINGS_MAX_HEADER_LIST_SIZE). */
 const FIELD_OVERHEAD_BYTES = 32;
 
 /**
@@ -32,7 +32,7 @@ export const WHAT_SPEAKS_HERE =
 export function foreignAnswer(headers: IncomingHttpHeaders): ForeignAnswer | undefined {
   if (headers[':method'] !== 'POST') return { status: 405, text: WHAT_SPEAKS_HERE };
   const { 'content-type': type } = headers;
-  // application/grpc, and that with a codec or parameters; but not application/grpc-web.
+  // With a codec or parameters too, but not application/grpc-web.
   if (type === 'application/grpc' || (type !== undefined && /^application\/grpc[+; ]/.test(type)))
     return undefined;
   return {
@@ -43,7 +43,7 @@ export function foreignAnswer(headers: IncomingHttpHeaders): ForeignAnswer | und
 
 const UNIT_MS: Readonly<Record<string, number>> = { H: 3_600_000, M: 60_000, S: 1000 };
 
-/** The longest time of a timer. grpc-js takes what is longer for a time in the past. */
+/** grpc-js takes longer times for the past. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /** Removes a `grpc-timeout` that no timer can hold, more than 24 days: it is no deadline. */

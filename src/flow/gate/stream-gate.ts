@@ -28,7 +28,7 @@ const LATE = 'the request did not come whole in time; send it with its headers';
 
 /** What the owner of a connection may do to its session. */
 export interface GuardedSession {
-  /** Begins none of the streams it has received, and destroys it as soon as that is safe. */
+  /** Begins no more received streams, and destroys the session as soon as that is safe. */
   end(): void;
   /** Reads nothing more of it before the next turn of the event loop. */
   rest(): void;
@@ -40,9 +40,9 @@ export interface GuardedConnection {
   /** The headers of a request are there. */
   streamBegan(): void;
   streamEnded(): void;
-  /** A stream came to nothing, by its peer's doing. */
+  /** The peer wasted a stream. */
   streamWasted(): void;
-  /** What a stream sent is nothing that a client sends: too large, or none of what it says it is. */
+  /** A stream sent bytes that no client sends: too large, or malformed. */
   streamFaulty(): void;
   /** A stream that is no gRPC call; it is answered. */
   foreign(): void;

@@ -3,9 +3,9 @@
  * a call's stream on this Node version with this grpc-js: over a real
  * connection, with the chunk before, between and behind other fields.
  */
-import { type Client, type handleClientStreamingCall, Metadata } from '@grpc/grpc-js';
+import type { handleClientStreamingCall } from '@grpc/grpc-js';
 import { UploadCall } from '../calls/upload-call.ts';
-import { passThrough, selfTest, TEST_TIMEOUT_MS } from './self-test-server.ts';
+import { clientStream, selfTest, TEST_TIMEOUT_MS } from './self-test-server.ts';
 
 const PATH = '/sluice.SelfTest/Upload';
 const CHUNK_BYTES = 40_000;
@@ -26,7 +26,7 @@ export async function directReadsWork(): Promise<boolean> {
     });
     const taken: Buffer[] = [];
     call.start({
-      room(bytes) {
+      reserve(bytes) {
         const memory = Buffer.alloc(bytes);
         taken.push(memory);
         return memory;
@@ -42,7 +42,10 @@ export async function directReadsWork(): Promise<boolean> {
     const behind = Buffer.from([0x20, 7]);
     const message = Buffer.concat([before, chunkField(chunk), behind]);
     const expected = Buffer.concat([chunk, before, behind]);
-    const received = await send(client, [message, message]);
+    const received = await clientStream(client, PATH, (call) => {
+      call.write(message);
+      call.end(message);
+    });
     return received.equals(Buffer.concat([expected, expected]));
   });
 }
@@ -55,20 +58,4 @@ function fieldsOf(bytes: Buffer): Fields {
 function chunkField(chunk: Buffer): Buffer {
   const [low, middle, high] = [chunk.length & 0x7f, (chunk.length >>> 7) & 0x7f, chunk.length >>> 14];
   return Buffer.concat([Buffer.from([0x0a, low | 0x80, middle | 0x80, high]), chunk]);
-}
-
-function send(client: Client, messages: readonly Buffer[]): Promise<Buffer> {
-  return new Promise<Buffer>((resolve, reject) => {
-    const call = client.makeClientStreamRequest(
-      PATH,
-      passThrough,
-      passThrough,
-      new Metadata(),
-      { deadline: Date.now() + TEST_TIMEOUT_MS },
-      (error, response) =>
-        response === undefined ? reject(error ?? new Error('no response')) : resolve(response),
-    );
-    for (const message of messages) call.write(message);
-    call.end();
-  });
 }

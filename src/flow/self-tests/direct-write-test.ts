@@ -3,10 +3,10 @@
  * on this Node version with this grpc-js: over a real connection, between
  * messages that go through grpc-js.
  */
-import { type ChannelOptions, type Client, type handleClientStreamingCall, Metadata } from '@grpc/grpc-js';
+import type { ChannelOptions, Client, handleClientStreamingCall } from '@grpc/grpc-js';
 import { framed } from '../../wire/upload-message.ts';
 import { clientStreamOf } from '../calls/call-stream.ts';
-import { passThrough, selfTest, TEST_TIMEOUT_MS } from './self-test-server.ts';
+import { clientStream, selfTest } from './self-test-server.ts';
 
 /**
  * grpc-js keeps messages for retries, says that they are written before they
@@ -32,26 +32,16 @@ export async function directWritesWork(): Promise<boolean> {
   return await selfTest(method, sendsInOrder, DIRECT_WRITE_OPTIONS);
 }
 
-/** The answer is what was sent. */
 async function sendsInOrder(client: Client): Promise<boolean> {
   const [first, straight, last] = [1, 2, 3].map((fill) => Buffer.alloc(MESSAGE_BYTES, fill)) as [
     Buffer,
     Buffer,
     Buffer,
   ];
-  const answer = await new Promise<Buffer>((resolve, reject) => {
-    const call = client.makeClientStreamRequest<Buffer, Buffer>(
-      PATH,
-      passThrough,
-      passThrough,
-      new Metadata(),
-      { deadline: Date.now() + TEST_TIMEOUT_MS },
-      (error, response) =>
-        response === undefined ? reject(error ?? new Error('no response')) : resolve(response),
-    );
+  const answer = await clientStream(client, PATH, (call) => {
     call.write(first, () => {
       const stream = clientStreamOf(call);
-      if (stream === undefined) reject(new Error('no stream'));
+      if (stream === undefined) call.cancel();
       stream?.write(framed(straight));
       call.write(last);
       call.end();

@@ -4,7 +4,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   type ChannelOptions,
   Client,
+  type ClientWritableStream,
   credentials,
+  Metadata,
   Server,
   ServerCredentials,
   type UntypedHandleCall,
@@ -38,7 +40,7 @@ export async function selfTest(
     });
     client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
-      // A proxy from the environment cannot reach this machine's loopback.
+      // A proxy cannot reach the loopback of this machine.
       'grpc.enable_http_proxy': 0,
       ...options,
     });
@@ -53,6 +55,25 @@ export async function selfTest(
     listener.close();
     server.forceShutdown();
   }
+}
+
+/** The answer to the client stream that `send` writes and ends, or cancels. */
+export function clientStream(
+  client: Client,
+  path: string,
+  send: (call: ClientWritableStream<Buffer>) => void,
+): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const call = client.makeClientStreamRequest<Buffer, Buffer>(
+      path,
+      passThrough,
+      passThrough,
+      new Metadata(),
+      { deadline: Date.now() + TEST_TIMEOUT_MS },
+      (error, answer) => (answer === undefined ? reject(error ?? new Error('no answer')) : resolve(answer)),
+    );
+    send(call);
+  });
 }
 
 export function passThrough(bytes: Buffer): Buffer {

@@ -60,7 +60,7 @@ async function changes(windows: ReceiveWindows, stream: Http2Stream | undefined)
   const session = stream?.session;
   if (stream === undefined || session === undefined) return false;
   windows.follow(stream);
-  // The settings that a client begins with may be on their way still.
+  // The client's first settings may still be in flight.
   while (session.localSettings.initialWindowSize !== WINDOW_BYTES) await once(session, 'localSettings');
   const { effectiveLocalWindowSize } = session.state;
   const isCounting = await answersPing(session);

@@ -4,14 +4,14 @@
  * owner counts bytes, sends the pings and applies the window.
  *
  *     bytes arrive ─▶ ping ─▶ bytes until its answer: a sample, of at most what is in flight in one round trip
- *     a sample that fills the window, at more bandwidth than when it last grew ─▶ room for 2 × sample
+ *     a sample that fills the window, at more bandwidth than when it last grew ─▶ grows to 2 × sample
  *
- * Invariants: the window grows only when the growth before it brought
- * bandwidth, or on trial, and what brings none is taken back; it never exceeds
- * `maxBytes`, nor (beyond the least window) what the link carries in two round
- * trips and a fifth of a second.
+ * Invariants: the window grows only when the last growth brought bandwidth, or as
+ * a probe, and a probe that brings none is taken back; it never exceeds `maxBytes`,
+ * nor (beyond the least window) what the link carries in two round trips and a
+ * fifth of a second.
  */
-import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../base/limits.ts';
 
 export interface BdpOptions {
   /** The window before anything is known, and again after an idle time. */
@@ -21,23 +21,23 @@ export interface BdpOptions {
 }
 
 /**
- * nghttp2 gives credit back once half of a window has been read. Unless frames
- * happen to end just there, the other half never is in use: a sender that
- * always has more gets half a window for each round trip.
+ * nghttp2 returns credit once half of a window has been read. Unless frames
+ * happen to end just there, the other half is never in use: a busy sender gets
+ * half a window for each round trip.
  */
 const USED = 0.5;
 
-/** A sample of at least this share of what can be in use says that the window is what limits (gRPC-Go: beta). */
+/** A sample of at least this share of the window shows that the window is the limit (gRPC-Go: beta). */
 const FULL = 0.66 * USED;
 
-/** What can be in use becomes two samples (gRPC-Go: gamma); the window at most doubles, for all of it may be in use. */
+/** The usable window grows to two samples (gRPC-Go: gamma); the window at most doubles, as all of it may be in use. */
 const GROWTH = 2 / USED;
-const MOST_GROWTH = 2;
+const MAX_GROWTH = 2;
 
 /** A sample spans up to this many round trips: its ping waits behind data on the way (gRPC-Go). */
 const SAMPLE_ROUND_TRIPS = 1.5;
 
-/** By how much the bandwidth must exceed the one at the last growth: less is noise, and noise would add up. */
+/** How much the bandwidth must exceed that of the last growth: less is noise, and noise would add up. */
 const GAIN = 1.1;
 
 /** The round trip is the mean of this many samples, then the newest one with `DAMPING` of the weight (gRPC-Go: alpha). */
@@ -48,44 +48,44 @@ const DAMPING = 0.9;
 const QUEUE_ROUND_TRIPS = 2;
 const QUEUE_MS = 200;
 
-/** A window is too large for the link only by clearly more than that, or it would change with every sample. */
+/** Hysteresis: otherwise the window would change with every sample. */
 const TOO_LARGE = 1.25;
 
-/** So many samples in a row must find the window too large: one can be a pause of a process. */
+/** Samples in a row that must find the window too large: a single one may be a pause of a process. */
 const QUEUED_SAMPLES = 2;
 
 /**
- * One sample with luck can set the bandwidth to beat too high. So a window that
- * stays full is doubled on trial; it goes back unless one of the next samples
- * has more bandwidth than the mean before. Trials that fail become rarer.
+ * A lucky sample can set the bandwidth to beat too high. So a window that
+ * stays full is doubled as a probe; it goes back unless one of the next samples
+ * has more bandwidth than the mean before. Probes that fail become rarer.
  */
-const TRIAL_SAMPLES = 4;
-const FIRST_TRIAL_WAIT_MS = 1000;
-const MAX_TRIAL_WAIT_MS = 32_000;
+const PROBE_SAMPLES = 4;
+const FIRST_PROBE_WAIT_MS = 1000;
+const MAX_PROBE_WAIT_MS = 32_000;
 
-/** The least round trip is that of this long at least, of twice as long at most: then a wrong one is forgotten. */
-const LEAST_ROUND_TRIP_PERIOD_MS = 10_000;
+/** The shortest round trip of one to two such periods counts; then a wrong one is forgotten. */
+const MIN_ROUND_TRIP_PERIOD_MS = 10_000;
 
-/** No byte for so long: what was known of the link may not hold any more. */
+/** After this long without a byte, the estimates are out of date. */
 const IDLE_MS = 10_000;
 
-/** No byte for so long: what comes next is another transfer, worth a close look. */
+/** After this long without a byte, the next ones are another transfer, worth frequent pings. */
 const PAUSE_MS = 250;
 
 /** While samples change nothing, pings become rarer, up to this. */
 const FIRST_PING_INTERVAL_MS = 20;
 const MAX_PING_INTERVAL_MS = 1000;
 
-/** An answer in less than this share of a round trip is too early to be one; so many in a row are a faster link. */
+/** An answer earlier than this share of the round trip is an outlier; this many in a row are a faster link. */
 const EARLY = 0.5;
 const EARLY_SAMPLES = 4;
 
-/** A link as short as this needs no large window, if pings are answered within this: one early answer does not make a long link short. */
+/** Links whose pings are answered within this need no large window; a single early answer does not count. */
 const SHORT_ROUND_TRIP_MS = 8;
 const SHORT_ANSWER_MS = 50;
 
 /** Answers come no faster than clocks tick. */
-const LEAST_ROUND_TRIP_MS = 0.01;
+const MIN_ROUND_TRIP_MS = 0.01;
 
 export class BdpEstimator {
   readonly #startBytes: number;
@@ -93,18 +93,18 @@ export class BdpEstimator {
   #windowBytes: number;
   /** Bytes since the ping; undefined while none is under way. */
   #sampleBytes: number | undefined;
-  /** Bytes have come that no sample has asked about. */
+  /** Bytes have come since the last sample. */
   #hasNews = false;
   #pingSentAtMs = 0;
   #nextPingAtMs = 0;
   #pingIntervalMs = 0;
   #samples = 0;
   #roundTripMs = 0;
-  readonly #leastRoundTrip = new LeastOfPeriod(LEAST_ROUND_TRIP_PERIOD_MS);
+  readonly #minRoundTrip = new MinOfPeriod(MIN_ROUND_TRIP_PERIOD_MS);
   #growthBandwidth = 0;
-  #trial: Trial | undefined;
-  #trialAtMs = Number.POSITIVE_INFINITY;
-  #trialWaitMs = FIRST_TRIAL_WAIT_MS;
+  #probe: Probe | undefined;
+  #probeAtMs = Number.POSITIVE_INFINITY;
+  #probeWaitMs = FIRST_PROBE_WAIT_MS;
   #fullSamples = 0;
   #fullBandwidth = 0;
   #queuedSamples = 0;
@@ -128,13 +128,13 @@ export class BdpEstimator {
   }
 
   /** The least round trip of the last seconds; infinite before the first answer. */
-  get leastRoundTripMs(): number {
-    return this.#leastRoundTrip.value;
+  get minRoundTripMs(): number {
+    return this.#minRoundTrip.value;
   }
 
   /** What is under way hardly matters on this link. */
   get isShort(): boolean {
-    return this.#leastRoundTrip.value < SHORT_ROUND_TRIP_MS && this.#roundTripMs < SHORT_ANSWER_MS;
+    return this.#minRoundTrip.value < SHORT_ROUND_TRIP_MS && this.#roundTripMs < SHORT_ANSWER_MS;
   }
 
   /** Counts bytes that arrived. */
@@ -160,9 +160,9 @@ export class BdpEstimator {
 
   /** A round trip that was measured without a sample: best before data flows, when nothing queues. */
   measured(roundTripMs: number, nowMs: number): void {
-    const answerMs = Math.max(LEAST_ROUND_TRIP_MS, roundTripMs);
+    const answerMs = Math.max(MIN_ROUND_TRIP_MS, roundTripMs);
     if (this.#samples === 0) this.#roundTripMs = answerMs;
-    this.#leastRoundTrip.add(answerMs, nowMs);
+    this.#minRoundTrip.add(answerMs, nowMs);
   }
 
   /** The ping will have no answer. */
@@ -175,14 +175,14 @@ export class BdpEstimator {
     const sampleBytes = this.#sampleBytes;
     if (sampleBytes === undefined) return false;
     this.#sampleBytes = undefined;
-    this.#hasNews = sampleBytes > 0; // What flows now is the next sample.
-    const answerMs = Math.max(LEAST_ROUND_TRIP_MS, nowMs - this.#pingSentAtMs);
+    this.#hasNews = sampleBytes > 0; // Bytes from now on belong to the next sample.
+    const answerMs = Math.max(MIN_ROUND_TRIP_MS, nowMs - this.#pingSentAtMs);
     if (this.#isTooEarly(answerMs)) return false;
     this.#countRoundTrip(answerMs, nowMs);
     const before = this.#windowBytes;
     this.#judge(sampleBytes, answerMs, nowMs);
     const hasChanged = this.#windowBytes !== before;
-    if (hasChanged || this.#trial !== undefined) this.#lookClosely();
+    if (hasChanged || this.#probe !== undefined) this.#lookClosely();
     else this.#lookLess(nowMs);
     return hasChanged;
   }
@@ -193,7 +193,7 @@ export class BdpEstimator {
     const hasChanged = this.#windowBytes !== Math.min(this.#startBytes, this.#maxBytes);
     this.#windowBytes = Math.min(this.#startBytes, this.#maxBytes);
     this.#settle(this.#windowBytes, 0, nowMs);
-    this.#trialWaitMs = FIRST_TRIAL_WAIT_MS;
+    this.#probeWaitMs = FIRST_PROBE_WAIT_MS;
     this.#queuedSamples = 0;
     this.#samples = 0;
     return hasChanged;
@@ -209,7 +209,7 @@ export class BdpEstimator {
     this.#samples += 1;
     const weight = this.#samples < BOOTSTRAP_SAMPLES ? 1 / this.#samples : DAMPING;
     this.#roundTripMs += (answerMs - this.#roundTripMs) * weight;
-    this.#leastRoundTrip.add(answerMs, nowMs);
+    this.#minRoundTrip.add(answerMs, nowMs);
   }
 
   #judge(sampleBytes: number, answerMs: number, nowMs: number): void {
@@ -217,61 +217,61 @@ export class BdpEstimator {
     const queueBytes = this.#queueBytes(sampleBytes, answerMs);
     const holdsTooMuch = isFull && this.#windowBytes > TOO_LARGE * queueBytes;
     this.#queuedSamples = holdsTooMuch ? this.#queuedSamples + 1 : 0;
-    // A quick answer to a ping amid a burst would pass the burst off as bandwidth.
+    // A quick answer amid a burst would count the burst as bandwidth.
     const bandwidth = sampleBytes / (Math.max(answerMs, this.#roundTripMs) * SAMPLE_ROUND_TRIPS);
     if (holdsTooMuch) {
       if (this.#queuedSamples >= QUEUED_SAMPLES) this.#settle(queueBytes, bandwidth, nowMs);
       return;
     }
-    const mostBytes = Math.min(queueBytes, this.#maxBytes, MOST_GROWTH * this.#windowBytes);
-    if (this.#trial !== undefined) this.#judgeTrial(this.#trial, bandwidth, nowMs);
+    const mostBytes = Math.min(queueBytes, this.#maxBytes, MAX_GROWTH * this.#windowBytes);
+    if (this.#probe !== undefined) this.#judgeProbe(this.#probe, bandwidth, nowMs);
     else if (isFull && bandwidth >= this.#growthBandwidth * GAIN) {
       const grownBytes = Math.min(Math.ceil(GROWTH * sampleBytes), mostBytes);
-      // The first sample of all is a whole window: more than such a window carries from then on.
+      // The first sample is a whole window: more than that window carries later.
       const steadyBandwidth = bandwidth * Math.min(1, (USED * this.#windowBytes) / sampleBytes);
       this.#settle(Math.max(this.#windowBytes, grownBytes), steadyBandwidth, nowMs);
-    } else if (isFull) this.#considerTrial(bandwidth, mostBytes, nowMs);
+    } else if (isFull) this.#considerProbe(bandwidth, mostBytes, nowMs);
   }
 
   /** This is the window, until a sample has clearly more than this bandwidth. */
   #settle(windowBytes: number, bandwidth: number, nowMs: number): void {
     this.#windowBytes = windowBytes;
     this.#growthBandwidth = bandwidth;
-    this.#trial = undefined;
-    this.#trialAtMs = nowMs + this.#trialWaitMs;
+    this.#probe = undefined;
+    this.#probeAtMs = nowMs + this.#probeWaitMs;
     this.#fullSamples = 0;
     this.#fullBandwidth = 0;
   }
 
-  #considerTrial(bandwidth: number, mostBytes: number, nowMs: number): void {
+  #considerProbe(bandwidth: number, mostBytes: number, nowMs: number): void {
     this.#fullSamples += 1;
     this.#fullBandwidth += (bandwidth - this.#fullBandwidth) / this.#fullSamples;
-    if (nowMs < this.#trialAtMs || this.#fullSamples < TRIAL_SAMPLES || mostBytes <= this.#windowBytes)
+    if (nowMs < this.#probeAtMs || this.#fullSamples < PROBE_SAMPLES || mostBytes <= this.#windowBytes)
       return;
-    this.#trial = {
+    this.#probe = {
       fromBytes: this.#windowBytes,
       bandwidth: this.#fullBandwidth,
-      samplesLeft: TRIAL_SAMPLES,
+      samplesLeft: PROBE_SAMPLES,
     };
     this.#windowBytes = mostBytes;
   }
 
-  #judgeTrial(trial: Trial, bandwidth: number, nowMs: number): void {
-    if (bandwidth >= trial.bandwidth * GAIN) {
-      this.#trialWaitMs = FIRST_TRIAL_WAIT_MS;
+  #judgeProbe(probe: Probe, bandwidth: number, nowMs: number): void {
+    if (bandwidth >= probe.bandwidth * GAIN) {
+      this.#probeWaitMs = FIRST_PROBE_WAIT_MS;
       this.#settle(this.#windowBytes, bandwidth, nowMs);
       return;
     }
-    trial.samplesLeft -= 1;
-    if (trial.samplesLeft > 0) return;
-    this.#trialWaitMs = Math.min(MAX_TRIAL_WAIT_MS, this.#trialWaitMs * 2);
-    this.#settle(trial.fromBytes, this.#growthBandwidth, nowMs);
+    probe.samplesLeft -= 1;
+    if (probe.samplesLeft > 0) return;
+    this.#probeWaitMs = Math.min(MAX_PROBE_WAIT_MS, this.#probeWaitMs * 2);
+    this.#settle(probe.fromBytes, this.#growthBandwidth, nowMs);
   }
 
-  /** The most that the window may hold on a link that carried this sample in this time. */
+  /** The largest window for a link that carried this sample in this time. */
   #queueBytes(sampleBytes: number, answerMs: number): number {
-    const queueMs = this.#leastRoundTrip.value * QUEUE_ROUND_TRIPS + QUEUE_MS;
-    return Math.max(LEAST_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
+    const queueMs = this.#minRoundTrip.value * QUEUE_ROUND_TRIPS + QUEUE_MS;
+    return Math.max(MIN_WINDOW_BYTES, Math.ceil((sampleBytes / answerMs) * queueMs));
   }
 
   #lookClosely(): void {
@@ -289,7 +289,7 @@ export class BdpEstimator {
 }
 
 /** A larger window that has to bring bandwidth. */
-interface Trial {
+interface Probe {
   readonly fromBytes: number;
   /** The mean before. */
   readonly bandwidth: number;
@@ -297,7 +297,7 @@ interface Trial {
 }
 
 /** The least value of the current period and the one before it. */
-class LeastOfPeriod {
+class MinOfPeriod {
   readonly #periodMs: number;
   #since = Number.NEGATIVE_INFINITY;
   #current = Number.POSITIVE_INFINITY;

@@ -1,8 +1,8 @@
 /**
  * The receive windows of all clients of a process. A connection whose windows
- * are to follow its link says so in its user agent, by which its streams are
- * known in the public way of Node 22 and later; on Node 20 a stream is found
- * below its call, in private.
+ * follow its link has its own user agent, which identifies its streams through
+ * public API of Node 22 and later; on Node 20 a stream is found below its call,
+ * through private fields.
  *
  *     first call that lasts ─▶ self-test ─▶ streams are followed, those that wait included
  *                                       └─▶ windows stay as they began, with one warning
@@ -25,7 +25,7 @@ export const START_WINDOW_BYTES = 8 * MIB;
 /** What all connections of all clients of a process may offer together. */
 export const CLIENT_WINDOW_BUDGET_BYTES = 256 * MIB;
 
-/** A call that is over sooner does without; the test, which costs some milliseconds, need not hold it up. */
+/** The self-test takes some milliseconds, which shorter calls need not pay. */
 const TEST_AFTER_MS = 10;
 
 const USER_AGENT = 'sluice (window ';

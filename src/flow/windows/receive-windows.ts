@@ -26,7 +26,7 @@ export interface LinkFacts {
   roundTripMs: number | undefined;
 }
 
-/** Who sees to the receive windows of streams. */
+/** Manages the receive windows of streams. */
 export interface StreamWindows {
   /** A stream that receives bytes, from as early as possible; nothing for none, or for one that is known. */
   follow(stream: Http2Stream | undefined): void;
@@ -35,7 +35,7 @@ export interface StreamWindows {
   close(): void;
 }
 
-/** How often sessions are looked at while bytes come that no ping asks about yet. */
+/** How often sessions with unmeasured bytes are looked at. */
 const LOOK_INTERVAL_MS = 5;
 
 export class ReceiveWindows implements StreamWindows {
@@ -43,7 +43,7 @@ export class ReceiveWindows implements StreamWindows {
   readonly #sessions = new Map<Http2Session, SessionWindows>();
   readonly #followed = new WeakSet<Http2Stream>();
   #timer: NodeJS.Timeout | undefined;
-  /** Of all sessions, as of the last look: asked for by each of them. */
+  /** Of all sessions at the last look, because each of them asks. */
   #streamCount = 0;
   #isClosed = false;
 
@@ -79,7 +79,7 @@ export class ReceiveWindows implements StreamWindows {
   /** Of the session of a stream that is followed. */
   factsOf(stream: Http2Stream | undefined): LinkFacts | undefined {
     const windows = stream?.session === undefined ? undefined : this.#sessions.get(stream.session);
-    return windows && { windowBytes: windows.streamWindowBytes, roundTripMs: windows.leastRoundTripMs };
+    return windows && { windowBytes: windows.streamWindowBytes, roundTripMs: windows.minRoundTripMs };
   }
 
   stats(): WindowStats {

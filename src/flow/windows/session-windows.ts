@@ -2,17 +2,15 @@
  * The receive windows of one HTTP/2 session, which follow its link.
  *
  * Node returns the credit of a connection as soon as bytes arrive and that of a
- * stream only when they are read. So a stream that is not read holds back its
- * own window and nobody else, and what one session can pile up is the sum of
- * its streams' windows.
+ * stream only when they are read. So an unread stream blocks only itself, and one
+ * session can pile up at most the sum of its streams' windows.
  *
- * Invariants: what its streams hold unread or may still get is at most the
- * session's grant, except that no window is below the least one of HTTP/2 and
- * for what was on its way when a stream came; one SETTINGS and one ping are
- * under way at most.
+ * Invariants: bytes unread or still granted are at most the session's grant,
+ * except that no window is below the least one of HTTP/2 and for bytes in flight
+ * when a stream came; at most one SETTINGS and one ping are outstanding.
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
-import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../base/limits.ts';
 import { KIB, MIB } from '../../base/units.ts';
 import { mayMeasure } from '../connections/calm-peers.ts';
 import { BdpEstimator } from './bdp-estimator.ts';
@@ -37,20 +35,20 @@ const MAX_LOOK_INTERVAL_MS = 100;
  * Less than this is no data, but answers to pings and settings of ours. A ping for each of them
  * would have an answer again, and peers end a connection with pings that no data of theirs led to.
  */
-const LEAST_DATA_BYTES = KIB;
+const MIN_DATA_BYTES = KIB;
 
-/** Streams that follow each other within this time count as one: a window that went up and down with each would cost a SETTINGS for each. */
+/** Streams that follow each other within this time count as one: otherwise each would cost a SETTINGS up and down. */
 const STREAM_GAP_MS = 250;
 
 /**
- * What the windows of all streams over short links hold together, except that
- * each may hold the least of them: smaller ones cost senders more for each
- * write. More only waits unread there: in buffers that V8 moves to its old
- * space and frees by full collections.
+ * The total of the windows of all streams over short links, beyond the minimum
+ * of each: smaller ones cost senders more for each write. Larger ones only let
+ * bytes wait unread, in buffers that V8 moves to its old space and frees by
+ * full collections.
  */
 const SHORT_TOTAL_BYTES = 16 * MIB;
-const MOST_SHORT_BYTES = 8 * MIB;
-const LEAST_SHORT_BYTES = MIB;
+const MAX_SHORT_BYTES = 8 * MIB;
+const MIN_SHORT_BYTES = MIB;
 
 /** A session without streams for so long gives back what it was granted. */
 const PARK_AFTER_MS = 10_000;
@@ -62,15 +60,15 @@ export class SessionWindows {
   readonly #share: BudgetShare;
   readonly #streamsInAll: () => number;
   readonly #streams = new Set<Http2Stream>();
-  /** Streams that windows are sized for: those there are, and those that ended just now. */
+  /** Streams that windows are sized for: open ones, and those that ended just now. */
   #streamCount = 0;
   #closedAtMs = 0;
-  /** What streams that are not read held at the last wish. */
+  /** Held by unread streams at the last wish. */
   #unreadBytes = 0;
   #readBytes: number;
   #lookAtMs = 0;
   #lookIntervalMs = LOOK_INTERVAL_MS;
-  /** What each stream was to have at the last wish. */
+  /** Wanted for each stream at the last wish. */
   #wishedBytes = 0;
   #streamWindowBytes: number;
   #sessionWindowBytes: number;
@@ -89,8 +87,8 @@ export class SessionWindows {
     this.#estimator = new BdpEstimator({ startBytes, maxBytes });
     this.#share = budget.open(() => this.#apply());
     this.#readBytes = session.socket.bytesRead;
-    this.#streamWindowBytes = session.localSettings.initialWindowSize ?? LEAST_WINDOW_BYTES;
-    this.#sessionWindowBytes = session.state.effectiveLocalWindowSize ?? LEAST_WINDOW_BYTES;
+    this.#streamWindowBytes = session.localSettings.initialWindowSize ?? MIN_WINDOW_BYTES;
+    this.#sessionWindowBytes = session.state.effectiveLocalWindowSize ?? MIN_WINDOW_BYTES;
     if (!mayMeasure(session)) return;
     // Before data flows: the round trip of the link without a queue.
     session.ping((error, roundTripMs) => {
@@ -112,9 +110,9 @@ export class SessionWindows {
   }
 
   /** Of the link, without what queues there; undefined before the first answer. */
-  get leastRoundTripMs(): number | undefined {
-    const { leastRoundTripMs } = this.#estimator;
-    return Number.isFinite(leastRoundTripMs) ? leastRoundTripMs : undefined;
+  get minRoundTripMs(): number | undefined {
+    const { minRoundTripMs } = this.#estimator;
+    return Number.isFinite(minRoundTripMs) ? minRoundTripMs : undefined;
   }
 
   opened(stream: Http2Stream): void {
@@ -152,11 +150,10 @@ export class SessionWindows {
     if (this.#share.isHolding) this.#apply();
   }
 
-  /** Tells the estimator what has come. */
   #count(nowMs: number): number {
     const readBytes = this.#session.socket.bytesRead;
     const arrivedBytes = readBytes - this.#readBytes;
-    if (arrivedBytes < LEAST_DATA_BYTES) return 0;
+    if (arrivedBytes < MIN_DATA_BYTES) return 0;
     this.#readBytes = readBytes;
     this.#estimator.received(arrivedBytes, nowMs);
     return arrivedBytes;
@@ -194,17 +191,17 @@ export class SessionWindows {
     const { isShort, windowBytes } = this.#estimator;
     if (!isShort) return windowBytes;
     const streams = this.#streamsInAll();
-    let bytes = MOST_SHORT_BYTES;
-    while (bytes > LEAST_SHORT_BYTES && bytes * streams > SHORT_TOTAL_BYTES) bytes /= 2;
+    let bytes = MAX_SHORT_BYTES;
+    while (bytes > MIN_SHORT_BYTES && bytes * streams > SHORT_TOTAL_BYTES) bytes /= 2;
     return Math.min(bytes, windowBytes);
   }
 
-  /** Asks for what the streams need, each a window that fills the link, beside what lies here unread. */
+  /** Asks for a window that fills the link for each stream, beside unread bytes. */
   #wish(): void {
     this.#unreadBytes = 0;
     for (const { readableLength } of this.#streams) {
-      // A little is always on its way to who reads.
-      if (readableLength > LEAST_WINDOW_BYTES) this.#unreadBytes += readableLength;
+      // Streams that are read hold a little, too.
+      if (readableLength > MIN_WINDOW_BYTES) this.#unreadBytes += readableLength;
     }
     this.#wishedBytes = this.#neededBytes;
     const offerBytes = Math.min(this.#maxBytes, this.#wishedBytes * this.#streamCount);
@@ -212,20 +209,19 @@ export class SessionWindows {
     this.#apply();
   }
 
-  /** Nothing comes, so nothing need be granted; the next stream begins with the windows as they are. */
+  /** Without streams nothing need be granted; the next stream begins with the windows as they are. */
   #park(): void {
     this.#share.want(0);
     if (!this.#isSettling) this.#share.holds(0);
   }
 
-  /** Brings the session's windows to what they should be. */
   #apply(): void {
     // One SETTINGS at a time: its answer comes back here.
     if (this.#isReleased || this.#isSettling || this.#session.destroyed) return;
     if (this.#share.wantedBytes === 0) return;
     const { isShort, windowBytes } = this.#estimator;
-    const sessionBytes = Math.max(LEAST_WINDOW_BYTES, Math.min(windowBytes, this.#share.grantedBytes));
-    // Nothing is stored against the connection's window: over distance it keeps queues on the way short.
+    const sessionBytes = Math.max(MIN_WINDOW_BYTES, Math.min(windowBytes, this.#share.grantedBytes));
+    // The connection's window reserves no memory: over distance it keeps queues in the network short.
     const connectionBytes = isShort ? Math.max(sessionBytes, this.#maxBytes) : sessionBytes;
     if (connectionBytes !== this.#sessionWindowBytes) {
       this.#sessionWindowBytes = connectionBytes;
@@ -233,7 +229,7 @@ export class SessionWindows {
     }
     const streamBytes = this.#streamShare(Math.min(sessionBytes, this.#neededBytes));
     if (streamBytes === this.#streamWindowBytes) {
-      // What was on its way under a larger window has come.
+      // Bytes in flight under a larger window have arrived.
       if (this.#share.isHolding) this.#share.holds(this.#inUseBytes(streamBytes));
       return;
     }
@@ -248,8 +244,8 @@ export class SessionWindows {
   /** This, or the half, quarter, … of it that all streams can have: few sizes, so few SETTINGS. */
   #streamShare(mostBytes: number): number {
     let bytes = mostBytes;
-    while (bytes > LEAST_WINDOW_BYTES && !this.#fits(bytes)) {
-      bytes = Math.max(LEAST_WINDOW_BYTES, Math.floor(bytes / 2));
+    while (bytes > MIN_WINDOW_BYTES && !this.#fits(bytes)) {
+      bytes = Math.max(MIN_WINDOW_BYTES, Math.floor(bytes / 2));
     }
     return bytes;
   }
@@ -259,7 +255,7 @@ export class SessionWindows {
     return offerBytes <= this.#maxBytes && this.#inUseBytes(windowBytes) <= this.#share.grantedBytes;
   }
 
-  /** What streams with such windows hold or may get. */
+  /** Bytes that streams with such windows hold or may get. */
   #inUseBytes(windowBytes: number): number {
     let bytes = windowBytes * (this.#streamCount - this.#streams.size);
     for (const { readableLength } of this.#streams) bytes += Math.max(windowBytes, readableLength);

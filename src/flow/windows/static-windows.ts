@@ -4,8 +4,8 @@
  * through the first upload on it, whose window grows with the settings.
  *
  * Node returns the credit of a connection as soon as bytes arrive and that of a
- * stream only when they are read: so what a stream that is not read can pile up
- * here is its own window, whatever the connection's.
+ * stream only when they are read: so an unread stream can pile up only its own
+ * window, whatever the connection's.
  */
 import type { Http2Session, Http2Stream } from 'node:http2';
 import { MIB } from '../../base/units.ts';

@@ -1,17 +1,17 @@
 /**
- * What all connections of a process may offer as receive windows together.
- * Logic only. While there is enough, everyone has what it wants; when there is
- * not, small wishes are met in full and large ones get equal shares (max-min).
+ * The total of the receive windows of all connections of a process. Logic only.
+ * Max-min fairness: when wishes exceed the budget, small ones are met in full and
+ * large ones get equal shares.
  *
- * A window that shrinks frees nothing yet: what was offered may still come, and
- * may lie unread for long. So a share that is cut goes on to occupy what it had
- * until its owner says how much is in use (`holds`), and others grow only then.
+ * A window that shrinks frees nothing yet: offered bytes may still come, and stay
+ * unread for long. So a share that is cut occupies its old size until its owner
+ * says how much is in use (`holds`), and others grow only then.
  *
- * Invariant: what shares occupy sums to at most `totalBytes`, except that
- * nobody gets less than the least window of HTTP/2, and for what owners say
- * they hold beyond what they had.
+ * Invariant: shares occupy at most `totalBytes`, except that nobody gets less
+ * than the least window of HTTP/2, and for bytes that owners hold beyond their
+ * share.
  */
-import { LEAST_WINDOW_BYTES } from '../../base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../base/limits.ts';
 
 export class WindowBudget {
   readonly totalBytes: number;
@@ -37,8 +37,8 @@ export class WindowBudget {
   }
 
   /**
-   * A connection's share. `onChange` is told when others' wishes change what it
-   * has been granted, not when its own do.
+   * A connection's share. `onChange` is called when the wishes of others change its
+   * grant, not when its own do.
    */
   open(onChange: (grantedBytes: number) => void): BudgetShare {
     const share: BudgetShare = new BudgetShare(onChange, (isWish) => this.#changed(share, isWish));
@@ -52,7 +52,7 @@ export class WindowBudget {
     const isShort = this.#neededBytes() > this.totalBytes;
     const wasShort = this.#isShort;
     this.#isShort = isShort;
-    // With enough for all before and after, only this one's grant changes.
+    // While there is enough for all, only this grant changes.
     if (isShort || wasShort) this.#divide(isWish ? share : undefined);
     else share.grant(share.wantedBytes);
   }
@@ -73,7 +73,7 @@ export class WindowBudget {
     for (const [share, bytes] of targets) {
       if (bytes <= share.grantedBytes) continue;
       const before = share.occupiedBytes;
-      const least = Math.min(bytes, LEAST_WINDOW_BYTES);
+      const least = Math.min(bytes, MIN_WINDOW_BYTES);
       const possibleBytes = Math.max(least, Math.min(bytes, before + Math.max(0, freeBytes)));
       if (possibleBytes > share.grantedBytes && share.grant(possibleBytes)) changed.add(share);
       freeBytes -= share.occupiedBytes - before;
@@ -83,13 +83,13 @@ export class WindowBudget {
     }
   }
 
-  /** What each share is to have in the end, the smallest wish first. */
+  /** The target of each share, the smallest wish first. */
   #targets(): [share: BudgetShare, bytes: number][] {
     const byWish = [...this.#shares].sort((a, b) => a.wantedBytes - b.wantedBytes);
     let leftBytes = this.totalBytes;
     return byWish.map((share, index) => {
       const equalBytes = Math.floor(leftBytes / (byWish.length - index));
-      const least = Math.min(share.wantedBytes, LEAST_WINDOW_BYTES);
+      const least = Math.min(share.wantedBytes, MIN_WINDOW_BYTES);
       const bytes = Math.max(least, Math.min(share.wantedBytes, equalBytes));
       leftBytes = Math.max(0, leftBytes - bytes);
       return [share, bytes];

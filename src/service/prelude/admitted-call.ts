@@ -1,6 +1,6 @@
 /**
- * A call that was admitted, from its headers until its stream is closed and its
- * handler has ended: what either holds is counted by its place.
+ * An admitted call, from its headers until its stream is closed and its handler
+ * has ended: its place counts what either holds.
  */
 import type { MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
@@ -9,7 +9,7 @@ import type { HeldStream } from '../../flow/gate/held-stream.ts';
 import type { Identity } from './identity.ts';
 import type { LoggedRequest, RequestFacts } from './request-log.ts';
 
-/** What is known of a call before anything is done for it. */
+/** The facts about a call at its admission. */
 export interface CallOrigin {
   readonly method: MethodName;
   /** Of a method that is unknown. */
@@ -70,7 +70,7 @@ export class AdmittedCall implements LoggedRequest {
    */
   hold(holder?: PlaceHolder): void {
     this.#holds += 1;
-    // The message is there: from now on the server is what the peer waits for.
+    // The message has arrived: from now on the peer waits for the server.
     this.#stream.isHeldUp = true;
     if (holder !== undefined) this.#place.holder = holder;
   }

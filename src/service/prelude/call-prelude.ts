@@ -1,6 +1,6 @@
 /**
- * What stands in front of every call, of whatever service and kind: who makes
- * it, its id, its place, its line in the log, its count.
+ * Runs before every call of every service: identity, request id, place, log line
+ * and counters.
  *
  *   headers ─admit─▶ place taken ─handler─▶ … ─stream closed, handler ended─▶ place given back, line, count
  *              └─no place─▶ refused, line, count
@@ -29,14 +29,13 @@ export type CallHandler = (admitted: AdmittedCall, call: never, respond: never) 
 
 type MethodDefinition = ServiceDefinition[string];
 
-/** A method that is served. */
 interface Method {
   readonly name: MethodName;
   readonly kind: CallKind;
   readonly takesStream: boolean;
 }
 
-/** What every kind of call of grpc-js has. */
+/** Common to all kinds of calls in grpc-js. */
 interface GrpcCall {
   readonly metadata: Metadata;
   emit(event: 'error', status: StatusObject): boolean;
@@ -61,7 +60,7 @@ export class CallPrelude {
   /** By path. */
   readonly #methods = new Map<string, Method>();
   readonly #byStream = new WeakMap<object, AdmittedCall>();
-  /** Calls with a handler whose peer has not got their end. */
+  /** Calls that were handed to a handler and have not ended for the peer. */
   #underWay = 0;
   readonly #onceNone: (() => void)[] = [];
   readonly #over = (call: AdmittedCall) => this.#note(call, call.result, call.error);
@@ -152,7 +151,7 @@ export class CallPrelude {
     }
   }
 
-  /** The call that a handler is to begin with; where no gate has admitted it, it is admitted now, or refused. */
+  /** The admitted call of a handler; without a gate the call is admitted or refused here. */
   #begun(call: GrpcCall, path: string, respond?: (status: StatusObject) => void): AdmittedCall | null {
     const stream = serverStreamOf(call) as ServerStream;
     let admitted = this.#byStream.get(stream);
@@ -188,7 +187,7 @@ export class CallPrelude {
   }
 }
 
-/** A method of ours by its name, another one with its service. */
+/** A method of sluice by its name, another with its service. */
 function nameOf(path: string): MethodName {
   const name = path.startsWith(OWN_SERVICE) ? path.slice(OWN_SERVICE.length) : path.slice(1);
   const known = METHOD_NAMES.find((each) => each === name);

@@ -4,7 +4,7 @@ import type { PeerAddresses } from '../../base/peer-address.ts';
 export interface Identity {
   /** Nobody has to say who they are. */
   readonly kind: 'anonymous';
-  /** What the peer is counted by; null: by nothing it has in common with others. */
+  /** The address that the peer is counted by; null: counted alone. */
   readonly address: string | null;
 }
 

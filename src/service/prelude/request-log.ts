@@ -37,7 +37,7 @@ export interface LoggedRequest {
   readonly startMs: number;
 }
 
-/** What a line shows of a text that came from the peer. */
+/** A line shows at most this much of a text from the peer. */
 const MAX_TEXT_CHARS = 256;
 
 /** Writes the line of a request that ended, `error` being why it did where that is known. */

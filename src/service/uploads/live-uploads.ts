@@ -1,6 +1,6 @@
 /**
- * The uploads that calls are working on now, each with the claims of its
- * streams. The store knows all others.
+ * The uploads with active calls, each with the claims of its streams. The store
+ * knows all others.
  */
 import { TransferError } from '../../base/errors.ts';
 import type { Upload, UploadSpec, UploadStore } from '../../storage/upload-store.ts';

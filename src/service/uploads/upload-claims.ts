@@ -1,10 +1,9 @@
 /**
- * Who writes where in one upload. Several streams may write parts of it at
- * once; where two meet over bytes that are not there yet, the newer one wins.
- * So a client that lost its connection goes on at once, whatever its dead
- * stream still holds.
+ * Who writes where in one upload. Several streams may write parts at once; where
+ * two meet over missing bytes, the newer one wins. So a client that lost its
+ * connection resumes at once, whatever its dead stream still holds.
  *
- * A writer's claim is `[start, next)`: what it has handed in, in order.
+ * A writer's claim is `[start, next)`: the bytes it has submitted, in order.
  */
 import { TransferError } from '../../base/errors.ts';
 
@@ -47,7 +46,7 @@ export class UploadClaims {
   }
 }
 
-/** A writer that has handed in nothing is met by nobody. */
+/** A writer without bytes meets nobody. */
 function meets({ start: from, next }: RangeWriter, start: number, end: number): boolean {
   return from < next && start < next && end > from;
 }

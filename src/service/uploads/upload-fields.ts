@@ -54,7 +54,7 @@ export function expectedOf(expected: Expected | null): ExpectedContent {
   return {
     ...(size === undefined ? {} : { size: safeInteger(size, 'size') }),
     ...(crc32 === undefined ? {} : { crc32 }),
-    // copy: the decoder's bytes lie in the memory that the next message is read into
+    // copy: the next message is read into the same memory
     ...(sha256.length === 0 ? {} : { sha256: Uint8Array.from(sha256) }),
   };
 }

@@ -6,7 +6,7 @@
  *
  * Invariants: the file is finished only by a message with `finish` before the
  * half-close, and only after everything kept was written. However the call
- * ends, what was written is made durable and stays.
+ * ends, written bytes are made durable and stay.
  */
 import { TransferError } from '../../base/errors.ts';
 import { MAX_EMPTY_MESSAGES } from '../../base/limits.ts';
@@ -42,7 +42,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
   readonly #call: Call;
   readonly #facts: RequestFacts;
   readonly #address: string | null;
-  /** Begun with the first message; never rejects. */
+  /** Set by the first message; never rejects. */
   #opening: Promise<void> | null = null;
   #isOver = false;
   #live: LiveUpload | null = null;
@@ -53,7 +53,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
   #hasChunk = false;
   /** In a row. */
   #emptyMessages = 0;
-  /** Older streams are ending, and a chunk waits for that. */
+  /** A chunk waits for older streams to end. */
   #isYielding = false;
   #finish: { expected: ExpectedContent } | null = null;
   #resolveEnd!: () => void;
@@ -84,10 +84,10 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     }
   }
 
-  // What the call brings.
+  // Called by the call.
 
-  room(bytes: number): Uint8Array | null {
-    if (this.#pipeline !== null) return this.#pipeline.room(bytes);
+  reserve(bytes: number): Uint8Array | null {
+    if (this.#pipeline !== null) return this.#pipeline.reserve(bytes);
     this.#firstChunk = Buffer.allocUnsafeSlow(bytes);
     return this.#firstChunk;
   }
@@ -110,7 +110,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     else this.#resolveEnd();
   }
 
-  /** Also from the pipeline, whose slabs others have from then on: so the call must write to none of them any more. */
+  /** Also called by the pipeline, whose slabs go to others: the call must not write to them any more. */
   failed(error: TransferError): void {
     this.#isOver = true;
     this.#rejectEnd(error);
@@ -118,9 +118,9 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     this.#pipeline?.fail(error);
   }
 
-  // What the engine brings.
+  // Called by the engine.
 
-  hasRoom(): void {
+  memoryIsFree(): void {
     this.#call.proceed();
   }
 
@@ -165,16 +165,15 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     return upload;
   }
 
-  /** The first chunk came before there was an upload pipeline to receive it. */
+  /** The first chunk arrived before there was a pipeline to receive it. */
   #takeFirst(message: UploadFileRequest, chunkBytes: number): void {
     if (this.#isOver) return;
-    if (chunkBytes > 0) this.#pipeline?.room(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
+    if (chunkBytes > 0) this.#pipeline?.reserve(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
     this.#firstChunk = null;
     this.#take(message, chunkBytes);
     if (!this.#isYielding) this.#call.proceed();
   }
 
-  /** One message, its chunk in its room. */
   #take(message: UploadFileRequest, chunkBytes: number): void {
     if (this.#finish !== null) {
       throw new TransferError(
@@ -196,7 +195,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     this.#place(chunk);
   }
 
-  /** A message without a chunk can say something, or keep a connection from looking idle; a thousand say nothing. */
+  /** A message without a chunk may carry fields or keep a connection alive; a thousand in a row are abuse. */
   #takeEmpty(): void {
     this.#emptyMessages += 1;
     if (this.#emptyMessages <= MAX_EMPTY_MESSAGES) return;
@@ -215,7 +214,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     facts.codecs[codec] = (facts.codecs[codec] ?? 0) + rawBytes;
   }
 
-  /** Where the chunk belongs: in each call one follows another. */
+  /** The offset of the chunk: within a call, chunks are contiguous. */
   #offsetOf(message: UploadFileRequest): number {
     const offset = message.offset === undefined ? this.next : safeInteger(message.offset, 'offset');
     if (!this.#hasChunk) this.#begin(offset);
@@ -223,7 +222,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     return offset;
   }
 
-  /** The first chunk may lie anywhere in a file of known size; otherwise it continues what is there. */
+  /** The first chunk may lie anywhere in a file of known size; otherwise it continues the file. */
   #begin(offset: number): void {
     const { upload } = this.#live as LiveUpload;
     const { expectedSize } = upload;
@@ -240,7 +239,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     this.next = offset;
   }
 
-  /** Keeps what is missing of the chunk; waits first for older streams that still write there. */
+  /** Keeps the missing ranges of the chunk, once no older stream writes there. */
   #place(chunk: PlacedChunk): void {
     const { upload, claims } = this.#live as LiveUpload;
     const pipeline = this.#pipeline as UploadPipeline;
@@ -251,7 +250,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
         `the chunk at offset ${chunk.offset} lies before the first of its call at ${this.start}; chunks go in order`,
       );
     }
-    // What this stream has handed in already is not taken twice, written or not.
+    // Bytes that this stream has submitted are not taken twice, written or not.
     const ranges = upload.missing(Math.max(chunk.offset, Math.min(this.next, end)), end);
     const met = ranges.flatMap((range) => claims.metBy(this, range.start, range.end));
     if (met.length > 0) {
@@ -284,15 +283,15 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
       await upload.sync();
       return { uploadId: upload.id, committedSize: upload.state().committedSize, file: null };
     }
-    // Finishing an upload ends all its writers; this one has written everything.
+    // `finish` ends all writers of the upload; this one is done.
     await this.#writer?.close();
-    // A sender that says nowhere how long the file is says so by where it ends.
+    // Without a declared size, the file ends where the sender ends.
     const size = upload.expectedSize ?? this.next;
     const file = await upload.finish({ size, ...this.#finish.expected });
     return { uploadId: upload.id, committedSize: file.size, file: fileInfoOf(file) };
   }
 
-  /** The descriptor is closed behind the last job; what was written is made durable for whoever resumes. */
+  /** Closes the descriptor after the last job, and makes written bytes durable for a later resume. */
   async #leave(): Promise<void> {
     await this.#opening;
     const live = this.#live;
@@ -302,7 +301,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     live.claims.leave(this);
     this.#context.uploads.left(live);
     await live.upload.sync().catch(() => {
-      // The store has told every writer; whoever resumes sees what is committed.
+      // The store has told every writer; a resume sees the committed size.
     });
     await this.#writer?.close();
   }

@@ -1,4 +1,4 @@
-/** The calls about an upload that have one answer. Bytes come with UploadFile. */
+/** The unary calls about an upload. Bytes come with UploadFile. */
 import { TransferError } from '../../base/errors.ts';
 import type {
   AbortUploadRequest,

@@ -1,7 +1,7 @@
 /**
- * The way from the root to an entry, one component at a time. No component may
- * be a symbolic link, so the walk cannot leave the root; each directory is
- * closed as soon as the next one is open, so it holds two descriptors at most.
+ * Walks from the root to an entry, one component at a time. No component may be
+ * a symbolic link, so the walk cannot leave the root; each directory is closed as
+ * soon as the next one is open, so the walk holds two descriptors at most.
  */
 import { lstat } from 'node:fs/promises';
 import { errnoOf, TransferError } from '../../base/errors.ts';
@@ -53,7 +53,7 @@ export async function enterDirectory(
   }
 }
 
-/** O_DIRECTORY answers ENOTDIR for a link and for a file alike: this tells which it was. */
+/** O_DIRECTORY gives ENOTDIR for links and files alike; this tells them apart. */
 async function obstacleError(
   directory: Directory,
   component: string,

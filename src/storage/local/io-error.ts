@@ -13,9 +13,9 @@ const CODE_OF_ERRNO: Readonly<Record<string, ErrorCode>> = {
   ESTALE: 'NOT_FOUND',
   EACCES: 'PERMISSION_DENIED',
   EPERM: 'PERMISSION_DENIED',
-  // We open nothing that follows a link, so a loop is one symbolic link.
+  // Opened with O_NOFOLLOW, so ELOOP means a symbolic link.
   ELOOP: 'NOT_A_FILE',
-  // Opening a socket, or a device without a driver.
+  // A socket, or a device without a driver.
   ENXIO: 'NOT_A_FILE',
   ENODEV: 'NOT_A_FILE',
   EMFILE: 'RESOURCE_EXHAUSTED',

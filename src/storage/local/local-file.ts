@@ -1,7 +1,7 @@
 /**
  * One version of a file of the local store, held open. The descriptor keeps the
- * content of a removed or replaced file readable; `verifyUnchanged` is what
- * tells that the name no longer means it.
+ * content of a removed or replaced file readable; `verifyUnchanged` detects that
+ * the name means another file.
  */
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
@@ -55,8 +55,8 @@ export class LocalFile implements OpenFile {
   }
 
   /**
-   * One look by name is enough: the descriptor keeps the inode from being used
-   * again, so the same inode under the name is the very file that is read.
+   * One look by name is enough: the descriptor keeps the inode from being reused,
+   * so the same inode under the name is the same file.
    */
   async #verify(): Promise<void> {
     const stats = await this.#statByName();

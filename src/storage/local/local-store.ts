@@ -1,13 +1,21 @@
 /**
- * The store that is a directory of this machine: the embedded default. It only
- * reads; `openUploads` writes. Every name is checked by `name.ts` and then walked from the root, which
- * a descriptor holds (`ServedRoot`); nothing outside it is reached, also when
+ * The default store: a directory of this machine. It only reads; `openUploads`
+ * writes. Every name is checked by `name.ts` and then walked from the root, which
+ * a descriptor holds (`ServedRoot`); nothing outside is reached, even when
  * directories are moved or become links meanwhile.
  */
 import { type Logger, silentLogger } from '../../base/logger.ts';
 import { parsePosition } from '../listing-position.ts';
 import { parseName, parsePrefix } from '../name.ts';
-import type { FileIdentity, Listed, ListOptions, OpenFile, OpenPack, PackedFile, Store } from '../store.ts';
+import type {
+  FileIdentity,
+  Listed,
+  OpenFile,
+  OpenPack,
+  PackedFile,
+  Store,
+  StoreListOptions,
+} from '../store.ts';
 import type { UploadStore } from '../upload-store.ts';
 import type { Directory } from './directory.ts';
 import { inParentOf } from './directory-walk.ts';
@@ -31,7 +39,7 @@ export interface LocalStoreOptions {
   readonly lookEveryMs?: number;
 }
 
-/** One look by path a second costs nothing, and nobody waits longer for a volume that was mounted anew. */
+/** A look by path costs nothing, and a remounted volume is noticed within a second. */
 const LOOK_EVERY_MS = 1000;
 
 /**
@@ -77,7 +85,7 @@ export class LocalStore implements Store {
 
   async *list(
     prefix: string,
-    { after, recursive, signal }: ListOptions,
+    { after, recursive, signal }: StoreListOptions,
   ): AsyncGenerator<Listed, void, undefined> {
     const from = after === undefined ? [] : parsePosition(after);
     const components = parsePrefix(prefix);

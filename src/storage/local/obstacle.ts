@@ -1,7 +1,7 @@
 /**
  * Why an inode is not served. Only regular files on the device of the root are:
- * anything else may block a thread for ever, has no true size, or is somebody
- * else's disk. The answers stand after the quoted name in a message.
+ * anything else may block a thread for ever, has no true size, or is on another
+ * disk. The texts follow the quoted name in a message.
  */
 import { type BigIntStats, constants } from 'node:fs';
 

@@ -1,6 +1,6 @@
 /**
- * Looks at and opens regular files, and nothing else. What is opened is looked
- * at again through its descriptor, which cannot be swapped for another inode.
+ * Stats and opens regular files only. An opened file is checked again through its
+ * descriptor, which cannot be swapped for another inode.
  */
 import type { BigIntStats } from 'node:fs';
 import { lstat } from 'node:fs/promises';
@@ -38,8 +38,8 @@ export async function openRegularFile(
   name: string,
   device: bigint,
 ): Promise<OpenRegularFile> {
-  // Looked at before it is opened, because opening a device can do something: a watchdog arms, a tape
-  // rewinds. Looked at again after, because it may have been swapped in between.
+  // Checked before the open, because opening a device has effects: a watchdog arms, a tape rewinds.
+  // Checked again after, because the entry may have been swapped in between.
   await statRegularFile(parent, entry, name, device);
   const fd = await openDescriptor(parent.pathOf(entry), OPEN_FILE_FLAGS);
   try {

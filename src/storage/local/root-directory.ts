@@ -1,8 +1,7 @@
 /**
  * Opens the served directory and refuses one that cannot be served: missing,
- * not a directory, unreadable, or on a file system whose files the kernel makes
- * up when they are read (their sizes are not true, and reading may block).
- * Messages here are for the operator and name the path.
+ * not a directory, unreadable, or on a file system like proc, whose files have no
+ * true size and may block. Messages here are for the operator and name the path.
  */
 import { lstat, readdir, statfs } from 'node:fs/promises';
 import { errnoOf, TransferError } from '../../base/errors.ts';

@@ -1,10 +1,10 @@
 /**
- * The served directory, which may be replaced while it is served: a volume that
- * is mounted anew, a link that leads to the next release. A descriptor holds the
- * directory, so without another look at its path the old one, or what a mount
- * hides, would be served for ever.
+ * The served directory, which may be replaced while it is served: a remounted
+ * volume, a link to the next release. A descriptor holds the directory, so
+ * without another look at its path the old one, or one hidden by a mount, would be
+ * served for ever.
  *
- * Invariant: what `current` gives out stays open until its last use has ended.
+ * Invariant: a directory from `current` stays open until its last use has ended.
  */
 import { stat } from 'node:fs/promises';
 import { RefCountedResource } from '../../base/async/ref-counted-resource.ts';
@@ -34,7 +34,7 @@ export class ServedRoot {
   readonly #path: string;
   readonly #options: ServedRootOptions;
   #held: HeldRoot;
-  /** Why there is nothing to serve at the moment. */
+  /** Why nothing can be served at the moment. */
   #problem: TransferError | undefined;
   #isPinned = false;
   #isClosed = false;
@@ -81,7 +81,7 @@ export class ServedRoot {
     try {
       found = await stat(this.#path, { bigint: true });
     } catch (reason) {
-      // Anything else may pass, and says nothing about the directory that is held.
+      // Any other error may pass, and says nothing about the open directory.
       if (errnoOf(reason) === 'ENOENT' || errnoOf(reason) === 'ENOTDIR') this.#cannotServe(GONE, reason);
       return;
     }

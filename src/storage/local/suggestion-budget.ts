@@ -1,7 +1,7 @@
 /**
  * How much time suggestions may take: one at a time, 2 % of all time in the long
- * run, and half a second at first, so that whoever mistypes a name now and then
- * gets one on a slow disk too. Waiting for the disk counts like the event loop's time.
+ * run, and half a second at first, so that occasional typos get one on a slow disk
+ * too. Waiting for the disk counts.
  */
 const SHARE = 0.02;
 const BURST_MS = 500;

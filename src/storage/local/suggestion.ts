@@ -1,7 +1,7 @@
 /**
- * "Did you mean …?" for a name that is not there. Tells nothing that a listing
- * would not; looks at a bounded number of entries of one directory, and at none
- * while misses come in such numbers that looking would cost others their turn.
+ * "Did you mean …?" for a missing name. Tells nothing that a listing would not;
+ * looks at a bounded number of entries of one directory, and at none when misses
+ * exhaust the budget of time.
  */
 import { opendir } from 'node:fs/promises';
 import { distance } from 'fastest-levenshtein';
@@ -14,14 +14,14 @@ import { SuggestionBudget } from './suggestion-budget.ts';
 /** The most entries of a directory that are compared with a name. */
 const MAX_COMPARED_ENTRIES = 500;
 
-/** The most edits between a name and what it is taken for, and the characters of the name for each edit. */
+/** The most edits between the name and a suggestion, and the characters of the name for each edit. */
 const MAX_EDITS = 3;
 const CHARACTERS_PER_EDIT = 3;
 
 /** Longer names are compared only for case: a thousand distances of 240 characters would hold the event loop for 13 ms. */
 const MAX_MEASURED_CHARACTERS = 64;
 
-/** Of the event loop, which all stores of the process share. */
+/** One for the process, because all stores share the event loop. */
 const BUDGET = new SuggestionBudget();
 
 /** `error` with the name that was probably meant, or with the advice to list the directory. */
@@ -41,7 +41,7 @@ async function nearestName(root: Directory, components: readonly string[]): Prom
   try {
     return await nearestBelow(root, '', components);
   } catch {
-    // A courtesy: whatever prevents it (no descriptors, no permission), the peer gets the error itself.
+    // Suggestions are a courtesy: on any failure (no descriptors, no permission) the peer gets the plain error.
     return undefined;
   }
 }
@@ -85,7 +85,7 @@ async function nearestEntry(
   let nearest: string | undefined;
   for await (const entry of someEntries(directory, onlyDirectories)) {
     if (entry === wanted) continue;
-    // Of plain names the length alone tells most apart; an accent may be one character or two.
+    // The length alone tells most plain names apart; an accent may be one character or two.
     const isComparable = !isPlain || Math.abs(entry.length - wanted.length) <= maxEdits || !ASCII.test(entry);
     if (!isComparable) continue;
     const isSameButForCase = foldCase(entry) === foldedWanted;

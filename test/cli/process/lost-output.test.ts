@@ -27,8 +27,8 @@ test('a tree is fetched and sent to its end when nobody reads what is said about
     ['rm', '-r', '-v', `${address}/a`],
   ]) {
     const sluice = new SluiceProcess(t, args);
-    sluice.child.stdout?.destroy();
-    sluice.child.stderr?.destroy();
+    sluice.process.stdout?.destroy();
+    sluice.process.stderr?.destroy();
     assert.equal((await sluice.outcome()).code, 0, args.join(' '));
   }
   assert.equal(readdirSync(server.at('b')).length, FILES);

@@ -13,6 +13,7 @@ import { ProgressLines } from '../../../src/cli/progress/progress-lines.ts';
 import { writePace, writePercent } from '../../../src/cli/progress/progress-text.ts';
 import { RateMeter } from '../../../src/cli/progress/rate-meter.ts';
 import type { Progress } from '../../../src/client/download/options.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const MIB = 1024 * 1024;
 
@@ -114,8 +115,12 @@ test('the pace is rate and time left, or what is going on instead', () => {
 });
 
 test('the throttle lets one through in each interval', () => {
-  const throttle = new Throttle(1000, 0);
-  const passed = [0, 500, 999, 1000, 1500, 2100].filter((atMs) => throttle.passes(atMs));
+  const clock = new FakeClock();
+  const throttle = new Throttle(1000, 0, clock.nowMs);
+  const passed = [0, 500, 999, 1000, 1500, 2100].filter((atMs) => {
+    clock.passTo(atMs);
+    return throttle.passes();
+  });
   assert.deepEqual(passed, [0, 1000, 2100]);
 });
 
@@ -204,9 +209,9 @@ function shownBy(
   changes: Partial<Snapshot> = {},
 ): string[] {
   const stream = new PassThrough();
-  let nowMs = 0;
-  const display = create(stream, () => nowMs);
-  for (; nowMs < seconds * 1000; nowMs += 100) display.show(snapshot(changes));
+  const clock = new FakeClock();
+  const display = create(stream, clock.nowMs);
+  for (; clock.nowMs() < seconds * 1000; clock.pass(100)) display.show(snapshot(changes));
   display.close();
   return writtenTo(stream).split('\n').slice(0, -1);
 }

@@ -1,14 +1,13 @@
 /** What is left when a client is closed, or the command line ends: nothing. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import net from 'node:net';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startSilentPeer, unansweredAddress } from '../../support/peers/silent-peers.ts';
 import { runSluice, SluiceProcess } from '../../support/sluice-process.ts';
+import { startChild } from '../../support/start-child.ts';
 import { within } from '../../support/until.ts';
 import { clientOf, failureOf, scratchDirectory, someFile, startServer, until } from '../fixtures.ts';
 
@@ -17,24 +16,20 @@ const STUCK_PROCESS = fileURLToPath(new URL('./stuck-process.js', import.meta.ur
 
 /** A program that must end by itself. */
 async function endOf(
+  t: TestContext,
   program: string,
   args: readonly string[],
 ): Promise<{ code: number | null; output: string }> {
-  const child = spawn(process.execPath, [program, ...args], { stdio: ['ignore', 'pipe', 'inherit'] });
-  try {
-    const end = Promise.all([once(child, 'exit'), text(child.stdout)]);
-    const [[code], output] = await within('the end of the process', end, 10_000);
-    return { code, output };
-  } finally {
-    child.kill('SIGKILL');
-  }
+  const child = startChild(t, process.execPath, [program, ...args]);
+  const code = await within('the end of the process', child.ended, 10_000);
+  return { code, output: child.stdout };
 }
 
 test('a process ends when its clients are closed, whatever their sockets were waiting for', async (t) => {
   const unanswered = await unansweredAddress(t);
   const silent = await startSilentPeer(t);
   const addresses = `${unanswered},${silent.address}`;
-  const { code, output } = await endOf(CLOSED_CLIENTS, [addresses, addresses]);
+  const { code, output } = await endOf(t, CLOSED_CLIENTS, [addresses, addresses]);
   assert.equal(code, 0);
   assert.equal(output, '12 failed');
 });
@@ -86,7 +81,7 @@ test('sluice ends with its exit code at Ctrl-C, while a TLS hello is unanswered'
   const silent = await startSilentPeer(t);
   const sluice = new SluiceProcess(t, ['ls', '--tls', silent.address]);
   await until(() => silent.sockets.size === 1);
-  sluice.child.kill('SIGINT');
+  sluice.process.kill('SIGINT');
   const { code } = await within('the end of sluice', sluice.outcome(), 10_000);
   assert.equal(code, 130);
 });
@@ -108,7 +103,7 @@ test('sluice ends with its exit code and leaves no process, where a TLS hello is
 test('a command that has printed its result ends although a system call never returns', async (t) => {
   const fifo = join(await scratchDirectory(t), 'fifo');
   execFileSync('mkfifo', [fifo]);
-  const { code, output } = await endOf(STUCK_PROCESS, [fifo]);
+  const { code, output } = await endOf(t, STUCK_PROCESS, [fifo]);
   // `process.exit` would wait for the call; a Node that cannot replace its process is left with a signal.
   assert.deepEqual([code, output], ['execve' in process ? 5 : null, 'printed']);
 });

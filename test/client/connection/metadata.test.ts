@@ -57,7 +57,7 @@ function everyCall(client: SluiceClient, signal: AbortSignal): Promise<unknown>[
   ];
 }
 
-test('a time-out of the caller arrives as DEADLINE_EXCEEDED, before and during every call', async (t) => {
+test('a timeout of the caller arrives as DEADLINE_EXCEEDED, before and during every call', async (t) => {
   const silent = createServer().listen(0, '127.0.0.1');
   t.after(() => silent.close());
   await once(silent, 'listening');

@@ -14,6 +14,7 @@ import {
   someFile,
   startServer,
 } from '../fixtures.ts';
+import { fetchesInTwoCalls } from './fetches-in-two-calls.ts';
 import { changed, changedSummary, type Message } from './honest-messages.ts';
 import type { Script } from './scripted-server.ts';
 
@@ -90,11 +91,7 @@ SCRIPTS.set('a chunk beyond the end of the range', {
 
 for (const [name, script] of SCRIPTS) {
   test(`fetches again after ${name}`, async (t) => {
-    const file = someFile();
-    const server = await startServer(t, { a: file });
-    server.scripts.push(script);
-    assert.deepEqual(await collect(clientOf(t, server).stream('a')), file.content);
-    assert.equal(server.requests.length, 2);
+    await fetchesInTwoCalls(t, script);
   });
 }
 

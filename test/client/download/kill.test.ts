@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url';
 import { RESUME_POINT_BYTES } from '../../../src/client/limits.ts';
 import { scratchDirectory, someFile, startServer } from '../fixtures.ts';
 
-const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 8);
-const SIZE_BYTES = 2.5 * RESUME_POINT_BYTES;
+const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 6);
+const SIZE_BYTES = 1.5 * RESUME_POINT_BYTES;
 const PROGRAM = fileURLToPath(new URL('./killed-download.js', import.meta.url));
 const REMAINS = ['a', 'a.part', 'a.part.json', 'a.part.json.tmp', 'a.part.lock', 'a.part.lock.guard'];
 

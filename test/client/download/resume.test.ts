@@ -14,6 +14,7 @@ import {
   someFile,
   startServer,
 } from '../fixtures.ts';
+import { fetchesInTwoCalls } from './fetches-in-two-calls.ts';
 import { first } from './honest-messages.ts';
 import { type Script, ScriptedServer } from './scripted-server.ts';
 
@@ -38,11 +39,7 @@ const INTERRUPTIONS: Record<string, Script> = {
 
 for (const [interruption, script] of Object.entries(INTERRUPTIONS)) {
   test(`resumes after ${interruption}`, async (t) => {
-    const file = someFile();
-    const server = await startServer(t, { a: file });
-    server.scripts.push(script);
-    assert.deepEqual(await collect(clientOf(t, server).stream('a')), file.content);
-    assert.equal(server.requests.length, 2);
+    await fetchesInTwoCalls(t, script);
   });
 }
 

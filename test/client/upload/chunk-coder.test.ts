@@ -82,7 +82,7 @@ describe('an echo', () => {
     const echoes: (() => void)[] = [];
     const link = { pingBarrier: (echoed: () => void) => echoes.push(echoed) > 0 } as CallLink;
     coder.began(link);
-    // Marks keep a distance.
+    // Barriers keep a distance.
     while (echoes.length < 2) {
       await new Promise((resolve) => setImmediate(resolve));
       coder.began(link);

@@ -10,6 +10,7 @@ import { SharedChoice } from '../../../src/client/upload/compression/shared-choi
 import { CodecChoice } from '../../../src/compression/codec-choice.ts';
 import type { CallLink } from '../../../src/flow/connections/call-link.ts';
 import { RUNTIME_CODECS } from '../../../src/wire/codec.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { textBytes } from '../../support/test-engine.ts';
 
 function connections(count: number) {
@@ -44,18 +45,18 @@ async function send(coder: ChunkCoder, bytes: Uint8Array = text): Promise<void> 
   coder.drained();
 }
 
-/** Between marks, and between decisions, at the least while something is being found out. */
-const MARK_MS = 2;
+/** Between barriers, and between decisions, at the least while something is being found out. */
+const BARRIER_MS = 2;
 
-/** A clock of the test's own: pauses of a busy machine would look like those of a link. */
-function clockOf(t: TestContext): { nowMs: number } {
-  const clock = { nowMs: 0 };
-  t.mock.method(performance, 'now', () => clock.nowMs);
+/** Pauses of a busy machine would look like those of a link. */
+function clockOf(t: TestContext): FakeClock {
+  const clock = new FakeClock();
+  t.mock.method(performance, 'now', clock.nowMs);
   return clock;
 }
 
 /**
- * Two connections whose first has found room and has sent a megabyte plainly, with a mark of before still on its way.
+ * Two connections whose first has found spare capacity and has sent a megabyte plainly, with an earlier barrier still on its way.
  * A chunk has waited since before for its turn to be compressed, and still one for each waits to be coded.
  */
 async function tryPlainBytes(t: TestContext) {
@@ -73,7 +74,7 @@ async function tryPlainBytes(t: TestContext) {
   const compressed = textBytes(MIB);
   while (tried.isOpening) {
     await send(first, compressed);
-    clock.nowMs += MARK_MS;
+    clock.pass(BARRIER_MS);
     echoes.shift()?.();
   }
   await send(first, new Uint8Array(1));
@@ -102,14 +103,14 @@ describe('a choice that connections share', () => {
 
   it('asks the first alone for echoes', () => {
     const { coders } = connections(3);
-    const marked: number[] = [];
+    const barriers: number[] = [];
     coders.forEach((coder, index) => {
-      coder.began({ pingBarrier: () => marked.push(index) > 0 } as unknown as CallLink);
+      coder.began({ pingBarrier: () => barriers.push(index) > 0 } as unknown as CallLink);
     });
-    assert.deepEqual(marked, [0]);
+    assert.deepEqual(barriers, [0]);
   });
 
-  it('keeps the others waiting until the first has seen that the link has room', async (t) => {
+  it('keeps the others waiting until the first has seen that the link has spare capacity', async (t) => {
     // Time alone lets nobody go.
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const clock = clockOf(t);
@@ -122,7 +123,7 @@ describe('a choice that connections share', () => {
     const waiting = second.coded(random);
     const chunk = await first.coded(random);
     first.wrote(chunk);
-    clock.nowMs += MARK_MS;
+    clock.pass(BARRIER_MS);
     first.drained();
     assert.equal(echoes.length, 1);
     assert.equal(await Promise.race([waiting, afterWork()]), 'nothing');
@@ -153,7 +154,7 @@ describe('a choice that connections share', () => {
     t.mock.timers.enable({ apis: ['setTimeout'] });
     const { echoes, tried, waiting } = await tryPlainBytes(t);
     assert.equal(await Promise.race([waiting, afterWork()]), 'nothing');
-    // The mark before the plain bytes says nothing of them; another one goes behind them at once.
+    // The barrier before the plain bytes says nothing of them; another one goes behind them at once.
     echoes.shift()?.();
     assert.equal(await Promise.race([waiting, afterWork()]), 'nothing');
     assert.equal(echoes.length, 1);

@@ -5,6 +5,7 @@ import type { Engine } from '../../../src/engine/engine.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
+import { beginRange, readsBesideStalled } from './stalled-peers.ts';
 
 const scope = { after };
 const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
@@ -29,11 +30,7 @@ function reclaim(engine: Engine): void {
 describe('a peer that never reads', () => {
   it('holds a small copy and no slab', async (t) => {
     const engine = await startEngine(t);
-    const outlet = new MemoryOutlet('by hand');
-    void engine
-      .sendRange(requestOf(file), outlet)
-      .run()
-      .catch(() => {});
+    const outlet = beginRange(engine, file);
     await until('the first write', () => outlet.pending !== undefined);
     assert.ok(outlet.pending?.buffer instanceof ArrayBuffer);
     assert.ok(outlet.pending.length <= engine.options.firstMessageBytes + 4 * KIB);
@@ -46,27 +43,14 @@ describe('a peer that never reads', () => {
 
   it('does not keep others from reading, however many there are of it', async (t) => {
     const engine = await startEngine(t);
-    const stalled = Array.from({ length: 100 }, () => new MemoryOutlet('by hand'));
-    for (const outlet of stalled)
-      void engine
-        .sendRange(requestOf(file), outlet)
-        .run()
-        .catch(() => {});
-    await until('all first writes', () => stalled.every((outlet) => outlet.pending !== undefined));
-    const healthy = new MemoryOutlet('next turn');
-    await engine.sendRange(requestOf(file), healthy).run();
-    assert.ok(healthy.received.equals(file.bytes));
+    await readsBesideStalled(engine, file);
   });
 });
 
 describe('a peer that stops reading', () => {
   it('is sent no more than the outstanding write', async (t) => {
     const engine = await startEngine(t);
-    const outlet = new MemoryOutlet('by hand');
-    void engine
-      .sendRange(requestOf(file), outlet)
-      .run()
-      .catch(() => {});
+    const outlet = beginRange(engine, file);
     await stopsReading(engine, outlet);
     const { slabs } = engine.stats();
     assert.equal(slabs.sending, 1);
@@ -75,11 +59,7 @@ describe('a peer that stops reading', () => {
 
   it('keeps only the slab of the outstanding write when others want slabs', async (t) => {
     const engine = await startEngine(t);
-    const outlet = new MemoryOutlet('by hand');
-    void engine
-      .sendRange(requestOf(file), outlet)
-      .run()
-      .catch(() => {});
+    const outlet = beginRange(engine, file);
     await stopsReading(engine, outlet);
     reclaim(engine);
     const { count } = engine.pool;
@@ -88,11 +68,7 @@ describe('a peer that stops reading', () => {
 
   it('loses its prefetched slabs by itself after a while', async (t) => {
     const engine = await startEngine(t);
-    const outlet = new MemoryOutlet('by hand');
-    void engine
-      .sendRange(requestOf(file), outlet)
-      .run()
-      .catch(() => {});
+    const outlet = beginRange(engine, file);
     await stopsReading(engine, outlet);
     await until('prefetched slabs given back', () => engine.stats().slabs.leased === 0);
     assert.equal(engine.stats().slabs.sending, 1);

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, describe, it, type TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { RangePipeline } from '../../../src/engine/download/range-pipeline.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { mixedBytes, requestOf, sourceFile, startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
 import { MemoryOutlet } from './memory-outlet.ts';
+import { readsBesideStalled } from './stalled-peers.ts';
 
 const scope = { after };
 const file = sourceFile(scope, mixedBytes(2 * MIB, 100 * KIB));
@@ -57,7 +58,7 @@ describe('a transfer from a slow store', () => {
   it('sends the peer no more than twice what it has taken at once', async (t) => {
     const engine = await startSlowEngine(t);
     // Time stands still, so that no write takes any, however busy the machine is.
-    t.mock.method(performance, 'now', () => 0);
+    t.mock.method(performance, 'now', new FakeClock().nowMs);
     const outlet = new MemoryOutlet('at once');
     const sizes: number[] = [];
     const write = outlet.write.bind(outlet);
@@ -74,8 +75,8 @@ describe('a transfer from a slow store', () => {
   it('gives back what was read too early for a peer that takes the first piece slowly', async (t) => {
     const engine = await startSlowEngine(t);
     const { run, outlet } = await begin(engine);
-    // The wait is what is tested: a peer is slow by the clock.
-    await delay(NOT_AT_ONCE_MS);
+    const nowMs = performance.now.bind(performance);
+    t.mock.method(performance, 'now', () => nowMs() + NOT_AT_ONCE_MS);
     outlet.drain();
     await until('the second write', () => outlet.pending !== undefined);
     assert.ok((outlet.pending?.length ?? 0) <= FIRST_BYTES + HEADERS_BYTES);
@@ -106,15 +107,6 @@ describe('a transfer from a slow store', () => {
   it('leaves a peer that reads enough slabs, however many never do', async (t) => {
     const engine = await startEngine(t, { firstMessageBytes: FIRST_BYTES });
     learnSlowReads(engine);
-    const stalled = Array.from({ length: 100 }, () => new MemoryOutlet('by hand'));
-    for (const outlet of stalled)
-      void engine
-        .sendRange(requestOf(file), outlet)
-        .run()
-        .catch(() => {});
-    await until('all first writes', () => stalled.every((outlet) => outlet.pending !== undefined));
-    const healthy = new MemoryOutlet('next turn');
-    await engine.sendRange(requestOf(file), healthy).run();
-    assert.ok(healthy.received.equals(file.bytes));
+    await readsBesideStalled(engine, file);
   });
 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type JobStart, NO_SLAB, type Schedulable, Scheduler } from '../../../src/engine/jobs/scheduler.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 
 const QUANTUM_BYTES = 1000;
 
@@ -215,10 +216,9 @@ describe('the scheduler', () => {
   });
 
   describe('with jobs that may not start before a time', () => {
-    /** A scheduler with a clock that stands at `clock.nowMs`. */
     function withClock(limit: number) {
-      const clock = { nowMs: 0 };
-      return { clock, scheduler: new Scheduler(limit, QUANTUM_BYTES, () => clock.nowMs) };
+      const clock = new FakeClock();
+      return { clock, scheduler: new Scheduler(limit, QUANTUM_BYTES, clock.nowMs) };
     }
 
     it('starts none early, each when it is due, and says when that is', () => {
@@ -230,13 +230,13 @@ describe('the scheduler', () => {
       startAll(scheduler, [later, late, free]);
       assert.equal(scheduler.dispatch(), true, 'nobody lacks a slab');
       assert.deepEqual([scheduler.hasDelayed, scheduler.msUntilDue(), scheduler.outstanding], [true, 100, 0]);
-      clock.nowMs = 99;
+      clock.passTo(99);
       step(scheduler);
       assert.equal(late.jobs, 0);
-      clock.nowMs = 100;
+      clock.passTo(100);
       step(scheduler);
       assert.deepEqual([late.jobs, later.jobs, scheduler.msUntilDue()], [1, 0, 150]);
-      clock.nowMs = 250;
+      clock.passTo(250);
       late.wants = false;
       for (let i = 0; i < 3; i++) step(scheduler);
       assert.ok(later.jobs > 0);
@@ -250,7 +250,7 @@ describe('the scheduler', () => {
       startAll(scheduler, [limited, other]);
       for (let i = 0; i < 50; i++) step(scheduler);
       assert.equal(limited.jobs, 0);
-      clock.nowMs = 1000;
+      clock.passTo(1000);
       const before = other.jobs;
       for (let i = 0; i < 50; i++) step(scheduler);
       assert.ok(Math.abs(limited.jobs - (other.jobs - before)) <= 4);
@@ -261,11 +261,11 @@ describe('the scheduler', () => {
       const paced = new EndlessStream([100]);
       const startJob = paced.startJob.bind(paced);
       paced.startJob = () => {
-        paced.notBeforeMs = clock.nowMs + 10;
+        paced.notBeforeMs = clock.nowMs() + 10;
         return startJob();
       };
       scheduler.add(paced);
-      for (; clock.nowMs < 1000; clock.nowMs++) step(scheduler);
+      for (; clock.nowMs() < 1000; clock.pass(1)) step(scheduler);
       assert.equal(paced.jobs, 100);
     });
 
@@ -276,7 +276,7 @@ describe('the scheduler', () => {
       scheduler.add(gone);
       scheduler.dispatch();
       scheduler.remove(gone);
-      clock.nowMs = 1000;
+      clock.passTo(1000);
       scheduler.dispatch();
       assert.deepEqual([gone.jobs, scheduler.waiting, scheduler.hasDelayed], [0, 0, false]);
     });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { SLAB_HEADER_ROOM_BYTES } from '../../../src/base/limits.ts';
+import { SLAB_HEADROOM_BYTES } from '../../../src/base/limits.ts';
 import { type Lease, type Ledger, SlabPool } from '../../../src/engine/slabs/slab-pool.ts';
 
 function leaseOf(pool: SlabPool): Lease {
@@ -123,11 +123,11 @@ describe('the slab pool', () => {
   it('has room for the headers in each slab, and slabs do not overlap', () => {
     const pool = new SlabPool(100, 3);
     const leases = [leaseOf(pool), leaseOf(pool), leaseOf(pool)];
-    for (const lease of leases) lease.bytes(100 + SLAB_HEADER_ROOM_BYTES).fill(lease.slab + 1);
+    for (const lease of leases) lease.bytes(100 + SLAB_HEADROOM_BYTES).fill(lease.slab + 1);
     for (const lease of leases) {
       assert.ok(lease.bytes(pool.strideBytes).every((byte) => byte === lease.slab + 1));
     }
-    assert.equal(pool.memory.byteLength, 3 * (100 + SLAB_HEADER_ROOM_BYTES));
+    assert.equal(pool.memory.byteLength, 3 * (100 + SLAB_HEADROOM_BYTES));
   });
 
   it('forgets, with a new lease, that the last job in the slab was cancelled', () => {

@@ -10,7 +10,7 @@ function boxOf(codec: 'identity' | 'gzip', isLeftInSlab: boolean): Box {
   const lease = new SlabPool(SLAB_BYTES, 1).lease();
   assert.ok(lease !== undefined);
   const box = new Box(lease, SLAB_BYTES, isLeftInSlab);
-  box.room(100).fill(1);
+  box.slot(100).fill(1);
   const rawBytes = codec === 'identity' ? 100 : 300;
   box.add({ offset: 0, wireBytes: 100, rawBytes, codec, crc32: -1, ranges: [{ start: 0, end: rawBytes }] });
   return box;

@@ -1,4 +1,4 @@
-/** A sender of one upload stream in memory: it takes room as the network would, and holds the pipeline to its word. */
+/** A sender of one upload stream in memory: it reserves memory as the network would, and holds the pipeline to its word. */
 import assert from 'node:assert/strict';
 import { closeSync, ftruncateSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -60,7 +60,7 @@ export class TestSender implements UploadListener {
   moves = 0;
   readonly #source: Buffer;
   #memory: Uint8Array | null = null;
-  #roomed: (() => void) | null = null;
+  #freed: (() => void) | null = null;
   /** A method of the pipeline runs. */
   #isInside = false;
 
@@ -69,9 +69,9 @@ export class TestSender implements UploadListener {
     this.pipeline = engine.receiveUpload(sink, this);
   }
 
-  hasRoom(): void {
-    assert.equal(this.#isInside, false, 'told of room from within a method of the pipeline');
-    this.#roomed?.();
+  memoryIsFree(): void {
+    assert.equal(this.#isInside, false, 'told of memory from within a method of the pipeline');
+    this.#freed?.();
   }
 
   moveChunk(memory: Uint8Array): void {
@@ -89,31 +89,31 @@ export class TestSender implements UploadListener {
   failed(error: TransferError): void {
     this.failures.push(error);
     this.#memory = null;
-    this.#roomed?.();
+    this.#freed?.();
   }
 
-  /** Takes room as soon as there is; false when the pipeline failed before. */
-  async takeRoom(bytes: number): Promise<boolean> {
+  /** Reserves memory as soon as some is free; false when the pipeline failed before. */
+  async reserve(bytes: number): Promise<boolean> {
     while (this.failures.length === 0) {
       // The promise stands before the pipeline is asked: being told is never missed.
-      const roomed = new Promise<void>((resolve) => (this.#roomed = resolve));
-      const memory = this.#inside(() => this.pipeline.room(bytes));
+      const freed = new Promise<void>((resolve) => (this.#freed = resolve));
+      const memory = this.#inside(() => this.pipeline.reserve(bytes));
       if (memory !== null) {
         assert.equal(memory.length, bytes);
         this.#memory = memory;
         return true;
       }
-      await roomed;
+      await freed;
     }
     return false;
   }
 
-  /** Puts bytes into the room that was taken. */
+  /** Puts bytes into the memory that was reserved. */
   fill(bytes: Uint8Array, at = 0): void {
     this.#memory?.set(bytes, at);
   }
 
-  /** The chunk in the room is whole. */
+  /** The chunk in the memory reserved is whole. */
   keep({ start, end, compressed = false, crc32: sentCrc }: SentChunk): void {
     const wireBytes = this.#memory?.length ?? 0;
     const crc = sentCrc ?? crc32(this.#source.subarray(start, end));
@@ -134,7 +134,7 @@ export class TestSender implements UploadListener {
   async send(chunk: SentChunk, pause?: () => Promise<unknown>): Promise<boolean> {
     const raw = this.#source.subarray(chunk.start, chunk.end);
     const wire = chunk.compressed ? gzipSync(raw, { level: 1 }) : raw;
-    if (!(await this.takeRoom(wire.length))) return false;
+    if (!(await this.reserve(wire.length))) return false;
     const half = wire.length >> 1;
     this.fill(wire.subarray(0, half));
     if (pause !== undefined) await pause();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { describe, it, type TestContext } from 'node:test';
+import { after, before, describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
 import { TransferError } from '../../../src/base/errors.ts';
@@ -67,7 +67,7 @@ function chunksOf(random: Random, size: number): SentChunk[] {
 /** Sends the chunk, now and then behind one that is dropped or before a flush. */
 async function sendAtWhim(random: Random, sender: TestSender, chunk: SentChunk, pace: number): Promise<void> {
   if (random.next() < 0.1) {
-    await sender.takeRoom(random.between(1, SLAB_BYTES));
+    await sender.reserve(random.between(1, SLAB_BYTES));
     sender.drop();
   }
   await sender.send(chunk, pace === 0 ? undefined : () => turns(random.between(0, pace)));
@@ -80,10 +80,15 @@ async function turns(count: number): Promise<void> {
 
 for (const kind of ['descriptor', 'writer'] as const) {
   describe(`to a ${kind}:`, () => {
+    /** Of all tests that do nothing to the engine itself: threads take long to start. */
+    let engine: Engine;
+    before(async () => {
+      engine = await startEngine({ after }, FEW);
+    });
+
     describe('an upload pipeline', () => {
       it('writes what is kept, with many others on few slabs, in whatever chunks and paces', async (t) => {
         const random = new Random(seedOf(t));
-        const engine = await startEngine(t, FEW);
         const uploads = Array.from({ length: 24 }, async () => {
           const file = targetOf(t, kind);
           const sender = new TestSender(engine, file, source);
@@ -123,7 +128,6 @@ for (const kind of ['descriptor', 'writer'] as const) {
       });
 
       it('gets on beside downloads that never end, and downloads beside uploads that never do', async (t) => {
-        const engine = await startEngine(t, FEW);
         const file = sourceFile(t, source);
         for (const endless of ['downloads', 'uploads']) {
           let isOver = false;
@@ -152,34 +156,32 @@ for (const kind of ['descriptor', 'writer'] as const) {
         await assertIdle(engine);
       });
 
-      it('gets room while a download’s reader takes nothing, and when that one is cancelled all of it', async (t) => {
-        const engine = await startEngine(t, FEW);
+      it('gets memory while a download’s reader takes nothing, and when that one is cancelled all of it', async (t) => {
         const outlet = new MemoryOutlet('by hand');
         const transfer = engine.sendRange(requestOf(sourceFile(t, source)), outlet);
         const run = transfer.run();
         await until('a write', () => outlet.pending !== undefined);
         const senders = [1, 2, 3].map(() => new TestSender(engine, targetOf(t, kind), source));
         for (const sender of senders) await sender.send({ start: 0, end: 1000 });
-        const rooms = senders.map((sender) => sender.takeRoom(2000));
-        await Promise.race(rooms);
+        const reservations = senders.map((sender) => sender.reserve(2000));
+        await Promise.race(reservations);
         transfer.fail(new TransferError('CANCELLED', 'enough'));
         await assert.rejects(run, { code: 'CANCELLED' });
-        await within('room for all', Promise.all(rooms));
+        await within('memory for all', Promise.all(reservations));
         for (const sender of senders) await sender.pipeline.close();
         await assertIdle(engine);
       });
 
       it('waits while no slab is free, though it may have one, and lets the others go on', async (t) => {
-        const engine = await startEngine(t, FEW);
         const leases = Array.from({ length: 6 }, () => engine.pool.lease());
         const sender = new TestSender(engine, targetOf(t, kind), source);
         // The first chunk waits on the heap for a slab to be written from.
         await sender.send({ start: 0, end: 1000 });
-        const room = sender.takeRoom(1000);
+        const reservation = sender.reserve(1000);
         await turns(20);
         assert.equal(engine.stats().jobsOutstanding, 0);
         for (const lease of leases) lease?.release();
-        assert.ok(await within('room', room));
+        assert.ok(await within('memory', reservation));
         sender.drop();
         await sender.pipeline.flush();
         assertRanges(sender, 1000);
@@ -196,7 +198,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
           jobs.push(job);
           return drain(job);
         };
-        const zeros = Buffer.alloc(32 * MIB);
+        const zeros = Buffer.alloc(8 * MIB);
         const tiny = new TestSender(engine, targetOf(t, kind), zeros);
         for (let at = 0; at < 1000; at++) await tiny.send({ start: at, end: at + 1 });
         await tiny.pipeline.flush();
@@ -204,7 +206,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
         assert.ok(jobs.every((job) => job.chunks.length <= MAX_MESSAGES_PER_SLAB));
         jobs.length = 0;
         const inflating = new TestSender(engine, targetOf(t, kind), zeros);
-        for (let start = 0; start < 32 * MIB; start += 256 * KIB) {
+        for (let start = 0; start < zeros.length; start += 256 * KIB) {
           await inflating.send({ start, end: start + 256 * KIB, compressed: true });
         }
         await inflating.pipeline.flush();
@@ -216,7 +218,6 @@ for (const kind of ['descriptor', 'writer'] as const) {
       });
 
       it('that is given a wrong chunk fails, with what stood before it written', async (t) => {
-        const engine = await startEngine(t, FEW);
         const file = targetOf(t, kind);
         const sender = new TestSender(engine, file, source);
         await sender.send({ start: 0, end: 5000 });
@@ -238,13 +239,13 @@ for (const kind of ['descriptor', 'writer'] as const) {
       /** Jobs that take a while, and the first three slabs taken by others. */
       const phases: [string, (sender: TestSender, engine: Engine) => Promise<unknown>][] = [
         ['before its first chunk', async () => {}],
-        ['with a chunk arriving on the heap', (sender) => sender.takeRoom(1000)],
+        ['with a chunk arriving on the heap', (sender) => sender.reserve(1000)],
         [
           'with a chunk arriving in a slab',
           async (sender) => {
             await sender.send({ start: 0, end: 1000 });
             await sender.pipeline.flush();
-            await sender.takeRoom(1000);
+            await sender.reserve(1000);
             sender.fill(source.subarray(0, 500));
           },
         ],
@@ -261,7 +262,7 @@ for (const kind of ['descriptor', 'writer'] as const) {
             await sender.send({ start: 0, end: 1000 });
             for (let i = 1; i < 8; i++) {
               const start = i * SLAB_BYTES;
-              if (sender.pipeline.room(SLAB_BYTES) === null) return;
+              if (sender.pipeline.reserve(SLAB_BYTES) === null) return;
               sender.pipeline.drop();
               await sender.send({ start, end: start + SLAB_BYTES });
             }
@@ -277,14 +278,13 @@ for (const kind of ['descriptor', 'writer'] as const) {
       ];
       for (const [when, bringTo] of phases) {
         it(`${when} says so once, gives back its slabs and takes nothing more`, async (t) => {
-          const engine = await startEngine(t, FEW);
           const file = targetOf(t, kind);
           const sender = new TestSender(engine, file, source);
           await bringTo(sender, engine);
           sender.pipeline.fail(gone);
           sender.pipeline.fail(new TransferError('INTERNAL', 'too late'));
           assert.deepEqual(sender.failures, [gone]);
-          assert.equal(sender.pipeline.room(10), null);
+          assert.equal(sender.pipeline.reserve(10), null);
           await within('the close', sender.pipeline.close());
           await assert.rejects(sender.pipeline.flush(), { code: 'CANCELLED' });
           const { length } = file.bytes();
@@ -296,7 +296,6 @@ for (const kind of ['descriptor', 'writer'] as const) {
       }
 
       it('with a chunk that waits for a slab takes it from nobody', async (t) => {
-        const engine = await startEngine(t, FEW);
         const leases = Array.from({ length: 6 }, () => engine.pool.lease());
         const sender = new TestSender(engine, targetOf(t, kind), source);
         await sender.send({ start: 0, end: 1000 });
@@ -338,14 +337,13 @@ for (const kind of ['descriptor', 'writer'] as const) {
           await sender.pipeline.flush();
         }
         for (const sender of senders) {
-          await sender.takeRoom(1000);
+          await sender.reserve(1000);
           sender.fill(source.subarray(1000, 1400));
         }
         return senders;
       }
 
       it('keeps no slab from one that sends, and loses no byte of what it sent', async (t) => {
-        const engine = await startEngine(t, FEW);
         const senders = await stalled(t, engine, 3);
         assert.equal(engine.slabs.held, 3, 'all that may be held');
         const file = targetOf(t, kind);
@@ -373,7 +371,6 @@ for (const kind of ['descriptor', 'writer'] as const) {
       });
 
       it('behind a whole chunk whose turn has not come loses none of it with its slab', async (t) => {
-        const engine = await startEngine(t, FEW);
         const [sender] = (await stalled(t, engine, 1)) as [TestSender];
         sender.fill(source.subarray(1400, 2000), 400);
         sender.pipeline.giveBackIdle(performance.now() + 1000, 100);
@@ -386,7 +383,6 @@ for (const kind of ['descriptor', 'writer'] as const) {
       });
 
       it('behind whole chunks has them written all the same', async (t) => {
-        const engine = await startEngine(t, FEW);
         const sender = new TestSender(engine, targetOf(t, kind), source);
         for (const start of [0, 1000, 2000]) await sender.send({ start, end: start + 1000 });
         await until('it is written', () => sender.ranges.some(({ end }) => end === 3000));
@@ -396,7 +392,6 @@ for (const kind of ['descriptor', 'writer'] as const) {
       });
 
       it('with a slab that it has nothing in gives it back', async (t) => {
-        const engine = await startEngine(t, FEW);
         const [sender] = (await stalled(t, engine, 1)) as [TestSender];
         sender.drop();
         assert.equal(engine.slabs.held, 1);

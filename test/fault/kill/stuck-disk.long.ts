@@ -1,19 +1,17 @@
 /** A server whose disk does not answer any more ends all the same, and the next one has what was acknowledged. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { fileURLToPath } from 'node:url';
+import type { Child } from '../../../src/cli/process/child.ts';
 import { SluiceClient } from '../../../src/client/client.ts';
-import { cleanUpAfter } from '../../support/clean-up.ts';
 import { cannotTrace } from '../../support/kill/strace.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
+import { MAIN } from '../../support/sluice-process.ts';
+import { startChild } from '../../support/start-child.ts';
 import { until, within } from '../../support/until.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/main.js', import.meta.url));
 const skip = cannotTrace();
 
 /** Longer than any test runs. */
@@ -35,9 +33,8 @@ function stuckThreadOf(pid: number): () => boolean {
 }
 
 /** Its tracer still holds the thread that was stuck, so the parent hears of the end no sooner than that is gone. */
-function hasEnded({ exitCode, pid, signalCode }: ChildProcess): boolean {
-  if (exitCode !== null || signalCode !== null) return true;
-  return /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+function hasEnded({ hasEnded, pid }: Child): boolean {
+  return hasEnded || /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
 for (const call of ['fdatasync', 'pwrite64']) {
@@ -46,31 +43,22 @@ for (const call of ['fdatasync', 'pwrite64']) {
     const root = join(directory, 'root');
     mkdirSync(root);
     const args = ['serve', root, '--writable', '--listen', '127.0.0.1:0', '--shutdown-grace', '0'];
-    const server = spawn(process.execPath, [MAIN, ...args]);
-    cleanUpAfter(t, () => server.kill('SIGKILL'));
-    let said = '';
-    for (const stream of [server.stdout, server.stderr]) {
-      stream.setEncoding('utf8').on('data', (text: string) => {
-        said += text;
-      });
-    }
-    const READY = /ready on (\S+),/;
-    await until('the server is ready', () => READY.test(said));
+    const server = startChild(t, process.execPath, [MAIN, ...args]);
+    const [, address = ''] = await within('the server is ready', server.says(/ready on (\S+),/));
     const fault = `inject=${call}:delay_enter=${NEVER_US}`;
     const trace = ['-f', '-o', join(directory, 'trace'), '-e', `trace=${call}`, '-e', fault];
-    const strace = spawn('strace', [...trace, '-p', String(server.pid)]);
-    cleanUpAfter(t, () => strace.kill('SIGKILL'));
-    await within('strace attaches', once(strace.stderr, 'data'));
-    const client = new SluiceClient(String(READY.exec(said)?.[1]), { retry: { attempts: 1 } });
+    const strace = startChild(t, 'strace', [...trace, '-p', String(server.pid)]);
+    await within('strace attaches', strace.says(/ attached/));
+    const client = new SluiceClient(address, { retry: { attempts: 1 } });
     t.after(() => client.close());
     const upload = client.upload(randomBytes(4 * 2 ** 20), 'file').then(
       () => 'done',
       () => 'failed',
     );
-    await until('a call is stuck', stuckThreadOf(Number(server.pid)));
-    server.kill('SIGTERM');
+    await until('a call is stuck', stuckThreadOf(server.pid));
+    server.process.kill('SIGTERM');
     await until('the server ends', () => hasEnded(server));
-    assert.match(said, /a system call does not return/);
+    assert.match(server.stdout + server.stderr, /a system call does not return/);
     assert.equal(await upload, 'failed');
   });
 }

@@ -14,21 +14,15 @@ import {
   credentials,
   type handleServerStreamingCall,
   Server,
-  ServerCredentials,
 } from '@grpc/grpc-js';
 import { BulkCall } from '../../../src/flow/calls/bulk-call.ts';
 import { passThrough } from '../../../src/flow/self-tests/self-test-server.ts';
 import type { Scope } from '../../support/test-engine.ts';
+import { type InjectedServer, letConnectionsIn } from './injected-server.ts';
 
 const PATH = '/test.Bulk/Stream';
 
 export type TestCall = BulkCall<Buffer, Buffer>;
-
-export interface BulkServer {
-  port: number;
-  /** The server's ends of all connections. */
-  sockets: Socket[];
-}
 
 /** `handle` gets each call; messages are plain bytes. */
 export async function serveBulk(
@@ -36,23 +30,12 @@ export async function serveBulk(
   zeroCopy: boolean,
   handle: (call: TestCall) => unknown,
   stallTimeoutMs = 60_000,
-): Promise<BulkServer> {
+): Promise<InjectedServer> {
   const server = new Server({ 'grpc.enable_channelz': 0, 'grpc.max_send_message_length': -1 });
   const onCall: handleServerStreamingCall<Buffer, Buffer> = (call) =>
     handle(new BulkCall<Buffer, Buffer>(call, zeroCopy, stallTimeoutMs));
   server.register(PATH, onCall, passThrough, passThrough, 'serverStream');
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets: Socket[] = [];
-  const listener = createServer((socket) => {
-    sockets.push(socket);
-    injector.injectConnection(socket);
-  });
-  scope.after(() => {
-    for (const socket of sockets) socket.destroy();
-    listener.close();
-    server.forceShutdown();
-  });
-  return { port: await listening(listener), sockets };
+  return await letConnectionsIn(scope, server);
 }
 
 /** The messages that a grpc-js client receives. */

@@ -19,7 +19,7 @@ interface Taken {
 
 /** What the sink of a test does when it is asked; all yes where nothing else is said. */
 interface Whims {
-  refusesRoom?: () => boolean;
+  refusesMemory?: () => boolean;
   stops?: () => boolean;
 }
 
@@ -27,25 +27,25 @@ interface Whims {
 class Bench {
   readonly taken: Taken[] = [];
   /** Of each chunk, as it was asked for. */
-  readonly rooms: number[] = [];
+  readonly reservedBytes: number[] = [];
   readonly cutter: MessageCutter;
-  #room: Buffer = Buffer.alloc(0);
+  #memory: Buffer = Buffer.alloc(0);
   /** The cutter said that it stopped. */
   stops = 0;
 
-  constructor({ refusesRoom = () => false, stops = () => false }: Whims = {}) {
+  constructor({ refusesMemory = () => false, stops = () => false }: Whims = {}) {
     this.cutter = new MessageCutter(
       {
-        room: (bytes) => {
-          if (refusesRoom()) return null;
-          this.rooms.push(bytes);
-          this.#room = Buffer.alloc(bytes, 0xee);
-          return this.#room;
+        reserve: (bytes) => {
+          if (refusesMemory()) return null;
+          this.reservedBytes.push(bytes);
+          this.#memory = Buffer.alloc(bytes, 0xee);
+          return this.#memory;
         },
         message: (fields, chunkBytes) => {
-          assert.equal(chunkBytes, this.#room.length);
-          this.taken.push({ chunk: this.#room, fields: Buffer.from(fields) });
-          this.#room = Buffer.alloc(0);
+          assert.equal(chunkBytes, this.#memory.length);
+          this.taken.push({ chunk: this.#memory, fields: Buffer.from(fields) });
+          this.#memory = Buffer.alloc(0);
           return !stops();
         },
       },
@@ -65,11 +65,11 @@ class Bench {
     }
   }
 
-  /** As an upload pipeline that takes its slab back: the old room is somebody else's from then on. */
+  /** As an upload pipeline that takes its slab back: the old memory is somebody else's from then on. */
   move(): void {
-    const old = this.#room;
-    this.#room = Buffer.from(old);
-    this.cutter.moveChunk(this.#room);
+    const old = this.#memory;
+    this.#memory = Buffer.from(old);
+    this.cutter.moveChunk(this.#memory);
     old.fill(0xdd);
   }
 }
@@ -180,7 +180,7 @@ function assertSame(taken: readonly Taken[], messages: readonly Buffer[]): void 
 }
 
 describe('messages cut out of a stream', () => {
-  it('are those that were sent, whatever the pieces, the refusals of room, the stops and the moves', () => {
+  it('are those that were sent, whatever the pieces, the refusals of memory, the stops and the moves', () => {
     const plan = fc.infiniteStream(fc.nat(7));
     fc.assert(
       fc.property(
@@ -189,7 +189,7 @@ describe('messages cut out of a stream', () => {
         plan,
         (messages, pieces, whims) => {
           const whim = (one: number) => () => whims.next().value === one;
-          const bench = new Bench({ refusesRoom: whim(0), stops: whim(1) });
+          const bench = new Bench({ refusesMemory: whim(0), stops: whim(1) });
           const bytes = Buffer.concat(messages.map((message) => framed(message)));
           for (let at = 0; at < bytes.length; ) {
             const end = at + (pieces.next().value as number);
@@ -199,7 +199,7 @@ describe('messages cut out of a stream', () => {
             if (whims.next().value === 2) bench.move();
             at = end;
           }
-          // Behind the last byte, room may still be wanted for nothing, or a stop be pending.
+          // Behind the last byte, memory may still be wanted for nothing, or a stop be pending.
           while (bench.taken.length < messages.length) bench.feed(Buffer.alloc(0));
           assertSame(bench.taken, messages);
           assert.equal(bench.cutter.isMidMessage, false);
@@ -240,23 +240,23 @@ describe('messages cut out of a stream', () => {
     }
   });
 
-  it('may not end while a chunk waits for room', () => {
-    const bench = new Bench({ refusesRoom: () => true });
+  it('may not end while a chunk waits for memory', () => {
+    const bench = new Bench({ refusesMemory: () => true });
     const bytes = framed(messageOf({ chunk: Buffer.from('chunk') }));
     assert.ok(bench.cutter.feed(bytes, 0) < bytes.length);
     assert.equal(bench.cutter.isMidMessage, true);
   });
 
-  it('stop before a chunk without room, and behind a message that is the last for now', () => {
+  it('stop before a chunk without memory, and behind a message that is the last for now', () => {
     const first = framed(messageOf({ chunk: Buffer.from('first'), offset: 3 }));
     const both = Buffer.concat([first, framed(messageOf({ chunk: Buffer.from('second') }))]);
-    let hasRoom = false;
+    let hasMemory = false;
     let isLast = true;
-    const bench = new Bench({ refusesRoom: () => !hasRoom, stops: () => isLast });
+    const bench = new Bench({ refusesMemory: () => !hasMemory, stops: () => isLast });
     const stopped = bench.cutter.feed(both, 0);
     assert.equal(both[stopped], 'f'.charCodeAt(0), 'all before the first byte of the chunk');
     assert.equal(bench.cutter.feed(both, stopped), stopped);
-    hasRoom = true;
+    hasMemory = true;
     assert.equal(bench.cutter.feed(both, stopped), first.length);
     assert.equal(bench.taken.length, 1);
     isLast = false;
@@ -265,11 +265,11 @@ describe('messages cut out of a stream', () => {
   });
 });
 
-describe('a chunk whose room is taken away', () => {
+describe('a chunk whose memory is taken away', () => {
   it('goes on in the new one and never touches the old', () => {
     const old = Buffer.alloc(6);
     const moved = Buffer.alloc(6);
-    const cutter = new MessageCutter({ room: () => old, message: () => true }, 100);
+    const cutter = new MessageCutter({ reserve: () => old, message: () => true }, 100);
     const bytes = framed(messageOf({ chunk: Buffer.from('abcdef') }));
     cutter.feed(bytes.subarray(0, bytes.length - 3), 0);
     moved.set(old);
@@ -329,7 +329,7 @@ describe('a hostile stream', () => {
       code: 'RESOURCE_EXHAUSTED',
       message: /5001.*5000/,
     });
-    assert.deepEqual(bench.rooms, [MAX_CHUNK_BYTES]);
+    assert.deepEqual(bench.reservedBytes, [MAX_CHUNK_BYTES]);
   });
 
   it('with a frame that no chunk explains is RESOURCE_EXHAUSTED before anything of it is taken', () => {
@@ -351,7 +351,7 @@ describe('a hostile stream', () => {
     const before = process.memoryUsage().arrayBuffers;
     const cutters: MessageCutter[] = [];
     for (let i = 0; i < 1000; i++) {
-      const cutter = new MessageCutter({ room: () => null, message: () => true }, GIB);
+      const cutter = new MessageCutter({ reserve: () => null, message: () => true }, GIB);
       const announced = Buffer.concat([
         Buffer.from([0, 0x40, 0, 0x10, 0]),
         field(i % 2 ? 1 : 6, 2, varint(GIB)),

@@ -5,16 +5,8 @@ import { describe, it, type TestContext } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { MIB } from '../../../src/base/units.ts';
 import { until } from '../../support/until.ts';
-import {
-  type BulkServer,
-  type Gate,
-  gateTo,
-  type RawCall,
-  rawCall,
-  runOf,
-  serveBulk,
-  type TestCall,
-} from './bulk-server.ts';
+import { type Gate, gateTo, type RawCall, rawCall, runOf, serveBulk, type TestCall } from './bulk-server.ts';
+import type { InjectedServer } from './injected-server.ts';
 
 /** Half of it is more than the socket buffers of both ends of a connection hold. */
 const RUN_BYTES = 32 * MIB;
@@ -22,7 +14,7 @@ const SENT = 0x11;
 const OVERWRITTEN = 0xee;
 
 interface Scene {
-  server: BulkServer;
+  server: InjectedServer;
   gate: Gate;
   client: RawCall;
   call: TestCall;

@@ -71,9 +71,9 @@ for (const direct of [true, false]) {
       await assertClosed(server.receivers[0] as TestReceiver);
     });
 
-    it('without room is not read: its sender gets no further than its window, and goes on when there is', async (t) => {
+    it('without memory is not read: its sender gets no further than its window, and goes on when there is', async (t) => {
       const server = await serveUploads(t, { direct }, (receiver) => {
-        receiver.hasRoom = false;
+        receiver.hasMemory = false;
         respondAtEnd(receiver);
       });
       const { call, end } = grpcUpload(t, server.port);
@@ -88,7 +88,7 @@ for (const direct of [true, false]) {
       const most = direct ? 4 * WINDOW_BYTES : 20 * 100_000;
       assert.ok((socket?.bytesRead ?? 0) < most, `${socket?.bytesRead} bytes were read`);
       assert.equal(receiver.messages.length, 0);
-      receiver.hasRoom = true;
+      receiver.hasMemory = true;
       receiver.call.proceed();
       assert.equal((await within('the response', end)).code, status.OK);
       assert.equal(receiver.chunks.length, count);
@@ -96,9 +96,9 @@ for (const direct of [true, false]) {
         assert.ok(chunk.equals(noise.subarray(i, i + 100_000)));
     });
 
-    it('without room does not hold back another on the same connection', async (t) => {
+    it('without memory does not hold back another on the same connection', async (t) => {
       const server = await serveUploads(t, { direct }, (receiver) => {
-        receiver.hasRoom = server.receivers.length > 1;
+        receiver.hasMemory = server.receivers.length > 1;
         respondAtEnd(receiver);
       });
       const client = grpcClient(t, server.port);
@@ -117,7 +117,7 @@ for (const direct of [true, false]) {
         server.receivers.map(({ chunks }) => chunks.length),
         [0, 40],
       );
-      receiver.hasRoom = true;
+      receiver.hasMemory = true;
       receiver.call.proceed();
       assert.equal((await within('the response', stalled)).code, status.OK);
     });
@@ -146,9 +146,9 @@ for (const direct of [true, false]) {
       );
     });
 
-    it('ends behind what is held, when room comes after the half-close', async (t) => {
+    it('ends behind what is held, when memory comes after the half-close', async (t) => {
       const server = await serveUploads(t, { direct }, (receiver) => {
-        receiver.hasRoom = false;
+        receiver.hasMemory = false;
         respondAtEnd(receiver);
       });
       const { call, end } = grpcUpload(t, server.port);
@@ -158,7 +158,7 @@ for (const direct of [true, false]) {
       await until('a refusal', () => receiver.refusals > 0);
       await untilQuiet(() => receiver.refusals);
       assert.equal(receiver.endings, 0);
-      receiver.hasRoom = true;
+      receiver.hasMemory = true;
       receiver.call.proceed();
       assert.equal((await within('the response', end)).code, status.OK);
       assert.deepEqual([receiver.messages.length, receiver.endings, receiver.failures.length], [1, 1, 0]);
@@ -179,7 +179,7 @@ for (const direct of [true, false]) {
       assert.equal(receiver.messages.length, length);
     });
 
-    it('that is discarded drops what comes and writes no more to the last room', async (t) => {
+    it('that is discarded drops what comes and writes no more to the memory it had', async (t) => {
       const server = await serveUploads(t, { direct });
       const { stream, answer } = await rawUpload(t, server.port);
       const bytes = framed(serialized({ chunk: noise.subarray(0, 10_000) }));
@@ -229,7 +229,7 @@ for (const direct of [true, false]) {
       assert.equal(receiver.messages.length, 1);
     });
 
-    it('whose sender sends nothing for the stall time-out fails with STALLED', async (t) => {
+    it('whose sender sends nothing for the stall timeout fails with STALLED', async (t) => {
       const server = await serveUploads(t, { direct, stallTimeoutMs: 500 });
       const { call } = grpcUpload(t, server.port);
       call.write({ chunk: noise.subarray(0, 10) });
@@ -241,7 +241,7 @@ for (const direct of [true, false]) {
 
     it('that waits for its receiver does not stall', async (t) => {
       const server = await serveUploads(t, { direct, stallTimeoutMs: 500 }, (receiver) => {
-        receiver.hasRoom = false;
+        receiver.hasMemory = false;
       });
       const paused = await serveUploads(t, { direct, stallTimeoutMs: 500 }, (receiver) => {
         receiver.pausesInMessages = true;
@@ -271,9 +271,9 @@ for (const direct of [true, false]) {
     const phases: [string, (receiver: TestReceiver) => void, (receiver: TestReceiver) => boolean][] = [
       ['being read', () => {}, (receiver) => receiver.messages.length > 0],
       [
-        'waiting for room',
+        'waiting for memory',
         (receiver) => {
-          receiver.hasRoom = false;
+          receiver.hasMemory = false;
         },
         (receiver) => receiver.refusals > 0,
       ],
@@ -306,7 +306,7 @@ for (const direct of [true, false]) {
           await until('the listener is told', () => closes > 0);
           const { length } = receiver.messages;
           // Nothing of this does anything any more.
-          receiver.hasRoom = true;
+          receiver.hasMemory = true;
           receiver.call.proceed();
           receiver.call.sendHeader('sluice-late', 'yes');
           receiver.call.fail({ code: status.INTERNAL, details: 'late', metadata: new Metadata() });
@@ -376,7 +376,7 @@ describe('an upload call read directly', () => {
     ['deflate', 1],
     ['gzip', 2],
   ] as const) {
-    it(`takes messages compressed with ${encoding}, paused and without room as others`, async (t) => {
+    it(`takes messages compressed with ${encoding}, paused and without memory as others`, async (t) => {
       const server = await serveUploads(t, { direct: true }, (receiver) => {
         receiver.pausesInMessages = true;
         receiver.onMessage = () => setImmediate(() => receiver.call.proceed());
@@ -388,9 +388,9 @@ describe('an upload call read directly', () => {
       const chunks = [noise.subarray(0, 999_999), zeros, noise.subarray(0, 0), noise.subarray(0, 1), zeros];
       for (const [i, chunk] of chunks.entries()) call.write({ chunk, offset: i });
       const receiver = await firstReceiver(server);
-      receiver.hasRoom = false;
-      await until('a chunk without room', () => receiver.refusals > 0);
-      receiver.hasRoom = true;
+      receiver.hasMemory = false;
+      await until('a chunk without memory', () => receiver.refusals > 0);
+      receiver.hasMemory = true;
       receiver.call.proceed();
       call.end();
       assert.equal((await within('the response', end)).code, status.OK);
@@ -452,10 +452,10 @@ describe('an upload call read directly', () => {
       assert.equal(receiver.endings, 0);
     });
 
-    it(`that its peer resets with code ${code}, while it waits for room, closes at the latest when there is`, async (t) => {
+    it(`that its peer resets with code ${code}, while it waits for memory, closes at the latest when there is`, async (t) => {
       let closes = 0;
       const { server, stream } = await rawScene(t, (receiver) => {
-        receiver.hasRoom = false;
+        receiver.hasMemory = false;
         receiver.call.onClose(() => (closes += 1));
       });
       stream.write(Buffer.concat([message, message]));
@@ -463,7 +463,7 @@ describe('an upload call read directly', () => {
       await until('a refusal', () => receiver.refusals > 0);
       stream.close(code);
       await until('closed', () => receiver.call.isClosed);
-      receiver.hasRoom = true;
+      receiver.hasMemory = true;
       receiver.call.proceed();
       await until('the listener is told', () => closes === 1);
     });
@@ -486,7 +486,7 @@ describe('an upload call read directly', () => {
 
   it('widens the windows of its connection, once', async (t) => {
     const server = await serveUploads(t, { windows: new StaticWindows(4_000_000) }, (receiver) => {
-      receiver.hasRoom = false;
+      receiver.hasMemory = false;
     });
     const { stream, session } = await rawUpload(t, server.port);
     stream.write(Buffer.concat(Array.from({ length: 3000 }, () => message)));

@@ -1,7 +1,6 @@
 /** A gRPC server with one upload call that a test receives as it likes, and clients of it. */
-import { once } from 'node:events';
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
-import { type AddressInfo, createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import {
   type ChannelOptions,
   Client,
@@ -9,7 +8,6 @@ import {
   credentials,
   type handleClientStreamingCall,
   Server,
-  ServerCredentials,
   type ServiceError,
   status,
 } from '@grpc/grpc-js';
@@ -23,6 +21,7 @@ import { StaticWindows } from '../../../src/flow/windows/static-windows.ts';
 import type { UploadFileRequest } from '../../../src/wire/messages.ts';
 import { transferService } from '../../../src/wire/service.ts';
 import type { Scope } from '../../support/test-engine.ts';
+import { letConnectionsIn } from './injected-server.ts';
 
 const PATH = '/test.Upload/Stream';
 const { requestSerialize, requestDeserialize } =
@@ -32,7 +31,7 @@ export const WINDOW_BYTES = 65_535;
 
 export type TestCall = UploadCall<UploadFileRequest, Buffer>;
 
-/** Receives everything, unless told to have no room or to pause. */
+/** Receives everything, unless told to have no memory or to pause. */
 export class TestReceiver implements UploadReceiver<UploadFileRequest> {
   readonly call: TestCall;
   readonly messages: UploadFileRequest[] = [];
@@ -40,8 +39,8 @@ export class TestReceiver implements UploadReceiver<UploadFileRequest> {
   /** All chunks, in order. */
   chunks: Buffer[] = [];
   endings = 0;
-  hasRoom = true;
-  /** How often room was asked for and there was none. */
+  hasMemory = true;
+  /** How often memory was asked for and there was none. */
   refusals = 0;
   pausesInMessages = false;
   /** The chunk that arrives. */
@@ -53,8 +52,8 @@ export class TestReceiver implements UploadReceiver<UploadFileRequest> {
     this.call = call;
   }
 
-  room(bytes: number): Uint8Array | null {
-    if (!this.hasRoom) {
+  reserve(bytes: number): Uint8Array | null {
+    if (!this.hasMemory) {
       this.refusals += 1;
       return null;
     }
@@ -63,7 +62,8 @@ export class TestReceiver implements UploadReceiver<UploadFileRequest> {
   }
 
   message(message: UploadFileRequest, chunkBytes: number): void {
-    if ((this.memory?.length ?? 0) !== chunkBytes) throw new Error('the room has not the size of the chunk');
+    if ((this.memory?.length ?? 0) !== chunkBytes)
+      throw new Error('the memory has not the size of the chunk');
     this.chunks.push(this.memory ?? Buffer.alloc(0));
     this.memory = null;
     this.messages.push(message);
@@ -116,20 +116,7 @@ export async function serveUploads(
     call.start(receiver);
   };
   server.register(PATH, onCall, (bytes: Buffer) => bytes, requestDeserialize, 'clientStream');
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const sockets: Socket[] = [];
-  const listener = createServer((socket) => {
-    sockets.push(socket);
-    injector.injectConnection(socket);
-  });
-  scope.after(() => {
-    for (const socket of sockets) socket.destroy();
-    listener.close();
-    server.forceShutdown();
-  });
-  listener.listen(0, '127.0.0.1');
-  await once(listener, 'listening');
-  return { port: (listener.address() as AddressInfo).port, sockets, receivers };
+  return { ...(await letConnectionsIn(scope, server)), receivers };
 }
 
 export interface CallEnd {

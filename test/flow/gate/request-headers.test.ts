@@ -22,7 +22,7 @@ test('only a POST of application/grpc is a call', () => {
   assert.equal(status('application/grpc', 'GET'), 405);
 });
 
-test('a time-out longer than a timer can hold is no deadline', () => {
+test('a timeout longer than a timer can hold is no deadline', () => {
   const left = (timeout: string) => {
     const headers = { 'grpc-timeout': timeout };
     dropEndlessTimeout(headers);

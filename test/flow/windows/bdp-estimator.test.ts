@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { LEAST_WINDOW_BYTES } from '../../../src/base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../../src/base/limits.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import { BdpEstimator } from '../../../src/flow/windows/bdp-estimator.ts';
 import { type LinkPlan, SimulatedLink } from './simulated-link.ts';
@@ -26,7 +26,7 @@ describe('the estimator of the bandwidth-delay product', () => {
   }
 
   it('starts from the least window of HTTP/2 as well', () => {
-    const { estimator, link } = linkWith({ delayMs: 8, bytesPerSec: 200 * MIB }, LEAST_WINDOW_BYTES);
+    const { estimator, link } = linkWith({ delayMs: 8, bytesPerSec: 200 * MIB }, MIN_WINDOW_BYTES);
     link.run(1000);
     assert.ok(estimator.windowBytes >= link.productBytes);
   });
@@ -175,7 +175,7 @@ describe('the estimator of the bandwidth-delay product', () => {
       answers: fc.nat(2),
       isLost: fc.boolean(),
     });
-    const start = fc.integer({ min: LEAST_WINDOW_BYTES, max: MAX_BYTES });
+    const start = fc.integer({ min: MIN_WINDOW_BYTES, max: MAX_BYTES });
     fc.assert(
       fc.property(start, fc.array(event), (startBytes, events) => {
         const estimator = new BdpEstimator({ startBytes, maxBytes: MAX_BYTES });
@@ -198,5 +198,5 @@ describe('the estimator of the bandwidth-delay product', () => {
 
 function assertWithinBounds({ windowBytes }: BdpEstimator): void {
   assert.ok(Number.isInteger(windowBytes), `${windowBytes} bytes`);
-  assert.ok(windowBytes >= LEAST_WINDOW_BYTES && windowBytes <= MAX_BYTES, `${windowBytes} bytes`);
+  assert.ok(windowBytes >= MIN_WINDOW_BYTES && windowBytes <= MAX_BYTES, `${windowBytes} bytes`);
 }

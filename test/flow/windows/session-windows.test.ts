@@ -10,7 +10,7 @@ import {
 import type { AddressInfo } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { type LinkProcess, startLinkProcess } from '../../../link-emulator/link-process.ts';
-import { LEAST_WINDOW_BYTES } from '../../../src/base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../../src/base/limits.ts';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import { ReceiveWindows } from '../../../src/flow/windows/receive-windows.ts';
 import { WindowBudget } from '../../../src/flow/windows/window-budget.ts';
@@ -63,7 +63,7 @@ function request(session: ClientHttp2Session) {
 
 function windowsOf(t: TestContext, maxBytes: number, totalBytes = 16 * maxBytes): ReceiveWindows {
   const budget = new WindowBudget(totalBytes);
-  const windows = new ReceiveWindows({ startBytes: LEAST_WINDOW_BYTES, maxBytes, budget });
+  const windows = new ReceiveWindows({ startBytes: MIN_WINDOW_BYTES, maxBytes, budget });
   t.after(() => windows.close());
   return windows;
 }
@@ -183,7 +183,7 @@ describe('windows that follow the link', () => {
       streams.push(stream);
     }
     const heldBytes = streams.reduce((sum, { readableLength }) => sum + readableLength, 0);
-    const mostBytes = budgetBytes + 2 * sessionCount * LEAST_WINDOW_BYTES;
+    const mostBytes = budgetBytes + 2 * sessionCount * MIN_WINDOW_BYTES;
     assert.ok(heldBytes <= mostBytes, `${heldBytes} bytes of ${mostBytes}`);
   });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { LEAST_WINDOW_BYTES } from '../../../src/base/limits.ts';
+import { MIN_WINDOW_BYTES } from '../../../src/base/limits.ts';
 import { MIB } from '../../../src/base/units.ts';
 import { type BudgetShare, WindowBudget } from '../../../src/flow/windows/window-budget.ts';
 
@@ -37,7 +37,7 @@ describe('the budget of windows', () => {
     const budget = new WindowBudget(100 * MIB);
     const [a, b] = [open(budget), open(budget)];
     a.share.want(100 * MIB);
-    assert.equal(b.share.want(100 * MIB), LEAST_WINDOW_BYTES);
+    assert.equal(b.share.want(100 * MIB), MIN_WINDOW_BYTES);
     assert.equal(a.share.grantedBytes, 50 * MIB);
     assert.ok(a.share.isHolding);
     a.share.holds(80 * MIB);
@@ -75,18 +75,18 @@ describe('the budget of windows', () => {
     const budget = new WindowBudget(MIB);
     const shares = Array.from({ length: 100 }, () => open(budget).share);
     for (const share of shares) share.want(8 * MIB);
-    for (const share of shares) assert.equal(share.grantedBytes, LEAST_WINDOW_BYTES);
+    for (const share of shares) assert.equal(share.grantedBytes, MIN_WINDOW_BYTES);
   });
 
   it('keeps its sum, wastes nothing and prefers nobody, whatever is asked for', () => {
-    const wish = fc.record({ who: fc.nat(9), bytes: fc.integer({ min: LEAST_WINDOW_BYTES, max: 64 * MIB }) });
+    const wish = fc.record({ who: fc.nat(9), bytes: fc.integer({ min: MIN_WINDOW_BYTES, max: 64 * MIB }) });
     fc.assert(
       fc.property(fc.array(wish, { maxLength: 60 }), fc.boolean(), (wishes, isKept) => {
         const budget = new WindowBudget(100 * MIB);
         const owners = Array.from({ length: 10 }, () => new Owner(budget));
         for (const { who, bytes } of wishes) {
           owners[who]?.want(bytes);
-          assert.ok(budget.occupiedBytes <= budget.totalBytes + owners.length * LEAST_WINDOW_BYTES);
+          assert.ok(budget.occupiedBytes <= budget.totalBytes + owners.length * MIN_WINDOW_BYTES);
           if (!isKept) letGo(owners);
         }
         letGo(owners);

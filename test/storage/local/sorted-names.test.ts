@@ -72,7 +72,7 @@ describe('the names of a directory', () => {
       goOn = resolve;
     });
     // Whoever has opened a directory waits for these.
-    const holders = [share.turns.run(() => paused), share.turns.run(() => paused)];
+    const holders = [share.batches.run(() => paused), share.batches.run(() => paused)];
     const before = openDescriptorCount();
     const listings = Array.from({ length: 200 }, () => sortedNames(directory, undefined, share, 16));
     const first = Promise.all(listings.map((listing) => listing.next()));

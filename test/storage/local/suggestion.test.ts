@@ -3,16 +3,17 @@ import { writeFileSync } from 'node:fs';
 import { mkdir, symlink } from 'node:fs/promises';
 import { describe, it } from 'node:test';
 import { SuggestionBudget } from '../../../src/storage/local/suggestion-budget.ts';
+import { FakeClock } from '../../support/fake-clock.ts';
 import { failureOf, scratchStore } from '../../support/stores/scratch-store.ts';
 
 describe('a flood of names that are not found', () => {
   it('gets plain advice once it has used up its part of the time, and suggestions again later', async () => {
-    let nowMs = 0;
+    const clock = new FakeClock();
     let looks = 0;
-    const budget = new SuggestionBudget(() => nowMs);
+    const budget = new SuggestionBudget(clock.nowMs);
     const look = async () => {
       looks += 1;
-      nowMs += 7;
+      clock.pass(7);
       return 'name';
     };
     const flood = async (misses: number) => {
@@ -21,9 +22,9 @@ describe('a flood of names that are not found', () => {
       return looks;
     };
     assert.equal(await flood(1000), 73);
-    nowMs += 1000;
+    clock.pass(1000);
     assert.ok((await flood(1000)) <= 3, 'a second has 20 ms for suggestions');
-    nowMs += 60_000;
+    clock.pass(60_000);
     assert.equal(await budget.spend(look), 'name');
   });
 

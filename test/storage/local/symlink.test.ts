@@ -1,11 +1,11 @@
 /** Whatever links there are and whenever they appear, the content of a transfer comes from below the root. */
 import assert from 'node:assert/strict';
-import { execFileSync, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFileSync } from 'node:child_process';
 import { link, mkdir, readFile, symlink } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { TransferError } from '../../../src/base/errors.ts';
+import { Child } from '../../../src/cli/process/child.ts';
 import type { Store } from '../../../src/storage/store.ts';
 import {
   contentOf,
@@ -72,16 +72,12 @@ describe('a race that swaps a part of a name for a link out of the root', () => 
         renameSync(path, path + '.aside'); renameSync(link, path);
         renameSync(path, link); renameSync(path + '.aside', path);
       }`;
-    const swapper = spawn(process.execPath, ['-e', script, path, link], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    const exit = once(swapper, 'exit');
+    const swapper = new Child('swapper', process.execPath, ['-e', script, path, link]);
     try {
-      await once(swapper.stdout, 'data');
+      await swapper.says(/swapping/);
       await work();
     } finally {
-      swapper.kill('SIGKILL');
-      await exit;
+      await swapper.end();
     }
   }
 

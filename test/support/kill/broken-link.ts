@@ -23,7 +23,7 @@ import { until, within } from '../until.ts';
 /** Those that a link can cause: it may be gone, hang, or reset a call. */
 const LINK_ERRORS: readonly ErrorCode[] = ['UNAVAILABLE', 'STALLED', 'CANCELLED', 'DEADLINE_EXCEEDED'];
 
-const MOST_BYTES = 2 * MIB;
+const MAX_BYTES = 2 * MIB;
 
 /** Above 64 MiB an upload has several parts, and so uses several connections. */
 const SEVERAL_PARTS_BYTES = 70 * MIB;
@@ -32,7 +32,7 @@ const SEVERAL_PARTS_BYTES = 70 * MIB;
 const SEVERAL_PARTS_IN = 16;
 
 /** Stalls end after this, but for some. */
-const MOST_STALL_MS = 150;
+const MAX_STALL_MS = 150;
 const STALLS_FOR_EVER = 0.15;
 
 /** Gives up soon: an error is a good end as well. */
@@ -75,7 +75,7 @@ class Place {
   readonly server: TestServer;
   readonly directory: string;
   /** What is moved are pieces of it. */
-  #bytes = noise(1, 2 * MOST_BYTES).bytes(0, 2 * MOST_BYTES);
+  #bytes = noise(1, 2 * MAX_BYTES).bytes(0, 2 * MAX_BYTES);
   /** The listener's, and at the start some of the self-tests. */
   #sockets: number;
   readonly #lost = new Set<string>();
@@ -166,7 +166,7 @@ interface Job {
   random: Random;
 }
 
-const smallSize = (random: Random) => random.between(0, random.pick([1000, 300 * KIB, MOST_BYTES]));
+const smallSize = (random: Random) => random.between(0, random.pick([1000, 300 * KIB, MAX_BYTES]));
 
 const toPath: Way = {
   name: 'download to a path',
@@ -259,7 +259,7 @@ async function transferOnce(place: Place, way: Way, random: Random): Promise<str
   const { port } = link;
   const client = new SluiceClient(link.address, CLIENT);
   const job = { place, client, content, random };
-  const healing = setInterval(() => link.go(), random.between(1, MOST_STALL_MS));
+  const healing = setInterval(() => link.go(), random.between(1, MAX_STALL_MS));
   if (random.next() < STALLS_FOR_EVER) clearInterval(healing);
   let error: TransferError | undefined;
   try {
@@ -316,7 +316,7 @@ async function outcomeOf(
 }
 
 async function brokenLink(place: Place, way: Way, size: number, random: Random): Promise<Link> {
-  const rate = () => (size > MOST_BYTES ? Infinity : random.pick([Infinity, Infinity, 50 * MIB, 5 * MIB]));
+  const rate = () => (size > MAX_BYTES ? Infinity : random.pick([Infinity, Infinity, 50 * MIB, 5 * MIB]));
   const link = await startLink({
     target: { host: '127.0.0.1', port: place.server.port },
     delayMs: { up: 3 * random.next(), down: 3 * random.next() },

@@ -1,22 +1,20 @@
 /** Uploads by a command line that is killed at random moments, for as many kills as asked for. */
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { cleanUpAfter } from '../clean-up.ts';
+import type { Child } from '../../../src/cli/process/child.ts';
 import { assertBytes, type Content, joined, lines, noise, writeContent } from '../content.ts';
 import { RawClient } from '../peers/raw-client.ts';
 import { uploadStatus } from '../peers/raw-upload.ts';
 import { scratchDirectory, scratchRoot } from '../scratch.ts';
 import { Random, seedOf } from '../seed.ts';
 import { ServerProcess } from '../server-process.ts';
+import { MAIN } from '../sluice-process.ts';
+import { startChild } from '../start-child.ts';
 import { MIB, type Settings, testConfig } from '../test-server.ts';
 import { within } from '../until.ts';
 
-const MAIN = fileURLToPath(new URL('../../../src/cli/sluice.cjs', import.meta.url));
 /** Below the user's state directory. */
 const RECORDS = 'sluice/uploads';
 const RUN_LIMIT_MS = 120_000;
@@ -99,17 +97,16 @@ class Putter {
     let killed = 0;
     while (killed < runs) {
       const child = this.#spawn(name);
-      const gone = once(child, 'exit');
       // A third dies wherever it is; the others once there is something to resume.
       if (random.next() < 0.66) {
-        while (this.records().length === 0 && child.exitCode === null) await pause(2);
+        while (this.records().length === 0 && !child.hasEnded) await pause(2);
       }
       await pause(random.between(0, 250));
-      child.kill('SIGKILL');
-      const [code, signal] = await within('the client ends', gone, RUN_LIMIT_MS);
+      await within('the client ends', child.end(), RUN_LIMIT_MS);
       check();
-      if (signal !== 'SIGKILL') {
-        assert.equal(code, 0);
+      const { exitCode, signalCode } = child.process;
+      if (signalCode !== 'SIGKILL') {
+        assert.equal(exitCode, 0);
         return killed;
       }
       killed += 1;
@@ -119,25 +116,19 @@ class Putter {
 
   async lastRun(name: string): Promise<Done> {
     const child = this.#spawn(name);
-    let output = '';
-    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
-      output += text;
-    });
-    const [code] = await within('the client ends', once(child, 'close'), RUN_LIMIT_MS);
-    assert.equal(code, 0, `put ended with ${code}: ${output}`);
-    const done = output.split('\n').find((line) => line.includes('"event":"done"'));
+    const code = await within('the client ends', child.ended, RUN_LIMIT_MS);
+    assert.equal(code, 0, `put ended with ${code}: ${child.stdout}`);
+    const done = child.stdout.split('\n').find((line) => line.includes('"event":"done"'));
     return JSON.parse(done ?? '{}') as Done;
   }
 
-  #spawn(name: string): ChildProcess {
+  #spawn(name: string): Child {
     const args = ['put', '--json', '--compression', 'always', name, `${this.#address}/${name}`];
-    const child = spawn(process.execPath, [MAIN, ...args], {
+    return startChild(this.#t, process.execPath, [MAIN, ...args], {
       cwd: this.#directory,
       env: { ...process.env, XDG_STATE_HOME: this.#directory },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
-    cleanUpAfter(this.#t, () => child.kill('SIGKILL'));
-    return child;
   }
 }
 

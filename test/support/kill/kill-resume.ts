@@ -1,7 +1,5 @@
 /** Transfers through a server and clients that are killed at random moments, for as many kills as asked for. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -11,6 +9,7 @@ import { assertBytes, type Content, joined, lines, noise, writeContent } from '.
 import { scratchDirectory, scratchRoot } from '../scratch.ts';
 import { Random, seedOf } from '../seed.ts';
 import { ServerProcess } from '../server-process.ts';
+import { startChild } from '../start-child.ts';
 import { MIB, testConfig } from '../test-server.ts';
 import { within } from '../until.ts';
 
@@ -74,17 +73,14 @@ export async function clientKilled(t: TestContext, kills: number): Promise<void>
   const record = `${target}.part.json`;
   let killed = 0;
   while (killed < kills || !existsSync(record)) {
-    const child = spawn(process.execPath, [FETCH_CHILD, server.address, 'file', target], {
-      stdio: 'inherit',
-    });
-    t.after(() => child.kill('SIGKILL'));
-    const gone = once(child, 'close');
+    const args = [FETCH_CHILD, server.address, 'file', target];
+    const child = startChild(t, process.execPath, args, { stdio: 'inherit' });
     const awaited = random.pick([record, `${target}.part`]);
-    while (!existsSync(awaited) && child.exitCode === null) await pause(2);
+    while (!existsSync(awaited) && !child.hasEnded) await pause(2);
     await pause(random.between(0, 150));
-    child.kill('SIGKILL');
-    const [exitCode, signal] = await within('the client ends', gone, TRANSFER_LIMIT_MS);
-    if (signal === 'SIGKILL') killed += 1;
+    await within('the client ends', child.end(), TRANSFER_LIMIT_MS);
+    const { exitCode, signalCode } = child.process;
+    if (signalCode === 'SIGKILL') killed += 1;
     else assert.equal(exitCode, 0);
     if (existsSync(target)) assertCopy(target, LARGE_CONTENT);
   }

@@ -2,13 +2,13 @@
  * strace on a running process: what it calls, and faults put into its calls.
  * Attached to one thread, so that `when=` counts the calls of that thread alone.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { cleanUpAfter } from '../clean-up.ts';
+import type { Child } from '../../../src/cli/process/child.ts';
 import { scratchDirectory } from '../scratch.ts';
+import { startChild } from '../start-child.ts';
 import { within } from '../until.ts';
 
 /** A call as strace shows it. */
@@ -41,13 +41,11 @@ export function cannotTrace(): string | false {
 }
 
 export class Strace {
-  readonly #child: ChildProcess;
-  readonly #ended: Promise<unknown>;
+  readonly #child: Child;
   readonly #logPath: string;
 
-  private constructor(child: ChildProcess, logPath: string) {
+  private constructor(child: Child, logPath: string) {
     this.#child = child;
-    this.#ended = once(child, 'exit');
     this.#logPath = logPath;
   }
 
@@ -64,32 +62,17 @@ export class Strace {
   static async #start(t: TestContext, args: readonly string[]): Promise<Strace> {
     const logPath = join(scratchDirectory(t), 'strace.log');
     const filter = FILE_CALLS.map((call) => `?${call}`).join(',');
-    const child = spawn('strace', ['-y', '-s', '0', '-o', logPath, '-e', `trace=${filter}`, ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-    });
-    cleanUpAfter(t, () => child.kill('SIGKILL'));
-    const strace = new Strace(child, logPath);
-    await within('strace attaches', attached(child));
-    return strace;
+    const traced = ['-y', '-s', '0', '-o', logPath, '-e', `trace=${filter}`, ...args];
+    const child = startChild(t, 'strace', traced, { stdio: ['ignore', 'ignore', 'pipe'] });
+    await within('strace attaches', child.says(/ attached/));
+    return new Strace(child, logPath);
   }
 
   /** Lets the process go on alone; what was recorded until now. */
   async detach(): Promise<TracedCall[]> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill('SIGINT');
-    await within('strace ends', this.#ended);
+    await within('strace ends', this.#child.end('SIGINT'));
     return parseLog(readFileSync(this.#logPath, 'utf8'));
   }
-}
-
-function attached(child: ChildProcess): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let said = '';
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      said += text;
-      if (/ attached/.test(said)) resolve();
-    });
-    child.once('exit', () => reject(new Error(`strace ended: ${said}`)));
-  });
 }
 
 /** With `-p` of one thread the lines have no thread. */

@@ -12,6 +12,7 @@ import {
   type ClientWritableStream,
   credentials as grpcCredentials,
   Metadata,
+  type MetadataOptions,
   type ServiceError,
   type StatusObject,
   status,
@@ -125,11 +126,17 @@ export class RawClient {
   }
 
   /** One request, one answer; the answer is undefined unless the call ended in OK. */
-  async unary(method: string, request: object): Promise<Answered> {
+  async unary(method: string, request: object, options: MetadataOptions = {}): Promise<Answered> {
     const { path, requestSerialize, responseDeserialize } = methodOf(method);
+    const metadata = new Metadata(options);
     return await new Promise((resolve) => {
-      this.#client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, (failure, answer) =>
-        resolve(answeredOf(failure, answer)),
+      this.#client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadata,
+        (failure, answer) => resolve(answeredOf(failure, answer)),
       );
     });
   }

@@ -1,8 +1,8 @@
 /** Peers that never answer: an address that drops connects, and one that accepts and then says nothing. */
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import net from 'node:net';
 import type { TestContext } from 'node:test';
+import { startChild } from '../start-child.ts';
 import { until } from '../until.ts';
 
 /** What Linux makes of a backlog of one. */
@@ -16,11 +16,9 @@ export async function unansweredAddress(t: TestContext): Promise<string> {
   // Node accepts whatever comes, so the process is stopped.
   const script = `const s = require('net').createServer();
     s.listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () => console.log(s.address().port));`;
-  const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'inherit'] });
-  t.after(() => child.kill('SIGKILL'));
-  const [line] = (await once(child.stdout, 'data')) as [Buffer];
-  child.kill('SIGSTOP');
-  const port = Number(line.toString());
+  const child = startChild(t, process.execPath, ['-e', script]);
+  const port = Number(await child.says(/^\d+(?=\n)/));
+  child.process.kill('SIGSTOP');
   const fillers = Array.from({ length: 4 }, () => net.connect(port, '127.0.0.1').on('error', () => {}));
   t.after(() => {
     for (const filler of fillers) filler.destroy();

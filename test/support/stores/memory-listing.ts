@@ -2,14 +2,14 @@
 import { TransferError } from '../../../src/base/errors.ts';
 import { parsePosition } from '../../../src/storage/listing-position.ts';
 import { parsePrefix } from '../../../src/storage/name.ts';
-import type { FileIdentity, Listed, ListOptions, StoreEntry } from '../../../src/storage/store.ts';
+import type { FileIdentity, Listed, StoreEntry, StoreListOptions } from '../../../src/storage/store.ts';
 
 /** What is below `prefix`, as `Store.list` has it. */
 export function* listingOf(
   files: readonly FileIdentity[],
   directories: readonly StoreEntry[],
   prefix: string,
-  { after = new Uint8Array(0), recursive, signal }: ListOptions,
+  { after = new Uint8Array(0), recursive, signal }: StoreListOptions,
 ): Generator<Listed, void, undefined> {
   const position = parsePosition(after);
   const { length: depth } = parsePrefix(prefix);

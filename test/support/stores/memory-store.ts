@@ -13,10 +13,10 @@ import type { PackJobs } from '../../../src/storage/pack-jobs.ts';
 import type {
   FileIdentity,
   Listed,
-  ListOptions,
   OpenFile,
   Store,
   StoreEntry,
+  StoreListOptions,
 } from '../../../src/storage/store.ts';
 import type {
   PackFile,
@@ -173,7 +173,7 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
     return this.#file(name).identity;
   }
 
-  async *list(prefix: string, options: ListOptions): AsyncGenerator<Listed, void, undefined> {
+  async *list(prefix: string, options: StoreListOptions): AsyncGenerator<Listed, void, undefined> {
     await this.passed();
     const files = Array.from(this.#files.values(), ({ identity }) => identity);
     yield* listingOf(files, [...this.#directories.values()], prefix, options);

@@ -33,10 +33,10 @@ export interface PartialFileOpening {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Not through a symbolic link: the partial file's name can be guessed. */
+/** No symbolic links, because the name of the partial file can be guessed. */
 const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
-/** Locks and opens the partial file, keeping what an earlier run left and can be proven. Throws LOCAL_IO or CANCELLED. */
+/** Locks and opens the partial file, keeping verified bytes of an earlier run. Throws LOCAL_IO or CANCELLED. */
 export async function openPartialFile(paths: TargetPaths, opening: PartialFileOpening): Promise<PartialFile> {
   const { position, progress } = opening;
   let lock: FileLock | undefined;
@@ -46,7 +46,7 @@ export async function openPartialFile(paths: TargetPaths, opening: PartialFileOp
     handle = await openAlone(paths.partial, modeFor(await replacedBy(paths)));
     const record = await provenRecord(handle, paths.record, { ...opening, request: position.request });
     if (record === undefined) await removeResumeRecord(paths.record);
-    // What lies behind the recorded bytes was never proven.
+    // Bytes behind the recorded ones were never verified.
     await handle.truncate(record?.durableBytes ?? 0);
     if (record !== undefined) resume(position, record);
     progress.resumedBytes = record?.durableBytes ?? 0;
@@ -58,17 +58,16 @@ export async function openPartialFile(paths: TargetPaths, opening: PartialFileOp
   }
 }
 
-/** Opens the partial file, which no other name shares. */
+/** Opens the partial file and makes sure that it has no other name. */
 async function openAlone(path: string, mode: number): Promise<FileHandle> {
   const handle = await open(path, OPEN_FLAGS, mode);
   if ((await handle.stat()).nlink <= 1) return handle;
-  // Killed between `link` and `unlink`, a publisher leaves the finished file under this name too.
+  // A process killed between `link` and `unlink` leaves the finished file under this name too.
   await handle.close();
   await rm(path);
   return await open(path, OPEN_FLAGS | constants.O_EXCL, mode);
 }
 
-/** What is under the name now; undefined for nothing. */
 async function replacedBy({ target }: TargetPaths): Promise<Stats | undefined> {
   return await stat(target).catch((reason: unknown) => {
     if (errnoOf(reason) === 'ENOENT') return undefined;
@@ -76,7 +75,7 @@ async function replacedBy({ target }: TargetPaths): Promise<Stats | undefined> {
   });
 }
 
-/** Nobody may read a partial file who may not read what it replaces. */
+/** The partial file is no more readable than the file that it replaces. */
 function modeFor(replaced: Stats | undefined): number {
   return replaced === undefined ? 0o666 : (replaced.mode & 0o666) | 0o600;
 }
@@ -178,7 +177,7 @@ export class PartialFile implements Sink, WriterListener {
   }
 
   async abandon(): Promise<void> {
-    // The failure that ends the transfer is already known; these can only repeat it.
+    // The transfer already fails; these can only repeat the error.
     await this.#writer.idle().catch(() => {});
     await this.#points.settle();
     const isOurs = !this.#isPublished && (await this.#lock.isHeld().catch(() => false));
@@ -192,7 +191,7 @@ export class PartialFile implements Sink, WriterListener {
       await rm(this.#paths.partial, { force: true }).catch(() => {});
       return;
     }
-    // On a full disk, the half-written rest makes room for the record.
+    // On a full disk, cutting off the incomplete chunk frees space for the record.
     await this.#handle.truncate(writtenBytes).catch(() => {});
     await this.#points.close(writtenBytes, writtenCrc32);
   }
@@ -213,11 +212,11 @@ export class PartialFile implements Sink, WriterListener {
     }
   }
 
-  /** A whole file keeps its time of change; a range is something new. */
+  /** A whole file keeps its modification time; a range is a new file. */
   async #setModifiedTime(): Promise<void> {
     const { start, limit } = this.#request;
     const modified = new Date(this.#file?.modifiedMs ?? 0);
-    // 0 means unknown; what the wire can say and a Date cannot is NaN.
+    // 0 means unknown; times beyond those of a Date are NaN.
     const isKnown = modified.getTime() > 0;
     if (start === 0 && limit === undefined && isKnown) await this.#handle.utimes(new Date(), modified);
   }

@@ -1,6 +1,6 @@
 /**
- * Decides what of an earlier partial file can be kept: the record must be about this
- * very range, and the partial file's bytes must still have the CRC-32 it recorded.
+ * Decides how much of an earlier partial file can be kept: the record must be for the
+ * same range, and the bytes must still have the recorded CRC-32.
  */
 import { Buffer } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
@@ -20,7 +20,7 @@ export interface PrefixCheck {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The record whose bytes are proven to be in the partial file, or undefined to start over; says why in the log. */
+/** The record whose bytes the partial file still has, or undefined to start over; logs why. */
 export async function provenRecord(
   handle: FileHandle,
   recordPath: string,

@@ -1,4 +1,4 @@
-/** Gives a finished, durable part its final name; after a crash it has the one or the other. */
+/** Gives a complete, durable partial file its final name; after a crash it has one or the other. */
 import { link, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
@@ -10,14 +10,14 @@ import { existsAlready, type TargetPaths } from './target-path.ts';
 /** The partial file is already synced. Throws ALREADY_EXISTS when the target exists and must not be replaced, LOCAL_IO when it is there under another spelling. */
 export async function publish(paths: TargetPaths, overwrite: boolean, logger: Logger): Promise<void> {
   if (overwrite) {
-    // The partial file has both spellings too, and is locked: nobody else gives it a name between this and the next line.
+    // The lock of the partial file covers both spellings, so no other client publishes between this line and the next.
     await refuseOtherSpelling(paths.target);
     await rename(paths.partial, paths.target);
   } else await linkNew(paths);
   await syncDirectory(dirname(paths.target), logger);
 }
 
-/** Throws LOCAL_IO when `path` is there, but as a name that only this file system takes for the same. */
+/** Throws LOCAL_IO when `path` exists under another spelling. */
 export async function refuseOtherSpelling(path: string): Promise<void> {
   const spelling = await otherSpelling(path);
   if (spelling === undefined) return;
@@ -37,7 +37,7 @@ async function linkNew(paths: TargetPaths): Promise<void> {
   await rm(paths.partial);
 }
 
-/** A directory that cannot be synced, or opened to be synced, is no failure: the file is there, whole. */
+/** A directory that cannot be opened or synced is no failure: the file is complete. */
 async function syncDirectory(path: string, logger: Logger): Promise<void> {
   try {
     const handle = await open(path, 'r');

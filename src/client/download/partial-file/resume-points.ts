@@ -1,7 +1,7 @@
 /**
- * Makes what is written durable from time to time, and only then records it:
- * at most one fdatasync at a time, in the background, while bytes keep coming.
- * A failed fdatasync is never tried again, because the second one lies.
+ * Makes written bytes durable from time to time, and only then records them: at
+ * most one fdatasync at a time, in the background, while bytes keep coming.
+ * A failed fdatasync is never retried, because the retry would falsely succeed.
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { FileInfo } from '../../../wire/messages.ts';

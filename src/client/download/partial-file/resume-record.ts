@@ -1,7 +1,7 @@
 /**
  * The resume record beside a partial file: which bytes of which version are durable,
  * and their CRC-32. It is written only after an fdatasync of the partial file up to
- * `durableBytes`, and replaced as a whole, so what it says is always true.
+ * `durableBytes`, and replaced as a whole, so the record is always true.
  */
 import { rm } from 'node:fs/promises';
 import type { z } from 'zod';

@@ -41,11 +41,11 @@ export async function targetPaths(path: string, overwrite: boolean): Promise<Tar
 
 async function resolved(path: string): Promise<string> {
   try {
-    // Only a link leads elsewhere; some systems would answer with the spelling that is there.
+    // Only for links: some systems would return the stored spelling of the name instead.
     if ((await lstat(path)).isSymbolicLink()) return await realpath(path);
     return join(await realpath(dirname(path)), basename(path));
   } catch {
-    // Nothing is there yet, or it cannot be looked at: opening the partial file says so.
+    // Nothing is there yet, or opening the partial file reports the problem.
     return path;
   }
 }

@@ -1,8 +1,8 @@
 /**
  * Writes a partial file from its queue, off the event loop, in order: one `pwrite` at a
- * time, of everything that has gathered meanwhile. Chunks are copied into a few
- * buffers that are used again and again; that makes small ones coalesce, and
- * lets go of each message at once. After an error nothing more is written.
+ * time, of everything gathered meanwhile. Chunks are copied into a few reused
+ * buffers, which coalesces small chunks and frees each message at once. After an
+ * error nothing more is written.
  *
  *   push ─▶ | filling | ─▶ ready, ready ─▶ pwrite ─▶ free ─▶ filling …
  */
@@ -21,7 +21,6 @@ export interface WriterListener {
   onWriteFailed(error: TransferError): void;
 }
 
-/** Whole chunks, side by side. */
 interface Gathered {
   readonly buffer: Uint8Array;
   usedBytes: number;
@@ -30,11 +29,11 @@ interface Gathered {
 }
 
 export class PartialFileWriter {
-  /** The first so many bytes were written in full, in order; always the end of a chunk. */
+  /** All bytes before this were written; always the end of a chunk. */
   writtenBytes = 0;
-  /** Their CRC-32. */
+  /** CRC-32 of the written bytes. */
   writtenCrc32 = 0;
-  /** The queue holds WRITE_QUEUE_BYTES or more, and has not been half empty since. */
+  /** Set at WRITE_QUEUE_BYTES, cleared at half of that. */
   isFull = false;
   readonly #writeSome: (bytes: Uint8Array, position: number) => Promise<number>;
   readonly #path: string;
@@ -82,7 +81,7 @@ export class PartialFileWriter {
       return;
     }
     this.#filling ??= { buffer: this.#takeBuffer(), usedBytes: 0, crc32 };
-    // copy: messages that wait for a write outlive young garbage collections, and the full ones cost more than this.
+    // copy: messages that wait for a write outlive young garbage collections, and full collections cost more.
     this.#filling.buffer.set(bytes, this.#filling.usedBytes);
     this.#filling.usedBytes += bytes.byteLength;
     this.#filling.crc32 = crc32;

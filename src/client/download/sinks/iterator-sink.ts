@@ -1,6 +1,6 @@
 /**
- * The consumer of `stream()` as the target: a bounded queue between the call
- * that fills it and the iteration that empties it.
+ * The consumer of `stream()` as the target: a bounded queue between the call and
+ * the iteration.
  */
 import type { TransferError } from '../../../base/errors.ts';
 import { STREAM_QUEUE_BYTES } from '../../limits.ts';

@@ -7,7 +7,7 @@ import { Buffer } from 'node:buffer';
  * Node's buffer pool.
  */
 export function ownedChunk(bytes: Uint8Array): Uint8Array<ArrayBuffer> {
-  // copy: pooled memory is shared with unrelated buffers of the process.
+  // copy: pooled memory is shared with unrelated buffers.
   if (bytes.byteLength <= Buffer.poolSize) return new Uint8Array(bytes);
   return bytes as Uint8Array<ArrayBuffer>;
 }

@@ -1,7 +1,6 @@
 /**
- * The seam between a transfer and where its bytes go. A transfer writes chunks
- * in order, verified, and stops while the sink is full; what happens to them
- * behind `write` is the sink's business.
+ * The seam between a transfer and the target of its bytes. A transfer writes
+ * verified chunks in order, and pauses while the sink is full.
  */
 import type { TransferError } from '../../../base/errors.ts';
 import type { FileInfo } from '../../../wire/messages.ts';
@@ -18,7 +17,7 @@ export interface Sink {
   readonly isRewindable: boolean;
   /** The sink needs the running CRC-32 even when the caller does not verify. */
   readonly needsCrc32: boolean;
-  /** No `write` until `onDrained`. A chunk that was on its way is taken all the same. */
+  /** No `write` until `onDrained`. A chunk in flight is still taken. */
   readonly isFull: boolean;
   /** Set by the transfer before the first write; called later, never from inside `write`. */
   listener: SinkListener | undefined;
@@ -34,6 +33,6 @@ export interface Sink {
   rewind(bytes: number, crc32: number): Promise<void>;
   /** All bytes were written; resolves when they are where they should be. Rejects with a TransferError. */
   finish(bytes: number): Promise<void>;
-  /** The transfer failed; keeps what can be resumed and lets go of everything else. Never rejects. */
+  /** The transfer failed; keeps what can be resumed and frees everything else. Never rejects. */
   abandon(error: TransferError): Promise<void>;
 }

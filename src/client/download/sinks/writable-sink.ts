@@ -46,14 +46,14 @@ export class WritableSink implements Sink {
     await new Promise<void>((resolve, reject) => {
       const settle = (cause: Error | null | undefined) => (cause ? reject(targetFailed(cause)) : resolve());
       if (this.#ends) finished(this.#target.end(), { readable: false }, settle);
-      // An empty write is called back after all before it.
+      // The callback of an empty write comes after all earlier writes.
       else this.#target.write(NOTHING, settle);
     });
     this.#detach();
   }
 
   async abandon(error: TransferError): Promise<void> {
-    // Destroying with an error emits it; whoever owns the target may have no listener for it.
+    // Destroying with an error emits it, and the owner may have no listener.
     if (this.#ends && !this.#target.destroyed) this.#target.on('error', () => {}).destroy(error);
     this.#detach();
   }

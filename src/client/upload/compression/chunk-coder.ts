@@ -1,8 +1,8 @@
 /**
- * The chunks of one connection of an upload: how each is coded, off the event
- * loop, and what its way shows for the next ones.
+ * Codes the chunks of one connection of an upload, off the event loop, and
+ * measures how the link takes them.
  *
- *   chunk ─ next? ─ (turn ─ probe ─ encode) ─▶ coded ─▶ wrote ─▶ drained ─ mark
+ *   chunk ─ next? ─ (turn ─ probe ─ encode) ─▶ coded ─▶ wrote ─▶ drained ─ barrier
  *
  * The transport gets two messages at a time and takes them one after another;
  * `CodecChoice` sees each begin when the one before it was taken, on the one
@@ -25,7 +25,7 @@ export interface CodedChunk {
   /** One member, stream or frame; the chunk itself where it goes as it is. */
   readonly bytes: Uint8Array;
   readonly rawBytes: number;
-  /** It was to be compressed, and is hardly smaller for it. */
+  /** Compression was tried and gained hardly anything. */
   readonly isGainless: boolean;
   /** What the coding was chosen by; undefined where it is fixed. */
   readonly choice: CodecChoice | undefined;
@@ -34,7 +34,7 @@ export interface CodedChunk {
 /** What all connections of an upload share. */
 export interface CoderContext {
   readonly account: CodecAccount;
-  /** The server allows marks, which are pings. */
+  /** The server allows ping barriers. */
   readonly takesPings: boolean;
   /** Without a choice: what every chunk is compressed with that gets smaller by it. */
   readonly fixed: Coding;
@@ -44,7 +44,7 @@ export interface CoderContext {
   inTurn<Result>(action: () => Promise<Result>): Promise<Result>;
 }
 
-/** Smaller chunks are dominated by what a message costs anyway. */
+/** The cost of smaller messages does not depend on their size. */
 const MIN_BYTES = 256;
 
 export class ChunkCoder {
@@ -55,7 +55,7 @@ export class ChunkCoder {
   /** The choice that judges by the write under way, if any does. */
   #judge: CodecChoice | undefined;
   #link: CallLink | undefined;
-  #marks = 0;
+  #barriers = 0;
 
   /** @param shared undefined where the coding is fixed; left with `close` */
   constructor(context: CoderContext, shared: SharedChoice<ChunkCoder> | undefined) {
@@ -69,14 +69,14 @@ export class ChunkCoder {
     this.#shared?.leave(this);
   }
 
-  /** A call has begun; no chunk was written in it. `link` is the way it goes, where that is known. */
+  /** A call has begun, without chunks so far. `link` is undefined where unknown. */
   began(link: CallLink | undefined): void {
     this.#link = this.#context.takesPings ? link : undefined;
     this.#writes.length = 0;
     const nowMs = performance.now();
     if (this.#shared?.isLedBy(this)) this.#shared.current?.link.resumed(nowMs);
     // Before the first byte, so that the round trip of an idle link is known.
-    this.#mark(nowMs);
+    this.#sendBarrier(nowMs);
   }
 
   /** The chunk as it is to be sent; it must not change before. Rejects with INTERNAL. */
@@ -88,7 +88,7 @@ export class ChunkCoder {
     if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false, choice };
     return await this.#context.inTurn(async () => {
       if (choice?.wantsQuiet) await this.#shared?.look();
-      // What was found out while it waited holds for it too.
+      // The choice may have become plain during the wait.
       if (choice?.isPlain) return { coding: IDENTITY, bytes: chunk, rawBytes, isGainless: false, choice };
       const startMs = performance.now();
       const isWorthIt = !probe || (await getsSmaller(chunk));
@@ -109,7 +109,6 @@ export class ChunkCoder {
     });
   }
 
-  /** What this chunk is to be coded by. */
   async #choice(): Promise<CodecChoice | undefined> {
     const shared = this.#shared;
     if (shared?.current?.isOpening && !shared.isLedBy(this)) await shared.look();
@@ -142,7 +141,7 @@ export class ChunkCoder {
     const nowMs = performance.now();
     this.#judge?.drained(nowMs);
     this.#judge = undefined;
-    this.#mark(nowMs);
+    this.#sendBarrier(nowMs);
     const next = this.#writes[0];
     if (next !== undefined) this.#begins(next, nowMs);
   }
@@ -155,14 +154,14 @@ export class ChunkCoder {
     else choice?.noteAside(taken, rawBytes);
   }
 
-  #mark(nowMs: number): void {
+  #sendBarrier(nowMs: number): void {
     const choice = this.#shared?.isLedBy(this) ? this.#shared.current : undefined;
     if (choice === undefined || this.#link === undefined || !choice.wantsBarrier(nowMs)) return;
-    this.#marks += 1;
-    const mark = this.#marks;
+    this.#barriers += 1;
+    const barrier = this.#barriers;
     const echoed = () => {
-      // The echo of a call before says nothing of this one's way.
-      if (mark === this.#marks) this.#echoed(choice, performance.now());
+      // The echo of an earlier call says nothing about this link.
+      if (barrier === this.#barriers) this.#echoed(choice, performance.now());
     };
     if (this.#link.pingBarrier(echoed)) choice.link.barrierSent(nowMs);
   }
@@ -170,7 +169,7 @@ export class ChunkCoder {
   #echoed(choice: CodecChoice, nowMs: number): void {
     choice.link.echoed(nowMs);
     if (choice.isOpening) choice.decide(nowMs, this.#context.workers);
-    if (choice.wantsQuiet) this.#mark(nowMs);
+    if (choice.wantsQuiet) this.#sendBarrier(nowMs);
     else if (!choice.isOpening) this.#shared?.lookedAtLink();
   }
 }

@@ -1,6 +1,6 @@
 /**
- * How the chunks of one upload are compressed: never, always, or where that
- * gets them there sooner. Connections share the choice and the threads.
+ * How the chunks of one upload are compressed: never, always, or where that is
+ * faster. Connections share the choice and the threads.
  */
 
 import { type CodecName, type Coding, codingsFor, IDENTITY } from '../../../base/coding.ts';
@@ -12,14 +12,14 @@ import type { CompressionMode } from '../../options.ts';
 import { ChunkCoder } from './chunk-coder.ts';
 import { SharedChoice } from './shared-choice.ts';
 
-/** What `always` does to every chunk that gets smaller by it, in the codec that every server has. */
+/** Used by `always`: every server has gzip. */
 const ALWAYS: Coding = { codec: 'gzip', level: 1 };
 
 export interface CompressionPlan {
   readonly mode: CompressionMode;
   /** The name on the server: tells the type. */
   readonly name: string;
-  /** What the server decompresses and this runtime has. */
+  /** Codecs of both the server and this runtime. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link to it. */
   readonly takesPings: boolean;
@@ -40,7 +40,7 @@ export class UploadCompression {
     this.#takesPings = plan.takesPings;
   }
 
-  /** The server, perhaps another one, has said anew what it decompresses and whether it takes pings. */
+  /** The server, perhaps another one, has named its codecs again, and whether it takes pings. */
   accept(codecs: readonly CodecName[], takesPings: boolean): void {
     this.#takesPings = takesPings;
     if (codecs.join() === this.#codecs.join()) return;

@@ -1,14 +1,14 @@
 /**
- * The choice of codings that all connections of an upload share. What one of
- * them compresses takes processors from the others, so no connection can judge
- * by itself; but a choice follows writes and pings one after another. So one
- * connection's writes are what it judges by, and all do the same. While it
- * looks at the link for the first time, the others wait, for a moment at most:
- * what they compressed until then would take the processors it looks with.
+ * The choice of codings that all connections of an upload share. Compressing on
+ * one takes processors from the others, so no connection can judge by itself;
+ * but a choice follows one sequence of writes and pings. So it judges by the
+ * writes of the first connection. While that one measures the link for the first
+ * time, the others wait for a moment: compressing would take the processors that
+ * the measurement needs.
  */
 import type { ChoiceSummary, CodecChoice } from '../../../compression/codec-choice.ts';
 
-/** A link that shows nothing in this time is slow or far, and one connection may not be enough for it. */
+/** A link without an echo in this time is slow or far, and one connection may not fill it. */
 const LOOK_MS = 100;
 
 export class SharedChoice<Member> {
@@ -34,7 +34,7 @@ export class SharedChoice<Member> {
     return this.#members.length;
   }
 
-  /** A connection begins. The only one learns anew: what was learnt of another does not hold for it. */
+  /** A connection begins. A single one learns anew: findings about another do not hold for it. */
   join(member: Member): void {
     this.#members.push(member);
     if (this.#members.length === 1) this.renew();
@@ -56,7 +56,7 @@ export class SharedChoice<Member> {
     return this.#members[0] === member;
   }
 
-  /** Resolves once the first connection has seen whether the link has room, and after a moment in any event. */
+  /** Resolves once the first connection has seen whether the link has spare capacity, and after a moment in any event. */
   async look(): Promise<void> {
     this.#looked ??= new Promise((resolve) => {
       const timer = setTimeout(resolve, LOOK_MS);
@@ -68,7 +68,7 @@ export class SharedChoice<Member> {
     await this.#looked;
   }
 
-  /** The first connection has seen it, or cannot any more. The next look is another one. */
+  /** Ends the present look: the first connection has seen the link, or never will. */
   lookedAtLink(): void {
     this.#endLook();
     this.#looked = undefined;
@@ -88,7 +88,7 @@ export class SharedChoice<Member> {
   }
 }
 
-/** Two choices as one, with the reason of the later. */
+/** Adds up two summaries, with the later reason. */
 function joined(one: ChoiceSummary, later: ChoiceSummary): ChoiceSummary {
   const bytes: Record<string, number> = { ...one.bytes };
   for (const [coding, count] of Object.entries(later.bytes)) bytes[coding] = (bytes[coding] ?? 0) + count;

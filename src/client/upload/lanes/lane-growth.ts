@@ -1,23 +1,23 @@
 /**
- * How many connections an upload is worth: one more is tried as long as each
- * brings something. A single one spares both ends the most where it can fill the
- * link, and several get more from a link that gives each a share, or loses what
- * one sends too fast. Logic only.
+ * How many connections an upload is worth: adds one as long as that brings
+ * bandwidth. A single connection that fills the link costs both ends the least;
+ * several get more from a link that shares by connection, or that loses packets.
+ * Logic only.
  *
  *   settle ─▶ measure ─▶ add, if enough is left ─▶ settle ─▶ measure ─▶ faster? keep, add : retire, wait
  */
 
-/** A new connection begins slowly over distance; what was sent before is on its way still. */
+/** Slow start takes a while over distance, and earlier bytes are still in flight. */
 const SETTLE_MS = 1000;
 const MEASURE_MS = 500;
 
-/** With less left to do than this, another connection is hardly under way before the end. */
-const LEAST_REST_MS = 4000;
+/** With less left than this, another connection would not pay off before the end. */
+const MIN_REST_MS = 4000;
 
-/** So much more bandwidth is more than noise. */
+/** Smaller gains are noise. */
 const GAIN = 1.15;
 
-/** After a trial that failed, longer each time: links change. */
+/** After a probe that failed, longer each time: links change. */
 const FIRST_WAIT_MS = 10_000;
 const MAX_WAIT_MS = 160_000;
 
@@ -34,9 +34,9 @@ export class LaneGrowth {
   #sinceMs: number;
   /** Where the measure under way began. */
   #from: { readonly atMs: number; readonly sentBytes: number } | undefined;
-  /** The rate before the last connection was added; undefined unless that is on trial. */
+  /** The rate before the last connection was added; undefined unless that is a probe. */
   #toBeat: number | undefined;
-  #nextTrialAtMs = 0;
+  #nextProbeAtMs = 0;
   #waitMs = FIRST_WAIT_MS;
 
   /** @param most connections there may be */
@@ -56,9 +56,9 @@ export class LaneGrowth {
     const isBetter = this.#toBeat === undefined || rate >= this.#toBeat * GAIN;
     this.#toBeat = undefined;
     if (!isBetter) return this.#failed(nowMs);
-    if (this.#lanes >= this.#most || nowMs < this.#nextTrialAtMs) return undefined;
-    // What stands still gets no faster by more of it.
-    if (rate <= 0 || leftBytes < rate * LEAST_REST_MS) return undefined;
+    if (this.#lanes >= this.#most || nowMs < this.#nextProbeAtMs) return undefined;
+    // A stalled upload gets no faster by another connection.
+    if (rate <= 0 || leftBytes < rate * MIN_REST_MS) return undefined;
     this.#toBeat = rate;
     this.#lanes += 1;
     this.#sinceMs = nowMs;
@@ -68,7 +68,7 @@ export class LaneGrowth {
   #failed(nowMs: number): 'retire' {
     this.#lanes -= 1;
     this.#sinceMs = nowMs;
-    this.#nextTrialAtMs = nowMs + this.#waitMs;
+    this.#nextProbeAtMs = nowMs + this.#waitMs;
     this.#waitMs = Math.min(MAX_WAIT_MS, this.#waitMs * 2);
     return 'retire';
   }

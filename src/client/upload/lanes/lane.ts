@@ -1,7 +1,7 @@
 /**
- * One connection's share of an upload: takes parts and sends each until the
- * server has it. After a failure it asks what the server has, and what is
- * missing of the part goes back to the others and to itself.
+ * One connection of an upload: takes parts and sends each until the server has
+ * it. After a failure it asks what the server has, and returns the missing rest
+ * of the part to the pool.
  */
 import { type ErrorCode, TransferError } from '../../../base/errors.ts';
 import { missingRanges } from '../../../base/ranges.ts';
@@ -60,11 +60,11 @@ export class UploadLane {
   readonly #index: number;
   readonly #channel: Channel;
   readonly #retry: Retry;
-  /** Knows the connection until that fails. */
+  /** Replaced with the connection. */
   #coder: ChunkCoder;
-  /** Shrinks when chunks are too large to be taken within the stall time-out. */
+  /** Shrinks when chunks are too large to be taken within the stall timeout. */
   #chunkBytes: number;
-  /** The most that was durable after an earlier failure; only more is progress. */
+  /** The most bytes durable after any earlier failure; only more is progress. */
   #seenDurableBytes: number;
   #part: SendingPart | undefined;
   #isRetired = false;
@@ -152,10 +152,10 @@ export class UploadLane {
   async #recover(error: TransferError, part: SendingPart, attempt: UploadAttempt): Promise<boolean> {
     const { calls, channels, ending, name, opening, options, parts, progress, signal, source } =
       this.#context;
-    // It may be another server that goes on.
+    // Another server may answer the next attempt.
     channels.terms = undefined;
     if (signal.aborted) throw cancelledBy(signal);
-    // A call that asked for the finish may have got it although it failed, even after the next one began.
+    // A failed call that asked for the finish may have finished the upload, even after the next call began.
     if (this.#hasFinished && isGone(error) && (await this.#isFinished(part))) return true;
     if (ENDING.has(error.code) || (error.code === 'TAKEN_OVER' && !this.#mayBeOurs())) throw error;
     if (this.#index > 0 && error.code === 'UNAVAILABLE' && !this.#channel.hasConnected) {
@@ -208,7 +208,7 @@ export class UploadLane {
       return true;
     }
     if (error.code === 'STALLED' && attempt.deliveredBytes < this.#chunkBytes) {
-      // On a very slow link one whole chunk may take longer than the stall time-out.
+      // On a very slow link one whole chunk may take longer than the stall timeout.
       this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
     }
     return false;

@@ -1,11 +1,10 @@
-/** The connections of one upload: as many as were asked for, or one and others as they help. */
+/** The connections of one upload: a fixed number, or as many as help. */
 import { TransferError } from '../../../base/errors.ts';
 import { cancelledBy } from '../../connection/cancellation.ts';
 import { DEFAULT_CONNECTIONS } from '../../limits.ts';
 import { type LaneContext, UploadLane } from './lane.ts';
 import { LaneGrowth } from './lane-growth.ts';
 
-/** How often it is looked at whether another connection would help. */
 const LOOK_MS = 100;
 
 export class UploadLanes {
@@ -34,7 +33,7 @@ export class UploadLanes {
     try {
       for (let count = 0; count < (connections ?? 1); count += 1) this.#add();
       await this.#ended();
-      // What a lane gave back when it could not connect, or was one too many, goes over the first connection.
+      // Parts given back by lanes that failed to connect or were retired go over the first connection.
       while (parts.count > 0 && !this.#stop.signal.aborted) {
         this.#lanes.length = 0;
         this.#add();
@@ -65,7 +64,7 @@ export class UploadLanes {
       await this.#context.opening.ensure();
       if (!this.#context.signal.aborted) this.#add();
     } catch (reason) {
-      // The first lane meets the same and decides what it means.
+      // The first lane gets the same failure and handles it.
       const { message } = TransferError.from(reason);
       this.#context.options.logger.debug(
         { name: this.#context.name, reason: message },

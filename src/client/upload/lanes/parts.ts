@@ -1,8 +1,8 @@
 /**
- * What of an upload is still to be sent: parts in order, taken by whoever sends
- * next. When none is left, half of what the longest one has left goes to who
- * asks, so that all end at about the same time whatever their rates. A part that
- * failed comes back as what is missing of it.
+ * The parts of an upload still to be sent, taken in order. When none is left, an
+ * idle connection takes half of the longest remaining part, so that all end at
+ * about the same time whatever their rates. The missing rest of a part that
+ * failed comes back.
  */
 import type { ByteRange } from '../../../base/ranges.ts';
 import { MIB } from '../../../base/units.ts';
@@ -11,7 +11,7 @@ import { MIN_PART_BYTES } from '../../limits.ts';
 /** A part being sent. */
 export interface SendingPart {
   readonly start: number;
-  /** Infinity for a stream of unknown size. It comes nearer, down to `readEnd`, when another sends what lies behind. */
+  /** Infinity for a stream of unknown size. Shrinks, at most to `readEnd`, when another connection takes the rest. */
   end: number;
   /** Everything before it is being read, or was. */
   readEnd: number;
@@ -36,7 +36,7 @@ export class UploadParts {
     return part;
   }
 
-  /** Ends a part with what was read of it; the rest is for who asks next. */
+  /** Ends a part at the bytes read; the rest goes to the next `take`. */
   cut(part: SendingPart): void {
     if (part.readEnd === part.end) return;
     this.#waiting.unshift({ start: part.readEnd, end: part.end });
@@ -58,13 +58,13 @@ export class UploadParts {
     return this.#waiting.length > 1 || this.#waiting.some((part) => isWorthHalving(part.start, part.end));
   }
 
-  /** The second half of what the longest part has left, unless that is short. */
+  /** The second half of the longest remaining part, unless that is short. */
   #half(): ByteRange | undefined {
     const left = ({ end, readEnd }: SendingPart) => end - readEnd;
     const [longest] = [...this.#sending].sort((a, b) => left(b) - left(a));
     if (longest === undefined || !isWorthHalving(longest.readEnd, longest.end)) return undefined;
     const { end, readEnd } = longest;
-    // Pages of a file are not shared, if it can be helped.
+    // Parts should not share pages of the file.
     longest.end = Math.floor((readEnd + end) / 2 / MIB) * MIB;
     return { start: longest.end, end };
   }

@@ -1,8 +1,7 @@
 /**
- * A regular file as the source. It is pinned to the version it has when it is
- * opened: device, inode, size, and the times of the last write and change. A
- * write to it shows at the next look, so bytes of two versions never meet in
- * one upload.
+ * A regular file as the source, pinned to its version at the open: device, inode,
+ * size, and the times of the last write and change. Every later write changes the
+ * version, so bytes of two versions never meet in one upload.
  */
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath } from 'node:fs/promises';

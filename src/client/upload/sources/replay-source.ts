@@ -1,15 +1,15 @@
 /**
- * A stream as the source: read once, in order. Bytes that are not durable on
- * the server yet are kept, to be sent again after an interruption; at the limit
- * the stream is not read on.
+ * A stream as the source: read once, in order. Bytes not yet durable on the
+ * server are kept, to be sent again after an interruption; at the limit the
+ * stream is paused.
  *
  *   released        kept                       limit
  *   ───────────┼────────────────────┼─────────────┼──────▶
  *         #base ─────────────── #keptEnd      read from the stream up to here
  *
- * They are copied into blocks that are used again and again. The stream's own
- * buffers, kept, would outlive young garbage collections, and the full ones
- * cost much more than the copy: 5.1 s of CPU for each GiB from a pipe against 1.6.
+ * Bytes are copied into reused blocks. The stream's own buffers would outlive
+ * young garbage collections, and full collections cost much more than the copy:
+ * 5.1 s of CPU for each GiB from a pipe against 1.6.
  */
 import { Buffer } from 'node:buffer';
 import { TransferError } from '../../../base/errors.ts';
@@ -18,7 +18,6 @@ import { REPLAY_BLOCK_BYTES, SOURCE_GATHER_MS, SOURCE_IDLE_MS } from '../../limi
 import type { OpenSource, ReadOutcome } from './source.ts';
 import type { SourcePieces } from './source-pieces.ts';
 
-/** Somebody who waits for the stream. */
 interface Waiter {
   readonly isMet: () => boolean;
   resolve: () => void;
@@ -69,7 +68,7 @@ export class ReplaySource implements OpenSource {
   async read(target: Uint8Array, offset: number): Promise<ReadOutcome> {
     if (offset < this.#base) throw new Error('bytes that were released are asked for again');
     await this.#wait(() => this.#keptEnd > offset, SOURCE_IDLE_MS);
-    // Full messages cost less, and a busy stream has its next piece in a moment.
+    // Full messages cost less, and a busy stream soon has its next piece.
     const enough = offset + target.byteLength;
     if (this.#keptEnd > offset)
       await this.#wait(() => this.#keptEnd >= enough || this.isFull, SOURCE_GATHER_MS);
@@ -114,12 +113,12 @@ export class ReplaySource implements OpenSource {
     return this.#hasEnded || this.#failure !== undefined || this.#isClosed;
   }
 
-  /** Resolves when `isMet`, when the stream is over, after `patienceMs`; rejects when aborted. */
-  async #wait(isMet: () => boolean, patienceMs?: number, signal?: AbortSignal): Promise<void> {
+  /** Resolves when `isMet`, when the stream is over, after `timeoutMs`; rejects when aborted. */
+  async #wait(isMet: () => boolean, timeoutMs?: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted) throw cancelledBy(signal);
     if (isMet() || this.#isOver) return;
     const waiter: Waiter = { isMet, resolve: () => {} };
-    const timer = patienceMs === undefined ? undefined : setTimeout(() => waiter.resolve(), patienceMs);
+    const timer = timeoutMs === undefined ? undefined : setTimeout(() => waiter.resolve(), timeoutMs);
     const onAbort = () => waiter.resolve();
     signal?.addEventListener('abort', onAbort);
     this.#waiters.add(waiter);
@@ -141,7 +140,7 @@ export class ReplaySource implements OpenSource {
     }
   }
 
-  /** Reads on as long as somebody waits for more and there is room. */
+  /** Reads on while somebody waits for more and memory is free. */
   #pull(): void {
     if (this.#isPulling || this.#isOver || this.isFull) return;
     // The first piece is read at once: a stream that fails before anybody listens would end the process.

@@ -1,13 +1,13 @@
 /**
- * Streams of every kind as one: the next piece, and a way to let go of the
- * stream at once, also while a piece is being waited for.
+ * One interface to streams of every kind: the next piece, and a way to end the
+ * stream at once, even during a wait for a piece.
  */
 import type { Readable } from 'node:stream';
 
 export interface SourcePieces {
   /** One caller at a time. Rejects with what the stream failed with. */
   next(): Promise<IteratorResult<unknown, unknown>>;
-  /** Lets go of the stream; its owner sees `error`, if there is one. Never throws. */
+  /** Ends the stream; its owner sees `error`, if there is one. Never throws. */
   cancel(error: Error | undefined): void;
 }
 
@@ -19,9 +19,9 @@ export function piecesOf(
   return {
     next: async () => await iterator.next(),
     cancel: (error) => {
-      // Destroying with an error emits it; whoever owns the stream may have no listener for it.
+      // Destroying with an error emits it, and the owner may have no listener.
       if ('destroy' in stream) stream.on('error', () => {}).destroy(error);
-      // A generator that waits for its own next value ends only after that.
+      // Not awaited: a generator that waits for its next value ends only after that.
       else void iterator.return?.().then(undefined, () => {});
     },
   };

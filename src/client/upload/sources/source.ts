@@ -1,7 +1,6 @@
 /**
- * The seam between an upload and where its bytes come from: bytes by offset,
- * in any order where the source can, else in order and for as long as they are
- * not released.
+ * The seam between an upload and the source of its bytes: bytes by offset, in
+ * any order where the source is seekable, else in order and until released.
  */
 
 /** Bytes read; `end`: there are none at this offset and never will be; `idle`: none for now. */
@@ -12,7 +11,7 @@ export interface OpenSource {
   readonly size: number | undefined;
   /** Any byte can be read again, and ranges at the same time. */
   readonly isSeekable: boolean;
-  /** Half of what may be kept is: `release` is wanted before all of it is, and the source has to wait. */
+  /** Half of the memory for kept bytes is used: `release` should come before the source has to wait. */
   readonly isPressed: boolean;
   /** Called when `isPressed` becomes true. */
   onPressed: (() => void) | undefined;
@@ -35,7 +34,7 @@ export interface OpenSource {
   checkUnchanged(): Promise<void>;
   /** Pins the content as it is now, after it changed; false where that is impossible. */
   reopen(): Promise<boolean>;
-  /** Lets go of the source; with an error the upload failed. Never rejects; safe to call twice. */
+  /** Closes the source; with an error the upload failed. Never rejects; safe to call twice. */
   close(error?: Error): Promise<void>;
 }
 

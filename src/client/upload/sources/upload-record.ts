@@ -1,12 +1,12 @@
 /**
- * What a later process needs to resume an upload: the upload's id, and what it
- * is the content of. One small file for each source and destination, in the
- * user's state directory:
+ * What a later process needs to resume an upload: its id and the identity of the
+ * content. One small file for each source and destination, in the user's state
+ * directory:
  *
  *   $XDG_STATE_HOME/sluice/uploads/<hash of what is uploaded where>.json
  *
- * A record is replaced as a whole. Losing one costs sending everything again,
- * so a directory that cannot be used, or none at all, is no failure.
+ * A record is replaced as a whole. A lost record costs sending everything again,
+ * so a missing or unusable directory is no failure.
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
@@ -162,7 +162,7 @@ function homeDirectory(): string {
   }
 }
 
-/** A draft that nobody finished, or something that is no record, counts as expired after a day. */
+/** Drafts and unreadable records count as expired after a day. */
 async function hasExpired(path: string): Promise<boolean> {
   const { mtimeMs } = await stat(path);
   const isOld = Date.now() - mtimeMs > DAY_MS;

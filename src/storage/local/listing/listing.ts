@@ -1,9 +1,9 @@
 /**
  * Listing of a directory: sorted, depth first, a directory before its content.
- * Tells of everything that is there: what a peer may open or list by name, and
- * what is left out. Holds one descriptor and a bounded part of the names of one
- * directory for each level, never the whole tree; a level is at most
- * `MAX_NAME_DEPTH` deep, because deeper names are not good names.
+ * Yields entries that a peer may open or list by name, and those left out. Holds
+ * one descriptor and a bounded part of the names of one directory for each level,
+ * never the whole tree; there are at most `MAX_NAME_DEPTH` levels, because deeper
+ * names are invalid.
  */
 import { lstat } from 'node:fs/promises';
 import { TransferError } from '../../../base/errors.ts';
@@ -11,7 +11,7 @@ import { MAX_NAME_DEPTH } from '../../../base/limits.ts';
 import { entryOfRaw } from '../../entry-name.ts';
 import { isReserved, nameFault } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
-import type { Listed, ListOptions, OmissionReason } from '../../store.ts';
+import type { Listed, OmissionReason, StoreListOptions } from '../../store.ts';
 import type { Directory } from '../directory.ts';
 import { identityOf, modeOf } from '../file-identity.ts';
 import { toStorageError } from '../io-error.ts';
@@ -20,16 +20,15 @@ import type { ListingShare } from './listing-share.ts';
 import { omissionOf, shownName } from './omission.ts';
 import { sortedNames, throwIfAborted } from './sorted-names.ts';
 
-/** Entries looked at together: enough to keep libuv's four threads busy between two turns of the event loop. */
+/** Concurrent stats: enough to keep libuv's four threads busy between two turns of the event loop. */
 const STAT_CONCURRENCY = 16;
 
-export interface ListingScope extends Pick<ListOptions, 'recursive' | 'signal'> {
+export interface ListingScope extends Pick<StoreListOptions, 'recursive' | 'signal'> {
   /** Entries on other devices are not shown. */
   readonly device: bigint;
   readonly share: ListingShare;
 }
 
-/** A directory that is being listed. */
 interface Level {
   readonly directory: Directory;
   /** Its name from the root, '' for the root itself. */
@@ -77,7 +76,7 @@ async function* contentOf(
   scope: ListingScope,
   [first, ...rest]: readonly string[],
 ): AsyncGenerator<Listed, void, undefined> {
-  // An interrupted listing goes on inside the directory where it broke off.
+  // A resumed listing continues inside the directory where it was interrupted.
   if (first !== undefined && scope.recursive && rest[0] !== '') {
     const listed = await lookAt(level, first, scope);
     if (listed?.entry?.isDirectory === true)
@@ -86,7 +85,7 @@ async function* contentOf(
   const { share } = scope;
   for await (const rawEntries of sortedNames(level.directory, first, share, STAT_CONCURRENCY, scope.signal)) {
     throwIfAborted(scope.signal);
-    const batch = await share.turns.run(() =>
+    const batch = await share.batches.run(() =>
       Promise.all(rawEntries.map((rawEntry) => lookAt(level, rawEntry, scope))),
     );
     for (const [index, listed] of batch.entries()) {
@@ -132,7 +131,7 @@ async function lookAt(
     position,
   });
   const entry = entryOfRaw(rawEntry);
-  // The server's own files are no part of what is stored.
+  // The server's own files are not listed.
   if (entry !== undefined && isReserved(entry)) return undefined;
   const name = prefix === '' ? entry : `${prefix}/${entry}`;
   if (entry === undefined || name === undefined) return leftOut('BAD_NAME');

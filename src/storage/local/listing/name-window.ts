@@ -1,6 +1,6 @@
 /**
- * Names of one directory in sorted order, in bounded memory: of more names than
- * fit it keeps the first ones in the order, and says so.
+ * Names of one directory in sorted order, in bounded memory: when not all fit, it
+ * keeps the first ones and says so.
  *
  * Names come in batches. Each is sorted by itself and packed into one buffer,
  * because a packed name takes a third of the memory of a string; all are merged
@@ -11,7 +11,6 @@
  */
 import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 
-/** The bytes of a name's length. */
 const LENGTH_BYTES = 2;
 
 /** Names merged between two turns of the event loop. */
@@ -43,7 +42,7 @@ export class NameWindow {
     const last = this.#last;
     const kept = last === undefined ? names : names.filter((name) => name <= last);
     if (kept.length === 0) return;
-    // A full window would drop the others at once; packed first, they are garbage of a hundred times its size.
+    // A full window would drop the others at once; packing them first makes a hundred times its size in garbage.
     const run = new Run(firstBeyond(kept.sort(), this.#limitBytes));
     this.#runs.push(run);
     this.#bytes += run.bytes;
@@ -51,7 +50,7 @@ export class NameWindow {
     if (this.#bytes > this.#limitBytes) await this.#cut(this.#limitBytes / 2);
   }
 
-  /** All names, ascending; each is let go of as it is read. */
+  /** All names, ascending; each is freed as it is read. */
   *drain(): Generator<string, void, undefined> {
     const heap = new RunHeap(this.#runs);
     for (let name = heap.shift(); name !== undefined; name = heap.shift()) yield name;
@@ -76,7 +75,7 @@ export class NameWindow {
   }
 }
 
-/** As many of the first `names` as take more than `limitBytes`, or all: `#cut` drops the last of them. */
+/** The first `names` up to the one that exceeds `limitBytes`, which `#cut` drops. */
 function firstBeyond(names: string[], limitBytes: number): string[] {
   let bytes = 0;
   const end = names.findIndex((name) => {

@@ -4,10 +4,9 @@ import { errnoOf } from '../../../base/errors.ts';
 import type { Omission } from '../../store.ts';
 import { toStorageError } from '../io-error.ts';
 
-/** What is gone, or became something else, is no part of the directory any more. */
+/** The entry was removed or replaced meanwhile. */
 const GONE: ReadonlySet<string | undefined> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'ESTALE']);
 
-/** The most characters of a name that are shown. */
 const MAX_SHOWN_CHARACTERS = 240;
 
 /** The omission of what failed with the system error `cause`; undefined for what is gone. Throws where the server itself is short of something. */

@@ -1,8 +1,7 @@
 /**
  * The names in a directory, sorted, in bounded memory. A directory is read from
- * its start to its end, in batches; when its names are more than there is
- * memory for, the first ones in the order are listed and the directory is read
- * once more for those behind them.
+ * start to end, in batches; when its names exceed the memory, the first ones are
+ * listed and the directory is read again for the next.
  */
 import type { Dir } from 'node:fs';
 import { opendir } from 'node:fs/promises';
@@ -30,7 +29,7 @@ export async function* sortedNames(
     try {
       const window = new NameWindow(leased);
       await share.readers.run(() => readInto(window, directory, from, share, signal));
-      // What it does not need, others may.
+      // Unused memory goes back to other listings.
       const unused = Math.max(0, leased - window.bytes);
       share.giveBack(unused);
       leased -= unused;
@@ -58,7 +57,7 @@ async function readInto(
   window: NameWindow,
   directory: Directory,
   after: string | undefined,
-  { turns }: ListingShare,
+  { batches }: ListingShare,
   signal: AbortSignal | undefined,
 ): Promise<void> {
   throwIfAborted(signal);
@@ -66,7 +65,7 @@ async function readInto(
   try {
     for (let isComplete = false; !isComplete; ) {
       throwIfAborted(signal);
-      isComplete = await turns.run(async () => {
+      isComplete = await batches.run(async () => {
         const names = await nextNames(entries);
         await window.add(after === undefined ? names : names.filter((name) => name > after));
         return names.length < BATCH_NAMES;

@@ -11,7 +11,7 @@ import { removeUploadFiles } from './remove-upload.ts';
 
 const { O_CREAT, O_EXCL, O_WRONLY } = constants;
 
-/** Less the umask, as any new file: the partial file becomes the file, and its directory lets nobody in before. */
+/** Less the umask, as any new file: the partial file becomes the file, and until then its directory is closed to others. */
 const PARTIAL_MODE = 0o666;
 
 /** Once it resolves, a later process finds the upload. Throws system errors, and leaves nothing then. */
@@ -37,7 +37,7 @@ async function create(context: UploadContext, id: string, spec: UploadSpec): Pro
   }
 }
 
-/** Removes what a crash left of an upload that nobody was told of, before its id came again. False when it is more. */
+/** Removes the remains of an earlier upload with this id whose start crashed. False when the upload is real. */
 async function removeUnborn(context: UploadContext, id: string): Promise<boolean> {
   const journal = await readJournal(context, id);
   if (journal?.records[0]?.kind === 'spec') return false;
@@ -45,7 +45,7 @@ async function removeUnborn(context: UploadContext, id: string): Promise<boolean
   return true;
 }
 
-/** Whether `record` is what was written for an upload of the same wish. */
+/** Whether `record` was written for an upload with the same spec. */
 export function isRecordOf(record: SpecRecord, spec: UploadSpec): boolean {
   return isDeepStrictEqual(specRecord(spec, record.atMs), record);
 }

@@ -1,7 +1,7 @@
 /**
- * A finish of an upload that is finished: its answer is that of the first one
- * only where it declares the same content. The journal still has the CRC-32 of
- * every range; a SHA-256 that nobody asked for before is taken of the file.
+ * A repeated finish: its answer is that of the first one only where it declares
+ * the same content. The journal still has the CRC-32 of every range; a new
+ * SHA-256 is computed from the file.
  */
 import { constants } from 'node:fs';
 import { TransferError } from '../../../base/errors.ts';

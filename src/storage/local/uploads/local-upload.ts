@@ -1,7 +1,7 @@
 /**
- * One upload of a local store: its bytes in a partial file, what is promised of them
- * in a journal. Here are its life and who may do what when; how bytes become
- * durable is in `commits.ts`, how the partial file becomes a file in `publish.ts`.
+ * One upload of a local store: its bytes in a partial file, the committed ones listed
+ * in a journal. This file has its life cycle; how bytes become durable is in
+ * `commits.ts`, how the partial file becomes a file in `publish.ts`.
  */
 import { constants } from 'node:fs';
 import { Mutex } from '../../../base/async/mutex.ts';
@@ -48,7 +48,7 @@ export class LocalUpload implements Upload {
   readonly #isRecovered: boolean;
   readonly #onEnded: (end: UploadEnd) => void;
   #touchedMs: number;
-  /** Why nothing goes on with this upload; undefined while it does. */
+  /** Why the upload has ended; undefined while it is open. */
   #end: TransferError | undefined;
 
   /** `isRecovered`: of an earlier process. `onEnded` runs once, when the upload is finished or gone. */
@@ -85,13 +85,13 @@ export class LocalUpload implements Upload {
     };
   }
 
-  /** Whether it was started with this wish. */
+  /** Whether it was started with this spec. */
   isOf(spec: UploadSpec): boolean {
     return isRecordOf(this.#journal.state.spec, spec);
   }
 
   openWriter(onFailed: (error: Error) => void): Promise<UploadWriter> {
-    // In turn: whoever finishes the upload knows every writer there is.
+    // Serialized: whoever finishes the upload knows every writer there is.
     return this.#mutex.run(() => this.#openWriter(onFailed));
   }
 
@@ -120,7 +120,7 @@ export class LocalUpload implements Upload {
     await this.#commits.sync();
   }
 
-  /** In turn: each is judged by what it declares itself. */
+  /** Serialized: each call is judged by its own declaration. */
   finish(expected: ExpectedContent): Promise<FileIdentity> {
     return this.#mutex.run(async () => {
       const { finished } = this.#journal.state;
@@ -170,7 +170,7 @@ export class LocalUpload implements Upload {
     return !this.#writers.isEmpty;
   }
 
-  /** A call asks for it: while it has no byte, that is what keeps it. */
+  /** A call asks for it, which keeps an upload without bytes alive. */
   asked(): void {
     if (this.#end !== undefined || !this.#isIdleAndEmpty()) return;
     this.#touchedMs = this.#context.now();
@@ -199,7 +199,7 @@ export class LocalUpload implements Upload {
     await this.#writers.goodAgain();
     this.#requireOpen();
     try {
-      // Before bytes can change that a record which may be in the journal names.
+      // Must come before bytes change that an unconfirmed record of the journal may name.
       await this.#journal.repair();
       const fd = await this.#partial.acquire();
       const errorOf = (errno: string, cause?: unknown) => writeErrorOf(errno, this.name, cause);
@@ -214,7 +214,7 @@ export class LocalUpload implements Upload {
       return await openPartial(this.#context, this.id, OPEN_PARTIAL_FLAGS);
     } catch (reason) {
       if (errnoOf(reason) !== 'ENOENT') throw reason;
-      // To ask for the state and resume would never help.
+      // Resuming can never succeed.
       const error = uploadNotFound(this.id, 'was removed from the disk of the server');
       this.#stop(error);
       this.#onEnded('gone');
@@ -244,7 +244,7 @@ export class LocalUpload implements Upload {
     }
   }
 
-  /** What they still hold is not part of the file, and must not come into it behind its publication. */
+  /** Bytes they still hold must not get into the published file. */
   async #endWriters(): Promise<void> {
     const message = `the upload of ${quoteName(this.name)} is being finished by another call; ask for its state`;
     this.#writers.fail(new TransferError('TAKEN_OVER', message));
@@ -252,7 +252,7 @@ export class LocalUpload implements Upload {
     await this.#commits.stop();
   }
 
-  /** Cuts off what was written and not committed. */
+  /** Cuts off uncommitted bytes. */
   async #trim(fd: number, size: number): Promise<void> {
     const { fs, durability } = this.#context;
     const storedSize = Number((await fs.fstat(fd)).size);
@@ -280,7 +280,7 @@ export class LocalUpload implements Upload {
       });
       file = identityOf(this.name, await settledStats(fd, (opened) => fs.fstat(opened)));
     } catch (reason) {
-      // The name is there, but maybe not for long. A later process finds out; this one would only ask a liar again.
+      // The name exists, but may not be durable. Only a later process can find out: a second fsync would falsely succeed.
       if (isNamed) this.#stop(toWriteError(reason, this.name));
       throw reason;
     }
@@ -290,7 +290,7 @@ export class LocalUpload implements Upload {
     try {
       await this.#journal.append(record);
     } catch (reason) {
-      // The file is there for good, and the intent tells a later process so.
+      // The file is durable, and the intent in the journal tells a later process.
       logger.warn({ err: reason, uploadId: this.id }, 'the end of an upload could not be journaled');
       this.#journal.state.apply(record);
     }
@@ -311,7 +311,7 @@ export class LocalUpload implements Upload {
     this.#onEnded('gone');
   }
 
-  /** Whether bytes that were sent, and acknowledged to nobody, may be gone. */
+  /** Whether bytes that were sent but never acknowledged may be lost. */
   #mayLackBytes(): boolean {
     return this.#isRecovered || this.#commits.hasFailed;
   }
@@ -322,13 +322,13 @@ export class LocalUpload implements Upload {
   }
 
   async #writerClosed(): Promise<void> {
-    // What the last writer left unsynced holds the descriptor, whose next sync tells whether it was lost.
+    // Unsynced bytes of the last writer keep the descriptor open, whose next sync reports their loss.
     if (this.#writers.isEmpty && this.#end === undefined) void this.#commits.flush();
     this.asked();
     try {
       await this.#partial.release();
     } catch (reason) {
-      // Nothing counts on a close: what is committed was synced, and what is not yet will be, or fails then.
+      // A failed close loses nothing: committed bytes were synced, and other bytes get their own sync.
       this.#context.logger.warn({ err: reason, uploadId: this.id }, 'closing a partial file failed');
     }
   }

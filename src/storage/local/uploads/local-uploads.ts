@@ -97,7 +97,7 @@ class LocalUploads implements UploadStore {
   readonly #context: UploadContext;
   readonly #lock: RootLock;
   readonly #checkRoot: () => Promise<unknown>;
-  /** Unfinished ones that were started or asked for; the index bounds them. */
+  /** Unfinished uploads in use; bounded by the index. */
   readonly #uploads = new Map<string, LocalUpload>();
   /** Held while one upload is loaded or removed. */
   readonly #ids = new KeyedMutex();
@@ -240,7 +240,7 @@ class LocalUploads implements UploadStore {
   }
 
   async #find(id: string): Promise<Upload> {
-    // Checked before it becomes a part of a path.
+    // Checked before the id becomes part of a path.
     if (!isUploadId(id)) throw uploadNotFound(id, 'does not exist');
     const upload = this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#load(id)));
     await upload?.expireIfOld();

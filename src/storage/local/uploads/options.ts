@@ -1,4 +1,4 @@
-/** What a store of uploads is opened with, and what its parts share. */
+/** The options of a store of uploads, and the context that its parts share. */
 import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import type { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import type { Counters } from '../../../base/counters/counters.ts';

@@ -1,7 +1,7 @@
 /**
- * The moment when an upload becomes a file. Before it nothing is under the name
- * but what was there; after it the whole, durable file. Changes of one name take
- * turns, so that nothing comes between the look at what is there and the change.
+ * The moment when an upload becomes a file: before, the name leads to the old file
+ * or nothing; after, to the whole, durable file. Changes of one name are
+ * serialized, so that nothing comes between check and change.
  */
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
@@ -100,7 +100,7 @@ async function giveName(
   { parent, entry }: Target,
 ): Promise<void> {
   const from = directory.pathOf(id, 'part');
-  // A link never replaces, also not what another process made since we looked.
+  // A link never replaces, not even a file that another process made after the check.
   if (condition.kind === 'absent') await fs.link(from, parent.pathOf(entry));
   else await fs.rename(from, parent.pathOf(entry));
 }
@@ -114,7 +114,7 @@ async function removeLinkedPartial(
   try {
     await fs.unlink(directory.pathOf(id, 'part'));
   } catch (reason) {
-    // A second name of the file that nobody can reach; the next sweep removes it.
+    // The leftover is a second, hidden name of the file; the next sweep removes it.
     if (errnoOf(reason) !== 'ENOENT')
       logger.warn({ err: reason, uploadId: id }, 'a partial file was left behind');
   }
@@ -142,7 +142,7 @@ export async function completePublication(
       }),
     );
   } catch (reason) {
-    // The directory is gone, or something else took the name.
+    // The directory was removed or replaced.
     if (reason instanceof TransferError && ['NOT_FOUND', 'NOT_A_FILE'].includes(reason.code))
       return undefined;
     throw reason;

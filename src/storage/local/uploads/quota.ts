@@ -5,7 +5,7 @@ import { quoteName } from '../../quoted-name.ts';
 import type { Upload } from '../../upload-store.ts';
 import type { UploadContext } from './options.ts';
 
-/** The most ranges of one upload with gaps between them: each costs memory and a place in the journal. */
+/** Disjoint ranges of one upload: each costs memory and space in the journal. */
 const MAX_PARTS = 1024;
 
 /** @throws TransferError as `Upload.checkQuota`. */

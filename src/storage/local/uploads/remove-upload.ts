@@ -1,10 +1,10 @@
-/** Takes the files of an upload away. */
+/** Removes the files of an upload. */
 import { errnoOf } from '../../../base/errors.ts';
 import type { FileSystem } from './disk/file-system.ts';
 import type { JournalPlace } from './journal/journal.ts';
 import type { UploadEntryKind } from './upload-id.ts';
 
-/** Without its partial file a journal means nothing, and a partial file without a journal is swept: any moment may be the last. */
+/** Safe to interrupt: a journal without partial file is void, and a partial file without journal is swept. */
 const REMOVAL_ORDER: readonly UploadEntryKind[] = ['part', 'new', 'journal'];
 
 /** Removes what is there of an upload. Throws system errors. */

@@ -1,8 +1,8 @@
 /**
- * One server at a time takes uploads for a root: two would mend and remove what
- * the other is writing. The lock is a file in the root that no name of a peer can
- * reach. It is there against a mistake, so it keeps nobody out who may be alone:
- * where it cannot be made, the log says so.
+ * One server at a time takes uploads for a root: two would repair and remove each
+ * other's uploads. The lock is a file in the root that no name of a peer can
+ * reach. It guards against a mistake, so a server that cannot make the lock logs
+ * that and goes on.
  */
 import type { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
@@ -16,7 +16,7 @@ const ENTRY = '.sluice-lock';
 export class RootLock {
   readonly #rootUse: RefCountedResource;
   readonly #logger: Logger;
-  /** Undefined where none can be made. */
+  /** Undefined where no lock can be made. */
   #lock: FileLock | undefined;
   #isLost = false;
 

@@ -1,7 +1,7 @@
 /**
- * Looks through the directory of uploads at the start and from time to time: gets
- * to know what earlier processes left, and removes what has expired and what a
- * crash left half made or half removed. Reads one journal at a time.
+ * Scans the directory of uploads at the start and from time to time: indexes
+ * uploads of earlier processes, and removes expired ones and those that a crash
+ * left incomplete. Reads one journal at a time.
  */
 import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { errnoOf } from '../../../base/errors.ts';
@@ -84,7 +84,7 @@ export class Sweep {
     this.#looking = Promise.all([this.#looking, this.#orLog(() => this.#remove(id))]).then(() => undefined);
   }
 
-  /** One look behind the other. */
+  /** Runs sweeps one after the other. */
   #afterLast(work: () => Promise<void>): Promise<void> {
     this.#looking = this.#looking.then(() => this.#orLog(work));
     return this.#looking;
@@ -132,14 +132,14 @@ export class Sweep {
       await this.#removeOrphan(id, kinds);
     } else if (state.finished !== undefined) {
       index.noteFinished(id, state.touchedMs);
-      // A second name of the published file, or nothing.
+      // At most a second name of the published file.
       await removeUploadFile(this.#context, id, 'part');
     } else {
       index.noteOpen(id, { receivedSize: state.committed.bytes, touchedMs: state.touchedMs });
     }
   }
 
-  /** A partial file without a journal has no promised bytes; nor has a journal without a beginning, or of a newer version. */
+  /** A partial file without a journal holds no acknowledged bytes; nor does a journal without a beginning, or of a newer version. */
   async #removeOrphan(id: string, kinds: UploadKinds): Promise<void> {
     const { fs, directory, now, options } = this.#context;
     for (const kind of kinds) {

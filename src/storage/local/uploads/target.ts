@@ -1,6 +1,6 @@
 /**
- * The name that an upload gives its file, or that a delete takes away: the walk
- * to it, what is there now, and whether that may be replaced.
+ * The name that an upload publishes or a delete removes: the walk to it, the
+ * present entry, and whether that may be replaced.
  */
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
@@ -166,7 +166,7 @@ export async function makeOnTheWay(
 /** What an error on the way to a name, or at it, means to a writer. */
 export function toTargetError(reason: unknown, name: string): TransferError {
   const error = toWriteError(reason, name);
-  // To a reader a file in the place of a directory means that there is nothing; to a writer it is in the way.
+  // A file in the place of a directory means NOT_FOUND to a reader, but is in the way of a writer.
   const isInTheWay = error.code === 'NOT_FOUND' && errnoOf(error.cause) === 'ENOTDIR';
   return isInTheWay ? new TransferError('NOT_A_FILE', error.message, { cause: reason }) : error;
 }

@@ -1,4 +1,4 @@
-/** The ids of uploads name files, so what a peer sends as one is checked first. */
+/** Checks upload ids from peers, because ids name files. */
 import { TransferError } from '../../../base/errors.ts';
 import { isUploadId } from '../../../base/upload-id.ts';
 import { quoteName } from '../../quoted-name.ts';

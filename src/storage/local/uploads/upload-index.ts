@@ -1,6 +1,6 @@
 /**
- * What is known of all uploads without reading a file: enough for the limits and
- * for expiry. Bounded by `maxOpen`, and by how many finished ones are remembered.
+ * An index of all uploads in memory, enough for the limits and for expiry.
+ * Bounded by `maxOpen`, and by how many finished uploads are remembered.
  */
 import { TransferError } from '../../../base/errors.ts';
 
@@ -10,21 +10,21 @@ export interface OpenEntry {
   readonly touchedMs: number;
 }
 
-/** Whom uploads of earlier processes are counted for: nobody knows who began them. */
+/** The owner of uploads of earlier processes. */
 const UNKNOWN_OWNER = '';
 
-/** How long an upload without a byte is left alone when places are short: its first call may be on its way. */
+/** How long an upload without a byte is spared when places are short: its first call may be in flight. */
 const EMPTY_GRACE_MS = 10_000;
 
-/** Finished uploads that are remembered; beyond it the oldest are forgotten before they expire. */
+/** With more finished uploads, the oldest are forgotten before they expire. */
 const MAX_FINISHED_UPLOADS = 16_384;
 
 export class UploadIndex {
   readonly #maxOpen: number;
   readonly #maxTotalBytes: number;
-  /** In the order in which they began, or were found. */
+  /** In order of beginning or discovery. */
   readonly #open = new Map<string, OpenEntry & { readonly owner: string }>();
-  /** When each was finished; those of this process in that order, behind those found at its start. */
+  /** Times of finishing; in that order for this process, behind uploads found at the start. */
   readonly #finished = new Map<string, number>();
   #totalBytes = 0;
 
@@ -64,8 +64,8 @@ export class UploadIndex {
 
   /**
    * The upload to discard so that `owner` may begin another one: one without a
-   * byte; else, where `owner` has less than its share, the emptiest of who is
-   * furthest above his. None that is `busy`. The oldest of equals.
+   * byte; else, where `owner` has less than its share, the emptiest of the owner furthest
+   * above its share. None that is `busy`. The oldest of equals.
    */
   victimFor(owner: string, nowMs: number, isBusy: (id: string) => boolean): string | undefined {
     const counts = new Map<string, number>();

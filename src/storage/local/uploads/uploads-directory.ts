@@ -1,8 +1,8 @@
 /**
- * The directory that holds uploads while they are not files yet: `.sluice-uploads`
- * in the root, which no name of a peer can reach and no listing shows. Only its
- * owner may enter it, so parts can be made with the rights that the files are to
- * have. It is made when the first upload starts.
+ * The directory of unfinished uploads: `.sluice-uploads` in the root, which no
+ * name of a peer can reach and no listing shows. Only its owner may enter, so
+ * partial files can have the final permissions. It is made when the first upload
+ * starts.
  */
 import { Mutex } from '../../../base/async/mutex.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
@@ -21,7 +21,7 @@ export class UploadsDirectory {
   readonly #durability: Durability;
   readonly #mutex = new Mutex();
   #directory: Directory | undefined;
-  /** Held to the end: a path in use must not come to mean another directory. */
+  /** Kept open to the end: a path in use must not come to mean another directory. */
   readonly #removed: Directory[] = [];
 
   constructor(fs: FileSystem, root: Root, durability: Durability) {
@@ -94,7 +94,7 @@ export class UploadsDirectory {
     return this.#directory;
   }
 
-  /** Somebody may have cleaned up under the server: nothing can be made in a directory that has no name. */
+  /** An administrator may have removed the directory: nothing can be created in one without a name. */
   async #letGoOfRemoved(): Promise<void> {
     const directory = this.#directory;
     if (directory === undefined || (await this.#isThere(directory))) return;

@@ -1,7 +1,7 @@
 /**
  * The open writers of one upload. Writers that were told to stop may still have
- * jobs at work; until they have closed, what is noted as written is not listened
- * to, and no new writer is let in.
+ * jobs under way; until they have closed, reports of written bytes are ignored,
+ * and no new writer is let in.
  */
 import type { ByteSink } from '../../byte-source.ts';
 import type { UploadWriter } from '../../upload-store.ts';

@@ -37,7 +37,7 @@ describe('the number of connections of an upload', () => {
     assert.equal(Math.max(...seen), 3);
   });
 
-  it('loses little to trials where one is the best', () => {
+  it('loses little to probes where one is the best', () => {
     const rate = 400 * MIB;
     const { seconds } = send(100 * GIB, 4, (lanes) => (lanes === 1 ? rate : 0.8 * rate));
     assert.ok(seconds <= 1.02 * ((100 * GIB) / rate), `${seconds} s`);

@@ -20,6 +20,7 @@ import {
   type SpecRecord,
 } from '../../../../src/storage/local/uploads/journal/journal-record.ts';
 import { crc32 } from '../../../../src/wire/crc32.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { openFilesBelow, scratchRoot } from '../../../support/scratch.ts';
 import { failureOf, namesOf } from '../../../support/stores/scratch-store.ts';
 import {
@@ -426,14 +427,14 @@ describe('an upload whose id the client chose', () => {
   });
 
   it('begins anew when the one before was aborted or has expired', async (t) => {
-    let nowMs = 1;
-    const { uploads } = await scratchUploads(t, { now: () => nowMs, expiryMs: 1000 });
+    const clock = new FakeClock(1);
+    const { uploads } = await scratchUploads(t, { now: clock.nowMs, expiryMs: 1000 });
     for (const end of ['abort', 'expire']) {
       const upload = await uploads.start(specOf('file', { id }));
       await send(upload, 0, 'content');
       await upload.sync();
       if (end === 'abort') await upload.abort();
-      else nowMs += 2000;
+      else clock.pass(2000);
       assert.equal((await uploads.start(specOf('file', { id }))).state().committedSize, 0);
     }
   });

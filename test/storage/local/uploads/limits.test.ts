@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { nodeFileSystem } from '../../../../src/storage/local/uploads/disk/file-system.ts';
+import { FakeClock } from '../../../support/fake-clock.ts';
 import { failureOf } from '../../../support/stores/scratch-store.ts';
 import { until } from '../../../support/until.ts';
 import {
@@ -49,21 +50,21 @@ describe('the limit', () => {
   });
 
   it('of open uploads is not used up by those without a byte, nor over a restart', async (t) => {
-    let nowMs = Date.now();
-    const { uploads, reopen } = await scratchUploads(t, { maxOpen: 3, now: () => nowMs });
+    const clock = new FakeClock(Date.now());
+    const { uploads, reopen } = await scratchUploads(t, { maxOpen: 3, now: clock.nowMs });
     const [oldest] = [
       await uploads.start(specOf('one'), 'a'),
       await uploads.start(specOf('two'), 'a'),
       await uploads.start(specOf('three'), 'a'),
     ];
     assert.equal((await failureOf(uploads.start(specOf('four'), 'a'))).code, 'RESOURCE_EXHAUSTED');
-    nowMs += 11_000;
+    clock.pass(11_000);
     await uploads.start(specOf('four'), 'a');
     assert.equal((await failureOf(uploads.find(oldest.id))).code, 'UPLOAD_NOT_FOUND');
     await uploads.close();
     const later = await reopen();
     for (const name of ['five', 'six', 'seven']) {
-      nowMs += 11_000;
+      clock.pass(11_000);
       await later.start(specOf(name), 'a');
     }
   });
@@ -111,9 +112,9 @@ describe('the limit', () => {
 
   it('of free space is looked at at the start and while bytes come', async (t) => {
     let freeBytes = 1000;
-    let nowMs = Date.now();
+    const clock = new FakeClock(Date.now());
     const fileSystem = { ...nodeFileSystem, freeBytes: async () => freeBytes };
-    const { uploads } = await scratchUploads(t, { minFreeBytes: 900, fileSystem, now: () => nowMs });
+    const { uploads } = await scratchUploads(t, { minFreeBytes: 900, fileSystem, now: clock.nowMs });
     assert.equal(
       (await failureOf(uploads.start(specOf('file', { expected: { size: 101 } })))).code,
       'DISK_FULL',
@@ -124,7 +125,7 @@ describe('the limit', () => {
     await send(upload, 0, 'x'.repeat(60));
     assert.throws(() => upload.checkQuota(60, 41), { code: 'DISK_FULL' });
     freeBytes = 2000;
-    nowMs += 2000;
+    clock.pass(2000);
     const hasRoom = () => {
       try {
         upload.checkQuota(60, 41);
@@ -153,27 +154,17 @@ describe('the limit', () => {
 describe('an upload that gets no byte for the time of expiry', () => {
   const expiryMs = 1_000_000;
 
-  function clock() {
-    let offsetMs = 0;
-    return {
-      now: () => Date.now() + offsetMs,
-      pass: (ms: number) => {
-        offsetMs += ms;
-      },
-    };
-  }
-
   it('is gone, its files too, and its writers are told', async (t) => {
-    const { now, pass } = clock();
-    const { root, uploads } = await scratchUploads(t, { expiryMs, now });
+    const clock = new FakeClock(Date.now());
+    const { root, uploads } = await scratchUploads(t, { expiryMs, now: clock.nowMs });
     const upload = await uploads.start(specOf('file'));
     const errors: Error[] = [];
     const writer = await upload.openWriter((error) => errors.push(error));
-    pass(expiryMs / 2);
+    clock.pass(expiryMs / 2);
     await writeChunk(upload, writer, 0, 'content');
-    pass(expiryMs / 2 + 1);
+    clock.pass(expiryMs / 2 + 1);
     await uploads.find(upload.id);
-    pass(expiryMs / 2);
+    clock.pass(expiryMs / 2);
     assert.equal((await failureOf(uploads.find(upload.id))).code, 'UPLOAD_NOT_FOUND');
     assert.deepEqual(uploadEntries(root), []);
     assert.equal(errors.length, 1);
@@ -181,17 +172,17 @@ describe('an upload that gets no byte for the time of expiry', () => {
   });
 
   it('is removed by a later process that nobody asks for it', async (t) => {
-    const { now, pass } = clock();
-    const { root, uploads, reopen } = await scratchUploads(t, { expiryMs, now });
+    const clock = new FakeClock(Date.now());
+    const { root, uploads, reopen } = await scratchUploads(t, { expiryMs, now: clock.nowMs });
     await uploadOf(uploads, 'open', 'content');
     await (await uploadOf(uploads, 'finished', 'content')).finish({});
     await uploads.close();
-    pass(expiryMs - 10_000);
+    clock.pass(expiryMs - 10_000);
     const later = await reopen();
     await later.start(specOf('new'));
     assert.equal(uploadEntries(root).length, 5);
     await later.close();
-    pass(20_000);
+    clock.pass(20_000);
     const evenLater = await reopen();
     await evenLater.start(specOf('newer'));
     assert.equal(uploadEntries(root).length, 4);
@@ -199,29 +190,29 @@ describe('an upload that gets no byte for the time of expiry', () => {
   });
 
   it('is gone after a minute where it never got one, unless a call works on it or asks for it', async (t) => {
-    const { now, pass } = clock();
-    const { root, uploads, reopen } = await scratchUploads(t, { expiryMs, now });
+    const clock = new FakeClock(Date.now());
+    const { root, uploads, reopen } = await scratchUploads(t, { expiryMs, now: clock.nowMs });
     const [left, asked, inUse] = [
       await uploads.start(specOf('left')),
       await uploads.start(specOf('asked')),
       await uploads.start(specOf('in-use')),
     ];
     const writer = await inUse.openWriter(assert.fail);
-    pass(50_000);
+    clock.pass(50_000);
     await uploads.find(asked.id);
-    pass(11_000);
+    clock.pass(11_000);
     assert.equal((await failureOf(uploads.find(left.id))).code, 'UPLOAD_NOT_FOUND');
     for (const { id } of [asked, inUse]) await uploads.find(id);
     await writer.close();
     await uploads.close();
-    pass(61_000);
+    clock.pass(61_000);
     const later = await reopen();
     await until('a later process has removed them', () => uploadEntries(root).length === 0);
     assert.equal((await failureOf(later.find(inUse.id))).code, 'UPLOAD_NOT_FOUND');
   });
 
   it('tells when that will be', async (t) => {
-    const { uploads } = await scratchUploads(t, { expiryMs, now: () => 5000 });
+    const { uploads } = await scratchUploads(t, { expiryMs, now: new FakeClock(5000).nowMs });
     const upload = await uploads.start(specOf('file'));
     assert.equal(upload.state().expiresMs, 5000 + expiryMs);
   });
@@ -229,8 +220,8 @@ describe('an upload that gets no byte for the time of expiry', () => {
 
 it('what a crash left half made is removed once it is old', async (t) => {
   const { writeFileSync } = await import('node:fs');
-  let offsetMs = 0;
-  const { root, uploads, reopen } = await scratchUploads(t, { now: () => Date.now() + offsetMs });
+  const clock = new FakeClock(Date.now());
+  const { root, uploads, reopen } = await scratchUploads(t, { now: clock.nowMs });
   await uploads.start(specOf('file'));
   await uploads.close();
   const id = '0123456789abcdef'.repeat(2);
@@ -246,7 +237,7 @@ it('what a crash left half made is removed once it is old', async (t) => {
   await later.start(specOf('other'));
   assert.equal(uploadEntries(root).length, 8);
   await later.close();
-  offsetMs = 90_000_000;
+  clock.pass(90_000_000);
   const evenLater = await reopen();
   await evenLater.start(specOf('third'));
   assert.deepEqual(

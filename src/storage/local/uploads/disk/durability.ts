@@ -10,10 +10,10 @@ import { cannotSyncDirectory } from '../../../../base/files/directory-sync.ts';
 import type { Directory } from '../../directory.ts';
 import { type FileSystem, withDescriptor } from './file-system.ts';
 
-/** Of libuv, for all file operations of the process: four unless the environment says otherwise. */
+/** The size of libuv's thread pool, which all file operations share. */
 const THREADS = Number(process.env.UV_THREADPOOL_SIZE) || 4;
 
-/** Two threads are left for other operations. As many at once as can be: a file system serves those that wait together with one commit. */
+/** Leaves two threads for other operations. Otherwise as many as possible: a file system commits waiting syncs together. */
 const SYNCS_AT_ONCE = Math.max(1, THREADS - 2);
 
 export class Durability {
@@ -29,7 +29,7 @@ export class Durability {
     this.#counters = counters;
   }
 
-  /** Makes the bytes and the size of a file durable. Never tried again after it failed: the kernel forgets what it could not write. */
+  /** Makes the bytes and the size of a file durable. Never retried: after a failure the kernel forgets the lost pages. */
   async data(fd: number): Promise<void> {
     if (this.isOn) await this.#sync(() => this.#fs.fdatasync(fd));
   }

@@ -1,14 +1,14 @@
 /**
  * The floor of free space. Chunks are checked against the last measurement less
- * what was written since, so that no chunk waits for a system call; a new one is
- * made in the background when that is old. What open uploads declared but did
- * not send yet is not held back: an upload that never goes on would block others.
+ * the bytes written since, so that no chunk waits for a system call; an old
+ * measurement is renewed in the background. Declared but unsent bytes are not
+ * reserved: an upload that never goes on would block others.
  */
 import { TransferError } from '../../../../base/errors.ts';
 import type { Logger } from '../../../../base/logger.ts';
 import { MIB } from '../../../../base/units.ts';
 
-/** A measurement of the free space is used until it is this old, or until this much was written since. */
+/** A measurement is used for this long, or until this much was written. */
 const MAX_AGE_MS = 1000;
 const MAX_UNMEASURED_BYTES = 64 * MIB;
 

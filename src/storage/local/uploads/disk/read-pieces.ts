@@ -1,4 +1,4 @@
-/** Reads of a partial file, a piece at a time: nothing here is in memory whole, and the event loop gets its turns between. */
+/** Reads a partial file piece by piece: never whole in memory, and without blocking the event loop. */
 import { createHash } from 'node:crypto';
 import type { ByteRange } from '../../../../base/ranges.ts';
 import { MIB } from '../../../../base/units.ts';
@@ -7,7 +7,7 @@ import { crc32 } from '../../../../wire/crc32.ts';
 import type { HashFile } from '../options.ts';
 import type { FileSystem } from './file-system.ts';
 
-/** One read of a stored upload: large enough that calls do not count, small enough to allocate each time. */
+/** Large enough that calls do not count, small enough to allocate each time. */
 const PIECE_BYTES = MIB;
 
 /** Whether the bytes of `range` are there and have its CRC-32. */
@@ -23,13 +23,13 @@ export async function isIntact(fs: FileSystem, fd: number, range: CheckedRange):
 export function hashHere(fs: FileSystem): HashFile {
   return async (fd, size) => {
     const hash = createHash('sha256');
-    // A file that is too short gets another hash than the one expected.
+    // A file that is too short fails the comparison of hashes.
     await readPieces(fs, fd, { start: 0, end: size }, (piece) => void hash.update(piece));
     return hash.digest();
   };
 }
 
-/** Whether all of `range` was there. `use` has a piece only until it returns. */
+/** False when the file ends within `range`. `use` has a piece only until it returns. */
 async function readPieces(
   fs: FileSystem,
   fd: number,

@@ -8,7 +8,7 @@ import { Mutex } from '../../../../base/async/mutex.ts';
 export class RefCountedDescriptor {
   readonly #open: () => Promise<number>;
   readonly #close: (fd: number) => Promise<void>;
-  /** Held by opening and closing, so that a user between them gets a descriptor that stays. */
+  /** Serializes opening and closing, so that a user in between gets a descriptor that stays open. */
   readonly #mutex = new Mutex();
   #fd: number | undefined;
   #users = 0;
@@ -24,7 +24,7 @@ export class RefCountedDescriptor {
 
   /** Whoever gets the descriptor calls `release` once. */
   async acquire(): Promise<number> {
-    // Counted at once: a release before the descriptor is there must not close it.
+    // Counted at once: a release during the open must not close the descriptor.
     this.#users += 1;
     try {
       return await this.#mutex.run(async () => {

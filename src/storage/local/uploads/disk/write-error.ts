@@ -16,7 +16,7 @@ const CODE_OF_ERRNO: Readonly<Record<string, ErrorCode>> = {
   EMFILE: 'RESOURCE_EXHAUSTED',
   ENFILE: 'RESOURCE_EXHAUSTED',
   ENOMEM: 'RESOURCE_EXHAUSTED',
-  // These come of giving a file its name.
+  // From giving a file its name.
   EEXIST: 'ALREADY_EXISTS',
   EISDIR: 'NOT_A_FILE',
   ENOTDIR: 'NOT_A_FILE',

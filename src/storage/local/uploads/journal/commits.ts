@@ -1,8 +1,8 @@
 /**
- * The way of an upload's bytes from written to committed: synced first, then
- * journalled, one batch at a time. What could not be synced or journalled is
- * forgotten, never tried again: after a failed sync the kernel holds the pages
- * for clean, and the next one would say that all is well.
+ * Takes an upload's bytes from written to committed: synced first, then
+ * journalled, one batch at a time. After a failure the batch is forgotten, never
+ * retried: after a failed fsync the kernel marks the pages clean, so a retry would
+ * falsely succeed.
  */
 import { GroupCommit } from '../../../../base/async/group-commit.ts';
 import type { TransferError } from '../../../../base/errors.ts';
@@ -14,7 +14,7 @@ import type { UploadContext } from '../options.ts';
 import type { Journal } from './journal.ts';
 import { durableRecord } from './journal-state.ts';
 
-/** Ranges are journalled in pieces of this size, so that a recovery can check the last ones alone. */
+/** Ranges are journalled in pieces of this size, so that a recovery can check only the last ones. */
 const MAX_PIECE_BYTES = 8 * MIB;
 
 export class Commits {
@@ -92,7 +92,7 @@ export class Commits {
   }
 
   #commitUnasked(): void {
-    // The failure was told to the writers and logged.
+    // The writers were told, and the failure was logged.
     this.sync().catch(() => undefined);
   }
 

@@ -6,9 +6,9 @@
  *   │ length  u32 le │ CRC-32 u32 le │ record: JSON in UTF-8  │
  *   └────────────────┴───────────────┴────────────────────────┘
  *
- * Length and CRC-32 are those of the JSON. The first frame that is not whole and
- * right ends the journal: what is behind it was never promised to anybody. A
- * length of 0 is never right, as a block of zeros would be a record else.
+ * Length and CRC-32 are those of the JSON. The first incomplete or wrong frame
+ * ends the journal: bytes behind it were never acknowledged. A length of 0 is
+ * wrong, because a block of zeros would otherwise be a record.
  */
 import { crc32 } from '../../../../wire/crc32.ts';
 import type { FileIdentity } from '../../../store.ts';
@@ -89,7 +89,7 @@ export function decodeRecords(bytes: Buffer): { records: JournalRecord[]; goodBy
     const payload = bytes.subarray(offset + FRAME_HEADER_BYTES, end);
     if (end > bytes.length || payload.length === 0 || payload.length > MAX_RECORD_BYTES) break;
     if (crc32(payload) !== bytes.readUInt32LE(offset + 4)) break;
-    // What has the right CRC-32 was written by encodeRecord.
+    // The CRC-32 proves that encodeRecord wrote this.
     records.push(JSON.parse(payload.toString('utf8')) as JournalRecord);
     offset = end;
   }

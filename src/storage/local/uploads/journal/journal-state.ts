@@ -1,6 +1,6 @@
 /**
- * What the records of a journal say together. Changes by `apply` only, after the
- * record is in the journal; so what this says is what a later process will read.
+ * The state that the records of a journal add up to. Changes only by `apply`,
+ * after the record is in the journal, so a later process will read the same.
  */
 import { type CheckedRange, CheckedRanges } from '../../../../wire/checked-ranges.ts';
 import {
@@ -43,7 +43,7 @@ export class JournalState {
         break;
       case 'durable':
         for (const range of rangesOf(record)) {
-          // Ranges of one upload never overlap; a file that says otherwise must not end the process.
+          // Ranges of an upload never overlap; a damaged journal must not end the process.
           if (!this.committed.overlaps(range)) this.committed.add(range);
         }
         this.#synced &&= record.synced;

@@ -1,8 +1,8 @@
 /**
- * The journal of one upload: appended to, each record synced before anything
- * counts on it. After a failed append it is not known what is in the file, and
- * when it has grown long most of it is history; the next append then writes a new
- * journal beside it, which takes its place whole. Holds no descriptor.
+ * The journal of one upload: append-only, each record synced before anything
+ * relies on it. After a failed append the content of the file is unknown, and a
+ * long journal is mostly history; the next append then writes a new file, which
+ * replaces the old one as a whole. Holds no descriptor.
  */
 import { constants } from 'node:fs';
 import { Mutex } from '../../../../base/async/mutex.ts';
@@ -14,10 +14,10 @@ import type { UploadsDirectory } from '../uploads-directory.ts';
 import { decodeRecords, encodeRecords, type JournalRecord } from './journal-record.ts';
 import type { JournalState } from './journal-state.ts';
 
-/** Appended to up to here, then written anew. */
+/** The journal is rewritten at this size. */
 const MAX_JOURNAL_BYTES = 1024 * 1024;
 
-/** The most that is read: a journal of full length and the longest record behind it. A longer file is not ours. */
+/** A journal of full length and the longest record behind it. A longer file is no journal of this server. */
 const MAX_READ_BYTES = 8 * 1024 * 1024;
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_TRUNC, O_WRONLY } = constants;
@@ -34,9 +34,9 @@ export class Journal {
   readonly state: JournalState;
   readonly #place: JournalPlace;
   readonly #mutex = new Mutex();
-  /** The bytes that are known to be good; appends go behind them. */
+  /** Bytes known to be good; appends go behind them. */
   #goodBytes: number;
-  /** Whether the file is exactly these bytes. */
+  /** Whether the file ends with the good bytes. */
   #isTrusted: boolean;
 
   /** Of the file with `goodBytes` that say `state`; `isTrusted` when there is nothing behind them. */

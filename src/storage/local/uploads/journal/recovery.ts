@@ -1,7 +1,7 @@
 /**
  * An upload of an earlier process, from its files. The journal alone says what is
- * committed, whatever size the partial file has. What its last record promises is read
- * and checked, in case the disk did not keep what it said it had written.
+ * committed, whatever size the partial file has. The bytes of its last records are
+ * read and checked, in case the disk lost acknowledged writes.
  */
 import type { BigIntStats } from 'node:fs';
 import { constants } from 'node:fs';
@@ -17,7 +17,7 @@ import { Journal, type JournalContent, readJournal } from './journal.ts';
 import type { JournalRecord } from './journal-record.ts';
 import { JournalState, rangesOf } from './journal-state.ts';
 
-/** How much of synced bytes is read again. Bytes that were never synced are all read. */
+/** How many synced bytes are read again. Unsynced bytes are all read. */
 const MAX_CHECKED_BYTES = 64 * MIB;
 
 const READ_PARTIAL_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
@@ -32,7 +32,7 @@ export async function recoverUpload(context: UploadContext, id: string): Promise
   const published = await recoverPublished(context, id, state, content, partial);
   if (published !== undefined) return published;
   if (partial === undefined) {
-    // It was being discarded.
+    // The upload was being discarded.
     await removeUploadFiles(context, id);
     return undefined;
   }
@@ -66,7 +66,7 @@ async function recoverPublished(
   partial: BigIntStats | undefined,
 ): Promise<Journal | undefined> {
   const { spec, intent } = state;
-  // A partial file that has only its own name was not linked, and one that was renamed is not there.
+  // A partial file with one link was not linked; a renamed one is gone.
   if (intent === undefined || (partial !== undefined && partial.nlink === 1n)) return undefined;
   const file = await completePublication(context, id, spec, intent);
   if (file === undefined) return undefined;
@@ -91,7 +91,7 @@ async function recoverOpen(
   return new Journal(context, id, state, content.goodBytes, !content.isTorn && lost.size === 0);
 }
 
-/** The starts of those ranges, of the ones that are checked, whose bytes are not what they were. */
+/** The starts of checked ranges whose bytes have changed. */
 async function lostRanges(
   context: UploadContext,
   id: string,
