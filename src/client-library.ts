@@ -1,7 +1,12 @@
 /** The client alone, as `sluice/client`: for programs that serve nothing, and for small bundles. */
 export { ERROR_CODES, type ErrorCode, TransferError, type TransferErrorOptions } from './base/errors.ts';
 export { type Logger, silentLogger } from './base/logger.ts';
-export { type CallOptions, type DeleteOptions, SluiceClient } from './client/client.ts';
+export {
+  type CallOptions,
+  type DeleteOptions,
+  type MakeDirectoryOptions,
+  SluiceClient,
+} from './client/client.ts';
 export type { CodecBytes } from './client/codec-account.ts';
 export type {
   DownloadOptions,

@@ -12,6 +12,8 @@ import type {
   GetFileSizeRequest,
   GetFileSizeResponse,
   ListEntry,
+  MakeDirectoryRequest,
+  MakeDirectoryResponse,
   StatFileRequest,
   StatFileResponse,
 } from '../wire/messages.ts';
@@ -25,7 +27,7 @@ import { SluiceSession } from './exchange/session.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { UploadChannels } from './upload/channels.ts';
-import type { UploadOptions, UploadResult, UploadSource } from './upload/options.ts';
+import { modeOf, type UploadOptions, type UploadResult, type UploadSource } from './upload/options.ts';
 import { upload } from './upload/upload.ts';
 import { checkReceivedFile, receivedSize } from './wire-size.ts';
 
@@ -37,6 +39,11 @@ export interface CallOptions {
 export interface DeleteOptions extends CallOptions {
   /** Delete only this version; any other is VERSION_MISMATCH. */
   ifMatch?: string | undefined;
+}
+
+export interface MakeDirectoryOptions extends CallOptions {
+  /** Permission bits of a new directory; the server sets those of 0777. Default: those of any new one. */
+  mode?: number | undefined;
 }
 
 /**
@@ -74,7 +81,7 @@ export class SluiceClient {
     return receivedSize(response.size, name);
   }
 
-  /** Size, version, modification time and type of a file. */
+  /** Size, version, modification time, type and permission bits of a file. */
   async stat(name: string, options: CallOptions = {}): Promise<FileInfo> {
     const request: StatFileRequest = { fileName: name };
     const { file } = await this.#unary<StatFileRequest, StatFileResponse>(
@@ -171,6 +178,15 @@ export class SluiceClient {
     await this.#delete({ fileName: name, ifMatch: '', directory: true }, options.signal);
   }
 
+  /**
+   * Makes a directory and those above it. One that is there is left as it is.
+   * Throws NOT_A_FILE where something else is in the way.
+   */
+  async makeDirectory(name: string, { mode, signal }: MakeDirectoryOptions = {}): Promise<void> {
+    const request = { fileName: name, ...(mode === undefined ? {} : { mode: modeOf(mode) }) };
+    await this.#unary<MakeDirectoryRequest, MakeDirectoryResponse>('MakeDirectory', request, signal);
+  }
+
   async #delete(request: DeleteFileRequest, signal: AbortSignal | undefined): Promise<void> {
     const channel = this.#open();
     let isRepeated = false;
@@ -209,7 +225,7 @@ export class SluiceClient {
   }
 
   async #unary<Request, Response>(
-    method: 'GetFileSize' | 'StatFile',
+    method: 'GetFileSize' | 'StatFile' | 'MakeDirectory',
     request: Request,
     signal: AbortSignal | undefined,
   ): Promise<Response> {

@@ -40,6 +40,7 @@ type Method =
   | 'FinishUpload'
   | 'AbortUpload'
   | 'DeleteFile'
+  | 'MakeDirectory'
   | 'Exchange';
 
 export class Channel {

@@ -26,7 +26,8 @@ export async function download(
   const { signal } = downloadOptions;
   try {
     const overwrite = downloadOptions.overwrite ?? true;
-    const opening = { position, progress, logger: options.logger, overwrite, signal };
+    const keepMode = downloadOptions.keepMode ?? false;
+    const opening = { position, progress, logger: options.logger, overwrite, keepMode, signal };
     const sink = await sinkFor(target, downloadOptions.end, opening);
     await new Transfer({ channel, options, position, sink, progress, signal }).run();
     return resultOf(position, progress, options.verify, sink);

@@ -21,6 +21,11 @@ export interface StreamOptions {
 export interface DownloadOptions extends StreamOptions {
   /** Path targets: replace an existing file. Default true, as for uploads; false rejects with ALREADY_EXISTS. */
   overwrite?: boolean | undefined;
+  /**
+   * Path targets: give a whole file the permission bits (of 0777) that it has on the server. Default false: it has
+   * those of the file it replaces, or of any new one.
+   */
+  keepMode?: boolean | undefined;
   /** Writable and WritableStream targets: end them after the last byte. Default true, except for stdout and stderr. */
   end?: boolean | undefined;
 }

@@ -25,10 +25,11 @@ export interface Begun {
 /** Rejects with what StartUpload refuses. */
 export async function beginUpload(run: UploadRun): Promise<Begun> {
   const { options, records, request, source } = run.context;
+  const { attributes } = request;
   const { identity } = source;
   const record = identity === undefined ? undefined : await records?.read();
   if (record === undefined || identity === undefined) return await start(run);
-  if (isRecordOf(record, identity)) return (await resume(run, record)) ?? (await start(run));
+  if (isRecordOf(record, identity, attributes)) return (await resume(run, record)) ?? (await start(run));
   options.logger.info({ name: request.name }, 'the source changed since the last run; starting over');
   await run.calls.abort(record.uploadId);
   return await start(run);

@@ -36,6 +36,10 @@ export interface UploadOptions {
   crc32?: number | undefined;
   /** SHA-256 that the whole must have, 32 bytes. The server checks it, and reads the file once more for that. */
   sha256?: Uint8Array | undefined;
+  /** Time of change that the file gets, in milliseconds since the epoch; fractions are dropped. Default: when it was written. */
+  modifiedMs?: number | undefined;
+  /** Permission bits that the file gets; the server sets those of 0777. Default: those of the file it replaces, or of any new one. */
+  mode?: number | undefined;
   /** TCP connections to send parts of a file over. Default: one, then up to 4 while each makes the upload faster. Streams always use one. */
   connections?: number | undefined;
   /**
@@ -94,6 +98,12 @@ export interface UploadResult extends CodecBytes {
   readonly durationMs: number;
 }
 
+/** What a file is to get besides its bytes, as far as the caller says it. */
+export interface FileAttributes {
+  readonly modifiedMs?: number;
+  readonly mode?: number;
+}
+
 /** An upload with every default filled in. */
 export interface UploadRequest {
   readonly name: string;
@@ -104,6 +114,7 @@ export interface UploadRequest {
   readonly crc32: number | undefined;
   /** Empty when it is not known. */
   readonly sha256: Uint8Array;
+  readonly attributes: FileAttributes;
   /** Undefined: by size. */
   readonly connections: number | undefined;
   readonly compression: CompressionMode;
@@ -132,6 +143,7 @@ export function uploadRequestOf(
     size: size === undefined ? undefined : inRange('size', size, 0, most),
     crc32: crc32 === undefined ? undefined : inRange('crc32', crc32, 0, 0xffff_ffff),
     sha256: sha256 ?? NO_SHA256,
+    attributes: attributesOf(options),
     connections:
       connections === undefined ? undefined : inRange('connections', connections, 1, MAX_CONNECTIONS),
     compression: oneOf('compression', options.compression ?? client.compression, ['auto', 'never', 'always']),
@@ -142,6 +154,23 @@ export function uploadRequestOf(
 }
 
 const NO_SHA256 = new Uint8Array(0);
+
+/** The furthest that a Date goes, either way. */
+const MAX_TIME_MS = 8.64e15;
+
+function attributesOf({ mode, modifiedMs }: UploadOptions): FileAttributes {
+  return {
+    ...(modifiedMs === undefined
+      ? {}
+      : { modifiedMs: inRange('modifiedMs', Math.floor(modifiedMs), -MAX_TIME_MS, MAX_TIME_MS) }),
+    ...(mode === undefined ? {} : { mode: modeOf(mode) }),
+  };
+}
+
+/** As `stat` gives it, or without the type of the file. */
+export function modeOf(mode: number): number {
+  return inRange('mode', mode, 0, 0xffff_ffff) & 0o7777;
+}
 
 /** What may be under the name, by the options `overwrite` and `ifMatch`. */
 export function overwriteWish(overwrite: boolean, ifMatch: string): OverwriteWish {

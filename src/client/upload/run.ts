@@ -46,11 +46,11 @@ export class UploadRun {
   }
 
   /** From now on this is the upload; remembers it for a later process. */
-  async enter(upload: Omit<UploadRecord, 'source'>): Promise<void> {
-    const { records, source } = this.context;
+  async enter(upload: Omit<UploadRecord, 'source' | 'attributes'>): Promise<void> {
+    const { records, request, source } = this.context;
     this.uploadId = upload.uploadId;
     if (records === undefined || source.identity === undefined) return;
-    this.isKept = await records.write({ ...upload, source: source.identity });
+    this.isKept = await records.write({ ...upload, source: source.identity, attributes: request.attributes });
   }
 
   /** Nothing has begun, and nothing is known of the content. */
@@ -63,13 +63,14 @@ export class UploadRun {
 
   /** Begins the upload `uploadId`, however often it is sent. */
   startRequest(uploadId: string): StartUploadRequest {
-    const { crc32, ifMatch, name, overwrite, sha256, size: given } = this.context.request;
+    const { attributes, crc32, ifMatch, name, overwrite, sha256, size: given } = this.context.request;
     const size = this.context.source.size ?? given;
     return {
       fileName: name,
       overwrite,
       ifMatch,
       uploadId,
+      ...attributes,
       expected: {
         sha256,
         ...(size === undefined ? {} : { size }),

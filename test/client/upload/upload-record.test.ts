@@ -27,7 +27,7 @@ const SOURCE = { path: '/srv/a', ino: '2', size: 3, mtimeNs: '4', ctimeNs: '5' }
 const DAY_MS = 86_400_000;
 
 function record(uploadId = 'u', expiresMs = Date.now() + DAY_MS): UploadRecord {
-  return { uploadId, source: SOURCE, maxChunkBytes: 1000, acceptsGzip: true, expiresMs };
+  return { uploadId, source: SOURCE, attributes: {}, maxChunkBytes: 1000, acceptsGzip: true, expiresMs };
 }
 
 async function place(t: TestContext): Promise<string> {
@@ -67,10 +67,38 @@ test('is about one source, one place and one condition', async (t) => {
 });
 
 test('is about one version of the source', () => {
-  assert.equal(isRecordOf(record(), SOURCE), true);
+  assert.equal(isRecordOf(record(), SOURCE, {}), true);
   for (const other of [{ ino: '9' }, { size: 9 }, { mtimeNs: '9' }, { ctimeNs: '9' }]) {
-    assert.equal(isRecordOf(record(), { ...SOURCE, ...other }), false);
+    assert.equal(isRecordOf(record(), { ...SOURCE, ...other }, {}), false);
   }
+});
+
+test('is about what the file is to get besides its bytes', async (t) => {
+  const directory = await place(t);
+  const attributes = { modifiedMs: 1, mode: 0o755 };
+  const records = new UploadRecords(KEY, silentLogger, directory);
+  await records.write({ ...record(), attributes });
+  const found = await records.read();
+  assert.ok(found);
+  assert.equal(isRecordOf(found, SOURCE, attributes), true);
+  for (const other of [
+    {},
+    { modifiedMs: 1 },
+    { ...attributes, mode: 0o644 },
+    { ...attributes, modifiedMs: 2 },
+  ]) {
+    assert.equal(isRecordOf(found, SOURCE, other), false);
+  }
+});
+
+test('of an earlier version, which knew of no attributes, is still one', async (t) => {
+  const directory = await place(t);
+  const records = new UploadRecords(KEY, silentLogger, directory);
+  await records.write(record());
+  const path = join(directory, String(readdirSync(directory)[0]));
+  writeFileSync(path, readFileSync(path, 'utf8').replace('"attributes":{},', ''));
+  assert.ok(!readFileSync(path, 'utf8').includes('attributes'));
+  assert.deepEqual((await records.read())?.attributes, {});
 });
 
 test('of another upload is not removed', async (t) => {

@@ -5,9 +5,10 @@
  * be resumed, or the finished file; never wrong bytes under the final name.
  */
 import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open, rm, stat } from 'node:fs/promises';
+import { chmod, type FileHandle, open, rm, stat } from 'node:fs/promises';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import type { FileLock } from '../../../base/files/file-lock.ts';
+import { fileTimeOf } from '../../../base/files/file-time.ts';
 import { keepRights } from '../../../base/files/keep-rights.ts';
 import type { Logger } from '../../../base/logger.ts';
 import type { FileInfo } from '../../../wire/messages.ts';
@@ -30,8 +31,12 @@ export interface PartialFileOpening {
   readonly progress: DownloadReporter;
   readonly logger: Logger;
   readonly overwrite: boolean;
+  /** The file gets the mode it has on the server. */
+  readonly keepMode: boolean;
   readonly signal: AbortSignal | undefined;
 }
+
+const OWNER_ONLY = 0o600;
 
 /** No symbolic links, because the name of the partial file can be guessed. */
 const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
@@ -60,7 +65,12 @@ export async function openPartialFile(paths: TargetPaths, opening: PartialFileOp
 
 /** Opens the partial file and makes sure that it has no other name. */
 async function openAlone(path: string, mode: number): Promise<FileHandle> {
-  const handle = await open(path, OPEN_FLAGS, mode);
+  const handle = await open(path, OPEN_FLAGS, mode).catch(async (reason: unknown) => {
+    if (errnoOf(reason) !== 'EACCES') throw reason;
+    // Killed before it gave the file its name, a publisher may have given it rights that keep its owner out.
+    await chmod(path, OWNER_ONLY);
+    return await open(path, OPEN_FLAGS, mode);
+  });
   if ((await handle.stat()).nlink <= 1) return handle;
   // A process killed between `link` and `unlink` leaves the finished file under this name too.
   await handle.close();
@@ -93,12 +103,14 @@ export class PartialFile implements Sink, WriterListener {
   readonly #handle: FileHandle;
   readonly #lock: FileLock;
   readonly #overwrite: boolean;
+  readonly #keepMode: boolean;
   readonly #logger: Logger;
   readonly #request: TransferRequest;
   readonly #writer: PartialFileWriter;
   readonly #points: ResumePoints;
   #file: FileInfo | undefined;
   #isPublished = false;
+  #narrowed: Promise<void> | undefined;
 
   constructor(
     paths: TargetPaths,
@@ -112,6 +124,7 @@ export class PartialFile implements Sink, WriterListener {
     this.#handle = handle;
     this.#lock = lock;
     this.#overwrite = opening.overwrite;
+    this.#keepMode = opening.keepMode;
     this.#logger = opening.logger;
     this.#request = request;
     const durableBytes = record?.durableBytes ?? 0;
@@ -129,6 +142,9 @@ export class PartialFile implements Sink, WriterListener {
   begin(file: FileInfo): void {
     this.#file = file;
     this.#points.begin(file);
+    const mode = this.#keptMode;
+    // Nobody may read the part who may not read the file; where this cannot be done, `finish` says so.
+    if (mode !== undefined) this.#narrowed = this.#handle.chmod((mode & 0o666) | OWNER_ONLY).catch(() => {});
   }
 
   write(bytes: Uint8Array, crc32: number): void {
@@ -164,8 +180,7 @@ export class PartialFile implements Sink, WriterListener {
       await this.#points.settle();
       await this.#checkBeforePublishing(bytes);
       await this.#setModifiedTime();
-      const replaced = await replacedBy(this.#paths);
-      if (replaced !== undefined) await keepRights(replaced, await this.#handle.stat(), this.#handle);
+      await this.#setRights();
       await this.#handle.sync();
       await publish(this.#paths, this.#overwrite, this.#logger);
       this.#isPublished = true;
@@ -212,13 +227,29 @@ export class PartialFile implements Sink, WriterListener {
     }
   }
 
-  /** A whole file keeps its modification time; a range is a new file. */
-  async #setModifiedTime(): Promise<void> {
+  /** A whole file keeps its modification time, and its mode where `keepMode` is set; a range is a new file. */
+  get #isWhole(): boolean {
     const { start, limit } = this.#request;
-    const modified = new Date(this.#file?.modifiedMs ?? 0);
+    return start === 0 && limit === undefined;
+  }
+
+  /** What the server says of the mode, where the file is to have that one. */
+  get #keptMode(): number | undefined {
+    return this.#keepMode && this.#isWhole ? this.#file?.mode : undefined;
+  }
+
+  async #setModifiedTime(): Promise<void> {
+    const modifiedMs = new Date(this.#file?.modifiedMs ?? 0).getTime();
     // 0 means unknown; times beyond those of a Date are NaN.
-    const isKnown = modified.getTime() > 0;
-    if (start === 0 && limit === undefined && isKnown) await this.#handle.utimes(new Date(), modified);
+    if (this.#isWhole && modifiedMs > 0)
+      await this.#handle.utimes(fileTimeOf(Date.now()), fileTimeOf(modifiedMs));
+  }
+
+  async #setRights(): Promise<void> {
+    await this.#narrowed;
+    const own = await this.#handle.stat();
+    const { uid, gid, mode } = (await replacedBy(this.#paths)) ?? own;
+    await keepRights({ uid, gid, mode: this.#keptMode ?? mode }, own, this.#handle);
   }
 
   async #close(): Promise<void> {

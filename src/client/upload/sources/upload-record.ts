@@ -18,6 +18,7 @@ import type { Zod } from '../../../base/files/checked-json.ts';
 import type { Logger } from '../../../base/logger.ts';
 import { MAX_SWEPT_RECORDS } from '../../limits.ts';
 import { readRecord, replaceRecord } from '../../record-file.ts';
+import type { FileAttributes } from '../options.ts';
 import type { SourceIdentity } from './source.ts';
 
 const SuffixedName = /^[0-9a-f]{64}\.json(?:\.[0-9a-f-]+\.tmp)?$/;
@@ -34,6 +35,8 @@ const uploadRecordSchema = (zod: Zod) =>
         mtimeNs: zod.string(),
         ctimeNs: zod.string(),
       }),
+      /** What the file is to get besides its bytes. */
+      attributes: zod.object({ modifiedMs: zod.number(), mode: zod.number() }).partial().default({}),
       maxChunkBytes: zod.int().min(1),
       acceptsGzip: zod.boolean(),
       /** Milliseconds since the epoch; the upload lives longer when it gets more bytes. */
@@ -138,10 +141,16 @@ export class UploadRecords {
   }
 }
 
-/** The record is about this very content. */
-export function isRecordOf(record: UploadRecord, identity: SourceIdentity): boolean {
+/** The record is about this very content, and the same attributes. */
+export function isRecordOf(
+  record: UploadRecord,
+  identity: SourceIdentity,
+  { mode, modifiedMs }: FileAttributes,
+): boolean {
   const { path, ino, size, mtimeNs, ctimeNs } = record.source;
   const isSameFile = path === identity.path && ino === identity.ino;
+  const { attributes } = record;
+  if (attributes.mode !== mode || attributes.modifiedMs !== modifiedMs) return false;
   return isSameFile && size === identity.size && mtimeNs === identity.mtimeNs && ctimeNs === identity.ctimeNs;
 }
 
