@@ -23,9 +23,10 @@ Examples:
 
 A file appears under its name only when it is complete and verified. It replaces an
 existing file unless --no-overwrite is given. Rerun an interrupted command to resume
-it. With -r, a local file of the same size that is not older than the one on the
-server is skipped, unless --ignore-times is given. Names are literal: there is no
-percent-decoding.`;
+it. A file keeps its time of change; with -r, files and new directories also have the
+permissions that they have on the server. With -r, a local file of the same size that
+is not older than the one on the server is skipped, unless --ignore-times is given.
+Names are literal: there is no percent-decoding.`;
 
 /** More files at a time gain nothing: the link is full, and each file holds a descriptor and a queue. */
 const MAX_PARALLEL = 64;

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { formatBytes } from '../base/units.ts';
 import type { ListEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
+import { writeMode } from './mode-text.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './process/output.ts';
@@ -35,7 +36,7 @@ export function addLsCommand(program: Command): void {
     .description('List a directory of a server.')
     .argument('<target>', 'host:port or host:port/directory', parseCliTarget)
     .option('-r, --recursive', 'include everything below')
-    .option('-l, --long', 'print size and modification time')
+    .option('-l, --long', 'print mode, size and modification time')
     .option('--json', 'print one JSON object per entry')
     .option('-v, --verbose', 'on failure, also print its cause and stack')
     .action(list);
@@ -72,6 +73,8 @@ async function writeEntry(entry: ListEntry, { json, long }: LsOptions): Promise<
 }
 
 function longLine(entry: ListEntry, name: string): string {
-  const size = entry.isDirectory ? '-' : formatBytes(entry.size);
-  return `${size.padStart(SIZE_CHARS)}  ${writeTime(entry.modifiedMs)}  ${name}`;
+  const { isDirectory, mode } = entry;
+  const size = isDirectory ? '-' : formatBytes(entry.size);
+  const rights = mode === undefined ? '?????????' : writeMode(mode);
+  return `${isDirectory ? 'd' : '-'}${rights}  ${size.padStart(SIZE_CHARS)}  ${writeTime(entry.modifiedMs)}  ${name}`;
 }

@@ -17,6 +17,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   ls: async () => (await import('./ls.ts')).addLsCommand,
   stat: async () => (await import('./stat.ts')).addStatCommand,
   rm: async () => (await import('./rm.ts')).addRmCommand,
+  mkdir: async () => (await import('./mkdir.ts')).addMkdirCommand,
   config: async () => (await import('./config.ts')).addConfigCommand,
   tune: async () => (await import('./tune.ts')).addTuneCommand,
 };

@@ -24,9 +24,10 @@ Examples:
 
 A file appears under its name only when it is complete, verified and on the disk of
 the server. It replaces an existing file unless --no-overwrite is given. Rerun an
-interrupted command to resume it; standard input has to be sent again. With -r, a file
-that the server has with the same size, and not older, is skipped unless --ignore-times
-is given. Symbolic links and special files are left out; the exit code is then 8. The
+interrupted command to resume it; standard input has to be sent again. A file keeps its
+time of change; with -r, files and new directories also keep their permissions, and
+empty directories are made. With -r, a file that the server has with the same size, and
+not older, is skipped unless --ignore-times is given. Symbolic links and special files are left out; the exit code is then 8. The
 server must accept uploads (sluice serve --writable).`;
 
 /** As for `sluice get`. */

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { formatBytes } from '../base/units.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
+import { writeMode, writeOctal } from './mode-text.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { printable, writeJson, writeLine, writeTime } from './process/output.ts';
@@ -23,7 +24,7 @@ interface StatOptions extends ConnectionOptions {
 export function addStatCommand(program: Command): void {
   const command = program
     .command('stat')
-    .description('Show size, time of change, version and type of a file.')
+    .description('Show size, time of change, mode, version and type of a file.')
     .argument('<target>', 'host:port/name', parseCliTarget)
     .option('--json', 'print one JSON object')
     .option('-v, --verbose', 'on failure, also print its cause and stack')
@@ -49,6 +50,7 @@ function describe(file: FileInfo): string {
     `name      ${printable(file.name)}`,
     `size      ${file.size} (${formatBytes(file.size)})`,
     `modified  ${writeTime(file.modifiedMs)}`,
+    ...(file.mode === undefined ? [] : [`mode      ${writeOctal(file.mode)} (${writeMode(file.mode)})`]),
     `version   ${printable(file.version)}`,
     `type      ${printable(file.contentType) || 'unknown'}`,
   ].join('\n');

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { lines } from '../support/content.ts';
 import { SluiceProcess } from '../support/sluice-process.ts';
@@ -12,6 +12,8 @@ async function startWithFiles(t: TestContext): Promise<TestServer> {
   server.write('a.txt', lines(1536));
   server.write('dir/b.txt', lines(10));
   utimesSync(server.at('a.txt'), 1_000_000_000, 1_000_000_000);
+  chmodSync(server.at('a.txt'), 0o640);
+  chmodSync(server.at('dir'), 0o1777);
   return server;
 }
 
@@ -27,10 +29,13 @@ test('ls of a file is the file', async (t) => {
   assert.equal((await runCommand(['ls', `${address}/a.txt`])).stdout, 'a.txt\n');
 });
 
-test('ls -l shows size and time', async (t) => {
+test('ls -l shows mode, size and time', async (t) => {
   const { address } = await startWithFiles(t);
   const { stdout } = await runCommand(['ls', '-l', address]);
-  assert.match(stdout, /^ 1\.50 KiB {2}2001-09-09 01:46:40Z {2}a\.txt\n {8}- {2}\S+ \S+ {2}dir\/\n$/);
+  assert.match(
+    stdout,
+    /^-rw-r----- {3}1\.50 KiB {2}2001-09-09 01:46:40Z {2}a\.txt\ndrwxrwxrwt {10}- {2}\S+ \S+ {2}dir\/\n$/,
+  );
 });
 
 test('ls --json prints one object for each entry', async (t) => {
@@ -73,15 +78,16 @@ test('stat shows what a file is', async (t) => {
   const { stdout } = await runCommand(['stat', `${address}/a.txt`]);
   assert.match(
     stdout,
-    /^name {6}a\.txt\nsize {6}1536 \(1\.50 KiB\)\nmodified {2}2001-09-09 01:46:40Z\nversion {3}\S+\ntype {6}text\/plain\n$/,
+    /^name {6}a\.txt\nsize {6}1536 \(1\.50 KiB\)\nmodified {2}2001-09-09 01:46:40Z\nmode {6}0640 \(rw-r-----\)\nversion {3}\S+\ntype {6}text\/plain\n$/,
   );
 });
 
 test('stat --json prints one object', async (t) => {
   const { address } = await startWithFiles(t);
   const { stdout } = await runCommand(['stat', '--json', `${address}/a.txt`]);
-  const { modifiedMs, name, size } = JSON.parse(stdout) as Record<string, unknown>;
-  assert.deepEqual({ modifiedMs, name, size }, { modifiedMs: 1_000_000_000_000, name: 'a.txt', size: 1536 });
+  const { mode, modifiedMs, name, size } = JSON.parse(stdout) as Record<string, unknown>;
+  const expected = { mode: 0o640, modifiedMs: 1_000_000_000_000, name: 'a.txt', size: 1536 };
+  assert.deepEqual({ mode, modifiedMs, name, size }, expected);
 });
 
 test('the suggestion of the server is passed on', async (t) => {

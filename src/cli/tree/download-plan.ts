@@ -10,6 +10,7 @@ import type { Connections } from '../connection.ts';
 import { type CliTarget, writeCliTarget } from '../target.ts';
 import { entriesOf } from './entries.ts';
 import type { LeftOut } from './left-out.ts';
+import { LocalDirectories, type Release } from './local-directories.ts';
 import { directoryForTree, isDirectory, pathBelow, pathForFile } from './local-path.ts';
 import { type FileJob, Places, type Plan, type PlanItem } from './plan.ts';
 
@@ -27,6 +28,8 @@ export interface DownloadJob extends FileJob {
   listed?: ListEntry;
   /** Files of a tree: the directory that nothing is written outside of. */
   directory?: string;
+  /** Files of a tree: the directories of it wait for this. */
+  release?: Release;
 }
 
 export interface PlanOptions {
@@ -81,7 +84,9 @@ async function* planFiles(
 ): AsyncGenerator<PlanItem<DownloadJob>, void, undefined> {
   const items: PlanItem<DownloadJob>[] = [];
   for (const { client, target } of sources) {
-    items.push(await planItem(target.name, () => planFile(client, target.name, sources.length, output)));
+    const { name } = target;
+    const item = await planItem(name, () => planFile(client, name, sources.length, output));
+    if (item !== undefined) items.push(item);
   }
   checkPaths(items.flatMap((item) => (item.kind === 'file' && !item.job.isStdout ? [item.job] : [])));
   yield* items;
@@ -140,14 +145,22 @@ async function* planTrees(
   for (const { client, target } of sources) {
     const { name: root } = target;
     try {
+      const top = directoryForTree(root, output);
+      const directories = new LocalDirectories(top);
       for await (const entry of entriesOf(client, root, { recursive: true, signal, onOmitted })) {
-        if (entry.isDirectory) continue;
-        yield await planItem(entry.name, async () => {
+        const { isDirectory, mode, name } = entry;
+        const item = await planItem(name, async () => {
+          if (isDirectory) {
+            await directories.enter(name, pathBelow(top, nameBelow(root, name)), mode);
+            return undefined;
+          }
           const job = await planEntry(client, root, entry, output);
-          places.take(resolve(job.path), entry.name);
-          return job;
+          places.take(resolve(job.path), name);
+          return { ...job, release: await directories.hold(name) };
         });
+        if (item !== undefined) yield item;
       }
+      await directories.end();
     } catch (reason) {
       const error = TransferError.from(reason);
       if (error.code === 'CANCELLED') throw error;
@@ -184,10 +197,14 @@ async function refusePlaceOfPartial(client: SluiceClient, name: string): Promise
   if (isThere) throw conflict(other, name, `unfinished bytes of ${other} are kept there`);
 }
 
-/** A problem with one file must not stop the others. */
-async function planItem(name: string, plan: () => Promise<DownloadJob>): Promise<PlanItem<DownloadJob>> {
+/** A problem with one file must not stop the others. Undefined where nothing is to be transferred. */
+async function planItem(
+  name: string,
+  plan: () => Promise<DownloadJob | undefined>,
+): Promise<PlanItem<DownloadJob> | undefined> {
   try {
-    return { kind: 'file', job: await plan() };
+    const job = await plan();
+    return job === undefined ? undefined : { kind: 'file', job };
   } catch (reason) {
     const error = TransferError.from(reason);
     if (error.code === 'CANCELLED') throw error;

@@ -13,7 +13,10 @@ import { isNotOlder } from './same-file.ts';
 const ERRNOS_CONCERNING_ALL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
 export interface DownloadRunOptions
-  extends Omit<FileRunOptions<DownloadJob>, 'concernsAll' | 'direction' | 'isThere' | 'transfer'> {
+  extends Omit<
+    FileRunOptions<DownloadJob>,
+    'concernsAll' | 'direction' | 'isThere' | 'release' | 'transfer'
+  > {
   /** Fetch also what is there already. */
   ignoreTimes: boolean;
   signal: AbortSignal;
@@ -28,10 +31,13 @@ export async function runDownloads(plan: Plan<DownloadJob>, options: DownloadRun
     direction: 'down',
     concernsAll: ({ cause, code }) => code === 'LOCAL_IO' && ERRNOS_CONCERNING_ALL.has(errnoOf(cause)),
     isThere: (job) => !ignoreTimes && isAlreadyThere(job),
+    release: ({ release }) => release?.(),
     transfer: async ({ client, directory, isStdout, name, path }, onProgress) => {
       if (directory !== undefined) await preparePlace(directory, path);
       return await client.download(name, isStdout ? process.stdout : path, {
         ...transfer,
+        // Of a tree: everything comes as it is there.
+        keepMode: directory !== undefined,
         signal,
         onProgress,
       });

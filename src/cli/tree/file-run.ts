@@ -42,6 +42,8 @@ export interface FileRunOptions<Job extends FileJob> {
     job: Job,
     onProgress: (progress: Progress | UploadProgress) => void,
   ) => Promise<DownloadResult | UploadResult>;
+  /** Called when a job is over, well or not. */
+  release?: (job: Job) => Promise<void> | undefined;
 }
 
 interface Failure {
@@ -97,8 +99,10 @@ class FileRun<Job extends FileJob> {
     while (!this.#isStopping) {
       const item = await this.#nextItem();
       if (item === undefined || this.#isStopping) return;
-      if (item.kind === 'file') await this.#move(item.job);
-      else this.#failed(item.name, item.error);
+      if (item.kind === 'file') {
+        await this.#move(item.job);
+        await this.#release(item.job);
+      } else this.#failed(item.name, item.error);
     }
   }
 
@@ -132,6 +136,14 @@ class FileRun<Job extends FileJob> {
       this.#movedBytes += result.bytes;
     } catch (reason) {
       this.#sum.dropped(job);
+      this.#failed(job.name, TransferError.from(reason));
+    }
+  }
+
+  async #release(job: Job): Promise<void> {
+    try {
+      await this.#options.release?.(job);
+    } catch (reason) {
       this.#failed(job.name, TransferError.from(reason));
     }
   }

@@ -47,19 +47,26 @@ export function pathBelow(
  * or a device at the end is not written through. Throws LOCAL_IO.
  */
 export async function preparePlace(directory: string, path: string): Promise<void> {
-  await makeParents(directory, path);
+  await prepareDirectory(directory, dirname(path));
   const found = await asLocalIo(() => lstat(path).catch(ignoreMissing));
   if (found === undefined || found.isFile()) return;
   throw new TransferError('LOCAL_IO', `${path} exists and is not a regular file; nothing is written to it`);
 }
 
-async function makeParents(directory: string, path: string): Promise<void> {
+/**
+ * Makes the directory `path` and those above it, and makes certain that they are inside `directory`: no symbolic
+ * link leads out. True when `path` is new; it then has `mode`, less the umask. Throws LOCAL_IO.
+ */
+export async function prepareDirectory(directory: string, path: string, mode = 0o777): Promise<boolean> {
   await asLocalIo(() => mkdir(directory, { recursive: true }));
   const top = await asLocalIo(() => realpath(directory));
   let at = resolve(directory);
-  for (const component of relative(directory, dirname(path)).split(sep).filter(Boolean)) {
+  let isNew = false;
+  const components = relative(directory, path).split(sep).filter(Boolean);
+  for (const [index, component] of components.entries()) {
     at = join(at, component);
-    await asLocalIo(() => mkdir(at, { recursive: true }));
+    const rights = index === components.length - 1 ? { mode } : {};
+    isNew = (await asLocalIo(() => mkdir(at, { recursive: true, ...rights }))) !== undefined;
     await refuseOtherSpelling(at);
     const actual = await asLocalIo(() => realpath(at));
     if (actual !== top && !actual.startsWith(top.endsWith(sep) ? top : top + sep)) {
@@ -69,6 +76,7 @@ async function makeParents(directory: string, path: string): Promise<void> {
       );
     }
   }
+  return isNew;
 }
 
 /** Where one file goes: `output` itself, or below it when it is a directory or ends with a separator. */

@@ -1,5 +1,5 @@
 /**
- * The files of a local directory and those below it, sorted as a server lists
+ * A local directory with the files and directories below it, sorted as a server lists
  * them: by the bytes of their names, each directory before its content. Holds
  * the names of one directory for each level.
  */
@@ -20,12 +20,15 @@ export interface LocalFile {
   name: string;
   /** The stats of the file, or why the file or directory cannot be read. */
   found: Stats | TransferError;
+  /** Of a directory: nothing is in it. */
+  isEmpty?: boolean;
 }
 
-/** What is in the directory `path`, which is called `name` on the server. Symbolic links and what is no file go to `leftOut`. */
-export async function* filesBelow(
+/** The directory `path`, which is called `name` on the server, and what is in it. Symbolic links and what is no file go to `leftOut`. */
+export async function* entriesOfTree(
   path: string,
   name: string,
+  found: Stats,
   leftOut: LeftOut,
 ): AsyncGenerator<LocalFile, void, undefined> {
   let rawEntries: string[];
@@ -36,12 +39,13 @@ export async function* filesBelow(
     yield { path, name, found: readError('cannot read', path, cause) };
     return;
   }
+  yield { path, name, found, isEmpty: rawEntries.length === 0 };
   for (let index = 0; index < rawEntries.length; index += STAT_CONCURRENCY) {
     const batch = rawEntries.slice(index, index + STAT_CONCURRENCY);
     for (const file of await Promise.all(batch.map((rawEntry) => lookAt(path, name, rawEntry, leftOut)))) {
       if (file === undefined) continue;
       if ('isDirectory' in file.found && file.found.isDirectory())
-        yield* filesBelow(file.path, file.name, leftOut);
+        yield* entriesOfTree(file.path, file.name, file.found, leftOut);
       else yield file;
     }
   }

@@ -8,12 +8,14 @@ import { basename, resolve } from 'node:path';
 import { TransferError } from '../../base/errors.ts';
 import type { SluiceClient } from '../../client/client.ts';
 import { readError } from '../../client/local-error.ts';
+import type { FileAttributes } from '../../client/upload/options.ts';
 import { type CliTarget, writeCliTarget } from '../target.ts';
 import type { LeftOut } from './left-out.ts';
-import { filesBelow, type LocalFile } from './local-tree.ts';
+import { entriesOfTree, type LocalFile } from './local-tree.ts';
 import { type FileJob, Places, type Plan, type PlanItem } from './plan.ts';
 import { isNotOlder } from './same-file.ts';
-import { StoredFiles } from './stored-files.ts';
+import { StoredDirectories } from './stored-directories.ts';
+import { StoredEntries } from './stored-entries.ts';
 
 /** The argument that means standard input. */
 const STDIN_ARGUMENT = '-';
@@ -23,6 +25,8 @@ export interface UploadJob extends FileJob {
   isStdin: boolean;
   /** The server has it already, and need not get it again. */
   isStored: boolean;
+  /** What the file is to get besides its bytes. */
+  attributes: FileAttributes;
 }
 
 export interface UploadPlanOptions {
@@ -148,38 +152,49 @@ async function* planFile(
   if (found instanceof TransferError) yield { kind: 'failed', name: path, error: found };
   // Pipes and devices have no size and no content of their own.
   else if (found?.isFile() !== true) {
-    const job = { path, name, sizeBytes: undefined, isStored: false, isStdin: found === undefined };
+    const isStdin = found === undefined;
+    const job = { path, name, sizeBytes: undefined, isStored: false, isStdin, attributes: {} };
     yield { kind: 'file', job };
   } else {
     const isAsked = recursive && !ignoreTimes;
     const stored = isAsked ? await client.stat(name, { signal }).catch(() => undefined) : undefined;
-    yield fileItem({ path, name, found }, stored);
+    yield fileItem({ path, name, found }, stored, recursive);
   }
 }
 
 async function* planTree(
-  { name: root, path: rootPath }: Source,
+  { found, name: root, path: rootPath }: Source,
   { client, ignoreTimes, leftOut, signal }: UploadPlanOptions,
 ): AsyncGenerator<PlanItem<UploadJob>, void, undefined> {
-  const stored = ignoreTimes ? undefined : new StoredFiles(client, root, signal);
+  const stored = ignoreTimes ? undefined : new StoredEntries(client, root, signal);
+  const directories = new StoredDirectories(client, signal);
   try {
-    for await (const file of filesBelow(rootPath, root, leftOut)) {
+    for await (const file of entriesOfTree(rootPath, root, found as Stats, leftOut)) {
       if (signal.aborted) throw new TransferError('CANCELLED', 'interrupted');
-      if (file.found instanceof TransferError) yield { kind: 'failed', name: file.path, error: file.found };
-      else yield fileItem({ ...file, found: file.found }, await stored?.find(file.name));
+      const { found: stats, path } = file;
+      if (stats instanceof TransferError) yield { kind: 'failed', name: path, error: stats };
+      else if (stats.isDirectory()) {
+        const error = await directories.make(file, stats, await stored?.find(file.name));
+        if (error !== undefined) yield { kind: 'failed', name: path, error };
+      } else yield fileItem({ ...file, found: stats }, await stored?.find(file.name), true);
     }
   } finally {
     await stored?.close();
   }
 }
 
+/** Of a tree the mode comes along; a file that is sent alone gets that of any new file, as with `cp`. */
 function fileItem(
   { found, name, path }: LocalFile & { found: Stats },
-  stored: { size: number; modifiedMs: number } | undefined,
+  stored: { size: number; modifiedMs: number; isDirectory?: boolean } | undefined,
+  keepsMode: boolean,
 ): PlanItem<UploadJob> {
-  const { mtimeMs, size } = found;
-  const isStored = stored !== undefined && stored.size === size && isNotOlder(stored.modifiedMs, mtimeMs);
-  return { kind: 'file', job: { path, name, sizeBytes: size, isStdin: false, isStored } };
+  const { mode, mtimeMs, size } = found;
+  const isFile = stored !== undefined && stored.isDirectory !== true;
+  const isStored = isFile && stored.size === size && isNotOlder(stored.modifiedMs, mtimeMs);
+  const modifiedMs = Math.floor(mtimeMs);
+  const attributes = keepsMode ? { modifiedMs, mode } : { modifiedMs };
+  return { kind: 'file', job: { path, name, sizeBytes: size, isStdin: false, isStored, attributes } };
 }
 
 function nameBelow(directory: string, name: string): string {

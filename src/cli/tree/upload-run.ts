@@ -6,7 +6,7 @@ import type { Plan } from './plan.ts';
 import type { UploadJob } from './upload-plan.ts';
 
 export interface UploadRunOptions
-  extends Omit<FileRunOptions<UploadJob>, 'concernsAll' | 'direction' | 'isThere' | 'transfer'> {
+  extends Omit<FileRunOptions<UploadJob>, 'concernsAll' | 'direction' | 'isThere' | 'release' | 'transfer'> {
   client: SluiceClient;
   signal: AbortSignal;
   transfer: Pick<UploadOptions, 'connections' | 'ifMatch' | 'overwrite'>;
@@ -20,7 +20,7 @@ export async function runUploads(plan: Plan<UploadJob>, options: UploadRunOption
     direction: 'up',
     concernsAll: ({ code }) => code === 'READ_ONLY' || code === 'DISK_FULL',
     isThere: ({ isStored }) => isStored,
-    transfer: ({ isStdin, name, path }, onProgress) =>
-      client.upload(isStdin ? process.stdin : path, name, { ...transfer, signal, onProgress }),
+    transfer: ({ attributes, isStdin, name, path }, onProgress) =>
+      client.upload(isStdin ? process.stdin : path, name, { ...transfer, ...attributes, signal, onProgress }),
   });
 }

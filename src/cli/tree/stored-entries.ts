@@ -10,7 +10,7 @@ import { entriesOf } from './entries.ts';
 /** Sending would fail with these too; after any other failure everything is sent. */
 const THROWN: ReadonlySet<ErrorCode> = new Set(['CANCELLED', 'UNAVAILABLE', 'UNAUTHENTICATED']);
 
-export class StoredFiles {
+export class StoredEntries {
   readonly #entries: AsyncGenerator<ListEntry, void, undefined>;
   #current: ListEntry | undefined;
   #currentKey = '';
@@ -21,13 +21,13 @@ export class StoredFiles {
   }
 
   /**
-   * The file `name`, if the server has it. Each call names one behind that of the call before it. From a
+   * The file or directory `name`, if the server has it. Each call names one behind that of the call before it. From a
    * server that lists in another order some are not found.
    */
   async find(name: string): Promise<ListEntry | undefined> {
     const key = orderKey(name);
     while (!this.#hasEnded && this.#currentKey < key) await this.#next();
-    return this.#currentKey === key && this.#current?.isDirectory === false ? this.#current : undefined;
+    return this.#currentKey === key ? this.#current : undefined;
   }
 
   async close(): Promise<void> {
