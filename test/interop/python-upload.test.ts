@@ -106,6 +106,55 @@ test('a Python client that does not finish leaves an upload to resume, and no fi
   assertBytes(readFileSync(server.at('later')), content, 0);
 });
 
+/** Makes a directory, sends a file with a time and a mode into it, and looks at both. */
+const CLIENT_OF_ATTRIBUTES = `
+import grpc, json, sys
+
+def varint(n):
+    out = b''
+    while n > 0x7f:
+        out, n = out + bytes([n & 0x7f | 0x80]), n >> 7
+    return out + bytes([n])
+
+def text(number, value):
+    return varint(number << 3 | 2) + varint(len(value)) + value
+
+def fields(message):
+    at, found = 0, {}
+    def read():
+        nonlocal at
+        n = shift = 0
+        while True:
+            byte = message[at]; at += 1
+            n |= (byte & 0x7f) << shift; shift += 7
+            if byte < 0x80: return n
+    while at < len(message):
+        tag = read()
+        value = read()
+        if tag & 7 == 2: value, at = message[at:at + value], at + value
+        found[tag >> 3] = value
+    return found
+
+service = '/sluice.v1.TransferService/'
+channel = grpc.insecure_channel(sys.argv[1])
+channel.unary_unary(service + 'MakeDirectory')(text(1, b'made/here') + b'\\x10' + varint(0o700))
+name = text(1, b'made/here/file')
+start = name + b'\\x30' + varint(1234567890123) + b'\\x38' + varint(0o751)
+channel.stream_unary(service + 'UploadFile')(iter([text(7, start) + text(1, b'content') + b'\\x40\\x01']))
+file = fields(fields(channel.unary_unary(service + 'StatFile')(name))[1])
+listed = next(iter(channel.unary_stream(service + 'ListFiles')(text(1, b'made'))))
+entry = fields(fields(listed)[1])
+print(json.dumps({'modified': file[4], 'mode': file[6], 'directory': entry[6]}))
+`;
+
+test('a Python client gives a file its time and mode, makes a directory, and sees both', {
+  skip,
+}, async (t) => {
+  const server = await startServer(t, { writable: true });
+  const seen = await python(t, CLIENT_OF_ATTRIBUTES, [server.address]);
+  assert.deepEqual(seen, { modified: 1_234_567_890_123, mode: 0o751, directory: 0o700 });
+});
+
 async function upload(t: TestContext, args: readonly string[]): Promise<Record<string, string>> {
   return (await python(t, CLIENT, [...args, 'NoCompression'])) as Record<string, string>;
 }
