@@ -5,8 +5,9 @@
  */
 import { closeSync } from 'node:fs';
 import { type FileSystem, nodeFileSystem } from '../../../../src/storage/local/uploads/disk/file-system.ts';
+import { nodeSystemCalls, type SystemCalls } from '../../../../workers/pack-files.ts';
 
-export type Call = keyof FileSystem;
+export type Call = keyof FileSystem | keyof SystemCalls;
 
 /** What becomes of one call. A crash may come before the call has an effect, or after. */
 export type Fault =
@@ -22,7 +23,8 @@ export class FaultyFileSystem {
   /** All calls, in order. */
   readonly calls: CallRecord[] = [];
   readonly fileSystem: FileSystem;
-  readonly #inner: FileSystem;
+  /** The same for threads. */
+  readonly systemCalls: SystemCalls;
   readonly #fault: (index: number, call: Call, target: string) => Fault | undefined;
   readonly #descriptors = new Set<number>();
   #isCrashed = false;
@@ -30,12 +32,19 @@ export class FaultyFileSystem {
   constructor(
     fault: (index: number, call: Call, target: string) => Fault | undefined,
     inner: FileSystem = nodeFileSystem,
+    innerCalls: SystemCalls = nodeSystemCalls,
   ) {
-    this.#inner = inner;
     this.#fault = fault;
-    const calls = Object.keys(inner) as Call[];
-    const entries = calls.map((call) => [call, (...args: unknown[]) => this.#run(call, args)]);
-    this.fileSystem = Object.fromEntries(entries) as FileSystem;
+    const wrapped = Object.entries(inner).map(([call, work]) => [
+      call,
+      (...args: unknown[]) => this.#run(call as Call, args, work as Work<Promise<unknown>>),
+    ]);
+    this.fileSystem = Object.fromEntries(wrapped) as FileSystem;
+    const wrappedCalls = Object.entries(innerCalls).map(([call, work]) => [
+      call,
+      (...args: unknown[]) => this.#runHere(call as Call, args, work as Work<unknown>),
+    ]);
+    this.systemCalls = Object.fromEntries(wrappedCalls) as SystemCalls;
   }
 
   get isCrashed(): boolean {
@@ -49,7 +58,17 @@ export class FaultyFileSystem {
     this.#descriptors.clear();
   }
 
-  async #run(call: Call, args: unknown[]): Promise<unknown> {
+  async #run(call: Call, args: unknown[], work: Work<Promise<unknown>>): Promise<unknown> {
+    const fault = this.#begin(call, args);
+    return this.#end(call, fault, await work(...args));
+  }
+
+  #runHere(call: Call, args: unknown[], work: Work<unknown>): unknown {
+    const fault = this.#begin(call, args);
+    return this.#end(call, fault, work(...args));
+  }
+
+  #begin(call: Call, args: unknown[]): Fault | undefined {
     if (this.#isCrashed) throw new CrashError();
     const target = targetOf(args);
     const fault = this.#fault(this.calls.length, call, target);
@@ -58,29 +77,40 @@ export class FaultyFileSystem {
     if (this.#isCrashed) throw new CrashError();
     // A descriptor is closed whatever close(2) says.
     if (fault?.kind === 'errno' && call !== 'close') throw systemError(fault.errno, call);
-    const result = await this.#perform(call, args);
+    if (call === 'close') this.#descriptors.delete(args[0] as number);
+    return fault;
+  }
+
+  #end(call: Call, fault: Fault | undefined, result: unknown): unknown {
+    if (call === 'open' && this.#isCrashed) closeSync(result as number);
+    else if (call === 'open') this.#descriptors.add(result as number);
     if (fault?.kind === 'crash') this.crash();
     if (this.#isCrashed) throw new CrashError();
     if (fault?.kind === 'errno') throw systemError(fault.errno, call);
     return result;
   }
-
-  async #perform(call: Call, args: unknown[]): Promise<unknown> {
-    if (call === 'close') this.#descriptors.delete(args[0] as number);
-    const work = this.#inner[call] as (...args: unknown[]) => Promise<unknown>;
-    const result = await work(...args);
-    if (call === 'open' && this.#isCrashed) closeSync(result as number);
-    else if (call === 'open') this.#descriptors.add(result as number);
-    return result;
-  }
 }
+
+type Work<Result> = (...args: unknown[]) => Result;
 
 /** For tests without power cuts: the syncs of a disk are slow. */
 export const SYNCLESS_FILE_SYSTEM: FileSystem = {
   ...nodeFileSystem,
   fdatasync: async () => undefined,
   fsync: async () => undefined,
+  syncFileSystem: async () => undefined,
 };
+
+/** The places in `calls` of each kind of call, on each kind of name: the first `most` of them. */
+export function kindsOf(calls: readonly CallRecord[], most: number): number[] {
+  const times = new Map<string, number>();
+  return [...calls.keys()].filter((at) => {
+    const { call, target } = calls[at] as CallRecord;
+    const kind = `${call} ${target.replaceAll(/\d+/g, '#')}`;
+    times.set(kind, (times.get(kind) ?? 0) + 1);
+    return (times.get(kind) as number) <= most;
+  });
+}
 
 /** What all calls of a process end with that is no more. */
 class CrashError extends Error {
@@ -91,7 +121,7 @@ class CrashError extends Error {
   }
 }
 
-/** The last component of the first path, without the id of an upload. */
+/** The last component of the first path, without the id of an upload or a pack. */
 function targetOf(args: unknown[]): string {
   const paths = args.filter((arg) => typeof arg === 'string');
   return paths.map((path) => path.slice(path.lastIndexOf('/') + 1).replace(/^[0-9a-f]{32}/, '*')).join(' → ');

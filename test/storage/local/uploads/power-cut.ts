@@ -30,6 +30,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type FileSystem, nodeFileSystem } from '../../../../src/storage/local/uploads/disk/file-system.ts';
+import { nodeSystemCalls, type SystemCalls } from '../../../../workers/pack-files.ts';
 
 const SECTOR_BYTES = 512;
 
@@ -69,6 +70,8 @@ export interface Negligence {
 
 export class PowerCutDisk {
   readonly fileSystem: FileSystem;
+  /** The same for threads. */
+  readonly systemCalls: SystemCalls;
   readonly #root: Inode;
   /** By number; a number is used again when its file is gone. */
   readonly #inodes = new Map<bigint, Inode>();
@@ -78,6 +81,7 @@ export class PowerCutDisk {
 
   constructor(root: string, negligence: Negligence = {}) {
     this.#root = this.#adopt(statSync(root, { bigint: true }));
+    this.systemCalls = this.#wrappedCalls();
     this.fileSystem = this.#wrapped(negligence);
   }
 
@@ -152,10 +156,22 @@ export class PowerCutDisk {
     const path = readlinkSync(`/proc/self/fd/${fd}`);
     if (inode.isDirectory) {
       if (negligence.skipsDirectories !== true) this.#syncDirectory(inode);
-    } else if ((path.endsWith('.part') ? negligence.skipsParts : negligence.skipsJournals) !== true) {
+    } else if ((/\.(?:part|pack)$/.test(path) ? negligence.skipsParts : negligence.skipsJournals) !== true) {
       inode.durable = readFileSync(`/proc/self/fd/${fd}`);
       inode.mtimeNs = stats.mtimeNs;
       inode.pending = [];
+    }
+  }
+
+  /** Everything at once; what may be left out of single syncs is left out of this one. */
+  #syncAll(negligence: Negligence): void {
+    for (const inode of this.#inodes.values()) {
+      if (!inode.isDirectory && negligence.skipsParts !== true) {
+        inode.durable = contentAfterCut(inode, () => true);
+        inode.pending = [];
+      } else if (inode.isDirectory && negligence.skipsDirectories !== true) {
+        this.#syncDirectory(inode);
+      }
     }
   }
 
@@ -184,19 +200,9 @@ export class PowerCutDisk {
     const fs = nodeFileSystem;
     return {
       ...fs,
-      open: async (path, flags, mode) => {
-        const isNew = (flags & constants.O_CREAT) !== 0 && !existsSync(path);
-        const fd = openSync(path, flags, mode);
-        if (isNew) this.#change([path, this.#adopt(fstatSync(fd, { bigint: true }))]);
-        else if ((flags & constants.O_TRUNC) !== 0) this.#inodeAt(path).pending.push({ size: 0 });
-        return fd;
-      },
-      write: async (fd, bytes, offset) => {
-        const written = writeSync(fd, bytes, 0, bytes.length, offset);
-        const inode = this.#inodeOf(fstatSync(fd, { bigint: true }));
-        inode.pending.push({ offset, bytes: Uint8Array.from(bytes.subarray(0, written)) });
-        return written;
-      },
+      open: async (path, flags, mode) => this.systemCalls.open(path, flags, mode ?? 0o666),
+      write: async (fd, bytes, offset) => this.systemCalls.write(fd, bytes, offset),
+      syncFileSystem: async () => this.#syncAll(negligence),
       ftruncate: async (fd, size) => {
         ftruncateSync(fd, size);
         this.#inodeOf(fstatSync(fd, { bigint: true })).pending.push({ size });
@@ -207,16 +213,38 @@ export class PowerCutDisk {
         mkdirSync(path, mode);
         this.#change([path, this.#adopt(lstatSync(path, { bigint: true }))]);
       },
-      rename: async (from, to) => {
+      rename: async (from, to) => this.systemCalls.rename(from, to),
+      link: async (from, to) => this.systemCalls.link(from, to),
+      unlink: async (path) => this.systemCalls.unlink(path),
+    };
+  }
+
+  #wrappedCalls(): SystemCalls {
+    return {
+      ...nodeSystemCalls,
+      open: (path, flags, mode) => {
+        const isNew = (flags & constants.O_CREAT) !== 0 && !existsSync(path);
+        const fd = openSync(path, flags, mode);
+        if (isNew) this.#change([path, this.#adopt(fstatSync(fd, { bigint: true }))]);
+        else if ((flags & constants.O_TRUNC) !== 0) this.#inodeAt(path).pending.push({ size: 0 });
+        return fd;
+      },
+      write: (fd, bytes, offset) => {
+        const written = writeSync(fd, bytes, 0, bytes.length, offset);
+        const inode = this.#inodeOf(fstatSync(fd, { bigint: true }));
+        inode.pending.push({ offset, bytes: Uint8Array.from(bytes.subarray(0, written)) });
+        return written;
+      },
+      rename: (from, to) => {
         const inode = this.#inodeAt(from);
         renameSync(from, to);
         this.#change([from, undefined], [to, inode]);
       },
-      link: async (from, to) => {
+      link: (from, to) => {
         linkSync(from, to);
         this.#change([to, this.#inodeAt(to)]);
       },
-      unlink: async (path) => {
+      unlink: (path) => {
         unlinkSync(path);
         this.#change([path, undefined]);
       },

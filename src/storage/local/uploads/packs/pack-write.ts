@@ -60,7 +60,8 @@ export class PackWrite {
   readonly #entries: readonly Entry[];
   /** One for each try. */
   readonly #directories: PackDirectories[] = [];
-  #isWriting = false;
+  /** Those whose temporary files may be there. */
+  #written: readonly Entry[] = [];
 
   /** @param requireLock throws when the root is not this process's any more */
   constructor(
@@ -161,14 +162,15 @@ export class PackWrite {
       ...(file.mode === undefined ? {} : { mode: file.mode }),
       ...(file.modifiedMs === undefined ? {} : { modifiedMs: file.modifiedMs }),
     }));
-    this.#isWriting = true;
+    this.#written = placed.map(({ of }) => of);
     const results = await this.#jobs.write(files);
     for (const [index, { of }] of placed.entries()) {
       const result = results[index] as (typeof results)[number];
       if ('errno' in result) of.outcome = writeErrorOf(result.errno, of.file.name);
       else of.ino = result.ino;
     }
-    const made = placed.filter(({ of }) => of.outcome === undefined).map(({ of }) => of);
+    const made = this.#written.filter(({ outcome }) => outcome === undefined);
+    this.#written = made;
     const bytes = made.reduce((sum, { file }) => sum + file.size, 0);
     this.#context.freeSpace.noteWritten(bytes);
     await this.#commit(made, made.length, () => this.#syncFiles(made));
@@ -219,16 +221,14 @@ export class PackWrite {
     if (durable.length === 0) return;
     const found = await this.#jobs.look(durable.map(({ path }) => path));
     for (const [index, entry] of durable.entries()) {
-      const now = found[index];
-      const isOwn = now !== null && now !== undefined && 'stats' in now && now.stats.ino === entry.ino;
-      entry.outcome = isOwn ? { version: versionOf(now.stats) } : changedAgain(entry.file.name);
+      entry.outcome = outcomeOf(entry, found[index] ?? null);
     }
   }
 
   async #cleanUp(): Promise<void> {
     const { fs, logger } = this.#context;
-    const left = this.#isWriting ? this.#entries.filter(({ isNamed }) => !isNamed) : [];
-    for (const { temporary } of left) {
+    for (const { temporary, isNamed } of this.#written) {
+      if (isNamed) continue;
       try {
         await fs.unlink(temporary);
       } catch (reason) {
@@ -256,6 +256,13 @@ function placeOf(
   } catch (reason) {
     return { directory: [], entry: '', outcome: TransferError.from(reason) };
   }
+}
+
+/** Of a file that was named, by what is there now. */
+function outcomeOf({ file: { name }, ino }: Entry, now: FoundEntry | FailedCall | null): WriteOutcome {
+  if (now === null) return changedAgain(name);
+  if ('errno' in now) return writeErrorOf(now.errno, name);
+  return now.stats.ino === ino ? { version: versionOf(now.stats) } : changedAgain(name);
 }
 
 function changedAgain(name: string): TransferError {
