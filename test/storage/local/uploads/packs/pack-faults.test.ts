@@ -21,13 +21,16 @@ import {
   uploadEntries,
   visibleFiles,
 } from '../scratch-uploads.ts';
-import { codesOf, writePack } from './pack-of.ts';
+import { codesOf, type PackOptions, writePack } from './pack-of.ts';
 
 const ERRNOS = ['EIO', 'ENOSPC', 'EMFILE', 'EROFS', 'EDQUOT'] as const;
 
 /** One is replaced, one is new in a new directory, one is empty. */
 const FEW = { 'directory/old': 'new content', 'new/directory/file': 'a file', empty: '' };
 const OLD = { 'directory/old': 'old content' };
+
+/** What may replace nothing is linked, and not renamed. */
+const NEW = { 'new/directory/file': { condition: { kind: 'absent' } } } as const;
 
 /** So many that the file system is synced as a whole. */
 const MANY = Object.fromEntries(Array.from({ length: 17 }, (_, at) => [`directory/${at}`, `content ${at}`]));
@@ -58,9 +61,10 @@ async function sceneWith(
 async function write(
   { uploads, faulty }: Scene,
   files: Record<string, string>,
+  wishes: PackOptions['wishes'] = {},
 ): Promise<(WriteOutcome | TransferError)[]> {
   try {
-    return await writePack(uploads, files, { calls: faulty.systemCalls, condition: { kind: 'any' } });
+    return await writePack(uploads, files, { calls: faulty.systemCalls, condition: { kind: 'any' }, wishes });
   } catch (reason) {
     assert.ok(reason instanceof TransferError, String(reason));
     return Object.keys(files).map(() => reason);
@@ -71,7 +75,7 @@ async function callsOf(t: TestContext, files: Record<string, string>): Promise<r
   const scene = await sceneWith(t, () => undefined);
   const before = scene.faulty.calls.length;
   assert.deepEqual(
-    codesOf(await write(scene, files)),
+    codesOf(await write(scene, files, NEW)),
     Object.keys(files).map(() => 'ok'),
   );
   assert.deepEqual(visibleFiles(scene.root), { ...OLD, ...files });
@@ -133,7 +137,7 @@ describe('each failing call of a pack', () => {
           const armed = atCall(at, { kind: 'errno', errno });
           const scene = await sceneWith(t, armed.fault);
           armed.arm(scene);
-          const outcomes = await write(scene, files);
+          const outcomes = await write(scene, files, NEW);
           for (const outcome of outcomes)
             if (outcome instanceof TransferError)
               assert.equal(outcome.code, writeErrorOf(errno, '').code, `${where}: ${outcome.message}`);
@@ -144,10 +148,12 @@ describe('each failing call of a pack', () => {
             where,
           );
           await scene.uploads.close();
-          assert.deepEqual(openFilesBelow(scene.root), [], where);
+          // A beat of the lock may be under way.
+          const open = openFilesBelow(scene.root).filter((path) => !path.includes('.sluice-lock'));
+          assert.deepEqual(open, [], where);
           // A temporary file that could not be removed is the next start's.
           const later = await scene.reopen({ fileSystem: SYNCLESS_FILE_SYSTEM });
-          await later.close();
+          await writePack(later, { another: '' });
           assert.deepEqual(uploadEntries(scene.root), [], where);
         });
       });
@@ -160,7 +166,7 @@ describe('each failing call of a pack', () => {
           const armed = atCall(at, { kind: 'crash', when });
           const scene = await sceneWith(t, armed.fault);
           armed.arm(scene);
-          const outcomes = await write(scene, files);
+          const outcomes = await write(scene, files, NEW);
           assertWhole(scene.root, files, outcomes, where);
           const later = await scene.reopen({ fileSystem: SYNCLESS_FILE_SYSTEM });
           const again = await writePack(later, files, { condition: { kind: 'any' } });

@@ -86,7 +86,7 @@ async function faultAfterCut(
     Object.keys(files).map(() => 'ok'),
   );
   const left = uploadEntries(later);
-  return left.length === 0 ? undefined : `${left} is left`;
+  return left.length === 0 ? undefined : `${left.join()} is left`;
 }
 
 /** The faults after cuts at each kind of call, and behind the last; up to one that is `enough`. */
