@@ -51,9 +51,14 @@ export class CreditWindow {
     return this.#grantedBytes;
   }
 
+  /** There is room for so much that it is worth a message. */
+  get hasRoom(): boolean {
+    return this.#windowBytes - this.#heldBytes - this.#grantedBytes >= this.#windowBytes / WORTH_PART;
+  }
+
   /** An attempt begins: the credit that goes with it, at least one byte. */
   begin(maxCreditBytes: number): number {
-    this.#grantedBytes = Math.max(1, Math.min(this.#windowBytes, maxCreditBytes) - this.#heldBytes);
+    this.#grantedBytes = Math.max(1, Math.min(this.#windowBytes - this.#heldBytes, maxCreditBytes));
     return this.#grantedBytes;
   }
 
@@ -79,9 +84,9 @@ export class CreditWindow {
 
   /** Credit to grant now; 0 while that is not worth a message. */
   due(maxCreditBytes: number): number {
-    const windowBytes = Math.min(this.#windowBytes, maxCreditBytes);
-    const bytes = windowBytes - this.#heldBytes - this.#grantedBytes;
-    if (bytes < windowBytes / WORTH_PART) return 0;
+    const most = Math.min(this.#windowBytes, maxCreditBytes);
+    const bytes = Math.min(this.#windowBytes - this.#heldBytes, maxCreditBytes) - this.#grantedBytes;
+    if (bytes < most / WORTH_PART) return 0;
     this.#grantedBytes += bytes;
     return bytes;
   }

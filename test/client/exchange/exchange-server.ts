@@ -107,6 +107,11 @@ export class ExchangeServer {
     return this.streams.reduce((sum, { openIds }) => sum + openIds.length, 0);
   }
 
+  /** Granted and not used, of all that is open. */
+  get credit(): number {
+    return this.streams.reduce((sum, stream) => sum + stream.credit, 0);
+  }
+
   cutConnections(): void {
     for (const socket of this.#sockets) socket.destroy();
   }
@@ -156,6 +161,10 @@ export class ExchangeStream {
 
   get openIds(): number[] {
     return [...this.#open.keys()];
+  }
+
+  get credit(): number {
+    return [...this.#open.values()].reduce((sum, { credit }) => sum + credit, 0);
   }
 
   /** Sends an answer, as `onSend` wants it. False when the stream is over. */

@@ -72,7 +72,7 @@ export class ListRequest extends SessionRequest {
   }
 
   override topUp(): void {
-    if (this.state === 'parked') this.host.submit(this);
+    if (this.state === 'parked' && this.#window.hasRoom) this.host.submit(this);
     if (this.state !== 'open') return;
     const bytes = this.#window.due(this.host.maxCreditBytes);
     if (bytes > 0) this.host.grant(this, bytes);

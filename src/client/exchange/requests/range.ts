@@ -47,7 +47,7 @@ export abstract class RangeRequest extends SessionRequest implements RangeListen
   }
 
   override topUp(): void {
-    if (this.state === 'parked') this.host.submit(this);
+    if (this.state === 'parked' && this.window.hasRoom) this.host.submit(this);
     if (this.state !== 'open' || !this.#needsCredit) return;
     const bytes = this.window.due(this.host.maxCreditBytes);
     if (bytes > 0) this.host.grant(this, bytes);
