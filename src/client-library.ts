@@ -15,6 +15,14 @@ export type {
   StreamOptions,
   TransferPhase,
 } from './client/download/options.ts';
+export type {
+  BufferOptions,
+  SessionDirectoryOptions,
+  SessionReadOptions,
+  SessionWriteOptions,
+} from './client/exchange/options.ts';
+export type { SessionRead } from './client/exchange/requests/read.ts';
+export type { SluiceSession } from './client/exchange/session.ts';
 export type { ListOptions } from './client/list.ts';
 export type { ClientOptions, CompressionMode, RetryOptions, TlsOptions } from './client/options.ts';
 export type {

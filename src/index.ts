@@ -1,6 +1,7 @@
 /** The public API of sluice. */
 export type { ByteRange } from './base/ranges.ts';
 export {
+  type BufferOptions,
   type CallOptions,
   type ClientOptions,
   type CodecBytes,
@@ -16,7 +17,12 @@ export {
   type Logger,
   type Progress,
   type RetryOptions,
+  type SessionDirectoryOptions,
+  type SessionRead,
+  type SessionReadOptions,
+  type SessionWriteOptions,
   SluiceClient,
+  type SluiceSession,
   type StreamOptions,
   silentLogger,
   type TlsOptions,
