@@ -215,6 +215,7 @@ export class SluiceServer {
     const streams = gateStreams(grpc, credentials, {
       connectionOf: (socket) => gate.connectionOf(socket),
       takesStream: (path) => prelude.takesStream(path),
+      speaksFirst: (path) => prelude.speaksFirst(path),
       admit: (stream, headers) => prelude.admit(stream, headers),
     });
     const gate = new Gate({

@@ -1,11 +1,16 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { REQUEST_MESSAGE_TIMEOUT_MS } from '../../src/base/limits.ts';
 import { countersOf } from '../../src/server/server.ts';
+import type { ExchangeResponse } from '../../src/wire/messages.ts';
 import { cleanUpAfter } from '../support/clean-up.ts';
 import { noise } from '../support/content.ts';
+import { methodOf } from '../support/peers/raw-client.ts';
 import { RawExchange } from '../support/peers/raw-exchange.ts';
+import { RawSession } from '../support/peers/raw-http2.ts';
 import {
   KIB,
   MIB,
@@ -107,6 +112,19 @@ for (const store of STORES) {
 }
 
 describe('an Exchange', () => {
+  it('tells its limits to a peer that has asked for nothing yet', async (t) => {
+    const server = await startServer(t);
+    const began = performance.now();
+    const stream = new RawSession(t, server.port).open('Exchange');
+    const [first] = (await once(stream, 'data')) as [Buffer];
+    // After this timeout any stream is begun.
+    assert.ok(performance.now() - began < REQUEST_MESSAGE_TIMEOUT_MS);
+    const { limits } = methodOf('Exchange').responseDeserialize(first.subarray(5)) as ExchangeResponse;
+    assert.ok(Number(limits?.maxRequests) > 0);
+    stream.close();
+    await server.untilIdle();
+  });
+
   it('finishes what is open when its peer half-closes, credit or not', async (t) => {
     const { peer, server } = await served(t);
     const { bytes, name } = stored(server, 'file', MIB);

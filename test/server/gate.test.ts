@@ -33,6 +33,7 @@ async function gated(t: TestContext): Promise<{ counters: Counters; port: number
     connectionOf: (socket) => gate.connectionOf(socket),
     admit: (stream) => new HeldStream(stream, 'one'),
     takesStream: () => false,
+    speaksFirst: () => false,
     requestTimeoutMs: TIMEOUT_MS,
   });
   assert(streams.isGuarded);

@@ -1,7 +1,8 @@
 /**
  * Stands between the HTTP/2 sessions of a server and grpc-js. A stream gets to
  * grpc-js once its headers are those of a gRPC call within bounds and the first
- * bytes of its request are there: whatever ends before costs little.
+ * bytes of its request are there: whatever ends before costs little. A call in
+ * which the server speaks first waits for the rest of its read only.
  *
  *   headers ─▶ within bounds? ─▶ gRPC? ─▶ held ──first bytes──▶ grpc-js
  *                 │ no            │ no      └──reset──▶ wasted
@@ -63,6 +64,8 @@ export interface StreamGateOptions {
   admit(stream: ServerHttp2Stream, headers: RequestHeaders): HeldStream | null;
   /** Whether a method takes a stream of requests: any other must have sent its request in time. */
   takesStream(path: string): boolean;
+  /** Whether a method's server may speak first: its peer need not send anything before. */
+  speaksFirst(path: string): boolean;
   /** From the headers to the whole of a single request; default REQUEST_MESSAGE_TIMEOUT_MS. */
   requestTimeoutMs?: number;
 }
@@ -197,7 +200,8 @@ function admit(
     connection.streamRefused();
     return;
   }
-  const takesStream = options.takesStream(headers[':path'] ?? '');
+  const path = headers[':path'] ?? '';
+  const requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_MESSAGE_TIMEOUT_MS;
   const late = () => {
     connection.streamWasted();
     // Answered already, with an error: the rest of the request is not waited for.
@@ -206,8 +210,8 @@ function admit(
   };
   holdUntilFirstBytes(
     stream,
-    takesStream,
-    options.requestTimeoutMs ?? REQUEST_MESSAGE_TIMEOUT_MS,
+    options.takesStream(path),
+    options.speaksFirst(path) ? 0 : requestTimeoutMs,
     deliver,
     late,
   );

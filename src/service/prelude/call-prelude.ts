@@ -33,6 +33,7 @@ interface Method {
   readonly name: MethodName;
   readonly kind: CallKind;
   readonly takesStream: boolean;
+  readonly speaksFirst: boolean;
 }
 
 /** Common to all kinds of calls in grpc-js. */
@@ -50,7 +51,7 @@ export interface CallPreludeOptions {
 
 const OWN_SERVICE = `/${SERVICE_NAME}/`;
 
-const UNKNOWN: Method = { name: 'unknown', kind: 'calls', takesStream: false };
+const UNKNOWN: Method = { name: 'unknown', kind: 'calls', takesStream: false, speaksFirst: false };
 
 export class CallPrelude {
   readonly places: CallPlaces;
@@ -85,8 +86,13 @@ export class CallPrelude {
   ): void {
     const handled = Object.entries(service).filter(([name]) => name in handlers);
     const admitting = handled.map(([name, definition]) => {
-      const { path, requestStream } = definition;
-      const method = { name: nameOf(path), kind: kindOf(name, definition), takesStream: requestStream };
+      const { path, requestStream, responseStream } = definition;
+      const method = {
+        name: nameOf(path),
+        kind: kindOf(name, definition),
+        takesStream: requestStream,
+        speaksFirst: requestStream && responseStream,
+      };
       this.#methods.set(path, method);
       const handler = handlers[name] as CallHandler;
       return [
@@ -103,6 +109,11 @@ export class CallPrelude {
   /** Whether the request of a method is a stream, which may take its time. */
   takesStream(path: string): boolean {
     return this.#methods.get(path)?.takesStream ?? false;
+  }
+
+  /** Whether a method's server may answer before the first request. */
+  speaksFirst(path: string): boolean {
+    return this.#methods.get(path)?.speaksFirst ?? false;
   }
 
   /** A call whose headers have come: it takes its place; null where there is none, and it was refused. */
