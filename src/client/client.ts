@@ -24,10 +24,11 @@ import { download } from './download/download.ts';
 import type { DownloadOptions, DownloadResult, StreamOptions } from './download/options.ts';
 import { streamFile } from './download/stream.ts';
 import { SluiceSession } from './exchange/session.ts';
+import { attributesOf } from './file-attributes.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import { UploadChannels } from './upload/channels.ts';
-import { modeOf, type UploadOptions, type UploadResult, type UploadSource } from './upload/options.ts';
+import type { UploadOptions, UploadResult, UploadSource } from './upload/options.ts';
 import { upload } from './upload/upload.ts';
 import { checkReceivedFile, receivedSize } from './wire-size.ts';
 
@@ -183,7 +184,7 @@ export class SluiceClient {
    * Throws NOT_A_FILE where something else is in the way.
    */
   async makeDirectory(name: string, { mode, signal }: MakeDirectoryOptions = {}): Promise<void> {
-    const request = { fileName: name, ...(mode === undefined ? {} : { mode: modeOf(mode) }) };
+    const request = { fileName: name, ...attributesOf({ mode }) };
     await this.#unary<MakeDirectoryRequest, MakeDirectoryResponse>('MakeDirectory', request, signal);
   }
 

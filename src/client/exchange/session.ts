@@ -6,8 +6,9 @@
 import type { FileInfo, ListEntry } from '../../wire/messages.ts';
 import { brokenContract } from '../broken-contract.ts';
 import type { Channel } from '../connection/channel.ts';
+import { attributesOf } from '../file-attributes.ts';
 import { entriesOf, type ListOptions } from '../list.ts';
-import { inRange, type ResolvedOptions } from '../options.ts';
+import type { ResolvedOptions } from '../options.ts';
 import { checkReceivedFile } from '../wire-size.ts';
 import { Exchange } from './exchange.ts';
 import type { SessionDirectoryOptions, SessionReadOptions, SessionWriteOptions } from './options.ts';
@@ -94,11 +95,11 @@ export class SluiceSession implements AsyncDisposable {
   /** Makes a directory, and those above it. One that is there already is fine. */
   async makeDirectory(name: string, options: SessionDirectoryOptions = {}): Promise<void> {
     const { mode, signal } = options;
-    const bits = mode === undefined ? {} : { mode: inRange('mode', mode, 0, 0o7777) };
+    const directory = { fileName: name, ...attributesOf({ mode }) };
     await ask(this.#exchange, {
       name,
       signal,
-      fields: () => ({ makeDirectory: { fileName: name, ...bits } }),
+      fields: () => ({ makeDirectory: directory }),
       read: () => {
         throw brokenContract('a directory was answered with something else than an end');
       },

@@ -7,6 +7,7 @@ import { TransferError } from '../../base/errors.ts';
 import { MIB } from '../../base/units.ts';
 import type { OverwriteWish } from '../../wire/messages.ts';
 import type { CodecBytes } from '../codec-account.ts';
+import { attributesOf, type FileAttributes } from '../file-attributes.ts';
 import { MAX_CONNECTIONS } from '../limits.ts';
 import { type CompressionMode, inRange, oneOf, type ResolvedOptions } from '../options.ts';
 
@@ -98,12 +99,6 @@ export interface UploadResult extends CodecBytes {
   readonly durationMs: number;
 }
 
-/** What a file is to get besides its bytes, as far as the caller says it. */
-export interface FileAttributes {
-  readonly modifiedMs?: number;
-  readonly mode?: number;
-}
-
 /** An upload with every default filled in. */
 export interface UploadRequest {
   readonly name: string;
@@ -154,23 +149,6 @@ export function uploadRequestOf(
 }
 
 const NO_SHA256 = new Uint8Array(0);
-
-/** The furthest that a Date goes, either way. */
-const MAX_TIME_MS = 8.64e15;
-
-function attributesOf({ mode, modifiedMs }: UploadOptions): FileAttributes {
-  return {
-    ...(modifiedMs === undefined
-      ? {}
-      : { modifiedMs: inRange('modifiedMs', Math.floor(modifiedMs), -MAX_TIME_MS, MAX_TIME_MS) }),
-    ...(mode === undefined ? {} : { mode: modeOf(mode) }),
-  };
-}
-
-/** As `stat` gives it, or without the type of the file. */
-export function modeOf(mode: number): number {
-  return inRange('mode', mode, 0, 0xffff_ffff) & 0o7777;
-}
 
 /** What may be under the name, by the options `overwrite` and `ifMatch`. */
 export function overwriteWish(overwrite: boolean, ifMatch: string): OverwriteWish {

@@ -9,7 +9,7 @@ import { crc32 } from '../../../wire/crc32.ts';
 import type { ExchangeLimits, WritePackResponse, WriteResult } from '../../../wire/messages.ts';
 import { errorOfFailure } from '../../../wire/status.ts';
 import { brokenContract } from '../../broken-contract.ts';
-import { inRange } from '../../options.ts';
+import { attributesOf } from '../../file-attributes.ts';
 import { overwriteWish } from '../../upload/options.ts';
 import type { SessionWriteOptions } from '../options.ts';
 import type { RequestFields, RequestHost } from '../request.ts';
@@ -102,15 +102,13 @@ function packRequest(
 }
 
 function writtenFile({ name, bytes, ifMatch = '', mode, modifiedMs, overwrite = true }: FileToWrite) {
-  const most = Number.MAX_SAFE_INTEGER;
   if (name === '') throw new TransferError('INVALID_ARGUMENT', 'the name of the file to write is empty');
   return {
     fileName: name,
     size: bytes.byteLength,
     overwrite: overwriteWish(overwrite, ifMatch),
     ifMatch,
-    ...(mode === undefined ? {} : { mode: inRange('mode', mode, 0, 0o7777) }),
-    ...(modifiedMs === undefined ? {} : { modifiedMs: inRange('modifiedMs', modifiedMs, -most, most) }),
+    ...attributesOf({ mode, modifiedMs }),
   };
 }
 

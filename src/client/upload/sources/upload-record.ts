@@ -16,9 +16,9 @@ import type { z } from 'zod';
 import { errnoOf } from '../../../base/errors.ts';
 import type { Zod } from '../../../base/files/checked-json.ts';
 import type { Logger } from '../../../base/logger.ts';
+import type { FileAttributes } from '../../file-attributes.ts';
 import { MAX_SWEPT_RECORDS } from '../../limits.ts';
 import { readRecord, replaceRecord } from '../../record-file.ts';
-import type { FileAttributes } from '../options.ts';
 import type { SourceIdentity } from './source.ts';
 
 const SuffixedName = /^[0-9a-f]{64}\.json(?:\.[0-9a-f-]+\.tmp)?$/;
