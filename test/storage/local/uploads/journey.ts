@@ -80,7 +80,9 @@ export class Journey {
   #start(uploads: UploadStore): Promise<Upload> {
     const bytes = Buffer.from(this.content);
     const expected = { size: bytes.length, crc32: crc32(bytes) };
-    return uploads.start(specOf(this.name, { expected, condition: this.#condition }));
+    // Both are given before the name, by calls that may fail as well.
+    const attributes = { modifiedMs: 1_234_567_890_123, mode: 0o640 };
+    return uploads.start(specOf(this.name, { expected, condition: this.#condition, ...attributes }));
   }
 
   #check(upload: Upload): void {
