@@ -22,6 +22,7 @@ import {
 } from 'node:fs';
 import { errnoOf } from '../src/base/errors.ts';
 import { fileTimeOf } from '../src/base/files/file-time.ts';
+import { versionOf } from '../src/base/files/file-version.ts';
 import { keepRightsSync } from '../src/base/files/keep-rights.ts';
 import { swapCase } from '../src/base/files/spelling.ts';
 import type {
@@ -175,19 +176,9 @@ function linkFile({ from, to, ino }: FileToName, calls: SystemCalls): Naming {
 function renameFile({ from, to, ino, found }: FileToName, calls: SystemCalls): Naming {
   const now = calls.lstat(to);
   if (now?.ino === ino) return 'named';
-  if (!isSame(now, found)) return 'changed';
+  if ((now === undefined ? null : versionOf(now)) !== found) return 'changed';
   calls.rename(from, to);
   return 'named';
-}
-
-function isSame(now: BigIntStats | undefined, found: EntryStats | null): boolean {
-  if (now === undefined || found === null) return now === undefined && found === null;
-  return (
-    now.ino === found.ino &&
-    now.size === found.size &&
-    now.mtimeNs === found.mtimeNs &&
-    now.ctimeNs === found.ctimeNs
-  );
 }
 
 /** The path with the case of its last component swapped leads to the same inode. */
@@ -206,8 +197,16 @@ function isThereAsWell(path: string, { dev, ino }: BigIntStats, calls: SystemCal
   return other?.ino === ino && other.dev === dev;
 }
 
-function plain({ dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs }: BigIntStats): EntryStats {
-  return { dev, ino, mode, uid, gid, size, mtimeNs, ctimeNs };
+function plain(stats: BigIntStats): EntryStats {
+  const { dev, gid, ino, mode, uid } = stats;
+  return {
+    dev,
+    ino,
+    mode: Number(mode),
+    uid: Number(uid),
+    gid: Number(gid),
+    version: versionOf(stats),
+  };
 }
 
 function outcomeOf<T>(work: () => T): T | FailedCall {

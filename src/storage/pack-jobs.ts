@@ -8,16 +8,15 @@
  * call of a pack is made at a time.
  */
 
-/** What lstat(2) says, as far as a store needs it; plain values, which cross threads. */
+/** What lstat(2) says, as far as a store needs it: few plain values, because they cross threads. */
 export interface EntryStats {
   readonly dev: bigint;
   readonly ino: bigint;
-  readonly mode: bigint;
-  readonly uid: bigint;
-  readonly gid: bigint;
-  readonly size: bigint;
-  readonly mtimeNs: bigint;
-  readonly ctimeNs: bigint;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** As a file of these stats has it. */
+  readonly version: string;
 }
 
 /** A system call failed: the name of its error, such as ENOSPC. */
@@ -56,8 +55,8 @@ export interface FileToName {
   readonly to: string;
   /** Of the file, so that a second try sees what the first one did. */
   readonly ino: bigint;
-  /** What was seen under the name; null for nothing. */
-  readonly found: EntryStats | null;
+  /** The version that was seen under the name; null for nothing. */
+  readonly found: string | null;
   /** Never replace anything. */
   readonly isNew: boolean;
 }

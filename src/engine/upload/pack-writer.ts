@@ -9,6 +9,7 @@
  */
 import assert from 'node:assert/strict';
 import { TransferError } from '../../base/errors.ts';
+import { KIB } from '../../base/units.ts';
 import type {
   FailedCall,
   FileToName,
@@ -32,8 +33,8 @@ export interface PackContent extends Omit<SlabChunk, 'at' | 'wireBytes'> {
   readonly bytes: Uint8Array;
 }
 
-/** What one file costs beside its bytes, in the scheduler's bytes: some system calls. */
-const FILE_COST_BYTES = 4096;
+/** What one file costs beside its bytes, in the scheduler's bytes: some system calls, as in a pack that is read. */
+const FILE_COST_BYTES = 32 * KIB;
 
 /** Threads may die of one bad job again and again; this ends it. */
 const MAX_WORKER_DEATHS = 5;

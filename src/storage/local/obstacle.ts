@@ -10,7 +10,7 @@ const DEVICE_OBSTACLE = 'is on another file system than the root of the store; i
 
 /** Why these are not the stats of a file that is served; undefined when they are. */
 export function fileObstacle(
-  { dev, mode }: Pick<BigIntStats, 'dev' | 'mode'>,
+  { dev, mode }: { readonly dev: bigint; readonly mode: bigint | number },
   device: bigint,
 ): string | undefined {
   switch (Number(mode) & constants.S_IFMT) {

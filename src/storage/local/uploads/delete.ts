@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { lstat } from 'node:fs/promises';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { versionOf } from '../../../base/files/file-version.ts';
 import { parseName } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { WriteCondition } from '../../upload-store.ts';
@@ -29,7 +30,7 @@ export async function deleteFile(
 async function removeFile(context: UploadContext, name: string, condition: WriteCondition): Promise<void> {
   await atTarget(context, name, 'enter', async ({ parent, entry, stats }) => {
     if (stats === undefined) throw notFound(name);
-    checkCondition(condition, name, stats);
+    checkCondition(condition, name, versionOf(stats));
     try {
       await context.fs.unlink(parent.pathOf(entry));
     } catch (reason) {

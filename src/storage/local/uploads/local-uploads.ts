@@ -6,6 +6,7 @@ import { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import { Counters } from '../../../base/counters/counters.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { versionOf } from '../../../base/files/file-version.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
 import type { PackJobs } from '../../pack-jobs.ts';
@@ -236,7 +237,7 @@ class LocalUploads implements UploadStore {
 
   async #requireReplaceable(name: string, condition: WriteCondition): Promise<void> {
     const stats = await orNotFound(atTarget(this.#context, name, 'enter', async (target) => target.stats));
-    checkCondition(condition, name, stats);
+    checkCondition(condition, name, stats && versionOf(stats));
   }
 
   async #find(id: string): Promise<Upload> {

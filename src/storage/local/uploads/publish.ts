@@ -6,6 +6,7 @@
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { fileTimeOf } from '../../../base/files/file-time.ts';
+import { versionOf } from '../../../base/files/file-version.ts';
 import { keepRights } from '../../../base/files/keep-rights.ts';
 import { settledStatsOf } from '../../../base/files/settled-stats.ts';
 import type { FileIdentity } from '../../store.ts';
@@ -47,7 +48,7 @@ async function publishOnce(context: UploadContext, publication: Publication): Pr
   const { id, state } = publication.journal;
   const { spec } = state;
   await atTarget(context, spec.name, 'make', async (target) => {
-    checkCondition(spec.condition, spec.name, target.stats);
+    checkCondition(spec.condition, spec.name, target.stats && versionOf(target.stats));
     if (target.stats !== undefined) await refuseOtherSpelling(target, spec.name);
     await writeIntent(context, publication, target.stats);
     await giveName(context, id, spec.condition, target);

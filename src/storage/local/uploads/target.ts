@@ -4,7 +4,6 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
-import { versionOf } from '../../../base/files/file-version.ts';
 import { otherSpelling } from '../../../base/files/spelling.ts';
 import { parseName } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
@@ -95,26 +94,25 @@ export async function whileDirectoriesVanish<T>(work: () => Promise<T>): Promise
   }
 }
 
-/** @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH */
-export function checkCondition(
-  condition: WriteCondition,
-  name: string,
-  stats: Parameters<typeof versionOf>[0] | undefined,
-): void {
-  if (condition.kind === 'any' || (condition.kind === 'absent' && stats === undefined)) return;
+/**
+ * Whether what is there may be replaced, by its version; undefined for nothing.
+ *
+ * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH
+ */
+export function checkCondition(condition: WriteCondition, name: string, version: string | undefined): void {
+  if (condition.kind === 'any' || (condition.kind === 'absent' && version === undefined)) return;
   if (condition.kind === 'absent') {
     throw new TransferError(
       'ALREADY_EXISTS',
       `${quoteName(name)} exists already; choose another name or overwrite it`,
     );
   }
-  if (stats === undefined) {
+  if (version === undefined) {
     throw new TransferError(
       'VERSION_MISMATCH',
       `there is no ${quoteName(name)} any more; start over without a version`,
     );
   }
-  const version = versionOf(stats);
   if (version === condition.version) return;
   const message = `${quoteName(name)} has another version than the one asked for; start over with the new one`;
   throw new TransferError('VERSION_MISMATCH', message, { version });

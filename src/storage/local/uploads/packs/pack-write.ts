@@ -13,7 +13,6 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, TransferError } from '../../../../base/errors.ts';
-import { versionOf } from '../../../../base/files/file-version.ts';
 import { TICK_MS } from '../../../../base/files/settled-stats.ts';
 import { parseName } from '../../../name.ts';
 import type { EntryStats, FailedCall, FoundEntry, PackJobs } from '../../../pack-jobs.ts';
@@ -146,7 +145,7 @@ export class PackWrite {
     if (found !== null && 'errno' in found) throw writeErrorOf(found.errno, name);
     const obstacle = found === null ? undefined : fileObstacle(found.stats, this.#context.root.device);
     if (obstacle !== undefined) throw new TransferError('NOT_A_FILE', `${quoteName(name)} ${obstacle}`);
-    checkCondition(condition, name, found?.stats);
+    checkCondition(condition, name, found?.stats.version);
     if (found === null) return place;
     if (found.hasOtherSpelling) await refuseOtherSpelling(place, name);
     return { ...place, stats: found.stats };
@@ -196,7 +195,7 @@ export class PackWrite {
       from: temporary,
       to: path,
       ino: ino as bigint,
-      found: stats ?? null,
+      found: stats?.version ?? null,
       isNew: file.condition.kind === 'absent',
     }));
     const results = await this.#jobs.name(files);
@@ -212,7 +211,8 @@ export class PackWrite {
   /** Makes the names durable, and learns what the files are now. */
   async #finish(named: readonly Entry[]): Promise<void> {
     const count = this.#directories.reduce((sum, directories) => sum + directories.count, 0);
-    const tickIsOver = delay(TICK_MS);
+    // So that the last look cannot miss a write behind it.
+    const tickIsOver = this.#context.root.isStampedPrecisely ? undefined : delay(TICK_MS);
     await this.#commit(named, count, async () => {
       await Promise.all(this.#directories.map((directories) => directories.sync()));
     });
@@ -262,7 +262,7 @@ function placeOf(
 function outcomeOf({ file: { name }, ino }: Entry, now: FoundEntry | FailedCall | null): WriteOutcome {
   if (now === null) return changedAgain(name);
   if ('errno' in now) return writeErrorOf(now.errno, name);
-  return now.stats.ino === ino ? { version: versionOf(now.stats) } : changedAgain(name);
+  return now.stats.ino === ino ? { version: now.stats.version } : changedAgain(name);
 }
 
 function changedAgain(name: string): TransferError {
