@@ -98,8 +98,8 @@ export const MAX_STANDING_CALLS = 64;
 /** Files in one pack, read or written: a job of some milliseconds. */
 export const MAX_PACK_FILES = 256;
 
-/** Bytes of content in a pack that is read: larger files gain nothing by sharing a request. */
-export const MAX_READ_PACK_BYTES = 64 * KIB * MAX_PACK_FILES;
+/** Bytes of content in one pack; in one that is written, no more than in a chunk. Larger files gain nothing in packs. */
+export const MAX_PACK_BYTES = 64 * KIB * MAX_PACK_FILES;
 
 /** Requests of one Exchange that are open at once; more gain nothing, as they share one stream. */
 export const MAX_EXCHANGE_REQUESTS = 1024;

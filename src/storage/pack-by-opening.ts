@@ -13,8 +13,8 @@ import { type FileSource, packedFileChanged, type Reader } from './byte-source.t
 import { PackLayout } from './pack-layout.ts';
 import type { OpenFile, OpenPack, PackedFile, Store } from './store.ts';
 
-/** Files of one read that are open at the same time. */
-const FILES_AT_ONCE = 16;
+/** Files of one read that are open at the same time; with more listeners of one signal Node would warn. */
+const FILES_AT_ONCE = 8;
 
 const readAt = promisify(readDescriptor);
 

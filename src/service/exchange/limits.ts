@@ -1,5 +1,10 @@
 /** What a server tells its peer at the beginning of an Exchange. */
-import { MAX_EXCHANGE_CREDIT_BYTES, MAX_EXCHANGE_REQUESTS, MAX_PACK_FILES } from '../../base/limits.ts';
+import {
+  MAX_EXCHANGE_CREDIT_BYTES,
+  MAX_EXCHANGE_REQUESTS,
+  MAX_PACK_BYTES,
+  MAX_PACK_FILES,
+} from '../../base/limits.ts';
 import type { ExchangeLimits } from '../../wire/messages.ts';
 import type { ServiceContext } from '../context.ts';
 import { acceptedCodecs } from '../uploads/upload-fields.ts';
@@ -10,7 +15,7 @@ export function exchangeLimits({ chunk }: Pick<ServiceContext, 'chunk'>): Exchan
     maxRequests: MAX_EXCHANGE_REQUESTS,
     maxCredit: MAX_EXCHANGE_CREDIT_BYTES,
     maxPackFiles: MAX_PACK_FILES,
-    maxPackSize: chunk.maxSize,
+    maxPackSize: Math.min(chunk.maxSize, MAX_PACK_BYTES),
     acceptedCodecs: acceptedCodecs(),
   };
 }

@@ -6,7 +6,7 @@
  * is a request that asks for no pack, and a file that changed in the middle.
  */
 import { TransferError } from '../../base/errors.ts';
-import { MAX_PACK_FILES, MAX_READ_PACK_BYTES } from '../../base/limits.ts';
+import { MAX_PACK_BYTES, MAX_PACK_FILES } from '../../base/limits.ts';
 import { openPack } from '../../storage/pack-by-opening.ts';
 import type { OpenPack } from '../../storage/store.ts';
 import { codecsFromContract } from '../../wire/codec.ts';
@@ -75,10 +75,10 @@ function checkFiles(files: readonly PackedFile[]): void {
     }
     contentBytes += size;
   }
-  if (contentBytes > MAX_READ_PACK_BYTES) {
+  if (contentBytes > MAX_PACK_BYTES) {
     throw new TransferError(
       'INVALID_ARGUMENT',
-      `a pack of ${contentBytes} bytes is asked for; ask for ${MAX_READ_PACK_BYTES} at most, and for large files by StreamFile`,
+      `a pack of ${contentBytes} bytes is asked for; ask for ${MAX_PACK_BYTES} at most, and for large files by StreamFile`,
     );
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { TransferError } from '../../../src/base/errors.ts';
-import { MAX_PACK_FILES, MAX_READ_PACK_BYTES } from '../../../src/base/limits.ts';
+import { MAX_PACK_FILES, MAX_PACK_BYTES } from '../../../src/base/limits.ts';
 import { KIB } from '../../../src/base/units.ts';
 import { StaticWindows } from '../../../src/flow/windows/static-windows.ts';
 import type { ServiceContext } from '../../../src/service/context.ts';
@@ -163,7 +163,7 @@ describe('a request for a pack is refused', () => {
     ['of a size that no number holds', (file) => ({ files: [{ ...file, size: 2 ** 60 }] }), /size/],
     [
       'of too many bytes',
-      (file) => ({ files: [file, { ...file, size: MAX_READ_PACK_BYTES }] }),
+      (file) => ({ files: [file, { ...file, size: MAX_PACK_BYTES }] }),
       /large files by StreamFile/,
     ],
     ['with a negative start', () => ({ start: -1 }), /start is negative/],
@@ -186,7 +186,7 @@ describe('a request for a pack is refused', () => {
     const { ask, files } = await serve(t, CONTENTS);
     const most = Array<PackedFile>(MAX_PACK_FILES).fill(files[0] as PackedFile);
     assert.equal((await ask({ files: most })).peer.received.length, MAX_PACK_FILES * 10);
-    const { peer } = await ask({ files: [{ ...(files[0] as PackedFile), size: MAX_READ_PACK_BYTES }] });
-    assert.equal(peer.received.length, 1 + MAX_READ_PACK_BYTES);
+    const { peer } = await ask({ files: [{ ...(files[0] as PackedFile), size: MAX_PACK_BYTES }] });
+    assert.equal(peer.received.length, 1 + MAX_PACK_BYTES);
   });
 });
