@@ -10,6 +10,7 @@ import { benchCrc32 } from './crc32.ts';
 import { benchFraming } from './framing.ts';
 import { benchGzip } from './gzip.ts';
 import { benchJobHop } from './job-hop.ts';
+import { benchPacks } from './packs.ts';
 import { benchSlabs } from './slabs.ts';
 
 /** Each registers its benches and returns what to do after them. */
@@ -21,6 +22,7 @@ const GROUPS: Readonly<Record<string, () => void | Promise<() => Promise<void>>>
   gzip: benchGzip,
   codecs: benchCodecs,
   'job-hop': benchJobHop,
+  packs: benchPacks,
 };
 
 await new Command('bench:micro')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import { crc32 } from 'node:zlib';
 import { TransferError } from '../../../src/base/errors.ts';
-import { MAX_PACK_FILES, MAX_PACK_BYTES } from '../../../src/base/limits.ts';
+import { MAX_PACK_BYTES, MAX_PACK_FILES } from '../../../src/base/limits.ts';
 import { KIB } from '../../../src/base/units.ts';
 import { StaticWindows } from '../../../src/flow/windows/static-windows.ts';
 import type { ServiceContext } from '../../../src/service/context.ts';
