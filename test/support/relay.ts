@@ -8,14 +8,16 @@ export interface Relay {
   readonly address: string;
   /** Bytes from the server after which the next connections are cut; later ones are not. */
   readonly cutAfterBytes: number[];
+  /** As cutAfterBytes, of bytes to the server. */
+  readonly cutAfterSentBytes: number[];
 }
 
 export async function startRelay(t: TestContext, port: number): Promise<Relay> {
   const cutAfterBytes: number[] = [];
+  const cutAfterSentBytes: number[] = [];
   const sockets = new Set<net.Socket>();
   const listener = net.createServer((near) => {
     const far = net.connect(port, '127.0.0.1');
-    let leftBytes = cutAfterBytes.shift() ?? Number.POSITIVE_INFINITY;
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket
@@ -26,13 +28,8 @@ export async function startRelay(t: TestContext, port: number): Promise<Relay> {
           far.destroy();
         });
     }
-    near.pipe(far);
-    far.on('data', (bytes) => {
-      const passed = bytes.subarray(0, leftBytes);
-      leftBytes -= passed.byteLength;
-      if (leftBytes > 0) near.write(passed);
-      else near.end(passed, () => near.destroySoon());
-    });
+    pass(near, far, cutAfterSentBytes.shift());
+    pass(far, near, cutAfterBytes.shift());
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -40,5 +37,20 @@ export async function startRelay(t: TestContext, port: number): Promise<Relay> {
     listener.close();
     for (const socket of sockets) socket.destroy();
   });
-  return { address: `127.0.0.1:${(listener.address() as net.AddressInfo).port}`, cutAfterBytes };
+  const address = `127.0.0.1:${(listener.address() as net.AddressInfo).port}`;
+  return { address, cutAfterBytes, cutAfterSentBytes };
+}
+
+function pass(from: net.Socket, to: net.Socket, cutAfterBytes = Number.POSITIVE_INFINITY): void {
+  let leftBytes = cutAfterBytes;
+  from.on('data', (bytes) => {
+    const passed = bytes.subarray(0, leftBytes);
+    leftBytes -= passed.byteLength;
+    if (leftBytes > 0) to.write(passed);
+    else {
+      from.pause();
+      to.end(passed, () => to.destroySoon());
+    }
+  });
+  from.on('end', () => to.end());
 }
