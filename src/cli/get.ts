@@ -1,6 +1,7 @@
 /** `sluice get`: downloads files and trees, and resumes interrupted downloads. */
 import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
+import type { SluiceClient } from '../client/client.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
@@ -117,6 +118,7 @@ async function get(targets: CliTarget[], options: GetOptions): Promise<void> {
       verbose,
       signal: interrupt.signal,
       transfer: rangeOptions(options),
+      packClient: packClientOf(targets, connections, options),
     });
   } catch (reason) {
     throw interrupt.signal.aborted ? interrupted(isStdoutTaken, reason) : reason;
@@ -125,6 +127,18 @@ async function get(targets: CliTarget[], options: GetOptions): Promise<void> {
     interrupt.dispose();
     connections.close();
   }
+}
+
+/** The client of a tree whose files come whole, all from one server. */
+function packClientOf(
+  targets: readonly CliTarget[],
+  connections: Connections,
+  { ifMatch, limit, recursive, start }: GetOptions,
+): SluiceClient | undefined {
+  if (recursive !== true || ifMatch !== undefined || limit !== undefined || start !== undefined)
+    return undefined;
+  const clients = new Set(targets.map((target) => connections.clientFor(target)));
+  return clients.size === 1 ? [...clients][0] : undefined;
 }
 
 function transferOptions({ chunkSize, compression, verify, window }: GetOptions): ClientOptions {

@@ -108,6 +108,7 @@ async function put(args: string[], options: PutOptions): Promise<void> {
     });
     await runUploads(plan, {
       client,
+      recursive,
       parallel: options.parallel,
       display,
       isBatch: recursive || paths.length > 1,

@@ -1,10 +1,14 @@
 /** Runs the downloads of a plan; with -r, files that are there already are left alone. */
-import { stat } from 'node:fs/promises';
+import { type Stats, statSync } from 'node:fs';
 import { errnoOf } from '../../base/errors.ts';
+import type { SluiceClient } from '../../client/client.ts';
 import type { DownloadOptions } from '../../client/download/options.ts';
 import { refuseOtherSpelling } from '../../client/download/partial-file/publish.ts';
+import { PackFetcher } from '../../client/tree/pack-fetch.ts';
+import { SMALL_FILE_BYTES } from '../../client/tree/small-file.ts';
+import type { ListEntry } from '../../wire/messages.ts';
 import type { DownloadJob } from './download-plan.ts';
-import { type FileRunOptions, runFiles } from './file-run.ts';
+import { type FileRunOptions, type PackMover, runFiles } from './file-run.ts';
 import { preparePlace } from './local-path.ts';
 import type { Plan } from './plan.ts';
 import { isNotOlder } from './same-file.ts';
@@ -15,23 +19,26 @@ const ERRNOS_CONCERNING_ALL: ReadonlySet<string | undefined> = new Set(['ENOSPC'
 export interface DownloadRunOptions
   extends Omit<
     FileRunOptions<DownloadJob>,
-    'concernsAll' | 'direction' | 'isThere' | 'release' | 'transfer'
+    'concernsAll' | 'direction' | 'isThere' | 'packs' | 'release' | 'transfer'
   > {
   /** Fetch also what is there already. */
   ignoreTimes: boolean;
   signal: AbortSignal;
   transfer: Pick<DownloadOptions, 'start' | 'limit' | 'ifMatch' | 'overwrite'>;
+  /** Where all files of a tree come from; small ones come in packs then. */
+  packClient: SluiceClient | undefined;
 }
 
 /** Resolves when every file is there; throws as `runFiles` does. */
 export async function runDownloads(plan: Plan<DownloadJob>, options: DownloadRunOptions): Promise<void> {
-  const { ignoreTimes, signal, transfer } = options;
+  const { ignoreTimes, packClient, signal, transfer } = options;
   await runFiles<DownloadJob>(plan, {
     ...options,
     direction: 'down',
     concernsAll: ({ cause, code }) => code === 'LOCAL_IO' && ERRNOS_CONCERNING_ALL.has(errnoOf(cause)),
     isThere: (job) => !ignoreTimes && isAlreadyThere(job),
     release: ({ release }) => release?.(),
+    packs: packClient && packsFrom(packClient, transfer.overwrite ?? true, signal),
     transfer: async ({ client, directory, isStdout, name, path }, onProgress) => {
       if (directory !== undefined) await preparePlace(directory, path);
       return await client.download(name, isStdout ? process.stdout : path, {
@@ -45,15 +52,49 @@ export async function runDownloads(plan: Plan<DownloadJob>, options: DownloadRun
   });
 }
 
+function packsFrom(client: SluiceClient, overwrite: boolean, signal: AbortSignal): PackMover<DownloadJob> {
+  const fetcher = new PackFetcher(client, { overwrite, signal });
+  return {
+    takes: ({ directory, sizeBytes }) => directory !== undefined && (sizeBytes as number) <= SMALL_FILE_BYTES,
+    limits: () => fetcher.limits(),
+    move: (jobs, done) => {
+      const files = jobs.map((job) => {
+        const { mode, modifiedMs, size, version } = job.listed as ListEntry;
+        return {
+          job,
+          name: job.name,
+          path: job.path,
+          tree: job.directory as string,
+          size,
+          version,
+          modifiedMs,
+          mode,
+        };
+      });
+      return fetcher.fetch(files, ({ job }, outcome) => done(job, outcome));
+    },
+    close: () => fetcher.close(),
+  };
+}
+
 /**
  * Same size and not older than on the server: lets an interrupted tree resume.
  * The client gives finished files the time of the original.
  */
 async function isAlreadyThere({ listed, path }: DownloadJob): Promise<boolean> {
   if (listed === undefined) return false;
-  const found = await stat(path).catch(() => undefined);
+  const found = statOf(path);
   if (found === undefined || !found.isFile() || found.size !== listed.size) return false;
   if (!isNotOlder(found.mtimeMs, listed.modifiedMs)) return false;
   await refuseOtherSpelling(path);
   return true;
+}
+
+/** Undefined for whatever cannot be looked at. One of thousands: a look in another thread costs ten times as much. */
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
 }

@@ -3,8 +3,11 @@
  * made. One failing file does not stop the others, unless they would fail for
  * the same reason. Holds neither the plan nor its failures: both may be long.
  */
+import { WorkQueue } from '../../base/async/work-queue.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { DownloadResult, Progress } from '../../client/download/options.ts';
+import type { PackLimits } from '../../client/exchange/requests/limits.ts';
+import type { PackOutcome } from '../../client/tree/small-file.ts';
 import type { UploadProgress, UploadResult } from '../../client/upload/options.ts';
 import { type FinishedFile, type ProgressDisplay, ProgressSum } from '../progress/progress.ts';
 import { writeCodecs } from '../progress/progress-text.ts';
@@ -37,6 +40,8 @@ export interface FileRunOptions<Job extends FileJob> {
   endPlanning: () => void;
   /** Whether the file is there already, and need not be moved. */
   isThere: (job: Job) => boolean | Promise<boolean>;
+  /** Moves small files of a tree together; absent where every file goes by itself. */
+  packs?: PackMover<Job> | undefined;
   /** Moves one file. */
   transfer: (
     job: Job,
@@ -45,6 +50,25 @@ export interface FileRunOptions<Job extends FileJob> {
   /** Called when a job is over, well or not. */
   release?: (job: Job) => Promise<void> | undefined;
 }
+
+/** Moves many files in one request. */
+export interface PackMover<Job extends FileJob> {
+  /** Whether the file may be one of a pack. */
+  takes(job: Job): boolean;
+  /** The most that one pack may have. Throws UNIMPLEMENTED where the server has no packs. */
+  limits(): Promise<PackLimits>;
+  /** Moves files, and calls `done` for each. Throws what concerns all that are left. */
+  move(jobs: readonly Job[], done: (job: Job, outcome: PackOutcome) => void): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Packs at the same time: while one is written to the disk, the next is on its way. */
+const PACKS_IN_FLIGHT = 4;
+
+/** Files that wait for a transfer of their own, so that small ones behind them need not. */
+const WAITING_SINGLES = 1024;
+
+const NO_PACKS: PackLimits = { maxFiles: 0, maxBytes: 0 };
 
 interface Failure {
   name: string | undefined;
@@ -67,6 +91,10 @@ class FileRun<Job extends FileJob> {
   readonly #plan: LookAhead<PlanItem<Job>>;
   readonly #sum: ProgressSum;
   readonly #startedMs = performance.now();
+  readonly #singles = new WorkQueue<Job>(WAITING_SINGLES);
+  readonly #packs = new WorkQueue<readonly Job[]>(PACKS_IN_FLIGHT);
+  #packsWork = false;
+  #untaken = 0;
   #firstFailure: Failure | undefined;
   #failedFiles = 0;
   #interruptedFiles = 0;
@@ -84,8 +112,17 @@ class FileRun<Job extends FileJob> {
   }
 
   async run(): Promise<void> {
-    await Promise.all(Array.from({ length: this.#options.parallel }, () => this.#lane()));
-    const notDone = this.#plan.waiting + this.#interruptedFiles;
+    const { packs, parallel } = this.#options;
+    const inPacks = async () => {
+      await Promise.all(
+        Array.from({ length: packs === undefined ? 0 : PACKS_IN_FLIGHT }, () => this.#packLane()),
+      );
+      // Files that a pack could not move go by themselves.
+      this.#singles.close();
+    };
+    await Promise.all([this.#route(), inPacks(), ...Array.from({ length: parallel }, () => this.#lane())]);
+    await packs?.close();
+    const notDone = this.#plan.waiting + this.#untakenFiles + this.#interruptedFiles;
     if (!this.#plan.isComplete) this.#options.endPlanning();
     await this.#plan.close();
     if (this.#options.isBatch) this.#sumUp(notDone);
@@ -95,14 +132,118 @@ class FileRun<Job extends FileJob> {
     if (count > 0) throw new TransferError('INCOMPLETE', `left out ${count}: ${summary}`);
   }
 
-  async #lane(): Promise<void> {
+  /** Sorts the plan: small files into packs, others into the queue of single transfers. */
+  async #route(): Promise<void> {
+    const { isThere } = this.#options;
+    const pack = new PackBuilder<Job>(await this.#packLimits());
     while (!this.#isStopping) {
+      // A pack waits for more files only while others are on their way.
+      if (this.#plan.waiting === 0 && this.#packs.isHungry) await this.#putPack(pack);
       const item = await this.#nextItem();
-      if (item === undefined || this.#isStopping) return;
-      if (item.kind === 'file') {
-        await this.#move(item.job);
-        await this.#release(item.job);
-      } else this.#failed(item.name, item.error);
+      if (item === undefined) break;
+      if (item.kind === 'failed') {
+        this.#failed(item.name, item.error);
+        continue;
+      }
+      const { job } = item;
+      const { name, sizeBytes = 0 } = job;
+      try {
+        if (await isThere(job)) {
+          this.#sum.done(job, sizeBytes, sizeBytes);
+          this.#skippedFiles += 1;
+          await this.#release(job);
+          continue;
+        }
+      } catch (reason) {
+        this.#sum.dropped(job);
+        this.#failed(name, TransferError.from(reason));
+        await this.#release(job);
+        continue;
+      }
+      if (!this.#packsWork || this.#options.packs?.takes(job) !== true) await this.#singles.put(job);
+      else {
+        if (!pack.fits(sizeBytes)) await this.#putPack(pack);
+        pack.add(job, sizeBytes);
+      }
+    }
+    await this.#putPack(pack);
+    this.#packs.close();
+  }
+
+  async #packLimits(): Promise<PackLimits> {
+    try {
+      const limits = await this.#options.packs?.limits();
+      this.#packsWork = limits !== undefined;
+      return limits ?? NO_PACKS;
+    } catch {
+      // A server without packs, or one that cannot be reached: single transfers say so.
+      return NO_PACKS;
+    }
+  }
+
+  async #putPack(pack: PackBuilder<Job>): Promise<void> {
+    if (pack.count > 0) await this.#packs.put(pack.take());
+  }
+
+  async #packLane(): Promise<void> {
+    for (let jobs = await this.#packs.take(); jobs !== undefined; jobs = await this.#packs.take()) {
+      if (this.#isStopping) this.#untaken += jobs.length;
+      else await this.#movePack(jobs);
+    }
+  }
+
+  async #movePack(jobs: readonly Job[]): Promise<void> {
+    const left = new Set(jobs);
+    const startedMs = performance.now();
+    const outcomes: Promise<void>[] = [];
+    try {
+      await this.#options.packs?.move(jobs, (job, outcome) => {
+        left.delete(job);
+        outcomes.push(this.#packed(job, outcome, performance.now() - startedMs));
+      });
+    } catch (reason) {
+      const error = TransferError.from(reason);
+      for (const job of left) {
+        this.#sum.dropped(job);
+        this.#failed(job.name, error);
+        await this.#release(job);
+      }
+    }
+    await Promise.all(outcomes);
+  }
+
+  async #packed(job: Job, outcome: PackOutcome, durationMs: number): Promise<void> {
+    const { direction, display } = this.#options;
+    const { name, path, sizeBytes = 0 } = job;
+    if (outcome === 'single') {
+      await this.#singles.put(job);
+      return;
+    }
+    if (outcome === 'moved') {
+      display.finished({ name, path, direction, result: packedResult(sizeBytes, durationMs) });
+      this.#sum.done(job, sizeBytes, 0);
+      this.#movedFiles += 1;
+      this.#movedBytes += sizeBytes;
+    } else {
+      this.#sum.dropped(job);
+      this.#failed(name, outcome);
+    }
+    await this.#release(job);
+  }
+
+  /** Files that were found and never tried. */
+  get #untakenFiles(): number {
+    return this.#untaken + this.#singles.length;
+  }
+
+  async #lane(): Promise<void> {
+    for (let job = await this.#singles.take(); job !== undefined; job = await this.#singles.take()) {
+      if (this.#isStopping) {
+        this.#untaken += 1;
+        continue;
+      }
+      await this.#move(job);
+      await this.#release(job);
     }
   }
 
@@ -118,14 +259,9 @@ class FileRun<Job extends FileJob> {
   }
 
   async #move(job: Job): Promise<void> {
-    const { direction, display, isThere, transfer, verbose } = this.#options;
-    const { name, path, sizeBytes = 0 } = job;
+    const { direction, display, transfer, verbose } = this.#options;
+    const { name, path } = job;
     try {
-      if (await isThere(job)) {
-        this.#sum.done(job, sizeBytes, sizeBytes);
-        this.#skippedFiles += 1;
-        return;
-      }
       const result = await transfer(job, (progress) =>
         display.show(this.#sum.update(job, progress, performance.now())),
       );
@@ -178,4 +314,52 @@ class FileRun<Job extends FileJob> {
     const message = `${this.#failedFiles} of ${tried} files failed, the first was ${name}: ${error.message}`;
     return new TransferError(error.code, message, { cause: error });
   }
+}
+
+/** The small files that go into the next pack. */
+class PackBuilder<Job> {
+  readonly #limits: PackLimits;
+  #jobs: Job[] = [];
+  #bytes = 0;
+
+  constructor(limits: PackLimits) {
+    this.#limits = limits;
+  }
+
+  get count(): number {
+    return this.#jobs.length;
+  }
+
+  fits(bytes: number): boolean {
+    const { maxBytes, maxFiles } = this.#limits;
+    return this.#jobs.length < maxFiles && this.#bytes + bytes <= maxBytes;
+  }
+
+  add(job: Job, bytes: number): void {
+    this.#jobs.push(job);
+    this.#bytes += bytes;
+  }
+
+  take(): readonly Job[] {
+    const jobs = this.#jobs;
+    this.#jobs = [];
+    this.#bytes = 0;
+    return jobs;
+  }
+}
+
+/** A file of a pack, as a transfer of its own would tell of it. */
+function packedResult(bytes: number, durationMs: number): DownloadResult {
+  return {
+    bytes,
+    resumedBytes: 0,
+    version: '',
+    crc32: undefined,
+    verified: true,
+    attempts: 1,
+    restarts: 0,
+    durationMs,
+    wireBytes: bytes,
+    bytesByCodec: { identity: bytes, gzip: 0, brotli: 0, zstd: 0 },
+  };
 }

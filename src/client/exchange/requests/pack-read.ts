@@ -11,6 +11,7 @@ import { brokenContract } from '../../broken-contract.ts';
 import { Position } from '../../download/position.ts';
 import type { RangeReceiver } from '../../download/range-receiver.ts';
 import { compressionWish } from '../../download/stream-request.ts';
+import type { CompressionMode } from '../../options.ts';
 import { CreditWindow } from '../credit-window.ts';
 import type { RequestFields, RequestHost } from '../request.ts';
 import { TakeQueue } from '../take-queue.ts';
@@ -22,11 +23,18 @@ const AS_ASKED = 0;
 /** A file of a pack: its bytes, or undefined where the server does not have it as asked. */
 export type PackedContent = Uint8Array | undefined;
 
+export interface PackReadOptions {
+  signal?: AbortSignal | undefined;
+  /** Default: that of the client. */
+  compression?: CompressionMode | undefined;
+}
+
 class PackReadRequest extends RangeRequest {
   override readonly isPack = true;
   protected override readonly window: CreditWindow;
   protected override position: Position;
   readonly #files: readonly PackedFile[];
+  readonly #compression: CompressionMode;
   readonly #queue = new TakeQueue<{ content: PackedContent }>();
   readonly #sink = { needsCrc32: false, begin: () => {}, write: (bytes: Uint8Array) => this.#split(bytes) };
   /** Files of which all bytes have come. */
@@ -35,9 +43,10 @@ class PackReadRequest extends RangeRequest {
   #parts: Uint8Array[] = [];
   #partBytes = 0;
 
-  constructor(host: RequestHost, files: readonly PackedFile[], signal: AbortSignal | undefined) {
-    super(host, `a pack of ${files.length} files`, signal);
+  constructor(host: RequestHost, files: readonly PackedFile[], options: PackReadOptions) {
+    super(host, `a pack of ${files.length} files`, options.signal);
     this.#files = files;
+    this.#compression = options.compression ?? host.options.compression;
     const bytes = packBytes(files);
     // A pack is small, and wanted whole: its window is all of it.
     this.window = new CreditWindow(bytes, bytes, host.growth);
@@ -69,8 +78,8 @@ class PackReadRequest extends RangeRequest {
       start: 0,
       chunkSize: chunkBytes,
       wantChecksums: options.verify,
-      compression: compressionWish(options.compression),
-      acceptedCodecs: options.compression === 'never' ? [] : RUNTIME_CODECS.map(codecInContract),
+      compression: compressionWish(this.#compression),
+      acceptedCodecs: this.#compression === 'never' ? [] : RUNTIME_CODECS.map(codecInContract),
     };
     return { credit, readPack };
   }
@@ -125,9 +134,9 @@ class PackReadRequest extends RangeRequest {
 export function readPack(
   host: RequestHost,
   files: readonly PackedFile[],
-  options: { signal?: AbortSignal | undefined } = {},
+  options: PackReadOptions = {},
 ): AsyncGenerator<PackedContent, void, undefined> {
-  return new PackReadRequest(host, files, options.signal).contents();
+  return new PackReadRequest(host, files, options).contents();
 }
 
 function packBytes(files: readonly PackedFile[]): number {
