@@ -1,6 +1,7 @@
 /** Runs the downloads of a plan; with -r, files that are there already are left alone. */
 import { type Stats, statSync } from 'node:fs';
-import { errnoOf } from '../../base/errors.ts';
+import { dirname } from 'node:path';
+import { errnoOf, TransferError } from '../../base/errors.ts';
 import type { SluiceClient } from '../../client/client.ts';
 import type { DownloadOptions } from '../../client/download/options.ts';
 import { refuseOtherSpelling } from '../../client/download/partial-file/publish.ts';
@@ -9,7 +10,7 @@ import { SMALL_FILE_BYTES } from '../../client/tree/small-file.ts';
 import type { ListEntry } from '../../wire/messages.ts';
 import type { DownloadJob } from './download-plan.ts';
 import { type FileRunOptions, type PackMover, runFiles } from './file-run.ts';
-import { preparePlace } from './local-path.ts';
+import { prepareDirectory, preparePlace } from './local-path.ts';
 import type { Plan } from './plan.ts';
 import { isNotOlder } from './same-file.ts';
 
@@ -57,8 +58,8 @@ function packsFrom(client: SluiceClient, overwrite: boolean, signal: AbortSignal
   return {
     takes: ({ directory, sizeBytes }) => directory !== undefined && (sizeBytes as number) <= SMALL_FILE_BYTES,
     limits: () => fetcher.limits(),
-    move: (jobs, done) => {
-      const files = jobs.map((job) => {
+    move: async (jobs, done) => {
+      const files = (await placed(jobs, done)).map((job) => {
         const { mode, modifiedMs, size, version } = job.listed as ListEntry;
         return {
           job,
@@ -71,10 +72,36 @@ function packsFrom(client: SluiceClient, overwrite: boolean, signal: AbortSignal
           mode,
         };
       });
-      return fetcher.fetch(files, ({ job }, outcome) => done(job, outcome));
+      if (files.length > 0) await fetcher.fetch(files, ({ job }, outcome) => done(job, outcome));
     },
     close: () => fetcher.close(),
   };
+}
+
+/** The jobs whose directories are there, and lead nowhere else; `done` is told of the others. */
+async function placed(
+  jobs: readonly DownloadJob[],
+  done: (job: DownloadJob, outcome: TransferError) => void,
+): Promise<DownloadJob[]> {
+  const problems = new Map<string, TransferError | undefined>();
+  const good: DownloadJob[] = [];
+  for (const job of jobs) {
+    const parent = dirname(job.path);
+    if (!problems.has(parent)) problems.set(parent, await problemOf(job.directory as string, parent));
+    const problem = problems.get(parent);
+    if (problem === undefined) good.push(job);
+    else done(job, problem);
+  }
+  return good;
+}
+
+async function problemOf(tree: string, directory: string): Promise<TransferError | undefined> {
+  try {
+    await prepareDirectory(tree, directory);
+    return undefined;
+  } catch (reason) {
+    return TransferError.from(reason);
+  }
 }
 
 /**

@@ -113,14 +113,14 @@ class FileRun<Job extends FileJob> {
 
   async run(): Promise<void> {
     const { packs, parallel } = this.#options;
-    const inPacks = async () => {
-      await Promise.all(
-        Array.from({ length: packs === undefined ? 0 : PACKS_IN_FLIGHT }, () => this.#packLane()),
-      );
-      // Files that a pack could not move go by themselves.
-      this.#singles.close();
-    };
-    await Promise.all([this.#route(), inPacks(), ...Array.from({ length: parallel }, () => this.#lane())]);
+    const packLanes = Array.from({ length: packs === undefined ? 0 : PACKS_IN_FLIGHT }, () =>
+      this.#packLane(),
+    );
+    const lanes = Array.from({ length: parallel }, () => this.#lane());
+    await Promise.all([this.#route(), ...packLanes]);
+    // Files that a pack could not move go by themselves.
+    this.#singles.close();
+    await Promise.all(lanes);
     await packs?.close();
     const notDone = this.#plan.waiting + this.#untakenFiles + this.#interruptedFiles;
     if (!this.#plan.isComplete) this.#options.endPlanning();
@@ -134,40 +134,42 @@ class FileRun<Job extends FileJob> {
 
   /** Sorts the plan: small files into packs, others into the queue of single transfers. */
   async #route(): Promise<void> {
-    const { isThere } = this.#options;
     const pack = new PackBuilder<Job>(await this.#packLimits());
     while (!this.#isStopping) {
       // A pack waits for more files only while others are on their way.
       if (this.#plan.waiting === 0 && this.#packs.isHungry) await this.#putPack(pack);
       const item = await this.#nextItem();
       if (item === undefined) break;
-      if (item.kind === 'failed') {
-        this.#failed(item.name, item.error);
-        continue;
-      }
-      const { job } = item;
-      const { name, sizeBytes = 0 } = job;
-      try {
-        if (await isThere(job)) {
-          this.#sum.done(job, sizeBytes, sizeBytes);
-          this.#skippedFiles += 1;
-          await this.#release(job);
-          continue;
-        }
-      } catch (reason) {
-        this.#sum.dropped(job);
-        this.#failed(name, TransferError.from(reason));
-        await this.#release(job);
-        continue;
-      }
-      if (!this.#packsWork || this.#options.packs?.takes(job) !== true) await this.#singles.put(job);
-      else {
-        if (!pack.fits(sizeBytes)) await this.#putPack(pack);
-        pack.add(job, sizeBytes);
-      }
+      if (item.kind === 'failed') this.#failed(item.name, item.error);
+      else if (!(await this.#isThere(item.job))) await this.#put(item.job, pack);
     }
     await this.#putPack(pack);
     this.#packs.close();
+  }
+
+  /** Whether it need not be moved, or cannot be: it is over then. */
+  async #isThere(job: Job): Promise<boolean> {
+    const { sizeBytes = 0 } = job;
+    try {
+      if (!(await this.#options.isThere(job))) return false;
+      this.#sum.done(job, sizeBytes, sizeBytes);
+      this.#skippedFiles += 1;
+    } catch (reason) {
+      this.#sum.dropped(job);
+      this.#failed(job.name, TransferError.from(reason));
+    }
+    await this.#release(job);
+    return true;
+  }
+
+  async #put(job: Job, pack: PackBuilder<Job>): Promise<void> {
+    const { sizeBytes = 0 } = job;
+    if (!this.#packsWork || this.#options.packs?.takes(job) !== true) {
+      await this.#singles.put(job);
+      return;
+    }
+    if (!pack.fits(sizeBytes)) await this.#putPack(pack);
+    pack.add(job, sizeBytes);
   }
 
   async #packLimits(): Promise<PackLimits> {

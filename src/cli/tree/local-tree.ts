@@ -9,6 +9,7 @@ import { lstat, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TransferError } from '../../base/errors.ts';
 import { readError } from '../../client/local-error.ts';
+import { isStagingName } from '../../client/tree/staging.ts';
 import type { LeftOut } from './left-out.ts';
 
 /** Concurrent stats: enough to keep libuv's four threads busy. */
@@ -63,6 +64,7 @@ async function lookAt(
     return undefined;
   }
   const entry = bytes.toString('utf8');
+  if (isStagingName(entry)) return undefined;
   const path = join(directory, entry);
   const name = prefix === '' ? entry : `${prefix}/${entry}`;
   try {

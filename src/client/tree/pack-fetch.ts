@@ -12,7 +12,7 @@ import { Staging } from './staging.ts';
 export interface FileToFetch extends SmallFile {
   readonly version: string;
   readonly modifiedMs: number;
-  /** The tree that it goes to, which exists. */
+  /** The tree that it goes to. */
   readonly tree: string;
 }
 

@@ -58,8 +58,9 @@ export class Staging {
   readonly #directory: string;
   #count = 0;
 
-  /** Makes the directory in `tree`, which exists, and removes those that ended processes left. Throws system errors. */
+  /** Makes the directory in `tree`, which is made as well if it is missing, and removes those that ended processes left. Throws system errors. */
   constructor(tree: string, id: string) {
+    mkdirSync(tree, { recursive: true });
     sweep(tree);
     this.#directory = join(tree, `${PREFIX}${hostname()}-${process.pid}-${id}`);
     mkdirSync(this.#directory, { mode: 0o700 });
