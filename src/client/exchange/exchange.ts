@@ -8,13 +8,13 @@ import { TransferError } from '../../base/errors.ts';
 import type { ExchangeAnswer } from '../../wire/exchange-answer.ts';
 import type { ExchangeLimits, Failure } from '../../wire/messages.ts';
 import { errorOfFailure } from '../../wire/status.ts';
-import { onCancelled } from '../connection/cancellation.ts';
 import type { Channel } from '../connection/channel.ts';
 import { ABORT_TIMEOUT_MS, CREDIT_BEFORE_LIMITS_BYTES, MIN_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { GrowthBudget } from './credit-window.ts';
 import { type CallListener, ExchangeCall } from './exchange-call.ts';
 import type { RequestHost, SessionRequest } from './request.ts';
+import { SignalWatch } from './signal-watch.ts';
 
 export class Exchange implements CallListener, RequestHost {
   readonly options: ResolvedOptions;
@@ -22,6 +22,7 @@ export class Exchange implements CallListener, RequestHost {
   /** Shrinks when chunks are too large to arrive within the stall time-out. */
   chunkBytes: number;
   readonly #channel: Channel;
+  readonly #signals = new SignalWatch();
   /** Submitted and not settled. */
   readonly #requests = new Set<SessionRequest>();
   /** To be sent, in order. Those that are settled meanwhile are passed over. */
@@ -58,7 +59,8 @@ export class Exchange implements CallListener, RequestHost {
     this.#call?.grant(request, bytes);
   }
 
-  failed(request: SessionRequest, error: TransferError): void {
+  failed(request: SessionRequest, failure: TransferError): void {
+    const error = request.meaningOf(failure);
     if (request.state === 'settled') return;
     if (request.state === 'open') this.#call?.cancel(request);
     request.interrupt();
@@ -202,7 +204,9 @@ export class Exchange implements CallListener, RequestHost {
       return;
     }
     this.#requests.add(request);
-    request.ignoreSignal = onCancelled(request.signal, (error) => this.settle(request, error));
+    request.ignoreSignal = this.#signals.onCancelled(request.signal, (error) => this.settle(request, error));
+    // The signal was aborted already.
+    if (!this.#requests.has(request)) request.ignoreSignal();
   }
 
   /** Sends what there is room for; packs and others in turn. */

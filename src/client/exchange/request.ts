@@ -72,6 +72,11 @@ export abstract class SessionRequest {
     return true;
   }
 
+  /** What a failure of an attempt means for the request. */
+  meaningOf(error: TransferError): TransferError {
+    return error;
+  }
+
   /** Begins an attempt: what to ask for, from where the request stands. Throws what makes it impossible; may settle. */
   abstract begin(limits: ExchangeLimits | undefined): RequestFields;
   /** An answer, but for the last. Throws what is wrong with it. */

@@ -177,6 +177,11 @@ export class ExchangeStream {
     return !this.#isOver;
   }
 
+  /** Ends a request before its time. */
+  endRequest(id: number, error: TransferError): void {
+    this.#end(id, failureOf(error));
+  }
+
   lose(loss: Loss): void {
     this.#over();
     if (loss === 'cut') this.#server.cutConnections();

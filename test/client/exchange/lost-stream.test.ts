@@ -137,6 +137,38 @@ test('of a pack only the files that are missing are asked for again', async (t) 
   }
 });
 
+test('a file of a pack that changes while it is read is not as asked, and the others are', async (t) => {
+  const files = Object.fromEntries(
+    Array.from({ length: 5 }, (_, i) => [`p${i}`, someFile(`v${i}`, 20 * KIB)]),
+  );
+  const { server, session } = await scene(t, files);
+  let chunks = 0;
+  server.onSend = (stream, answer) => {
+    chunks += answer.data?.chunk?.byteLength ? 1 : 0;
+    if (chunks !== 4 || server.files.get('p2')?.version !== 'v2') return { answers: [answer] };
+    server.files.set('p2', someFile('v9', 20 * KIB));
+    stream.endRequest(answer.id ?? 0, new TransferError('FILE_CHANGED', 'p2 changed'));
+    return { answers: [] };
+  };
+
+  const contents: (Buffer | undefined)[] = [];
+  const wanted = Object.entries(files).map(([fileName, { content, version }]) => ({
+    fileName,
+    size: content.byteLength,
+    version,
+  }));
+  for await (const content of readPack(session.host, wanted)) contents.push(content && Buffer.from(content));
+
+  assert.deepEqual(
+    contents,
+    Object.values(files).map(({ content }, i) => (i === 2 ? undefined : content)),
+  );
+  assert.deepEqual(
+    server.asked('readPack').map(({ readPack: asked }) => asked?.files.length),
+    [5, 3],
+  );
+});
+
 test('a write whose answer was lost counts as done when the file has its bytes', async (t) => {
   const { server, session } = await scene(t, { old: someFile('v1', 100) });
   let isLost = false;

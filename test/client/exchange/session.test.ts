@@ -1,7 +1,10 @@
 /** What a session does with an honest server: reads, listings, writes, credit, cancelling, closing. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { TransferError } from '../../../src/base/errors.ts';
 import { isWithoutExchange } from '../../../src/client/exchange/exchange.ts';
 import { packLimits } from '../../../src/client/exchange/requests/limits.ts';
@@ -131,6 +134,7 @@ test('an aborted signal cancels one of a thousand requests', async (t) => {
   const aborter = new AbortController();
 
   const cancelled = failureOf(session.read('file', { signal: aborter.signal, limit: MIB + 1 }).buffer());
+  assert.equal(getEventListeners(aborter.signal, 'abort').length, 1);
   const others = Array.from({ length: 999 }, (_, i) =>
     session.read('file', { start: i, limit: 10_000 }).buffer(),
   );
@@ -138,6 +142,7 @@ test('an aborted signal cancels one of a thousand requests', async (t) => {
   aborter.abort();
 
   assert.equal((await cancelled).code, 'CANCELLED');
+  assert.equal((await failureOf(session.stat('file', { signal: aborter.signal }))).code, 'CANCELLED');
   const contents = await Promise.all(others);
   for (const [i, bytes] of contents.entries()) {
     assert.equal(Buffer.compare(bytes, file.content.subarray(i, i + 10_000)), 0);
@@ -288,6 +293,36 @@ test('a session lets the process of a closed client end', async (t) => {
 
   assert.equal((await failureOf(session.stat('file'))).code, 'INVALID_ARGUMENT');
   assert.throws(() => client.session(), { code: 'INVALID_ARGUMENT' });
+});
+
+test('requests leave nothing behind in the client', async (t) => {
+  const { server, session } = await scene(t, { file: someFile('v1', 4 * KIB) });
+  setFlagsFromString('--expose-gc');
+  const collectGarbage = runInNewContext('gc') as () => void;
+  const { signal } = new AbortController();
+  const round = async () => {
+    for (let i = 0; i < 10; i += 1) {
+      await Promise.all(
+        Array.from({ length: 100 }, async (_, at) => {
+          if (at % 3 === 0) await session.stat('file', { signal });
+          else if (at % 3 === 1) await session.read('file', { signal }).buffer();
+          else for await (const _chunk of session.read('file', { signal })) break;
+        }),
+      );
+    }
+    server.requests.length = 0;
+    await until(() => server.open === 0);
+    collectGarbage();
+    return process.memoryUsage().heapUsed;
+  };
+
+  await round();
+  assert.equal(getEventListeners(signal, 'abort').length, 0);
+  const before = await round();
+  for (let i = 0; i < 3; i += 1) await round();
+  const grownBytes = (await round()) - before;
+
+  assert.ok(grownBytes < MIB, `4000 requests left ${grownBytes} bytes`);
 });
 
 test('a server without Exchange is told in one error, by which trees fall back', async (t) => {

@@ -4,7 +4,7 @@
  * the middle of a file is asked for from the beginning of that file: only the byte
  * in front tells whether its content can be trusted.
  */
-import type { TransferError } from '../../../base/errors.ts';
+import { TransferError } from '../../../base/errors.ts';
 import { codecInContract, RUNTIME_CODECS } from '../../../wire/codec.ts';
 import type { PackedFile, StreamFileResponse } from '../../../wire/messages.ts';
 import { brokenContract } from '../../broken-contract.ts';
@@ -82,6 +82,12 @@ class PackReadRequest extends RangeRequest {
       acceptedCodecs: this.#compression === 'never' ? [] : RUNTIME_CODECS.map(codecInContract),
     };
     return { credit, readPack };
+  }
+
+  /** Asked for again, the file that changed is not as asked, and the others are as before. */
+  override meaningOf(error: TransferError): TransferError {
+    if (error.code !== 'FILE_CHANGED') return error;
+    return new TransferError('ABORTED', error.message, { cause: error });
   }
 
   override interrupt(): void {
