@@ -1,6 +1,6 @@
 /** Packs of a process that is killed at random moments: what it acknowledged is there, and every file is one of them, whole. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { TestContext } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -43,9 +43,7 @@ export async function packsWhileKilled(t: TestContext, kills: number): Promise<v
   for (let killed = 0; killed < kills; killed += 1) {
     const numbers = await oneLife(root, next, random.between(1, 400));
     packs += numbers.length;
-    for (const number of numbers)
-      for (const { name } of packOf(number))
-        acknowledged.set(name, Math.max(number, acknowledged.get(name) ?? 0));
+    note(numbers, acknowledged);
     // Each life has numbers of its own, above those of all before.
     next += 100_000;
     assertFiles(visibleFiles(root), acknowledged);
@@ -59,24 +57,65 @@ export async function packsWhileKilled(t: TestContext, kills: number): Promise<v
 
 /** The packs that a process acknowledges until it is killed, some time behind its first. */
 async function oneLife(root: string, first: number, lifeMs: number): Promise<number[]> {
-  const file = fileURLToPath(new URL('./pack-child.js', import.meta.url));
-  const child = spawn(process.execPath, [file, root, String(first)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  const exited = once(child, 'exit');
-  let output = '';
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
-  await Promise.race([once(child.stdout, 'data'), exited]);
+  const writer = new PackWriterProcess(root, first);
+  await writer.begun();
   await delay(lifeMs);
-  child.kill('SIGKILL');
-  const [code, signal] = await exited;
-  assert.deepEqual([code, signal], [null, 'SIGKILL'], 'it lived until it was killed');
-  // A line that is cut says nothing.
-  return output.split('\n').slice(0, -1).map(Number);
+  await writer.kill();
+  return writer.acknowledged();
+}
+
+/** A process that writes packs from number `first` on, until it is killed. */
+export class PackWriterProcess {
+  readonly #child: ChildProcess;
+  readonly #exited: Promise<unknown[]>;
+  readonly #first: Promise<unknown>;
+  #output = '';
+
+  constructor(root: string, first: number, sync = 'batched') {
+    const file = fileURLToPath(new URL('./pack-child.js', import.meta.url));
+    const child = spawn(process.execPath, [file, root, String(first), sync], {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    this.#child = child;
+    this.#exited = once(child, 'exit');
+    child.stdout.setEncoding('utf8').on('data', (text: string) => (this.#output += text));
+    this.#first = once(child.stdout, 'data');
+  }
+
+  /** Resolves when the first pack is acknowledged, or the process is gone. */
+  async begun(): Promise<void> {
+    await Promise.race([this.#first, this.#exited]);
+  }
+
+  /** Of which this process knows by now. A line that is cut says nothing. */
+  acknowledged(): number[] {
+    return this.#output.split('\n').slice(0, -1).map(Number);
+  }
+
+  /** Throws when it had ended before. */
+  async kill(): Promise<void> {
+    assert.equal(this.#child.exitCode, null, 'it lived until it was killed');
+    await this.end();
+  }
+
+  async end(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.#exited;
+  }
+}
+
+/** The last pack that each name was acknowledged in. */
+export function note(numbers: readonly number[], acknowledged: Map<string, number>): void {
+  for (const number of numbers)
+    for (const { name } of packOf(number))
+      acknowledged.set(name, Math.max(number, acknowledged.get(name) ?? 0));
 }
 
 /** Packs that have a name in common take turns, but are not acknowledged in that order: the last one may be any that came later. */
-function assertFiles(visible: Record<string, string>, acknowledged: ReadonlyMap<string, number>): void {
+export function assertFiles(
+  visible: Record<string, string>,
+  acknowledged: ReadonlyMap<string, number>,
+): void {
   for (const name of acknowledged.keys()) assert.ok(name in visible, `${name} is lost`);
   for (const [name, content] of Object.entries(visible)) {
     const pack = Number.parseInt(content, 10);

@@ -4,6 +4,7 @@ import { crc32 } from 'node:zlib';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { Engine } from '../../../src/engine/engine.ts';
 import { openLocalStore } from '../../../src/storage/local/local-store.ts';
+import type { SyncPolicy } from '../../../src/storage/local/uploads/options.ts';
 import { LAX_OPTIONS } from '../../storage/local/uploads/scratch-uploads.ts';
 import { KIB } from '../test-server.ts';
 import { packOf } from './kill-pack.ts';
@@ -11,7 +12,7 @@ import { packOf } from './kill-pack.ts';
 /** Packs at the same time: commits are shared. */
 const LANES = 3;
 
-const [, , root = '', first = '0'] = process.argv;
+const [, , root = '', first = '0', sync = 'batched'] = process.argv;
 let next = Number(first);
 
 const engine = new Engine({
@@ -26,7 +27,7 @@ const engine = new Engine({
   logger: silentLogger,
 });
 await engine.start();
-const uploads = await (await openLocalStore(root)).openUploads(LAX_OPTIONS);
+const uploads = await (await openLocalStore(root)).openUploads({ ...LAX_OPTIONS, sync: sync as SyncPolicy });
 await Promise.all(Array.from({ length: LANES }, writePacks));
 
 async function writePacks(): Promise<never> {

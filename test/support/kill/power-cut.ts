@@ -42,7 +42,7 @@ export function cannotCutPower(t: { after(hook: () => void): void }): string | f
 }
 
 /** A disk of its own, mounted. */
-class Disk {
+export class Disk {
   readonly root: string;
   readonly remove: () => void;
   readonly #directory = mkdtempSync(join(tmpdir(), 'sluice-test-'));
