@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import { ERROR_CODES, type ErrorCode, TransferError } from '../../src/base/errors.ts';
-import { errorOfStatus, statusOf } from '../../src/wire/status.ts';
+import { errorOfFailure, errorOfStatus, failureOf, statusOf } from '../../src/wire/status.ts';
 
 const ALL_CODES = Object.keys(ERROR_CODES) as ErrorCode[];
 
@@ -24,6 +24,21 @@ describe('an error code', () => {
       assert.equal(back.code, code);
     });
   }
+
+  it('comes back as the failure of a part of a call, with text and version', () => {
+    for (const code of ALL_CODES) {
+      const back = errorOfFailure(failureOf(new TransferError(code, 'why', { version: 'v' })));
+      assert.deepEqual([back.code, back.version], [code, 'v']);
+      if (code !== 'INTERNAL') assert.equal(back.message, 'why');
+    }
+  });
+
+  it('is concluded from the status of a failure that says no more', () => {
+    const back = errorOfFailure({ code: status.NOT_FOUND, message: '', sluiceCode: '', version: '' });
+    assert.equal(back.code, 'NOT_FOUND');
+    assert.match(back.message, /NOT_FOUND and without a reason/);
+    assert.equal(back.version, undefined);
+  });
 
   const byStatus: [ErrorCode, ErrorCode][] = [
     ['INVALID_ARGUMENT', 'INVALID_ARGUMENT'],

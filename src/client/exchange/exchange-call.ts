@@ -47,8 +47,10 @@ export class ExchangeCall implements WatchedAttempt {
   readonly #roomBefore: number;
   #limits: ExchangeLimits | undefined;
   #lastId = 0;
-  /** Messages with content that the transport has not taken, and the bytes of those not answered. */
+  /** Messages with content that the transport has not taken. */
   #outstandingPacks = 0;
+  /** Bytes of content that was sent and is not answered: of each id, and their sum. */
+  readonly #contentBytes = new Map<number, number>();
   #unansweredBytes = 0;
   #status: status | undefined;
   #isEnding = false;
@@ -150,7 +152,8 @@ export class ExchangeCall implements WatchedAttempt {
     this.#resolveOver();
   }
 
-  #sendContent(message: Partial<ExchangeRequest>, bytes: number): void {
+  #sendContent(message: { id: number } & RequestFields, bytes: number): void {
+    this.#contentBytes.set(message.id, bytes);
     this.#outstandingPacks += 1;
     this.#unansweredBytes += bytes;
     this.#call.write(message, () => {
@@ -191,7 +194,8 @@ export class ExchangeCall implements WatchedAttempt {
 
   #ended(id: number, request: SessionRequest | undefined, failure: Failure | null): void {
     this.#open.delete(id);
-    if (this.isIdle) this.#unansweredBytes = 0;
+    this.#unansweredBytes -= this.#contentBytes.get(id) ?? 0;
+    this.#contentBytes.delete(id);
     if (request !== undefined) this.#listener.onEnd(request, failure);
     this.#listener.onRoom();
   }

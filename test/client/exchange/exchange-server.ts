@@ -26,7 +26,7 @@ import type {
   WrittenFile,
 } from '../../../src/wire/messages.ts';
 import { transferService } from '../../../src/wire/service.ts';
-import { statusOf } from '../../../src/wire/status.ts';
+import { failureOf, statusOf } from '../../../src/wire/status.ts';
 import { infoOf, type ScriptedFile } from '../download/honest-messages.ts';
 
 type Call = ServerDuplexStream<ExchangeRequest, Partial<ExchangeResponse>>;
@@ -392,9 +392,4 @@ export class ExchangeStream {
 
 function refused(error: TransferError): WriteResult {
   return { version: '', failure: failureOf(error) };
-}
-
-function failureOf(error: TransferError): Failure {
-  const { code, details } = statusOf(error);
-  return { code, message: details, sluiceCode: error.code, version: error.version ?? '' };
 }
