@@ -61,8 +61,7 @@ function wholeFiles(root: string, files: ReadonlyMap<string, Buffer>): number {
 /** Names below `root` that are not of the tree, without the server's own. */
 function strangers(root: string, files: ReadonlyMap<string, Buffer>): string[] {
   return readdirSync(root, { recursive: true, encoding: 'utf8' }).filter(
-    (name) =>
-      !files.has(name) && !lstatSync(join(root, name)).isDirectory() && !name.startsWith('.sluice-'),
+    (name) => !files.has(name) && !lstatSync(join(root, name)).isDirectory() && !name.startsWith('.sluice-'),
   );
 }
 
