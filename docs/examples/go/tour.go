@@ -167,7 +167,7 @@ func readFiles(e *exchange, files []*fileDownload) error {
 		})
 	}
 
-	packs := packsOf(small, int(e.limits.GetMaxPackFiles()))
+	packs := packsOf(small, e.limits)
 	for _, pack := range packs {
 		request := &pb.ExchangeRequest_ReadPack{ReadPack: pack.request()}
 		if err := ask(pack, &pb.ExchangeRequest{Request: request}); err != nil {
@@ -196,13 +196,17 @@ func readFiles(e *exchange, files []*fileDownload) error {
 	return nil
 }
 
-func packsOf(files []*fileDownload, most int) (packs []*packDownload) {
-	for len(files) > most {
-		packs = append(packs, newPackDownload(files[:most]))
-		files = files[most:]
+func packsOf(files []*fileDownload, limits *pb.ExchangeLimits) (packs []*packDownload) {
+	first, bytes := 0, int64(0)
+	for at, f := range files {
+		bytes += f.size
+		if at > first && (at-first == int(limits.GetMaxPackFiles()) || bytes > limits.GetMaxPackSize()) {
+			packs = append(packs, newPackDownload(files[first:at]))
+			first, bytes = at, f.size
+		}
 	}
-	if len(files) > 0 {
-		packs = append(packs, newPackDownload(files))
+	if first < len(files) {
+		packs = append(packs, newPackDownload(files[first:]))
 	}
 	return packs
 }

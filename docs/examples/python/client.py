@@ -380,8 +380,7 @@ def read_files(exchange, files):
     missing = [file for file in files if not file.is_complete]
     small = [file for file in missing if file.may_be_packed and file.offset == 0]
     large = [file for file in missing if file not in small]
-    most = exchange.limits.max_pack_files
-    packs = [PackDownload(small[at : at + most]) for at in range(0, len(small), most)]
+    packs = packs_of(small, exchange.limits)
 
     def ask(download, kind):
         def take(answer):
@@ -401,6 +400,17 @@ def read_files(exchange, files):
         download.verify()
     for pack in packs:
         pack.unpack()
+
+
+def packs_of(files, limits):
+    groups, bytes = [], 0
+    for file in files:
+        bytes += file.size
+        if not groups or len(groups[-1]) == limits.max_pack_files or bytes > limits.max_pack_size:
+            groups.append([])
+            bytes = file.size
+        groups[-1].append(file)
+    return [PackDownload(group) for group in groups]
 
 
 def main():
