@@ -27,7 +27,7 @@ import {
   write,
 } from 'node:fs';
 import { promisify } from 'node:util';
-import { syncFileSystem } from './sync-file-system.ts';
+import { FileSystemSyncer } from './sync-file-system.ts';
 
 /** All methods throw system errors. */
 export interface FileSystem {
@@ -66,6 +66,8 @@ const statOf: (fd: number, options: { bigint: true }) => Promise<BigIntStats> = 
 const lookAt: (path: string, options: { bigint: true }) => Promise<BigIntStats> = promisify(lstat);
 const makeDirectory: (path: string, mode: number) => Promise<unknown> = promisify(mkdir);
 
+const syncer = new FileSystemSyncer();
+
 export const nodeFileSystem: FileSystem = {
   open: promisify(open),
   close: promisify(close),
@@ -73,7 +75,7 @@ export const nodeFileSystem: FileSystem = {
   write: async (fd, bytes, position) => (await writeFrom(fd, bytes, 0, bytes.length, position)).bytesWritten,
   fdatasync: promisify(fdatasync),
   fsync: promisify(fsync),
-  syncFileSystem,
+  syncFileSystem: (path) => syncer.sync(path),
   ftruncate: promisify(ftruncate),
   chmod: promisify(chmod),
   fchmod: promisify(fchmod),

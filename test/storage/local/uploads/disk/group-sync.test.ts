@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { Counters } from '../../../../../src/base/counters/counters.ts';
 import { silentLogger } from '../../../../../src/base/logger.ts';
 import { Durability } from '../../../../../src/storage/local/uploads/disk/durability.ts';
 import { nodeFileSystem } from '../../../../../src/storage/local/uploads/disk/file-system.ts';
 import { GroupSync, type SyncMember } from '../../../../../src/storage/local/uploads/disk/group-sync.ts';
+import { FileSystemSyncer } from '../../../../../src/storage/local/uploads/disk/sync-file-system.ts';
+import { scratchDirectory } from '../../../../support/scratch.ts';
 
 interface Scene {
   readonly sync: GroupSync;
@@ -140,34 +141,42 @@ describe('a group of syncs', () => {
 });
 
 describe('the sync of a whole file system', () => {
-  it('runs, or says that there is none here', async (t) => {
-    const path = mkdtempSync(join(tmpdir(), 'sluice-sync-'));
-    t.after(() => rmSync(path, { recursive: true }));
-    const failure = await nodeFileSystem.syncFileSystem(path).then(
-      () => undefined,
-      (reason: NodeJS.ErrnoException) => reason.code,
-    );
-    assert.ok(failure === undefined || (failure === 'ENOSYS' && process.platform !== 'linux'), failure);
-  });
+  const isLinux = process.platform === 'linux';
 
-  it('says that there is none where the program is missing', async (t) => {
+  /** One whose programs are found in `path` only; undefined for all. */
+  function syncerIn(t: TestContext, path?: string): FileSystemSyncer {
     const { PATH } = process.env;
-    process.env.PATH = '/nowhere';
-    t.after(() => (process.env.PATH = PATH));
-    await assert.rejects(nodeFileSystem.syncFileSystem(tmpdir()), { code: 'ENOSYS' });
-  });
-
-  it('fails when the program does', async (t) => {
-    const { PATH } = process.env;
-    const path = mkdtempSync(join(tmpdir(), 'sluice-sync-'));
+    if (path !== undefined) process.env.PATH = path;
+    const syncer = new FileSystemSyncer();
     t.after(() => {
       process.env.PATH = PATH;
-      rmSync(path, { recursive: true });
+      syncer.close();
     });
+    return syncer;
+  }
+
+  it('runs, one behind the other, or says that there is none here', async (t) => {
+    const syncer = syncerIn(t);
+    const syncs = [1, 2, 3].map(() => syncer.sync(scratchDirectory(t)));
+    const ends = await Promise.allSettled(syncs);
+    for (const end of ends) assert.equal(end.status, isLinux ? 'fulfilled' : 'rejected');
+  });
+
+  it('says that there is none where the programs are missing', async (t) => {
+    await assert.rejects(syncerIn(t, '/nowhere').sync('/'), { code: 'ENOSYS' });
+  });
+
+  it('fails when the program does, and when the shell is gone; then it starts again', async (t) => {
+    const path = scratchDirectory(t);
+    symlinkSync('/bin/sh', join(path, 'sh'));
     writeFileSync(join(path, 'sync'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
-    process.env.PATH = path;
-    await assert.rejects(nodeFileSystem.syncFileSystem(path), {
-      code: process.platform === 'linux' ? 'EIO' : 'ENOSYS',
-    });
+    const syncer = syncerIn(t, path);
+    const code = isLinux ? 'EIO' : 'ENOSYS';
+    await assert.rejects(syncer.sync(path), { code });
+    writeFileSync(join(path, 'sync'), '#!/bin/sh\nkill -9 $PPID\n', { mode: 0o755 });
+    await assert.rejects(syncer.sync(path), { code });
+    if (!isLinux) return;
+    writeFileSync(join(path, 'sync'), '#!/bin/sh\nexit 0\n', { mode: 0o755 });
+    await syncer.sync(path);
   });
 });
