@@ -7,6 +7,7 @@ import type * as library from '../dist/src/index.js' with { 'resolution-mode': '
 export type * from '../dist/src/index.js' with { 'resolution-mode': 'import' };
 export declare const ERROR_CODES: typeof library.ERROR_CODES;
 export declare const loadConfig: typeof library.loadConfig;
+export declare const parseName: typeof library.parseName;
 export declare const SluiceClient: typeof library.SluiceClient;
 export type SluiceClient = library.SluiceClient;
 export declare const SluiceServer: typeof library.SluiceServer;
