@@ -60,6 +60,11 @@ test('everything that is declared is counted: a server moves each of its counter
   assert.equal(sumOf(counters.sentBytes, 'raw'), content.size);
   assert.ok(sumOf(counters.sentBytes, 'wire') > 0);
 
+  const session = client.session();
+  assert.equal((await session.stat('text')).size, content.size);
+  await session.close();
+  assert.equal(counters.exchangeRequests.value('stat', 'OK'), 1);
+
   const upload = noise(1, 3 * MIB);
   await client.upload(Buffer.from(upload.bytes(0, upload.size)), 'copy', {
     onProgress: () => moved.look(),
