@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text as readText } from 'node:stream/consumers';
@@ -9,6 +10,8 @@ import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { Client, type ClientDuplexStream, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { loadSync, type MethodDefinition, type ServiceDefinition } from '@grpc/proto-loader';
+import { transferService } from '../../src/wire/service.ts';
+import { lines } from '../support/content.ts';
 import { startServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
 
@@ -128,4 +131,51 @@ test('reflection lists all services and says of each what its .proto file says',
     await described('grpc.health.v1.Health'),
     await descriptorSetOf('node_modules/grpc-health-check/proto'),
   );
+});
+
+/** What `buf curl` writes for a request to `path`, which it understands by reflection alone. */
+async function curl(address: string, path: string, options: string[], input = ''): Promise<string> {
+  const args = [
+    'curl',
+    '--protocol',
+    'grpc',
+    '--http2-prior-knowledge',
+    ...options,
+    `http://${address}${path}`,
+  ];
+  const buf = execFile(BUF, args, { cwd: ROOT });
+  buf.stdin?.end(input);
+  const [text, [exitCode]] = await Promise.all([readText(buf.stdout as Readable), once(buf, 'exit')]);
+  assert.equal(exitCode, 0);
+  return text;
+}
+
+test('buf curl makes a directory and an Exchange with nothing but reflection', async (t) => {
+  const server = await startServer(t, { writable: true });
+  server.write('file', lines(1000));
+  const methods = (await curl(server.address, '', ['--list-methods'])).trim().split('\n');
+  const own = methods.filter((method) => method.startsWith(SERVICE));
+  assert.deepEqual(
+    own.sort(),
+    Object.keys(transferService)
+      .map((name) => `${SERVICE}/${name}`)
+      .sort(),
+  );
+
+  const made = await curl(server.address, `/${SERVICE}/MakeDirectory`, ['-d', '{"fileName":"a/b"}']);
+  assert.deepEqual(JSON.parse(made), {});
+  assert.ok(statSync(server.at('a/b')).isDirectory());
+
+  const requests = [
+    { id: 1, stat: { fileName: 'file' } },
+    { id: 2, read: { fileName: 'file', start: 990 } },
+    { id: 3, makeDirectory: { fileName: 'c' } },
+  ];
+  const asked = requests.map((request) => JSON.stringify(request)).join('\n');
+  const text = await curl(server.address, `/${SERVICE}/Exchange`, ['-d', '@-'], asked);
+  // One object after the other.
+  const answers = JSON.parse(`[${text.replace(/^}$(?=\s+^\{$)/gm, '},')}]`) as Record<string, unknown>[];
+  const ended = answers.filter((answer) => 'end' in answer).map(({ id }) => String(id));
+  assert.deepEqual(ended.sort(), ['1', '2', '3']);
+  assert.ok(statSync(server.at('c')).isDirectory());
 });

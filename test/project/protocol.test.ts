@@ -3,6 +3,9 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { MessageTypeDefinition } from '@grpc/proto-loader';
+import { ERROR_CODES } from '../../src/base/errors.ts';
+import { packageDefinition } from '../../src/wire/service.ts';
 import { codeBlocksIn } from './code-blocks.ts';
 import { exampleFolder, ROOT, runExample } from './examples.ts';
 import { served } from './served.ts';
@@ -27,6 +30,25 @@ test('the page names every call of the contract', async () => {
   assert.ok(calls.length >= 10);
   assert.deepEqual(
     calls.filter((name) => !PAGE.includes(name)),
+    [],
+  );
+});
+
+test('the page names every field of an Exchange, and no error code that is none', () => {
+  for (const message of ['ExchangeRequest', 'ExchangeResponse', 'ExchangeLimits', 'Failure', 'WrittenFile']) {
+    const definition = packageDefinition[`sluice.v1.${message}`] as MessageTypeDefinition<object, object>;
+    const { field: fields } = definition.type as { field: { name: string }[] };
+    assert.ok(fields.length > 0);
+    const names = fields.map(({ name }) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+    assert.deepEqual(
+      names.filter((name) => !new RegExp(`\\b${name}\\b`).test(PAGE)),
+      [],
+    );
+  }
+  const codes = [...PAGE.matchAll(/`([A-Z][A-Z_]+)`/g)].map(([, code = '']) => code);
+  assert.ok(codes.length > 20);
+  assert.deepEqual(
+    codes.filter((code) => !(code in ERROR_CODES)),
     [],
   );
 });
