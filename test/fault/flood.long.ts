@@ -48,6 +48,9 @@ const FLOODS: readonly Flood[] = [
   { name: 'bombs', closesOffenders: false, staysFast: true },
   { name: 'listings', closesOffenders: false, staysFast: true },
   { name: 'names', closesOffenders: false, staysFast: true },
+  { name: 'asks', closesOffenders: false, staysFast: true },
+  { name: 'cancels', closesOffenders: false, staysFast: true },
+  { name: 'credits', closesOffenders: false, staysFast: true },
 ];
 
 const SLUICE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));

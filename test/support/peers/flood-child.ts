@@ -100,6 +100,23 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     await new Promise((resolve) => socket.once('close', resolve));
   },
 
+  /** Questions on one Exchange whose answers nobody reads. */
+  asks: (_socket, send) => exchange(send, (id) => [{ id, stat: { fileName: 'file' } }]),
+
+  /** Reads on one Exchange that are cancelled as soon as they are made. */
+  cancels: (_socket, send) =>
+    exchange(send, (id) => [
+      { id, credit: 1_000_000, read: { fileName: 'file' } },
+      { id, cancel: true },
+    ]),
+
+  /** Credit by the byte for reads that nobody takes from, as many as a stream may have, and more. */
+  credits: (_socket, send) =>
+    exchange(send, (id) => [
+      { id, read: { fileName: 'file' } },
+      { id, credit: 1 },
+    ]),
+
   /** Refused names that are as long as a request can be. */
   async names(_socket, send) {
     const name = `\u001b[2J\u009b${'\u202e'.repeat(15_000)}`;
@@ -118,6 +135,22 @@ const FLOODS: Readonly<Record<string, Flood>> = {
     }
   },
 };
+
+/** One Exchange after the other, each with the messages that `messagesOf` makes for its ids. */
+async function exchange(
+  send: (bytes: Uint8Array) => Promise<boolean>,
+  messagesOf: (id: number) => object[],
+): Promise<void> {
+  const { requestSerialize } = methodOf('Exchange');
+  if (!(await send(headers(1, callBlock('Exchange'))))) return;
+  for (let id = 1; id < 10_000_000; id += 100) {
+    const messages = Array.from({ length: 100 }, (_, i) => messagesOf(id + i)).flat();
+    const bytes = Buffer.concat(messages.map((message) => framed(requestSerialize(message))));
+    for (let at = 0; at < bytes.length; at += 16_000) {
+      if (!(await send(data(1, bytes.subarray(at, at + 16_000))))) return;
+    }
+  }
+}
 
 const [kind = '', address = '', seconds = '3', connections = '20'] = process.argv.slice(2);
 const flood = FLOODS[kind];
