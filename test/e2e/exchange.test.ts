@@ -202,7 +202,7 @@ describe('an Exchange', () => {
     assert.equal(await peer.endOf(first), 'OK');
     peer.pause();
     for (let i = 0; i < 100; i++) peer.ask({ credit: PLENTY, read: { fileName: name } });
-    await until('all open', () => server.server.stats().requests === 100);
+    await until('many open', () => server.server.stats().requests > 50);
     const other = new RawExchange(server.address);
     cleanUpAfter(t, () => other.close());
     const id = other.ask({ credit: PLENTY, read: { fileName: name } });

@@ -71,8 +71,9 @@ export class ExchangeCall<Answer> {
   #lateTimer: NodeJS.Timeout | undefined;
   #receivedBytes = 0;
   #hasEnded = false;
-  /** Stopped because the peer does not take its answers. */
+  /** Stopped because the peer does not take its answers, or the receiver has enough. */
   #isFull = false;
+  #isHeld = false;
   #isOver = false;
 
   constructor(call: ServerDuplexStream<never, Answer>, options: ExchangeCallOptions) {
@@ -81,9 +82,7 @@ export class ExchangeCall<Answer> {
     this.#decoding = (call as unknown as { call: DecodingCall }).call;
     this.answers = new BulkCall<never, Answer>(call, options.zeroCopy, options.stallTimeoutMs);
     this.answers.onEnd(() => this.stop());
-    this.answers.onPosted = () => {
-      if (this.#isFull && !this.#hasTooMuchPosted) this.#take(NOTHING);
-    };
+    this.answers.onPosted = () => this.#proceed();
   }
 
   /** Bytes that have come. */
@@ -108,6 +107,12 @@ export class ExchangeCall<Answer> {
     });
     // A cut connection ends in 'close'; what grpc-js emits beside that says no more.
     this.#call.on('error', () => {});
+  }
+
+  /** While `isHeld`, no further message is taken. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld;
+    if (!isHeld && this.#isFull) queueMicrotask(() => this.#proceed());
   }
 
   /** Reads nothing more: what still comes is dropped. Safe to call twice. */
@@ -144,7 +149,7 @@ export class ExchangeCall<Answer> {
     let at = 0;
     while (!this.#isOver) {
       if (this.#message === null) {
-        this.#isFull = this.#hasTooMuchPosted;
+        this.#isFull = this.#mustWait;
         if (this.#isFull || data.length - at < FRAME_HEADER_BYTES) return at;
         if (!this.#begin(data, at)) return at;
         at += FRAME_HEADER_BYTES;
@@ -160,9 +165,13 @@ export class ExchangeCall<Answer> {
     return at;
   }
 
+  #proceed(): void {
+    if (this.#isFull && !this.#mustWait) this.#take(NOTHING);
+  }
+
   /** A peer that asks and does not read is not read either. */
-  get #hasTooMuchPosted(): boolean {
-    return this.answers.postedBytes > MAX_POSTED_BYTES;
+  get #mustWait(): boolean {
+    return this.#isHeld || this.answers.postedBytes > MAX_POSTED_BYTES;
   }
 
   #begin(data: Buffer, at: number): boolean {

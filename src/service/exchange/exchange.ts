@@ -41,6 +41,8 @@ export class Exchange implements ExchangeReceiver, EndableCall {
   readonly #pace: PeerPace;
   readonly #open = new Map<number, OpenRequest>();
   #lastId = 0;
+  /** Requests with credit of which nothing was sent yet. */
+  #starting = 0;
   #isHalfClosed = false;
   #error: TransferError | null = null;
   #settle!: () => void;
@@ -135,7 +137,9 @@ export class Exchange implements ExchangeReceiver, EndableCall {
   #begin(kind: ExchangeRequestKind, message: ExchangeRequest, release: () => void): void {
     const { facts, identity } = this.#admitted;
     facts.requests = (facts.requests ?? 0) + 1;
-    const request = new OpenRequest(kind, message, this.#context, this.#call.answers, this.#pace);
+    const request = new OpenRequest(kind, message, this.#context, this.#call.answers, this.#pace, (change) =>
+      this.#countStarting(change),
+    );
     let leave = () => {};
     const ended = () => {
       release();
@@ -157,6 +161,11 @@ export class Exchange implements ExchangeReceiver, EndableCall {
     void request.serve(identity.address).then(ended);
   }
 
+  #countStarting(change: 1 | -1): void {
+    this.#starting += change;
+    this.#call.hold(this.#starting >= MAX_STARTING);
+  }
+
   #lost(error: TransferError): void {
     if (this.#error !== null) return;
     this.#error = error;
@@ -169,6 +178,9 @@ export class Exchange implements ExchangeReceiver, EndableCall {
     if (this.#open.size === 0 && (this.#isHalfClosed || this.#error !== null)) this.#settle();
   }
 }
+
+/** Above this the peer is not read: requests that are cancelled while they are opened would pile up. */
+const MAX_STARTING = 64;
 
 const TOO_MANY = `more than ${MAX_EXCHANGE_REQUESTS} requests are open on the stream; wait for the end of some`;
 

@@ -20,15 +20,22 @@ export function kindOf(message: ExchangeRequest): ExchangeRequestKind | undefine
   return EXCHANGE_REQUEST_KINDS.find((kind) => message[kind]);
 }
 
+/** waiting: for its first credit; nothing is opened. starting: no message of it has gone out yet. */
+type Phase = 'waiting' | 'starting' | 'started';
+
+const NEEDS_CREDIT: ReadonlySet<ExchangeRequestKind> = new Set(['read', 'readPack', 'list']);
+
 export class OpenRequest implements PlaceHolder {
   result: ErrorCode | 'OK' = 'OK';
+  readonly #kind: ExchangeRequestKind;
   readonly #message: ExchangeRequest;
   readonly #context: ServiceContext;
   readonly #answers: BulkCall<never, ExchangeResponse>;
   readonly #outlet: RangeRequestOutlet | ListRequestOutlet;
   readonly #facts: RequestFacts = {};
+  readonly #onStarting: (change: 1 | -1) => void;
   #error: TransferError | null = null;
-  #lacksCredit = false;
+  #phase: Phase = 'waiting';
 
   constructor(
     kind: ExchangeRequestKind,
@@ -36,14 +43,20 @@ export class OpenRequest implements PlaceHolder {
     context: ServiceContext,
     answers: BulkCall<never, ExchangeResponse>,
     pace: PeerPace,
+    onStarting: (change: 1 | -1) => void,
   ) {
+    this.#kind = kind;
     this.#message = message;
     this.#context = context;
     this.#answers = answers;
+    this.#onStarting = onStarting;
     this.#outlet =
       kind === 'list'
         ? new ListRequestOutlet(message.id, answers)
         : new RangeRequestOutlet(message.id, answers, pace);
+    this.#outlet.onStarted = () => {
+      if (this.#phase === 'starting') this.#enter('started');
+    };
   }
 
   get movedBytes(): number {
@@ -52,10 +65,11 @@ export class OpenRequest implements PlaceHolder {
 
   /** Without credit the peer is what it waits for. */
   get isHeldUp(): boolean {
-    return !this.#lacksCredit;
+    return this.#phase !== 'waiting';
   }
 
   grant(bytes: number): void {
+    if (bytes > 0 && this.#phase === 'waiting') this.#enter('starting');
     this.#outlet.grant(bytes);
   }
 
@@ -77,6 +91,7 @@ export class OpenRequest implements PlaceHolder {
     const { id } = this.#message;
     try {
       if (this.#error !== null) throw this.#error;
+      if (!NEEDS_CREDIT.has(this.#kind)) this.#enter('starting');
       await this.#answer(owner);
       this.#answers.post({ id, end: { failure: null } });
     } catch (reason) {
@@ -84,6 +99,7 @@ export class OpenRequest implements PlaceHolder {
       this.result = error.code;
       this.#answers.post({ id, end: { failure: failureOf(error) } });
     }
+    this.#enter('started');
   }
 
   /** Adds what it moved to the facts of its stream. */
@@ -101,10 +117,10 @@ export class OpenRequest implements PlaceHolder {
     if (outlet instanceof ListRequestOutlet) {
       if (list) await listFiles(context, list, outlet, this.#facts);
     } else if (read) {
-      await this.#credited();
+      await outlet.beyond(0);
       await serveRange(context, read, outlet, this.#facts);
     } else if (readPack) {
-      await this.#credited();
+      await outlet.beyond(0);
       await servePack(context, readPack, outlet, this.#facts);
     } else if (stat) {
       const { file } = await statFile(context, stat);
@@ -117,10 +133,9 @@ export class OpenRequest implements PlaceHolder {
     }
   }
 
-  /** Before the first credit nothing is opened. */
-  async #credited(): Promise<void> {
-    this.#lacksCredit = true;
-    await this.#outlet.beyond(0);
-    this.#lacksCredit = false;
+  #enter(phase: Phase): void {
+    if (this.#phase === 'starting') this.#onStarting(-1);
+    if (phase === 'starting') this.#onStarting(1);
+    this.#phase = phase;
   }
 }

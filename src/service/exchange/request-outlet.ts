@@ -17,6 +17,8 @@ class RequestOutlet implements Credit {
   readonly exchangeId: number;
   readonly credit: Credit = this;
   grantedBytes = 0;
+  /** The first message goes out. */
+  onStarted: () => void = () => {};
   protected readonly answers: Answers;
   readonly #grantListeners: (() => void)[] = [];
   readonly #endListeners: ((error: TransferError) => void)[] = [];
@@ -74,10 +76,12 @@ export class RangeRequestOutlet extends RequestOutlet implements RangeOutlet {
 
   /** Two for each request, and small: nobody waits for them. */
   async send(data: StreamFileResponse): Promise<void> {
+    this.onStarted();
     this.answers.post({ id: this.exchangeId, data });
   }
 
   write(run: Uint8Array, done: () => void): void {
+    this.onStarted();
     this.#lastRun = this.answers.write(run, () => {
       this.movedBytes += run.length;
       done();
@@ -99,6 +103,7 @@ export class ListRequestOutlet extends RequestOutlet implements ListOutlet {
 
   async send(entries: ListFilesResponse): Promise<void> {
     await this.beyond(this.movedBytes);
+    this.onStarted();
     this.movedBytes += this.answers.post({ id: this.exchangeId, entries });
   }
 }
