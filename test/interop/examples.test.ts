@@ -14,7 +14,7 @@ import { assertBytes, noise, writeContent } from '../support/content.ts';
 import { type Relay, startRelay } from '../support/relay.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { KIB, MIB, startServer, type TestServer } from '../support/test-server.ts';
-import { patient } from '../support/until.ts';
+import { patient, until } from '../support/until.ts';
 
 const run = promisify(execFile);
 
@@ -104,6 +104,24 @@ for (const language of LANGUAGES) {
       assertBytes(readFileSync(target), content, 0);
       assert.ok(example.relay.cutAfterBytes.length > 0);
       await assert.rejects(example.run('get', 'no-such-file', target), /NOT_FOUND/);
+    });
+
+    it('starts a download over when the file has changed', async (t) => {
+      const { relay, run: runClient, server } = await started(t);
+      server.write('file', noise(3, 9 * MIB));
+      const target = join(scratchDirectory(t), 'target');
+      relay.cutAfterBytes.push(...CUTS);
+      const downloaded = runClient('get', 'file', target);
+      // By then the first has ended, and three more at least are needed.
+      await until('a second connection', () => relay.cutAfterBytes.length <= CUTS.length - 2);
+      const replaced = noise(4, 5 * MIB + 1);
+      server.replace('file', replaced);
+      await downloaded;
+      assertBytes(readFileSync(target), replaced, 0);
+      const { calls } = countersOf(server.server);
+      const changes =
+        calls.value('StreamFile', 'VERSION_MISMATCH') + calls.value('StreamFile', 'FILE_CHANGED');
+      assert.ok(changes > 0);
     });
 
     it('uploads a file whose connection breaks', async (t) => {

@@ -69,8 +69,9 @@ func isPassing(err error) bool {
 		return true
 	}
 	switch failure.code {
-	case codes.Aborted, codes.DeadlineExceeded, codes.Internal, codes.ResourceExhausted,
-		codes.Unavailable, codes.Unknown:
+	// Canceled, and not by this client: the stream was cut.
+	case codes.Aborted, codes.Canceled, codes.DeadlineExceeded, codes.Internal,
+		codes.ResourceExhausted, codes.Unavailable, codes.Unknown:
 		return true
 	}
 	return false

@@ -34,6 +34,8 @@ CHANNEL_OPTIONS = [
 # Statuses after which a client resumes.
 PASSING = {
     grpc.StatusCode.ABORTED,
+    # Not by this client: the stream was cut.
+    grpc.StatusCode.CANCELLED,
     grpc.StatusCode.DEADLINE_EXCEEDED,
     grpc.StatusCode.INTERNAL,
     grpc.StatusCode.RESOURCE_EXHAUSTED,
