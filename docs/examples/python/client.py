@@ -24,11 +24,11 @@ CREDIT = 256 * KIB
 # Files up to this size go in packs.
 SMALL_FILE = 64 * KIB
 
-# The retries of gRPC would send a call again from its beginning. A message is
+# The retries of gRPC would send a call again from its beginning. A chunk is
 # at most 64 MiB.
 CHANNEL_OPTIONS = [
     ("grpc.enable_retries", 0),
-    ("grpc.max_receive_message_length", 64 * KIB * KIB),
+    ("grpc.max_receive_message_length", 65 * KIB * KIB),
 ]
 
 # Statuses after which a client resumes.
