@@ -63,7 +63,7 @@ export interface PackMover<Job extends FileJob> {
 }
 
 /** Packs at the same time: while one is written to the disk, the next is on its way. */
-const PACKS_IN_FLIGHT = 4;
+const PACKS_IN_FLIGHT = 8;
 
 /** Files that wait for a transfer of their own, so that small ones behind them need not. */
 const WAITING_SINGLES = 1024;
