@@ -9,8 +9,9 @@ import { PackFetcher } from '../../client/tree/pack-fetch.ts';
 import { SMALL_FILE_BYTES } from '../../client/tree/small-file.ts';
 import type { ListEntry } from '../../wire/messages.ts';
 import type { DownloadJob } from './download-plan.ts';
-import { type FileRunOptions, type PackMover, runFiles } from './file-run.ts';
+import { type FileRunOptions, runFiles } from './file-run.ts';
 import { prepareDirectory, preparePlace } from './local-path.ts';
+import type { PackMover } from './packs.ts';
 import type { Plan } from './plan.ts';
 import { isNotOlder } from './same-file.ts';
 

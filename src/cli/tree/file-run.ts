@@ -13,6 +13,7 @@ import { type FinishedFile, type ProgressDisplay, ProgressSum } from '../progres
 import { writeCodecs } from '../progress/progress-text.ts';
 import type { LeftOut } from './left-out.ts';
 import { LookAhead } from './look-ahead.ts';
+import { NO_PACKS, PackBuilder, type PackMover, packedResult } from './packs.ts';
 import type { FileJob, Plan, PlanItem } from './plan.ts';
 
 /** Failures that every other file would meet as well, in both directions. */
@@ -51,24 +52,11 @@ export interface FileRunOptions<Job extends FileJob> {
   release?: (job: Job) => Promise<void> | undefined;
 }
 
-/** Moves many files in one request. */
-export interface PackMover<Job extends FileJob> {
-  /** Whether the file may be one of a pack. */
-  takes(job: Job): boolean;
-  /** The most that one pack may have. Throws UNIMPLEMENTED where the server has no packs. */
-  limits(): Promise<PackLimits>;
-  /** Moves files, and calls `done` for each. Throws what concerns all that are left. */
-  move(jobs: readonly Job[], done: (job: Job, outcome: PackOutcome) => void): Promise<void>;
-  close(): Promise<void>;
-}
-
 /** Packs at the same time: while one is written to the disk, the next is on its way. */
 const PACKS_IN_FLIGHT = 8;
 
 /** Files that wait for a transfer of their own, so that small ones behind them need not. */
 const WAITING_SINGLES = 1024;
-
-const NO_PACKS: PackLimits = { maxFiles: 0, maxBytes: 0 };
 
 interface Failure {
   name: string | undefined;
@@ -316,52 +304,4 @@ class FileRun<Job extends FileJob> {
     const message = `${this.#failedFiles} of ${tried} files failed, the first was ${name}: ${error.message}`;
     return new TransferError(error.code, message, { cause: error });
   }
-}
-
-/** The small files that go into the next pack. */
-class PackBuilder<Job> {
-  readonly #limits: PackLimits;
-  #jobs: Job[] = [];
-  #bytes = 0;
-
-  constructor(limits: PackLimits) {
-    this.#limits = limits;
-  }
-
-  get count(): number {
-    return this.#jobs.length;
-  }
-
-  fits(bytes: number): boolean {
-    const { maxBytes, maxFiles } = this.#limits;
-    return this.#jobs.length < maxFiles && this.#bytes + bytes <= maxBytes;
-  }
-
-  add(job: Job, bytes: number): void {
-    this.#jobs.push(job);
-    this.#bytes += bytes;
-  }
-
-  take(): readonly Job[] {
-    const jobs = this.#jobs;
-    this.#jobs = [];
-    this.#bytes = 0;
-    return jobs;
-  }
-}
-
-/** A file of a pack, as a transfer of its own would tell of it. */
-function packedResult(bytes: number, durationMs: number): DownloadResult {
-  return {
-    bytes,
-    resumedBytes: 0,
-    version: '',
-    crc32: undefined,
-    verified: true,
-    attempts: 1,
-    restarts: 0,
-    durationMs,
-    wireBytes: bytes,
-    bytesByCodec: { identity: bytes, gzip: 0, brotli: 0, zstd: 0 },
-  };
 }

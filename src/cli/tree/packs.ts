@@ -1,0 +1,67 @@
+/** Packs of small files, as a run of a tree makes and moves them. */
+import type { DownloadResult } from '../../client/download/options.ts';
+import type { PackLimits } from '../../client/exchange/requests/limits.ts';
+import type { PackOutcome } from '../../client/tree/small-file.ts';
+import type { FileJob } from './plan.ts';
+
+/** Moves many files in one request. */
+export interface PackMover<Job extends FileJob> {
+  /** Whether the file may be one of a pack. */
+  takes(job: Job): boolean;
+  /** The most that one pack may have. Throws UNIMPLEMENTED where the server has no packs. */
+  limits(): Promise<PackLimits>;
+  /** Moves files, and calls `done` for each. Throws what concerns all that are left. */
+  move(jobs: readonly Job[], done: (job: Job, outcome: PackOutcome) => void): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Of a server that has none. */
+export const NO_PACKS: PackLimits = { maxFiles: 0, maxBytes: 0 };
+
+/** The small files that go into the next pack. */
+export class PackBuilder<Job> {
+  readonly #limits: PackLimits;
+  #jobs: Job[] = [];
+  #bytes = 0;
+
+  constructor(limits: PackLimits) {
+    this.#limits = limits;
+  }
+
+  get count(): number {
+    return this.#jobs.length;
+  }
+
+  fits(bytes: number): boolean {
+    const { maxBytes, maxFiles } = this.#limits;
+    return this.#jobs.length < maxFiles && this.#bytes + bytes <= maxBytes;
+  }
+
+  add(job: Job, bytes: number): void {
+    this.#jobs.push(job);
+    this.#bytes += bytes;
+  }
+
+  take(): readonly Job[] {
+    const jobs = this.#jobs;
+    this.#jobs = [];
+    this.#bytes = 0;
+    return jobs;
+  }
+}
+
+/** A file of a pack, as a transfer of its own would tell of it. */
+export function packedResult(bytes: number, durationMs: number): DownloadResult {
+  return {
+    bytes,
+    resumedBytes: 0,
+    version: '',
+    crc32: undefined,
+    verified: true,
+    attempts: 1,
+    restarts: 0,
+    durationMs,
+    wireBytes: bytes,
+    bytesByCodec: { identity: bytes, gzip: 0, brotli: 0, zstd: 0 },
+  };
+}
