@@ -135,6 +135,7 @@ export class Exchange implements ExchangeReceiver, EndableCall {
   }
 
   #begin(kind: ExchangeRequestKind, message: ExchangeRequest, release: () => void): void {
+    const credit = creditOf(message.credit);
     const { facts, identity } = this.#admitted;
     facts.requests = (facts.requests ?? 0) + 1;
     const request = new OpenRequest(kind, message, this.#context, this.#call.answers, this.#pace, (change) =>
@@ -154,7 +155,7 @@ export class Exchange implements ExchangeReceiver, EndableCall {
       if (this.#open.size > MAX_EXCHANGE_REQUESTS) throw new TransferError('RESOURCE_EXHAUSTED', TOO_MANY);
       const place = this.#setup.places.requests.enter(identity.address, request);
       leave = () => place.leave();
-      request.grant(creditOf(message.credit));
+      request.grant(credit);
     } catch (error) {
       request.fail(TransferError.from(error));
     }
