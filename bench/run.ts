@@ -91,7 +91,9 @@ async function bench(names: readonly string[], options: Options): Promise<boolea
     let path = '';
     // Of the cases that were left out, bars say nothing.
     const judged = (soFar: readonly CaseResult[]): Scenario =>
-      options.cases === undefined ? scenario : { ...scenario, bars: barsWithFigures(scenario, soFar) };
+      options.cases === undefined && !options.quick
+        ? scenario
+        : { ...scenario, bars: barsWithFigures(scenario, soFar) };
     const listener: RoundsListener = {
       onProgress: showProgress,
       // Some take half an hour: what was measured is kept when the rest is cut off.

@@ -3,6 +3,7 @@
  * streams of a file over up to eight connections, measured from the first
  * request to the last byte. Only the client below it differs.
  */
+import { randomInt } from 'node:crypto';
 import { readCpuSeconds, readPeakRssBytes } from '../harness/proc.ts';
 import { answer, type LoadReport, type LoadRequest } from './protocol.ts';
 
@@ -19,12 +20,19 @@ export interface LoadClient {
   download(path: string, synced: boolean): Promise<number>;
 }
 
+/** What one read asks for. */
+export function rangeOf({ rangeBytes }: LoadRequest, start: number, size: number) {
+  if (rangeBytes === undefined) return { start };
+  return { start: randomInt(size - rangeBytes), limit: rangeBytes };
+}
+
 /** Runs the load, prints the report and ends the process. */
 export async function runLoad(
   request: LoadRequest,
   open: (request: LoadRequest) => LoadClient,
 ): Promise<void> {
-  const clients = Array.from({ length: Math.min(request.streams, MAX_CONNECTIONS) }, () => open(request));
+  const { connections = MAX_CONNECTIONS, streams } = request;
+  const clients = Array.from({ length: Math.min(streams, connections) }, () => open(request));
   await Promise.all(clients.map((client) => client.connect()));
   if (request.warmUpStart !== undefined) await clients[0]?.read(request.warmUpStart, () => {});
   if (request.warmUp !== undefined) {

@@ -20,6 +20,12 @@ export interface LoadRequest {
   streams: number;
   /** Each stream reads from here to the end of the file. */
   start: number;
+  /** Each read is of so many bytes at a random place instead. Only sluice's clients do that. */
+  rangeBytes?: number;
+  /** The most connections; default 8. */
+  connections?: number;
+  /** Requests that are open beside the streams and have no credit. Only sessions do that. */
+  waitingRequests?: number;
   /** 0 leaves it to the server. */
   chunkBytes: number;
   /** Check every chunk and the whole; the stock client cannot. */

@@ -1,10 +1,12 @@
 /** The load of `load.ts` by sluice's client. */
 import { createWriteStream } from 'node:fs';
 import { SluiceClient } from '../../src/client/client.ts';
-import { type LoadClient, runLoad } from './load.ts';
+import { type LoadClient, rangeOf, runLoad } from './load.ts';
 import { type LoadRequest, parseRequest } from './protocol.ts';
 
-function open({ target, file, chunkBytes, verified, compression, windowBytes }: LoadRequest): LoadClient {
+function open(request: LoadRequest): LoadClient {
+  const { target, file, chunkBytes, verified, compression, windowBytes } = request;
+  let size = 0;
   const client = new SluiceClient(target, {
     verify: verified,
     compression,
@@ -14,10 +16,11 @@ function open({ target, file, chunkBytes, verified, compression, windowBytes }: 
   });
   return {
     async connect() {
-      await client.getFileSize(file);
+      size = await client.getFileSize(file);
     },
     async read(start, onBytes) {
-      for await (const piece of client.stream(file, { start })) onBytes(piece.length);
+      const range = rangeOf(request, start, size);
+      for await (const piece of client.stream(file, range)) onBytes(piece.length);
     },
     async download(path, synced) {
       // A path is downloaded durably and can be resumed; a stream is written as it comes.

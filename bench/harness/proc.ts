@@ -7,12 +7,28 @@ const TICKS_PER_SECOND = 100;
 /** Positions in /proc/PID/stat, counted after the command's closing parenthesis (see proc(5)). */
 const USER_TIME_FIELD = 11;
 const SYSTEM_TIME_FIELD = 12;
+const CHILDREN_USER_TIME_FIELD = 13;
+const CHILDREN_SYSTEM_TIME_FIELD = 14;
 
 /** CPU seconds, user and system, of all threads of a process since its start; steps of 10 ms. */
 export function readCpuSeconds(pid: number): number {
+  return secondsOf(pid, USER_TIME_FIELD, SYSTEM_TIME_FIELD);
+}
+
+/** CPU seconds of the children of a process that have ended, with those of theirs. */
+export function readChildrenCpuSeconds(pid: number): number {
+  return secondsOf(pid, CHILDREN_USER_TIME_FIELD, CHILDREN_SYSTEM_TIME_FIELD);
+}
+
+/** Whether a process has children. */
+export function hasChildren(pid: number): boolean {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim() !== '';
+}
+
+function secondsOf(pid: number, user: number, system: number): number {
   const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-  return (Number(fields[USER_TIME_FIELD]) + Number(fields[SYSTEM_TIME_FIELD])) / TICKS_PER_SECOND;
+  return (Number(fields[user]) + Number(fields[system])) / TICKS_PER_SECOND;
 }
 
 /** The most memory that a process has had resident, in bytes. */

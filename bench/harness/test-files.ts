@@ -4,7 +4,16 @@
  * size is used again, so that `BENCH_DIR` saves the time to make them.
  */
 import { randomBytes, randomFillSync } from 'node:crypto';
-import { createReadStream, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import {
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { open, readFile, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -69,6 +78,21 @@ export class TestFiles {
     const path = join(this.directory, name);
     if (!existsSync(path)) await writeFile(path, '');
     await truncate(path, sizeBytes);
+    return name;
+  }
+
+  /** A tree of files of random bytes, `perDirectory` in each directory. Returns its name. */
+  async tree(files: number, perDirectory: number, fileBytes: number): Promise<string> {
+    const name = `tree-${files}x${fileBytes}`;
+    const path = join(this.directory, name);
+    if (existsSync(path)) return name;
+    const unfinished = mkdtempSync(join(this.directory, 'unfinished-'));
+    for (let made = 0; made < files; made += 1) {
+      const directory = join(unfinished, `dir-${Math.floor(made / perDirectory)}`);
+      if (made % perDirectory === 0) mkdirSync(directory);
+      await writeFile(join(directory, `file-${made % perDirectory}.bin`), randomBytes(fileBytes));
+    }
+    renameSync(unfinished, path);
     return name;
   }
 

@@ -3,14 +3,13 @@
  * no gRPC is in the way. A reference, not a competitor.
  */
 
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Child } from '../../src/cli/process/child.ts';
 import type { LoadReport } from '../drivers/protocol.ts';
 import { type Contender, LOAD_TIMEOUT_MS, type LoadPlan, type Server } from '../harness/contender.ts';
+import { findFreePort } from '../harness/ports.ts';
 import { readCpuSeconds, readPeakRssBytes } from '../harness/proc.ts';
 import { findProgram } from '../harness/programs.ts';
 
@@ -70,16 +69,6 @@ async function waitUntilServing(child: Child, target: string): Promise<void> {
   }
   await child.end();
   throw new Error('nginx does not start');
-}
-
-/** Free when it was asked for; nginx cannot say which port it got for 0. */
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 /**

@@ -2,12 +2,15 @@
 import type { Scenario } from '../harness/scenario.ts';
 import { autoCompression } from './auto-compression.ts';
 import { autoCompressionUpload } from './auto-compression-upload.ts';
+import { exchange } from './exchange.ts';
 import { flatMemory } from './flat-memory.ts';
 import { gzipText } from './gzip-text.ts';
 import { latencyDownload, latencyLarge, latencyUpload } from './latency.ts';
 import { manyStreams } from './many-streams.ts';
+import { mixedTree } from './mixed-tree.ts';
 import { oneStream } from './one-stream.ts';
 import { slowStore } from './slow-store.ts';
+import { smallFilesGet, smallFilesPut } from './small-files.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { stoppedConsumers } from './stopped-consumers.ts';
 import { toDisk } from './to-disk.ts';
@@ -40,4 +43,8 @@ export const SCENARIOS: readonly Scenario[] = [
   latencyLarge,
   windowLoopback,
   windowLoopbackUpload,
+  exchange,
+  smallFilesGet,
+  smallFilesPut,
+  mixedTree,
 ];

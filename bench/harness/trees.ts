@@ -1,0 +1,77 @@
+/** Cases that move whole trees, each with a server of its own that has moved the same tree before. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TreePeer } from '../peers/trees.ts';
+import { measureCommands } from './commands.ts';
+import type { Server } from './contender.ts';
+import { fromAfar } from './far.ts';
+import type { Metrics } from './metrics.ts';
+import type { BenchContext, Case } from './scenario.ts';
+import { withEmptyDirectory } from './uploads.ts';
+
+/** How far the server is: without a link between, or through one. */
+export type Distance = 'here' | number;
+
+/** `sluice get 10000, 16 ms`. */
+export function treeCaseName(what: string, distance: Distance): string {
+  return distance === 'here' ? what : `${what}, ${distance} ms`;
+}
+
+/** Fetches the tree `name` of the served directory. */
+export function getCase(
+  { files }: BenchContext,
+  peer: TreePeer,
+  what: string,
+  name: string,
+  distance: Distance = 'here',
+): Case {
+  return {
+    name: treeCaseName(what, distance),
+    measure: () =>
+      withEmptyDirectory(files.directory, (empty) =>
+        atDistance(peer, files.directory, distance, async (near, far) => {
+          const to = join(empty, 'tree');
+          await measureCommands(peer.get(near.target, name, to), near);
+          rmSync(to, { recursive: true });
+          return await measureCommands(peer.get(far.target, name, to), far);
+        }),
+      ),
+  };
+}
+
+/** Sends the tree `name` of the directory of test files to an empty directory. */
+export function putCase(
+  { files }: BenchContext,
+  peer: TreePeer,
+  what: string,
+  name: string,
+  distance: Distance = 'here',
+): Case {
+  return {
+    name: treeCaseName(what, distance),
+    measure: () =>
+      withEmptyDirectory(files.directory, (empty) =>
+        atDistance(peer, empty, distance, async (near, far) => {
+          const from = join(files.directory, name);
+          await measureCommands(peer.put(near.target, from, 'warm-up'), near);
+          rmSync(join(empty, 'warm-up'), { recursive: true });
+          return await measureCommands(peer.put(far.target, from, 'tree'), far);
+        }),
+      ),
+  };
+}
+
+async function atDistance(
+  peer: TreePeer,
+  directory: string,
+  distance: Distance,
+  work: (near: Server, far: Server) => Promise<Metrics>,
+): Promise<Metrics> {
+  const server = await peer.start(directory);
+  try {
+    if (distance === 'here') return await work(server, server);
+    return await fromAfar(server, distance, (far) => work(server, far));
+  } finally {
+    await server.stop();
+  }
+}
