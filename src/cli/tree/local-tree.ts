@@ -4,16 +4,13 @@
  * the names of one directory for each level.
  */
 import { Buffer, isUtf8 } from 'node:buffer';
-import type { Stats } from 'node:fs';
-import { lstat, readdir } from 'node:fs/promises';
+import { lstatSync, type Stats } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TransferError } from '../../base/errors.ts';
 import { readError } from '../../client/local-error.ts';
 import { isStagingName } from '../../client/tree/staging.ts';
 import type { LeftOut } from './left-out.ts';
-
-/** Concurrent stats: enough to keep libuv's four threads busy. */
-const STAT_CONCURRENCY = 16;
 
 export interface LocalFile {
   path: string;
@@ -41,23 +38,22 @@ export async function* entriesOfTree(
     return;
   }
   yield { path, name, found, isEmpty: rawEntries.length === 0 };
-  for (let index = 0; index < rawEntries.length; index += STAT_CONCURRENCY) {
-    const batch = rawEntries.slice(index, index + STAT_CONCURRENCY);
-    for (const file of await Promise.all(batch.map((rawEntry) => lookAt(path, name, rawEntry, leftOut)))) {
-      if (file === undefined) continue;
-      if ('isDirectory' in file.found && file.found.isDirectory())
-        yield* entriesOfTree(file.path, file.name, file.found, leftOut);
-      else yield file;
-    }
+  for (const rawEntry of rawEntries) {
+    const file = lookAt(path, name, rawEntry, leftOut);
+    if (file === undefined) continue;
+    if ('isDirectory' in file.found && file.found.isDirectory())
+      yield* entriesOfTree(file.path, file.name, file.found, leftOut);
+    else yield file;
   }
 }
 
-async function lookAt(
+/** One of thousands: a look in another thread costs ten times as much. */
+function lookAt(
   directory: string,
   prefix: string,
   rawEntry: string,
   leftOut: LeftOut,
-): Promise<LocalFile | undefined> {
+): LocalFile | undefined {
   const bytes = Buffer.from(rawEntry, 'latin1');
   if (!isUtf8(bytes)) {
     leftOut.add(join(directory, rawEntry.replace(/[\x80-\xff]/g, escapedByte)), 'OMISSION_BAD_NAME');
@@ -68,7 +64,7 @@ async function lookAt(
   const path = join(directory, entry);
   const name = prefix === '' ? entry : `${prefix}/${entry}`;
   try {
-    const stats = await lstat(path);
+    const stats = lstatSync(path);
     if (stats.isFile() || stats.isDirectory()) return { path, name, found: stats };
     leftOut.add(path, stats.isSymbolicLink() ? 'OMISSION_SYMBOLIC_LINK' : 'OMISSION_SPECIAL_FILE');
     return undefined;
