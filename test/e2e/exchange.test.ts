@@ -162,6 +162,7 @@ describe('an Exchange', () => {
         { id: 1, credit: -1 },
       ],
     ],
+    ['a negative first credit', [{ id: 1, credit: -1, read: { fileName: 'file' } }]],
     [
       'a credit above the limit',
       [
