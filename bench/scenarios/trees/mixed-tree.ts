@@ -1,11 +1,11 @@
 /** Small and large files in one tree: neither must wait for the other. */
 import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { MIB } from '../../src/base/units.ts';
-import { atMost, figureOf } from '../harness/bar.ts';
-import type { Scenario } from '../harness/scenario.ts';
-import { getCase } from '../harness/trees.ts';
-import { sluiceTrees } from '../peers/trees.ts';
+import { MIB } from '../../../src/base/units.ts';
+import { atMost, figureOf } from '../../harness/bar.ts';
+import type { Scenario } from '../../harness/scenario.ts';
+import { getCase } from '../../harness/trees.ts';
+import { sluiceTrees } from '../../peers/trees.ts';
 
 const SMALL_FILES = 10_000;
 const SMALL_BYTES = 4096;

@@ -1,8 +1,8 @@
 /** Trees of small files, by the command as people run it, beside rsync with its daemon. */
-import { atMost, type Bar, ratioOf } from '../harness/bar.ts';
-import type { BenchContext, Case, Scenario } from '../harness/scenario.ts';
-import { type Distance, getCase, putCase, treeCaseName } from '../harness/trees.ts';
-import { rsyncTrees, sluiceTrees, withoutRsync } from '../peers/trees.ts';
+import { atMost, type Bar, ratioOf } from '../../harness/bar.ts';
+import type { BenchContext, Case, Scenario } from '../../harness/scenario.ts';
+import { type Distance, getCase, putCase, treeCaseName } from '../../harness/trees.ts';
+import { rsyncTrees, sluiceTrees, withoutRsync } from '../../peers/trees.ts';
 
 const FILE_BYTES = 4096;
 const PER_DIRECTORY = 100;
