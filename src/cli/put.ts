@@ -108,7 +108,8 @@ async function put(args: string[], options: PutOptions): Promise<void> {
     });
     await runUploads(plan, {
       client,
-      recursive,
+      // Packs are sent as they are.
+      inPacks: recursive && options.compression !== 'always',
       parallel: options.parallel,
       display,
       isBatch: recursive || paths.length > 1,

@@ -57,6 +57,7 @@ export async function runDownloads(plan: Plan<DownloadJob>, options: DownloadRun
 function packsFrom(client: SluiceClient, overwrite: boolean, signal: AbortSignal): PackMover<DownloadJob> {
   const fetcher = new PackFetcher(client, { overwrite, signal });
   return {
+    verifies: fetcher.verifies,
     takes: ({ directory, sizeBytes }) => directory !== undefined && (sizeBytes as number) <= SMALL_FILE_BYTES,
     limits: () => fetcher.limits(),
     move: async (jobs, done) => {

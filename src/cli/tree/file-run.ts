@@ -13,7 +13,7 @@ import { type FinishedFile, type ProgressDisplay, ProgressSum } from '../progres
 import { writeCodecs } from '../progress/progress-text.ts';
 import type { LeftOut } from './left-out.ts';
 import { LookAhead } from './look-ahead.ts';
-import { NO_PACKS, PackBuilder, type PackMover, packedResult } from './packs.ts';
+import { NO_PACKS, PackBuilder, type PackMover, packedProgress, packedResult } from './packs.ts';
 import type { FileJob, Plan, PlanItem } from './plan.ts';
 
 /** Failures that every other file would meet as well, in both directions. */
@@ -203,14 +203,17 @@ class FileRun<Job extends FileJob> {
   }
 
   async #packed(job: Job, outcome: PackOutcome, durationMs: number): Promise<void> {
-    const { direction, display } = this.#options;
+    const { direction, display, packs } = this.#options;
     const { name, path, sizeBytes = 0 } = job;
     if (outcome === 'single') {
       await this.#singles.put(job);
       return;
     }
-    if (outcome === 'moved') {
-      display.finished({ name, path, direction, result: packedResult(sizeBytes, durationMs) });
+    if (!(outcome instanceof TransferError)) {
+      const result = packedResult(sizeBytes, outcome.version, packs?.verifies ?? false, durationMs);
+      const progress = packedProgress(direction, name, sizeBytes);
+      display.show(this.#sum.update(job, progress, performance.now()));
+      display.finished({ name, path, direction, result });
       this.#sum.done(job, sizeBytes, 0);
       this.#movedFiles += 1;
       this.#movedBytes += sizeBytes;

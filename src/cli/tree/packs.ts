@@ -1,11 +1,15 @@
 /** Packs of small files, as a run of a tree makes and moves them. */
-import type { DownloadResult } from '../../client/download/options.ts';
+import type { DownloadResult, Progress } from '../../client/download/options.ts';
 import type { PackLimits } from '../../client/exchange/requests/limits.ts';
 import type { PackOutcome } from '../../client/tree/small-file.ts';
+import type { UploadProgress } from '../../client/upload/options.ts';
+import type { FinishedFile } from '../progress/progress.ts';
 import type { FileJob } from './plan.ts';
 
 /** Moves many files in one request. */
 export interface PackMover<Job extends FileJob> {
+  /** Checksums are compared, not only sizes. */
+  readonly verifies: boolean;
   /** Whether the file may be one of a pack. */
   takes(job: Job): boolean;
   /** The most that one pack may have. Throws UNIMPLEMENTED where the server has no packs. */
@@ -51,17 +55,34 @@ export class PackBuilder<Job> {
 }
 
 /** A file of a pack, as a transfer of its own would tell of it. */
-export function packedResult(bytes: number, durationMs: number): DownloadResult {
+export function packedResult(
+  bytes: number,
+  version: string,
+  verified: boolean,
+  durationMs: number,
+): DownloadResult {
   return {
     bytes,
     resumedBytes: 0,
-    version: '',
+    version,
     crc32: undefined,
-    verified: true,
+    verified,
     attempts: 1,
     restarts: 0,
     durationMs,
     wireBytes: bytes,
     bytesByCodec: { identity: bytes, gzip: 0, brotli: 0, zstd: 0 },
   };
+}
+
+/** How far a file of a pack is that has just been moved. */
+export function packedProgress(
+  direction: FinishedFile['direction'],
+  name: string,
+  bytes: number,
+): Progress | UploadProgress {
+  const common = { name, sizeBytes: bytes, resumedBytes: 0, attempt: 1, restarts: 0 };
+  return direction === 'down'
+    ? { ...common, phase: 'receiving', receivedBytes: bytes }
+    : { ...common, phase: 'sending', sentBytes: bytes, durableBytes: bytes };
 }

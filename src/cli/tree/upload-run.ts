@@ -14,21 +14,21 @@ export interface UploadRunOptions
     'concernsAll' | 'direction' | 'isThere' | 'packs' | 'release' | 'transfer'
   > {
   client: SluiceClient;
-  /** A tree: its small files go in packs. */
-  recursive: boolean;
+  /** Small files of trees go in packs. */
+  inPacks: boolean;
   signal: AbortSignal;
   transfer: Pick<UploadOptions, 'connections' | 'ifMatch' | 'overwrite'>;
 }
 
 /** Resolves when every file is on the server; throws as `runFiles` does. */
 export async function runUploads(plan: Plan<UploadJob>, options: UploadRunOptions): Promise<void> {
-  const { client, recursive, signal, transfer } = options;
+  const { client, inPacks, signal, transfer } = options;
   await runFiles<UploadJob>(plan, {
     ...options,
     direction: 'up',
     concernsAll: ({ code }) => code === 'READ_ONLY' || code === 'DISK_FULL',
     isThere: ({ isStored }) => isStored,
-    packs: recursive && !transfer.ifMatch ? packsTo(client, transfer.overwrite ?? true, signal) : undefined,
+    packs: inPacks && !transfer.ifMatch ? packsTo(client, transfer.overwrite ?? true, signal) : undefined,
     transfer: ({ attributes, isStdin, name, path }, onProgress) =>
       client.upload(isStdin ? process.stdin : path, name, { ...transfer, ...attributes, signal, onProgress }),
   });
@@ -37,6 +37,7 @@ export async function runUploads(plan: Plan<UploadJob>, options: UploadRunOption
 function packsTo(client: SluiceClient, overwrite: boolean, signal: AbortSignal): PackMover<UploadJob> {
   const sender = new PackSender(client, { overwrite, signal });
   return {
+    verifies: sender.verifies,
     takes: ({ isStdin, sizeBytes }) => !isStdin && sizeBytes !== undefined && sizeBytes <= SMALL_FILE_BYTES,
     limits: () => sender.limits(),
     move: (jobs, done) => {

@@ -31,6 +31,11 @@ export class PackFetcher {
     this.#options = options;
   }
 
+  /** Checksums are compared, not only sizes. */
+  get verifies(): boolean {
+    return this.#session.host.options.verify;
+  }
+
   /** The most that one pack may have. Throws UNIMPLEMENTED for a server without packs. */
   limits(): Promise<{ maxFiles: number; maxBytes: number }> {
     return packLimits(this.#session.host, this.#options);
@@ -45,7 +50,7 @@ export class PackFetcher {
     const asked = files.map(({ name, size, version }) => ({ fileName: name, size, version }));
     let next = 0;
     // A pack is over before the server knows the link, so `auto` would compress everything.
-    const compression = this.#session.host.options.compression === 'always' ? 'always' : 'never';
+    const compression = 'never';
     for await (const content of readPack(this.#session.host, asked, { signal, compression })) {
       const file = files[next++] as File;
       if (content === undefined) done(file, 'single');
@@ -61,7 +66,9 @@ export class PackFetcher {
 
   #write(file: FileToFetch, content: Uint8Array, overwrite: boolean): PackOutcome {
     try {
-      return this.#stagingIn(file.tree).write(file, content, overwrite) ? 'moved' : 'single';
+      return this.#stagingIn(file.tree).write(file, content, overwrite)
+        ? { version: file.version }
+        : 'single';
     } catch (reason) {
       return TransferError.from(reason);
     }

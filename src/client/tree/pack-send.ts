@@ -22,6 +22,11 @@ export class PackSender {
     this.#options = options;
   }
 
+  /** Checksums are compared, not only sizes. */
+  get verifies(): boolean {
+    return this.#session.host.options.verify;
+  }
+
   /** The most that one pack may have. Throws UNIMPLEMENTED for a server without packs. */
   limits(): Promise<{ maxFiles: number; maxBytes: number }> {
     return packLimits(this.#session.host, this.#options);
@@ -54,7 +59,7 @@ export class PackSender {
     if (wanted.length === 0) return;
     const results = await writePack(this.#session.host, wanted, { signal });
     for (const [index, result] of results.entries())
-      done(read[index] as File, 'version' in result ? 'moved' : 'single');
+      done(read[index] as File, 'version' in result ? result : 'single');
   }
 
   async close(): Promise<void> {

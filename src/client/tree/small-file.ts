@@ -17,5 +17,5 @@ export interface SmallFile {
   readonly mode?: number | undefined;
 }
 
-/** `single`: a transfer of its own moves it, or says what is wrong. */
-export type PackOutcome = 'moved' | 'single' | TransferError;
+/** The version that was moved. `single`: a transfer of its own moves the file, or says what is wrong. */
+export type PackOutcome = { readonly version: string } | 'single' | TransferError;
