@@ -1,6 +1,7 @@
 /** `sluice ls`: lists a directory of a server. */
 import type { Command } from 'commander';
 import { formatBytes } from '../base/units.ts';
+import { entriesOf } from '../client/tree/plan/entries.ts';
 import type { ListEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { writeMode } from './mode-text.ts';
@@ -8,7 +9,6 @@ import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './process/output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
-import { entriesOf } from './tree/entries.ts';
 import { LeftOut } from './tree/left-out.ts';
 
 const EXAMPLES = `

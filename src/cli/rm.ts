@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import type { SluiceClient } from '../client/client.ts';
+import { entriesOf } from '../client/tree/plan/entries.ts';
 import type { OmittedEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './process/interrupt.ts';
@@ -10,7 +11,6 @@ import { createStderrNotes } from './process/note-logger.ts';
 import { printable, writeJson, writeLine } from './process/output.ts';
 import { writeFileCount } from './progress/progress-text.ts';
 import { type CliTarget, parseCliTarget, writeCliTarget } from './target.ts';
-import { entriesOf } from './tree/entries.ts';
 import { LeftOut } from './tree/left-out.ts';
 
 const EXAMPLES = `

@@ -5,14 +5,19 @@
 import { resolve } from 'node:path';
 import { TransferError } from '../../base/errors.ts';
 import type { SluiceClient } from '../../client/client.ts';
+import { LocalDirectories, type Release } from '../../client/tree/download/local-directories.ts';
+import {
+  directoryForTree,
+  isDirectory,
+  pathBelow,
+  pathForFile,
+} from '../../client/tree/download/local-path.ts';
+import { entriesOf } from '../../client/tree/plan/entries.ts';
+import { type FileJob, Places, type Plan, type PlanItem } from '../../client/tree/plan/plan.ts';
 import type { ListEntry, OmittedEntry } from '../../wire/messages.ts';
 import type { Connections } from '../connection.ts';
 import { type CliTarget, writeCliTarget } from '../target.ts';
-import { entriesOf } from './entries.ts';
 import type { LeftOut } from './left-out.ts';
-import { LocalDirectories, type Release } from './local-directories.ts';
-import { directoryForTree, isDirectory, pathBelow, pathForFile } from './local-path.ts';
-import { type FileJob, Places, type Plan, type PlanItem } from './plan.ts';
 
 /** The output that means standard output. */
 const STDOUT_OUTPUT = '-';

@@ -5,15 +5,15 @@ import { errnoOf, TransferError } from '../../base/errors.ts';
 import type { SluiceClient } from '../../client/client.ts';
 import type { DownloadOptions } from '../../client/download/options.ts';
 import { refuseOtherSpelling } from '../../client/download/partial-file/publish.ts';
+import { prepareDirectory, preparePlace } from '../../client/tree/download/local-path.ts';
 import { PackFetcher } from '../../client/tree/pack-fetch.ts';
+import type { Plan } from '../../client/tree/plan/plan.ts';
+import { isNotOlder } from '../../client/tree/plan/same-file.ts';
 import { SMALL_FILE_BYTES } from '../../client/tree/small-file.ts';
 import type { ListEntry } from '../../wire/messages.ts';
 import type { DownloadJob } from './download-plan.ts';
 import { type FileRunOptions, runFiles } from './file-run.ts';
-import { prepareDirectory, preparePlace } from './local-path.ts';
 import type { PackMover } from './packs.ts';
-import type { Plan } from './plan.ts';
-import { isNotOlder } from './same-file.ts';
 
 /** Errors that every file would get; a wrong name or place concerns one file. */
 const ERRNOS_CONCERNING_ALL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);

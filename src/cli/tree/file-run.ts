@@ -7,14 +7,14 @@ import { WorkQueue } from '../../base/async/work-queue.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { DownloadResult, Progress } from '../../client/download/options.ts';
 import type { PackLimits } from '../../client/exchange/requests/limits.ts';
+import { LookAhead } from '../../client/tree/plan/look-ahead.ts';
+import type { FileJob, Plan, PlanItem } from '../../client/tree/plan/plan.ts';
 import type { PackOutcome } from '../../client/tree/small-file.ts';
 import type { UploadProgress, UploadResult } from '../../client/upload/options.ts';
 import { type FinishedFile, type ProgressDisplay, ProgressSum } from '../progress/progress.ts';
 import { writeCodecs } from '../progress/progress-text.ts';
 import type { LeftOut } from './left-out.ts';
-import { LookAhead } from './look-ahead.ts';
 import { NO_PACKS, PackBuilder, type PackMover, packedProgress, packedResult } from './packs.ts';
-import type { FileJob, Plan, PlanItem } from './plan.ts';
 
 /** Failures that every other file would meet as well, in both directions. */
 const CONCERNING_ALL: ReadonlySet<ErrorCode> = new Set([

@@ -1,10 +1,10 @@
 /** Packs of small files, as a run of a tree makes and moves them. */
 import type { DownloadResult, Progress } from '../../client/download/options.ts';
 import type { PackLimits } from '../../client/exchange/requests/limits.ts';
+import type { FileJob } from '../../client/tree/plan/plan.ts';
 import type { PackOutcome } from '../../client/tree/small-file.ts';
 import type { UploadProgress } from '../../client/upload/options.ts';
 import type { FinishedFile } from '../progress/progress.ts';
-import type { FileJob } from './plan.ts';
 
 /** Moves many files in one request. */
 export interface PackMover<Job extends FileJob> {

@@ -1,11 +1,11 @@
 /** Runs the uploads of a plan. */
 import type { SluiceClient } from '../../client/client.ts';
 import { PackSender } from '../../client/tree/pack-send.ts';
+import type { Plan } from '../../client/tree/plan/plan.ts';
 import { SMALL_FILE_BYTES } from '../../client/tree/small-file.ts';
 import type { UploadOptions } from '../../client/upload/options.ts';
 import { type FileRunOptions, runFiles } from './file-run.ts';
 import type { PackMover } from './packs.ts';
-import type { Plan } from './plan.ts';
 import type { UploadJob } from './upload-plan.ts';
 
 export interface UploadRunOptions

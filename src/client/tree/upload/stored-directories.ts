@@ -4,9 +4,9 @@
  * keeps its mode.
  */
 import type { Stats } from 'node:fs';
-import { type ErrorCode, TransferError } from '../../base/errors.ts';
-import type { SluiceClient } from '../../client/client.ts';
-import type { ListEntry } from '../../wire/messages.ts';
+import { type ErrorCode, TransferError } from '../../../base/errors.ts';
+import type { ListEntry } from '../../../wire/messages.ts';
+import type { SluiceClient } from '../../client.ts';
 import type { LocalFile } from './local-tree.ts';
 
 /** What the server needs to put files into a directory. */

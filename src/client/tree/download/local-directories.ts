@@ -6,8 +6,8 @@
  */
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
-import { errnoOf } from '../../base/errors.ts';
-import { localError } from '../../client/local-error.ts';
+import { errnoOf } from '../../../base/errors.ts';
+import { localError } from '../../local-error.ts';
 import { prepareDirectory } from './local-path.ts';
 
 const PERMISSION_BITS = 0o777;

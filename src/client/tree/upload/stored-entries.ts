@@ -2,10 +2,10 @@
  * Merges a listing of the server with a walk of local files: both are in the
  * same order, so each is read once and neither is held.
  */
-import { type ErrorCode, TransferError } from '../../base/errors.ts';
-import type { SluiceClient } from '../../client/client.ts';
-import type { ListEntry } from '../../wire/messages.ts';
-import { entriesOf } from './entries.ts';
+import { type ErrorCode, TransferError } from '../../../base/errors.ts';
+import type { ListEntry } from '../../../wire/messages.ts';
+import type { SluiceClient } from '../../client.ts';
+import { entriesOf } from '../plan/entries.ts';
 
 /** Sending would fail with these too; after any other failure everything is sent. */
 const THROWN: ReadonlySet<ErrorCode> = new Set(['CANCELLED', 'UNAVAILABLE', 'UNAUTHENTICATED']);

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { LocalDirectories } from '../../../src/cli/tree/local-directories.ts';
-import { scratchDirectory } from '../../support/scratch.ts';
-import { asOrdinaryUser } from '../../support/stores/scratch-store.ts';
+import { LocalDirectories } from '../../../../src/client/tree/download/local-directories.ts';
+import { scratchDirectory } from '../../../support/scratch.ts';
+import { asOrdinaryUser } from '../../../support/stores/scratch-store.ts';
 
 interface Scene {
   directories: LocalDirectories;

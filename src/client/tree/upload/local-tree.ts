@@ -7,10 +7,10 @@ import { Buffer, isUtf8 } from 'node:buffer';
 import { lstatSync, type Stats } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { TransferError } from '../../base/errors.ts';
-import { readError } from '../../client/local-error.ts';
-import { isStagingName } from '../../client/tree/staging.ts';
-import type { LeftOut } from './left-out.ts';
+import type { TransferError } from '../../../base/errors.ts';
+import type { LeftOut } from '../../../cli/tree/left-out.ts';
+import { readError } from '../../local-error.ts';
+import { isStagingName } from '../staging.ts';
 
 export interface LocalFile {
   path: string;

@@ -5,8 +5,8 @@
  */
 import { lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
-import { errnoOf, TransferError } from '../../base/errors.ts';
-import { refuseOtherSpelling } from '../../client/download/partial-file/publish.ts';
+import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { refuseOtherSpelling } from '../../download/partial-file/publish.ts';
 
 /** Characters that no name should have, or that are separators on some system. */
 const FORBIDDEN = /[\p{Cc}\\]/u;

@@ -2,7 +2,7 @@
  * Reads a plan a bounded number of files ahead of the transfers, so that the
  * totals of a small plan are known early, and a large one is never held whole.
  */
-import { TransferError } from '../../base/errors.ts';
+import { TransferError } from '../../../base/errors.ts';
 
 /** Each planned file is a few hundred bytes. */
 const LOOK_AHEAD_ITEMS = 4096;

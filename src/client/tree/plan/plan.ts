@@ -2,7 +2,7 @@
  * The items of a batch's plan. A plan is made during the transfers and never held
  * whole: a tree may have more files than fit into memory.
  */
-import { TransferError } from '../../base/errors.ts';
+import { TransferError } from '../../../base/errors.ts';
 
 export interface FileJob {
   /** On the server. */

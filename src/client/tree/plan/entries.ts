@@ -1,8 +1,8 @@
 /** What a name stands for, as `ls` and `get -r` see it: the entries of a directory, or the one file. */
-import { TransferError } from '../../base/errors.ts';
-import type { SluiceClient } from '../../client/client.ts';
-import type { ListOptions } from '../../client/list.ts';
-import type { ListEntry } from '../../wire/messages.ts';
+import { TransferError } from '../../../base/errors.ts';
+import type { ListEntry } from '../../../wire/messages.ts';
+import type { SluiceClient } from '../../client.ts';
+import type { ListOptions } from '../../list.ts';
 
 /** Throws what a listing throws, except that a file is an entry and not an error. */
 export async function* entriesOf(

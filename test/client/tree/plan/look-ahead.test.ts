@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LookAhead } from '../../../src/cli/tree/look-ahead.ts';
-import { until } from '../../support/until.ts';
+import { LookAhead } from '../../../../src/client/tree/plan/look-ahead.ts';
+import { until } from '../../../support/until.ts';
 
 async function* numbers(count: number, read: number[] = []): AsyncGenerator<number, void, undefined> {
   for (let index = 0; index < count; index += 1) {

@@ -3,8 +3,13 @@ import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from '
 import { join, resolve, sep } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { directoryForTree, pathBelow, pathForFile, preparePlace } from '../../../src/cli/tree/local-path.ts';
-import { scratchDirectory } from '../../support/scratch.ts';
+import {
+  directoryForTree,
+  pathBelow,
+  pathForFile,
+  preparePlace,
+} from '../../../../src/client/tree/download/local-path.ts';
+import { scratchDirectory } from '../../../support/scratch.ts';
 
 const LOCAL_IO = { code: 'LOCAL_IO' };
 
