@@ -3,6 +3,7 @@ import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import type { SluiceClient } from '../client/client.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
+import { LeftOut } from '../client/tree/plan/left-out.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
@@ -12,7 +13,6 @@ import { createDisplay } from './progress/progress-display.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
 import { isStdout, planDownloads } from './tree/download-plan.ts';
 import { runDownloads } from './tree/download-run.ts';
-import { LeftOut } from './tree/left-out.ts';
 
 const EXAMPLES = `
 Examples:

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../base/units.ts';
 import { entriesOf } from '../client/tree/plan/entries.ts';
+import { LeftOut } from '../client/tree/plan/left-out.ts';
 import type { ListEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { writeMode } from './mode-text.ts';
@@ -9,7 +10,7 @@ import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './process/output.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
-import { LeftOut } from './tree/left-out.ts';
+import { leftOutLines } from './tree/left-out-text.ts';
 
 const EXAMPLES = `
 Examples:
@@ -59,7 +60,7 @@ async function list(target: CliTarget, options: LsOptions): Promise<void> {
       await writeEntry(entry, options);
       if (lossOfOutput() !== undefined) break;
     }
-    for (const line of leftOut.lines()) await writeLine(line, process.stderr);
+    for (const line of leftOutLines(leftOut)) await writeLine(line, process.stderr);
   } finally {
     interrupt.dispose();
     connections.close();

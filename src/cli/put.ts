@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { MAX_CONNECTIONS } from '../client/limits.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
+import { LeftOut } from '../client/tree/plan/left-out.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
@@ -10,7 +11,6 @@ import { Interrupt } from './process/interrupt.ts';
 import { createNoteLogger } from './process/note-logger.ts';
 import { createDisplay } from './progress/progress-display.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
-import { LeftOut } from './tree/left-out.ts';
 import { isStdin, planUploads } from './tree/upload-plan.ts';
 import { runUploads } from './tree/upload-run.ts';
 

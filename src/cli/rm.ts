@@ -4,6 +4,7 @@ import { TransferError } from '../base/errors.ts';
 import { formatDuration } from '../base/units.ts';
 import type { SluiceClient } from '../client/client.ts';
 import { entriesOf } from '../client/tree/plan/entries.ts';
+import { LeftOut } from '../client/tree/plan/left-out.ts';
 import type { OmittedEntry } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './process/interrupt.ts';
@@ -11,7 +12,7 @@ import { createStderrNotes } from './process/note-logger.ts';
 import { printable, writeJson, writeLine } from './process/output.ts';
 import { writeFileCount } from './progress/progress-text.ts';
 import { type CliTarget, parseCliTarget, writeCliTarget } from './target.ts';
-import { LeftOut } from './tree/left-out.ts';
+import { leftOutLines } from './tree/left-out-text.ts';
 
 const EXAMPLES = `
 Examples:
@@ -200,7 +201,7 @@ class Removal {
         failedNames,
         leftOut: this.#leftOut,
       });
-    for (const line of this.#leftOut.lines()) await writeLine(line, process.stderr);
+    for (const line of leftOutLines(this.#leftOut)) await writeLine(line, process.stderr);
     if (quiet === true) return;
     const trees =
       directories > 0 ? ` and ${directories} ${directories === 1 ? 'directory' : 'directories'}` : '';

@@ -2,8 +2,8 @@
  * Snapshots for a progress display, and the totals over all files of a command.
  */
 import type { DownloadResult, Progress, TransferPhase } from '../../client/download/options.ts';
+import type { LeftOut } from '../../client/tree/plan/left-out.ts';
 import type { UploadPhase, UploadProgress, UploadResult } from '../../client/upload/options.ts';
-import type { LeftOut } from '../tree/left-out.ts';
 import { RateMeter } from './rate-meter.ts';
 
 /** All files of the command together, at one moment. */

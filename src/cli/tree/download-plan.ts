@@ -13,11 +13,11 @@ import {
   pathForFile,
 } from '../../client/tree/download/local-path.ts';
 import { entriesOf } from '../../client/tree/plan/entries.ts';
+import type { LeftOut } from '../../client/tree/plan/left-out.ts';
 import { type FileJob, Places, type Plan, type PlanItem } from '../../client/tree/plan/plan.ts';
 import type { ListEntry, OmittedEntry } from '../../wire/messages.ts';
 import type { Connections } from '../connection.ts';
 import { type CliTarget, writeCliTarget } from '../target.ts';
-import type { LeftOut } from './left-out.ts';
 
 /** The output that means standard output. */
 const STDOUT_OUTPUT = '-';

@@ -7,13 +7,14 @@ import { WorkQueue } from '../../base/async/work-queue.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { DownloadResult, Progress } from '../../client/download/options.ts';
 import type { PackLimits } from '../../client/exchange/requests/limits.ts';
+import type { LeftOut } from '../../client/tree/plan/left-out.ts';
 import { LookAhead } from '../../client/tree/plan/look-ahead.ts';
 import type { FileJob, Plan, PlanItem } from '../../client/tree/plan/plan.ts';
 import type { PackOutcome } from '../../client/tree/small-file.ts';
 import type { UploadProgress, UploadResult } from '../../client/upload/options.ts';
 import { type FinishedFile, type ProgressDisplay, ProgressSum } from '../progress/progress.ts';
 import { writeCodecs } from '../progress/progress-text.ts';
-import type { LeftOut } from './left-out.ts';
+import { leftOutLines, leftOutSummary } from './left-out-text.ts';
 import { NO_PACKS, PackBuilder, type PackMover, packedProgress, packedResult } from './packs.ts';
 
 /** Failures that every other file would meet as well, in both directions. */
@@ -116,8 +117,9 @@ class FileRun<Job extends FileJob> {
     if (this.#options.isBatch) this.#sumUp(notDone);
     const failure = this.#firstFailure;
     if (failure !== undefined) throw this.#errorOf(failure);
-    const { count, summary } = this.#options.leftOut;
-    if (count > 0) throw new TransferError('INCOMPLETE', `left out ${count}: ${summary}`);
+    const { leftOut } = this.#options;
+    if (leftOut.count > 0)
+      throw new TransferError('INCOMPLETE', `left out ${leftOut.count}: ${leftOutSummary(leftOut)}`);
   }
 
   /** Sorts the plan: small files into packs, others into the queue of single transfers. */
@@ -288,7 +290,7 @@ class FileRun<Job extends FileJob> {
 
   #sumUp(notDoneFiles: number): void {
     const { display, leftOut } = this.#options;
-    for (const line of leftOut.lines()) display.note(line);
+    for (const line of leftOutLines(leftOut)) display.note(line);
     display.summary({
       files: this.#movedFiles,
       bytes: this.#movedBytes,

@@ -9,13 +9,13 @@ import { TransferError } from '../../base/errors.ts';
 import type { SluiceClient } from '../../client/client.ts';
 import type { FileAttributes } from '../../client/file-attributes.ts';
 import { readError } from '../../client/local-error.ts';
+import type { LeftOut } from '../../client/tree/plan/left-out.ts';
 import { type FileJob, Places, type Plan, type PlanItem } from '../../client/tree/plan/plan.ts';
 import { isNotOlder } from '../../client/tree/plan/same-file.ts';
 import { entriesOfTree, type LocalFile } from '../../client/tree/upload/local-tree.ts';
 import { StoredDirectories } from '../../client/tree/upload/stored-directories.ts';
 import { StoredEntries } from '../../client/tree/upload/stored-entries.ts';
 import { type CliTarget, writeCliTarget } from '../target.ts';
-import type { LeftOut } from './left-out.ts';
 
 /** The argument that means standard input. */
 const STDIN_ARGUMENT = '-';

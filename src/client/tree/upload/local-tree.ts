@@ -8,8 +8,8 @@ import { lstatSync, type Stats } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TransferError } from '../../../base/errors.ts';
-import type { LeftOut } from '../../../cli/tree/left-out.ts';
 import { readError } from '../../local-error.ts';
+import type { LeftOut } from '../plan/left-out.ts';
 import { isStagingName } from '../staging.ts';
 
 export interface LocalFile {
