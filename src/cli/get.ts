@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import type { SluiceClient } from '../client/client.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
-import { LeftOut } from '../client/tree/plan/left-out.ts';
+import { runDownloads } from '../client/tree/download/download-run.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
@@ -11,8 +11,8 @@ import { Interrupt } from './process/interrupt.ts';
 import { createNoteLogger } from './process/note-logger.ts';
 import { createDisplay } from './progress/progress-display.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
+import { Batch } from './tree/batch.ts';
 import { isStdout, planDownloads } from './tree/download-plan.ts';
-import { runDownloads } from './tree/download-run.ts';
 
 const EXAMPLES = `
 Examples:
@@ -102,24 +102,19 @@ async function get(targets: CliTarget[], options: GetOptions): Promise<void> {
   const display = createDisplay({ json, quiet, isStdoutTaken });
   const connections = new Connections(options, createNoteLogger(display, verbose), transferOptions(options));
   const interrupt = new Interrupt();
-  const leftOut = new LeftOut();
-  const planning = new AbortController();
-  const planSignal = AbortSignal.any([planning.signal, interrupt.signal]);
+  const batch = new Batch({ display, isBatch: recursive || targets.length > 1, verbose });
   try {
-    const plan = planDownloads(targets, connections, { output, recursive, leftOut, signal: planSignal });
-    await runDownloads(plan, {
+    const planner = planDownloads(targets, connections, { output, recursive });
+    const outcome = await runDownloads(planner, {
       // Standard output is one sequence of bytes.
       parallel: isStdoutTaken ? 1 : options.parallel,
-      display,
-      isBatch: recursive || targets.length > 1,
-      leftOut,
-      endPlanning: () => planning.abort(),
+      observer: batch,
       ignoreTimes: options.ignoreTimes ?? false,
-      verbose,
       signal: interrupt.signal,
       transfer: rangeOptions(options),
       packClient: packClientOf(targets, connections, options),
     });
+    batch.end(outcome);
   } catch (reason) {
     throw interrupt.signal.aborted ? interrupted(isStdoutTaken, reason) : reason;
   } finally {

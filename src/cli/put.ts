@@ -3,7 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { MAX_CONNECTIONS } from '../client/limits.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
-import { LeftOut } from '../client/tree/plan/left-out.ts';
+import { runUploads } from '../client/tree/upload/upload-run.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
@@ -11,8 +11,8 @@ import { Interrupt } from './process/interrupt.ts';
 import { createNoteLogger } from './process/note-logger.ts';
 import { createDisplay } from './progress/progress-display.ts';
 import { type CliTarget, parseCliTarget } from './target.ts';
+import { Batch } from './tree/batch.ts';
 import { isStdin, planUploads } from './tree/upload-plan.ts';
-import { runUploads } from './tree/upload-run.ts';
 
 const EXAMPLES = `
 Examples:
@@ -95,30 +95,24 @@ async function put(args: string[], options: PutOptions): Promise<void> {
   const display = createDisplay({ json, quiet, isStdoutTaken: false });
   const connections = new Connections(options, createNoteLogger(display, verbose), clientOptions(options));
   const interrupt = new Interrupt();
-  const leftOut = new LeftOut();
-  const planning = new AbortController();
+  const batch = new Batch({ display, isBatch: recursive || paths.length > 1, verbose });
   try {
     const client = connections.clientFor(target);
-    const plan = await planUploads(paths, target, {
+    const planner = await planUploads(paths, target, {
       client,
       recursive,
       ignoreTimes: options.ignoreTimes ?? options.ifMatch !== undefined,
-      leftOut,
-      signal: AbortSignal.any([planning.signal, interrupt.signal]),
     });
-    await runUploads(plan, {
+    const outcome = await runUploads(planner, {
       client,
       // Packs are sent as they are.
       inPacks: recursive && options.compression !== 'always',
       parallel: options.parallel,
-      display,
-      isBatch: recursive || paths.length > 1,
-      leftOut,
-      endPlanning: () => planning.abort(),
-      verbose,
+      observer: batch,
       signal: interrupt.signal,
       transfer: uploadOptions(options),
     });
+    batch.end(outcome);
   } catch (reason) {
     throw interrupt.signal.aborted ? interrupted(paths, reason) : reason;
   } finally {

@@ -1,8 +1,9 @@
 /** Progress on a terminal: one bar that moves, with lines above it. */
 import { MultiBar, type Params, type SingleBar } from 'cli-progress';
 import { formatBytes } from '../../base/units.ts';
+import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
 import { colorsFor, printable } from '../process/output.ts';
-import type { BatchSummary, FinishedFile, ProgressDisplay, Snapshot } from './progress.ts';
+import type { ProgressDisplay, Snapshot } from './progress.ts';
 import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
 
 /** The label is shortened to this before columns are left out. */
@@ -48,7 +49,7 @@ export class ProgressBar implements ProgressDisplay {
     else this.#bars.log(`${WRAP_ON}${printable(text)}${WRAP_OFF}\n`);
   }
 
-  summary(summary: BatchSummary): void {
+  summary(summary: RunSummary): void {
     this.note(writeSummary(summary));
   }
 

@@ -1,12 +1,7 @@
 /** Progress for programs: one JSON object a line, at most one a second beside the results. */
 import type { Writable } from 'node:stream';
-import {
-  type BatchSummary,
-  type FinishedFile,
-  type ProgressDisplay,
-  type Snapshot,
-  Throttle,
-} from './progress.ts';
+import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
+import { type ProgressDisplay, type Snapshot, Throttle } from './progress.ts';
 
 /** Between two progress objects of one file. */
 const INTERVAL_MS = 1_000;
@@ -37,7 +32,7 @@ export class ProgressJson implements ProgressDisplay {
     this.#write({ event: 'note', text });
   }
 
-  summary(summary: BatchSummary): void {
+  summary(summary: RunSummary): void {
     this.#write({ event: 'summary', ...summary });
   }
 

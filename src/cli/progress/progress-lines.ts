@@ -1,14 +1,9 @@
 /** Progress where nothing can move: plain lines, at most one every ten seconds. */
 import type { Writable } from 'node:stream';
 import { formatBytes } from '../../base/units.ts';
+import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
 import { printable, writeNote } from '../process/output.ts';
-import {
-  type BatchSummary,
-  type FinishedFile,
-  type ProgressDisplay,
-  type Snapshot,
-  Throttle,
-} from './progress.ts';
+import { type ProgressDisplay, type Snapshot, Throttle } from './progress.ts';
 import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
 
 /** Between two lines in a log file, where nobody watches a bar. */
@@ -39,7 +34,7 @@ export class ProgressLines implements ProgressDisplay {
     writeNote(printable(text), this.#stream);
   }
 
-  summary(summary: BatchSummary): void {
+  summary(summary: RunSummary): void {
     this.note(writeSummary(summary));
   }
 

@@ -1,8 +1,9 @@
 /** The words that the bar and the plain lines share. */
 import { formatBytes, formatDuration } from '../../base/units.ts';
 import type { CodecBytes } from '../../client/codec-account.ts';
+import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
 import { printable } from '../process/output.ts';
-import type { BatchSummary, FinishedFile, Snapshot } from './progress.ts';
+import type { Snapshot } from './progress.ts';
 
 /** `45 %`, or undefined while the size is unknown. Never 100 before the end. */
 export function writePercent({ phase, movedBytes, sizeBytes }: Snapshot): string | undefined {
@@ -51,7 +52,7 @@ export function writeFinished({ direction, name, path, result }: FinishedFile): 
 }
 
 /** `12 files, 1.20 GiB in 12.3s; 3 already there, 1 failed, 2 left out, 40 not done`. */
-export function writeSummary(summary: BatchSummary): string {
+export function writeSummary(summary: RunSummary): string {
   const { bytes, failedFiles, files, isPlanComplete, leftOut, notDoneFiles, durationMs, skippedFiles } =
     summary;
   const counts = [

@@ -1,9 +1,8 @@
-/**
- * Snapshots for a progress display, and the totals over all files of a command.
- */
-import type { DownloadResult, Progress, TransferPhase } from '../../client/download/options.ts';
-import type { LeftOut } from '../../client/tree/plan/left-out.ts';
-import type { UploadPhase, UploadProgress, UploadResult } from '../../client/upload/options.ts';
+/** What a progress display shows. */
+import type { Progress, TransferPhase } from '../../client/download/options.ts';
+import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
+import type { TreeProgress } from '../../client/tree/run/totals.ts';
+import type { UploadPhase, UploadProgress } from '../../client/upload/options.ts';
 import { RateMeter } from './rate-meter.ts';
 
 /** All files of the command together, at one moment. */
@@ -27,31 +26,6 @@ export interface Snapshot {
   etaMs: number | undefined;
 }
 
-/** What became of a batch. */
-export interface BatchSummary {
-  /** Files that moved, and their bytes. */
-  files: number;
-  bytes: number;
-  durationMs: number;
-  /** Files that were there already. */
-  skippedFiles: number;
-  failedFiles: number;
-  /** Files that were found and not tried, or not to the end: interrupted, or others failed for a reason that concerns all. */
-  notDoneFiles: number;
-  /** Everything was found that there is; otherwise there may be more that was not tried. */
-  isPlanComplete: boolean;
-  leftOut: LeftOut;
-}
-
-export interface FinishedFile {
-  /** On the server. */
-  name: string;
-  /** The local file; `-` is standard input or output. */
-  path: string;
-  direction: 'down' | 'up';
-  result: DownloadResult | UploadResult;
-}
-
 /** One way to show progress. `close` restores the terminal and is safe to call twice. */
 export interface ProgressDisplay {
   /** About ten times a second for each file; the display decides how often it shows one. */
@@ -60,85 +34,34 @@ export interface ProgressDisplay {
   /** Something worth a line now: a retry, a skipped file. */
   note(text: string): void;
   /** The last line of a batch. */
-  summary(summary: BatchSummary): void;
+  summary(summary: RunSummary): void;
   close(): void;
 }
 
-/** Adds up the files of one command. */
-export class ProgressSum {
-  readonly #isPlanComplete: () => boolean;
+/** The snapshots of one command, in their order. */
+export class Snapshots {
   readonly #meter = new RateMeter();
-  readonly #active = new Map<object, Progress | UploadProgress>();
-  #plannedFiles = 0;
-  /** Undefined as soon as one file is to tell its size itself. */
-  #plannedBytes: number | undefined = 0;
-  #doneFiles = 0;
-  #doneBytes = 0;
-  #doneResumedBytes = 0;
 
-  /** `isPlanComplete`: no more files will be planned. */
-  constructor(isPlanComplete: () => boolean) {
-    this.#isPlanComplete = isPlanComplete;
-  }
-
-  /** There is one more file to move. */
-  planned(bytes: number | undefined): void {
-    this.#plannedFiles += 1;
-    if (bytes === undefined || this.#plannedBytes === undefined) this.#plannedBytes = undefined;
-    else this.#plannedBytes += bytes;
-  }
-
-  /** `file` is any object that stands for one transfer. */
-  update(file: object, progress: Progress | UploadProgress, nowMs: number): Snapshot {
-    this.#active.set(file, progress);
-    return this.#snapshot(progress, nowMs);
-  }
-
-  /** The transfer ended well; its bytes count as done. */
-  done(file: object, bytes: number, resumedBytes: number): void {
-    this.#active.delete(file);
-    this.#doneFiles += 1;
-    this.#doneBytes += bytes;
-    this.#doneResumedBytes += resumedBytes;
-  }
-
-  /** The transfer failed; its bytes do not count. */
-  dropped(file: object): void {
-    this.#active.delete(file);
-  }
-
-  #snapshot(latest: Progress | UploadProgress, nowMs: number): Snapshot {
-    let movedBytes = this.#doneBytes;
-    let durableBytes = this.#doneBytes;
-    let resumedBytes = this.#doneResumedBytes;
-    for (const progress of this.#active.values()) {
-      movedBytes += movedBytesOf(progress);
-      durableBytes += 'durableBytes' in progress ? progress.durableBytes : 0;
-      resumedBytes += progress.resumedBytes;
-    }
-    const isComplete = this.#isPlanComplete();
-    const isSingle = isComplete && this.#plannedFiles === 1;
-    const sizeBytes = isSingle ? latest.sizeBytes : isComplete ? this.#plannedBytes : undefined;
-    const found = `${this.#plannedFiles}${isComplete ? '' : '+'}`;
+  /** `latest` is the file that has come further. */
+  of(latest: Progress | UploadProgress, totals: TreeProgress, nowMs: number): Snapshot {
+    const { doneFiles, durableBytes, foundFiles, isPlanComplete, movedBytes, resumedBytes } = totals;
+    const isSingle = isPlanComplete && foundFiles === 1;
+    const sizeBytes = isSingle ? latest.sizeBytes : totals.sizeBytes;
     this.#meter.add(movedBytes - resumedBytes, nowMs);
     const rateBytesPerSec = this.#meter.bytesPerSec;
     return {
-      label: isSingle ? latest.name : `${this.#doneFiles} of ${found} files`,
-      fileCount: this.#plannedFiles,
+      label: isSingle ? latest.name : `${doneFiles} of ${foundFiles}${isPlanComplete ? '' : '+'} files`,
+      fileCount: foundFiles,
       isSingle,
       phase: latest.phase,
       sizeBytes,
       movedBytes,
-      ...('durableBytes' in latest ? { durableBytes } : {}),
+      ...(durableBytes === undefined ? {} : { durableBytes }),
       resumedBytes,
       rateBytesPerSec,
       etaMs: etaMs(sizeBytes, movedBytes, rateBytesPerSec),
     };
   }
-}
-
-function movedBytesOf(progress: Progress | UploadProgress): number {
-  return 'sentBytes' in progress ? progress.sentBytes : progress.receivedBytes;
 }
 
 function etaMs(

@@ -1,12 +1,12 @@
 /** Small files from a server to here, a pack at a time. */
 import { randomBytes } from 'node:crypto';
 import { TransferError } from '../../base/errors.ts';
-import type { SluiceClient } from '../client.ts';
 import { packLimits } from '../exchange/requests/limits.ts';
 import { readPack } from '../exchange/requests/pack-read.ts';
 import type { SluiceSession } from '../exchange/session.ts';
 import type { PackOutcome, SmallFile } from './small-file.ts';
 import { Staging } from './staging.ts';
+import type { TreeClient } from './tree-client.ts';
 
 /** A file of a listing, whose parent directories exist here. */
 export interface FileToFetch extends SmallFile {
@@ -26,7 +26,7 @@ export class PackFetcher {
   readonly #options: PackFetchOptions;
   readonly #stagings = new Map<string, Staging>();
 
-  constructor(client: SluiceClient, options: PackFetchOptions) {
+  constructor(client: TreeClient, options: PackFetchOptions) {
     this.#session = client.session();
     this.#options = options;
   }

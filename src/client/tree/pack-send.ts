@@ -1,10 +1,10 @@
 /** Small files from here to a server, a pack at a time. */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
-import type { SluiceClient } from '../client.ts';
 import { packLimits } from '../exchange/requests/limits.ts';
 import { type FileToWrite, writePack } from '../exchange/requests/pack-write.ts';
 import type { SluiceSession } from '../exchange/session.ts';
 import type { PackOutcome, SmallFile } from './small-file.ts';
+import type { TreeClient } from './tree-client.ts';
 
 export interface PackSendOptions {
   readonly overwrite: boolean;
@@ -17,7 +17,7 @@ export class PackSender {
   readonly #session: SluiceSession;
   readonly #options: PackSendOptions;
 
-  constructor(client: SluiceClient, options: PackSendOptions) {
+  constructor(client: TreeClient, options: PackSendOptions) {
     this.#session = client.session();
     this.#options = options;
   }

@@ -3,8 +3,8 @@ import { PassThrough, Writable } from 'node:stream';
 import { test } from 'node:test';
 import {
   type ProgressDisplay,
-  ProgressSum,
   type Snapshot,
+  Snapshots,
   Throttle,
 } from '../../../src/cli/progress/progress.ts';
 import { ProgressBar } from '../../../src/cli/progress/progress-bar.ts';
@@ -13,6 +13,7 @@ import { ProgressLines } from '../../../src/cli/progress/progress-lines.ts';
 import { writePace, writePercent } from '../../../src/cli/progress/progress-text.ts';
 import { RateMeter } from '../../../src/cli/progress/rate-meter.ts';
 import type { Progress } from '../../../src/client/download/options.ts';
+import type { TreeProgress } from '../../../src/client/tree/run/totals.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const MIB = 1024 * 1024;
@@ -73,31 +74,23 @@ test('a restart does not make the rate negative', () => {
 });
 
 test('resumed bytes are progress but not rate', () => {
-  const sum = sumOf(undefined);
-  const file = {};
-  sum.update(file, { ...RECEIVING, phase: 'checking' }, 0);
-  const last = sum.update(file, { ...RECEIVING, receivedBytes: 70 * MIB, resumedBytes: 60 * MIB }, 1000);
+  const snapshots = new Snapshots();
+  snapshots.of({ ...RECEIVING, phase: 'checking' }, totals({}), 0);
+  const last = snapshots.of(RECEIVING, totals({ movedBytes: 70 * MIB, resumedBytes: 60 * MIB }), 1000);
   assert.equal(last.movedBytes, 70 * MIB);
   assert.equal(last.rateBytesPerSec, 10 * MIB);
   assert.equal(last.etaMs, 3000);
 });
 
-test('several files are shown as one', () => {
-  const sum = sumOf(100 * MIB, 100 * MIB, 100 * MIB);
-  const [first, second] = [{}, {}];
-  sum.done(first, 100 * MIB, 0);
-  const shown = sum.update(second, { ...RECEIVING, receivedBytes: 20 * MIB }, 0);
-  assert.equal(shown.label, '1 of 3 files');
-  assert.equal(shown.movedBytes, 120 * MIB);
-  assert.equal(shown.sizeBytes, 300 * MIB);
-});
-
-test('a failed file does not count', () => {
-  const sum = sumOf(undefined, undefined);
-  const [first, second] = [{}, {}];
-  sum.update(first, { ...RECEIVING, receivedBytes: 20 * MIB }, 0);
-  sum.dropped(first);
-  assert.equal(sum.update(second, RECEIVING, 0).movedBytes, 0);
+test('one file has its name and the size that it tells itself; several are counted', () => {
+  const shown = (changes: Partial<TreeProgress>) => {
+    const { isSingle, label, sizeBytes } = new Snapshots().of(RECEIVING, totals(changes), 0);
+    return [label, isSingle, sizeBytes];
+  };
+  assert.deepEqual(shown({ sizeBytes: undefined }), ['a.bin', true, 100 * MIB]);
+  assert.deepEqual(shown({ foundFiles: 3, doneFiles: 1, sizeBytes: 7 }), ['1 of 3 files', false, 7]);
+  const open = { foundFiles: 1, isPlanComplete: false, sizeBytes: undefined };
+  assert.deepEqual(shown(open), ['0 of 1+ files', false, undefined]);
 });
 
 test('100 % is said only when all bytes are there', () => {
@@ -195,11 +188,10 @@ test('control characters in a name do not reach the terminal', () => {
   assert.equal(line, 'a\\u001b[2Jb: 100 MiB');
 });
 
-/** For a complete plan of files with these sizes. */
-function sumOf(...sizes: (number | undefined)[]): ProgressSum {
-  const sum = new ProgressSum(() => true);
-  for (const size of sizes) sum.planned(size);
-  return sum;
+/** A complete plan of one file, of which nothing has moved. */
+function totals(changes: Partial<TreeProgress>): TreeProgress {
+  const sizes = { sizeBytes: undefined, movedBytes: 0, resumedBytes: 0 };
+  return { foundFiles: 1, isPlanComplete: true, doneFiles: 0, ...sizes, ...changes };
 }
 
 /** The lines that a display writes when it is shown the same snapshot ten times a second. */

@@ -3,6 +3,7 @@
  * whole: a tree may have more files than fit into memory.
  */
 import { TransferError } from '../../../base/errors.ts';
+import type { LeftOut } from './left-out.ts';
 
 export interface FileJob {
   /** On the server. */
@@ -18,7 +19,17 @@ export type PlanItem<Job extends FileJob> =
   /** The file exists and should have been sent; the others go on. */
   | { readonly kind: 'failed'; readonly name: string; readonly error: TransferError };
 
-export type Plan<Job extends FileJob> = AsyncIterable<PlanItem<Job>>;
+export interface PlanContext {
+  /** Gets what the plan does not take. */
+  readonly leftOut: LeftOut;
+  /** Aborted when nobody wants more of the plan. */
+  readonly signal: AbortSignal;
+}
+
+/** Begins a plan. */
+export type Planner<Job extends FileJob> = (
+  context: PlanContext,
+) => AsyncGenerator<PlanItem<Job>, void, undefined>;
 
 /**
  * Detects collisions between files of several sources. Places are remembered

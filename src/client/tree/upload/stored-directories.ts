@@ -6,7 +6,7 @@
 import type { Stats } from 'node:fs';
 import { type ErrorCode, TransferError } from '../../../base/errors.ts';
 import type { ListEntry } from '../../../wire/messages.ts';
-import type { SluiceClient } from '../../client.ts';
+import type { TreeClient } from '../tree-client.ts';
 import type { LocalFile } from './local-tree.ts';
 
 /** What the server needs to put files into a directory. */
@@ -16,12 +16,12 @@ const OWNER_WRITES = 0o700;
 const MET_BY_CONTENT: ReadonlySet<ErrorCode> = new Set(['INVALID_NAME', 'NOT_A_FILE', 'PERMISSION_DENIED']);
 
 export class StoredDirectories {
-  readonly #client: SluiceClient;
+  readonly #client: TreeClient;
   readonly #signal: AbortSignal;
   /** A server that cannot makes the directories of files all the same, and those alone. */
   #canMake = true;
 
-  constructor(client: SluiceClient, signal: AbortSignal) {
+  constructor(client: TreeClient, signal: AbortSignal) {
     this.#client = client;
     this.#signal = signal;
   }

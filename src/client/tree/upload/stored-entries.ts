@@ -4,8 +4,8 @@
  */
 import { type ErrorCode, TransferError } from '../../../base/errors.ts';
 import type { ListEntry } from '../../../wire/messages.ts';
-import type { SluiceClient } from '../../client.ts';
 import { entriesOf } from '../plan/entries.ts';
+import type { TreeClient } from '../tree-client.ts';
 
 /** Sending would fail with these too; after any other failure everything is sent. */
 const THROWN: ReadonlySet<ErrorCode> = new Set(['CANCELLED', 'UNAVAILABLE', 'UNAUTHENTICATED']);
@@ -16,7 +16,7 @@ export class StoredEntries {
   #currentKey = '';
   #hasEnded = false;
 
-  constructor(client: SluiceClient, name: string, signal: AbortSignal) {
+  constructor(client: TreeClient, name: string, signal: AbortSignal) {
     this.#entries = entriesOf(client, name, { recursive: true, signal });
   }
 

@@ -1,10 +1,10 @@
 /** Packs of small files, as a run of a tree makes and moves them. */
-import type { DownloadResult, Progress } from '../../client/download/options.ts';
-import type { PackLimits } from '../../client/exchange/requests/limits.ts';
-import type { FileJob } from '../../client/tree/plan/plan.ts';
-import type { PackOutcome } from '../../client/tree/small-file.ts';
-import type { UploadProgress } from '../../client/upload/options.ts';
-import type { FinishedFile } from '../progress/progress.ts';
+import type { DownloadResult, Progress } from '../../download/options.ts';
+import type { PackLimits } from '../../exchange/requests/limits.ts';
+import type { UploadProgress } from '../../upload/options.ts';
+import type { FileJob } from '../plan/plan.ts';
+import type { PackOutcome } from '../small-file.ts';
+import type { Direction } from './run.ts';
 
 /** Moves many files in one request. */
 export interface PackMover<Job extends FileJob> {
@@ -76,11 +76,7 @@ export function packedResult(
 }
 
 /** How far a file of a pack is that has just been moved. */
-export function packedProgress(
-  direction: FinishedFile['direction'],
-  name: string,
-  bytes: number,
-): Progress | UploadProgress {
+export function packedProgress(direction: Direction, name: string, bytes: number): Progress | UploadProgress {
   const common = { name, sizeBytes: bytes, resumedBytes: 0, attempt: 1, restarts: 0 };
   return direction === 'down'
     ? { ...common, phase: 'receiving', receivedBytes: bytes }

@@ -3,19 +3,18 @@
  * made. One failing file does not stop the others, unless they would fail for
  * the same reason. Holds neither the plan nor its failures: both may be long.
  */
-import { WorkQueue } from '../../base/async/work-queue.ts';
-import { type ErrorCode, TransferError } from '../../base/errors.ts';
-import type { DownloadResult, Progress } from '../../client/download/options.ts';
-import type { PackLimits } from '../../client/exchange/requests/limits.ts';
-import type { LeftOut } from '../../client/tree/plan/left-out.ts';
-import { LookAhead } from '../../client/tree/plan/look-ahead.ts';
-import type { FileJob, Plan, PlanItem } from '../../client/tree/plan/plan.ts';
-import type { PackOutcome } from '../../client/tree/small-file.ts';
-import type { UploadProgress, UploadResult } from '../../client/upload/options.ts';
-import { type FinishedFile, type ProgressDisplay, ProgressSum } from '../progress/progress.ts';
-import { writeCodecs } from '../progress/progress-text.ts';
-import { leftOutLines, leftOutSummary } from './left-out-text.ts';
+import { WorkQueue } from '../../../base/async/work-queue.ts';
+import { type ErrorCode, TransferError } from '../../../base/errors.ts';
+import type { DownloadResult, Progress } from '../../download/options.ts';
+import type { PackLimits } from '../../exchange/requests/limits.ts';
+import type { UploadProgress, UploadResult } from '../../upload/options.ts';
+import { LeftOut } from '../plan/left-out.ts';
+import { LookAhead } from '../plan/look-ahead.ts';
+import type { FileJob, PlanItem, Planner } from '../plan/plan.ts';
+import type { PackOutcome } from '../small-file.ts';
 import { NO_PACKS, PackBuilder, type PackMover, packedProgress, packedResult } from './packs.ts';
+import type { Direction, RunFailure, RunObserver, RunOutcome, RunSummary } from './run.ts';
+import { Totals } from './totals.ts';
 
 /** Failures that every other file would meet as well, in both directions. */
 const CONCERNING_ALL: ReadonlySet<ErrorCode> = new Set([
@@ -26,20 +25,13 @@ const CONCERNING_ALL: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 export interface FileRunOptions<Job extends FileJob> {
-  /** The most files at a time. */
+  /** The most files at a time, packs aside. */
   parallel: number;
-  display: ProgressDisplay;
-  /** Several files, or a tree: what became of them is summed up at the end. */
-  isBatch: boolean;
-  direction: FinishedFile['direction'];
-  /** Also report codecs and wire bytes. */
-  verbose: boolean;
+  observer: RunObserver;
+  direction: Direction;
+  signal: AbortSignal;
   /** Failures that every other file would meet, beside those of both directions. */
   concernsAll: (error: TransferError) => boolean;
-  /** What the plan does not take; filled while it is made. */
-  leftOut: LeftOut;
-  /** Ends waits of the planner. */
-  endPlanning: () => void;
   /** Whether the file is there already, and need not be moved. */
   isThere: (job: Job) => boolean | Promise<boolean>;
   /** Moves small files of a tree together; absent where every file goes by itself. */
@@ -59,48 +51,43 @@ const PACKS_IN_FLIGHT = 8;
 /** Files that wait for a transfer of their own, so that small ones behind them need not. */
 const WAITING_SINGLES = 1024;
 
-interface Failure {
-  name: string | undefined;
-  error: TransferError;
-}
-
-/**
- * Resolves when every file is where it should be; throws the first failure once
- * all others have ended, and INCOMPLETE where something was left out.
- */
+/** Resolves when every file is where it should be, or is known not to get there. */
 export async function runFiles<Job extends FileJob>(
-  plan: Plan<Job>,
+  planner: Planner<Job>,
   options: FileRunOptions<Job>,
-): Promise<void> {
-  await new FileRun(plan, options).run();
+): Promise<RunOutcome> {
+  return await new FileRun(planner, options).run();
 }
 
 class FileRun<Job extends FileJob> {
   readonly #options: FileRunOptions<Job>;
   readonly #plan: LookAhead<PlanItem<Job>>;
-  readonly #sum: ProgressSum;
+  readonly #planning = new AbortController();
+  readonly #leftOut = new LeftOut();
+  readonly #totals: Totals;
   readonly #startedMs = performance.now();
   readonly #singles = new WorkQueue<Job>(WAITING_SINGLES);
   readonly #packs = new WorkQueue<readonly Job[]>(PACKS_IN_FLIGHT);
   #packsWork = false;
   #untaken = 0;
-  #firstFailure: Failure | undefined;
+  #firstFailure: RunFailure | undefined;
+  #stoppedBy: TransferError | undefined;
   #failedFiles = 0;
   #interruptedFiles = 0;
   #movedFiles = 0;
   #movedBytes = 0;
   #skippedFiles = 0;
-  #isStopping = false;
 
-  constructor(plan: Plan<Job>, options: FileRunOptions<Job>) {
+  constructor(planner: Planner<Job>, options: FileRunOptions<Job>) {
     this.#options = options;
-    this.#plan = new LookAhead(plan, (item) => {
-      if (item.kind === 'file') this.#sum.planned(item.job.sizeBytes);
+    const signal = AbortSignal.any([this.#planning.signal, options.signal]);
+    this.#plan = new LookAhead(planner({ leftOut: this.#leftOut, signal }), (item) => {
+      if (item.kind === 'file') this.#totals.found(item.job.sizeBytes);
     });
-    this.#sum = new ProgressSum(() => this.#plan.isComplete);
+    this.#totals = new Totals(options.direction, () => this.#plan.isComplete);
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<RunOutcome> {
     const { packs, parallel } = this.#options;
     const packLanes = Array.from({ length: packs === undefined ? 0 : PACKS_IN_FLIGHT }, () =>
       this.#packLane(),
@@ -112,14 +99,18 @@ class FileRun<Job extends FileJob> {
     await Promise.all(lanes);
     await packs?.close();
     const notDone = this.#plan.waiting + this.#untakenFiles + this.#interruptedFiles;
-    if (!this.#plan.isComplete) this.#options.endPlanning();
+    if (!this.#plan.isComplete) this.#planning.abort();
     await this.#plan.close();
-    if (this.#options.isBatch) this.#sumUp(notDone);
-    const failure = this.#firstFailure;
-    if (failure !== undefined) throw this.#errorOf(failure);
-    const { leftOut } = this.#options;
-    if (leftOut.count > 0)
-      throw new TransferError('INCOMPLETE', `left out ${leftOut.count}: ${leftOutSummary(leftOut)}`);
+    return {
+      summary: this.#summary(notDone),
+      totals: this.#totals.now,
+      firstFailure: this.#firstFailure,
+      stoppedBy: this.#stoppedBy,
+    };
+  }
+
+  get #isStopping(): boolean {
+    return this.#stoppedBy !== undefined;
   }
 
   /** Sorts the plan: small files into packs, others into the queue of single transfers. */
@@ -142,10 +133,10 @@ class FileRun<Job extends FileJob> {
     const { sizeBytes = 0 } = job;
     try {
       if (!(await this.#options.isThere(job))) return false;
-      this.#sum.done(job, sizeBytes, sizeBytes);
+      this.#totals.done(job, sizeBytes, sizeBytes);
       this.#skippedFiles += 1;
     } catch (reason) {
-      this.#sum.dropped(job);
+      this.#totals.dropped(job);
       this.#failed(job.name, TransferError.from(reason));
     }
     await this.#release(job);
@@ -196,7 +187,7 @@ class FileRun<Job extends FileJob> {
     } catch (reason) {
       const error = TransferError.from(reason);
       for (const job of left) {
-        this.#sum.dropped(job);
+        this.#totals.dropped(job);
         this.#failed(job.name, error);
         await this.#release(job);
       }
@@ -205,7 +196,7 @@ class FileRun<Job extends FileJob> {
   }
 
   async #packed(job: Job, outcome: PackOutcome, durationMs: number): Promise<void> {
-    const { direction, display, packs } = this.#options;
+    const { direction, observer, packs } = this.#options;
     const { name, path, sizeBytes = 0 } = job;
     if (outcome === 'single') {
       await this.#singles.put(job);
@@ -213,14 +204,13 @@ class FileRun<Job extends FileJob> {
     }
     if (!(outcome instanceof TransferError)) {
       const result = packedResult(sizeBytes, outcome.version, packs?.verifies ?? false, durationMs);
-      const progress = packedProgress(direction, name, sizeBytes);
-      display.show(this.#sum.update(job, progress, performance.now()));
-      display.finished({ name, path, direction, result });
-      this.#sum.done(job, sizeBytes, 0);
+      this.#progress(job, packedProgress(direction, name, sizeBytes));
+      observer.finished({ name, path, direction, isPacked: true, result });
+      this.#totals.done(job, sizeBytes, 0);
       this.#movedFiles += 1;
       this.#movedBytes += sizeBytes;
     } else {
-      this.#sum.dropped(job);
+      this.#totals.dropped(job);
       this.#failed(name, outcome);
     }
     await this.#release(job);
@@ -246,27 +236,24 @@ class FileRun<Job extends FileJob> {
     try {
       return await this.#plan.next();
     } catch (reason) {
-      // Only the first lane reports.
-      if (!this.#isStopping) this.#failed(undefined, TransferError.from(reason));
-      this.#isStopping = true;
+      const error = TransferError.from(reason);
+      if (!this.#isStopping) this.#failed(undefined, error);
+      this.#stoppedBy ??= error;
       return undefined;
     }
   }
 
   async #move(job: Job): Promise<void> {
-    const { direction, display, transfer, verbose } = this.#options;
+    const { direction, observer, transfer } = this.#options;
     const { name, path } = job;
     try {
-      const result = await transfer(job, (progress) =>
-        display.show(this.#sum.update(job, progress, performance.now())),
-      );
-      display.finished({ name, path, direction, result });
-      if (verbose) display.note(`${name}: ${writeCodecs(result)}`);
-      this.#sum.done(job, result.bytes, result.resumedBytes);
+      const result = await transfer(job, (progress) => this.#progress(job, progress));
+      observer.finished({ name, path, direction, isPacked: false, result });
+      this.#totals.done(job, result.bytes, result.resumedBytes);
       this.#movedFiles += 1;
       this.#movedBytes += result.bytes;
     } catch (reason) {
-      this.#sum.dropped(job);
+      this.#totals.dropped(job);
       this.#failed(job.name, TransferError.from(reason));
     }
   }
@@ -279,19 +266,22 @@ class FileRun<Job extends FileJob> {
     }
   }
 
+  #progress(job: Job, latest: Progress | UploadProgress): void {
+    this.#totals.update(job, latest);
+    this.#options.observer.progress(latest, this.#totals.now);
+  }
+
   #failed(name: string | undefined, error: TransferError): void {
+    const { concernsAll, observer, signal } = this.#options;
     this.#firstFailure ??= { name, error };
     if (error.code === 'CANCELLED') this.#interruptedFiles += name === undefined ? 0 : 1;
     else this.#failedFiles += 1;
-    if (CONCERNING_ALL.has(error.code) || this.#options.concernsAll(error)) this.#isStopping = true;
-    else if (this.#options.isBatch && name !== undefined)
-      this.#options.display.note(`${name}: failed: ${error.message}`);
+    if (signal.aborted || CONCERNING_ALL.has(error.code) || concernsAll(error)) this.#stoppedBy ??= error;
+    else if (name !== undefined) observer.failed(name, error);
   }
 
-  #sumUp(notDoneFiles: number): void {
-    const { display, leftOut } = this.#options;
-    for (const line of leftOutLines(leftOut)) display.note(line);
-    display.summary({
+  #summary(notDoneFiles: number): RunSummary {
+    return {
       files: this.#movedFiles,
       bytes: this.#movedBytes,
       durationMs: performance.now() - this.#startedMs,
@@ -299,14 +289,7 @@ class FileRun<Job extends FileJob> {
       failedFiles: this.#failedFiles,
       notDoneFiles,
       isPlanComplete: this.#plan.isComplete,
-      leftOut,
-    });
-  }
-
-  #errorOf({ error, name }: Failure): TransferError {
-    if (!this.#options.isBatch || error.code === 'CANCELLED' || name === undefined) return error;
-    const tried = this.#movedFiles + this.#skippedFiles + this.#failedFiles;
-    const message = `${this.#failedFiles} of ${tried} files failed, the first was ${name}: ${error.message}`;
-    return new TransferError(error.code, message, { cause: error });
+      leftOut: this.#leftOut,
+    };
   }
 }

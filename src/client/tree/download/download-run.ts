@@ -1,49 +1,49 @@
-/** Runs the downloads of a plan; with -r, files that are there already are left alone. */
+/** Runs the downloads of a plan; of trees, files that are there already are left alone. */
 import { type Stats, statSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { errnoOf, TransferError } from '../../base/errors.ts';
-import type { SluiceClient } from '../../client/client.ts';
-import type { DownloadOptions } from '../../client/download/options.ts';
-import { refuseOtherSpelling } from '../../client/download/partial-file/publish.ts';
-import { prepareDirectory, preparePlace } from '../../client/tree/download/local-path.ts';
-import { PackFetcher } from '../../client/tree/pack-fetch.ts';
-import type { Plan } from '../../client/tree/plan/plan.ts';
-import { isNotOlder } from '../../client/tree/plan/same-file.ts';
-import { SMALL_FILE_BYTES } from '../../client/tree/small-file.ts';
-import type { ListEntry } from '../../wire/messages.ts';
+import { errnoOf, TransferError } from '../../../base/errors.ts';
+import type { ListEntry } from '../../../wire/messages.ts';
+import type { DownloadOptions } from '../../download/options.ts';
+import { refuseOtherSpelling } from '../../download/partial-file/publish.ts';
+import { PackFetcher } from '../pack-fetch.ts';
+import type { Planner } from '../plan/plan.ts';
+import { isNotOlder } from '../plan/same-file.ts';
+import { type FileRunOptions, runFiles } from '../run/file-run.ts';
+import type { PackMover } from '../run/packs.ts';
+import type { RunOutcome } from '../run/run.ts';
+import { SMALL_FILE_BYTES } from '../small-file.ts';
+import type { TreeClient } from '../tree-client.ts';
 import type { DownloadJob } from './download-plan.ts';
-import { type FileRunOptions, runFiles } from './file-run.ts';
-import type { PackMover } from './packs.ts';
+import { prepareDirectory, preparePlace } from './local-path.ts';
 
 /** Errors that every file would get; a wrong name or place concerns one file. */
 const ERRNOS_CONCERNING_ALL: ReadonlySet<string | undefined> = new Set(['ENOSPC', 'EDQUOT', 'EROFS', 'EIO']);
 
 export interface DownloadRunOptions
-  extends Omit<
-    FileRunOptions<DownloadJob>,
-    'concernsAll' | 'direction' | 'isThere' | 'packs' | 'release' | 'transfer'
-  > {
+  extends Pick<FileRunOptions<DownloadJob>, 'observer' | 'parallel' | 'signal'> {
   /** Fetch also what is there already. */
   ignoreTimes: boolean;
-  signal: AbortSignal;
   transfer: Pick<DownloadOptions, 'start' | 'limit' | 'ifMatch' | 'overwrite'>;
   /** Where all files of a tree come from; small ones come in packs then. */
-  packClient: SluiceClient | undefined;
+  packClient: TreeClient | undefined;
 }
 
-/** Resolves when every file is there; throws as `runFiles` does. */
-export async function runDownloads(plan: Plan<DownloadJob>, options: DownloadRunOptions): Promise<void> {
+/** Resolves when every file is there, or is known not to get there. */
+export async function runDownloads(
+  planner: Planner<DownloadJob>,
+  options: DownloadRunOptions,
+): Promise<RunOutcome> {
   const { ignoreTimes, packClient, signal, transfer } = options;
-  await runFiles<DownloadJob>(plan, {
+  return await runFiles<DownloadJob>(planner, {
     ...options,
     direction: 'down',
     concernsAll: ({ cause, code }) => code === 'LOCAL_IO' && ERRNOS_CONCERNING_ALL.has(errnoOf(cause)),
     isThere: (job) => !ignoreTimes && isAlreadyThere(job),
     release: ({ release }) => release?.(),
     packs: packClient && packsFrom(packClient, transfer.overwrite ?? true, signal),
-    transfer: async ({ client, directory, isStdout, name, path }, onProgress) => {
+    transfer: async ({ client, directory, name, path, target = path }, onProgress) => {
       if (directory !== undefined) await preparePlace(directory, path);
-      return await client.download(name, isStdout ? process.stdout : path, {
+      return await client.download(name, target, {
         ...transfer,
         // Of a tree: everything comes as it is there.
         keepMode: directory !== undefined,
@@ -54,7 +54,7 @@ export async function runDownloads(plan: Plan<DownloadJob>, options: DownloadRun
   });
 }
 
-function packsFrom(client: SluiceClient, overwrite: boolean, signal: AbortSignal): PackMover<DownloadJob> {
+function packsFrom(client: TreeClient, overwrite: boolean, signal: AbortSignal): PackMover<DownloadJob> {
   const fetcher = new PackFetcher(client, { overwrite, signal });
   return {
     verifies: fetcher.verifies,
