@@ -2,6 +2,7 @@
 import type { PoolAnswer, PoolTask } from '../src/engine/jobs/job.ts';
 import { drainSlab } from './drain-slab.ts';
 import { fillSlab } from './fill-slab.ts';
+import { lookAtEntries } from './look-at-entries.ts';
 import { packSlab } from './pack-slab.ts';
 
 export default function run(task: PoolTask): PoolAnswer {
@@ -11,6 +12,8 @@ export default function run(task: PoolTask): PoolAnswer {
       return fillSlab(task);
     case 'drain':
       return drainSlab(task);
+    case 'list':
+      return lookAtEntries(task);
     default:
       return packSlab(task);
   }

@@ -21,19 +21,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { errnoOf } from '../src/base/errors.ts';
+import { entryStatsOf, type FailedCall } from '../src/base/files/entry-stats.ts';
 import { fileTimeOf } from '../src/base/files/file-time.ts';
 import { versionOf } from '../src/base/files/file-version.ts';
 import { keepRightsSync } from '../src/base/files/keep-rights.ts';
 import { swapCase } from '../src/base/files/spelling.ts';
-import type {
-  EntryStats,
-  FailedCall,
-  FileToName,
-  FoundEntry,
-  MadeFile,
-  Naming,
-  NewFile,
-} from '../src/engine/jobs/job.ts';
+import type { FileToName, FoundEntry, MadeFile, Naming, NewFile } from '../src/engine/jobs/job.ts';
 
 /** The calls, as a seam: tests put faults, crashes and power cuts behind it. All throw system errors. */
 export interface SystemCalls {
@@ -86,7 +79,7 @@ export function lookAt(
       const stats = calls.lstat(path);
       return stats === undefined
         ? null
-        : { stats: plain(stats), hasOtherSpelling: isThereAsWell(path, stats, calls) };
+        : { stats: entryStatsOf(stats), hasOtherSpelling: isThereAsWell(path, stats, calls) };
     });
   });
 }
@@ -195,18 +188,6 @@ function isThereAsWell(path: string, { dev, ino }: BigIntStats, calls: SystemCal
     return false;
   }
   return other?.ino === ino && other.dev === dev;
-}
-
-function plain(stats: BigIntStats): EntryStats {
-  const { dev, gid, ino, mode, uid } = stats;
-  return {
-    dev,
-    ino,
-    mode: Number(mode),
-    uid: Number(uid),
-    gid: Number(gid),
-    version: versionOf(stats),
-  };
 }
 
 function outcomeOf<T>(work: () => T): T | FailedCall {

@@ -1,7 +1,7 @@
 import type { TransferError } from '../base/errors.ts';
 import { LIST_BATCH_BYTES, LIST_BATCH_ENTRIES } from '../base/limits.ts';
 import { writePosition } from '../storage/listing-position.ts';
-import type { Listed } from '../storage/store.ts';
+import type { Listed, LookAtEntries } from '../storage/store.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
 import type { ServiceContext } from './context.ts';
 import type { RequestFacts } from './prelude/request-log.ts';
@@ -25,7 +25,9 @@ export async function listFiles(
   outlet.onEnd((error) => closed.abort(error));
   let batch = new Batch();
   facts.entries = 0;
-  for await (const listed of context.store.list(prefix, { recursive, after, signal: closed.signal })) {
+  const { engine, store } = context;
+  const look: LookAtEntries = (paths) => engine.workers.look(paths);
+  for await (const listed of store.list(prefix, { recursive, after, look, signal: closed.signal })) {
     batch.add(listed);
     facts.entries += listed.entry === undefined ? 0 : 1;
     if (!batch.isFull) continue;

@@ -7,22 +7,7 @@
  * order of what was given. All calls reject with `TransferError` only, and one
  * call of a pack is made at a time.
  */
-
-/** What lstat(2) says, as far as a store needs it: few plain values, because they cross threads. */
-export interface EntryStats {
-  readonly dev: bigint;
-  readonly ino: bigint;
-  readonly mode: number;
-  readonly uid: number;
-  readonly gid: number;
-  /** As a file of these stats has it. */
-  readonly version: string;
-}
-
-/** A system call failed: the name of its error, such as ENOSPC. */
-export interface FailedCall {
-  readonly errno: string;
-}
+import type { EntryStats, FailedCall } from '../base/files/entry-stats.ts';
 
 /** What is at a path. */
 export interface FoundEntry {

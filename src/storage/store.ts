@@ -4,6 +4,7 @@
  * they arrive as a peer sent them, and `parseName` refuses bad ones.
  */
 
+import type { EntryStats, FailedCall } from '../base/files/entry-stats.ts';
 import type { ByteSource, FileSource } from './byte-source.ts';
 
 /** A file's content at one moment. */
@@ -97,6 +98,13 @@ export interface Listed {
   readonly position: string;
 }
 
+/**
+ * Looks at `paths` through no link, in a thread: at as many of the first as a millisecond or two allows, and at one at
+ * least. None where no thread takes the job: then the store looks by itself. A path is good while the store holds what
+ * it leads through. Does not reject.
+ */
+export type LookAtEntries = (paths: readonly string[]) => Promise<readonly (EntryStats | FailedCall)[]>;
+
 /** What a listing is asked for. */
 export interface StoreListOptions {
   /** What is in the directories below it, too. */
@@ -106,6 +114,8 @@ export interface StoreListOptions {
    * start. It comes from a peer, and may be anything.
    */
   after?: Uint8Array;
+  /** For a store that has its entries in directories of this machine; default: no thread takes jobs. */
+  look?: LookAtEntries;
   /** Aborts when nobody wants the rest. */
   signal?: AbortSignal;
 }

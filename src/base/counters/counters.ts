@@ -119,7 +119,7 @@ export class Counters {
   readonly jobs = this.#counter(
     'sluice_jobs_total',
     'Jobs that were posted to worker threads.',
-    label('kind', ['fill', 'drain', 'look', 'write', 'name']),
+    label('kind', ['fill', 'drain', 'look', 'write', 'name', 'list']),
   );
   readonly workerDeaths = this.#counter(
     'sluice_worker_deaths_total',

@@ -9,19 +9,11 @@
  */
 
 import type { Coding } from '../../base/coding.ts';
+import type { EntryStats, FailedCall } from '../../base/files/entry-stats.ts';
 import type { PackSlice } from '../../storage/byte-source.ts';
-import type {
-  FailedCall,
-  FileToName,
-  FoundEntry,
-  MadeFile,
-  Naming,
-  NewFile,
-} from '../../storage/pack-jobs.ts';
+import type { FileToName, FoundEntry, MadeFile, Naming, NewFile } from '../../storage/pack-jobs.ts';
 
 export type {
-  EntryStats,
-  FailedCall,
   FileToName,
   FoundEntry,
   MadeFile,
@@ -194,8 +186,20 @@ export type PackAnswer =
   /** The content is not what was sent; nothing was written. */
   | { kind: 'corrupt'; message: string };
 
-export type PoolTask = FillJob | DrainJob | PackJob | 'ping';
-export type PoolAnswer = FillResult | Drained | PackAnswer | 'pong';
+/** Look at entries of directories, for a listing. It has no slab. */
+export interface ListJob {
+  kind: 'list';
+  paths: readonly string[];
+}
+
+/** One result for each of the first paths. */
+export interface ListAnswer {
+  kind: 'listed';
+  entries: readonly (EntryStats | FailedCall)[];
+}
+
+export type PoolTask = FillJob | DrainJob | PackJob | ListJob | 'ping';
+export type PoolAnswer = FillResult | Drained | PackAnswer | ListAnswer | 'pong';
 
 /** `workerData` of the hash pool's thread. */
 export interface HashSetup {

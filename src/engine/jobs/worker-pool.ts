@@ -10,6 +10,7 @@ import type { Worker } from 'node:worker_threads';
 import { Piscina } from 'piscina';
 import { Counters } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
+import type { EntryStats, FailedCall } from '../../base/files/entry-stats.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { SlabPool } from '../slabs/slab-pool.ts';
 import type {
@@ -17,6 +18,8 @@ import type {
   DrainJob,
   FillJob,
   FillResult,
+  ListAnswer,
+  ListJob,
   PackAnswer,
   PackJob,
   PoolAnswer,
@@ -132,14 +135,32 @@ export class WorkerPool {
     return this.#run(job) as Promise<PackAnswer>;
   }
 
+  /** Looks at as many of the first paths as a job may. None when its thread died, or threads end. */
+  async look(paths: readonly string[]): Promise<readonly (EntryStats | FailedCall)[]> {
+    // A job would start a thread again.
+    if (this.#isStopping) return [];
+    try {
+      return ((await this.#post({ kind: 'list', paths })) as ListAnswer).entries;
+    } catch {
+      // Nothing was changed, and there is no slab; whoever asked can look by itself.
+      return [];
+    }
+  }
+
   async #run(job: FillJob | DrainJob | PackJob): Promise<PoolAnswer> {
+    try {
+      return await this.#post(job);
+    } catch (cause) {
+      throw new WorkerDied(this.#untouched(job.slab), cause);
+    }
+  }
+
+  async #post(job: FillJob | DrainJob | PackJob | ListJob): Promise<PoolAnswer> {
     this.#counters.jobs.add(1, job.kind);
     const answer = this.#piscina.run(job);
     this.#unanswered.add(answer);
     try {
       return await answer;
-    } catch (cause) {
-      throw new WorkerDied(this.#untouched(job.slab), cause);
     } finally {
       this.#unanswered.delete(answer);
     }

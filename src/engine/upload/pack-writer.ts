@@ -9,16 +9,9 @@
  */
 import assert from 'node:assert/strict';
 import { TransferError } from '../../base/errors.ts';
+import type { FailedCall } from '../../base/files/entry-stats.ts';
 import { KIB } from '../../base/units.ts';
-import type {
-  FailedCall,
-  FileToName,
-  FoundEntry,
-  MadeFile,
-  Naming,
-  NewFile,
-  PackJobs,
-} from '../../storage/pack-jobs.ts';
+import type { FileToName, FoundEntry, MadeFile, Naming, NewFile, PackJobs } from '../../storage/pack-jobs.ts';
 import type { ActiveStream } from '../active-streams.ts';
 import type { DrainJob, LookJob, NameJob, SlabChunk, WriteJob } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';

@@ -85,7 +85,7 @@ export class LocalStore implements Store {
 
   async *list(
     prefix: string,
-    { after, recursive, signal }: StoreListOptions,
+    { after, look, recursive, signal }: StoreListOptions,
   ): AsyncGenerator<Listed, void, undefined> {
     const from = after === undefined ? [] : parsePosition(after);
     const components = parsePrefix(prefix);
@@ -98,6 +98,7 @@ export class LocalStore implements Store {
       recursive,
       device,
       share: this.#listingShare,
+      ...(look === undefined ? {} : { look }),
       ...(signal === undefined ? {} : { signal }),
     };
     try {

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { constants, lstatSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { type Coding, IDENTITY } from '../../../src/base/coding.ts';
+import { entryStatsOf } from '../../../src/base/files/entry-stats.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { MIB } from '../../../src/base/units.ts';
 import type { FillJob } from '../../../src/engine/jobs/job.ts';
 import { WorkerDied, WorkerPool } from '../../../src/engine/jobs/worker-pool.ts';
 import { SlabPool } from '../../../src/engine/slabs/slab-pool.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
 import { sourceFile, textBytes } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
 
@@ -42,5 +46,30 @@ describe('the worker pool', () => {
     await workers.killThread();
     await until('an answer to the job that waited', () => answer !== '');
     assert.equal(answer, 'filled');
+  });
+
+  it('looks at entries in threads, and at none once these have ended', async (t) => {
+    const path = scratchDirectory(t);
+    writeFileSync(join(path, 'file'), 'abc');
+    symlinkSync('file', join(path, 'link'));
+    const slabs = new SlabPool(MIB, 2);
+    const workers = new WorkerPool({ threads: 1, niceness: 0, slabs, logger: silentLogger });
+    t.after(() => workers.stop());
+    await workers.start();
+    const looked = [];
+    const paths = ['file', 'link', 'missing', '.'].map((entry) => join(path, entry));
+    while (looked.length < paths.length) looked.push(...(await workers.look(paths.slice(looked.length))));
+    const seen = looked.map((look) =>
+      'errno' in look ? look.errno : [look.mode & constants.S_IFMT, look.size > 0],
+    );
+    assert.deepEqual(seen, [
+      [constants.S_IFREG, true],
+      [constants.S_IFLNK, true],
+      'ENOENT',
+      [constants.S_IFDIR, true],
+    ]);
+    assert.deepEqual(looked[0], entryStatsOf(lstatSync(join(path, 'file'), { bigint: true })));
+    await workers.stop();
+    assert.deepEqual(await workers.look(paths), []);
   });
 });

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { lstatSync, writeFileSync } from 'node:fs';
 import { chmod, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { describe, it } from 'node:test';
+import { entryStatsOf } from '../../../src/base/files/entry-stats.ts';
 import { MAX_NAME_DEPTH } from '../../../src/base/limits.ts';
 import { writePosition } from '../../../src/storage/listing-position.ts';
 import { openLocalStore } from '../../../src/storage/local/local-store.ts';
-import type { Listed, Omission } from '../../../src/storage/store.ts';
+import type { Listed, LookAtEntries, Omission } from '../../../src/storage/store.ts';
 import {
   asOrdinaryUser,
   entriesIn,
@@ -120,6 +121,25 @@ describe('a listing', () => {
     const names = Array.from({ length: 5000 }, (_, index) => `file-${index}`);
     for (const name of names) writeFileSync(at(name), '');
     assert.deepEqual(await namesOf(store.list('', { recursive: true })), names.sort());
+  });
+
+  it('is the same when threads look, some entries at a time, and when none does any more', async (t) => {
+    const { store, at } = await scratchStore(t, TREE);
+    await symlink('a.txt', at('b/link'));
+    for (let index = 0; index < 100; index += 1) writeFileSync(at(`b/1/${index}`), '');
+    const asked: number[] = [];
+    // Two at a time; from the tenth job on, none.
+    const look: LookAtEntries = async (paths) => {
+      asked.push(paths.length);
+      const some = asked.length < 10 ? paths.slice(0, 2) : [];
+      return some.map((path) => entryStatsOf(lstatSync(path, { bigint: true })));
+    };
+    const alone = [];
+    for await (const listed of store.list('', { recursive: true })) alone.push(listed);
+    const withThreads = [];
+    for await (const listed of store.list('', { recursive: true, look })) withThreads.push(listed);
+    assert.deepEqual(withThreads, alone);
+    assert.ok(asked.length > 10);
   });
 
   it('ends at the deepest good name', async (t) => {

@@ -5,25 +5,30 @@
  * never the whole tree; there are at most `MAX_NAME_DEPTH` levels, because deeper
  * names are invalid.
  */
+import { constants } from 'node:fs';
 import { lstat } from 'node:fs/promises';
-import { TransferError } from '../../../base/errors.ts';
-import { MAX_NAME_DEPTH } from '../../../base/limits.ts';
+import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { type EntryStats, entryStatsOf, type FailedCall } from '../../../base/files/entry-stats.ts';
+import { LIST_BATCH_BYTES, MAX_NAME_COMPONENT_BYTES, MAX_NAME_DEPTH } from '../../../base/limits.ts';
 import { entryOfRaw } from '../../entry-name.ts';
 import { isReserved, nameFault } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { Listed, OmissionReason, StoreListOptions } from '../../store.ts';
 import type { Directory } from '../directory.ts';
-import { identityOf, modeOf } from '../file-identity.ts';
 import { toStorageError } from '../io-error.ts';
 import { directoryObstacle } from '../obstacle.ts';
 import type { ListingShare } from './listing-share.ts';
 import { omissionOf, shownName } from './omission.ts';
 import { sortedNames, throwIfAborted } from './sorted-names.ts';
 
-/** Concurrent stats: enough to keep libuv's four threads busy between two turns of the event loop. */
+/** Concurrent looks from here: enough to keep libuv's four threads busy between two turns of the event loop. */
 const STAT_CONCURRENCY = 16;
 
-export interface ListingScope extends Pick<StoreListOptions, 'recursive' | 'signal'> {
+const PERMISSION_BITS = 0o7777;
+
+type Look = EntryStats | FailedCall;
+
+export interface ListingScope extends Pick<StoreListOptions, 'look' | 'recursive' | 'signal'> {
   /** Entries on other devices are not shown. */
   readonly device: bigint;
   readonly share: ListingShare;
@@ -70,6 +75,11 @@ export async function* listingOf(
   }
 }
 
+/** Names of entries of the directory `name` that are held and looked at together; all of them fit a message. */
+function batchNames(name: string): number {
+  return Math.max(STAT_CONCURRENCY, Math.floor(LIST_BATCH_BYTES / (name.length + MAX_NAME_COMPONENT_BYTES)));
+}
+
 /** Throws system errors of this directory, never those of one below. */
 async function* contentOf(
   level: Level,
@@ -78,17 +88,14 @@ async function* contentOf(
 ): AsyncGenerator<Listed, void, undefined> {
   // A resumed listing continues inside the directory where it was interrupted.
   if (first !== undefined && scope.recursive && rest[0] !== '') {
-    const listed = await lookAt(level, first, scope);
+    const [listed] = await lookAt(level, [first], scope);
     if (listed?.entry?.isDirectory === true)
       yield* contentBelow(level, listed.entry.name, first, scope, rest);
   }
   const { share } = scope;
-  for await (const rawEntries of sortedNames(level.directory, first, share, STAT_CONCURRENCY, scope.signal)) {
-    throwIfAborted(scope.signal);
-    const batch = await share.batches.run(() =>
-      Promise.all(rawEntries.map((rawEntry) => lookAt(level, rawEntry, scope))),
-    );
-    for (const [index, listed] of batch.entries()) {
+  const { directory, name } = level;
+  for await (const rawEntries of sortedNames(directory, first, share, batchNames(name), scope.signal)) {
+    for (const [index, listed] of (await lookAt(level, rawEntries, scope)).entries()) {
       if (listed === undefined) continue;
       throwIfAborted(scope.signal);
       yield listed;
@@ -119,37 +126,90 @@ async function* contentBelow(
   }
 }
 
+/** An entry that its name lets in. */
+interface Candidate {
+  readonly entry: string;
+  readonly name: string;
+  readonly position: string;
+  /** From the root, as the disk has it. */
+  readonly rawName: string;
+}
+
+/** What there is to tell of each; undefined for what is gone, and for the server's own files. */
 async function lookAt(
-  { directory, name: prefix, position: parentPosition }: Level,
+  level: Level,
+  rawEntries: readonly string[],
+  scope: ListingScope,
+): Promise<(Listed | undefined)[]> {
+  const found = rawEntries.map((rawEntry) => judgeName(level, rawEntry));
+  const paths = found.flatMap((each) =>
+    each !== undefined && 'rawName' in each ? [level.directory.pathOf(each.entry)] : [],
+  );
+  const looks = (await looksAt(paths, scope)).values();
+  return found.map((each) =>
+    each !== undefined && 'rawName' in each ? listedOf(each, looks.next().value as Look, scope.device) : each,
+  );
+}
+
+/** Undefined for the server's own files, which are not listed. */
+function judgeName(
+  { name: prefix, position: parentPosition }: Level,
   rawEntry: string,
-  { device }: ListingScope,
-): Promise<Listed | undefined> {
+): Candidate | Listed | undefined {
   const position = parentPosition + rawEntry;
-  const rawName = () => (prefix === '' ? rawEntry : `${rawNameOf(prefix)}/${rawEntry}`);
-  const leftOut = (reason: OmissionReason): Listed => ({
-    omitted: { shownName: shownName(rawName()), reason },
-    position,
-  });
+  const rawName = prefix === '' ? rawEntry : `${rawNameOf(prefix)}/${rawEntry}`;
   const entry = entryOfRaw(rawEntry);
-  // The server's own files are not listed.
-  if (entry !== undefined && isReserved(entry)) return undefined;
+  if (entry === undefined) return leftOut(rawName, position, 'BAD_NAME');
+  if (isReserved(entry)) return undefined;
   const name = prefix === '' ? entry : `${prefix}/${entry}`;
-  if (entry === undefined || name === undefined) return leftOut('BAD_NAME');
-  if (nameFault(name) !== undefined)
-    return leftOut(name.split('/').length > MAX_NAME_DEPTH ? 'TOO_DEEP' : 'BAD_NAME');
+  if (nameFault(name) === undefined) return { entry, name, position, rawName };
+  return leftOut(rawName, position, name.split('/').length > MAX_NAME_DEPTH ? 'TOO_DEEP' : 'BAD_NAME');
+}
+
+/** By threads, as long as one takes the job. */
+async function looksAt(
+  paths: readonly string[],
+  { look = async () => [], share, signal }: ListingScope,
+): Promise<readonly Look[]> {
+  const looks: Look[] = [];
+  while (looks.length < paths.length) {
+    throwIfAborted(signal);
+    const rest = paths.slice(looks.length);
+    const some = await share.batches.run(async () => {
+      const byThread = await look(rest);
+      return byThread.length > 0 ? byThread : Promise.all(rest.slice(0, STAT_CONCURRENCY).map(lookFromHere));
+    });
+    looks.push(...some);
+  }
+  return looks;
+}
+
+async function lookFromHere(path: string): Promise<Look> {
   try {
-    const stats = await lstat(directory.pathOf(entry), { bigint: true });
-    if (stats.isSymbolicLink()) return leftOut('SYMBOLIC_LINK');
-    if (stats.dev !== device) return leftOut('OTHER_FILE_SYSTEM');
-    if (stats.isFile()) return { entry: { ...identityOf(name, stats), isDirectory: false }, position };
-    if (!stats.isDirectory()) return leftOut('SPECIAL_FILE');
-    const modifiedMs = Number(stats.mtimeMs);
-    const mode = modeOf(stats);
-    return { entry: { name, isDirectory: true, size: 0, modifiedMs, version: '', mode }, position };
+    return entryStatsOf(await lstat(path, { bigint: true }));
   } catch (reason) {
-    const omitted = omissionOf(rawName(), reason);
+    return { errno: errnoOf(reason) ?? 'UNKNOWN' };
+  }
+}
+
+function listedOf({ name, position, rawName }: Candidate, look: Look, device: bigint): Listed | undefined {
+  if ('errno' in look) {
+    const cause = Object.assign(new Error(`lstat: ${look.errno}`), { code: look.errno });
+    const omitted = omissionOf(rawName, cause);
     return omitted === undefined ? undefined : { omitted, position };
   }
+  const type = look.mode & constants.S_IFMT;
+  if (type === constants.S_IFLNK) return leftOut(rawName, position, 'SYMBOLIC_LINK');
+  if (look.dev !== device) return leftOut(rawName, position, 'OTHER_FILE_SYSTEM');
+  const isDirectory = type === constants.S_IFDIR;
+  if (!isDirectory && type !== constants.S_IFREG) return leftOut(rawName, position, 'SPECIAL_FILE');
+  const { mode, modifiedMs, size, version } = look;
+  const content = isDirectory ? { size: 0, version: '' } : { size, version };
+  return { entry: { name, isDirectory, ...content, modifiedMs, mode: mode & PERMISSION_BITS }, position };
+}
+
+function leftOut(rawName: string, position: string, reason: OmissionReason): Listed {
+  return { omitted: { shownName: shownName(rawName), reason }, position };
 }
 
 function rawNameOf(name: string): string {

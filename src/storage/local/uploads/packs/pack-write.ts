@@ -13,9 +13,10 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, TransferError } from '../../../../base/errors.ts';
+import type { EntryStats, FailedCall } from '../../../../base/files/entry-stats.ts';
 import { TICK_MS } from '../../../../base/files/settled-stats.ts';
 import { parseName } from '../../../name.ts';
-import type { EntryStats, FailedCall, FoundEntry, PackJobs } from '../../../pack-jobs.ts';
+import type { FoundEntry, PackJobs } from '../../../pack-jobs.ts';
 import { quoteName } from '../../../quoted-name.ts';
 import type { PackFile, WriteOutcome } from '../../../upload-store.ts';
 import { fileObstacle } from '../../obstacle.ts';
