@@ -6,7 +6,7 @@ import type { ListEntry, OmittedEntry } from '../../../wire/messages.ts';
 import { entriesOf } from '../plan/entries.ts';
 import { type FileJob, Places, type PlanContext, type PlanItem } from '../plan/plan.ts';
 import type { TreeClient } from '../tree-client.ts';
-import { LocalDirectories, type Release } from './local-directories.ts';
+import { LocalDirectories, type Place, type Release } from './local-directories.ts';
 import { directoryForTree, pathBelow, pathForFile } from './local-path.ts';
 
 /** Files beside an incomplete download; see client/download/partial-file. */
@@ -22,6 +22,8 @@ export interface DownloadJob extends FileJob {
   directory?: string;
   /** Files of a tree: the directories of it wait for this. */
   release?: Release;
+  /** Files of a tree: what is known of their own directory. */
+  parent?: Place['parent'];
 }
 
 /** A tree on a server, or a file, which is a tree of one. */
@@ -74,7 +76,7 @@ async function* planTree(
       }
       const job = await planEntry(client, root, entry, output);
       places.take(resolve(job.path), name);
-      return { ...job, release: await directories.hold(name) };
+      return { ...job, ...(await directories.hold(name)) };
     });
     if (item !== undefined) yield item;
   }

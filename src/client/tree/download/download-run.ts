@@ -38,7 +38,7 @@ export async function runDownloads(
     ...options,
     direction: 'down',
     concernsAll: ({ cause, code }) => code === 'LOCAL_IO' && ERRNOS_CONCERNING_ALL.has(errnoOf(cause)),
-    isThere: (job) => !ignoreTimes && isAlreadyThere(job),
+    isThere: (job) => !ignoreTimes && job.parent !== 'made' && isAlreadyThere(job),
     release: ({ release }) => release?.(),
     packs: packClient && packsFrom(packClient, transfer.overwrite ?? true, signal),
     transfer: async ({ client, directory, name, path, target = path }, onProgress) => {
@@ -88,6 +88,10 @@ async function placed(
   const problems = new Map<string, TransferError | undefined>();
   const good: DownloadJob[] = [];
   for (const job of jobs) {
+    if (job.parent !== undefined) {
+      good.push(job);
+      continue;
+    }
     const parent = dirname(job.path);
     if (!problems.has(parent)) problems.set(parent, await problemOf(job.directory as string, parent));
     const problem = problems.get(parent);

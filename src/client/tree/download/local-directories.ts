@@ -6,9 +6,10 @@
  */
 import { constants } from 'node:fs';
 import { lstat, open } from 'node:fs/promises';
+import { dirname, normalize } from 'node:path';
 import { errnoOf } from '../../../base/errors.ts';
 import { localError } from '../../local-error.ts';
-import { prepareDirectory } from './local-path.ts';
+import { prepareBelow, prepareDirectory, prepareTop } from './local-path.ts';
 
 const PERMISSION_BITS = 0o777;
 
@@ -23,6 +24,8 @@ interface Level {
   /** On the server. */
   readonly name: string;
   readonly path: string;
+  /** It was made for what comes, so nothing was in it. */
+  readonly isNew: boolean;
   /** What it gets at its end; undefined where it has its mode. */
   readonly lastMode: number | undefined;
   /** Files and directories in it that are not done, and the listing, while it is in it. */
@@ -32,9 +35,18 @@ interface Level {
 /** To be called when a file is done, or will never be. Rejects when a directory cannot get its mode. */
 export type Release = () => Promise<void>;
 
+/** What is known of the directory that a file goes to. */
+export interface Place {
+  /** It is there and leads nowhere else; 'made': nothing was in it. Undefined: the listing did not come to it. */
+  readonly parent: 'found' | 'made' | undefined;
+  readonly release: Release;
+}
+
 export class LocalDirectories {
   /** Nothing is made outside of it. */
   readonly #top: string;
+  /** Without a link in it; undefined until the first directory is made. */
+  #realTop: string | undefined;
   #level: Level | undefined;
 
   constructor(top: string) {
@@ -45,18 +57,22 @@ export class LocalDirectories {
   async enter(name: string, path: string, mode: number | undefined): Promise<void> {
     await this.#leaveTo(name);
     const parent = this.#level;
-    const lastMode = await this.#make(path, mode === undefined ? undefined : mode & PERMISSION_BITS);
+    const made = await this.#make(path, mode === undefined ? undefined : mode & PERMISSION_BITS);
     if (parent !== undefined) parent.users += 1;
-    this.#level = { parent, name, path, lastMode, users: 1 };
+    this.#level = { parent, name, path, ...made, users: 1 };
   }
 
   /** The listing has come to the file `name`: its directories wait for it. */
-  async hold(name: string): Promise<Release> {
+  async hold(name: string): Promise<Place> {
     await this.#leaveTo(name);
     const level = this.#level;
-    if (level === undefined) return async () => {};
+    if (level === undefined) return { parent: undefined, release: async () => {} };
     level.users += 1;
-    return async () => await release(level);
+    const isParent = name.lastIndexOf('/') === level.name.length;
+    return {
+      parent: isParent ? (level.isNew ? 'made' : 'found') : undefined,
+      release: async () => await release(level),
+    };
   }
 
   /** The listing is at its end. */
@@ -74,23 +90,31 @@ export class LocalDirectories {
     await release(level);
   }
 
-  /** Returns the mode that it gets at its end. */
-  async #make(path: string, mode: number | undefined): Promise<number | undefined> {
+  async #make(path: string, mode: number | undefined): Promise<Pick<Level, 'isNew' | 'lastMode'>> {
     const whileFilled = mode === undefined ? undefined : mode | OWNER_WRITES;
-    const isNew = await prepareDirectory(this.#top, path, whileFilled);
+    const isNew = await this.#prepare(path, whileFilled);
     try {
       const stats = await lstat(path);
       // A link to a directory that lies below the top as well is left alone.
-      if (!stats.isDirectory()) return undefined;
+      if (!stats.isDirectory()) return { isNew, lastMode: undefined };
       const bits = stats.mode & PERMISSION_BITS;
       const isLeftOver = bits === whileFilled;
       const last = isNew || isLeftOver ? mode : bits;
       const now = isNew ? whileFilled : bits | OWNER_WRITES;
       if (now !== undefined && now !== bits) await setMode(path, now);
-      return last === undefined || (last & OWNER_WRITES) === OWNER_WRITES ? undefined : last;
+      const isDone = last === undefined || (last & OWNER_WRITES) === OWNER_WRITES;
+      return { isNew, lastMode: isDone ? undefined : last };
     } catch (cause) {
       throw localError('cannot make', path, cause);
     }
+  }
+
+  /** A listing comes to each directory behind the one that it is in, which is prepared. */
+  async #prepare(path: string, mode: number | undefined): Promise<boolean> {
+    const isBelow = dirname(path) === (this.#level?.path ?? normalize(this.#top));
+    if (!isBelow) return await prepareDirectory(this.#top, path, mode);
+    this.#realTop ??= await prepareTop(this.#top);
+    return await prepareBelow(this.#realTop, path, mode);
   }
 }
 

@@ -58,25 +58,41 @@ export async function preparePlace(directory: string, path: string): Promise<voi
  * link leads out. True when `path` is new; it then has `mode`, less the umask. Throws LOCAL_IO.
  */
 export async function prepareDirectory(directory: string, path: string, mode = 0o777): Promise<boolean> {
-  await asLocalIo(() => mkdir(directory, { recursive: true }));
-  const top = await asLocalIo(() => realpath(directory));
+  const top = await prepareTop(directory);
   let at = resolve(directory);
   let isNew = false;
   const components = relative(directory, path).split(sep).filter(Boolean);
   for (const [index, component] of components.entries()) {
     at = join(at, component);
-    const rights = index === components.length - 1 ? { mode } : {};
-    isNew = (await asLocalIo(() => mkdir(at, { recursive: true, ...rights }))) !== undefined;
-    await refuseOtherSpelling(at);
-    const actual = await asLocalIo(() => realpath(at));
-    if (actual !== top && !actual.startsWith(top.endsWith(sep) ? top : top + sep)) {
-      throw new TransferError(
-        'LOCAL_IO',
-        `${at} is a symbolic link that leads out of ${directory}; nothing is written through it`,
-      );
-    }
+    isNew = await prepareBelow(top, at, index === components.length - 1 ? mode : undefined);
   }
   return isNew;
+}
+
+/** Makes the top of a tree. Its path without a link in it. Throws LOCAL_IO. */
+export async function prepareTop(directory: string): Promise<string> {
+  await asLocalIo(() => mkdir(directory, { recursive: true }));
+  return await asLocalIo(() => realpath(directory));
+}
+
+/**
+ * As `prepareDirectory`, where all above `path` is prepared.
+ *
+ * @param top the directory that nothing may lead out of, without a link in it
+ */
+export async function prepareBelow(top: string, path: string, mode = 0o777): Promise<boolean> {
+  const isNew = (await asLocalIo(() => mkdir(path, { recursive: true, mode }))) !== undefined;
+  // No link then, and under no other spelling.
+  if (isNew) return true;
+  await refuseOtherSpelling(path);
+  const actual = await asLocalIo(() => realpath(path));
+  if (actual !== top && !actual.startsWith(top.endsWith(sep) ? top : top + sep)) {
+    throw new TransferError(
+      'LOCAL_IO',
+      `${path} is a symbolic link that leads out of ${top}; nothing is written through it`,
+    );
+  }
+  return false;
 }
 
 /** Where one file goes: `output` itself, or below it when it is a directory or ends with a separator. */

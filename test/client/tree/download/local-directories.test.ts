@@ -30,10 +30,10 @@ test('a directory that keeps its owner out has its mode when all that is in it i
   const { at, directories, enter, modeOf } = scene(t);
   await asOrdinaryUser(async () => {
     await enter('a', 0o555);
-    const first = await directories.hold('a/file');
+    const { release: first } = await directories.hold('a/file');
     await enter('a/b', 0o500);
-    const second = await directories.hold('a/b/file');
-    const third = await directories.hold('z');
+    const { release: second } = await directories.hold('a/b/file');
+    const { release: third } = await directories.hold('z');
     assert.deepEqual([modeOf('a'), modeOf('a/b')], [0o755, 0o700]);
     await directories.end();
     writeFileSync(at('a/file'), '');
@@ -99,4 +99,21 @@ test('what is in the way is told by its path', async (t) => {
   const { at, enter } = scene(t);
   writeFileSync(at('file'), '');
   await assert.rejects(enter('file', 0o755), { code: 'LOCAL_IO', message: /EEXIST.*file/ });
+});
+
+test('what is known of the directory of a file: that it is new, that it was there, or nothing', async (t) => {
+  const { at, directories, enter } = scene(t);
+  mkdirSync(at('old'));
+  symlinkSync('..', at('out'));
+  await enter('new', 0o755);
+  await enter('new/inner', 0o755);
+  assert.equal((await directories.hold('new/inner/file')).parent, 'made');
+  // Not listed by itself.
+  assert.equal((await directories.hold('new/inner/deep/file')).parent, undefined);
+  await enter('old', 0o755);
+  assert.equal((await directories.hold('old/file')).parent, 'found');
+  await assert.rejects(enter('out', 0o755), { code: 'LOCAL_IO' });
+  assert.equal((await directories.hold('out/file')).parent, undefined);
+  await assert.rejects(enter('out/below', 0o755), { code: 'LOCAL_IO' });
+  assert.equal((await directories.hold('file')).parent, undefined);
 });
