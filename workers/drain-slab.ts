@@ -21,6 +21,9 @@ import { combineCrc32, crc32 } from '../src/wire/crc32.ts';
 import { trailerOf } from '../src/wire/gzip-member.ts';
 import { enterSlab, isCancelled, leaveSlab, memory, slabStart } from './slab-memory.ts';
 
+/** What the writes of the job that runs have taken. */
+let writeMs = 0;
+
 /** Verified bytes to be written. */
 interface Piece extends WrittenBytes {
   bytes: Uint8Array;
@@ -29,6 +32,7 @@ interface Piece extends WrittenBytes {
 export function drainSlab(job: DrainJob): Drained {
   enterSlab(job.slab);
   const startMs = performance.now();
+  writeMs = 0;
   const written: WrittenBytes[] = [];
   let fault: DrainFault | null;
   try {
@@ -38,7 +42,7 @@ export function drainSlab(job: DrainJob): Drained {
   } finally {
     leaveSlab(job.slab);
   }
-  return { kind: 'drained', written, fault, workMs: performance.now() - startMs };
+  return { kind: 'drained', written, fault, workMs: performance.now() - startMs, writeMs };
 }
 
 function drain(job: DrainJob, written: WrittenBytes[]): DrainFault | null {
@@ -144,6 +148,7 @@ function join(first: Piece, second: Piece): Piece | null {
 }
 
 function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
+  const startMs = performance.now();
   let done = 0;
   // A write may be short: a signal, a limit, a nearly full disk.
   while (done < piece.bytes.length) {
@@ -151,6 +156,7 @@ function write(fd: number, piece: Piece, written: WrittenBytes[]): void {
     if (taken === 0) throw Object.assign(new Error('write(2) took no byte'), { code: 'EIO' });
     done += taken;
   }
+  writeMs += performance.now() - startMs;
   report(piece, written);
 }
 

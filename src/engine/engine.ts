@@ -99,7 +99,8 @@ export class Engine implements PipelineContext {
   }
 
   /** Numbers that the engine's parts keep. */
-  #beCounted({ transfers, jobsNow, slabs }: Counters): void {
+  #beCounted({ transfers, jobsNow, slabs, threads }: Counters): void {
+    threads.observe(() => this.workers.threads);
     transfers.observe(() => this.streams.downloads, 'download');
     transfers.observe(() => this.streams.uploads, 'upload');
     jobsNow.observe(() => this.jobs.outstanding, 'outstanding');

@@ -128,6 +128,23 @@ export interface PackFile extends Pick<UploadSpec, 'name' | 'condition' | 'mode'
 /** The file is there, durable, and has this version; or why it is not. */
 export type WriteOutcome = { readonly version: string } | TransferError;
 
+/** An unfinished upload, as far as is known without reading anything. */
+export interface OpenUpload {
+  readonly id: string;
+  /** Undefined for one of an earlier process that nobody has asked for. */
+  readonly name?: string | undefined;
+  /** Whose share it takes; undefined for one of an earlier process. */
+  readonly owner?: string | undefined;
+  /** Milliseconds since the epoch. */
+  readonly startedMs?: number | undefined;
+  readonly touchedMs: number;
+  readonly receivedSize: number;
+  readonly committedSize: number;
+  readonly expectedSize?: number | undefined;
+  readonly expiresMs: number;
+  readonly isBusy: boolean;
+}
+
 /** All methods throw `TransferError`; besides what is listed: INVALID_NAME, READ_ONLY. */
 export interface UploadStore {
   /**
@@ -158,6 +175,8 @@ export interface UploadStore {
    * bits of 0777 of `mode`. Throws NOT_A_FILE when something else is there, or on the way.
    */
   makeDirectory(name: string, mode?: number): Promise<void>;
+  /** The unfinished uploads, for operators; a store without it shows none. */
+  openUploads?(): readonly OpenUpload[];
   /** Makes open uploads durable and lets go of them; they can be resumed by a later process. */
   close(): Promise<void>;
 }

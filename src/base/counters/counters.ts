@@ -3,7 +3,7 @@
  * passes its own to its parts.
  */
 import { ERROR_CODES, type ErrorCode } from '../errors.ts';
-import { Cells, type Label, type LabelValues, type Metric, type MetricType } from './metric.ts';
+import { Cells, Histogram, type Label, type LabelValues, type Metric, type MetricType } from './metric.ts';
 
 /** The methods of a server, as logs and counters name them; all others are 'unknown'. */
 export const METHOD_NAMES = [
@@ -19,6 +19,11 @@ export const METHOD_NAMES = [
   'DeleteFile',
   'MakeDirectory',
   'Exchange',
+  'sluice.v1.AdminService/Watch',
+  'sluice.v1.AdminService/GetHistory',
+  'sluice.v1.AdminService/GetConfig',
+  'sluice.v1.AdminService/CancelTransfer',
+  'sluice.v1.AdminService/DiscardUpload',
   'grpc.health.v1.Health/Check',
   'grpc.health.v1.Health/List',
   'grpc.health.v1.Health/Watch',
@@ -69,8 +74,12 @@ const DIRECTION = label('direction', ['download', 'upload']);
 
 const PLACE_KIND = label('kind', PLACE_KINDS);
 
+/** In seconds: a read from the page cache takes a tenth of a millisecond, a stuck disk seconds. */
+const TIME_BOUNDS = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
+
 export class Counters {
   readonly #metrics: Metric[] = [];
+  readonly #histograms: Histogram[] = [];
 
   readonly calls = this.#counter(
     'sluice_calls_total',
@@ -139,6 +148,26 @@ export class Counters {
     'Lines that are missing from the log: left out of a flood of one kind, or dropped because nobody wrote them.',
     label('why', ['leftOut', 'dropped']),
   );
+  readonly codingChoices = this.#counter(
+    'sluice_coding_choices_total',
+    'Times a download took a coding into use: its first one, and each other one that it changed to.',
+    CODING,
+  );
+  readonly jobSeconds = this.#histogram(
+    'sluice_job_seconds',
+    'What jobs took in their worker threads.',
+    label('kind', ['fill', 'drain']),
+  );
+  readonly storageSeconds = this.#histogram(
+    'sluice_storage_seconds',
+    'What the store took: reads and writes of one job, and syncs.',
+    label('operation', ['read', 'write', 'sync']),
+  );
+  readonly loopDelaySeconds = this.#histogram(
+    'sluice_event_loop_delay_seconds',
+    'By how much timers of the event loop were late.',
+    label('thread', ['main']),
+  );
   readonly transfers = this.#gauge(
     'sluice_transfers_active',
     'Transfers whose bytes are moving now.',
@@ -156,6 +185,8 @@ export class Counters {
     'Jobs that are posted and not answered, and streams that wait for a turn.',
     label('state', ['outstanding', 'waiting']),
   );
+  readonly threads = this.#gauge('sluice_pool_threads', 'Worker threads of the pool.');
+  readonly openUploads = this.#gauge('sluice_uploads_open', 'Uploads that are not finished.');
   readonly windowSessions = this.#gauge(
     'sluice_upload_window_connections',
     'Connections with uploads whose receive windows follow the link.',
@@ -169,6 +200,17 @@ export class Counters {
   /** All of them, in the order above. */
   get all(): readonly Metric[] {
     return this.#metrics;
+  }
+
+  /** Beside `all`. */
+  get histograms(): readonly Histogram[] {
+    return this.#histograms;
+  }
+
+  #histogram<const Value extends string>(name: string, help: string, values: Label<Value>): Histogram<Value> {
+    const histogram = new Histogram(name, help, TIME_BOUNDS, values);
+    this.#histograms.push(histogram);
+    return histogram;
   }
 
   #counter<const Labels extends readonly Label[]>(name: string, help: string, ...labels: Labels) {

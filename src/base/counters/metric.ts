@@ -111,6 +111,72 @@ export class Cells {
   }
 }
 
+/** How often a value came, up to each of some bounds. */
+export class Histogram<Value extends string = string> {
+  /** As Prometheus names metrics, unit and all. */
+  readonly name: string;
+  readonly help: string;
+  readonly label: Label<Value>;
+  /** Ascending; one more bucket has what is larger. */
+  readonly bounds: readonly number[];
+  readonly #index: ReadonlyMap<string, number>;
+  /** For each value of the label, its buckets and then its sum. */
+  readonly #cells: Float64Array;
+
+  constructor(name: string, help: string, bounds: readonly number[], label: Label<Value>) {
+    this.name = name;
+    this.help = help;
+    this.bounds = bounds;
+    this.label = label;
+    this.#index = indexesOf(label);
+    this.#cells = new Float64Array(this.#index.size * this.#rowLength);
+  }
+
+  observe(value: number, labelValue: Value): void {
+    const { bounds } = this;
+    const row = (this.#index.get(labelValue) as number) * this.#rowLength;
+    let bucket = 0;
+    while (bucket < bounds.length && value > (bounds[bucket] as number)) bucket += 1;
+    this.#add(row + bucket, 1);
+    this.#add(row + bounds.length + 1, value);
+  }
+
+  /** The sum of all values. */
+  get sum(): number {
+    let sum = 0;
+    for (const row of this.rows()) sum += row.sum;
+    return sum;
+  }
+
+  /** How many values there were. */
+  get count(): number {
+    let count = 0;
+    for (const row of this.rows()) count += row.buckets.at(-1) ?? 0;
+    return count;
+  }
+
+  /** For each value of the label: how many were at most each bound, and at last how many there were. */
+  *rows(): Generator<{ labelValue: Value; buckets: number[]; sum: number }, void, undefined> {
+    for (const [labelValue, index] of this.#index) {
+      const row = this.#cells.subarray(index * this.#rowLength, (index + 1) * this.#rowLength);
+      let count = 0;
+      const buckets = Array.from(row.subarray(0, -1), (each) => {
+        count += each;
+        return count;
+      });
+      yield { labelValue: labelValue as Value, buckets, sum: row.at(-1) as number };
+    }
+  }
+
+  get #rowLength(): number {
+    return this.bounds.length + 2;
+  }
+
+  #add(cell: number, by: number): void {
+    this.#cells[cell] = (this.#cells[cell] as number) + by;
+  }
+}
+
 function indexesOf(label: Label | undefined): ReadonlyMap<string, number> {
   return new Map((label?.values ?? [NO_VALUE]).map((value, index) => [value, index]));
 }

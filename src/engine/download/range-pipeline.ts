@@ -7,6 +7,7 @@
  * back and read again, so nothing but the write in flight ties a slab to a peer
  * that does not read; nothing is read that the peer has not granted.
  */
+import { type Coding, IDENTITY, nameOfCoding } from '../../base/coding.ts';
 import type { TransferError } from '../../base/errors.ts';
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
 import { combineCrc32 } from '../../wire/crc32.ts';
@@ -14,6 +15,7 @@ import type { ActiveStream } from '../active-streams.ts';
 import type { FilledRun } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
+import type { Sighted, StreamSight } from '../stream-sight.ts';
 import { CompressionPolicy } from './compression-policy.ts';
 import { FILE_COST_BYTES, JobPlanner, MESSAGE_COST_BYTES } from './job-planner.ts';
 import type { Outlet } from './outlet.ts';
@@ -31,7 +33,7 @@ export interface RangeTotals {
   crc32: number;
 }
 
-export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListener, PacedRange {
+export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListener, PacedRange, Sighted {
   deficitBytes = 0;
   isQueued = false;
   readonly totals: RangeTotals = { rawBytes: 0, wireBytes: 0, crc32: 0 };
@@ -46,7 +48,11 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   #nextRead: Piece | undefined;
   #sending: Piece | null = null;
   #sentAtMs = 0;
+  /** How long writes were outstanding, without the present one. */
+  #writingMs = 0;
   #writeOut = false;
+  /** Of the last write. */
+  #coding: Coding | null = null;
   #error: TransferError | null = null;
   #isSettled = false;
   readonly #settled: Promise<RangeTotals>;
@@ -99,8 +105,31 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     return this.#policy.summary();
   }
 
+  sight(nowMs: number): StreamSight {
+    const { end, start } = this.#request;
+    const { choice } = this.#policy;
+    const movedEnd = start + this.totals.rawBytes;
+    return {
+      start,
+      size: end - start,
+      movedBytes: this.totals.rawBytes,
+      wireBytes: this.totals.wireBytes,
+      inFlightBytes: this.#ahead.nextOffset - movedEnd,
+      peerMs: this.#writingMs + (this.#writeOut ? nowMs - this.#sentAtMs : 0),
+      storageMs: this.#ahead.storageMs,
+      lacksCredit: !this.#writeOut && this.#lacksCredit && movedEnd < end,
+      coding: this.#coding === null ? '' : nameOfCoding(this.#coding),
+      codingReason: choice?.summary().reason ?? '',
+    };
+  }
+
   isIdle(nowMs: number, limitMs: number): boolean {
     if (this.#writeOut) return nowMs - this.#sentAtMs > limitMs;
+    return this.#lacksCredit;
+  }
+
+  /** All that was granted is sent. */
+  get #lacksCredit(): boolean {
     return this.#ahead.count === 0 && this.#ahead.nextOffset >= this.#grantedEnd;
   }
 
@@ -167,6 +196,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     this.#writeOut = true;
     this.#sentAtMs = performance.now();
     this.#policy.wrote(head.coding, head.run, this.#sentAtMs);
+    this.#uses(head.run.incompressible ? IDENTITY : head.coding);
     const { runBytes } = head.run;
     if (head.lease.use === 'hold') {
       head.lease.markSending();
@@ -180,11 +210,17 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     this.#outlet.write(copy, () => this.#drained(head));
   }
 
+  #uses(coding: Coding): void {
+    if (coding.codec !== this.#coding?.codec) this.#context.counters.codingChoices.add(1, coding.codec);
+    this.#coding = coding;
+  }
+
   #drained(piece: Piece): void {
     if (!this.#writeOut) return;
     this.#writeOut = false;
     const run = piece.run as FilledRun;
     const nowMs = performance.now();
+    this.#writingMs += nowMs - this.#sentAtMs;
     if (this.#error === null) {
       if (piece.lease.use === 'hold') {
         this.#sending = null;

@@ -34,6 +34,8 @@ const MAX_WORKER_DEATHS = 5;
 export class ReadAhead implements Begun {
   /** Where the next piece begins. */
   nextOffset: number;
+  /** What reads of the store took, in all. */
+  storageMs = 0;
   readonly #context: PipelineContext;
   readonly #request: RangeRequest;
   readonly #exchangeId: number;
@@ -149,6 +151,8 @@ export class ReadAhead implements Begun {
       if (piece.abandoned) return;
       if (error === null) {
         piece.stage = 'read';
+        this.storageMs += read.tookMs;
+        this.#context.counters.storageSeconds.observe(read.tookMs / 1000, 'read');
         this.#context.jobs.observeRead(read.tookMs);
       } else {
         this.#remove(piece);
@@ -193,7 +197,12 @@ export class ReadAhead implements Begun {
       piece.stage = 'ready';
       piece.run = result;
       this.#context.jobs.observeJob(result.workMs);
-      if (piece.read === null) this.#context.jobs.observeRead(result.readMs);
+      this.#context.counters.jobSeconds.observe(result.workMs / 1000, 'fill');
+      if (piece.read === null) {
+        this.storageMs += result.readMs;
+        this.#context.counters.storageSeconds.observe(result.readMs / 1000, 'read');
+        this.#context.jobs.observeRead(result.readMs);
+      }
       this.#listener.filled(piece, result);
     } else {
       this.#remove(piece);

@@ -137,6 +137,8 @@ export interface Drained {
   fault: DrainFault | null;
   /** What the job took in the worker, in milliseconds. */
   workMs: number;
+  /** Of these, what its writes took. */
+  writeMs: number;
 }
 
 /** The half-open range `[start, end)` of the file. */

@@ -20,6 +20,7 @@ import type { ActiveStream } from '../active-streams.ts';
 import type { WrittenBytes } from '../jobs/job.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { SlabWaiter } from '../slabs/slab-broker.ts';
+import type { Sighted, StreamSight } from '../stream-sight.ts';
 import { type ArrivedChunk, Box } from './box.ts';
 import { WriteBehind, type WriteBehindListener } from './write-behind.ts';
 
@@ -55,7 +56,7 @@ const FAST_MS = 50;
 /** A slower chunk loses the slab. */
 const SLOW_MS = 250;
 
-export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindListener {
+export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindListener, Sighted {
   /** Bytes of the file that were written. */
   writtenBytes = 0;
   readonly #context: PipelineContext;
@@ -70,6 +71,12 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   #heap: Uint8Array = NO_HEAP;
   #keptAtMs = 0;
   #wantsMemory = false;
+  /** Time without memory for what its sender has sent. */
+  #withoutMemoryMs = 0;
+  /** Since when there is none; 0 while there is. */
+  #withoutMemorySinceMs = 0;
+  readonly #beganMs = performance.now();
+  #codec: ArrivedChunk['codec'] = 'identity';
   #error: TransferError | null = null;
   readonly #waiting: (() => void)[] = [];
 
@@ -87,9 +94,14 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     this.#wantsMemory = false;
     if (this.#parked !== null || !this.#prepare(bytes)) {
       this.#wantsMemory = true;
+      if (this.#withoutMemorySinceMs === 0) this.#withoutMemorySinceMs = performance.now();
       return null;
     }
     const sinceMs = performance.now();
+    if (this.#withoutMemorySinceMs > 0) {
+      this.#withoutMemoryMs += sinceMs - this.#withoutMemorySinceMs;
+      this.#withoutMemorySinceMs = 0;
+    }
     const box = this.#box;
     const memory = box === null ? this.#heapMemory(bytes) : box.slot(bytes);
     this.#reservation = { box, memory, sinceMs };
@@ -101,6 +113,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     const reservation = this.#reservation;
     if (this.#error !== null || reservation === null) return;
     this.#reservation = null;
+    this.#codec = chunk.codec;
     this.#keptAtMs = performance.now();
     const tookMs = this.#keptAtMs - reservation.sinceMs;
     if (tookMs < FAST_MS) this.#isDirect = true;
@@ -154,6 +167,22 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   async close(): Promise<void> {
     this.fail(new TransferError('CANCELLED', 'the upload stream has ended'));
     await this.#idle();
+  }
+
+  sight(nowMs: number): StreamSight {
+    const sinceMs = this.#withoutMemorySinceMs;
+    const ownMs = this.#withoutMemoryMs + (sinceMs > 0 ? nowMs - sinceMs : 0);
+    return {
+      start: 0,
+      movedBytes: this.writtenBytes,
+      wireBytes: 0,
+      inFlightBytes: (this.#box?.rawBytes ?? 0) + this.#writes.pendingBytes,
+      peerMs: nowMs - this.#beganMs - ownMs,
+      storageMs: this.#writes.storageMs,
+      lacksCredit: false,
+      coding: this.#codec,
+      codingReason: '',
+    };
   }
 
   /** Whether its sender is at work is not known before the bytes are there. */

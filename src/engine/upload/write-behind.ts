@@ -43,6 +43,8 @@ export class WriteBehind implements Schedulable {
   /** Aborts writes of the store on failure; null where a worker writes. */
   readonly #failure: AbortController | null;
   #error: TransferError | null = null;
+  /** What writes to the store took, in all. */
+  storageMs = 0;
   readonly #waiting: (() => void)[] = [];
 
   constructor(context: PipelineContext, sink: ByteSink, listener: WriteBehindListener) {
@@ -50,6 +52,14 @@ export class WriteBehind implements Schedulable {
     this.#sink = sink;
     this.#listener = listener;
     this.#failure = sink.kind === 'writer' ? new AbortController() : null;
+  }
+
+  /** Bytes that are not written yet. */
+  get pendingBytes(): number {
+    let bytes = 0;
+    for (const box of this.#queue) bytes += box.rawBytes;
+    for (const box of this.#running) bytes += box.rawBytes;
+    return bytes;
   }
 
   /** Slabs that are not written yet. */
@@ -94,11 +104,13 @@ export class WriteBehind implements Schedulable {
     return 'posted';
   }
 
-  #answered(box: Box, { written, fault, workMs }: Drained): void {
+  #answered(box: Box, { written, fault, workMs, writeMs }: Drained): void {
     this.#context.jobs.jobEnded();
     this.#context.jobs.observeJob(workMs);
+    this.#context.counters.jobSeconds.observe(workMs / 1000, 'drain');
     const error = fault === null ? null : this.#errorOf(fault);
     if (this.#sink.kind === 'descriptor') {
+      this.#stored(writeMs);
       this.#isWritten(box, written, error);
     } else {
       void this.#store(box, this.#sink, written, error);
@@ -117,8 +129,15 @@ export class WriteBehind implements Schedulable {
     // After a failure no write may begin.
     const wanted = this.#error === null ? checked : [];
     const { signal } = this.#failure as AbortController;
+    const startMs = performance.now();
     const { written, error } = await writeChecked(writer, box.bytes, wanted, signal);
+    this.#stored(performance.now() - startMs);
     this.#isWritten(box, written, error ?? fault);
+  }
+
+  #stored(tookMs: number): void {
+    this.storageMs += tookMs;
+    this.#context.counters.storageSeconds.observe(tookMs / 1000, 'write');
   }
 
   #isWritten(box: Box, written: readonly WrittenBytes[], error: TransferError | null): void {

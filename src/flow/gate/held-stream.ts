@@ -9,6 +9,7 @@ import type { ErrorCode, TransferError } from '../../base/errors.ts';
 import type { PlaceHolder } from '../../base/places.ts';
 import { REQUEST_ID, requestIdOf } from '../../wire/request-id.ts';
 import { codeSentIn, statusOf } from '../../wire/status.ts';
+import { type LinkSight, lookAtLink } from '../connections/link-probe.ts';
 
 /** For the layers above, which do not import node:http2. */
 export type ServerStream = ServerHttp2Stream;
@@ -57,6 +58,11 @@ export class HeldStream implements PlaceHolder {
   /** The code of the status that was sent; undefined before, and where the stream ended without one. */
   get sentCode(): ErrorCode | 'OK' | undefined {
     return codeSentIn(this.#stream.sentTrailers ?? this.#stream.sentHeaders ?? {});
+  }
+
+  /** The connection below it; undefined when that is gone. */
+  link(nowMs: number): LinkSight | undefined {
+    return lookAtLink(this.#stream, nowMs);
   }
 
   /** Calls `listener` once the stream has ended, in whatever way. */

@@ -13,6 +13,7 @@ import type { ExchangeRequestKind } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
 import { MAX_EXCHANGE_CREDIT_BYTES, MAX_EXCHANGE_REQUESTS } from '../../base/limits.ts';
 import type { PeerPace } from '../../engine/download/peer-pace.ts';
+import type { Sighted, StreamSight } from '../../engine/stream-sight.ts';
 import type { ExchangeCall, ExchangeReceiver } from '../../flow/calls/exchange-call.ts';
 import type { ExchangeRequest, ExchangeResponse } from '../../wire/messages.ts';
 import { safeInteger } from '../../wire/safe-integer.ts';
@@ -33,7 +34,7 @@ export interface ExchangeSetup {
 }
 
 /** One stream. */
-export class Exchange implements ExchangeReceiver, EndableCall {
+export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
   readonly #context: ServiceContext;
   readonly #setup: ExchangeSetup;
   readonly #call: Call;
@@ -44,6 +45,9 @@ export class Exchange implements ExchangeReceiver, EndableCall {
   /** Requests with credit of which nothing was sent yet. */
   #starting = 0;
   #isHalfClosed = false;
+  /** Of requests that have ended; see StreamSight. */
+  #endedPeerMs = 0;
+  #endedStorageMs = 0;
   #error: TransferError | null = null;
   #settle!: () => void;
 
@@ -54,6 +58,7 @@ export class Exchange implements ExchangeReceiver, EndableCall {
     this.#admitted = admitted;
     this.#pace = context.engine.peerPace();
     admitted.facts.requests = 0;
+    admitted.facts.moving = this;
   }
 
   /** Resolves when the peer has half-closed and every request has its end. Throws why it ended before. */
@@ -126,6 +131,27 @@ export class Exchange implements ExchangeReceiver, EndableCall {
     this.#settleIfDone();
   }
 
+  /** All of its requests together; name and coding are those of the oldest. */
+  sight(nowMs: number): StreamSight {
+    const open = [...this.#open.values()];
+    const moving = open.flatMap((request) => request.sight(nowMs) ?? []);
+    const sum = (of: (sight: StreamSight) => number) => moving.reduce((total, each) => total + of(each), 0);
+    const { facts } = this.#admitted;
+    return {
+      name: open[0]?.name ?? '',
+      openRequests: open.length,
+      start: 0,
+      movedBytes: (facts.rawBytes ?? 0) + sum(({ movedBytes }) => movedBytes),
+      wireBytes: this.movedBytes,
+      inFlightBytes: sum(({ inFlightBytes }) => inFlightBytes),
+      peerMs: this.#endedPeerMs + sum(({ peerMs }) => peerMs),
+      storageMs: this.#endedStorageMs + sum(({ storageMs }) => storageMs),
+      lacksCredit: open.length > 0 && open.every((request) => request.lacksCredit(nowMs)),
+      coding: moving[0]?.coding ?? '',
+      codingReason: moving[0]?.codingReason ?? '',
+    };
+  }
+
   #decoded(bytes: Buffer): ExchangeRequest {
     try {
       return this.#setup.decode(bytes);
@@ -148,6 +174,9 @@ export class Exchange implements ExchangeReceiver, EndableCall {
       this.#open.delete(message.id);
       this.#context.counters.exchangeRequests.add(1, kind, request.result);
       request.addTo(facts);
+      const { peerMs = 0, storageMs = 0 } = request.sight(performance.now()) ?? {};
+      this.#endedPeerMs += peerMs;
+      this.#endedStorageMs += storageMs;
       this.#settleIfDone();
     };
     this.#open.set(message.id, request);

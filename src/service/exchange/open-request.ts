@@ -3,6 +3,7 @@ import { EXCHANGE_REQUEST_KINDS, type ExchangeRequestKind } from '../../base/cou
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { PlaceHolder } from '../../base/places.ts';
 import type { PeerPace } from '../../engine/download/peer-pace.ts';
+import type { StreamSight } from '../../engine/stream-sight.ts';
 import type { BulkCall } from '../../flow/calls/bulk-call.ts';
 import type { ExchangeRequest, ExchangeResponse } from '../../wire/messages.ts';
 import { failureOf } from '../../wire/status.ts';
@@ -66,6 +67,23 @@ export class OpenRequest implements PlaceHolder {
   /** Without credit the peer is what it waits for. */
   get isHeldUp(): boolean {
     return this.#phase !== 'waiting';
+  }
+
+  /** The file or directory that it is about; that of the first of a pack. */
+  get name(): string {
+    const { list, makeDirectory: directory, read, readPack, stat, write } = this.#message;
+    const [packed] = readPack?.files ?? write?.files ?? [];
+    return list?.prefix ?? (read ?? stat ?? directory ?? packed)?.fileName ?? '';
+  }
+
+  /** Undefined before it moves bytes. */
+  sight(nowMs: number): StreamSight | undefined {
+    return this.#facts.moving?.sight(nowMs);
+  }
+
+  /** The peer has to grant something before it can go on. */
+  lacksCredit(nowMs: number): boolean {
+    return this.#phase === 'waiting' || (this.sight(nowMs)?.lacksCredit ?? false);
   }
 
   grant(bytes: number): void {

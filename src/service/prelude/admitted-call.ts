@@ -5,6 +5,7 @@
 import type { MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Place, PlaceHolder } from '../../base/places.ts';
+import type { LinkSight } from '../../flow/connections/link-probe.ts';
 import type { HeldStream } from '../../flow/gate/held-stream.ts';
 import type { Identity } from './identity.ts';
 import type { LoggedRequest, RequestFacts } from './request-log.ts';
@@ -73,6 +74,21 @@ export class AdmittedCall implements LoggedRequest {
     // The message has arrived: from now on the peer waits for the server.
     this.#stream.isHeldUp = true;
     if (holder !== undefined) this.#place.holder = holder;
+  }
+
+  /** Bytes that it has moved, as far as its kind of call counts them. */
+  get movedBytes(): number {
+    return this.#place.holder.movedBytes;
+  }
+
+  /** The connection below it; undefined when that is gone. */
+  link(nowMs: number): LinkSight | undefined {
+    return this.#stream.link(nowMs);
+  }
+
+  /** Ends it before its time, with `error` for its peer. */
+  end(error: TransferError): void {
+    this.#place.holder.evict(error);
   }
 
   /** Calls `listener` once the stream has ended, in whatever way. */

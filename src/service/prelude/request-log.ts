@@ -4,6 +4,7 @@ import type { MethodName } from '../../base/counters/counters.ts';
 import type { ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
+import type { Sighted } from '../../engine/stream-sight.ts';
 
 /** What a handler reports of its request; complete when it has ended. */
 export interface RequestFacts {
@@ -23,6 +24,8 @@ export interface RequestFacts {
   /** How the bytes were coded, where the server chose. */
   codings?: ChoiceSummary;
   entries?: number;
+  /** What moves the bytes; not logged. */
+  moving?: Sighted;
 }
 
 /** A request as the log shows it. */
@@ -62,13 +65,14 @@ export function logRequest(
 
 function fieldsOf({ method, path, peer, requestId, facts, startMs }: LoggedRequest): object {
   const durationMs = Math.round((performance.now() - startMs) * 10) / 10;
-  const { file, upload, rawBytes } = facts;
+  const { moving: _, ...logged } = facts;
+  const { file, upload, rawBytes } = logged;
   return {
     method,
     ...(path === undefined ? {} : { path: cut(path) }),
     requestId,
     peer,
-    ...facts,
+    ...logged,
     ...(file === undefined ? {} : { file: cut(file) }),
     ...(upload === undefined ? {} : { upload: cut(upload) }),
     durationMs,

@@ -31,6 +31,7 @@ export async function sendRange(
   const { checksums, start } = range;
   const pipeline = engine.sendRange(range, outlet);
   facts.start = start;
+  facts.moving = pipeline;
   outlet.onEnd((error) => pipeline.fail(error));
   try {
     await pipeline.run();

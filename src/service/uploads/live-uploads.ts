@@ -3,7 +3,7 @@
  * knows all others.
  */
 import { TransferError } from '../../base/errors.ts';
-import type { Upload, UploadSpec, UploadStore } from '../../storage/upload-store.ts';
+import type { OpenUpload, Upload, UploadSpec, UploadStore } from '../../storage/upload-store.ts';
 import { UploadClaims } from './upload-claims.ts';
 
 export interface LiveUpload {
@@ -24,6 +24,11 @@ export class LiveUploads {
   get store(): UploadStore {
     if (this.#store !== null) return this.#store;
     throw new TransferError('READ_ONLY', 'the server is read-only; start it with --writable');
+  }
+
+  /** The unfinished uploads, as far as the store tells. */
+  open(): readonly OpenUpload[] {
+    return this.#store?.openUploads?.() ?? [];
   }
 
   /** @param owner whose share of all uploads it takes: the address of the peer, or null. */

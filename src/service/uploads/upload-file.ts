@@ -11,6 +11,7 @@
 import { TransferError } from '../../base/errors.ts';
 import { MAX_EMPTY_MESSAGES } from '../../base/limits.ts';
 import type { WrittenBytes } from '../../engine/jobs/job.ts';
+import type { Sighted, StreamSight } from '../../engine/stream-sight.ts';
 import type { UploadListener, UploadPipeline } from '../../engine/upload/upload-pipeline.ts';
 import type { UploadCall, UploadReceiver } from '../../flow/calls/upload-call.ts';
 import type { ExpectedContent, UploadWriter } from '../../storage/upload-store.ts';
@@ -35,7 +36,7 @@ export async function uploadFile(
   return await new UploadStream(context, call, facts, identity.address).run();
 }
 
-class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener, RangeWriter {
+class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener, RangeWriter, Sighted {
   start = 0;
   next = 0;
   readonly #context: ServiceContext;
@@ -137,6 +138,13 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     await this.#pipeline?.close();
   }
 
+  sight(nowMs: number): StreamSight {
+    const moving = (this.#pipeline as UploadPipeline).sight(nowMs);
+    const { expectedSize } = this.#live?.upload ?? {};
+    const size = expectedSize === undefined ? undefined : expectedSize - this.start;
+    return { ...moving, start: this.start, size, wireBytes: this.#facts.wireBytes ?? 0 };
+  }
+
   async #open(first: UploadFileRequest): Promise<void> {
     const { uploads } = this.#context;
     const found = await (first.start === null ? uploads.find(first.uploadId) : this.#startOwn(first));
@@ -151,6 +159,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     this.#pipeline = this.#context.engine.receiveUpload(this.#writer.sink, this);
     this.start = upload.state().committedSize;
     this.next = this.start;
+    this.#facts.moving = this;
   }
 
   async #startOwn({ uploadId, start }: UploadFileRequest) {

@@ -85,6 +85,16 @@ export class LocalUpload implements Upload {
     };
   }
 
+  /** Milliseconds since the epoch. */
+  get startedMs(): number {
+    return this.#journal.state.spec.atMs;
+  }
+
+  /** All that are durable, with gaps between them. */
+  get committedBytes(): number {
+    return this.#journal.state.committed.bytes;
+  }
+
   /** Whether it was started with this spec. */
   isOf(spec: UploadSpec): boolean {
     return isRecordOf(this.#journal.state.spec, spec);

@@ -11,6 +11,7 @@ import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
 import type { PackJobs } from '../../pack-jobs.ts';
 import type {
+  OpenUpload,
   PackFile,
   Upload,
   UploadSpec,
@@ -146,6 +147,29 @@ class LocalUploads implements UploadStore {
 
   makeDirectory(name: string, mode?: number): Promise<void> {
     return this.#locked(() => makeDirectory(this.#context, name, mode));
+  }
+
+  /** Packs that are being written count as uploads, and are none that can be resumed. */
+  openUploads(): OpenUpload[] {
+    const { index, options } = this.#context;
+    const uploads: OpenUpload[] = [];
+    for (const { id, owner, receivedSize, touchedMs } of index.open()) {
+      if (this.#packs.has(id)) continue;
+      const known = this.#uploads.get(id);
+      uploads.push({
+        id,
+        owner,
+        name: known?.name,
+        startedMs: known?.startedMs,
+        touchedMs,
+        receivedSize,
+        committedSize: known?.committedBytes ?? receivedSize,
+        expectedSize: known?.expectedSize,
+        expiresMs: touchedMs + options.expiryMs,
+        isBusy: known?.isBusy ?? false,
+      });
+    }
+    return uploads;
   }
 
   close(): Promise<void> {

@@ -38,6 +38,12 @@ export class UploadIndex {
     return this.#open.has(id) || this.#finished.has(id);
   }
 
+  /** The unfinished ones, in order of beginning or discovery; those of an earlier process without an owner. */
+  *open(): Generator<OpenEntry & { readonly id: string; readonly owner: string | undefined }> {
+    for (const [id, { owner, ...entry }] of this.#open)
+      yield { id, owner: owner === UNKNOWN_OWNER ? undefined : owner, ...entry };
+  }
+
   /** What has lived for `expiryMs` at `nowMs`; where it has no byte, for `emptyMs`. */
   expired(nowMs: number, expiryMs: number, emptyMs: number): string[] {
     const open = [...this.#open].filter(([, entry]) =>

@@ -49,8 +49,7 @@ export class Durability {
   /** Makes everything durable on the file system of the directory `path`. */
   async fileSystem(path: string): Promise<void> {
     if (!this.isOn) return;
-    this.#counters.uploadSyncs.add(1);
-    await this.#fs.syncFileSystem(path);
+    await this.#timed(() => this.#fs.syncFileSystem(path));
   }
 
   /** Makes the entries of a directory durable. */
@@ -63,8 +62,17 @@ export class Durability {
   }
 
   #sync(run: () => Promise<void>): Promise<void> {
+    return this.#syncs.run(() => this.#timed(run));
+  }
+
+  async #timed(run: () => Promise<void>): Promise<void> {
+    const startMs = performance.now();
     this.#counters.uploadSyncs.add(1);
-    return this.#syncs.run(run);
+    try {
+      await run();
+    } finally {
+      this.#counters.storageSeconds.observe((performance.now() - startMs) / 1000, 'sync');
+    }
   }
 
   async #syncEntries(fd: number): Promise<void> {
