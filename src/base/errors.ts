@@ -39,6 +39,7 @@ export const ERROR_CODES = {
   UNAUTHENTICATED: 'the server cannot identify the caller',
   UNAVAILABLE: 'the server cannot be reached, is draining or is restarting; resume',
   CANCELLED: 'the caller cancelled the transfer',
+  CANCELLED_BY_OPERATOR: 'an operator of the server ended the call; ask them before you start it again',
   DEADLINE_EXCEEDED: 'the deadline of the call or the timeout of the caller passed; resume',
   DATA_LOSS: 'stored bytes cannot be read',
   CHECKSUM_MISMATCH: 'bytes arrived damaged; the transfer is retried',

@@ -34,6 +34,11 @@ export class PeerAddresses {
   }
 }
 
+/** Whether a peer counts by an address of the loopback interface. */
+export function isLoopbackKey(key: string): boolean {
+  return key.startsWith('127.') || key === LOOPBACK_V6;
+}
+
 /** Whether text is an address, or a CIDR block such as 10.0.0.0/8. */
 export function isAddressBlock(text: string): boolean {
   try {
@@ -67,3 +72,6 @@ function prefix64(address: string): string {
     .map((group) => Number.parseInt(group, 16).toString(16))
     .join(':')}::/64`;
 }
+
+/** As `::1` counts. */
+const LOOPBACK_V6 = prefix64('::1');

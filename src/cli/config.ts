@@ -7,7 +7,7 @@ import { type MemoryBound, memoryBoundBytes } from '../config/memory-bound.ts';
 import { writeValue } from '../config/notation.ts';
 import { fileExample } from '../config/reference.ts';
 import type { SettingValue } from '../config/setting-kinds.ts';
-import { GROUPS, SETTINGS, type Setting } from '../config/settings.ts';
+import { GROUPS, SETTINGS, type Setting, settingValue } from '../config/settings.ts';
 import { colorsFor, writeJson, writeLine } from './process/output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
@@ -46,7 +46,7 @@ async function printConfig(command: Command, options: ConfigOptions): Promise<vo
 function asJson(loaded: LoadedConfig, bound: MemoryBound): object {
   const settings = SETTINGS.map((each) => [
     each.key,
-    { value: valueAt(loaded, each), source: sourceAt(loaded, each) },
+    { value: settingValue(loaded.config, each), source: sourceAt(loaded, each) },
   ]);
   return { settings: Object.fromEntries(settings), memoryBoundBytes: bound.total };
 }
@@ -71,7 +71,10 @@ function groupEntries(loaded: LoadedConfig, group: string): [text: string, sourc
   const indent = group === '' ? '' : '  ';
   const entries = SETTINGS.filter((each) => each.group === group).map((each): [string, string] => {
     const name = each.key.slice(each.key.indexOf('.') + 1);
-    return [`${indent}${name}: ${yamlValue(valueAt(loaded, each), each)}`, sourceAt(loaded, each)];
+    return [
+      `${indent}${name}: ${yamlValue(settingValue(loaded.config, each), each)}`,
+      sourceAt(loaded, each),
+    ];
   });
   return group === '' ? entries : [[`${group}:`, ''], ...entries];
 }
@@ -83,11 +86,4 @@ function yamlValue(value: SettingValue, { meta }: Setting): string {
 
 function sourceAt({ sources }: LoadedConfig, { key }: Setting): string {
   return writeSource(sources.get(key) ?? { kind: 'default' });
-}
-
-function valueAt({ config }: LoadedConfig, { group, key }: Setting): SettingValue {
-  const settings = config as unknown as Readonly<Record<string, unknown>>;
-  if (group === '') return settings[key] as SettingValue;
-  const members = settings[group] as Readonly<Record<string, SettingValue>>;
-  return members[key.slice(group.length + 1)] as SettingValue;
 }

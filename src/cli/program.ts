@@ -2,9 +2,9 @@
  * The command line as a whole: its commands, and how each way to end becomes
  * an exit code. Commander reports wrong usage, with the nearest known name.
  */
-import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { TransferError } from '../base/errors.ts';
+import { packageVersion } from '../base/package-version.ts';
 import { EXIT_CODES } from './process/exit-code.ts';
 import { reportFailure } from './process/failure.ts';
 import { flushed, isReaderGone, lossOfOutput } from './process/output.ts';
@@ -94,10 +94,4 @@ async function addCommands(program: Command, first: string | undefined): Promise
     const add = await COMMANDS[name]?.();
     add?.(program);
   }
-}
-
-/** Seen from dist/src/cli. */
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../../package.json', import.meta.url), 'utf8');
-  return (JSON.parse(text) as { version: string }).version;
 }

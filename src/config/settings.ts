@@ -4,8 +4,8 @@
  * (`SLUICE_POOL_THREADS`). The names are derived here and nowhere else.
  */
 import { z } from 'zod';
-import { configSchema } from './schema.ts';
-import { type SettingMeta, settingMetaOf } from './setting-kinds.ts';
+import { type Config, configSchema } from './schema.ts';
+import { type SettingMeta, type SettingValue, settingMetaOf } from './setting-kinds.ts';
 
 export const ENV_PREFIX = 'SLUICE_';
 
@@ -31,6 +31,14 @@ const SETTING_OF_KEY: ReadonlyMap<string, Setting> = new Map(SETTINGS.map((each)
 /** The setting with this key, or undefined. */
 export function settingOfKey(key: string): Setting | undefined {
   return SETTING_OF_KEY.get(key);
+}
+
+/** The value that a configuration has for a setting. */
+export function settingValue(config: Config, { group, key }: Setting): SettingValue {
+  const settings = config as unknown as Readonly<Record<string, unknown>>;
+  if (group === '') return settings[key] as SettingValue;
+  const members = settings[group] as Readonly<Record<string, SettingValue>>;
+  return members[key.slice(group.length + 1)] as SettingValue;
 }
 
 /** Names of the groups, such as `pool`. */

@@ -8,6 +8,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server, type ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
+import { Admin } from '../admin/admin.ts';
+import { bindAdminService } from '../admin/bind.ts';
+import { RecentEvents } from '../admin/events.ts';
 import { CalmLogger } from '../base/calm-logger.ts';
 import { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
@@ -56,6 +59,7 @@ interface Running {
   windows: StreamWindows;
   engine: Engine;
   prelude: CallPrelude;
+  admin: Admin;
   grpc: Server;
   health: HealthImplementation;
   listener: Listener;
@@ -141,15 +145,18 @@ export class SluiceServer {
       }
       const grpc = new Server(grpcOptions(config, directReads));
       const peers = new PeerAddresses(trustedProxiesOf(config.limits.trustedProxies));
+      const events = new RecentEvents();
       const prelude = new CallPrelude({
         limits: config.limits,
         peers,
         logger: this.#logger,
         counters: this.#counters,
+        onError: (request, code, error) => events.addCall(request, code, error),
       });
+      const uploads = new LiveUploads(storage.uploads);
       bindTransferService(grpc, prelude, {
         store: storage.store,
-        uploads: new LiveUploads(storage.uploads),
+        uploads,
         engine,
         counters: this.#counters,
         zeroCopy,
@@ -160,17 +167,22 @@ export class SluiceServer {
         stallTimeoutMs: config.stream.stallTimeout,
         stallLingerMs: config.stream.stallLinger,
       });
+      const admin = this.#adminOf(prelude, uploads, events);
+      bindAdminService(grpc, prelude, admin);
       const health = await addStandardServices(grpc, prelude);
       const { gate, goAway } = this.#gateBefore(grpc, credentials, prelude, peers);
       const listener = new Listener((socket) => gate.accept(socket));
+      this.#counters.openUploads.observe(() => uploads.open().length);
       observe(this.#counters, listener, windows);
       const address = await listener.listen(listenAddress);
+      admin.start();
       return {
         address,
         storage,
         windows,
         engine,
         prelude,
+        admin,
         grpc,
         health,
         listener,
@@ -236,11 +248,24 @@ export class SluiceServer {
     return { gate, goAway: () => streams.goAway() };
   }
 
+  #adminOf(prelude: CallPrelude, uploads: LiveUploads, events: RecentEvents): Admin {
+    return new Admin({
+      config: this.#config,
+      counters: this.#counters,
+      prelude,
+      uploads,
+      events,
+      startedMs: Date.now(),
+      address: () => this.#running?.address ?? '',
+      isDraining: () => this.#stopped !== null,
+    });
+  }
+
   async #stop(graceMs: number): Promise<void> {
     // A failed start left nothing to stop.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { storage, windows, engine, prelude, grpc, health, listener, gate, goAway } = running;
+    const { storage, windows, engine, prelude, admin, grpc, health, listener, gate, goAway } = running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     listener.close();
@@ -252,6 +277,7 @@ export class SluiceServer {
     listener.destroyAll();
     grpc.forceShutdown();
     prelude.close();
+    admin.close();
     gate.close();
     windows.close();
     await this.#atMost('files', storage.close());

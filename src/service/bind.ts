@@ -1,7 +1,7 @@
 /** Binds the methods of TransferService to their handlers. */
-import type { Server, ServiceDefinition } from '@grpc/grpc-js';
+import type { Server } from '@grpc/grpc-js';
 import type { GetUploadStatusRequest } from '../wire/messages.ts';
-import { malformedRequest, transferService } from '../wire/service.ts';
+import { tolerantOf, transferService } from '../wire/service.ts';
 import type { ServiceContext } from './context.ts';
 import { deleteFile, getFileSize, makeDirectory, statFile } from './file-requests.ts';
 import { announcing, exchanging, streaming, unary, uploading } from './handlers.ts';
@@ -26,7 +26,7 @@ export function bindTransferService(server: Server, prelude: CallPrelude, contex
     MakeDirectory: unary(context, makeDirectory),
     Exchange: exchanging(context, prelude.places),
   };
-  prelude.serve(server, tolerantService(), handlers, (_name, { requestStream, responseStream }) => {
+  prelude.serve(server, tolerantOf(transferService), handlers, (_name, { requestStream, responseStream }) => {
     if (responseStream) return 'streams';
     return requestStream ? 'uploadStreams' : 'calls';
   });
@@ -34,23 +34,4 @@ export function bindTransferService(server: Server, prelude: CallPrelude, contex
 
 function isResumed({ sync }: GetUploadStatusRequest): boolean {
   return sync;
-}
-
-/**
- * The service definition, in which what is no request becomes a TransferError in
- * its place: thrown by the decoder it would end the call with a text of grpc-js.
- */
-function tolerantService(): ServiceDefinition {
-  const methods = Object.entries(transferService as ServiceDefinition).map(([name, definition]) => {
-    const { requestDeserialize } = definition;
-    const deserialize = (bytes: Buffer): object => {
-      try {
-        return requestDeserialize(bytes);
-      } catch (cause) {
-        return malformedRequest(`${name}Request`, cause);
-      }
-    };
-    return [name, { ...definition, requestDeserialize: deserialize }];
-  });
-  return Object.fromEntries(methods);
 }

@@ -48,6 +48,7 @@ const STATUS_OF_CODE: Readonly<Record<ErrorCode, status>> = {
   UNAUTHENTICATED: status.UNAUTHENTICATED,
   UNAVAILABLE: status.UNAVAILABLE,
   CANCELLED: status.CANCELLED,
+  CANCELLED_BY_OPERATOR: status.CANCELLED,
   DEADLINE_EXCEEDED: status.DEADLINE_EXCEEDED,
   DATA_LOSS: status.DATA_LOSS,
   CHECKSUM_MISMATCH: status.DATA_LOSS,
@@ -91,8 +92,8 @@ export function failureOf(error: TransferError): Failure {
   return { code: STATUS_OF_CODE[code], message: presentable(error), sluiceCode: code, version };
 }
 
-/** The text of a defect stays in the log: it may name a path of the server. */
-function presentable(error: TransferError): string {
+/** The text of an error for a peer. That of a defect stays in the log: it may name a path of the server. */
+export function presentable(error: TransferError): string {
   const text = error.code === 'INTERNAL' ? 'internal error; the server log has the cause' : error.message;
   return text.slice(0, MAX_DETAILS_CHARS).toWellFormed();
 }

@@ -210,9 +210,7 @@ test('what is no request is INVALID_ARGUMENT in every call, with a text that say
       assert.equal(headers['sluice-code'], 'INVALID_ARGUMENT', method);
       assert.match(
         decodeURI(String(headers['grpc-message'])),
-        new RegExp(
-          `a whole, well-formed ${method}Request; encode it as proto/sluice/v1/transfer.proto says$`,
-        ),
+        new RegExp(`a whole, well-formed ${method}Request; encode it as proto/sluice/v1 says$`),
       );
       assert.ok(told.includes(`${method} ended`), method);
     }

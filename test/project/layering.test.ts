@@ -35,6 +35,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   workers: ['src/base', ...FRAMING, 'src/engine/jobs/job.ts'],
   'src/flow': ['src/base', 'src/wire'],
   'src/service': ['src/base', 'src/wire', 'src/compression', 'src/storage', 'src/engine', 'src/flow'],
+  'src/admin': ['src/base', 'src/config', 'src/wire', 'src/storage', 'src/engine', 'src/flow', 'src/service'],
   'src/server': [
     'src/base',
     'src/config',
@@ -43,6 +44,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     'src/engine',
     'src/flow',
     'src/service',
+    'src/admin',
   ],
   'src/client': ['src/base', 'src/wire', 'src/compression', 'src/flow'],
   'src/client-library.ts': ['src/base', 'src/wire/messages.ts', 'src/client'],

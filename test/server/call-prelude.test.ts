@@ -125,7 +125,7 @@ function sum(active: Record<Kind, number>): number {
 test('a call of any method takes and returns its place, leaves one line in the log, and is answered with its id', async (t) => {
   const { server, raw, log } = await served(t);
   const methods = await methodsOf(t, server);
-  assert.equal(methods.length, 12 + 3 + 1 + 1, 'transfers, health, reflection, reflection of old');
+  assert.equal(methods.length, 12 + 5 + 3 + 1 + 1, 'transfers, admin, health, reflection, reflection of old');
   for (const method of methods) {
     const requestId = `id-of:${method.path.slice(1)}`;
     const { headers } = await callOnce(server, raw, method, requestId);

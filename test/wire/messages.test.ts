@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import type * as admin from '../../src/wire/admin-messages.ts';
 import type * as messages from '../../src/wire/messages.ts';
 import { packageDefinition, transferService } from '../../src/wire/service.ts';
 
@@ -46,6 +47,29 @@ const FIELDS_IN_CODE: {
   WrittenFile: FieldsOf<messages.WrittenFile>;
   WritePackResponse: FieldsOf<messages.WritePackResponse>;
   WriteResult: FieldsOf<messages.WriteResult>;
+  WatchRequest: FieldsOf<admin.WatchRequest>;
+  WatchResponse: FieldsOf<admin.WatchResponse>;
+  ServerState: FieldsOf<admin.ServerState>;
+  Totals: FieldsOf<admin.Totals>;
+  Transfer: FieldsOf<admin.Transfer>;
+  Slabs: FieldsOf<admin.Slabs>;
+  Pool: FieldsOf<admin.Pool>;
+  EventLoop: FieldsOf<admin.EventLoop>;
+  Memory: FieldsOf<admin.Memory>;
+  Places: FieldsOf<admin.Places>;
+  IdentityUse: FieldsOf<admin.IdentityUse>;
+  OpenUpload: FieldsOf<admin.OpenUpload>;
+  Event: FieldsOf<admin.Event>;
+  GetHistoryRequest: FieldsOf<admin.GetHistoryRequest>;
+  GetHistoryResponse: FieldsOf<admin.GetHistoryResponse>;
+  HistoryPoint: FieldsOf<admin.HistoryPoint>;
+  GetConfigRequest: FieldsOf<admin.GetConfigRequest>;
+  GetConfigResponse: FieldsOf<admin.GetConfigResponse>;
+  Setting: FieldsOf<admin.Setting>;
+  CancelTransferRequest: FieldsOf<admin.CancelTransferRequest>;
+  CancelTransferResponse: FieldsOf<admin.CancelTransferResponse>;
+  DiscardUploadRequest: FieldsOf<admin.DiscardUploadRequest>;
+  DiscardUploadResponse: FieldsOf<admin.DiscardUploadResponse>;
 } = {
   GetFileSizeRequest: { fileName: true },
   GetFileSizeResponse: { size: true, version: true },
@@ -173,6 +197,140 @@ const FIELDS_IN_CODE: {
   WrittenFile: { fileName: true, size: true, overwrite: true, ifMatch: true, modifiedMs: true, mode: true },
   WritePackResponse: { results: true },
   WriteResult: { version: true, failure: true },
+  WatchRequest: { intervalMs: true, maxTransfers: true, maxUploads: true },
+  WatchResponse: {
+    timeMs: true,
+    server: true,
+    totals: true,
+    transfers: true,
+    slabs: true,
+    pool: true,
+    eventLoop: true,
+    memory: true,
+    places: true,
+    topIdentities: true,
+    uploads: true,
+    events: true,
+  },
+  ServerState: {
+    version: true,
+    runtime: true,
+    address: true,
+    startedMs: true,
+    phase: true,
+    writable: true,
+    tls: true,
+  },
+  Totals: {
+    transfers: true,
+    uploads: true,
+    sentRawBytes: true,
+    sentWireBytes: true,
+    receivedRawBytes: true,
+    receivedWireBytes: true,
+    sentRawBytesPerSec: true,
+    sentWireBytesPerSec: true,
+    receivedRawBytesPerSec: true,
+    receivedWireBytesPerSec: true,
+    calls: true,
+    errors: true,
+    refusals: true,
+    stalls: true,
+    evictions: true,
+    callsPerSec: true,
+  },
+  Transfer: {
+    id: true,
+    who: true,
+    peer: true,
+    method: true,
+    name: true,
+    direction: true,
+    startedMs: true,
+    start: true,
+    size: true,
+    movedBytes: true,
+    wireBytes: true,
+    rawBytesPerSec: true,
+    wireBytesPerSec: true,
+    coding: true,
+    windowBytes: true,
+    inFlightBytes: true,
+    roundTripMs: true,
+    slowBecause: true,
+    openRequests: true,
+    uploadId: true,
+    codingReason: true,
+  },
+  Slabs: { count: true, slabBytes: true, free: true, leased: true, sending: true, quarantined: true },
+  Pool: {
+    threads: true,
+    jobsOutstanding: true,
+    jobsWaiting: true,
+    utilization: true,
+    jobsPerSec: true,
+    jobMs: true,
+    storageMs: true,
+    deaths: true,
+  },
+  EventLoop: { p50Ms: true, p99Ms: true, maxMs: true, utilization: true },
+  Memory: {
+    rssBytes: true,
+    heapUsedBytes: true,
+    heapTotalBytes: true,
+    externalBytes: true,
+    boundBytes: true,
+    windowBytes: true,
+  },
+  Places: { kind: true, taken: true, limit: true, refusals: true, evictions: true },
+  IdentityUse: { who: true, transfers: true, rawBytesPerSec: true, wireBytesPerSec: true },
+  OpenUpload: {
+    id: true,
+    name: true,
+    owner: true,
+    startedMs: true,
+    touchedMs: true,
+    receivedBytes: true,
+    committedBytes: true,
+    expectedSize: true,
+    expiresMs: true,
+    busy: true,
+  },
+  Event: {
+    sequence: true,
+    timeMs: true,
+    method: true,
+    who: true,
+    peer: true,
+    name: true,
+    code: true,
+    message: true,
+    requestId: true,
+  },
+  GetHistoryRequest: { afterMs: true },
+  GetHistoryResponse: { points: true, intervalMs: true },
+  HistoryPoint: {
+    timeMs: true,
+    sentWireBytesPerSec: true,
+    receivedWireBytesPerSec: true,
+    callsPerSec: true,
+    errorsPerSec: true,
+    refusalsPerSec: true,
+    eventLoopP50Ms: true,
+    eventLoopP99Ms: true,
+    poolUtilization: true,
+    transfers: true,
+    slabsInUse: true,
+    connections: true,
+    rssBytes: true,
+  },
+  GetConfigRequest: {},
+  GetConfigResponse: { settings: true },
+  Setting: { key: true, value: true, isDefault: true },
+  CancelTransferRequest: { id: true },
+  CancelTransferResponse: { cancelled: true },
+  DiscardUploadRequest: { uploadId: true },
+  DiscardUploadResponse: {},
 };
 
 const VALUES_IN_CODE: {
@@ -180,6 +338,9 @@ const VALUES_IN_CODE: {
   Codec: Record<messages.Codec, true>;
   Overwrite: Record<messages.OverwriteWish, true>;
   Omission: Record<messages.OmissionReason, true>;
+  Phase: Record<admin.Phase, true>;
+  Direction: Record<admin.Direction, true>;
+  Bottleneck: Record<admin.Bottleneck, true>;
 } = {
   Compression: { COMPRESSION_UNSPECIFIED: true, COMPRESSION_NEVER: true, COMPRESSION_ALWAYS: true },
   Codec: { CODEC_UNSPECIFIED: true, CODEC_GZIP: true, CODEC_BROTLI: true, CODEC_ZSTD: true },
@@ -197,6 +358,17 @@ const VALUES_IN_CODE: {
     OMISSION_BAD_NAME: true,
     OMISSION_TOO_DEEP: true,
     OMISSION_OTHER_FILE_SYSTEM: true,
+  },
+  Phase: { PHASE_UNSPECIFIED: true, PHASE_SERVING: true, PHASE_DRAINING: true },
+  Direction: { DIRECTION_UNSPECIFIED: true, DIRECTION_DOWNLOAD: true, DIRECTION_UPLOAD: true },
+  Bottleneck: {
+    BOTTLENECK_UNSPECIFIED: true,
+    BOTTLENECK_NONE: true,
+    BOTTLENECK_PEER: true,
+    BOTTLENECK_LINK: true,
+    BOTTLENECK_DISK: true,
+    BOTTLENECK_WORKERS: true,
+    BOTTLENECK_CREDIT: true,
   },
 };
 

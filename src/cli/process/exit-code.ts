@@ -57,6 +57,7 @@ const OUTCOME_OF_ERROR: Readonly<Record<ErrorCode, Outcome>> = {
   UNAUTHENTICATED: 'refused',
   UNAVAILABLE: 'unavailable',
   CANCELLED: 'interrupted',
+  CANCELLED_BY_OPERATOR: 'refused',
   DEADLINE_EXCEEDED: 'unavailable',
   DATA_LOSS: 'badData',
   CHECKSUM_MISMATCH: 'badData',

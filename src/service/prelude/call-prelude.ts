@@ -21,8 +21,13 @@ import { SERVICE_NAME } from '../../wire/service.ts';
 import { statusOf } from '../../wire/status.ts';
 import { AdmittedCall, type CallOrigin } from './admitted-call.ts';
 import { type CallKind, CallPlaces, type PlaceLimits } from './call-places.ts';
-import { identityOf } from './identity.ts';
+import { type Identity, identityOf } from './identity.ts';
 import { type LoggedRequest, logRequest } from './request-log.ts';
+
+/** A request that ended, or that was refused. */
+export interface EndedRequest extends LoggedRequest {
+  readonly identity: Identity;
+}
 
 /** Handles one call; `respond` is there where the answer is a single message. It does not throw. */
 export type CallHandler = (admitted: AdmittedCall, call: never, respond: never) => void;
@@ -47,6 +52,8 @@ export interface CallPreludeOptions {
   peers: PeerAddresses;
   logger: Logger;
   counters: Counters;
+  /** Told of each call that ended with an error, or was refused. */
+  onError?: (request: EndedRequest, code: ErrorCode, error: TransferError | null) => void;
 }
 
 const OWN_SERVICE = `/${SERVICE_NAME}/`;
@@ -55,6 +62,8 @@ const UNKNOWN: Method = { name: 'unknown', kind: 'calls', takesStream: false, sp
 
 export class CallPrelude {
   readonly places: CallPlaces;
+  readonly #live = new Set<AdmittedCall>();
+  readonly #onError: CallPreludeOptions['onError'];
   readonly #peers: PeerAddresses;
   readonly #logger: Logger;
   readonly #counters: Counters;
@@ -64,13 +73,22 @@ export class CallPrelude {
   /** Calls that were handed to a handler and have not ended for the peer. */
   #underWay = 0;
   readonly #onceNone: (() => void)[] = [];
-  readonly #over = (call: AdmittedCall) => this.#note(call, call.result, call.error);
+  readonly #over = (call: AdmittedCall) => {
+    this.#live.delete(call);
+    this.#note(call, call.result, call.error);
+  };
 
-  constructor({ limits, peers, logger, counters }: CallPreludeOptions) {
+  constructor({ limits, peers, logger, counters, onError }: CallPreludeOptions) {
     this.places = new CallPlaces(limits, counters);
     this.#counters = counters;
     this.#peers = peers;
     this.#logger = logger;
+    this.#onError = onError;
+  }
+
+  /** Admitted calls of which something is left. */
+  get live(): Iterable<AdmittedCall> {
+    return this.#live;
   }
 
   /**
@@ -152,6 +170,7 @@ export class CallPrelude {
       const place = this.places[kind].enter(origin.identity.address, held);
       const admitted = new AdmittedCall(origin, place, this.#over);
       this.#byStream.set(stream, admitted);
+      this.#live.add(admitted);
       return admitted;
     } catch (reason) {
       const { requestId, peer } = held;
@@ -183,8 +202,9 @@ export class CallPrelude {
     return admitted;
   }
 
-  #note(request: LoggedRequest, result: ErrorCode | 'OK', error: TransferError | null): void {
+  #note(request: EndedRequest, result: ErrorCode | 'OK', error: TransferError | null): void {
     this.#counters.calls.add(1, request.method, result);
+    if (result !== 'OK') this.#onError?.(request, result, error);
     logRequest(this.#logger, request, result, error);
   }
 

@@ -1,0 +1,136 @@
+/**
+ * What operators may do with a server, however they ask: the gRPC service and the
+ * HTTP listener both call these, and here is where rights are checked.
+ */
+import { TransferError } from '../base/errors.ts';
+import { writeValue } from '../config/notation.ts';
+import { SETTINGS, settingValue } from '../config/settings.ts';
+import type { Identity } from '../service/prelude/identity.ts';
+import type {
+  CancelTransferRequest,
+  CancelTransferResponse,
+  DiscardUploadRequest,
+  DiscardUploadResponse,
+  GetConfigResponse,
+  GetHistoryRequest,
+  GetHistoryResponse,
+  Setting,
+  WatchRequest,
+} from '../wire/admin-messages.ts';
+import { HISTORY_INTERVAL_MS, History } from './history.ts';
+import { LoopDelay } from './loop-delay.ts';
+import type { Observed } from './observed.ts';
+import { type AdminRight, localPeersOnly, type MayAdminister } from './rights.ts';
+import { Watch } from './watch.ts';
+
+/** Whoever asks. */
+export interface Caller {
+  readonly identity: Identity;
+  /** Over the loopback interface, or a Unix socket. */
+  readonly isLocal: boolean;
+}
+
+const DEFAULT_INTERVAL_MS = 1000;
+const MIN_INTERVAL_MS = 200;
+const MAX_INTERVAL_MS = 60_000;
+
+/** In one snapshot. */
+const DEFAULT_ROWS = 100;
+const MAX_ROWS = 1000;
+
+export class Admin {
+  readonly observed: Observed;
+  readonly #may: MayAdminister;
+  readonly #loopDelay: LoopDelay;
+  readonly #history: History;
+
+  constructor(observed: Observed, may: MayAdminister = localPeersOnly) {
+    this.observed = observed;
+    this.#may = may;
+    this.#loopDelay = new LoopDelay(observed.counters);
+    this.#history = new History(observed.counters, this.#loopDelay);
+  }
+
+  /** Throws PERMISSION_DENIED, INVALID_ARGUMENT. */
+  watch(caller: Caller, request: Partial<WatchRequest>): { watch: Watch; intervalMs: number } {
+    this.require(caller, 'observe');
+    const { intervalMs = 0, maxTransfers = 0, maxUploads = 0 } = request;
+    const limits = {
+      transfers: within('max_transfers', maxTransfers || DEFAULT_ROWS, 1, MAX_ROWS),
+      uploads: within('max_uploads', maxUploads || DEFAULT_ROWS, 1, MAX_ROWS),
+    };
+    return {
+      watch: new Watch(this.observed, this.#loopDelay, limits),
+      intervalMs: within('interval_ms', intervalMs || DEFAULT_INTERVAL_MS, MIN_INTERVAL_MS, MAX_INTERVAL_MS),
+    };
+  }
+
+  getHistory(caller: Caller, { afterMs }: GetHistoryRequest): GetHistoryResponse {
+    this.require(caller, 'observe');
+    return { points: this.#history.since(afterMs), intervalMs: HISTORY_INTERVAL_MS };
+  }
+
+  getConfig(caller: Caller): GetConfigResponse {
+    this.require(caller, 'observe');
+    const { config } = this.observed;
+    const settings = SETTINGS.map((setting): Setting => {
+      const value = settingValue(config, setting);
+      const { key, meta } = setting;
+      return { key, value: writeValue(value, meta), isDefault: value === meta.initial };
+    });
+    return { settings };
+  }
+
+  /** Throws NOT_FOUND. */
+  cancelTransfer(caller: Caller, { id }: CancelTransferRequest): CancelTransferResponse {
+    this.require(caller, 'control');
+    const calls = [...this.observed.prelude.live].filter(
+      ({ method, requestId }) => requestId === id && !isOfAdmin(method),
+    );
+    if (calls.length === 0) {
+      throw new TransferError('NOT_FOUND', 'no call with this id is under way; Watch shows those that are');
+    }
+    const error = new TransferError('CANCELLED_BY_OPERATOR', 'an operator of the server ended this call');
+    for (const call of calls) call.end(error);
+    return { cancelled: calls.length };
+  }
+
+  /** Throws UPLOAD_NOT_FOUND, READ_ONLY. */
+  async discardUpload(caller: Caller, { uploadId }: DiscardUploadRequest): Promise<DiscardUploadResponse> {
+    this.require(caller, 'control');
+    const upload = await this.observed.uploads.find(uploadId);
+    await upload.abort();
+    return {};
+  }
+
+  /** Throws PERMISSION_DENIED. */
+  require({ identity, isLocal }: Caller, right: AdminRight): void {
+    if (this.#may(identity, right, isLocal)) return;
+    throw new TransferError(
+      'PERMISSION_DENIED',
+      `the Admin service needs the right "${right}"; without access rules only peers on the loopback interface have it`,
+    );
+  }
+
+  /** Begins to measure. */
+  start(): void {
+    this.#loopDelay.start();
+    this.#history.start();
+  }
+
+  /** Stops the clocks. */
+  close(): void {
+    this.#loopDelay.close();
+    this.#history.close();
+  }
+}
+
+/** Whoever ends what an observer sees would end the observer. */
+function isOfAdmin(method: string): boolean {
+  return method.startsWith('sluice.v1.AdminService/');
+}
+
+function within(field: string, value: number, min: number, max: number): number {
+  if (value >= min && value <= max) return value;
+  throw new TransferError('INVALID_ARGUMENT', `${field} is ${value}; it is ${min} to ${max}, or 0`);
+}

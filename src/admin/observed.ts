@@ -1,0 +1,19 @@
+/** The parts of a server that an operator looks at. */
+import type { Counters } from '../base/counters/counters.ts';
+import type { Config } from '../config/schema.ts';
+import type { CallPrelude } from '../service/prelude/call-prelude.ts';
+import type { LiveUploads } from '../service/uploads/live-uploads.ts';
+import type { RecentEvents } from './events.ts';
+
+export interface Observed {
+  readonly config: Config;
+  readonly counters: Counters;
+  readonly prelude: Pick<CallPrelude, 'live' | 'places'>;
+  readonly uploads: LiveUploads;
+  readonly events: RecentEvents;
+  /** Milliseconds since the epoch. */
+  readonly startedMs: number;
+  /** As a client writes it. */
+  address(): string;
+  isDraining(): boolean;
+}
