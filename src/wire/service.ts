@@ -12,7 +12,7 @@ import { CONTRACT } from './contract.ts';
 
 export const SERVICE_NAME = 'sluice.v1.TransferService';
 
-export const ADMIN_SERVICE_NAME = 'sluice.v1.AdminService';
+const ADMIN_SERVICE_NAME = 'sluice.v1.AdminService';
 
 /** Everything that proto/ declares. `int64` fields are numbers; `safeInteger` checks them where they arrive. */
 export const packageDefinition: PackageDefinition = loadFileDescriptorSetFromObject(CONTRACT, {
