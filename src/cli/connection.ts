@@ -17,11 +17,12 @@ export interface ConnectionOptions {
   cert?: string;
   key?: string;
   serverName?: string;
+  tlsMinVersion?: '1.2' | '1.3';
   insecure?: boolean;
   connectTimeout?: number;
 }
 
-const TLS_FLAGS = ['tls', 'ca', 'cert', 'key', 'serverName'] as const;
+const TLS_FLAGS = ['tls', 'ca', 'cert', 'key', 'serverName', 'tlsMinVersion'] as const;
 
 export function addConnectionOptions(command: Command): Command {
   const group = 'Connection:';
@@ -34,6 +35,10 @@ export function addConnectionOptions(command: Command): Command {
       '--server-name <name>',
       "name to expect in the server's certificate (default: the host of the target)",
     ),
+    new Option('--tls-min-version <version>', 'the lowest version of TLS to accept (default: 1.3)').choices([
+      '1.2',
+      '1.3',
+    ]),
     new Option('--insecure', 'do not use TLS, even to other machines').conflicts([...TLS_FLAGS]),
     new Option(
       '--connect-timeout <duration>',
@@ -97,7 +102,7 @@ function contradiction(scheme: string, flags: string): TransferError {
   return new TransferError('INVALID_CONFIG', `${scheme} and ${flags} contradict each other`);
 }
 
-function tlsOptions({ ca, cert, key, serverName }: ConnectionOptions): TlsOptions {
+function tlsOptions({ ca, cert, key, serverName, tlsMinVersion }: ConnectionOptions): TlsOptions {
   if ((cert === undefined) !== (key === undefined)) {
     throw new TransferError('INVALID_CONFIG', '--cert and --key come together');
   }
@@ -106,6 +111,7 @@ function tlsOptions({ ca, cert, key, serverName }: ConnectionOptions): TlsOption
     ...(cert === undefined ? {} : { cert: readPem('--cert', cert) }),
     ...(key === undefined ? {} : { key: readPem('--key', key) }),
     ...(serverName === undefined ? {} : { serverName }),
+    ...(tlsMinVersion === undefined ? {} : { minVersion: tlsMinVersion }),
   };
 }
 

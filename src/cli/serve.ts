@@ -4,10 +4,11 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { writeDuration } from '../config/notation.ts';
+import type { Reloadable } from '../server/reload.ts';
 import { SluiceServer } from '../server/server.ts';
 import { collectLessOften } from './process/heap.ts';
 import { Interrupt } from './process/interrupt.ts';
-import { createLog } from './process/log.ts';
+import { createLog, type ProcessLog } from './process/log.ts';
 import { writeJson, writeLine } from './process/output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
@@ -21,7 +22,8 @@ Examples:
 
 It prints one line as soon as it accepts calls. After Ctrl-C or SIGTERM, running
 transfers get --shutdown-grace to finish, and the exit code is 0; a second signal ends
-the server at once. Every flag is also an environment variable and a key of the
+the server at once. SIGHUP makes it read the configuration and the certificates again; it
+says what changed, and what only a restart changes. Every flag is also an environment variable and a key of the
 configuration file: docs/configuration.md.`;
 
 interface ServeOptions {
@@ -43,11 +45,21 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   if (dir !== undefined && command.getOptionValue('root') !== undefined) {
     throw new TransferError('INVALID_CONFIG', 'the directory is given twice; use either [dir] or --root');
   }
-  const { config } = loadFromCommand(command, dir === undefined ? {} : { root: dir });
+  const load = () => loadFromCommand(command, dir === undefined ? {} : { root: dir }).config;
+  let config = load();
   const logger = createLog(config.log);
   if (config.writable) collectLessOften();
-  process.on('SIGHUP', () => logger.info({}, 'SIGHUP is ignored; settings are read when the server starts'));
-  const server = new SluiceServer(config, { logger });
+  const server = new SluiceServer(config, { logger, reloads: [levelOf(logger)] });
+  process.on('SIGHUP', () => {
+    try {
+      config = load();
+    } catch (reason) {
+      const problem = TransferError.from(reason).message;
+      logger.error({ problem }, 'not reloaded: the configuration; the server goes on with the one it has');
+      return;
+    }
+    void server.reload(config);
+  });
   const { address } = await server.start();
   const interrupt = new Interrupt(() => {
     const grace = writeDuration(config.shutdown.grace);
@@ -64,4 +76,15 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   if (!interrupt.signal.aborted) await once(interrupt.signal, 'abort');
   await server.stop();
   logger.info({}, 'stopped');
+}
+
+function levelOf(logger: ProcessLog): Reloadable {
+  return {
+    what: 'log level',
+    keys: ['log.level'],
+    reload: async ({ log }) => {
+      logger.setLevel(log.level);
+      return null;
+    },
+  };
 }

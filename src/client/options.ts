@@ -16,6 +16,8 @@ export interface TlsOptions {
   key?: Buffer | undefined;
   /** The name the server's certificate must have, when it differs from the target's host. */
   serverName?: string | undefined;
+  /** The lowest version of TLS to accept. Default 1.3. */
+  minVersion?: '1.2' | '1.3' | undefined;
 }
 
 export interface RetryOptions {

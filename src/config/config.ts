@@ -17,6 +17,8 @@ export interface Config {
     key: string;
     /** PEM file with the authorities for client certificates. When it is set, every client must present a certificate. (default empty) */
     clientCa: string;
+    /** The lowest version of TLS to accept. 1.2 is for clients that cannot speak 1.3. (default 1.3) */
+    minVersion: '1.2' | '1.3';
   };
   pool: {
     /** Worker threads that read, checksum and compress. (1 to 128; default one for each processor, at most 16) */
@@ -109,7 +111,9 @@ export interface Config {
     keepaliveTimeout: number;
   };
   shutdown: {
-    /** How long running transfers may take to finish after SIGTERM or SIGINT. (milliseconds, 0 to 24h; default 30s) */
+    /** How long the server keeps serving after SIGTERM or SIGINT while its health check says NOT_SERVING, so that load balancers stop sending clients before connections close. (milliseconds, 0 to 24h; default 0) */
+    pause: number;
+    /** How long running transfers may take to finish after SIGTERM or SIGINT, and after shutdown.pause. (milliseconds, 0 to 24h; default 30s) */
     grace: number;
   };
   log: {
@@ -139,6 +143,8 @@ export interface SettingValues {
   readonly 'tls.key'?: string | undefined;
   /** PEM file with the authorities for client certificates. When it is set, every client must present a certificate. (default empty) */
   readonly 'tls.clientCa'?: string | undefined;
+  /** The lowest version of TLS to accept. 1.2 is for clients that cannot speak 1.3. (default 1.3) */
+  readonly 'tls.minVersion'?: '1.2' | '1.3' | undefined;
   /** Worker threads that read, checksum and compress. (1 to 128; default one for each processor, at most 16) */
   readonly 'pool.threads'?: number | string | undefined;
   /** How far workers lower their scheduling priority below that of the event loop (Linux only). (0 to 19; default 10) */
@@ -213,7 +219,9 @@ export interface SettingValues {
   readonly 'connection.keepaliveTime'?: number | string | undefined;
   /** Close the connection when a ping is not answered within this time. A ping queues behind data, so keep this far above the time to drain a window. (milliseconds, 1s to 24h; default 1m) */
   readonly 'connection.keepaliveTimeout'?: number | string | undefined;
-  /** How long running transfers may take to finish after SIGTERM or SIGINT. (milliseconds, 0 to 24h; default 30s) */
+  /** How long the server keeps serving after SIGTERM or SIGINT while its health check says NOT_SERVING, so that load balancers stop sending clients before connections close. (milliseconds, 0 to 24h; default 0) */
+  readonly 'shutdown.pause'?: number | string | undefined;
+  /** How long running transfers may take to finish after SIGTERM or SIGINT, and after shutdown.pause. (milliseconds, 0 to 24h; default 30s) */
   readonly 'shutdown.grace'?: number | string | undefined;
   /** The lowest level to log. info has one line for each request. (default info) */
   readonly 'log.level'?: 'debug' | 'info' | 'warn' | 'error' | 'silent' | undefined;

@@ -43,6 +43,11 @@ const schemaShape = {
       '',
       'PEM file with the authorities for client certificates. When it is set, every client must present a certificate.',
     ),
+    minVersion: choice(
+      '1.3',
+      ['1.2', '1.3'],
+      'The lowest version of TLS to accept. 1.2 is for clients that cannot speak 1.3.',
+    ),
   }),
   pool: group({
     threads: count(
@@ -261,11 +266,17 @@ const schemaShape = {
     ),
   }),
   shutdown: group({
+    pause: durationMs(
+      0,
+      0,
+      DAY_MS,
+      'How long the server keeps serving after SIGTERM or SIGINT while its health check says NOT_SERVING, so that load balancers stop sending clients before connections close.',
+    ),
     grace: durationMs(
       30_000,
       0,
       DAY_MS,
-      'How long running transfers may take to finish after SIGTERM or SIGINT.',
+      'How long running transfers may take to finish after SIGTERM or SIGINT, and after shutdown.pause.',
     ),
   }),
   log: group({

@@ -1,12 +1,13 @@
 /**
  * The server's life: new → starting → serving → draining → stopped.
  *
- * Draining: health says NOT_SERVING, no new connections, GOAWAY on the ones
- * there are, transfers in flight finish up to the grace time; then connections
- * are destroyed and the threads ended. `stop` is safe to call twice.
+ * Draining: health says NOT_SERVING, while calls are still served for the pause;
+ * then no new connections, GOAWAY on the ones there are, transfers in flight
+ * finish up to the grace time; then connections are destroyed and the threads
+ * ended. `stop` is safe to call twice.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { Server, type ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
+import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
 import { Admin } from '../admin/admin.ts';
 import { bindAdminService } from '../admin/bind.ts';
@@ -32,9 +33,10 @@ import { LiveUploads } from '../service/uploads/live-uploads.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
-import { serverCredentials } from './credentials.ts';
+import { Certificates } from './certificates.ts';
 import { Gate } from './gate.ts';
 import { Listener } from './listener.ts';
+import { Reload, type Reloadable } from './reload.ts';
 import { addStandardServices } from './standard-services.ts';
 import { type ServerStats, serverStats } from './stats.ts';
 import { givenStorage, openLocalStorage, type Storage } from './storage.ts';
@@ -49,6 +51,8 @@ export interface SluiceServerOptions {
    * Where the files are; whoever made it closes it, behind the server. Default: the directory `config.root`.
    */
   store?: Store | undefined;
+  /** Parts of the caller that take over settings in `reload`, beside those of the server. */
+  reloads?: readonly Reloadable[] | undefined;
   /** Where uploads go that `config.writable` lets in, when `store` is given. As `store`. */
   uploads?: UploadStore | undefined;
 }
@@ -64,6 +68,8 @@ interface Running {
   health: HealthImplementation;
   listener: Listener;
   gate: Gate;
+  /** null: without TLS. */
+  certificates: Certificates | null;
   /** Sends GOAWAY on every connection; calls under way go on. */
   goAway: () => void;
 }
@@ -91,8 +97,10 @@ export class SluiceServer {
   readonly #config: Config;
   readonly #counters = new Counters();
   readonly #logger: CalmLogger;
+  readonly #reload: Reload;
   readonly #zeroCopy: boolean;
   readonly #options: SluiceServerOptions;
+  #shutdown: Config['shutdown'];
   #starting: Promise<Running> | null = null;
   #running: Running | null = null;
   #stopped: Promise<void> | null = null;
@@ -101,6 +109,17 @@ export class SluiceServer {
   constructor(config: Config, options: SluiceServerOptions = {}) {
     this.#config = config;
     this.#logger = new CalmLogger(options.logger ?? silentLogger, this.#counters);
+    this.#shutdown = config.shutdown;
+    this.#reload = new Reload(config, this.#logger);
+    this.#reload.register({
+      what: 'shutdown',
+      keys: ['shutdown.pause', 'shutdown.grace'],
+      reload: async ({ shutdown }) => {
+        this.#shutdown = shutdown;
+        return null;
+      },
+    });
+    for (const part of options.reloads ?? []) this.#reload.register(part);
     this.#zeroCopy = options.zeroCopy ?? true;
     this.#options = options;
   }
@@ -114,14 +133,21 @@ export class SluiceServer {
       throw new TransferError('INVALID_ARGUMENT', 'a server starts once; make a new SluiceServer');
     }
     this.#starting = this.#start();
-    this.#running = await this.#starting;
-    return { address: this.#running.address };
+    const running = await this.#starting;
+    const { certificates } = running;
+    if (certificates !== null) {
+      certificates.follow();
+      this.#reload.register(certificates);
+    }
+    this.#running = running;
+    return { address: running.address };
   }
 
   async #start(): Promise<Running> {
     const config = this.#config;
     const listenAddress = parseListenAddress(config.listen);
-    const credentials = await serverCredentials(config.tls);
+    const certificates = config.tls.cert === '' ? null : await Certificates.open(config.tls, this.#logger);
+    const credentials = certificates?.credentials ?? ServerCredentials.createInsecure();
     const storage = await this.#storage();
     const engine = new Engine({ ...engineOptions(config, this.#logger), counters: this.#counters });
     try {
@@ -187,6 +213,7 @@ export class SluiceServer {
         health,
         listener,
         gate,
+        certificates,
         goAway,
       };
     } catch (error) {
@@ -202,6 +229,15 @@ export class SluiceServer {
     return givenStorage(this.#config, store, uploads);
   }
 
+  /**
+   * Takes over what can change while the server runs: certificates, whose files are read again, and a few settings.
+   * What cannot change or be used is logged, and stays as it is. `config` is complete and valid.
+   */
+  async reload(config: Config): Promise<void> {
+    await this.#starting?.catch(() => null);
+    await this.#reload.run(config);
+  }
+
   /** What the server holds now; throws when it is not running. */
   stats(): ServerStats {
     if (this.#running === null) throw new TransferError('INVALID_ARGUMENT', 'the server is not running');
@@ -209,10 +245,11 @@ export class SluiceServer {
   }
 
   /**
-   * Drains for at most `graceMs` (default: shutdown.grace), then ends everything. What a file system that does not
+   * Serves on for shutdown.pause with a health check that says NOT_SERVING, drains for at most `graceMs` (default:
+   * shutdown.grace), then ends everything. What a file system that does not
    * answer keeps busy, a thread or a descriptor, is left behind after some seconds more.
    */
-  stop(graceMs = this.#config.shutdown.grace): Promise<void> {
+  stop(graceMs = this.#shutdown.grace): Promise<void> {
     this.#stopped ??= this.#stop(graceMs);
     return this.#stopped;
   }
@@ -268,6 +305,7 @@ export class SluiceServer {
     const { storage, windows, engine, prelude, admin, grpc, health, listener, gate, goAway } = running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
+    if (this.#shutdown.pause > 0) await delay(this.#shutdown.pause);
     listener.close();
     goAway();
     await Promise.race([prelude.noneUnderWay(), delay(graceMs, undefined, { ref: false })]);
@@ -279,6 +317,7 @@ export class SluiceServer {
     prelude.close();
     admin.close();
     gate.close();
+    running.certificates?.close();
     windows.close();
     await this.#atMost('files', storage.close());
     this.#logger.close();

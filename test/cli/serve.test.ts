@@ -58,6 +58,32 @@ test('a second signal ends a server that still waits for its peers', async (t) =
   assert.equal((await server.outcome()).code, 130);
 });
 
+test('SIGHUP reloads what can change while it runs, and names what cannot; an unusable file changes nothing', async (t) => {
+  const file = join(scratchDirectory(t), 'sluice.yaml');
+  const settings = (level: string, streams: number) =>
+    writeFileSync(file, `log: {level: ${level}}\nlimits: {streams: ${streams}}\n`);
+  settings('info', 20);
+  const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT, '--config', file]);
+  const [, address] = await server.says(READY);
+
+  settings('debug', 20);
+  server.process.kill('SIGHUP');
+  await server.says(/"settings":\["log\.level"\],"msg":"reloaded: log level"/);
+
+  settings('warn', 30);
+  server.process.kill('SIGHUP');
+  await server.says(/"settings":\["limits\.streams"\],"msg":"changed settings take effect after a restart"/);
+  const logged = server.stderr.length;
+  assert.equal((await runCommand(['ls', String(address)])).code, 0);
+
+  settings('loud', 30);
+  server.process.kill('SIGHUP');
+  const [line] = await server.says(/^.*not reloaded: the configuration.*$/m);
+  assert.match(line, /log\.level.*loud/);
+  assert.doesNotMatch(server.stderr.slice(logged), /ListFiles/);
+  assert.equal((await runCommand(['ls', String(address)])).code, 0);
+});
+
 test('a Unix socket is served and removed at the end; --log-level silent logs nothing of it', async (t) => {
   const socket = join(scratchDirectory(t), 's.sock');
   const flags = ['--listen', `unix:${socket}`, '--log-level', 'silent'];

@@ -1,36 +1,27 @@
 /** TLS and mutual TLS, with certificates made on the spot. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
+import { connect, createServer } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import { TransferError } from '../../src/base/errors.ts';
+import { SluiceClient } from '../../src/client/client.ts';
 import { assertComplete } from '../support/check-stream.ts';
 import { joined, lines, noise } from '../support/content.ts';
+import {
+  type Certificate,
+  pemsOf,
+  selfSigned,
+  withoutOpenssl as skip,
+} from '../support/peers/certificates.ts';
 import { RawClient } from '../support/peers/raw-client.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { KIB, MIB, startServer, type TestServer } from '../support/test-server.ts';
 
-const hasOpenssl = spawnSync('openssl', ['version']).status === 0;
-const skip = hasOpenssl ? false : 'this machine has no openssl command to make certificates with';
 const REQUEST = { fileName: 'file', wantChecksums: true, canDecompress: true };
-
-interface Certificate {
-  cert: string;
-  key: string;
-}
-
-/** A certificate for `name`, signed by itself. */
-function selfSigned(directory: string, name: string): Certificate {
-  const pair = { cert: join(directory, `${name}.pem`), key: join(directory, `${name}.key`) };
-  const args =
-    `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=${name}`.split(' ');
-  const names = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
-  const made = spawnSync('openssl', [...args, ...names, '-keyout', pair.key, '-out', pair.cert]);
-  assert.equal(made.status, 0, made.stderr.toString());
-  return pair;
-}
 
 function secureClient(t: TestContext, server: TestServer, ca: Certificate, own?: Certificate): RawClient {
   const pems = own === undefined ? [] : [readFileSync(own.key), readFileSync(own.cert)];
@@ -86,6 +77,9 @@ test('certificates that cannot be used are INVALID_CONFIG', { skip }, async (t) 
   const good = selfSigned(directory, 'good');
   const noise = join(directory, 'noise.pem');
   writeFileSync(noise, 'no PEM');
+  const halfRead = join(directory, 'half.pem');
+  const { cert } = pemsOf(good);
+  writeFileSync(halfRead, Buffer.concat([cert, cert.subarray(0, 200)]));
   const isInvalid = (reason: unknown) => reason instanceof TransferError && reason.code === 'INVALID_CONFIG';
   const bad = [
     { cert: join(directory, 'missing.pem'), key: good.key },
@@ -93,6 +87,47 @@ test('certificates that cannot be used are INVALID_CONFIG', { skip }, async (t) 
     { cert: good.cert, key: selfSigned(directory, 'other').key },
     { ...good, clientCa: join(directory, 'missing.pem') },
     { ...good, clientCa: noise },
+    { ...good, clientCa: halfRead },
   ];
   for (const tls of bad) await assert.rejects(startServer(t, { tls }), isInvalid, JSON.stringify(tls));
+});
+
+test('TLS 1.2 is spoken where the configuration says so, and nowhere else', { skip }, async (t) => {
+  const pair = selfSigned(scratchDirectory(t), 'server');
+  const ca = readFileSync(pair.cert);
+  for (const minVersion of ['1.2', '1.3'] as const) {
+    const server = await startServer(t, { tls: { ...pair, minVersion } });
+    const { port } = server;
+    const old = connect({ port, ca, servername: 'localhost', maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] });
+    const outcome = await once(old, 'secureConnect').then(
+      () => old.getProtocol(),
+      (error: Error) => error.message,
+    );
+    if (minVersion === '1.2') assert.equal(outcome, 'TLSv1.2');
+    else assert.match(String(outcome), /protocol version/);
+    old.destroy();
+  }
+});
+
+test('a client accepts TLS 1.2 only when it is told to', { skip }, async (t) => {
+  const pair = pemsOf(selfSigned(scratchDirectory(t), 'server'));
+  const old = createServer({ ...pair, maxVersion: 'TLSv1.2', ALPNProtocols: ['h2'] }, (socket) =>
+    socket.end(),
+  );
+  old.on('tlsClientError', () => {});
+  old.listen(0, '127.0.0.1');
+  await once(old, 'listening');
+  t.after(() => old.close());
+  const { port } = old.address() as AddressInfo;
+  const failureOf = async (minVersion: '1.2' | '1.3' | undefined) => {
+    const tls = { ca: pair.cert, minVersion };
+    const client = new SluiceClient(`localhost:${port}`, { tls, retry: { attempts: 1 } });
+    t.after(() => client.close());
+    return await client.stat('a').then(
+      () => 'connected',
+      (error: Error) => error.message,
+    );
+  };
+  assert.match(await failureOf(undefined), /does not speak TLS 1\.3; .*--tls-min-version 1\.2/);
+  assert.doesNotMatch(await failureOf('1.2'), /TLS 1\.3/);
 });

@@ -20,7 +20,13 @@ const MAX_BUFFERED_BYTES = 8 * MIB;
 /** A full disk may have free space again. */
 const RETRY_MS = 1000;
 
-export function createLog({ level, format }: Config['log']): Logger {
+/** The log of a process. */
+export interface ProcessLog extends Logger {
+  /** The lowest level to log from now on. */
+  setLevel(level: Config['log']['level']): void;
+}
+
+export function createLog({ level, format }: Config['log']): ProcessLog {
   const isPretty = format === 'pretty' || (format === 'auto' && process.stderr.isTTY);
   const toText = isPretty ? prettyText() : escapedLine;
   const writer = new LogWriter(openStderr(), {
@@ -36,6 +42,9 @@ export function createLog({ level, format }: Config['log']): Logger {
     info: (fields, message) => log.info(fields, message),
     warn: (fields, message) => log.warn(fields, message),
     error: (fields, message) => log.error(fields, message),
+    setLevel: (changed) => {
+      log.level = changed;
+    },
     get droppedLines() {
       return writer.droppedLines;
     },

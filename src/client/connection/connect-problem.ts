@@ -13,6 +13,12 @@ const IN_OTHER_WORDS: ReadonlyMap<string, string> = new Map([
   ],
 ]);
 
+const OLD_TLS =
+  'the server does not speak TLS 1.3; upgrade it, or accept TLS 1.2 (--tls-min-version 1.2, tls.minVersion of the library)';
+
+/** How OpenSSL words the alert of a peer that has no version in common. */
+const NO_COMMON_VERSION = /alert protocol version|unsupported protocol/;
+
 /** `connect ECONNREFUSED …`; undefined where there was only no connection in time. */
 export function connectProblem(failure: ServiceError | undefined): string | undefined {
   // Another call's timeout gave up the connection that this one waited for.
@@ -21,5 +27,6 @@ export function connectProblem(failure: ServiceError | undefined): string | unde
     .replace(/^.*Last error: (Error: )?/, '')
     .replace(/\.? Resolution note: .*$/, '')
     .replace(TIME_OF_DAY, '');
+  if (NO_COMMON_VERSION.test(problem)) return OLD_TLS;
   return IN_OTHER_WORDS.get(problem) ?? problem;
 }

@@ -2,7 +2,7 @@
  * How a connection is made: credentials and the channel options of grpc-js.
  * Plaintext leaves this machine only when the caller asked for it.
  */
-import { checkServerIdentity, type PeerCertificate } from 'node:tls';
+import { checkServerIdentity, createSecureContext, type PeerCertificate } from 'node:tls';
 import { ChannelCredentials, type ChannelOptions, type VerifyOptions } from '@grpc/grpc-js';
 import { TransferError } from '../../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../../base/limits.ts';
@@ -10,7 +10,7 @@ import { KIB } from '../../base/units.ts';
 import { DIRECT_WRITE_OPTIONS } from '../../flow/self-tests/direct-write-test.ts';
 import { clientWindows } from '../../flow/windows/client-windows.ts';
 import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, UPLOAD_KEEPALIVE_TIMEOUT_MS } from '../limits.ts';
-import type { ResolvedOptions } from '../options.ts';
+import { oneOf, type ResolvedOptions } from '../options.ts';
 import type { Target } from './target.ts';
 
 /** A message holds names and numbers beside its chunk. */
@@ -35,14 +35,14 @@ export function usesTls(target: Target, options: ResolvedOptions): boolean {
 /** Throws INVALID_ARGUMENT when the PEM material cannot be used. */
 export function credentialsFor(target: Target, options: ResolvedOptions): ChannelCredentials {
   if (!usesTls(target, options)) return ChannelCredentials.createInsecure();
-  const { ca, cert, key } = typeof options.tls === 'object' ? options.tls : {};
+  const { ca, cert, key, minVersion = '1.3' } = typeof options.tls === 'object' ? options.tls : {};
+  const lowest = `TLSv${oneOf('tls.minVersion', minVersion, ['1.2', '1.3'])}` as const;
+  if ((cert === undefined) !== (key === undefined)) {
+    throw new TransferError('INVALID_ARGUMENT', 'tls: cert and key come together');
+  }
   try {
-    return ChannelCredentials.createSsl(
-      ca ?? null,
-      key ?? null,
-      cert ?? null,
-      verifyOptions(target, options),
-    );
+    const context = createSecureContext({ ca, cert, key, minVersion: lowest });
+    return ChannelCredentials.createFromSecureContext(context, verifyOptions(target, options));
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new TransferError('INVALID_ARGUMENT', `tls: the PEM material cannot be used: ${reason}`, { cause });
