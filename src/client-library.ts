@@ -25,6 +25,9 @@ export type { SessionRead } from './client/exchange/requests/read.ts';
 export type { SluiceSession } from './client/exchange/session.ts';
 export type { ListOptions } from './client/list.ts';
 export type { ClientOptions, CompressionMode, RetryOptions, TlsOptions } from './client/options.ts';
+export type { TreeFailure, TreeFile, TreeOptions, TreeResult } from './client/tree/options.ts';
+export type { LeftOutKind } from './client/tree/plan/left-out.ts';
+export type { TreeProgress } from './client/tree/run/totals.ts';
 export type {
   UploadOptions,
   UploadPhase,
@@ -32,4 +35,4 @@ export type {
   UploadResult,
   UploadSource,
 } from './client/upload/options.ts';
-export type { FileInfo, ListEntry } from './wire/messages.ts';
+export type { FileInfo, ListEntry, OmissionReason } from './wire/messages.ts';

@@ -4,6 +4,7 @@ import { TransferError } from '../base/errors.ts';
 import type { SluiceClient } from '../client/client.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { runDownloads } from '../client/tree/download/download-run.ts';
+import { DEFAULT_PARALLEL, MAX_PARALLEL } from '../client/tree/options.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
@@ -28,11 +29,6 @@ it. A file keeps its time of change; with -r, files and new directories also hav
 permissions that they have on the server. With -r, a local file of the same size that
 is not older than the one on the server is skipped, unless --ignore-times is given.
 Names are literal: there is no percent-decoding.`;
-
-/** More files at a time gain nothing: the link is full, and each file holds a descriptor and a queue. */
-const MAX_PARALLEL = 64;
-/** Several small files at a time hide the round trips; large files lose nothing. */
-const DEFAULT_PARALLEL = 4;
 
 interface GetOptions extends ConnectionOptions {
   output?: string;

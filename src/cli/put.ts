@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { MAX_CONNECTIONS } from '../client/limits.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
+import { DEFAULT_PARALLEL, MAX_PARALLEL } from '../client/tree/options.ts';
 import { runUploads } from '../client/tree/upload/upload-run.ts';
 import { bytesArgument, countArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
@@ -29,11 +30,6 @@ time of change; with -r, files and new directories also keep their permissions, 
 empty directories are made. With -r, a file that the server has with the same size, and
 not older, is skipped unless --ignore-times is given. Symbolic links and special files are left out; the exit code is then 8. The
 server must accept uploads (sluice serve --writable).`;
-
-/** As for `sluice get`. */
-const MAX_PARALLEL = 64;
-/** As for `sluice get`. */
-const DEFAULT_PARALLEL = 4;
 
 interface PutOptions extends ConnectionOptions {
   recursive?: boolean;

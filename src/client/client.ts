@@ -27,6 +27,8 @@ import { SluiceSession } from './exchange/session.ts';
 import { attributesOf } from './file-attributes.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
+import type { TreeOptions, TreeResult } from './tree/options.ts';
+import { downloadTree, uploadTree } from './tree/tree.ts';
 import { UploadChannels } from './upload/channels.ts';
 import type { UploadOptions, UploadResult, UploadSource } from './upload/options.ts';
 import { upload } from './upload/upload.ts';
@@ -149,6 +151,34 @@ export class SluiceClient {
   async upload(source: UploadSource, name: string, options: UploadOptions = {}): Promise<UploadResult> {
     this.#open();
     return await upload(this.#uploadChannels, this.#options, source, name, options);
+  }
+
+  /**
+   * Fetches what is below `prefix` on the server, '' for everything, into `directory`: small files in packs, large
+   * ones beside them, empty directories, permission bits and times of change too. A file that is there with the same
+   * size and is not older is skipped, so that a later call with the same arguments resumes an interrupted one.
+   *
+   * Nothing is written outside of `directory`, not through a symbolic link either. A `prefix` that is one file goes
+   * into `directory` under its last component. The tree is never held whole, however many files it has.
+   *
+   * Resolves also where single files failed or were left out: look at `failedFiles` and `leftOut`. Rejects with what
+   * concerns all files (the prefix does not exist, no server, a full disk, the caller's signal); what has moved
+   * stays.
+   */
+  async downloadTree(prefix: string, directory: string, options: TreeOptions = {}): Promise<TreeResult> {
+    this.#open();
+    return await downloadTree(this, this.#options, prefix, directory, options);
+  }
+
+  /**
+   * Sends what is in `directory` to below `prefix` on the server, '' for its root; otherwise as `downloadTree`.
+   *
+   * Symbolic links and special files are left out. A `directory` that is one file goes below `prefix` under its own
+   * name. Directories that are on the server already keep their permission bits.
+   */
+  async uploadTree(directory: string, prefix: string, options: TreeOptions = {}): Promise<TreeResult> {
+    this.#open();
+    return await uploadTree(this, this.#options, directory, prefix, options);
   }
 
   /**

@@ -22,6 +22,7 @@ const OUTPUTS: readonly (readonly [heading: string, output: RegExp])[] = [
   ['Download', /^1000000 bytes, 0 of them from an earlier run$/m],
   ['Read without a file', /^70000 bytes\n$/],
   ['Upload', /^\d+ bytes are durable on the server\n$/],
+  ['Trees', /^sent 100, fetched 100, 0 were there already\n$/m],
   ['Many requests at once', /^\[ 22, 22, 22 \] \[ 4, 4, 4 \]$/m],
   ['List, look, delete', /^list\/a\.txt 1\nlist\/deep\/\nlist\/deep\/b\.txt 2\n1\n$/],
   ['Errors', /^NOT_FOUND: /],

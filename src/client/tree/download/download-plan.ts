@@ -58,7 +58,7 @@ export async function* planTrees(
 }
 
 /** One tree. Throws what its listing throws. */
-async function* planTree(
+export async function* planTree(
   { client, name: root }: TreeSource,
   output: string | undefined,
   { leftOut, signal }: PlanContext,
