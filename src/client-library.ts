@@ -1,6 +1,7 @@
 /** The client alone, as `sluice/client`: for programs that serve nothing, and for small bundles. */
 export { ERROR_CODES, type ErrorCode, TransferError, type TransferErrorOptions } from './base/errors.ts';
 export { type Logger, silentLogger } from './base/logger.ts';
+export type { OpenTelemetryApi } from './base/tracing.ts';
 export {
   type CallOptions,
   type DeleteOptions,

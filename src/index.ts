@@ -16,6 +16,7 @@ export {
   type ListEntry,
   type ListOptions,
   type Logger,
+  type OpenTelemetryApi,
   type Progress,
   type RetryOptions,
   type SessionDirectoryOptions,

@@ -26,3 +26,6 @@ export function countArgument(most: number): (text: string) => number {
     return count;
   };
 }
+
+/** Of the flag that every command which connects or serves has. */
+export const TRACE_HELP = 'log what gRPC does on the wire to standard error (GRPC_TRACE picks parts of it)';

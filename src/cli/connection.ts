@@ -8,7 +8,8 @@ import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { SluiceClient } from '../client/client.ts';
 import type { ClientOptions, TlsOptions } from '../client/options.ts';
-import { durationArgument } from './argument.ts';
+import { durationArgument, TRACE_HELP } from './argument.ts';
+import { registeredOpenTelemetry } from './process/open-telemetry.ts';
 import type { CliTarget } from './target.ts';
 
 export interface ConnectionOptions {
@@ -20,6 +21,8 @@ export interface ConnectionOptions {
   tlsMinVersion?: '1.2' | '1.3';
   insecure?: boolean;
   connectTimeout?: number;
+  /** Read before the program starts, see sluice.cts. */
+  trace?: boolean;
 }
 
 const TLS_FLAGS = ['tls', 'ca', 'cert', 'key', 'serverName', 'tlsMinVersion'] as const;
@@ -44,6 +47,7 @@ export function addConnectionOptions(command: Command): Command {
       '--connect-timeout <duration>',
       'how long one attempt to connect may take (default: 5s)',
     ).argParser(durationArgument),
+    new Option('--trace', TRACE_HELP),
   ];
   for (const option of options) command.addOption(option.helpGroup(group));
   return command;
@@ -58,7 +62,12 @@ export class Connections {
   /** `defaults` is for options of transfers, such as the chunk size. */
   constructor(options: ConnectionOptions, logger: Logger, defaults: ClientOptions = {}) {
     this.#options = options;
-    this.#defaults = { ...defaults, connectTimeoutMs: options.connectTimeout, logger };
+    this.#defaults = {
+      ...defaults,
+      connectTimeoutMs: options.connectTimeout,
+      logger,
+      openTelemetry: registeredOpenTelemetry(),
+    };
   }
 
   /** Throws INVALID_CONFIG for what can never work: a malformed server, TLS files that cannot be used. */

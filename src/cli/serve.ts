@@ -6,9 +6,11 @@ import { TransferError } from '../base/errors.ts';
 import { writeDuration } from '../config/notation.ts';
 import type { Reloadable } from '../server/reload.ts';
 import { SluiceServer } from '../server/server.ts';
+import { TRACE_HELP } from './argument.ts';
 import { collectLessOften } from './process/heap.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createLog, type ProcessLog } from './process/log.ts';
+import { registeredOpenTelemetry } from './process/open-telemetry.ts';
 import { writeJson, writeLine } from './process/output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
@@ -37,6 +39,7 @@ export function addServeCommand(program: Command): void {
     .description('Serve a directory, read-only unless --writable.')
     .argument('[dir]', 'the directory; the same as --root')
     .option('--json', 'print the ready line as JSON')
+    .option('--trace', TRACE_HELP)
     .action(async (dir: string | undefined, options: ServeOptions) => serve(command, dir, options));
   addSettingOptions(command).addHelpText('after', EXAMPLES);
 }
@@ -49,7 +52,11 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
   let config = load();
   const logger = createLog(config.log);
   if (config.writable) collectLessOften();
-  const server = new SluiceServer(config, { logger, reloads: [levelOf(logger)] });
+  const server = new SluiceServer(config, {
+    logger,
+    openTelemetry: registeredOpenTelemetry(),
+    reloads: [levelOf(logger)],
+  });
   process.on('SIGHUP', () => {
     try {
       config = load();

@@ -69,7 +69,11 @@ export class SluiceClient {
    */
   constructor(target: string, options: ClientOptions = {}) {
     this.#options = resolveOptions(options);
-    const interruptions = new Interruptions(this.#options.logger, this.#options.retry.outageMs);
+    const interruptions = new Interruptions(
+      this.#options.logger,
+      this.#options.tracing,
+      this.#options.retry.outageMs,
+    );
     this.#channel = new Channel(target, this.#options, interruptions);
     this.#uploadChannels = new UploadChannels(target, this.#options, interruptions);
   }
@@ -119,7 +123,13 @@ export class SluiceClient {
     target: string | Writable | WritableStream<Uint8Array>,
     options: DownloadOptions = {},
   ): Promise<DownloadResult> {
-    return await download(this.#open(), this.#options, name, target, options);
+    const channel = this.#open();
+    return await this.#options.tracing.operation(
+      'sluice download',
+      { 'sluice.file': name },
+      () => download(channel, this.#options, name, target, options),
+      transferAttributes,
+    );
   }
 
   /**
@@ -150,7 +160,12 @@ export class SluiceClient {
    */
   async upload(source: UploadSource, name: string, options: UploadOptions = {}): Promise<UploadResult> {
     this.#open();
-    return await upload(this.#uploadChannels, this.#options, source, name, options);
+    return await this.#options.tracing.operation(
+      'sluice upload',
+      { 'sluice.file': name },
+      () => upload(this.#uploadChannels, this.#options, source, name, options),
+      transferAttributes,
+    );
   }
 
   /**
@@ -233,8 +248,8 @@ export class SluiceClient {
       },
     });
     try {
-      await retry.run(() =>
-        channel.unary<DeleteFileRequest, DeleteFileResponse>('DeleteFile', request, signal),
+      await this.#options.tracing.operation('sluice DeleteFile', { 'sluice.file': request.fileName }, () =>
+        retry.run(() => channel.unary<DeleteFileRequest, DeleteFileResponse>('DeleteFile', request, signal)),
       );
     } catch (reason) {
       if (isRepeated && reason instanceof TransferError && reason.code === 'NOT_FOUND') return;
@@ -255,18 +270,38 @@ export class SluiceClient {
     this.#uploadChannels.close();
   }
 
-  async #unary<Request, Response>(
+  async #unary<Request extends { fileName: string }, Response>(
     method: 'GetFileSize' | 'StatFile' | 'MakeDirectory',
     request: Request,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
     const channel = this.#open();
     const retry = new Retry({ retry: this.#options.retry, channel, what: UNANSWERED, signal });
-    return await retry.run(() => channel.unary<Request, Response>(method, request, signal));
+    return await this.#options.tracing.operation(
+      `sluice ${method}`,
+      { 'sluice.file': request.fileName },
+      () => retry.run(() => channel.unary<Request, Response>(method, request, signal)),
+    );
   }
 
   #open(): Channel {
     this.#channel.assertOpen();
     return this.#channel;
   }
+}
+
+function transferAttributes({
+  attempts,
+  bytes,
+  restarts,
+  resumedBytes,
+  wireBytes,
+}: DownloadResult | UploadResult) {
+  return {
+    'sluice.bytes': bytes,
+    'sluice.resumed_bytes': resumedBytes,
+    'sluice.wire_bytes': wireBytes,
+    'sluice.attempts': attempts,
+    'sluice.restarts': restarts,
+  };
 }

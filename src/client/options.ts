@@ -5,6 +5,7 @@ import type { Buffer } from 'node:buffer';
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
+import { type OpenTelemetryApi, Tracing } from '../base/tracing.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 
 /** PEM material for TLS; the buffers are read while the client is constructed. */
@@ -63,16 +64,23 @@ export interface ClientOptions {
    * standard error, which GRPC_VERBOSITY=NONE or its `setLogVerbosity` turns off.
    */
   logger?: Logger | undefined;
+  /**
+   * The module `@opentelemetry/api` of the program, for a span of each transfer and call; the server's span
+   * becomes its child. Default: none.
+   */
+  openTelemetry?: OpenTelemetryApi | undefined;
 }
 
 /** Options with every default filled in. */
 export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
 
-export interface ResolvedOptions extends Complete<Omit<ClientOptions, 'tls' | 'retry' | 'windowBytes'>> {
+export interface ResolvedOptions
+  extends Complete<Omit<ClientOptions, 'tls' | 'retry' | 'windowBytes' | 'openTelemetry'>> {
   readonly tls: TlsOptions | boolean | undefined;
   readonly retry: Complete<RetryOptions>;
   /** Undefined: as large as the link needs. */
   readonly windowBytes: number | undefined;
+  readonly tracing: Tracing;
 }
 
 /** Throws INVALID_ARGUMENT, naming the option. */
@@ -101,6 +109,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     stallTimeoutMs: inRange('stallTimeoutMs', options.stallTimeoutMs ?? 30_000, 1, MAX_TIMER_MS),
     ownConnection: options.ownConnection ?? false,
     logger: options.logger ?? silentLogger,
+    tracing: new Tracing(options.openTelemetry),
   };
 }
 

@@ -18,6 +18,7 @@ import { TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { PeerAddresses } from '../base/peer-address.ts';
+import type { OpenTelemetryApi } from '../base/tracing.ts';
 import { parseListenAddress } from '../config/listen-address.ts';
 import type { Config } from '../config/schema.ts';
 import { trustedProxiesOf } from '../config/trusted-proxies.ts';
@@ -55,6 +56,8 @@ export interface SluiceServerOptions {
   reloads?: readonly Reloadable[] | undefined;
   /** Where uploads go that `config.writable` lets in, when `store` is given. As `store`. */
   uploads?: UploadStore | undefined;
+  /** The module `@opentelemetry/api` of the program, for a span of each call. Default: none. */
+  openTelemetry?: OpenTelemetryApi | undefined;
 }
 
 interface Running {
@@ -178,6 +181,7 @@ export class SluiceServer {
         logger: this.#logger,
         counters: this.#counters,
         onError: (request, code, error) => events.addCall(request, code, error),
+        openTelemetry: this.#options.openTelemetry,
       });
       const uploads = new LiveUploads(storage.uploads);
       bindTransferService(grpc, prelude, {

@@ -1,4 +1,5 @@
 /** A server in this process, on a scratch directory, with few and small slabs so that they run out. */
+
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
@@ -6,6 +7,7 @@ import type { TestContext } from 'node:test';
 import type { ChannelOptions } from '@grpc/grpc-js';
 import type { z } from 'zod';
 import type { Logger } from '../../src/base/logger.ts';
+import type { OpenTelemetryApi } from '../../src/base/tracing.ts';
 import { collectLessOften } from '../../src/cli/process/heap.ts';
 import { type Config, configSchema } from '../../src/config/schema.ts';
 import { SluiceServer } from '../../src/server/server.ts';
@@ -47,6 +49,7 @@ const LATENCY_MS = 3;
 export interface ServerOptions {
   zeroCopy?: boolean;
   logger?: Logger;
+  openTelemetry?: OpenTelemetryApi;
   root?: string;
   /** Default: local. */
   store?: StoreKind;

@@ -102,7 +102,7 @@ export class Channel {
   stream<Request, Response>(method: Method, request: Request): ClientReadableStream<Response> {
     const { path, requestSerialize, responseDeserialize } = definition(method);
     const connection = this.#open();
-    const { requestId, metadata, options } = prepareCall();
+    const { requestId, metadata, options } = prepareCall(this.#options.tracing);
     const call = readingNothingAhead(() =>
       connection.client.makeServerStreamRequest<Request, Response>(
         path,
@@ -126,7 +126,7 @@ export class Channel {
   exchange(): ClientDuplexStream<Partial<ExchangeRequest>, ExchangeAnswer> {
     const { path, requestSerialize } = definition('Exchange');
     const connection = this.#open();
-    const { requestId, metadata, options } = prepareCall();
+    const { requestId, metadata, options } = prepareCall(this.#options.tracing);
     const call = connection.client.makeBidiStreamRequest<Partial<ExchangeRequest>, ExchangeAnswer>(
       path,
       requestSerialize as (request: Partial<ExchangeRequest>) => Buffer,
@@ -154,7 +154,7 @@ export class Channel {
   ): ClientWritableStream<Uint8Array> {
     const { path, responseDeserialize } = definition(method);
     const connection = this.#open();
-    const { requestId, metadata, options } = prepareCall();
+    const { requestId, metadata, options } = prepareCall(this.#options.tracing);
     const call = connection.client.makeClientStreamRequest<Uint8Array, Response>(
       path,
       (message) => message as Buffer,
@@ -188,7 +188,10 @@ export class Channel {
     const { path, requestSerialize, responseDeserialize } = definition(method);
     const { connectTimeoutMs, stallTimeoutMs } = this.#options;
     const connection = this.#open();
-    const { requestId, metadata, options } = prepareCall(connectTimeoutMs + stallTimeoutMs + workMs);
+    const { requestId, metadata, options } = prepareCall(
+      this.#options.tracing,
+      connectTimeoutMs + stallTimeoutMs + workMs,
+    );
     return await new Promise((resolve, reject) => {
       const settle = (failure: ServiceError | null, response?: Response) => {
         clearTimeout(connectTimer);

@@ -5,17 +5,20 @@
  */
 import type { TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { Tracing } from '../../base/tracing.ts';
 
 const MS_PER_SECOND = 1_000;
 
 export class Interruptions {
   readonly #logger: Logger;
+  readonly #tracing: Tracing;
   readonly #triedFor: string;
   #isOutage = false;
 
   /** @param outageMs how long a server that has answered before is retried */
-  constructor(logger: Logger, outageMs: number) {
+  constructor(logger: Logger, tracing: Tracing, outageMs: number) {
     this.#logger = logger;
+    this.#tracing = tracing;
     this.#triedFor = `${Math.round(outageMs / MS_PER_SECOND)} s`;
   }
 
@@ -41,6 +44,7 @@ export class Interruptions {
       ...(requestId === undefined ? {} : { requestId }),
       waitMs,
     };
+    this.#tracing.event('interrupted', line);
     if (error.code !== 'UNAVAILABLE') this.#logger.info(line, what);
     else if (this.#isOutage || !isReached) this.#logger.debug(line, what);
     else {

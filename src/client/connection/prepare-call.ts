@@ -1,5 +1,6 @@
 /** The one place for the metadata, deadline and credentials of the client's calls. */
 import { type CallOptions, Metadata } from '@grpc/grpc-js';
+import type { Tracing } from '../../base/tracing.ts';
 import { REQUEST_ID, requestIdOf } from '../../wire/request-id.ts';
 
 export interface PreparedCall {
@@ -9,11 +10,15 @@ export interface PreparedCall {
   readonly options: CallOptions;
 }
 
-/** @param timeoutMs from now on; undefined for streams, which are watched for stalls instead */
-export function prepareCall(timeoutMs?: number): PreparedCall {
+/**
+ * @param tracing names the running operation to the server
+ * @param timeoutMs from now on; undefined for streams, which are watched for stalls instead
+ */
+export function prepareCall(tracing: Tracing, timeoutMs?: number): PreparedCall {
   const requestId = requestIdOf(undefined);
   const metadata = new Metadata();
   metadata.set(REQUEST_ID, requestId);
+  tracing.inject((key, value) => metadata.set(key, value));
   return {
     requestId,
     metadata,

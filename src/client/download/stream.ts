@@ -22,7 +22,9 @@ export async function* streamFile(
   const ignoreSignal = onCancelled(signal, (error) => left.abort(error));
   const transfer = new Transfer({ channel, options, position, sink, progress, signal: left.signal });
   // The sink throws this error to the consumer.
-  const running = transfer.run().catch(() => {});
+  const running = options.tracing
+    .operation('sluice stream', { 'sluice.file': name }, () => transfer.run())
+    .catch(() => {});
   try {
     for (let batch = await sink.nextBatch(); batch.length > 0; batch = await sink.nextBatch()) {
       for (const chunk of batch) yield chunk;

@@ -114,6 +114,7 @@ export class Transfer implements SinkListener {
     const { options, position } = this.#context;
     if (link === undefined) return;
     const { receiveWindowBytes: windowBytes, roundTripMs } = link;
+    options.tracing.event('received', { windowBytes, roundTripMs });
     options.logger.debug({ name: position.request.name, windowBytes, roundTripMs }, 'received');
   }
 
@@ -202,6 +203,7 @@ export class Transfer implements SinkListener {
     const { name } = position.request;
     const fields = { name, discardedBytes: position.receivedBytes, version: error.version };
     options.logger.warn(fields, 'the file changed; starting over');
+    options.tracing.event('restarted', { reason: error.message });
     progress.restarts += 1;
     progress.resumedBytes = 0;
     position.restart();

@@ -92,6 +92,7 @@ export class UploadTransfer {
     const codings = progress.codings();
     if (progress.link === undefined && codings === undefined) return;
     options.logger.debug({ name: request.name, windowBytes, roundTripMs, codings }, 'sent');
+    options.tracing.event('sent', { windowBytes, roundTripMs, codings: JSON.stringify(codings) });
   }
 
   async #untilDone(): Promise<FileInfo> {
@@ -130,6 +131,7 @@ export class UploadTransfer {
     const why = this.#reasonToStartOver(error);
     if (why === undefined || progress.restarts >= MAX_RESTARTS || !(await source.reopen())) throw error;
     options.logger.warn({ name: request.name, reason: error.message }, `${why}; starting over`);
+    options.tracing.event('restarted', { reason: error.message });
     channels.terms = undefined;
     if (this.#run.uploadId !== '' && !isGone(error)) await this.#run.calls.abort(this.#run.uploadId);
     this.#run.reset();

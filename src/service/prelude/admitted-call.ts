@@ -5,6 +5,7 @@
 import type { MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Place, PlaceHolder } from '../../base/places.ts';
+import type { OpenSpan } from '../../base/tracing.ts';
 import type { LinkSight } from '../../flow/connections/link-probe.ts';
 import type { HeldStream } from '../../flow/gate/held-stream.ts';
 import type { Identity } from './identity.ts';
@@ -17,6 +18,8 @@ export interface CallOrigin {
   readonly path: string | undefined;
   readonly identity: Identity;
   readonly stream: HeldStream;
+  /** Where calls are traced. */
+  readonly span?: OpenSpan | undefined;
 }
 
 export class AdmittedCall implements LoggedRequest {
@@ -27,6 +30,7 @@ export class AdmittedCall implements LoggedRequest {
   readonly requestId: string;
   readonly facts: RequestFacts = {};
   readonly startMs = performance.now();
+  readonly span: OpenSpan | undefined;
   readonly #stream: HeldStream;
   readonly #place: Place;
   readonly #over: (call: AdmittedCall) => void;
@@ -36,13 +40,14 @@ export class AdmittedCall implements LoggedRequest {
 
   /** @param over called once, when nothing of the call is left and its place was given back */
   constructor(
-    { method, path, identity, stream }: CallOrigin,
+    { method, path, identity, span, stream }: CallOrigin,
     place: Place,
     over: (call: AdmittedCall) => void,
   ) {
     this.method = method;
     this.path = path;
     this.identity = identity;
+    this.span = span;
     this.peer = stream.peer;
     this.requestId = stream.requestId;
     this.#stream = stream;

@@ -13,6 +13,7 @@ import { type Counters, METHOD_NAMES, type MethodName } from '../../base/counter
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { PeerAddresses } from '../../base/peer-address.ts';
+import { type OpenTelemetryApi, type SpanAttributes, Tracing } from '../../base/tracing.ts';
 import { answerWith } from '../../flow/calls/answer-metadata.ts';
 import { serverStreamOf } from '../../flow/calls/call-stream.ts';
 import { HeldStream, type RequestHeaders, type ServerStream } from '../../flow/gate/held-stream.ts';
@@ -22,7 +23,7 @@ import { statusOf } from '../../wire/status.ts';
 import { AdmittedCall, type CallOrigin } from './admitted-call.ts';
 import { type CallKind, CallPlaces, type PlaceLimits } from './call-places.ts';
 import { type Identity, identityOf } from './identity.ts';
-import { type LoggedRequest, logRequest } from './request-log.ts';
+import { type LoggedRequest, logRequest, type RequestFacts } from './request-log.ts';
 
 /** A request that ended, or that was refused. */
 export interface EndedRequest extends LoggedRequest {
@@ -54,6 +55,7 @@ export interface CallPreludeOptions {
   counters: Counters;
   /** Told of each call that ended with an error, or was refused. */
   onError?: (request: EndedRequest, code: ErrorCode, error: TransferError | null) => void;
+  openTelemetry?: OpenTelemetryApi | undefined;
 }
 
 const OWN_SERVICE = `/${SERVICE_NAME}/`;
@@ -67,6 +69,7 @@ export class CallPrelude {
   readonly #peers: PeerAddresses;
   readonly #logger: Logger;
   readonly #counters: Counters;
+  readonly #tracing: Tracing;
   /** By path. */
   readonly #methods = new Map<string, Method>();
   readonly #byStream = new WeakMap<object, AdmittedCall>();
@@ -78,12 +81,13 @@ export class CallPrelude {
     this.#note(call, call.result, call.error);
   };
 
-  constructor({ limits, peers, logger, counters, onError }: CallPreludeOptions) {
+  constructor({ limits, peers, logger, counters, onError, openTelemetry }: CallPreludeOptions) {
     this.places = new CallPlaces(limits, counters);
     this.#counters = counters;
     this.#peers = peers;
     this.#logger = logger;
     this.#onError = onError;
+    this.#tracing = new Tracing(openTelemetry);
   }
 
   /** Admitted calls of which something is left. */
@@ -117,7 +121,10 @@ export class CallPrelude {
         name,
         (call: GrpcCall, respond?: (status: StatusObject) => void) => {
           const admitted = this.#begun(call, path, respond);
-          if (admitted !== null) handler(admitted, call as never, respond as never);
+          if (admitted === null) return;
+          const handle = () => handler(admitted, call as never, respond as never);
+          if (admitted.span === undefined) handle();
+          else admitted.span.run(handle);
         },
       ];
     });
@@ -138,7 +145,7 @@ export class CallPrelude {
   admit(stream: ServerStream, headers: RequestHeaders): HeldStream | null {
     const held = new HeldStream(stream, headers[REQUEST_ID]);
     try {
-      this.#admitted(stream, held, headers[':path']);
+      this.#admitted(stream, held, headers[':path'], headers);
       return held;
     } catch (error) {
       held.refuse(TransferError.from(error));
@@ -157,7 +164,7 @@ export class CallPrelude {
   }
 
   /** Throws RESOURCE_EXHAUSTED where there is no place. */
-  #admitted(stream: ServerStream, held: HeldStream, path = ''): AdmittedCall {
+  #admitted(stream: ServerStream, held: HeldStream, path = '', headers: object): AdmittedCall {
     const method = this.#methods.get(path);
     const { name, kind } = method ?? UNKNOWN;
     const origin: CallOrigin = {
@@ -165,6 +172,7 @@ export class CallPrelude {
       path: method === undefined ? path : undefined,
       identity: identityOf(this.#peers, held.socket),
       stream: held,
+      span: this.#tracing.call(`sluice ${name}`, { 'sluice.request_id': held.requestId }, headers),
     };
     try {
       const place = this.places[kind].enter(origin.identity.address, held);
@@ -188,7 +196,7 @@ export class CallPrelude {
     if (admitted === undefined) {
       const held = new HeldStream(stream, call.metadata.get(REQUEST_ID)[0]);
       try {
-        admitted = this.#admitted(stream, held, path);
+        admitted = this.#admitted(stream, held, path, call.metadata.toHttp2Headers());
       } catch (error) {
         const status = statusOf(TransferError.from(error));
         status.metadata.set(REQUEST_ID, held.requestId);
@@ -206,6 +214,10 @@ export class CallPrelude {
     this.#counters.calls.add(1, request.method, result);
     if (result !== 'OK') this.#onError?.(request, result, error);
     logRequest(this.#logger, request, result, error);
+    request.span?.end(
+      spanAttributesOf(request.facts),
+      result === 'OK' ? null : (error ?? new TransferError(result, 'the call ended without a reason')),
+    );
   }
 
   #countUntilClosed(call: AdmittedCall): void {
@@ -224,4 +236,12 @@ function nameOf(path: string): MethodName {
   const known = METHOD_NAMES.find((each) => each === name);
   if (known === undefined) throw new Error(`METHOD_NAMES lacks ${name}`);
   return known;
+}
+
+function spanAttributesOf(facts: RequestFacts): SpanAttributes {
+  const attributes: SpanAttributes = {};
+  for (const [fact, value] of Object.entries(facts)) {
+    attributes[`sluice.${fact}`] = typeof value === 'object' ? JSON.stringify(value) : value;
+  }
+  return attributes;
 }

@@ -3,6 +3,7 @@ import type { Coding } from '../../base/coding.ts';
 import type { MethodName } from '../../base/counters/counters.ts';
 import type { ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
+import type { OpenSpan } from '../../base/tracing.ts';
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
 import type { Sighted } from '../../engine/stream-sight.ts';
 
@@ -38,6 +39,8 @@ export interface LoggedRequest {
   readonly requestId: string;
   readonly facts: RequestFacts;
   readonly startMs: number;
+  /** Where calls are traced. */
+  readonly span?: OpenSpan | undefined;
 }
 
 /** A line shows at most this much of a text from the peer. */
