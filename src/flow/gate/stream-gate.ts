@@ -21,6 +21,7 @@ import { type Server, type ServerCredentials, status } from '@grpc/grpc-js';
 import { TransferError } from '../../base/errors.ts';
 import { REQUEST_MESSAGE_TIMEOUT_MS } from '../../base/limits.ts';
 import { CODE_TRAILER } from '../../wire/status.ts';
+import { destroyOnceBroken } from './broken-session.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { HeldStream, RequestHeaders } from './held-stream.ts';
 import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
@@ -125,6 +126,7 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
       return;
     }
     const streams = queue.of(session, arriving);
+    destroyOnceBroken(session, arriving);
     connection.sessionBegan({
       end: () => {
         streams.drop();

@@ -11,7 +11,8 @@ const CONTINUATION = 9;
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 
-function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
+/** Any frame at all. */
+export function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
   const bytes = Buffer.alloc(9 + payload.length);
   bytes.writeUIntBE(payload.length, 0, 3);
   bytes.writeUInt8(type, 3);
