@@ -32,8 +32,11 @@ interface Level {
   users: number;
 }
 
-/** To be called when a file is done, or will never be. Rejects when a directory cannot get its mode. */
-export type Release = () => Promise<void>;
+/**
+ * To be called when a file is done, or will never be. Resolves when the directories that this was the last of have
+ * their mode, and rejects when they cannot get it; undefined where there is none to wait for.
+ */
+export type Release = () => Promise<void> | undefined;
 
 /** What is known of the directory that a file goes to. */
 export interface Place {
@@ -66,12 +69,12 @@ export class LocalDirectories {
   async hold(name: string): Promise<Place> {
     await this.#leaveTo(name);
     const level = this.#level;
-    if (level === undefined) return { parent: undefined, release: async () => {} };
+    if (level === undefined) return { parent: undefined, release: () => undefined };
     level.users += 1;
     const isParent = name.lastIndexOf('/') === level.name.length;
     return {
       parent: isParent ? (level.isNew ? 'made' : 'found') : undefined,
-      release: async () => await release(level),
+      release: () => release(level),
     };
   }
 
@@ -118,10 +121,12 @@ export class LocalDirectories {
   }
 }
 
-async function release(level: Level): Promise<void> {
+function release(level: Level): Promise<void> | undefined {
   level.users -= 1;
-  if (level.users > 0) return;
-  const { lastMode, parent, path } = level;
+  return level.users > 0 ? undefined : finish(level);
+}
+
+async function finish({ lastMode, parent, path }: Level): Promise<void> {
   try {
     if (lastMode !== undefined) await setMode(path, lastMode);
   } finally {

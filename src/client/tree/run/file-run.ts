@@ -178,11 +178,14 @@ class FileRun<Job extends FileJob> {
   async #movePack(jobs: readonly Job[]): Promise<void> {
     const left = new Set(jobs);
     const startedMs = performance.now();
-    const outcomes: Promise<void>[] = [];
+    const unsettled: Promise<void>[] = [];
+    let lastMoved: Job | undefined;
     try {
       await this.#options.packs?.move(jobs, (job, outcome) => {
         left.delete(job);
-        outcomes.push(this.#packed(job, outcome, performance.now() - startedMs));
+        if (isVersion(outcome)) lastMoved = job;
+        const settling = this.#packed(job, outcome, performance.now() - startedMs);
+        if (settling !== undefined) unsettled.push(settling);
       });
     } catch (reason) {
       const error = TransferError.from(reason);
@@ -192,28 +195,30 @@ class FileRun<Job extends FileJob> {
         await this.#release(job);
       }
     }
-    await Promise.all(outcomes);
+    if (lastMoved !== undefined) {
+      const { direction, observer } = this.#options;
+      const { name, sizeBytes = 0 } = lastMoved;
+      observer.progress(packedProgress(direction, name, sizeBytes), this.#totals.now);
+    }
+    await Promise.all(unsettled);
   }
 
-  async #packed(job: Job, outcome: PackOutcome, durationMs: number): Promise<void> {
+  /** Called for each of many: a promise only where something is to be waited for. */
+  #packed(job: Job, outcome: PackOutcome, durationMs: number): Promise<void> | undefined {
     const { direction, observer, packs } = this.#options;
     const { name, path, sizeBytes = 0 } = job;
-    if (outcome === 'single') {
-      await this.#singles.put(job);
-      return;
-    }
-    if (!(outcome instanceof TransferError)) {
+    if (outcome === 'single') return this.#singles.put(job);
+    if (isVersion(outcome)) {
       const result = packedResult(sizeBytes, outcome.version, packs?.verifies ?? false, durationMs);
-      this.#progress(job, packedProgress(direction, name, sizeBytes));
-      observer.finished({ name, path, direction, isPacked: true, result });
       this.#totals.done(job, sizeBytes, 0);
+      observer.finished({ name, path, direction, isPacked: true, result });
       this.#movedFiles += 1;
       this.#movedBytes += sizeBytes;
     } else {
       this.#totals.dropped(job);
       this.#failed(name, outcome);
     }
-    await this.#release(job);
+    return this.#release(job);
   }
 
   /** Files that were found and never tried. */
@@ -258,12 +263,10 @@ class FileRun<Job extends FileJob> {
     }
   }
 
-  async #release(job: Job): Promise<void> {
-    try {
-      await this.#options.release?.(job);
-    } catch (reason) {
-      this.#failed(job.name, TransferError.from(reason));
-    }
+  #release(job: Job): Promise<void> | undefined {
+    return this.#options
+      .release?.(job)
+      ?.catch((reason) => this.#failed(job.name, TransferError.from(reason)));
   }
 
   #progress(job: Job, latest: Progress | UploadProgress): void {
@@ -292,4 +295,8 @@ class FileRun<Job extends FileJob> {
       leftOut: this.#leftOut,
     };
   }
+}
+
+function isVersion(outcome: PackOutcome): outcome is Exclude<PackOutcome, 'single' | TransferError> {
+  return outcome !== 'single' && !(outcome instanceof TransferError);
 }

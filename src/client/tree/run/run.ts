@@ -20,7 +20,7 @@ export interface FinishedFile {
 
 /** Whoever watches a run. Must not throw. */
 export interface RunObserver {
-  /** One file has come further, about ten times a second for each, and all files together with it. */
+  /** One file has come further, about ten times a second for each or once for a pack, and all files together with it. */
   progress(latest: Progress | UploadProgress, totals: TreeProgress): void;
   finished(file: FinishedFile): void;
   /** One file failed, and the others go on. */
