@@ -90,6 +90,11 @@ export function cancellation(reason: unknown): TransferError {
     : new TransferError('CANCELLED', 'the transfer was cancelled', { cause: reason });
 }
 
+/** For calls that end with their server. */
+export function stopping(): TransferError {
+  return new TransferError('UNAVAILABLE', 'the server is stopping; resume');
+}
+
 function isAbort(reason: unknown): boolean {
   return isTimeout(reason) || (reason instanceof Error && reason.name === 'AbortError');
 }

@@ -7,7 +7,7 @@
  * chunk on the heap.
  */
 import { Counters } from '../base/counters/counters.ts';
-import { TransferError } from '../base/errors.ts';
+import { stopping } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { ByteSink } from '../storage/byte-source.ts';
 import { ActiveStreams } from './active-streams.ts';
@@ -66,7 +66,7 @@ export class Engine implements PipelineContext {
 
   /** Ends every stream with UNAVAILABLE, then the threads. */
   async stop(): Promise<void> {
-    this.streams.failAll(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
+    this.streams.failAll(stopping());
     this.jobs.stop();
     this.slabs.stop();
     await this.workers.stop();

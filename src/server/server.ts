@@ -3,9 +3,10 @@
  *
  * Draining: health says NOT_SERVING, while calls are still served for the pause;
  * then no new connections, GOAWAY on the ones there are, transfers in flight
- * finish up to the grace time; then connections are destroyed and the threads
- * ended. `stop` is safe to call twice.
+ * finish up to the grace time; then uploads end behind what they have received,
+ * which is made durable, connections are destroyed and the threads ended. `stop` is safe to call twice.
  */
+import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
@@ -14,7 +15,7 @@ import { bindAdminService } from '../admin/bind.ts';
 import { RecentEvents } from '../admin/events.ts';
 import { CalmLogger } from '../base/calm-logger.ts';
 import { Counters } from '../base/counters/counters.ts';
-import { TransferError } from '../base/errors.ts';
+import { stopping, TransferError } from '../base/errors.ts';
 import { MAX_REQUEST_MESSAGE_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { PeerAddresses } from '../base/peer-address.ts';
@@ -65,6 +66,7 @@ interface Running {
   storage: Storage;
   windows: StreamWindows;
   engine: Engine;
+  uploads: LiveUploads;
   prelude: CallPrelude;
   admin: Admin;
   grpc: Server;
@@ -104,6 +106,7 @@ export class SluiceServer {
   readonly #zeroCopy: boolean;
   readonly #options: SluiceServerOptions;
   #shutdown: Config['shutdown'];
+  readonly #draining = new AbortController();
   #starting: Promise<Running> | null = null;
   #running: Running | null = null;
   #stopped: Promise<void> | null = null;
@@ -125,6 +128,8 @@ export class SluiceServer {
     for (const part of options.reloads ?? []) this.#reload.register(part);
     this.#zeroCopy = options.zeroCopy ?? true;
     this.#options = options;
+    // Every Exchange listens.
+    setMaxListeners(0, this.#draining.signal);
   }
 
   /**
@@ -191,6 +196,7 @@ export class SluiceServer {
         counters: this.#counters,
         zeroCopy,
         directReads,
+        draining: this.#draining.signal,
         uploadWindows: windows,
         chunk: config.chunk,
         compression: config.compression,
@@ -211,6 +217,7 @@ export class SluiceServer {
         storage,
         windows,
         engine,
+        uploads,
         prelude,
         admin,
         grpc,
@@ -310,9 +317,11 @@ export class SluiceServer {
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     if (this.#shutdown.pause > 0) await delay(this.#shutdown.pause);
+    this.#draining.abort();
     listener.close();
     goAway();
     await Promise.race([prelude.noneUnderWay(), delay(graceMs, undefined, { ref: false })]);
+    await this.#atMost('uploads', running.uploads.endAll(stopping()));
     // Running calls end with UNAVAILABLE, and may send that before their connection closes.
     await this.#atMost('threads', Promise.all([engine.stop(), storage.interrupt()]));
     await listener.empty(CLOSE_MARGIN_MS);

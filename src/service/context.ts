@@ -14,6 +14,8 @@ export interface ServiceContext {
   zeroCopy: boolean;
   /** False where the self-test found that chunks cannot be taken out of a call's stream directly. */
   directReads: boolean;
+  /** Aborted when the server begins to drain. */
+  draining: AbortSignal;
   /** Sees to the receive window of each upload stream. */
   uploadWindows: StreamWindows;
   chunk: { size: number; maxSize: number };

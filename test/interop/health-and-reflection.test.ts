@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { statSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { text as readText } from 'node:stream/consumers';
@@ -12,6 +12,9 @@ import { Client, type ClientDuplexStream, credentials, type ServiceError, status
 import { loadSync, type MethodDefinition, type ServiceDefinition } from '@grpc/proto-loader';
 import { transferService } from '../../src/wire/service.ts';
 import { lines } from '../support/content.ts';
+import { RawClient } from '../support/peers/raw-client.ts';
+import { scratchRoot } from '../support/scratch.ts';
+import { SluiceProcess } from '../support/sluice-process.ts';
 import { startServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
 
@@ -52,6 +55,26 @@ function check(client: Client, service: string): Promise<{ status: string }> {
     client.makeUnaryRequest(path, requestSerialize, responseDeserialize, { service }, done);
   });
 }
+
+test('in the pause before it drains a server says NOT_SERVING and serves on, also new connections', async (t) => {
+  const root = scratchRoot(t);
+  writeFileSync(join(root, 'file'), 'content');
+  const args = ['serve', root, '--listen', '127.0.0.1:0', '--pool-threads', '1', '--shutdown-pause', '1h'];
+  const server = new SluiceProcess(t, args);
+  const [, address] = await server.says(/ready on (\S+),/);
+  server.process.kill('SIGTERM');
+  await server.says(/a second signal ends at once/);
+  const client = new Client(String(address), credentials.createInsecure());
+  t.after(() => client.close());
+  const raw = new RawClient(String(address));
+  t.after(() => raw.close());
+  let answer = '';
+  while (answer !== 'NOT_SERVING') answer = (await within('health answers', check(client, ''))).status;
+  const { status: end, bytes } = await raw.fetch({ fileName: 'file' });
+  assert.deepEqual([end, bytes.toString()], ['OK', 'content']);
+  server.process.kill('SIGTERM');
+  assert.equal((await server.outcome()).code, 130);
+});
 
 test('the health service says SERVING for the server and for the service, and knows no others', async (t) => {
   const { client } = await clientOf(t);

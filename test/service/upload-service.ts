@@ -122,6 +122,7 @@ export class UploadService {
       counters: this.engine.counters,
       zeroCopy: true,
       directReads: direct,
+      draining: new AbortController().signal,
       uploadWindows: new StaticWindows(512 * KIB),
       chunk: { size: MAX_CHUNK_BYTES, maxSize: MAX_CHUNK_BYTES },
       compression: { mode: 'off', minSize: 0 },

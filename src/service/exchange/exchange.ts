@@ -10,7 +10,7 @@
 
 import type { StatusObject } from '@grpc/grpc-js';
 import type { ExchangeRequestKind } from '../../base/counters/counters.ts';
-import { TransferError } from '../../base/errors.ts';
+import { stopping, TransferError } from '../../base/errors.ts';
 import { MAX_EXCHANGE_CREDIT_BYTES, MAX_EXCHANGE_REQUESTS } from '../../base/limits.ts';
 import type { PeerPace } from '../../engine/download/peer-pace.ts';
 import type { Sighted, StreamSight } from '../../engine/stream-sight.ts';
@@ -69,7 +69,11 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
     this.#call.answers.onEnd((error) => this.#lost(error));
     this.#call.answers.post({ id: 0, limits: exchangeLimits(this.#context) });
     this.#call.start(this);
+    const { draining } = this.#context;
+    const drain = () => this.#settleIfDone();
+    draining.addEventListener('abort', drain);
     await settled;
+    draining.removeEventListener('abort', drain);
     this.#call.stop();
     if (this.#error !== null) throw this.#error;
   }
@@ -205,7 +209,10 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
   }
 
   #settleIfDone(): void {
-    if (this.#open.size === 0 && (this.#isHalfClosed || this.#error !== null)) this.#settle();
+    if (this.#open.size > 0) return;
+    // A peer that may ask for more later would hold up the end of the server.
+    if (!this.#isHalfClosed && this.#context.draining.aborted) this.#error ??= stopping();
+    if (this.#isHalfClosed || this.#error !== null) this.#settle();
   }
 }
 

@@ -53,6 +53,11 @@ export class LiveUploads {
     return live;
   }
 
+  /** Ends every stream with `error`; resolves when what they have received is written. They make it durable as they end. */
+  async endAll(error: TransferError): Promise<void> {
+    await Promise.all([...this.#live.values()].map(({ claims }) => claims.endAll(error)));
+  }
+
   left({ upload, claims }: LiveUpload): void {
     if (claims.count === 0 && this.#live.get(upload.id)?.claims === claims) this.#live.delete(upload.id);
   }

@@ -14,6 +14,8 @@ export interface RangeWriter {
   readonly next: number;
   /** Ends it with `error`; resolves when it writes nothing more. */
   yieldTo(error: TransferError): Promise<void>;
+  /** Ends it with `error` behind what it has received; resolves when that is written. */
+  endBehindReceived(error: TransferError): Promise<void>;
 }
 
 export class UploadClaims {
@@ -22,6 +24,11 @@ export class UploadClaims {
 
   get count(): number {
     return this.#writers.length;
+  }
+
+  /** Ends every writer, as `endBehindReceived`. */
+  async endAll(error: TransferError): Promise<void> {
+    await Promise.all(this.#writers.map((writer) => writer.endBehindReceived(error)));
   }
 
   join(writer: RangeWriter): void {

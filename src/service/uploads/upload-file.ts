@@ -145,6 +145,15 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     return { ...moving, start: this.start, size, wireBytes: this.#facts.wireBytes ?? 0 };
   }
 
+  async endBehindReceived(error: TransferError): Promise<void> {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    // What has come of a chunk stays out: its memory must not be written to any more.
+    this.#call.discard();
+    await this.#pipeline?.flush().catch(() => {});
+    this.failed(error);
+  }
+
   async #open(first: UploadFileRequest): Promise<void> {
     const { uploads } = this.#context;
     const found = await (first.start === null ? uploads.find(first.uploadId) : this.#startOwn(first));

@@ -46,6 +46,7 @@ async function serve(t: TestContext, contents: Record<string, string>) {
     uploads: new LiveUploads(store),
     zeroCopy: true,
     directReads: true,
+    draining: new AbortController().signal,
     uploadWindows: new StaticWindows(512 * KIB),
     chunk: { size: 16 * KIB, maxSize: 32 * KIB },
     compression: { mode: 'auto', minSize: 0 },

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { type RangeWriter, UploadClaims } from '../../../src/service/uploads/upload-claims.ts';
 
 function writerOf(start: number, next: number): RangeWriter {
-  return { start, next, yieldTo: async () => {} };
+  return { start, next, yieldTo: async () => {}, endBehindReceived: async () => {} };
 }
 
 /** Claims of writers that joined in this order. */

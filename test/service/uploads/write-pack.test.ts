@@ -248,6 +248,7 @@ function contextOf(engine: Engine, uploads: UploadStore): ServiceContext {
     counters: engine.counters,
     zeroCopy: true,
     directReads: true,
+    draining: new AbortController().signal,
     uploadWindows: new StaticWindows(512 * KIB),
     chunk: { size: MAX_BYTES, maxSize: MAX_BYTES },
     compression: { mode: 'off', minSize: 0 },
