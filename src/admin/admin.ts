@@ -2,10 +2,11 @@
  * What operators may do with a server, however they ask: the gRPC service and the
  * HTTP listener both call these, and here is where rights are checked.
  */
+import type { Identity } from '../access/identity.ts';
+import type { ServerRight } from '../access/rights.ts';
 import { TransferError } from '../base/errors.ts';
 import { writeValue } from '../config/notation.ts';
 import { SETTINGS, settingValue } from '../config/settings.ts';
-import type { Identity } from '../service/prelude/identity.ts';
 import type {
   CancelTransferRequest,
   CancelTransferResponse,
@@ -20,7 +21,7 @@ import type {
 import { HISTORY_INTERVAL_MS, History } from './history.ts';
 import { LoopDelay } from './loop-delay.ts';
 import type { Observed } from './observed.ts';
-import { type AdminRight, localPeersOnly, type MayAdminister } from './rights.ts';
+import { localPeersOnly, type MayAdminister } from './rights.ts';
 import { Watch } from './watch.ts';
 
 /** Whoever asks. */
@@ -104,7 +105,7 @@ export class Admin {
   }
 
   /** Throws PERMISSION_DENIED. */
-  require({ identity, isLocal }: Caller, right: AdminRight): void {
+  require({ identity, isLocal }: Caller, right: ServerRight): void {
     if (this.#may(identity, right, isLocal)) return;
     throw new TransferError(
       'PERMISSION_DENIED',

@@ -14,9 +14,9 @@ type WatchCall = ServerWritableStream<WatchRequest, WatchResponse>;
 /** Adds AdminService to `server`. */
 export function bindAdminService(server: Server, prelude: CallPrelude, admin: Admin): void {
   const isUnix = admin.observed.config.listen.startsWith('unix:');
-  const callerOf = ({ identity }: AdmittedCall): Caller => ({
+  const callerOf = ({ address, identity }: AdmittedCall): Caller => ({
     identity,
-    isLocal: isLocalPeer(identity, isUnix),
+    isLocal: isLocalPeer(address, isUnix),
   });
   const unary = <Request, Response>(
     handle: (caller: Caller, request: Request) => Response | Promise<Response>,

@@ -23,13 +23,13 @@ export class RecentEvents {
 
   /** A call that ended otherwise than well, or was refused. */
   addCall(
-    { facts, identity, method, path, peer, requestId }: EndedRequest,
+    { facts, method, owner, path, peer, requestId }: EndedRequest,
     code: string,
     error: TransferError | null,
   ): void {
     this.add({
       method: path ?? method,
-      who: whoOf(identity, peer),
+      who: whoOf(owner, peer),
       peer,
       name: facts.file ?? '',
       code,

@@ -1,12 +1,10 @@
 /** Who may see a server, and who may interfere. */
+import type { Identity } from '../access/identity.ts';
+import type { ServerRight } from '../access/rights.ts';
 import { isLoopbackKey } from '../base/peer-address.ts';
-import type { Identity } from '../service/prelude/identity.ts';
-
-/** observe: see everything. control: end transfers, discard uploads. */
-export type AdminRight = 'observe' | 'control';
 
 /** Whether an identity has a right; `isLocal`: it comes over the loopback interface or a Unix socket. */
-export type MayAdminister = (identity: Identity, right: AdminRight, isLocal: boolean) => boolean;
+export type MayAdminister = (identity: Identity, right: ServerRight, isLocal: boolean) => boolean;
 
 /** Without access rules: whoever has an account on the machine. */
 export const localPeersOnly: MayAdminister = (_identity, _right, isLocal) => isLocal;
@@ -14,8 +12,9 @@ export const localPeersOnly: MayAdminister = (_identity, _right, isLocal) => isL
 /**
  * Whether a peer is on this machine. Behind a trusted proxy nobody is, wherever the proxy runs.
  *
+ * @param address that the peer is counted by
  * @param isUnix the server listens on a Unix socket
  */
-export function isLocalPeer({ address }: Identity, isUnix: boolean): boolean {
+export function isLocalPeer(address: string | null, isUnix: boolean): boolean {
   return isUnix || (address !== null && isLoopbackKey(address));
 }

@@ -1,7 +1,6 @@
 /** The calls that move bytes, as an operator sees them. */
 import type { StreamSight } from '../engine/stream-sight.ts';
 import type { AdmittedCall } from '../service/prelude/admitted-call.ts';
-import type { Identity } from '../service/prelude/identity.ts';
 import type { IdentityUse, Transfer } from '../wire/admin-messages.ts';
 import { bottleneckOf, type Marked } from './bottleneck.ts';
 
@@ -55,13 +54,13 @@ export class TransferLooks {
 
 export function transferOf(look: Look, nowMs: number): Transfer {
   const { call, rawBytesPerSec, sight, wireBytesPerSec, before } = look;
-  const { facts, identity, method, peer, requestId } = call;
+  const { facts, method, owner, peer, requestId } = call;
   const isUpload = method === 'UploadFile';
   const link = call.link(nowMs);
   const roundTripMs = link?.roundTripMs;
   return {
     id: requestId,
-    who: whoOf(identity, peer),
+    who: whoOf(owner, peer),
     peer,
     method,
     name: sight.name ?? facts.file ?? '',
@@ -89,7 +88,7 @@ export function transferOf(look: Look, nowMs: number): Transfer {
 export function topIdentities(looks: readonly Look[]): IdentityUse[] {
   const uses = new Map<string, IdentityUse>();
   for (const { call, rawBytesPerSec, wireBytesPerSec } of looks) {
-    const who = whoOf(call.identity, call.peer);
+    const who = whoOf(call.owner, call.peer);
     const use = uses.get(who) ?? { who, transfers: 0, rawBytesPerSec: 0, wireBytesPerSec: 0 };
     use.transfers += 1;
     use.rawBytesPerSec += rawBytesPerSec;
@@ -102,8 +101,8 @@ export function topIdentities(looks: readonly Look[]): IdentityUse[] {
 }
 
 /** Who a peer is, for people. */
-export function whoOf({ address }: Identity, peer: string): string {
-  return address ?? peer;
+export function whoOf(owner: string | null, peer: string): string {
+  return owner ?? peer;
 }
 
 const NOTHING: StreamSight = {

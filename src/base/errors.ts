@@ -35,8 +35,10 @@ export const ERROR_CODES = {
   TOO_LARGE: 'the file is larger than the server or its file system accepts',
   READ_ONLY: 'the server is read-only; start it with --writable',
   WRITE_FAILED: 'the server could not store bytes; ask for the state and resume',
-  PERMISSION_DENIED: 'the server may not read or write this file',
-  UNAUTHENTICATED: 'the server cannot identify the caller',
+  PERMISSION_DENIED:
+    'the caller, or the server itself, may not do this with the file; the operator of the server can grant the right',
+  UNAUTHENTICATED:
+    'the server does not know who calls, or the proof has expired; send a valid token or certificate, and resume',
   UNAVAILABLE: 'the server cannot be reached, is draining or is restarting; resume',
   CANCELLED: 'the caller cancelled the transfer',
   CANCELLED_BY_OPERATOR: 'an operator of the server ended the call; ask them before you start it again',

@@ -1,10 +1,10 @@
 /**
  * Places of one kind: whatever holds memory or a descriptor has a place from its
  * first byte to its last. While places are free, anybody gets one; after that
- * holders without progress are evicted, then addresses above their share.
+ * holders without progress are evicted, then owners above their share.
  *
  * Invariants: a place is taken once and given back once; the places of all
- * addresses together are `active`; `active` ≤ limit, and those that lost their
+ * owners together are `active`; `active` ≤ limit, and those that lost their
  * place but still hold something are at most `leavingPlaces(limit)`.
  */
 import type { Counters, PlaceKind } from './counters/counters.ts';
@@ -55,7 +55,7 @@ export function leavingPlaces(limit: number): number {
 /** One place. */
 export class Place {
   holder: PlaceHolder;
-  readonly address: unknown;
+  readonly owner: unknown;
   /** Bytes moved and time, at the last tick and at the one before; at first, of entering. */
   lastBytes = 0;
   lastMs: number;
@@ -63,9 +63,9 @@ export class Place {
   earlierMs: number;
   readonly #leave: (place: Place) => void;
 
-  constructor(holder: PlaceHolder, address: unknown, nowMs: number, leave: (place: Place) => void) {
+  constructor(holder: PlaceHolder, owner: unknown, nowMs: number, leave: (place: Place) => void) {
     this.holder = holder;
-    this.address = address;
+    this.owner = owner;
     this.lastMs = nowMs;
     this.earlierMs = nowMs;
     this.#leave = leave;
@@ -83,7 +83,7 @@ export class Places {
   readonly #clock: PlaceClock;
   readonly #counted: PlacesOptions['counted'];
   /** In the order of entering. */
-  readonly #byAddress = new Map<unknown, Set<Place>>();
+  readonly #byOwner = new Map<unknown, Set<Place>>();
   #active = 0;
   /** Lost, not left yet; oldest first. */
   readonly #leaving = new Set<Place>();
@@ -115,23 +115,23 @@ export class Places {
   /**
    * Takes a place; whoever gets it gives it back with `leave`.
    *
-   * @param address null: an address of its own, as behind a trusted proxy
+   * @param owner what the holder is counted by: an identity or an address; null: an owner of its own, as behind a trusted proxy
    * @throws TransferError RESOURCE_EXHAUSTED when there is none, and nobody has to make one.
    */
-  enter(address: string | null, holder: PlaceHolder): Place {
-    if (this.#active >= this.limit) this.#makePlace(address);
-    const place = new Place(holder, address ?? holder, this.#clock.nowMs(), this.#leave);
-    const ofAddress = this.#byAddress.get(place.address);
-    if (ofAddress === undefined) this.#byAddress.set(place.address, new Set([place]));
-    else ofAddress.add(place);
+  enter(owner: string | null, holder: PlaceHolder): Place {
+    if (this.#active >= this.limit) this.#makePlace(owner);
+    const place = new Place(holder, owner ?? holder, this.#clock.nowMs(), this.#leave);
+    const ofOwner = this.#byOwner.get(place.owner);
+    if (ofOwner === undefined) this.#byOwner.set(place.owner, new Set([place]));
+    else ofOwner.add(place);
     this.#active += 1;
     this.#stopTicking ??= this.#clock.every(TICK_MS, () => this.#tick());
     return place;
   }
 
-  /** Places of `address`. */
-  countOf(address: string): number {
-    return this.#byAddress.get(address)?.size ?? 0;
+  /** Places of `owner`. */
+  countOf(owner: string): number {
+    return this.#byOwner.get(owner)?.size ?? 0;
   }
 
   /** Holders leave as they end; only the clock is stopped. */
@@ -140,8 +140,8 @@ export class Places {
     this.#stopTicking = null;
   }
 
-  #makePlace(address: string | null): void {
-    const victim = this.#stillPlace() ?? this.#placeAboveShare(address);
+  #makePlace(owner: string | null): void {
+    const victim = this.#stillPlace() ?? this.#placeAboveShare(owner);
     if (victim === undefined) throw this.#refusal();
     const most = leavingPlaces(this.limit);
     if (this.leaving >= most / 2) this.#cutOldest();
@@ -154,13 +154,13 @@ export class Places {
     );
   }
 
-  /** Of those without progress, the oldest of the address with the most places. */
+  /** Of those without progress, the oldest of the owner with the most places. */
   #stillPlace(): Place | undefined {
     let found: Place | undefined;
     let most = 0;
     for (const place of this.#still) {
       if (!this.#isStillNow(place)) continue;
-      const count = this.#byAddress.get(place.address)?.size ?? 0;
+      const count = this.#byOwner.get(place.owner)?.size ?? 0;
       if (count <= most) continue;
       found = place;
       most = count;
@@ -176,14 +176,14 @@ export class Places {
     return !hasMoved;
   }
 
-  /** The slowest of the address that is furthest above its share, for one that stays within its own. */
-  #placeAboveShare(address: string | null): Place | undefined {
-    const own = address === null ? 0 : this.countOf(address);
-    const addresses = this.#byAddress.size + (own === 0 ? 1 : 0);
-    const share = Math.max(1, Math.floor(this.limit / addresses));
+  /** The slowest of the owner that is furthest above its share, for one that stays within its own. */
+  #placeAboveShare(owner: string | null): Place | undefined {
+    const own = owner === null ? 0 : this.countOf(owner);
+    const owners = this.#byOwner.size + (own === 0 ? 1 : 0);
+    const share = Math.max(1, Math.floor(this.limit / owners));
     if (own >= share) return undefined;
     let largest: Set<Place> | undefined;
-    for (const places of this.#byAddress.values()) {
+    for (const places of this.#byOwner.values()) {
       if (places.size > (largest?.size ?? share)) largest = places;
     }
     return largest === undefined ? undefined : this.#slowestOf(largest);
@@ -222,16 +222,16 @@ export class Places {
   }
 
   #forget(place: Place): void {
-    const ofAddress = this.#byAddress.get(place.address);
-    if (ofAddress === undefined || !ofAddress.delete(place)) return;
-    if (ofAddress.size === 0) this.#byAddress.delete(place.address);
+    const ofOwner = this.#byOwner.get(place.owner);
+    if (ofOwner === undefined || !ofOwner.delete(place)) return;
+    if (ofOwner.size === 0) this.#byOwner.delete(place.owner);
     this.#still.delete(place);
     this.#active -= 1;
   }
 
   #tick(): void {
     const nowMs = this.#clock.nowMs();
-    for (const places of this.#byAddress.values()) {
+    for (const places of this.#byOwner.values()) {
       for (const place of places) this.#judge(place, nowMs);
     }
   }

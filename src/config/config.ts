@@ -10,6 +10,8 @@ export interface Config {
   writable: boolean;
   /** Accept calls without TLS on addresses other than loopback. (default false) */
   insecure: boolean;
+  /** YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does. (default empty) */
+  access: string;
   tls: {
     /** PEM file with the certificate chain of the server. Together with tls.key it turns TLS on. (default empty) */
     cert: string;
@@ -137,6 +139,8 @@ export interface SettingValues {
   readonly writable?: boolean | string | undefined;
   /** Accept calls without TLS on addresses other than loopback. (default false) */
   readonly insecure?: boolean | string | undefined;
+  /** YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does. (default empty) */
+  readonly access?: string | undefined;
   /** PEM file with the certificate chain of the server. Together with tls.key it turns TLS on. (default empty) */
   readonly 'tls.cert'?: string | undefined;
   /** PEM file with the private key of the server. (default empty) */

@@ -33,6 +33,10 @@ const schemaShape = {
     'Accept uploads and deletes. Only one writable server may serve a directory. Without this setting the directory is only read.',
   ),
   insecure: flag(false, 'Accept calls without TLS on addresses other than loopback.'),
+  access: text(
+    '',
+    'YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does.',
+  ),
   tls: group({
     cert: text(
       '',

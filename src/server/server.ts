@@ -10,9 +10,12 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
+import type { Access } from '../access/access.ts';
+import { FileAccess } from '../access/file-access.ts';
 import { Admin } from '../admin/admin.ts';
 import { bindAdminService } from '../admin/bind.ts';
 import { RecentEvents } from '../admin/events.ts';
+import type { MayAdminister } from '../admin/rights.ts';
 import { CalmLogger } from '../base/calm-logger.ts';
 import { Counters } from '../base/counters/counters.ts';
 import { stopping, TransferError } from '../base/errors.ts';
@@ -63,6 +66,7 @@ export interface SluiceServerOptions {
 
 interface Running {
   address: string;
+  access: Access | null;
   storage: Storage;
   windows: StreamWindows;
   engine: Engine;
@@ -142,7 +146,8 @@ export class SluiceServer {
     }
     this.#starting = this.#start();
     const running = await this.#starting;
-    const { certificates } = running;
+    const { access, certificates } = running;
+    if (access instanceof FileAccess) this.#reload.register(access);
     if (certificates !== null) {
       certificates.follow();
       this.#reload.register(certificates);
@@ -156,7 +161,11 @@ export class SluiceServer {
     const listenAddress = parseListenAddress(config.listen);
     const certificates = config.tls.cert === '' ? null : await Certificates.open(config.tls, this.#logger);
     const credentials = certificates?.credentials ?? ServerCredentials.createInsecure();
-    const storage = await this.#storage();
+    const access = await this.#access();
+    const storage = await this.#storage().catch((error: unknown) => {
+      access?.close();
+      throw error;
+    });
     const engine = new Engine({ ...engineOptions(config, this.#logger), counters: this.#counters });
     try {
       const [zeroCopy, directReads, windows] = await Promise.all([
@@ -187,6 +196,7 @@ export class SluiceServer {
         counters: this.#counters,
         onError: (request, code, error) => events.addCall(request, code, error),
         openTelemetry: this.#options.openTelemetry,
+        access,
       });
       const uploads = new LiveUploads(storage.uploads);
       bindTransferService(grpc, prelude, {
@@ -203,7 +213,7 @@ export class SluiceServer {
         stallTimeoutMs: config.stream.stallTimeout,
         stallLingerMs: config.stream.stallLinger,
       });
-      const admin = this.#adminOf(prelude, uploads, events);
+      const admin = this.#adminOf(prelude, uploads, events, access);
       bindAdminService(grpc, prelude, admin);
       const health = await addStandardServices(grpc, prelude);
       const { gate, goAway } = this.#gateBefore(grpc, credentials, prelude, peers);
@@ -214,6 +224,7 @@ export class SluiceServer {
       admin.start();
       return {
         address,
+        access,
         storage,
         windows,
         engine,
@@ -228,15 +239,21 @@ export class SluiceServer {
         goAway,
       };
     } catch (error) {
+      access?.close();
       await Promise.all([engine.stop(), storage.interrupt()]);
       await storage.close();
       throw error;
     }
   }
 
-  #storage(): Storage | Promise<Storage> {
+  async #access(): Promise<Access | null> {
+    const { access } = this.#config;
+    return access === '' ? null : await FileAccess.open(access, this.#logger);
+  }
+
+  async #storage(): Promise<Storage> {
     const { store, uploads } = this.#options;
-    if (store === undefined) return openLocalStorage(this.#config, this.#logger, this.#counters);
+    if (store === undefined) return await openLocalStorage(this.#config, this.#logger, this.#counters);
     return givenStorage(this.#config, store, uploads);
   }
 
@@ -296,8 +313,10 @@ export class SluiceServer {
     return { gate, goAway: () => streams.goAway() };
   }
 
-  #adminOf(prelude: CallPrelude, uploads: LiveUploads, events: RecentEvents): Admin {
-    return new Admin({
+  #adminOf(prelude: CallPrelude, uploads: LiveUploads, events: RecentEvents, access: Access | null): Admin {
+    const may: MayAdminister | undefined =
+      access === null ? undefined : (identity, right) => access.policy.mayServer(identity, right);
+    const observed = {
       config: this.#config,
       counters: this.#counters,
       prelude,
@@ -306,14 +325,16 @@ export class SluiceServer {
       startedMs: Date.now(),
       address: () => this.#running?.address ?? '',
       isDraining: () => this.#stopped !== null,
-    });
+    };
+    return new Admin(observed, may);
   }
 
   async #stop(graceMs: number): Promise<void> {
     // A failed start left nothing to stop.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
-    const { storage, windows, engine, prelude, admin, grpc, health, listener, gate, goAway } = running;
+    const { access, storage, windows, engine, prelude, admin, grpc, health, listener, gate, goAway } =
+      running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
     if (this.#shutdown.pause > 0) await delay(this.#shutdown.pause);
@@ -331,6 +352,7 @@ export class SluiceServer {
     admin.close();
     gate.close();
     running.certificates?.close();
+    access?.close();
     windows.close();
     await this.#atMost('files', storage.close());
     this.#logger.close();

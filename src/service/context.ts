@@ -1,8 +1,10 @@
-/** What every RPC handler gets: bound once, when the server is built. */
+/** What every RPC handler gets: bound once, when the server is built. With access control, a call gets stores of its own. */
+import { GuardedStore } from '../access/guarded-store.ts';
 import type { Counters } from '../base/counters/counters.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { StreamWindows } from '../flow/windows/receive-windows.ts';
 import type { Store } from '../storage/store.ts';
+import type { AdmittedCall } from './prelude/admitted-call.ts';
 import type { LiveUploads } from './uploads/live-uploads.ts';
 
 export interface ServiceContext {
@@ -24,4 +26,10 @@ export interface ServiceContext {
   stallTimeoutMs: number;
   /** What a stalled stream gets to deliver its status, in milliseconds. */
   stallLingerMs: number;
+}
+
+/** `context` with the stores as the caller may use them. */
+export function contextOf(context: ServiceContext, { guard }: AdmittedCall): ServiceContext {
+  if (guard === null) return context;
+  return { ...context, store: new GuardedStore(context.store, guard), uploads: context.uploads.for(guard) };
 }

@@ -29,7 +29,7 @@ import type {
 import { transferService } from '../wire/service.ts';
 import { statusOf } from '../wire/status.ts';
 import { endWithError, holderOf } from './call-end.ts';
-import type { ServiceContext } from './context.ts';
+import { contextOf, type ServiceContext } from './context.ts';
 import { Exchange } from './exchange/exchange.ts';
 import type { AdmittedCall } from './prelude/admitted-call.ts';
 import type { CallPlaces } from './prelude/call-places.ts';
@@ -67,7 +67,7 @@ export function unary<Request extends { fileName?: string; uploadId?: string }, 
     admitted.hold();
     settle(
       admitted,
-      () => handle(context, whole(request), admitted),
+      () => handle(contextOf(context, admitted), whole(request), admitted),
       (response) => respond(null, response),
       (error) => respond(statusOf(error)),
     );
@@ -109,7 +109,7 @@ export function streaming<Request, Response>(
       admitted,
       () => {
         const request = whole(call.request);
-        return handle(context, request, call, admitted.facts);
+        return handle(contextOf(context, admitted), request, call, admitted.facts);
       },
       () => call.end(),
       (error) => {
@@ -133,7 +133,7 @@ export function uploading(context: ServiceContext): UploadHandler {
     admitted.hold(holderOf(call, context.stallLingerMs));
     settle(
       admitted,
-      () => uploadFile(context, call, admitted),
+      () => uploadFile(contextOf(context, admitted), call, admitted),
       (response) => call.respond(response),
       (error) => {
         if (error.code === 'STALLED') context.counters.stalls.add(1, 'upload');
@@ -155,7 +155,7 @@ export function exchanging(context: ServiceContext, places: CallPlaces): Exchang
       maxMessageBytes: maxExchangeMessageBytes(context.chunk.maxSize),
       quota,
     });
-    const served = new Exchange(context, setup, call, admitted);
+    const served = new Exchange(contextOf(context, admitted), setup, call, admitted);
     admitted.hold(holderOf(served, context.stallLingerMs));
     settle(
       admitted,

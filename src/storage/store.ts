@@ -116,6 +116,8 @@ export interface StoreListOptions {
   after?: Uint8Array;
   /** For a store that has its entries in directories of this machine; default: no thread takes jobs. */
   look?: LookAtEntries;
+  /** Whether anything in this directory is wanted: where it is false, a store may leave out what is in it. */
+  enters?: (directory: string) => boolean;
   /** Aborts when nobody wants the rest. */
   signal?: AbortSignal;
 }

@@ -46,6 +46,8 @@ export interface UploadSpec {
   readonly modifiedMs?: number;
   /** Of these permission bits the file gets those of 0777. Default: those of what it replaces, or of any new file. */
   readonly mode?: number;
+  /** The name of the identity that begins it; the store remembers it, as long as it does the upload. */
+  readonly owner?: string;
 }
 
 /** How far an upload is. */
@@ -74,6 +76,8 @@ export interface UploadWriter {
 export interface Upload {
   readonly id: string;
   readonly name: string;
+  /** That of its spec. Default: nobody's, and only callers without an identity get to it. */
+  readonly owner?: string | undefined;
   /** Bytes, where the client has said. */
   readonly expectedSize: number | undefined;
   /** As it is now, without waiting for anything. */
@@ -150,11 +154,11 @@ export interface UploadStore {
   /**
    * With a known id and the same spec: the upload started before, finished or not.
    *
-   * @param owner whose share of the unfinished uploads it takes; without one it is alone in its own
+   * @param share whose share of the unfinished uploads it takes; without one it is alone in its own
    * @throws ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE where that is plain already; TOO_LARGE, DISK_FULL,
    *   RESOURCE_EXHAUSTED (too many uploads); INVALID_ARGUMENT (an id that is none, or that of another upload)
    */
-  start(spec: UploadSpec, owner?: string | null): Promise<Upload>;
+  start(spec: UploadSpec, share?: string | null): Promise<Upload>;
   /** An upload of this or an earlier process. Throws UPLOAD_NOT_FOUND, also for an id that no server ever gave out. */
   find(id: string): Promise<Upload>;
   /**
@@ -165,7 +169,7 @@ export interface UploadStore {
    * @throws what concerns all of them: CHECKSUM_MISMATCH (the content is not what was sent), DISK_FULL,
    *   RESOURCE_EXHAUSTED (too many uploads). No file is there then that was not acknowledged, or it is whole.
    */
-  writePack(files: readonly PackFile[], jobs: PackJobs, owner?: string | null): Promise<WriteOutcome[]>;
+  writePack(files: readonly PackFile[], jobs: PackJobs, share?: string | null): Promise<WriteOutcome[]>;
   /** Removes a file, durably. Throws NOT_FOUND, NOT_A_FILE, VERSION_MISMATCH. */
   delete(name: string, condition: WriteCondition): Promise<void>;
   /** Removes an empty directory, durably. Throws NOT_FOUND, NOT_A_FILE (it is no directory), NOT_EMPTY. */

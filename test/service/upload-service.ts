@@ -114,6 +114,7 @@ export class UploadService {
       peers: new PeerAddresses(),
       logger: silentLogger,
       counters: this.engine.counters,
+      access: null,
     });
     bindTransferService(server, this.prelude, {
       store: this.store,

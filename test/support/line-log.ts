@@ -13,6 +13,12 @@ export interface Line {
 /** Keeps what is said of requests. */
 export class LineLog implements Logger {
   readonly lines: Line[] = [];
+  readonly #hasWarnings: boolean;
+
+  /** @param hasWarnings keeps warnings too */
+  constructor(hasWarnings = false) {
+    this.#hasWarnings = hasWarnings;
+  }
 
   of(requestId: string): Line[] {
     return this.lines.filter((line) => line.requestId === requestId);
@@ -22,7 +28,9 @@ export class LineLog implements Logger {
   info(fields: object, message: string): void {
     this.lines.push({ level: 'info', message, ...fields });
   }
-  warn(): void {}
+  warn(fields: object, message: string): void {
+    if (this.#hasWarnings) this.lines.push({ level: 'warn', message, ...fields });
+  }
   error(fields: object, message: string): void {
     this.lines.push({ level: 'error', message, ...fields });
   }

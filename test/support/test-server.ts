@@ -116,8 +116,9 @@ export class TestServer {
     return existsSync(this.at(name)) ? readFileSync(this.at(name)) : undefined;
   }
 
-  client(options: ChannelOptions = {}): RawClient {
-    const client = new RawClient(this.#address, options);
+  /** @param token goes with each call */
+  client(options: ChannelOptions = {}, token?: string): RawClient {
+    const client = new RawClient(this.#address, options, undefined, token);
     this.#t.after(() => client.close());
     return client;
   }

@@ -3,6 +3,7 @@
  * before its message is complete, and for foreign services. Bytes are not counted
  * here.
  */
+import type { X509Certificate } from 'node:crypto';
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { ErrorCode, TransferError } from '../../base/errors.ts';
@@ -14,10 +15,18 @@ import { type LinkSight, lookAtLink } from '../connections/link-probe.ts';
 /** For the layers above, which do not import node:http2. */
 export type ServerStream = ServerHttp2Stream;
 
-/** What is looked at of the headers of a request. */
-export interface RequestHeaders {
+/** The headers of a request, in lower case. */
+export type RequestHeaders = Readonly<Record<string, string | string[] | undefined>> & {
   readonly ':path'?: string | undefined;
-  readonly [REQUEST_ID]?: string | string[] | undefined;
+};
+
+/** What is used of the socket of a connection. */
+interface PeerSocket {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+  /** Of TLS. */
+  readonly authorized?: boolean;
+  getPeerX509Certificate?(): X509Certificate | undefined;
 }
 
 /** Delays the reset after a refusal: in the same read it would hide the status from clients on Node 22 and later. */
@@ -38,10 +47,14 @@ export class HeldStream implements PlaceHolder {
   }
 
   /** Of the connection; undefined when it is gone. */
-  get socket():
-    | { readonly remoteAddress?: string | undefined; readonly remotePort?: number | undefined }
-    | undefined {
+  get socket(): PeerSocket | undefined {
     return this.#stream.session?.socket;
+  }
+
+  /** That the peer presented, where it is one of the authorities that the server trusts. */
+  get certificate(): X509Certificate | undefined {
+    const { socket } = this;
+    return socket?.authorized === true ? socket.getPeerX509Certificate?.() : undefined;
   }
 
   /** Address and port, for the log. */

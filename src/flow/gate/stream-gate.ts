@@ -61,8 +61,11 @@ export interface GuardedConnection {
 export interface StreamGateOptions {
   /** The connection of a socket that was injected. */
   connectionOf(socket: Socket): GuardedConnection | undefined;
-  /** Takes the place of a call; null when there is none, and the call was refused. */
-  admit(stream: ServerHttp2Stream, headers: RequestHeaders): HeldStream | null;
+  /**
+   * Takes the place of a call; where the result has an error, the call was refused with it. A promise while it
+   * is found out who makes the call; it does not reject.
+   */
+  admit(stream: ServerHttp2Stream, headers: RequestHeaders): HeldStream | Promise<HeldStream>;
   /** Whether a method takes a stream of requests: any other must have sent its request in time. */
   takesStream(path: string): boolean;
   /** Whether a method's server may speak first: its peer need not send anything before. */
@@ -197,35 +200,40 @@ function admit(
     return;
   }
   dropEndlessTimeout(headers);
-  const held = options.admit(stream, headers);
-  if (held === null) {
-    connection.streamRefused();
-    return;
-  }
   const path = headers[':path'] ?? '';
   const requestTimeoutMs = options.requestTimeoutMs ?? REQUEST_MESSAGE_TIMEOUT_MS;
-  const late = () => {
-    connection.streamWasted();
-    // Answered already, with an error: the rest of the request is not waited for.
-    if (stream.headersSent) stream.close(constants.NGHTTP2_NO_ERROR);
-    else held.end(new TransferError('DEADLINE_EXCEEDED', LATE));
+  const untilMs = performance.now() + requestTimeoutMs;
+  const hold = (held: HeldStream) => {
+    if (held.error !== null) {
+      if (held.error.code === 'RESOURCE_EXHAUSTED') connection.streamRefused();
+      return;
+    }
+    const late = () => {
+      connection.streamWasted();
+      // Answered already, with an error: the rest of the request is not waited for.
+      if (stream.headersSent) stream.close(constants.NGHTTP2_NO_ERROR);
+      else held.end(new TransferError('DEADLINE_EXCEEDED', LATE));
+    };
+    holdUntilFirstBytes(
+      stream,
+      options.takesStream(path),
+      options.speaksFirst(path) ? 0 : untilMs - performance.now(),
+      deliver,
+      late,
+    );
   };
-  holdUntilFirstBytes(
-    stream,
-    options.takesStream(path),
-    options.speaksFirst(path) ? 0 : requestTimeoutMs,
-    deliver,
-    late,
-  );
+  const admission = options.admit(stream, headers);
+  if (admission instanceof Promise) void admission.then(hold);
+  else hold(admission);
 }
 
-/** A name that is not allowed may be what a client was asked for; what grpc-js cannot read no client sends. */
+/** A name or a token that is not allowed may be what a client was given; what grpc-js cannot read no client sends. */
 function wasteOf(stream: ServerHttp2Stream): 'none' | 'wasted' | 'faulty' {
   if (isMalformed(stream.rstCode)) return 'faulty';
   if (!stream.headersSent) return 'wasted';
   const answer = stream.sentTrailers ?? stream.sentHeaders;
   const code = Number(answer['grpc-status']);
-  if (code === status.UNIMPLEMENTED) return 'wasted';
+  if (code === status.UNIMPLEMENTED || code === status.UNAUTHENTICATED) return 'wasted';
   // A code of ours stands beside every error that grpc-js did not make.
   const isOwn = answer[CODE_TRAILER] !== undefined;
   if (code === status.INVALID_ARGUMENT) return isOwn ? 'wasted' : 'faulty';

@@ -166,7 +166,7 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
 
   #begin(kind: ExchangeRequestKind, message: ExchangeRequest, release: () => void): void {
     const credit = creditOf(message.credit);
-    const { facts, identity } = this.#admitted;
+    const { facts, owner } = this.#admitted;
     facts.requests = (facts.requests ?? 0) + 1;
     const request = new OpenRequest(kind, message, this.#context, this.#call.answers, this.#pace, (change) =>
       this.#countStarting(change),
@@ -186,13 +186,13 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
     this.#open.set(message.id, request);
     try {
       if (this.#open.size > MAX_EXCHANGE_REQUESTS) throw new TransferError('RESOURCE_EXHAUSTED', TOO_MANY);
-      const place = this.#setup.places.requests.enter(identity.address, request);
+      const place = this.#setup.places.requests.enter(owner, request);
       leave = () => place.leave();
       request.grant(credit);
     } catch (error) {
       request.fail(TransferError.from(error));
     }
-    void request.serve(identity.address).then(ended);
+    void request.serve(owner).then(ended);
   }
 
   #countStarting(change: 1 | -1): void {

@@ -2,13 +2,16 @@
  * An admitted call, from its headers until its stream is closed and its handler
  * has ended: its place counts what either holds.
  */
+import type { Access } from '../../access/access.ts';
+import { Guard } from '../../access/guard.ts';
+import { type Identity, ownerOf } from '../../access/identity.ts';
 import type { MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
+import type { Logger } from '../../base/logger.ts';
 import type { Place, PlaceHolder } from '../../base/places.ts';
 import type { OpenSpan } from '../../base/tracing.ts';
 import type { LinkSight } from '../../flow/connections/link-probe.ts';
 import type { HeldStream } from '../../flow/gate/held-stream.ts';
-import type { Identity } from './identity.ts';
 import type { LoggedRequest, RequestFacts } from './request-log.ts';
 
 /** The facts about a call at its admission. */
@@ -17,21 +20,36 @@ export interface CallOrigin {
   /** Of a method that is unknown. */
   readonly path: string | undefined;
   readonly identity: Identity;
+  /** What the peer is counted by where it has no identity; null: alone. */
+  readonly address: string | null;
   readonly stream: HeldStream;
   /** Where calls are traced. */
   readonly span?: OpenSpan | undefined;
 }
 
+/** What decides about the caller, and where that is told. */
+export interface AccessControl {
+  readonly access: Access;
+  readonly logger: Logger;
+}
+
 export class AdmittedCall implements LoggedRequest {
   readonly method: MethodName;
   readonly path: string | undefined;
-  readonly identity: Identity;
+  /** Proved again when the proofs that are accepted have changed. */
+  identity: Identity;
+  /** That the peer is counted by where it has no identity; null: it cannot be told from others. */
+  readonly address: string | null;
+  /** What its places and uploads are counted by; null: it counts alone. */
+  readonly owner: string | null;
+  /** What the caller may do; null: everything. */
+  readonly guard: Guard | null;
   readonly peer: string;
   readonly requestId: string;
   readonly facts: RequestFacts = {};
   readonly startMs = performance.now();
   readonly span: OpenSpan | undefined;
-  readonly #stream: HeldStream;
+  readonly held: HeldStream;
   readonly #place: Place;
   readonly #over: (call: AdmittedCall) => void;
   #holds = 1;
@@ -40,30 +58,34 @@ export class AdmittedCall implements LoggedRequest {
 
   /** @param over called once, when nothing of the call is left and its place was given back */
   constructor(
-    { method, path, identity, span, stream }: CallOrigin,
+    { method, path, identity, address, span, stream }: CallOrigin,
     place: Place,
+    control: AccessControl | null,
     over: (call: AdmittedCall) => void,
   ) {
     this.method = method;
     this.path = path;
     this.identity = identity;
     this.span = span;
+    this.address = address;
+    this.owner = ownerOf(identity, address);
     this.peer = stream.peer;
     this.requestId = stream.requestId;
-    this.#stream = stream;
+    this.held = stream;
     this.#place = place;
+    this.guard = control === null ? null : new Guard(control.access, this, control.logger);
     this.#over = over;
     stream.onClose(() => this.#letGo());
   }
 
   /** Why it ended otherwise than well, where that is known. */
   get error(): TransferError | null {
-    return this.#stream.error ?? this.#error;
+    return this.held.error ?? this.#error;
   }
 
   /** How it ended: what its peer was told, else what its handler says. */
   get result(): ErrorCode | 'OK' {
-    const sent = this.#stream.sentCode;
+    const sent = this.held.sentCode;
     if (sent !== undefined && sent !== 'OK') return sent;
     if (this.#error !== null) return this.#error.code;
     return sent === 'OK' || this.#isHandled ? 'OK' : 'CANCELLED';
@@ -77,7 +99,7 @@ export class AdmittedCall implements LoggedRequest {
   hold(holder?: PlaceHolder): void {
     this.#holds += 1;
     // The message has arrived: from now on the peer waits for the server.
-    this.#stream.isHeldUp = true;
+    this.held.isHeldUp = true;
     if (holder !== undefined) this.#place.holder = holder;
   }
 
@@ -88,7 +110,7 @@ export class AdmittedCall implements LoggedRequest {
 
   /** The connection below it; undefined when that is gone. */
   link(nowMs: number): LinkSight | undefined {
-    return this.#stream.link(nowMs);
+    return this.held.link(nowMs);
   }
 
   /** Ends it before its time, with `error` for its peer. */
@@ -98,7 +120,7 @@ export class AdmittedCall implements LoggedRequest {
 
   /** Calls `listener` once the stream has ended, in whatever way. */
   onClose(listener: () => void): void {
-    this.#stream.onClose(listener);
+    this.held.onClose(listener);
   }
 
   /** The handler has ended well. */

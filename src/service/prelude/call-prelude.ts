@@ -2,13 +2,16 @@
  * Runs before every call of every service: identity, request id, place, log line
  * and counters.
  *
- *   headers ─admit─▶ place taken ─handler─▶ … ─stream closed, handler ended─▶ place given back, line, count
- *              └─no place─▶ refused, line, count
+ *   headers ─▶ who? ─admit─▶ place taken ─handler─▶ … ─stream closed, handler ended─▶ place given back, line, count
+ *               │        └─no place─▶ refused, line, count
+ *               └─unknown─▶ refused, line, count
  *
  * No interceptor of grpc-js: one would wrap the calls whose streams are written
  * and read directly.
  */
 import type { Metadata, Server, ServiceDefinition, StatusObject } from '@grpc/grpc-js';
+import type { Access } from '../../access/access.ts';
+import { ANONYMOUS, type Identity, ownerOf } from '../../access/identity.ts';
 import { type Counters, METHOD_NAMES, type MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -20,14 +23,15 @@ import { HeldStream, type RequestHeaders, type ServerStream } from '../../flow/g
 import { REQUEST_ID } from '../../wire/request-id.ts';
 import { SERVICE_NAME } from '../../wire/service.ts';
 import { statusOf } from '../../wire/status.ts';
-import { AdmittedCall, type CallOrigin } from './admitted-call.ts';
+import { AdmittedCall } from './admitted-call.ts';
 import { type CallKind, CallPlaces, type PlaceLimits } from './call-places.ts';
-import { type Identity, identityOf } from './identity.ts';
+import { Callers } from './callers.ts';
 import { type LoggedRequest, logRequest, type RequestFacts } from './request-log.ts';
 
 /** A request that ended, or that was refused. */
 export interface EndedRequest extends LoggedRequest {
-  readonly identity: Identity;
+  /** What its peer is counted by. */
+  readonly owner: string | null;
 }
 
 /** Handles one call; `respond` is there where the answer is a single message. It does not throw. */
@@ -56,6 +60,8 @@ export interface CallPreludeOptions {
   /** Told of each call that ended with an error, or was refused. */
   onError?: (request: EndedRequest, code: ErrorCode, error: TransferError | null) => void;
   openTelemetry?: OpenTelemetryApi | undefined;
+  /** null: everybody may do everything. */
+  access: Access | null;
 }
 
 const OWN_SERVICE = `/${SERVICE_NAME}/`;
@@ -73,15 +79,18 @@ export class CallPrelude {
   /** By path. */
   readonly #methods = new Map<string, Method>();
   readonly #byStream = new WeakMap<object, AdmittedCall>();
+  readonly #callers: Callers;
   /** Calls that were handed to a handler and have not ended for the peer. */
   #underWay = 0;
   readonly #onceNone: (() => void)[] = [];
   readonly #over = (call: AdmittedCall) => {
     this.#live.delete(call);
+    this.#callers.ended(call);
     this.#note(call, call.result, call.error);
   };
 
-  constructor({ limits, peers, logger, counters, onError, openTelemetry }: CallPreludeOptions) {
+  constructor({ limits, peers, logger, counters, access, onError, openTelemetry }: CallPreludeOptions) {
+    this.#callers = new Callers(access, logger);
     this.places = new CallPlaces(limits, counters);
     this.#counters = counters;
     this.#peers = peers;
@@ -120,11 +129,12 @@ export class CallPrelude {
       return [
         name,
         (call: GrpcCall, respond?: (status: StatusObject) => void) => {
-          const admitted = this.#begun(call, path, respond);
-          if (admitted === null) return;
-          const handle = () => handler(admitted, call as never, respond as never);
-          if (admitted.span === undefined) handle();
-          else admitted.span.run(handle);
+          const handle = (admitted: AdmittedCall) => {
+            const run = () => handler(admitted, call as never, respond as never);
+            if (admitted.span === undefined) run();
+            else admitted.span.run(run);
+          };
+          this.#begun(call, path, handle, respond);
         },
       ];
     });
@@ -141,15 +151,15 @@ export class CallPrelude {
     return this.#methods.get(path)?.speaksFirst ?? false;
   }
 
-  /** A call whose headers have come: it takes its place; null where there is none, and it was refused. */
-  admit(stream: ServerStream, headers: RequestHeaders): HeldStream | null {
+  /** A call whose headers have come: it takes its place, or is refused and has the error. Does not reject. */
+  admit(stream: ServerStream, headers: RequestHeaders): HeldStream | Promise<HeldStream> {
     const held = new HeldStream(stream, headers[REQUEST_ID]);
-    try {
-      this.#admitted(stream, held, headers[':path'], headers);
+    const admission = this.#admission(stream, held, headers);
+    return admission instanceof Promise ? admission.then(settled) : settled(admission);
+
+    function settled(result: AdmittedCall | TransferError): HeldStream {
+      if (result instanceof TransferError) held.refuse(result);
       return held;
-    } catch (error) {
-      held.refuse(TransferError.from(error));
-      return null;
     }
   }
 
@@ -160,54 +170,90 @@ export class CallPrelude {
 
   /** Stops the clocks. */
   close(): void {
+    this.#callers.close();
     this.places.close();
   }
 
-  /** Throws RESOURCE_EXHAUSTED where there is no place. */
-  #admitted(stream: ServerStream, held: HeldStream, path = '', headers: object): AdmittedCall {
+  /** The call, or why there is none: nobody knows who makes it, or it has no place. Neither throws nor rejects. */
+  #admission(
+    stream: ServerStream,
+    held: HeldStream,
+    headers: RequestHeaders,
+  ): AdmittedCall | TransferError | Promise<AdmittedCall | TransferError> {
+    const { ':path': path = '' } = headers;
+    const { socket } = held;
+    // A socket has forgotten its address when it is closed.
+    const address = socket === undefined ? null : this.#peers.of(socket);
     const method = this.#methods.get(path);
-    const { name, kind } = method ?? UNKNOWN;
-    const origin: CallOrigin = {
+    const { kind, name } = method ?? UNKNOWN;
+    const origin = {
       method: name,
       path: method === undefined ? path : undefined,
-      identity: identityOf(this.#peers, held.socket),
+      address,
       stream: held,
       span: this.#tracing.call(`sluice ${name}`, { 'sluice.request_id': held.requestId }, headers),
     };
-    try {
-      const place = this.places[kind].enter(origin.identity.address, held);
-      const admitted = new AdmittedCall(origin, place, this.#over);
-      this.#byStream.set(stream, admitted);
-      this.#live.add(admitted);
-      return admitted;
-    } catch (reason) {
-      const { requestId, peer } = held;
-      const refused = { ...origin, requestId, peer, facts: {}, startMs: performance.now() };
+    const refused = (reason: unknown, identity = ANONYMOUS): TransferError => {
       const error = TransferError.from(reason);
-      this.#note(refused, error.code, error);
-      throw error;
+      const { peer, requestId } = held;
+      const owner = ownerOf(identity, address);
+      const request = { ...origin, identity, owner, requestId, peer, facts: {}, startMs: performance.now() };
+      this.#note(request, error.code, error);
+      if (error.code === 'UNAUTHENTICATED') this.#callers.refused(request);
+      return error;
+    };
+    const admitted = (identity: Identity): AdmittedCall | TransferError => {
+      try {
+        const place = this.places[kind].enter(ownerOf(identity, address), held);
+        const call = new AdmittedCall({ ...origin, identity }, place, this.#callers.control, this.#over);
+        this.#byStream.set(stream, call);
+        this.#live.add(call);
+        this.#callers.began(call, headers);
+        return call;
+      } catch (reason) {
+        return refused(reason, identity);
+      }
+    };
+    try {
+      const identity = this.#callers.identityOf(held, headers);
+      return identity instanceof Promise ? identity.then(admitted, refused) : admitted(identity);
+    } catch (reason) {
+      return refused(reason);
     }
   }
 
   /** The admitted call of a handler; without a gate the call is admitted or refused here. */
-  #begun(call: GrpcCall, path: string, respond?: (status: StatusObject) => void): AdmittedCall | null {
+  #begun(
+    call: GrpcCall,
+    path: string,
+    handle: (admitted: AdmittedCall) => void,
+    respond?: (status: StatusObject) => void,
+  ): void {
     const stream = serverStreamOf(call) as ServerStream;
-    let admitted = this.#byStream.get(stream);
-    if (admitted === undefined) {
-      const held = new HeldStream(stream, call.metadata.get(REQUEST_ID)[0]);
-      try {
-        admitted = this.#admitted(stream, held, path, call.metadata.toHttp2Headers());
-      } catch (error) {
-        const status = statusOf(TransferError.from(error));
-        status.metadata.set(REQUEST_ID, held.requestId);
+    const begin = (result: AdmittedCall | TransferError) => {
+      if (result instanceof TransferError) {
+        const status = statusOf(result);
+        status.metadata.set(REQUEST_ID, requestId);
         if (respond === undefined) call.emit('error', status);
         else respond(status);
-        return null;
+        return;
       }
+      answerWith(call, REQUEST_ID, result.requestId);
+      if (this.#methods.get(path)?.kind !== 'standing') this.#countUntilClosed(result);
+      handle(result);
+    };
+    const admitted = this.#byStream.get(stream);
+    let requestId = '';
+    if (admitted !== undefined) {
+      begin(admitted);
+      return;
     }
-    answerWith(call, REQUEST_ID, admitted.requestId);
-    if (this.#methods.get(path)?.kind !== 'standing') this.#countUntilClosed(admitted);
-    return admitted;
+    const headers: RequestHeaders = { ':path': path, ...headersIn(call.metadata) };
+    const held = new HeldStream(stream, headers[REQUEST_ID]);
+    requestId = held.requestId;
+    const admission = this.#admission(stream, held, headers);
+    if (admission instanceof Promise) void admission.then(begin);
+    else begin(admission);
   }
 
   #note(request: EndedRequest, result: ErrorCode | 'OK', error: TransferError | null): void {
@@ -228,6 +274,14 @@ export class CallPrelude {
       for (const resolve of this.#onceNone.splice(0)) resolve();
     });
   }
+}
+
+/** The texts in the metadata of a request. */
+function headersIn(metadata: Metadata): Record<string, string> {
+  const texts = Object.entries(metadata.getMap()).flatMap(([key, value]) =>
+    typeof value === 'string' ? [[key, value] as const] : [],
+  );
+  return Object.fromEntries(texts);
 }
 
 /** A method of sluice by its name, another with its service. */

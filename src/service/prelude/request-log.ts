@@ -1,4 +1,5 @@
 /** The line that each request leaves in the log, at info; defects at error, with their cause. */
+import type { Identity } from '../../access/identity.ts';
 import type { Coding } from '../../base/coding.ts';
 import type { MethodName } from '../../base/counters/counters.ts';
 import type { ErrorCode, TransferError } from '../../base/errors.ts';
@@ -35,6 +36,7 @@ export interface LoggedRequest {
   readonly method: MethodName;
   /** The path of a method that is not served here. */
   readonly path?: string | undefined;
+  readonly identity: Identity;
   readonly peer: string;
   readonly requestId: string;
   readonly facts: RequestFacts;
@@ -66,7 +68,7 @@ export function logRequest(
   }
 }
 
-function fieldsOf({ method, path, peer, requestId, facts, startMs }: LoggedRequest): object {
+function fieldsOf({ identity, method, path, peer, requestId, facts, startMs }: LoggedRequest): object {
   const durationMs = Math.round((performance.now() - startMs) * 10) / 10;
   const { moving: _, ...logged } = facts;
   const { file, upload, rawBytes } = logged;
@@ -75,6 +77,7 @@ function fieldsOf({ method, path, peer, requestId, facts, startMs }: LoggedReque
     ...(path === undefined ? {} : { path: cut(path) }),
     requestId,
     peer,
+    ...(identity.proof === 'anonymous' ? {} : { identity: cut(identity.name) }),
     ...logged,
     ...(file === undefined ? {} : { file: cut(file) }),
     ...(upload === undefined ? {} : { upload: cut(upload) }),

@@ -2,8 +2,17 @@
  * The uploads with active calls, each with the claims of its streams. The store
  * knows all others.
  */
+import type { Guard } from '../../access/guard.ts';
+import { GuardedUploads } from '../../access/guarded-uploads.ts';
 import { TransferError } from '../../base/errors.ts';
-import type { OpenUpload, Upload, UploadSpec, UploadStore } from '../../storage/upload-store.ts';
+import type { FileIdentity } from '../../storage/store.ts';
+import type {
+  ExpectedContent,
+  OpenUpload,
+  Upload,
+  UploadSpec,
+  UploadStore,
+} from '../../storage/upload-store.ts';
 import { UploadClaims } from './upload-claims.ts';
 
 export interface LiveUpload {
@@ -13,11 +22,24 @@ export interface LiveUpload {
 
 export class LiveUploads {
   readonly #store: UploadStore | null;
-  readonly #live = new Map<string, LiveUpload>();
+  readonly #guard: Guard | null;
+  readonly #live: Map<string, LiveUpload>;
 
   /** @param store null where uploads are off. */
-  constructor(store: UploadStore | null) {
+  constructor(
+    store: UploadStore | null,
+    guard: Guard | null = null,
+    live: Map<string, LiveUpload> = new Map(),
+  ) {
     this.#store = store;
+    this.#guard = guard;
+    this.#live = live;
+  }
+
+  /** The same uploads, as one caller may use them. */
+  for(guard: Guard): LiveUploads {
+    const store = this.#store === null ? null : new GuardedUploads(this.#store, guard);
+    return new LiveUploads(store, guard, this.#live);
   }
 
   /** Throws READ_ONLY where uploads are off. */
@@ -31,16 +53,24 @@ export class LiveUploads {
     return this.#store?.openUploads?.() ?? [];
   }
 
-  /** @param owner whose share of all uploads it takes: the address of the peer, or null. */
+  /** @param owner whose share of all uploads it takes: what the peer is counted by, or null. */
   start(spec: UploadSpec, owner: string | null): Promise<Upload> {
     return this.store.start(spec, owner);
   }
 
   /** Throws UPLOAD_NOT_FOUND; also when it is an upload of another file than `fileName`, where that is given. */
   async find(id: string, fileName = ''): Promise<Upload> {
-    const upload = this.#live.get(id)?.upload ?? (await this.store.find(id));
+    const live = this.#live.get(id)?.upload;
+    if (live !== undefined) this.#guard?.requireOwn(live);
+    const upload = live ?? (await this.store.find(id));
     if (fileName === '' || fileName === upload.name) return upload;
     throw new TransferError('UPLOAD_NOT_FOUND', 'the upload belongs to another file; start a new one');
+  }
+
+  /** As `Upload.finish`. */
+  async finish(upload: Upload, expected: ExpectedContent): Promise<FileIdentity> {
+    const finish = () => upload.finish(expected);
+    return await (this.#guard === null ? finish() : this.#guard.audited('write', upload.name, finish));
   }
 
   /** The upload with its claims; `left` when the stream is over. */

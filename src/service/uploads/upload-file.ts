@@ -31,9 +31,9 @@ type Call = UploadCall<UploadFileRequest, UploadFileResponse>;
 export async function uploadFile(
   context: ServiceContext,
   call: Call,
-  { facts, identity }: AdmittedCall,
+  { facts, owner }: AdmittedCall,
 ): Promise<UploadFileResponse> {
-  return await new UploadStream(context, call, facts, identity.address).run();
+  return await new UploadStream(context, call, facts, owner).run();
 }
 
 class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener, RangeWriter, Sighted {
@@ -42,7 +42,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
   readonly #context: ServiceContext;
   readonly #call: Call;
   readonly #facts: RequestFacts;
-  readonly #address: string | null;
+  readonly #owner: string | null;
   /** Set by the first message; never rejects. */
   #opening: Promise<void> | null = null;
   #isOver = false;
@@ -62,11 +62,11 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
   /** Settles when the sender has half-closed, or the stream has failed. */
   readonly #end: Promise<void>;
 
-  constructor(context: ServiceContext, call: Call, facts: RequestFacts, address: string | null) {
+  constructor(context: ServiceContext, call: Call, facts: RequestFacts, owner: string | null) {
     this.#context = context;
     this.#call = call;
     this.#facts = facts;
-    this.#address = address;
+    this.#owner = owner;
     this.#end = new Promise((resolve, reject) => {
       this.#resolveEnd = resolve;
       this.#rejectEnd = reject;
@@ -175,10 +175,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     if (uploadId !== '') {
       throw new TransferError('INVALID_ARGUMENT', 'give upload_id or start, not both');
     }
-    const upload = await this.#context.uploads.start(
-      specOf(start as NonNullable<typeof start>),
-      this.#address,
-    );
+    const upload = await this.#context.uploads.start(specOf(start as NonNullable<typeof start>), this.#owner);
     this.#call.sendHeader('sluice-upload-id', upload.id);
     return upload;
   }
@@ -305,7 +302,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     await this.#writer?.close();
     // Without a declared size, the file ends where the sender ends.
     const size = upload.expectedSize ?? this.next;
-    const file = await upload.finish({ size, ...this.#finish.expected });
+    const file = await this.#context.uploads.finish(upload, { size, ...this.#finish.expected });
     return { uploadId: upload.id, committedSize: file.size, file: fileInfoOf(file) };
   }
 

@@ -19,9 +19,9 @@ import { expectedOf, specOf, startedResponse, statusResponse } from './upload-fi
 export async function startUpload(
   context: ServiceContext,
   request: StartUploadRequest,
-  { identity }: AdmittedCall,
+  { owner }: AdmittedCall,
 ): Promise<StartUploadResponse> {
-  const upload = await context.uploads.start(specOf(request), identity.address);
+  const upload = await context.uploads.start(specOf(request), owner);
   return startedResponse(upload, context.chunk.maxSize);
 }
 
@@ -41,7 +41,7 @@ export async function finishUpload(
   request: FinishUploadRequest,
 ): Promise<FinishUploadResponse> {
   const upload = await context.uploads.find(request.uploadId, request.fileName);
-  return { file: fileInfoOf(await upload.finish(expectedOf(request.expected))) };
+  return { file: fileInfoOf(await context.uploads.finish(upload, expectedOf(request.expected))) };
 }
 
 /** AbortUpload: discards an upload; one that is gone already is no error. */

@@ -13,7 +13,7 @@ import { attributesOf, chunkOf, conditionOf } from './upload-fields.ts';
  * Writes the files of a pack; resolves when those that have their names are durable.
  *
  * @param request its content does not change until this settles
- * @param owner whose share of all uploads it takes: the address of the peer, or null
+ * @param owner whose share of all uploads it takes: what the peer is counted by, or null
  * @throws TransferError when the message is none, or none of the files could be written
  */
 export async function writePack(

@@ -85,7 +85,7 @@ export class LocalStore implements Store {
 
   async *list(
     prefix: string,
-    { after, look, recursive, signal }: StoreListOptions,
+    { after, enters, look, recursive, signal }: StoreListOptions,
   ): AsyncGenerator<Listed, void, undefined> {
     const from = after === undefined ? [] : parsePosition(after);
     const components = parsePrefix(prefix);
@@ -100,6 +100,7 @@ export class LocalStore implements Store {
       share: this.#listingShare,
       ...(look === undefined ? {} : { look }),
       ...(signal === undefined ? {} : { signal }),
+      ...(enters === undefined ? {} : { enters }),
     };
     try {
       yield* listingOf(directory, prefix, scope, from);

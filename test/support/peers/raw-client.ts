@@ -77,9 +77,17 @@ const EVERY_SIZE: ChannelOptions = {
 
 export class RawClient {
   readonly #client: Client;
+  readonly #token: string | undefined;
 
-  constructor(address: string, options: ChannelOptions = {}, credentials = grpcCredentials.createInsecure()) {
+  /** @param token goes with each call */
+  constructor(
+    address: string,
+    options: ChannelOptions = {},
+    credentials = grpcCredentials.createInsecure(),
+    token?: string,
+  ) {
     this.#client = new Client(address, credentials, { ...EVERY_SIZE, ...options });
+    this.#token = token;
   }
 
   close(): void {
@@ -97,7 +105,7 @@ export class RawClient {
       requestSerialize,
       responseDeserialize,
       request,
-      new Metadata(),
+      metadataWith(this.#token),
       options,
     );
     call.on('error', () => {}); // Whoever wants to know asks endOf.
@@ -118,6 +126,7 @@ export class RawClient {
         path,
         requestSerialize,
         responseDeserialize,
+        metadataWith(this.#token),
         (failure, answer) => resolve(answeredOf(failure, answer)),
       );
     });
@@ -128,7 +137,7 @@ export class RawClient {
   /** One request, one answer; the answer is undefined unless the call ended in OK. */
   async unary(method: string, request: object, options: MetadataOptions = {}): Promise<Answered> {
     const { path, requestSerialize, responseDeserialize } = methodOf(method);
-    const metadata = new Metadata(options);
+    const metadata = metadataWith(this.#token, options);
     return await new Promise((resolve) => {
       this.#client.makeUnaryRequest(
         path,
@@ -140,6 +149,12 @@ export class RawClient {
       );
     });
   }
+}
+
+export function metadataWith(token: string | undefined, options: MetadataOptions = {}): Metadata {
+  const metadata = new Metadata(options);
+  if (token !== undefined) metadata.set('authorization', `Bearer ${token}`);
+  return metadata;
 }
 
 /** The end of a call with one answer; undefined unless it ended in OK. */

@@ -2,7 +2,7 @@
 import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
 import type { ExchangeLimits, ExchangeResponse } from '../../../src/wire/messages.ts';
 import { until } from '../until.ts';
-import { contract } from './raw-client.ts';
+import { contract, metadataWith } from './raw-client.ts';
 
 type Wish = Record<string, unknown> & { id: number };
 
@@ -15,7 +15,7 @@ export class RawExchange {
   readonly #call: ClientDuplexStream<Wish, ExchangeResponse>;
   #lastId = 0;
 
-  constructor(address: string) {
+  constructor(address: string, token?: string) {
     this.#client = new Client(address, credentials.createInsecure(), {
       'grpc.max_receive_message_length': -1,
       'grpc.use_local_subchannel_pool': 1,
@@ -26,6 +26,7 @@ export class RawExchange {
       method.path,
       method.requestSerialize as (wish: Wish) => Buffer,
       method.responseDeserialize as (bytes: Buffer) => ExchangeResponse,
+      metadataWith(token),
     );
     this.#call.on('data', (message: ExchangeResponse) => this.received.push(message));
     this.#call.on('error', () => {});

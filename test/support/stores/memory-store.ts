@@ -187,7 +187,7 @@ export class MemoryStore implements Store, UploadStore, UploadHost {
     const id = spec.id ?? `upload-${this.uploads.size + 1}`;
     const started = this.uploads.get(id);
     if (started !== undefined) {
-      if (started.name === spec.name) return started;
+      if (started.name === spec.name && started.owner === spec.owner) return started;
       throw new TransferError('INVALID_ARGUMENT', 'there is an upload of this upload_id, of another file');
     }
     this.check(spec.name, spec.condition);

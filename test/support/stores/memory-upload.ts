@@ -50,6 +50,7 @@ interface OpenWriter {
 export class MemoryUpload implements Upload {
   readonly id: string;
   readonly name: string;
+  readonly owner: string | undefined;
   readonly expectedSize: number | undefined;
   readonly spec: UploadSpec;
   /** Writers that were ever opened. */
@@ -74,6 +75,7 @@ export class MemoryUpload implements Upload {
     this.id = id;
     this.spec = spec;
     this.name = spec.name;
+    this.owner = spec.owner;
     this.expectedSize = spec.expected.size;
     const { partsDirectory } = store;
     this.#part =

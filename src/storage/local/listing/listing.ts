@@ -28,7 +28,7 @@ const PERMISSION_BITS = 0o7777;
 
 type Look = EntryStats | FailedCall;
 
-export interface ListingScope extends Pick<StoreListOptions, 'look' | 'recursive' | 'signal'> {
+export interface ListingScope extends Pick<StoreListOptions, 'enters' | 'look' | 'recursive' | 'signal'> {
   /** Entries on other devices are not shown. */
   readonly device: bigint;
   readonly share: ListingShare;
@@ -99,7 +99,11 @@ async function* contentOf(
       if (listed === undefined) continue;
       throwIfAborted(scope.signal);
       yield listed;
-      if (listed.entry?.isDirectory === true && scope.recursive)
+      if (
+        listed.entry?.isDirectory === true &&
+        scope.recursive &&
+        scope.enters?.(listed.entry.name) !== false
+      )
         yield* contentBelow(level, listed.entry.name, rawEntries[index] as string, scope, []);
     }
   }

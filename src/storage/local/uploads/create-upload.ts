@@ -50,7 +50,10 @@ export function isRecordOf(record: SpecRecord, spec: UploadSpec): boolean {
   return isDeepStrictEqual(specRecord(spec, record.atMs), record);
 }
 
-function specRecord({ condition, expected, mode, modifiedMs, name }: UploadSpec, atMs: number): SpecRecord {
+function specRecord(
+  { condition, expected, mode, modifiedMs, name, owner }: UploadSpec,
+  atMs: number,
+): SpecRecord {
   const { sha256, ...rest } = expected;
   const declared = sha256 === undefined ? rest : { ...rest, sha256: Buffer.from(sha256).toString('hex') };
   return {
@@ -61,6 +64,7 @@ function specRecord({ condition, expected, mode, modifiedMs, name }: UploadSpec,
     condition,
     ...(modifiedMs === undefined ? {} : { modifiedMs }),
     ...(mode === undefined ? {} : { mode }),
+    ...(owner === undefined ? {} : { owner }),
     atMs,
   };
 }

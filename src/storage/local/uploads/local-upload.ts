@@ -37,6 +37,7 @@ export type UploadEnd = 'finished' | 'gone';
 export class LocalUpload implements Upload {
   readonly id: string;
   readonly name: string;
+  readonly owner: string | undefined;
   readonly expectedSize: number | undefined;
   readonly #context: UploadContext;
   readonly #journal: Journal;
@@ -61,6 +62,7 @@ export class LocalUpload implements Upload {
     const { spec, touchedMs } = journal.state;
     this.id = journal.id;
     this.name = spec.name;
+    this.owner = spec.owner;
     this.expectedSize = spec.expected.size;
     this.#context = context;
     this.#journal = journal;

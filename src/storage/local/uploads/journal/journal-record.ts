@@ -28,6 +28,8 @@ export interface SpecRecord {
   /** What the file is to get, where the client said it. */
   readonly modifiedMs?: number;
   readonly mode?: number;
+  /** The identity that began it. */
+  readonly owner?: string;
   readonly atMs: number;
 }
 

@@ -1,0 +1,27 @@
+/**
+ * The access control of a server: who makes a call, and what the caller may do.
+ * Without one, everybody may do everything that the server does.
+ */
+import { TransferError } from '../base/errors.ts';
+import type { AccessRequest } from './authenticator.ts';
+import type { Identity } from './identity.ts';
+import type { Policy } from './policy.ts';
+
+export interface Access {
+  /** What is in force now. */
+  readonly policy: Policy;
+  /**
+   * Who makes a call. A promise only where that cannot be said at once.
+   *
+   * @throws TransferError UNAUTHENTICATED, or rejects with it; UNAVAILABLE where nobody can say now.
+   */
+  identify(request: AccessRequest): Identity | Promise<Identity>;
+  /** Calls `listener` when what was identified before may not be any more. */
+  onChange(listener: () => void): void;
+  close(): void;
+}
+
+/** For a call that did not say who makes it, where that is needed. */
+export function unknownCaller(): TransferError {
+  return new TransferError('UNAUTHENTICATED', 'this server serves only callers that it knows; send a token');
+}

@@ -1,0 +1,125 @@
+/**
+ * Access control by an access file. A change of the file, or `reload`, replaces
+ * all of it at once; a file with a mistake changes nothing.
+ */
+import { stat } from 'node:fs/promises';
+import { Mutex } from '../base/async/mutex.ts';
+import { TransferError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import { type Access, unknownCaller } from './access.ts';
+import { readAccessFile } from './access-file.ts';
+import { type AccessRequest, Authenticator } from './authenticator.ts';
+import type { Identity } from './identity.ts';
+import { FilePolicy } from './policy.ts';
+
+/** How often it is seen whether the file has changed: by its stat, which also sees what replaced it. */
+const LOOK_EVERY_MS = 2_000;
+
+interface InForce {
+  readonly authenticator: Authenticator;
+  readonly policy: FilePolicy;
+}
+
+export class FileAccess implements Access {
+  readonly what = 'access file';
+  readonly keys = ['access'];
+  readonly #turn = new Mutex();
+  readonly #logger: Logger;
+  readonly #listeners: (() => void)[] = [];
+  readonly #timer: NodeJS.Timeout;
+  #inForce: InForce;
+  #path: string;
+  /** Of the file that is in force. */
+  #stamp: string;
+  /** Of the file at the last try, which may have a mistake. */
+  #judged: string;
+
+  /**
+   * Reads the file `path`.
+   *
+   * @throws TransferError INVALID_CONFIG, with all mistakes of the file.
+   */
+  static async open(path: string, logger: Logger, lookEveryMs = LOOK_EVERY_MS): Promise<FileAccess> {
+    const stamp = await stampOf(path);
+    return new FileAccess(path, logger, await read(path), stamp, lookEveryMs);
+  }
+
+  constructor(path: string, logger: Logger, inForce: InForce, stamp: string, lookEveryMs: number) {
+    this.#path = path;
+    this.#logger = logger;
+    this.#inForce = inForce;
+    this.#stamp = stamp;
+    this.#judged = stamp;
+    this.#timer = setInterval(() => void this.#turn.run(() => this.#look()), lookEveryMs).unref();
+  }
+
+  get policy(): FilePolicy {
+    return this.#inForce.policy;
+  }
+
+  identify(request: AccessRequest): Identity | Promise<Identity> {
+    const { authenticator, policy } = this.#inForce;
+    const identity = authenticator.identify(request);
+    if (identity instanceof Promise || identity.proof !== 'anonymous') return identity;
+    if (policy.admitsAnonymous) return identity;
+    throw unknownCaller();
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Reads the file that `access` names. Throws INVALID_CONFIG, and changes nothing, when it cannot be used. */
+  reload({ access: path }: { readonly access: string }): Promise<string | null> {
+    return this.#turn.run(async () => {
+      if (path === '') {
+        const message =
+          'access cannot be unset while the server runs: everybody could do everything; restart it';
+        throw new TransferError('INVALID_CONFIG', message);
+      }
+      const before = this.#stamp;
+      await this.#read(path);
+      return this.#stamp === before ? null : `${path} is in force`;
+    });
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+
+  async #look(): Promise<void> {
+    if ((await stampOf(this.#path)) === this.#judged) return;
+    try {
+      await this.#read(this.#path);
+      this.#logger.info({ access: this.#path }, 'the access file has changed, and is in force');
+    } catch (reason) {
+      const { message: problem } = TransferError.from(reason);
+      this.#logger.error({ problem }, 'the access file cannot be used; the last good one stays in force');
+    }
+  }
+
+  async #read(path: string): Promise<void> {
+    // Before the file is read: a change meanwhile is seen by the next look.
+    const stamp = await stampOf(path);
+    this.#judged = stamp;
+    this.#inForce = await read(path);
+    this.#path = path;
+    this.#stamp = stamp;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+async function read(path: string): Promise<InForce> {
+  const rules = await readAccessFile(path);
+  return { authenticator: new Authenticator(rules), policy: new FilePolicy(rules) };
+}
+
+/** Equal as long as nobody has written to the file or replaced it; a file that is gone has one, too. */
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { ctimeNs, ino, size } = await stat(path, { bigint: true });
+    return `${ino} ${size} ${ctimeNs}`;
+  } catch {
+    return 'none';
+  }
+}
