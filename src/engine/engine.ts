@@ -16,6 +16,7 @@ import { PeerPace } from './download/peer-pace.ts';
 import { RangePipeline } from './download/range-pipeline.ts';
 import type { RangeRequest } from './download/range-request.ts';
 import { JobQueue, maxOutstandingJobs } from './jobs/job-queue.ts';
+import { Share } from './jobs/share.ts';
 import { WorkerPool } from './jobs/worker-pool.ts';
 import type { PipelineContext, PipelineOptions } from './pipeline-context.ts';
 import { SlabBroker } from './slabs/slab-broker.ts';
@@ -77,23 +78,27 @@ export class Engine implements PipelineContext {
     return new PeerPace(this.options);
   }
 
-  /** Prepares to send a range; its `run` starts it. */
-  sendRange(request: RangeRequest, outlet: Outlet): RangePipeline {
-    const pipeline = new RangePipeline(this, request, outlet);
+  /**
+   * Prepares to send a range; its `run` starts it.
+   *
+   * @param share whose it is; by default it is alone in its own, as for the other two
+   */
+  sendRange(request: RangeRequest, outlet: Outlet, share = new Share()): RangePipeline {
+    const pipeline = new RangePipeline(this, request, outlet, share);
     this.streams.addDownload(pipeline);
     return pipeline;
   }
 
   /** Prepares to receive into `sink`, which stays open until the pipeline is closed. */
-  receiveUpload(sink: ByteSink, listener: UploadListener): UploadPipeline {
-    const pipeline = new UploadPipeline(this, sink, listener);
+  receiveUpload(sink: ByteSink, listener: UploadListener, share = new Share()): UploadPipeline {
+    const pipeline = new UploadPipeline(this, sink, listener, share);
     this.streams.addUpload(pipeline);
     return pipeline;
   }
 
   /** Prepares to write a pack; the caller closes what it gets. */
-  writePack(content: PackContent): PackWriter {
-    const writer = new PackWriter(this, content);
+  writePack(content: PackContent, share = new Share()): PackWriter {
+    const writer = new PackWriter(this, content, share);
     this.streams.addUpload(writer);
     return writer;
   }

@@ -14,6 +14,7 @@ import { combineCrc32 } from '../../wire/crc32.ts';
 import type { ActiveStream } from '../active-streams.ts';
 import type { FilledRun } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
+import type { Share } from '../jobs/share.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { Sighted, StreamSight } from '../stream-sight.ts';
 import { CompressionPolicy } from './compression-policy.ts';
@@ -36,6 +37,7 @@ export interface RangeTotals {
 export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListener, PacedRange, Sighted {
   deficitBytes = 0;
   isQueued = false;
+  readonly share: Share;
   readonly totals: RangeTotals = { rawBytes: 0, wireBytes: 0, crc32: 0 };
   readonly #context: PipelineContext;
   readonly #request: RangeRequest;
@@ -59,11 +61,12 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   #resolve!: (totals: RangeTotals) => void;
   #reject!: (error: TransferError) => void;
 
-  constructor(context: PipelineContext, request: RangeRequest, outlet: Outlet) {
+  constructor(context: PipelineContext, request: RangeRequest, outlet: Outlet, share: Share) {
     const { gzipLevel, maxGzipLevel } = context.options;
     const { chunkBytes, codecs, compression } = request;
     this.#context = context;
     this.#request = request;
+    this.share = share;
     this.#outlet = outlet;
     this.#pace = outlet.pace ?? new PeerPace(context.options);
     this.#policy = new CompressionPolicy({ mode: compression, codecs, gzipLevel, maxGzipLevel });
@@ -198,6 +201,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     this.#policy.wrote(head.coding, head.run, this.#sentAtMs);
     this.#uses(head.run.incompressible ? IDENTITY : head.coding);
     const { runBytes } = head.run;
+    this.share.charge(runBytes, this.#sentAtMs);
     if (head.lease.use === 'hold') {
       head.lease.markSending();
       this.#sending = head;

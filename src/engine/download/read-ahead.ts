@@ -10,6 +10,7 @@ import { TransferError } from '../../base/errors.ts';
 import { packedFileChanged, type Reader } from '../../storage/byte-source.ts';
 import type { FilledRun, FillJob, FillResult } from '../jobs/job.ts';
 import type { JobStart } from '../jobs/scheduler.ts';
+import type { Share } from '../jobs/share.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { Begun, JobPlanner } from './job-planner.ts';
@@ -20,6 +21,8 @@ import type { RangeRequest } from './range-request.ts';
 import { StoreRead } from './store-read.ts';
 
 export interface ReadAheadListener {
+  /** Whose the range is. */
+  readonly share: Share;
   /** A piece is ready to be sent. */
   filled(piece: Piece, run: FilledRun): void;
   /** The range cannot be read. */
@@ -196,7 +199,7 @@ export class ReadAhead implements Begun {
     } else if (result.kind === 'filled') {
       piece.stage = 'ready';
       piece.run = result;
-      this.#context.jobs.observeJob(result.workMs);
+      this.#context.jobs.observeJob(this.#listener.share, result.workMs);
       this.#context.counters.jobSeconds.observe(result.workMs / 1000, 'fill');
       if (piece.read === null) {
         this.storageMs += result.readMs;

@@ -6,6 +6,7 @@ import type { ActiveStreams } from '../active-streams.ts';
 import type { SlabBroker } from '../slabs/slab-broker.ts';
 import type { Drained, DrainJob, FillJob, FillResult, PackAnswer, PackJob } from './job.ts';
 import { type Schedulable, Scheduler } from './scheduler.ts';
+import type { Share } from './share.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /**
@@ -86,7 +87,8 @@ export class JobQueue {
   }
 
   /** Learns how long jobs take, with the load the machine has now. */
-  observeJob(workMs: number): void {
+  observeJob(share: Share, workMs: number): void {
+    this.#scheduler.worked(share, workMs);
     const { threads } = this.#workers;
     this.#meanJobMs += (workMs - this.#meanJobMs) / 16;
     const oneKeepsUp = this.#meanJobMs < SHORT_JOB_MS && this.#streams.count > threads;

@@ -1,12 +1,15 @@
 /**
  * Who gets the next job: deficit round robin by bytes (Shreedhar and Varghese,
- * SIGCOMM 1995) over the streams that want one.
+ * SIGCOMM 1995), first over the shares of which a stream wants one, then over the
+ * streams of a share. A job costs its share what its thread worked, too.
  *
- *   wants ──add──▶ queue ──turn──▶ planned ──price paid──▶ job      not before ──▶ delayed ──due──▶ queue
+ *   wants ──add──▶ share's queue ──turn──▶ planned ──price paid──▶ job
+ *   share ahead of its rate ──▶ delayed ──due──▶ waits for its turn
  *
  * Invariant: no job is posted while `maxOutstanding` are unanswered, so the
  * queue is here, where it can be fair, and not in the pool.
  */
+import type { Share } from './share.ts';
 
 /** The result of a turn. 'reading': a read of the store began, which keeps no thread busy; its job follows. */
 export type JobStart = 'posted' | 'reading';
@@ -19,26 +22,33 @@ export interface Schedulable {
   deficitBytes: number;
   /** Whether it waits for a turn; owned by the scheduler. */
   isQueued: boolean;
-  /** The earliest time of the scheduler's clock at which its next job may start; default: any. */
-  readonly notBeforeMs?: number;
+  /** Whose it is. */
+  readonly share: Share;
   /** Decides what the next job is, and returns its price in bytes; 0 when none is wanted now, or `NO_SLAB`. */
   planJob(): number;
   /** Begins the job that was planned just now. */
   startJob(): JobStart;
 }
 
+/** What a millisecond of a thread costs beside the bytes of its job: at 128 MiB/s, work and wire cost the same. */
+const WORK_COST_BYTES_PER_MS = 128 * 1024;
+
+/** A share pays back at most this much before its next turn. */
+const MAX_DEBT_QUANTA = 16;
+
 export class Scheduler {
   #maxOutstanding: number;
   readonly #quantumBytes: number;
   readonly #nowMs: () => number;
   /**
-   * In round-robin order. Not a Set: adding and deleting for each job makes V8
-   * rehash it, and each old table keeps the next alive until a full collection
-   * (bench flat-memory: 23 MiB).
+   * Shares with streams that wait, in round-robin order. Not a Set, and neither
+   * are their queues: adding and deleting for each job makes V8 rehash it, and
+   * each old table keeps the next alive until a full collection (bench
+   * flat-memory: 23 MiB).
    */
-  readonly #queue: Schedulable[] = [];
-  /** Not yet due, and not in the queue. */
-  readonly #delayed: Schedulable[] = [];
+  readonly #shares: Share[] = [];
+  /** Ahead of their rates, and not among `#shares`. */
+  readonly #delayed: Share[] = [];
   #outstanding = 0;
 
   constructor(maxOutstanding: number, quantumBytes: number, nowMs: () => number = () => performance.now()) {
@@ -57,7 +67,7 @@ export class Scheduler {
   }
 
   get waiting(): number {
-    return this.#queue.length + this.#delayed.length;
+    return [...this.#shares, ...this.#delayed].reduce((sum, { queue }) => sum + queue.length, 0);
   }
 
   get hasDelayed(): boolean {
@@ -67,7 +77,7 @@ export class Scheduler {
   /** Until the first of the delayed may start. */
   msUntilDue(): number {
     const dueMs = this.#delayed.reduce(
-      (first, item) => Math.min(first, dueMsOf(item)),
+      (first, { notBeforeMs }) => Math.min(first, notBeforeMs),
       Number.POSITIVE_INFINITY,
     );
     return Math.max(0, dueMs - this.#nowMs());
@@ -76,16 +86,21 @@ export class Scheduler {
   add(item: Schedulable): void {
     if (item.isQueued) return;
     item.isQueued = true;
-    this.#queue.push(item);
+    const { queue } = item.share;
+    if (queue.length === 0) this.#shares.push(item.share);
+    queue.push(item);
   }
 
   remove(item: Schedulable): void {
     item.deficitBytes = 0;
     if (!item.isQueued) return;
     item.isQueued = false;
-    const at = this.#queue.indexOf(item);
-    if (at >= 0) this.#queue.splice(at, 1);
-    else this.#delayed.splice(this.#delayed.indexOf(item), 1);
+    const { share } = item;
+    share.queue.splice(share.queue.indexOf(item), 1);
+    if (share.queue.length > 0) return;
+    const shares = this.#delayed.includes(share) ? this.#delayed : this.#shares;
+    shares.splice(shares.indexOf(share), 1);
+    share.deficitBytes = Math.min(0, share.deficitBytes);
   }
 
   /** A job was answered, whatever the answer. */
@@ -93,53 +108,89 @@ export class Scheduler {
     this.#outstanding -= 1;
   }
 
+  /** A thread has worked for the share. */
+  worked(share: Share, workMs: number): void {
+    // Alone it owes nobody.
+    if (this.#shares.length > 1) this.#pay(share, workMs * WORK_COST_BYTES_PER_MS);
+  }
+
   /** Posts jobs up to the limit; false when a stream wants a job and there is no slab. */
   dispatch(): boolean {
     this.#admitDue();
-    let refusals = 0;
-    while (this.#outstanding < this.#maxOutstanding && refusals < this.#queue.length) {
-      const item = this.#queue[0] as Schedulable;
-      if (this.#putOff(item)) continue;
+    while (this.#outstanding < this.#maxOutstanding && this.#shares.length > 0) {
+      if (!this.#turn()) return this.#shares.length === 0;
+    }
+    return true;
+  }
+
+  /** Gives the first stream that has a slab its turn; false when none has. */
+  #turn(): boolean {
+    for (let shares = this.#shares.length; shares > 0; shares--) {
+      const share = this.#shares[0];
+      if (share === undefined) return false;
+      if (this.#putOff(share)) continue;
+      if (this.#turnOf(share)) return true;
+      if (this.#shares[0] === share) rotate(this.#shares);
+    }
+    return false;
+  }
+
+  #turnOf(share: Share): boolean {
+    for (let items = share.queue.length; items > 0; items--) {
+      const item = share.queue[0];
+      if (item === undefined) return false;
       const costBytes = item.planJob();
       if (costBytes === 0) {
         this.remove(item);
       } else if (costBytes === NO_SLAB) {
-        refusals += 1;
-        this.#rotate();
-      } else if (item.deficitBytes < costBytes) {
-        // Refusals before this one had saved up for its job must not end the round.
-        refusals = 0;
-        item.deficitBytes += this.#quantumBytes;
-        this.#rotate();
+        rotate(share.queue);
       } else {
-        refusals = 0;
-        if (item.startJob() === 'posted') this.#outstanding += 1;
-        item.deficitBytes -= costBytes;
+        this.#serve(share, item, costBytes);
+        return true;
       }
     }
-    return this.#queue.length === 0 || refusals === 0;
+    return false;
   }
 
-  #rotate(): void {
-    this.#queue.push(this.#queue.shift() as Schedulable);
+  /** Starts the job that was planned if it can be paid, else saves up for it. */
+  #serve(share: Share, item: Schedulable, costBytes: number): void {
+    const isAlone = this.#shares.length === 1;
+    if (!isAlone && share.deficitBytes < costBytes) {
+      share.deficitBytes += this.#quantumBytes * share.weight;
+      rotate(this.#shares);
+    } else if (item.deficitBytes < costBytes) {
+      item.deficitBytes += this.#quantumBytes;
+      rotate(share.queue);
+    } else {
+      if (item.startJob() === 'posted') this.#outstanding += 1;
+      item.deficitBytes -= costBytes;
+      if (isAlone) share.deficitBytes = 0;
+      else this.#pay(share, costBytes);
+    }
   }
 
-  /** Moves the head of the queue to `#delayed` if it is not due yet. */
-  #putOff({ notBeforeMs }: Schedulable): boolean {
-    if (notBeforeMs === undefined || notBeforeMs <= this.#nowMs()) return false;
-    this.#delayed.push(this.#queue.shift() as Schedulable);
+  #pay(share: Share, costBytes: number): void {
+    const least = -MAX_DEBT_QUANTA * this.#quantumBytes;
+    share.deficitBytes = Math.max(least, share.deficitBytes - costBytes);
+  }
+
+  /** Moves a share to `#delayed` if it is ahead of its rate. */
+  #putOff(share: Share): boolean {
+    if (share.notBeforeMs === 0 || share.notBeforeMs <= this.#nowMs()) return false;
+    this.#shares.shift();
+    this.#delayed.push(share);
     return true;
   }
 
-  /** Back to the queue in order of arrival, with their deficits. */
+  /** Back among the others, in order of arrival. */
   #admitDue(): void {
     if (this.#delayed.length === 0) return;
     const nowMs = this.#nowMs();
     const late = this.#delayed.splice(0);
-    for (const item of late) (dueMsOf(item) > nowMs ? this.#delayed : this.#queue).push(item);
+    for (const share of late) (share.notBeforeMs > nowMs ? this.#delayed : this.#shares).push(share);
   }
 }
 
-function dueMsOf({ notBeforeMs = 0 }: Schedulable): number {
-  return notBeforeMs;
+function rotate<Item>(items: Item[]): void {
+  items.push(items.shift() as Item);
 }

@@ -16,6 +16,7 @@ import type { ActiveStream } from '../active-streams.ts';
 import type { DrainJob, LookJob, NameJob, SlabChunk, WriteJob } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
 import { NO_SLAB } from '../jobs/scheduler.ts';
+import type { Share } from '../jobs/share.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { SlabWaiter } from '../slabs/slab-broker.ts';
@@ -55,16 +56,19 @@ type Answer = Awaited<ReturnType<PipelineContext['jobs']['pack'] | PipelineConte
 export class PackWriter implements PackJobs, Schedulable, SlabWaiter, ActiveStream {
   deficitBytes = 0;
   isQueued = false;
+  readonly share: Share;
   readonly size: number;
   readonly #context: PipelineContext;
   readonly #content: PackContent;
   #pending: Pending | null = null;
   #error: TransferError | null = null;
 
-  constructor(context: PipelineContext, content: PackContent) {
+  constructor(context: PipelineContext, content: PackContent, share: Share) {
     this.#context = context;
     this.#content = content;
     this.size = content.rawBytes;
+    this.share = share;
+    share.charge(content.bytes.length, performance.now());
   }
 
   async look(paths: readonly string[]): Promise<readonly (FoundEntry | FailedCall | null)[]> {

@@ -18,6 +18,7 @@ import { TransferError } from '../../base/errors.ts';
 import type { ByteSink } from '../../storage/byte-source.ts';
 import type { ActiveStream } from '../active-streams.ts';
 import type { WrittenBytes } from '../jobs/job.ts';
+import type { Share } from '../jobs/share.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { SlabWaiter } from '../slabs/slab-broker.ts';
 import type { Sighted, StreamSight } from '../stream-sight.ts';
@@ -61,6 +62,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   writtenBytes = 0;
   readonly #context: PipelineContext;
   readonly #listener: UploadListener;
+  readonly #share: Share;
   readonly #writes: WriteBehind;
   readonly #isLeftInSlab: boolean;
   #box: Box | null = null;
@@ -78,12 +80,14 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   readonly #beganMs = performance.now();
   #codec: ArrivedChunk['codec'] = 'identity';
   #error: TransferError | null = null;
+  #rateTimer: NodeJS.Timeout | null = null;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(context: PipelineContext, sink: ByteSink, listener: UploadListener) {
+  constructor(context: PipelineContext, sink: ByteSink, listener: UploadListener, share: Share) {
     this.#context = context;
     this.#listener = listener;
-    this.#writes = new WriteBehind(context, sink, this);
+    this.#share = share;
+    this.#writes = new WriteBehind(context, sink, this, share);
     this.#isLeftInSlab = sink.kind === 'writer';
   }
 
@@ -92,7 +96,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     assert(this.#reservation === null, 'one chunk arrives at a time');
     if (this.#error !== null) return null;
     this.#wantsMemory = false;
-    if (this.#parked !== null || !this.#prepare(bytes)) {
+    if (this.#parked !== null || this.#isAheadOfRate() || !this.#prepare(bytes)) {
       this.#wantsMemory = true;
       if (this.#withoutMemorySinceMs === 0) this.#withoutMemorySinceMs = performance.now();
       return null;
@@ -115,6 +119,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     this.#reservation = null;
     this.#codec = chunk.codec;
     this.#keptAtMs = performance.now();
+    this.#share.charge(chunk.wireBytes, this.#keptAtMs);
     const tookMs = this.#keptAtMs - reservation.sinceMs;
     if (tookMs < FAST_MS) this.#isDirect = true;
     else if (tookMs > SLOW_MS) this.#isDirect = false;
@@ -152,6 +157,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     this.#error = error;
     this.#reservation = null;
     this.#parked = null;
+    if (this.#rateTimer !== null) clearTimeout(this.#rateTimer);
     const { jobs, slabs, streams } = this.#context;
     if (this.#box !== null) slabs.release(this.#box.lease);
     this.#box = null;
@@ -221,6 +227,17 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   slabIsFree(): void {
     if (this.#parked !== null) this.#unpark();
     this.#offerMemory();
+  }
+
+  /** True where the owner's rate must catch up first; the sender gets memory then. */
+  #isAheadOfRate(): boolean {
+    const waitMs = this.#share.notBeforeMs - performance.now();
+    if (waitMs <= 0) return false;
+    this.#rateTimer ??= setTimeout(() => {
+      this.#rateTimer = null;
+      this.#offerMemory();
+    }, waitMs);
+    return true;
   }
 
   /** Memory for one chunk, reused because V8 collects garbage for every few MiB that are allocated. */

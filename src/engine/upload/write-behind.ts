@@ -11,6 +11,7 @@ import { TransferError } from '../../base/errors.ts';
 import type { ByteSink, Writer } from '../../storage/byte-source.ts';
 import type { Drained, DrainFault, WrittenBytes } from '../jobs/job.ts';
 import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
+import type { Share } from '../jobs/share.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { Box } from './box.ts';
@@ -34,6 +35,7 @@ const CHUNK_COST_BYTES = 4096;
 export class WriteBehind implements Schedulable {
   deficitBytes = 0;
   isQueued = false;
+  readonly share: Share;
   readonly #context: PipelineContext;
   readonly #sink: ByteSink;
   readonly #listener: WriteBehindListener;
@@ -47,10 +49,11 @@ export class WriteBehind implements Schedulable {
   storageMs = 0;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(context: PipelineContext, sink: ByteSink, listener: WriteBehindListener) {
+  constructor(context: PipelineContext, sink: ByteSink, listener: WriteBehindListener, share: Share) {
     this.#context = context;
     this.#sink = sink;
     this.#listener = listener;
+    this.share = share;
     this.#failure = sink.kind === 'writer' ? new AbortController() : null;
   }
 
@@ -106,7 +109,7 @@ export class WriteBehind implements Schedulable {
 
   #answered(box: Box, { written, fault, workMs, writeMs }: Drained): void {
     this.#context.jobs.jobEnded();
-    this.#context.jobs.observeJob(workMs);
+    this.#context.jobs.observeJob(this.share, workMs);
     this.#context.counters.jobSeconds.observe(workMs / 1000, 'drain');
     const error = fault === null ? null : this.#errorOf(fault);
     if (this.#sink.kind === 'descriptor') {

@@ -1,25 +1,28 @@
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
 import type { Schedulable } from '../../../src/engine/jobs/scheduler.ts';
+import { Share } from '../../../src/engine/jobs/share.ts';
 import { startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';
 
 const engine = await startEngine({ after });
 
-it('the queue wakes by itself for a job that may not start before a time', async () => {
+it('the queue wakes by itself for an owner that was ahead of its rate', async () => {
   const startedMs: number[] = [];
-  const item: Schedulable & { notBeforeMs: number } = {
+  const share = new Share({ bytesPerSec: 1000 });
+  const item: Schedulable = {
     deficitBytes: 0,
     isQueued: false,
-    notBeforeMs: performance.now() + 40,
+    share,
     planJob: () => (startedMs.length < 3 ? 1 : 0),
     startJob: () => {
       startedMs.push(performance.now());
-      item.notBeforeMs = performance.now() + 20;
+      share.charge(20, performance.now());
       return 'reading';
     },
   };
-  const firstMs = item.notBeforeMs;
+  share.charge(140, performance.now());
+  const firstMs = share.notBeforeMs;
   engine.jobs.want(item);
   assert.equal(startedMs.length, 0);
   await until('three jobs', () => startedMs.length === 3);

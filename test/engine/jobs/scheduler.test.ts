@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { type JobStart, NO_SLAB, type Schedulable, Scheduler } from '../../../src/engine/jobs/scheduler.ts';
+import { Share } from '../../../src/engine/jobs/share.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const QUANTUM_BYTES = 1000;
@@ -15,11 +16,12 @@ class EndlessStream implements Schedulable {
   /** There is no slab for it. */
   refuses = false;
   wants = true;
-  notBeforeMs = 0;
+  readonly share: Share;
   readonly #costs: number[];
 
-  constructor(costs: number[]) {
+  constructor(costs: number[], share = new Share()) {
     this.#costs = costs;
+    this.share = share;
   }
 
   planJob(): number {
@@ -66,9 +68,10 @@ const event = fc.record({
 describe('the scheduler', () => {
   it('serves streams that always want jobs equal bytes, to within one quantum and one job', () => {
     fc.assert(
-      fc.property(streams, maxOutstanding, (all, limit) => {
+      fc.property(streams, maxOutstanding, fc.boolean(), (all, limit, isOneOwner) => {
         const scheduler = new Scheduler(limit, QUANTUM_BYTES);
-        const backlogged = all.map((each) => new EndlessStream(each));
+        const common = new Share();
+        const backlogged = all.map((each) => new EndlessStream(each, isOneOwner ? common : new Share()));
         startAll(scheduler, backlogged);
         const largestJob = Math.max(...all.flat());
         for (let i = 0; i < 300; i++) {
@@ -89,9 +92,11 @@ describe('the scheduler', () => {
         streams,
         maxOutstanding,
         fc.array(event, { maxLength: 80, size: 'max' }),
-        (all, limit, events) => {
+        fc.integer({ min: 1, max: 4 }),
+        (all, limit, events, owners) => {
           const scheduler = new Scheduler(limit, QUANTUM_BYTES);
-          const items = all.map((each) => new EndlessStream(each));
+          const shares = Array.from({ length: owners }, () => new Share());
+          const items = all.map((each, at) => new EndlessStream(each, shares[at % owners]));
           startAll(scheduler, items);
           for (const { happen, stream } of events) {
             happen(scheduler, items[stream % items.length] as EndlessStream);
@@ -215,21 +220,87 @@ describe('the scheduler', () => {
     assert.ok(Math.abs(eager.jobs - modest.jobs) <= 1);
   });
 
-  describe('with jobs that may not start before a time', () => {
+  describe('with shares', () => {
+    it('serves owners by their weights, however many streams each has', () => {
+      fc.assert(
+        fc.property(
+          fc.array(fc.record({ weight: fc.integer({ min: 1, max: 5 }), streams }), {
+            minLength: 2,
+            maxLength: 4,
+          }),
+          maxOutstanding,
+          (owners, limit) => {
+            const scheduler = new Scheduler(limit, QUANTUM_BYTES);
+            const shares = owners.map(({ weight }) => new Share({ weight }));
+            const all = owners.map((owner, at) =>
+              owner.streams.map((each) => new EndlessStream(each, shares[at])),
+            );
+            startAll(scheduler, all.flat());
+            for (let i = 0; i < 2000; i++) step(scheduler);
+            const rounds = all.map(
+              (own, at) =>
+                own.reduce((sum, { servedBytes }) => sum + servedBytes, 0) /
+                (QUANTUM_BYTES * (owners[at]?.weight as number)),
+            );
+            // Within one turn, and one job of three quanta, which may also be running.
+            assert.ok(Math.max(...rounds) - Math.min(...rounds) <= 1 + 3 + 3 * limit, rounds.join(' '));
+          },
+        ),
+      );
+    });
+
+    it('charges an owner what threads worked for it', () => {
+      const scheduler = new Scheduler(1, QUANTUM_BYTES);
+      const [busy, idle] = [new EndlessStream([1000]), new EndlessStream([1000])];
+      startAll(scheduler, [busy, idle]);
+      let before = 0;
+      for (let i = 0; i < 300; i++) {
+        if (busy.jobs > before) scheduler.worked(busy.share, 1000 / (128 * 1024));
+        before = busy.jobs;
+        step(scheduler);
+      }
+      // Each of its jobs costs twice its bytes.
+      assert.ok(Math.abs(idle.jobs - 2 * busy.jobs) <= 4, `${idle.jobs} and ${busy.jobs}`);
+    });
+
+    it('lets an owner that is alone owe nothing', () => {
+      const scheduler = new Scheduler(1, QUANTUM_BYTES);
+      const [first, second] = [new EndlessStream([1000]), new EndlessStream([1000])];
+      scheduler.add(first);
+      for (let i = 0; i < 100; i++) {
+        scheduler.worked(first.share, 1);
+        step(scheduler);
+      }
+      scheduler.add(second);
+      const before = first.jobs;
+      for (let i = 0; i < 20; i++) step(scheduler);
+      assert.ok(Math.abs(first.jobs - before - second.jobs) <= 2);
+    });
+  });
+
+  describe('with owners ahead of their rates', () => {
     function withClock(limit: number) {
       const clock = new FakeClock();
       return { clock, scheduler: new Scheduler(limit, QUANTUM_BYTES, clock.nowMs) };
     }
 
-    it('starts none early, each when it is due, and says when that is', () => {
+    /** Of an owner of 1000 bytes a second, which has moved so much that it must wait. */
+    function waitingUntil(ms: number): Share {
+      const share = new Share({ bytesPerSec: 1000 });
+      share.charge(ms + 100, 0);
+      return share;
+    }
+
+    it('starts no job early, each when it is due, and says when that is', () => {
       const { clock, scheduler } = withClock(1);
-      const [late, later, free] = [new EndlessStream([10]), new EndlessStream([10]), new EndlessStream([10])];
-      late.notBeforeMs = 100;
-      later.notBeforeMs = 250;
+      const late = new EndlessStream([10], waitingUntil(100));
+      const later = new EndlessStream([10], waitingUntil(250));
+      const free = new EndlessStream([10]);
       free.wants = false;
       startAll(scheduler, [later, late, free]);
       assert.equal(scheduler.dispatch(), true, 'nobody lacks a slab');
       assert.deepEqual([scheduler.hasDelayed, scheduler.msUntilDue(), scheduler.outstanding], [true, 100, 0]);
+      assert.equal(scheduler.waiting, 2);
       clock.passTo(99);
       step(scheduler);
       assert.equal(late.jobs, 0);
@@ -245,8 +316,8 @@ describe('the scheduler', () => {
 
     it('keeps their turns for others meanwhile, and lets nobody catch up', () => {
       const { clock, scheduler } = withClock(2);
-      const [limited, other] = [new EndlessStream([500]), new EndlessStream([500])];
-      limited.notBeforeMs = 1000;
+      const limited = new EndlessStream([500], waitingUntil(1000));
+      const other = new EndlessStream([500]);
       startAll(scheduler, [limited, other]);
       for (let i = 0; i < 50; i++) step(scheduler);
       assert.equal(limited.jobs, 0);
@@ -256,23 +327,28 @@ describe('the scheduler', () => {
       assert.ok(Math.abs(limited.jobs - (other.jobs - before)) <= 4);
     });
 
-    it('paces a stream that puts its next job off with each one', () => {
+    it('holds all streams of an owner together to its rate', () => {
       const { clock, scheduler } = withClock(4);
-      const paced = new EndlessStream([100]);
-      const startJob = paced.startJob.bind(paced);
-      paced.startJob = () => {
-        paced.notBeforeMs = clock.nowMs() + 10;
-        return startJob();
-      };
-      scheduler.add(paced);
+      const share = new Share({ bytesPerSec: 10_000 });
+      const own = Array.from({ length: 3 }, () => new EndlessStream([100], share));
+      for (const each of own) {
+        const startJob = each.startJob.bind(each);
+        each.startJob = () => {
+          share.charge(100, clock.nowMs());
+          return startJob();
+        };
+      }
+      startAll(scheduler, own);
       for (; clock.nowMs() < 1000; clock.pass(1)) step(scheduler);
-      assert.equal(paced.jobs, 100);
+      const bytes = own.reduce((sum, { servedBytes }) => sum + servedBytes, 0);
+      // A tenth of a second ahead, and one job.
+      assert.ok(bytes >= 10_000 && bytes <= 11_100, `${bytes}`);
+      assert.ok(own.every(({ jobs }) => jobs > 20));
     });
 
-    it('serves one that was removed while it waited no more', () => {
+    it('serves a stream that was removed while it waited no more', () => {
       const { clock, scheduler } = withClock(1);
-      const gone = new EndlessStream([10]);
-      gone.notBeforeMs = 100;
+      const gone = new EndlessStream([10], waitingUntil(100));
       scheduler.add(gone);
       scheduler.dispatch();
       scheduler.remove(gone);

@@ -1,0 +1,48 @@
+/**
+ * What one owner of streams may use of the engine, however many streams it has:
+ * a weight among other owners, and a rate. An owner is an identity or an address.
+ *
+ * Invariant: bytes that have moved are charged when they move, so a rate is kept
+ * over any time but the first `BURST_MS`.
+ */
+import type { Schedulable } from './scheduler.ts';
+
+export interface ShareOptions {
+  /** Its part of what is shared, beside the weights of others. Default 1. */
+  weight?: number;
+  /** Bytes a second on the wire, both directions together. Default: no limit. */
+  bytesPerSec?: number;
+}
+
+/** How far ahead of its rate an owner may be: the length of a pause that nobody notices. */
+const BURST_MS = 100;
+
+export class Share {
+  /** Bytes it may still take in its turn, or owes; owned by the scheduler. */
+  deficitBytes = 0;
+  /** Its streams that wait for a turn, in round-robin order; owned by the scheduler. */
+  readonly queue: Schedulable[] = [];
+  readonly weight: number;
+  /** Bytes moved on the wire. */
+  movedBytes = 0;
+  readonly #bytesPerMs: number;
+  /** When the rate has caught up with what has moved. */
+  #paidUntilMs = 0;
+
+  constructor({ weight = 1, bytesPerSec = Number.POSITIVE_INFINITY }: ShareOptions = {}) {
+    this.weight = weight;
+    this.#bytesPerMs = bytesPerSec / 1000;
+  }
+
+  /** The earliest time at which more may move; 0 without a limit. */
+  get notBeforeMs(): number {
+    return Math.max(0, this.#paidUntilMs - BURST_MS);
+  }
+
+  /** Bytes have moved on the wire. */
+  charge(bytes: number, nowMs: number): void {
+    this.movedBytes += bytes;
+    if (this.#bytesPerMs === Number.POSITIVE_INFINITY) return;
+    this.#paidUntilMs = Math.max(this.#paidUntilMs, nowMs) + bytes / this.#bytesPerMs;
+  }
+}
