@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { codeBlocksIn } from './code-blocks.ts';
 import { exampleFolder, ROOT, runShell } from './examples.ts';
 
@@ -25,14 +25,32 @@ test('the commands of the TLS page make certificates that a server and a client 
   assert.match(output, /^identical$/m);
 });
 
-test('systemd accepts the unit', { skip: hasVerifier ? false : `needs ${VERIFIER}` }, async (t) => {
+/** The unit in a file, with a program that is there. */
+async function unitFile(t: TestContext): Promise<string> {
   const { folder } = await exampleFolder(t);
   const [unit] = (await blocksOf('systemd.md')).filter(({ mark }) => mark === 'file=sluice.service');
   assert.ok(unit !== undefined);
   const path = join(folder, 'sluice.service');
   await writeFile(path, unit.text.replaceAll('/usr/bin/sluice', join(folder, 'bin/sluice')));
+  return path;
+}
 
-  const { status, stderr } = spawnSync(VERIFIER, ['verify', path], { encoding: 'utf8' });
+const needsVerifier = { skip: hasVerifier ? false : `needs ${VERIFIER}` };
+
+test('systemd accepts the unit', needsVerifier, async (t) => {
+  const { status, stderr } = spawnSync(VERIFIER, ['verify', await unitFile(t)], { encoding: 'utf8' });
 
   assert.deepEqual({ status, stderr }, { status: 0, stderr: '' });
 });
+
+test(
+  'systemd finds the unit well protected: 1.8 on a scale where 10 is exposed',
+  needsVerifier,
+  async (t) => {
+    const args = ['security', '--offline=true', '--threshold=20', await unitFile(t)];
+    const { status, stdout, stderr } = spawnSync(VERIFIER, args, { encoding: 'utf8' });
+
+    assert.equal(status, 0, `${stdout}${stderr}`);
+    assert.match(stdout, /Overall exposure level for \S+: /);
+  },
+);
