@@ -9,8 +9,7 @@
 import { TransferError } from '../../base/errors.ts';
 import { packedFileChanged, type Reader } from '../../storage/byte-source.ts';
 import type { FilledRun, FillJob, FillResult } from '../jobs/job.ts';
-import type { JobStart } from '../jobs/scheduler.ts';
-import type { Share } from '../jobs/share.ts';
+import type { JobStart, Share } from '../jobs/share.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { Begun, JobPlanner } from './job-planner.ts';

@@ -5,8 +5,8 @@
 import type { ActiveStreams } from '../active-streams.ts';
 import type { SlabBroker } from '../slabs/slab-broker.ts';
 import type { Drained, DrainJob, FillJob, FillResult, PackAnswer, PackJob } from './job.ts';
-import { type Schedulable, Scheduler } from './scheduler.ts';
-import type { Share } from './share.ts';
+import { Scheduler } from './scheduler.ts';
+import type { Schedulable, Share } from './share.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /**

@@ -9,26 +9,10 @@
  * Invariant: no job is posted while `maxOutstanding` are unanswered, so the
  * queue is here, where it can be fair, and not in the pool.
  */
-import type { Share } from './share.ts';
-
-/** The result of a turn. 'reading': a read of the store began, which keeps no thread busy; its job follows. */
-export type JobStart = 'posted' | 'reading';
+import type { Schedulable, Share } from './share.ts';
 
 /** Instead of a price: a job is wanted, and there is no slab for it. */
 export const NO_SLAB = -1;
-
-export interface Schedulable {
-  /** Bytes this one may still take in its turn; owned by the scheduler. */
-  deficitBytes: number;
-  /** Whether it waits for a turn; owned by the scheduler. */
-  isQueued: boolean;
-  /** Whose it is. */
-  readonly share: Share;
-  /** Decides what the next job is, and returns its price in bytes; 0 when none is wanted now, or `NO_SLAB`. */
-  planJob(): number;
-  /** Begins the job that was planned just now. */
-  startJob(): JobStart;
-}
 
 /** What a millisecond of a thread costs beside the bytes of its job: at 128 MiB/s, work and wire cost the same. */
 const WORK_COST_BYTES_PER_MS = 128 * 1024;

@@ -5,7 +5,22 @@
  * Invariant: bytes that have moved are charged when they move, so a rate is kept
  * over any time but the first `BURST_MS`.
  */
-import type { Schedulable } from './scheduler.ts';
+
+/** The result of a turn. 'reading': a read of the store began, which keeps no thread busy; its job follows. */
+export type JobStart = 'posted' | 'reading';
+
+export interface Schedulable {
+  /** Bytes this one may still take in its turn; owned by the scheduler. */
+  deficitBytes: number;
+  /** Whether it waits for a turn; owned by the scheduler. */
+  isQueued: boolean;
+  /** Whose it is. */
+  readonly share: Share;
+  /** Decides what the next job is, and returns its price in bytes; 0 when none is wanted now, or `NO_SLAB` of the scheduler. */
+  planJob(): number;
+  /** Begins the job that was planned just now. */
+  startJob(): JobStart;
+}
 
 export interface ShareOptions {
   /** Its part of what is shared, beside the weights of others. Default 1. */

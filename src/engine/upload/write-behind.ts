@@ -10,8 +10,7 @@
 import { TransferError } from '../../base/errors.ts';
 import type { ByteSink, Writer } from '../../storage/byte-source.ts';
 import type { Drained, DrainFault, WrittenBytes } from '../jobs/job.ts';
-import type { JobStart, Schedulable } from '../jobs/scheduler.ts';
-import type { Share } from '../jobs/share.ts';
+import type { JobStart, Schedulable, Share } from '../jobs/share.ts';
 import { WorkerDied } from '../jobs/worker-pool.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { Box } from './box.ts';

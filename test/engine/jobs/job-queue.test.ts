@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
-import type { Schedulable } from '../../../src/engine/jobs/scheduler.ts';
+import type { Schedulable } from '../../../src/engine/jobs/share.ts';
 import { Share } from '../../../src/engine/jobs/share.ts';
 import { startEngine } from '../../support/test-engine.ts';
 import { until } from '../../support/until.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { type JobStart, NO_SLAB, type Schedulable, Scheduler } from '../../../src/engine/jobs/scheduler.ts';
-import { Share } from '../../../src/engine/jobs/share.ts';
+import { NO_SLAB, Scheduler } from '../../../src/engine/jobs/scheduler.ts';
+import { type JobStart, type Schedulable, Share } from '../../../src/engine/jobs/share.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 
 const QUANTUM_BYTES = 1000;
