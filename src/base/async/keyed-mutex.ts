@@ -1,11 +1,10 @@
-import { Mutex } from './mutex.ts';
-
 /**
  * A mutex for each key. Held over a check of a name and the change that
  * follows, it makes both atomic within this process.
  */
 export class KeyedMutex {
-  readonly #mutexes = new Map<string, Mutex>();
+  /** The keys that are held, with those who wait for one in their order; null for most, which nobody waits for. */
+  readonly #held = new Map<string, (() => void)[] | null>();
 
   /**
    * Holds the mutexes of all `keys` at once. They are taken in one order by everybody, so that nobody who
@@ -13,20 +12,33 @@ export class KeyedMutex {
    */
   async runAll<T>(keys: Iterable<string>, work: () => Promise<T>): Promise<T> {
     const ordered = [...new Set(keys)].sort();
-    const from = (at: number): Promise<T> => {
-      const key = ordered[at];
-      return key === undefined ? work() : this.run(key, () => from(at + 1));
-    };
-    return await from(0);
+    for (const key of ordered) {
+      if (this.#held.has(key)) await this.#turn(key);
+      else this.#held.set(key, null);
+    }
+    try {
+      return await work();
+    } finally {
+      for (const key of ordered) this.#release(key);
+    }
   }
 
-  async run<T>(key: string, work: () => Promise<T>): Promise<T> {
-    const mutex = this.#mutexes.get(key) ?? new Mutex();
-    this.#mutexes.set(key, mutex);
-    try {
-      return await mutex.run(work);
-    } finally {
-      if (mutex.isIdle) this.#mutexes.delete(key);
-    }
+  run<T>(key: string, work: () => Promise<T>): Promise<T> {
+    return this.runAll([key], work);
+  }
+
+  #turn(key: string): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#held.get(key);
+      if (waiting) waiting.push(resolve);
+      else this.#held.set(key, [resolve]);
+    });
+  }
+
+  /** Gives it to the first who waits. */
+  #release(key: string): void {
+    const next = this.#held.get(key)?.shift();
+    if (next === undefined) this.#held.delete(key);
+    else next();
   }
 }

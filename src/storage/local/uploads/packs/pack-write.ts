@@ -78,9 +78,20 @@ export class PackWrite {
     const names = new Set<string>();
     this.#entries = files.map((file, index) => {
       const temporary = context.directory.pathOfEntry(packEntry(id, index));
-      const entry = { file, temporary, start, path: '', ino: undefined, isNamed: false };
+      const { directory, entry, outcome } = placeOf(file, context, names);
+      const from = start;
       start += file.size;
-      return { ...entry, ...placeOf(file, context, names) };
+      return {
+        file,
+        directory,
+        entry,
+        temporary,
+        start: from,
+        path: '',
+        ino: undefined,
+        isNamed: false,
+        outcome,
+      };
     });
   }
 
