@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { AdminClient } from '../client/admin-client.ts';
 import { SluiceClient } from '../client/client.ts';
 import type { ClientOptions, TlsOptions } from '../client/options.ts';
 import { durationArgument, TRACE_HELP } from './argument.ts';
@@ -58,6 +59,7 @@ export class Connections {
   readonly #options: ConnectionOptions;
   readonly #defaults: ClientOptions;
   readonly #clients = new Map<string, SluiceClient>();
+  readonly #adminClients = new Set<AdminClient>();
 
   /** `defaults` is for options of transfers, such as the chunk size. */
   constructor(options: ConnectionOptions, logger: Logger, defaults: ClientOptions = {}) {
@@ -75,8 +77,15 @@ export class Connections {
     const key = `${target.transport} ${target.server}`;
     const known = this.#clients.get(key);
     if (known !== undefined) return known;
-    const client = this.#open(target);
+    const client = opened((options) => new SluiceClient(target.server, options), this.#optionsFor(target));
     this.#clients.set(key, client);
+    return client;
+  }
+
+  /** One that sees the server as an operator. Throws INVALID_CONFIG as `clientFor`. */
+  adminClientFor(target: CliTarget): AdminClient {
+    const client = opened((options) => new AdminClient(target.server, options), this.#optionsFor(target));
+    this.#adminClients.add(client);
     return client;
   }
 
@@ -84,17 +93,23 @@ export class Connections {
   close(): void {
     for (const client of this.#clients.values()) client.close();
     this.#clients.clear();
+    for (const client of this.#adminClients) client.close();
+    this.#adminClients.clear();
   }
 
-  #open(target: CliTarget): SluiceClient {
-    try {
-      return new SluiceClient(target.server, { ...this.#defaults, ...transportOf(target, this.#options) });
-    } catch (reason) {
-      const error = TransferError.from(reason);
-      if (error.code !== 'INVALID_ARGUMENT') throw error;
-      // No call was made yet: for a user of the command line this is wrong usage.
-      throw new TransferError('INVALID_CONFIG', error.message, { cause: error });
-    }
+  #optionsFor(target: CliTarget): ClientOptions {
+    return { ...this.#defaults, ...transportOf(target, this.#options) };
+  }
+}
+
+function opened<Client>(open: (options: ClientOptions) => Client, options: ClientOptions): Client {
+  try {
+    return open(options);
+  } catch (reason) {
+    const error = TransferError.from(reason);
+    if (error.code !== 'INVALID_ARGUMENT') throw error;
+    // No call was made yet: for a user of the command line this is wrong usage.
+    throw new TransferError('INVALID_CONFIG', error.message, { cause: error });
   }
 }
 

@@ -19,6 +19,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   rm: async () => (await import('./rm.ts')).addRmCommand,
   mkdir: async () => (await import('./mkdir.ts')).addMkdirCommand,
   config: async () => (await import('./config.ts')).addConfigCommand,
+  top: async () => (await import('./top/top.ts')).addTopCommand,
   tune: async () => (await import('./tune.ts')).addTuneCommand,
 };
 
@@ -33,6 +34,7 @@ Examples:
   sluice get -r localhost:50051/images -o images
   sluice put disk.iso localhost:50051/images/
   sluice ls -l localhost:50051
+  sluice top                                    what the server on this machine is doing
   sluice tune /srv/files                        find settings for this machine and these files
 
 Exit codes:

@@ -19,7 +19,18 @@ test('--version is that of the package', async (t) => {
 });
 
 test('the help of the program has the exit codes; that of each command has examples', async () => {
-  for (const command of [[], ['get'], ['put'], ['ls'], ['stat'], ['rm'], ['mkdir'], ['config'], ['tune']]) {
+  for (const command of [
+    [],
+    ['get'],
+    ['put'],
+    ['ls'],
+    ['stat'],
+    ['rm'],
+    ['mkdir'],
+    ['config'],
+    ['top'],
+    ['tune'],
+  ]) {
     const { code, stdout } = await runCommand([...command, '--help']);
     assert.equal(code, 0);
     assert.match(stdout, /\nExamples:\n {2}sluice /, command.join());

@@ -3,6 +3,7 @@ import { MultiBar, type Params, type SingleBar } from 'cli-progress';
 import { formatBytes } from '../../base/units.ts';
 import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
 import { colorsFor, printable } from '../process/output.ts';
+import { shortened } from '../process/text-width.ts';
 import type { ProgressDisplay, Snapshot } from './progress.ts';
 import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
 
@@ -114,22 +115,4 @@ function layoutFor(snapshot: Snapshot, columns: number): Layout {
 function durableCellsOf({ durableBytes, sizeBytes }: Snapshot, movedCells: number, cells: number): number {
   if (durableBytes === undefined || sizeBytes === undefined) return movedCells;
   return Math.min(movedCells, Math.round((durableBytes / (sizeBytes || 1)) * cells));
-}
-
-/** The end of a name tells more than its beginning. */
-function shortened(label: string, columns: number): string {
-  const characters = [...label];
-  let width = characters.reduce((sum, character) => sum + columnsOf(character), 0);
-  if (width <= columns) return label;
-  let cut = 0;
-  while (width + 1 > columns && cut < characters.length) {
-    width -= columnsOf(characters[cut] as string);
-    cut += 1;
-  }
-  return `…${characters.slice(cut).join('')}`;
-}
-
-/** An upper bound: most characters from Hangul Jamo on are two columns wide. */
-function columnsOf(character: string): number {
-  return (character.codePointAt(0) ?? 0) >= 0x1100 ? 2 : 1;
 }

@@ -17,7 +17,7 @@ import { CallLink } from '../../flow/connections/call-link.ts';
 import { clientWindows } from '../../flow/windows/client-windows.ts';
 import { decodeExchangeAnswer, type ExchangeAnswer } from '../../wire/exchange-answer.ts';
 import type { ExchangeRequest } from '../../wire/messages.ts';
-import { transferService } from '../../wire/service.ts';
+import { adminService, transferService } from '../../wire/service.ts';
 import { MAX_ANSWER_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { CallFailures } from './call-failures.ts';
@@ -41,7 +41,8 @@ type Method =
   | 'AbortUpload'
   | 'DeleteFile'
   | 'MakeDirectory'
-  | 'Exchange';
+  | 'Exchange'
+  | 'Watch';
 
 export class Channel {
   /** The target, for messages to people. */
@@ -290,7 +291,7 @@ function readingNothingAhead<Call>(make: () => Call): Call {
 }
 
 function definition(method: Method) {
-  const found = transferService[method];
+  const found = transferService[method] ?? adminService[method];
   if (found === undefined) throw new Error(`the contract has no ${method}`);
   const { responseDeserialize } = found;
   if (method === 'StreamFile') return found;
