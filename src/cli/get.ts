@@ -124,16 +124,9 @@ async function get(targets: CliTarget[], options: GetOptions): Promise<void> {
 function packClientOf(
   targets: readonly CliTarget[],
   connections: Connections,
-  { compression, ifMatch, limit, recursive, start }: GetOptions,
+  { ifMatch, limit, recursive, start }: GetOptions,
 ): SluiceClient | undefined {
-  // Packs come as they are.
-  if (
-    compression === 'always' ||
-    recursive !== true ||
-    ifMatch !== undefined ||
-    limit !== undefined ||
-    start !== undefined
-  )
+  if (recursive !== true || ifMatch !== undefined || limit !== undefined || start !== undefined)
     return undefined;
   const clients = new Set(targets.map((target) => connections.clientFor(target)));
   return clients.size === 1 ? [...clients][0] : undefined;

@@ -182,7 +182,7 @@ export class SluiceClient {
    */
   async downloadTree(prefix: string, directory: string, options: TreeOptions = {}): Promise<TreeResult> {
     this.#open();
-    return await downloadTree(this, this.#options, prefix, directory, options);
+    return await downloadTree(this, prefix, directory, options);
   }
 
   /**

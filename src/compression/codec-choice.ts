@@ -70,7 +70,7 @@ export interface JobFacts {
   readonly workMs: number;
   /** It was to be compressed, and did not get smaller. */
   readonly incompressible: boolean;
-  /** Where in the file it ended. */
+  /** Where in the stream it ended. */
   readonly endOffset: number;
 }
 

@@ -84,7 +84,14 @@ export class LinkMeter {
     this.#writeAtMs = -1;
     this.#barrierBytes = -1;
     this.#lateSinceMs = Number.POSITIVE_INFINITY;
+    this.idled(nowMs);
+  }
+
+  /** Discards the time until now: there was nothing to write. */
+  idled(nowMs: number): void {
     if (this.#drainedAtMs >= 0) this.#drainedAtMs = nowMs;
+    // The next echo shows no rate.
+    this.#echoedAtMs = Number.POSITIVE_INFINITY;
   }
 
   /** Whether a barrier should be put behind what was written. */

@@ -50,6 +50,20 @@ describe('a link', () => {
     assert.equal(link.isFull(nowMs + 5000), false);
   });
 
+  it('has no rate between two echoes with idle time between them', () => {
+    const [idle, busy] = [meterAfter([ROUND_TRIP_MS, 60, 60]), meterAfter([ROUND_TRIP_MS, 60, 60])];
+    idle.link.idled(idle.nowMs + 1000);
+    for (const { link, nowMs } of [idle, busy]) {
+      link.wrote(WRITE_BYTES, WRITE_BYTES, nowMs + 1000);
+      link.drained(nowMs + 1001);
+      link.barrierSent(nowMs + 1001);
+      link.echoed(nowMs + 1100);
+    }
+    const rate = (nowMs: number) => [idle, busy].map(({ link }) => link.rateBytesPerMs(nowMs + 1200));
+    const [withoutIdle, withIdle] = rate(idle.nowMs) as [number, number];
+    assert.ok(withoutIdle > 4 * withIdle, `${withoutIdle} and ${withIdle} bytes a millisecond`);
+  });
+
   it('is not full any more once an echo comes at once', () => {
     const { link, nowMs } = meterAfter([ROUND_TRIP_MS, 60, 60, ROUND_TRIP_MS]);
     assert.equal(link.isFull(nowMs), false);

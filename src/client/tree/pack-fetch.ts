@@ -1,5 +1,6 @@
 /** Small files from a server to here, a pack at a time. */
 import { randomBytes } from 'node:crypto';
+import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import { TransferError } from '../../base/errors.ts';
 import { packLimits } from '../exchange/requests/limits.ts';
 import { readPack } from '../exchange/requests/pack-read.ts';
@@ -21,10 +22,15 @@ export interface PackFetchOptions {
   readonly signal: AbortSignal;
 }
 
+/** Files are written for so long at a time: the server measures the link by how soon its pings are answered. */
+const BURST_MS = 2;
+
 export class PackFetcher {
   readonly #session: SluiceSession;
   readonly #options: PackFetchOptions;
   readonly #stagings = new Map<string, Staging>();
+  #burstEndsAtMs = 0;
+  #turn: Promise<void> | undefined;
 
   constructor(client: TreeClient, options: PackFetchOptions) {
     this.#session = client.session();
@@ -49,10 +55,9 @@ export class PackFetcher {
     const { overwrite, signal } = this.#options;
     const asked = files.map(({ name, size, version }) => ({ fileName: name, size, version }));
     let next = 0;
-    // A pack is over before the server knows the link, so `auto` would compress everything.
-    const compression = 'never';
-    for await (const content of readPack(this.#session.host, asked, { signal, compression })) {
+    for await (const content of readPack(this.#session.host, asked, { signal })) {
       const file = files[next++] as File;
+      while (performance.now() >= this.#burstEndsAtMs) await this.#nextBurst();
       if (content === undefined) done(file, 'single');
       else done(file, this.#write(file, content, overwrite));
     }
@@ -62,6 +67,15 @@ export class PackFetcher {
     for (const staging of this.#stagings.values()) staging.close();
     this.#stagings.clear();
     await this.#session[Symbol.asyncDispose]();
+  }
+
+  /** All packs wait for the same turn. */
+  async #nextBurst(): Promise<void> {
+    this.#turn ??= turnOfEventLoop().then(() => {
+      this.#turn = undefined;
+      this.#burstEndsAtMs = performance.now() + BURST_MS;
+    });
+    await this.#turn;
   }
 
   #write(file: FileToFetch, content: Uint8Array, overwrite: boolean): PackOutcome {

@@ -13,7 +13,6 @@ import { runUploads } from './upload/upload-run.ts';
 /** See `SluiceClient.downloadTree`. */
 export async function downloadTree(
   client: TreeClient,
-  { compression }: ResolvedOptions,
   prefix: string,
   directory: string,
   options: TreeOptions,
@@ -30,8 +29,7 @@ export async function downloadTree(
       signal: call.signal,
       ignoreTimes,
       transfer: { overwrite },
-      // Packs come as they are.
-      packClient: compression === 'always' ? undefined : client,
+      packClient: client,
     },
   );
   return call.result(outcome);

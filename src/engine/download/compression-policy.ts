@@ -1,5 +1,5 @@
 /**
- * How a stream's next job is coded: never and always by rule, auto by
+ * How the next job of a range is coded: never and always by rule, auto by
  * `CodecChoice`, which follows the link, the workers and the data.
  */
 
@@ -50,7 +50,7 @@ export class CompressionPolicy {
     return this.choice?.bytesPerMs(coding) ?? this.#bytesPerMs;
   }
 
-  /** Learns from a job that was posted with `coding` and ended at `endOffset`. */
+  /** Learns from a job that was posted with `coding` and ended at `endOffset` of its stream. */
   observe(coding: Coding, run: FilledRun, endOffset: number, nowMs: number): void {
     const { rawBytes, runBytes, workMs, incompressible } = run;
     this.choice?.observe({ coding, rawBytes, wireBytes: runBytes, workMs, incompressible, endOffset }, nowMs);
@@ -58,7 +58,7 @@ export class CompressionPolicy {
     if (isTypical) this.#bytesPerMs += (rawBytes / workMs - this.#bytesPerMs) / 8;
   }
 
-  /** A run is being written. */
+  /** The peer begins to take a run. */
   wrote(coding: Coding, run: FilledRun, nowMs: number): void {
     this.choice?.wrote(run.incompressible ? IDENTITY : coding, run.rawBytes, run.runBytes, nowMs);
   }

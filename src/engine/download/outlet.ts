@@ -1,7 +1,8 @@
 /** Where the bytes of a range go. The engine's only view of the network. */
 import type { PeerPace } from './peer-pace.ts';
+import type { MeasuredLink } from './stream-coding.ts';
 
-export interface Outlet {
+export interface Outlet extends MeasuredLink {
   /** What the peer is ready to take; undefined: everything, as fast as it drains what it is sent. */
   readonly credit?: Credit;
   /** The request of an Exchange that the messages answer; absent: they are those of a call by itself. */
@@ -19,12 +20,6 @@ export interface Outlet {
    * touch the bytes of an unfinished write any more.
    */
   untouched(): Promise<void>;
-  /**
-   * Calls `echoed` once the peer's end of the connection has received all that
-   * was written until now, and returns true; false when that cannot be asked
-   * now. After the end of the stream it may never be called.
-   */
-  pingBarrier?(echoed: () => void): boolean;
 }
 
 /**

@@ -1,13 +1,14 @@
 /**
  * What all ranges share that go to one peer over one stream: how much a write
- * may carry, and how many runs are begun and not drained. A call of its own has
- * one range. An exchange has many, and holds no more slabs for that.
+ * may carry, how it is coded, and how many runs are begun and not drained. A call
+ * of its own has one range. An exchange has many, and holds no more slabs for that.
  *
  *   begin ──▶ ahead ──toWrite──▶ writing ──drained──▶
  *               └──dropped──▶
  *
  * Ranges that the bound holds back wait in line, so that they take turns.
  */
+import { StreamCoding } from './stream-coding.ts';
 import { WriteSizer } from './write-sizer.ts';
 
 /** A range that waits until it may begin a run. */
@@ -19,19 +20,24 @@ export interface PaceOptions {
   firstMessageBytes: number;
   slabBytes: number;
   jobsInFlight: number;
+  gzipLevel: number;
+  maxGzipLevel: number;
 }
 
 export class PeerPace {
   readonly sizer: WriteSizer;
+  readonly coding: StreamCoding;
   readonly #jobsInFlight: number;
   /** Runs that are being made, or wait to be written. */
   #ahead = 0;
   #writing = 0;
+  #begunBytes = 0;
   readonly #waiting: PacedRange[] = [];
 
-  constructor({ firstMessageBytes, jobsInFlight, slabBytes }: PaceOptions) {
-    this.sizer = new WriteSizer(firstMessageBytes, slabBytes);
-    this.#jobsInFlight = jobsInFlight;
+  constructor(options: PaceOptions) {
+    this.sizer = new WriteSizer(options.firstMessageBytes, options.slabBytes);
+    this.coding = new StreamCoding(options);
+    this.#jobsInFlight = options.jobsInFlight;
   }
 
   /** A run that is begun now would wait behind others for the peer. */
@@ -44,8 +50,11 @@ export class PeerPace {
     return Math.min(this.#jobsInFlight - this.#ahead, this.#jobsInFlight + 1 - this.#ahead - this.#writing);
   }
 
-  begun(): void {
+  /** Returns where the run ends in all that was begun. */
+  begun(rawBytes: number): number {
     this.#ahead += 1;
+    this.#begunBytes += rawBytes;
+    return this.#begunBytes;
   }
 
   toWrite(): void {

@@ -15,6 +15,8 @@ export interface Piece {
   readonly lease: Lease;
   readonly offset: number;
   readonly rawBytes: number;
+  /** Where it ends in all that its stream has begun. */
+  readonly streamEnd: number;
   readonly coding: Coding;
   /** Read early: the piece that the peer must have earned before this is sent. 0: it had, when this was planned. */
   readonly owedBytes: number;

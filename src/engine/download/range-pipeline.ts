@@ -16,7 +16,7 @@ import type { FilledRun } from '../jobs/job.ts';
 import type { JobStart, Schedulable, Share } from '../jobs/share.ts';
 import type { PipelineContext } from '../pipeline-context.ts';
 import type { Sighted, StreamSight } from '../stream-sight.ts';
-import { CompressionPolicy } from './compression-policy.ts';
+import type { CompressionPolicy } from './compression-policy.ts';
 import { FILE_COST_BYTES, JobPlanner, MESSAGE_COST_BYTES } from './job-planner.ts';
 import type { Outlet } from './outlet.ts';
 import { type PacedRange, PeerPace } from './peer-pace.ts';
@@ -61,14 +61,13 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   #reject!: (error: TransferError) => void;
 
   constructor(context: PipelineContext, request: RangeRequest, outlet: Outlet, share: Share) {
-    const { gzipLevel, maxGzipLevel } = context.options;
     const { chunkBytes, codecs, compression } = request;
     this.#context = context;
     this.#request = request;
     this.share = share;
     this.#outlet = outlet;
     this.#pace = outlet.pace ?? new PeerPace(context.options);
-    this.#policy = new CompressionPolicy({ mode: compression, codecs, gzipLevel, maxGzipLevel });
+    this.#policy = this.#pace.coding.policyFor({ mode: compression, codecs });
     this.#planner = new JobPlanner(context, chunkBytes, this.#pace, this.#policy);
     this.#ahead = new ReadAhead(context, request, outlet, this.#pace, this);
     this.#settled = new Promise((resolve, reject) => {
@@ -84,11 +83,16 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
    * error that ended it. Either way no job uses the descriptor any more.
    */
   run(): Promise<RangeTotals> {
-    // Before the first byte, so that the round trip of an idle link is known.
-    this.#sendBarrier(performance.now());
-    this.#outlet.credit?.onGrant(() => this.wantJob());
-    this.ended();
+    this.#outlet.credit?.onGrant(() => this.#resume());
+    this.#resume();
     return this.#settled;
+  }
+
+  /** The peer is ready to take more. */
+  #resume(): void {
+    if (this.#isSettled) return;
+    if (!this.#pace.isBusy) this.#pace.coding.resumed(this.#policy, this.#outlet, performance.now());
+    this.ended();
   }
 
   /** Ends the transfer; what is under way is given back or quarantined. The first error stays. */
@@ -177,7 +181,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   }
 
   filled(piece: Piece, run: FilledRun): void {
-    this.#policy.observe(piece.coding, run, piece.offset + piece.rawBytes, performance.now());
+    this.#policy.observe(piece.coding, run, piece.streamEnd, performance.now());
     this.#pump();
   }
 
@@ -197,8 +201,8 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     if (!this.#ahead.take(head.run)) return;
     this.#writeOut = true;
     this.#sentAtMs = performance.now();
-    this.#policy.wrote(head.coding, head.run, this.#sentAtMs);
     this.#uses(head.run.incompressible ? IDENTITY : head.coding);
+    this.#pace.coding.wrote({ policy: this.#policy, coding: head.coding, run: head.run }, this.#sentAtMs);
     const { runBytes } = head.run;
     this.share.charge(runBytes, this.#sentAtMs);
     if (head.lease.use === 'hold') {
@@ -224,14 +228,13 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     const run = piece.run as FilledRun;
     const nowMs = performance.now();
     this.#writingMs += nowMs - this.#sentAtMs;
+    this.#pace.coding.drained(this.#outlet, nowMs);
     if (this.#error === null) {
       if (piece.lease.use === 'hold') {
         this.#sending = null;
         this.#context.slabs.release(piece.lease);
       }
       this.#pace.sizer.drained(run.rawBytes, nowMs - this.#sentAtMs);
-      this.#policy.choice?.drained(nowMs);
-      this.#sendBarrier(nowMs);
       this.#ahead.noteProgress();
       this.totals.rawBytes += run.rawBytes;
       this.totals.wireBytes += run.runBytes;
@@ -243,13 +246,6 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     }
     this.#pace.drained();
     this.ended();
-  }
-
-  /** Asks for an echo behind what was written, when the choice of codings wants one. */
-  #sendBarrier(nowMs: number): void {
-    const { choice } = this.#policy;
-    if (choice === undefined || this.#outlet.pingBarrier === undefined || !choice.wantsBarrier(nowMs)) return;
-    if (this.#outlet.pingBarrier(() => choice.link.echoed(performance.now()))) choice.link.barrierSent(nowMs);
   }
 
   #settleIfDone(): void {

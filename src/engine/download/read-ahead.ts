@@ -95,6 +95,7 @@ export class ReadAhead implements Begun {
       lease: this.#context.slabs.lease(use),
       offset: this.nextOffset,
       rawBytes: bytes,
+      streamEnd: this.#pace.begun(bytes),
       coding: choice.coding,
       owedBytes,
       probe: choice.probe,
@@ -105,7 +106,6 @@ export class ReadAhead implements Begun {
     };
     this.nextOffset += bytes;
     this.#pieces.push(piece);
-    this.#pace.begun();
     const { source } = this.#request;
     if (source.kind === 'reader') {
       this.#read(piece, source);

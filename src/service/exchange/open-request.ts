@@ -126,6 +126,8 @@ export class OpenRequest implements PlaceHolder {
       const more = this.#facts[sum];
       if (more !== undefined) facts[sum] = (facts[sum] ?? 0) + more;
     }
+    // Of the whole stream until now.
+    if (this.#facts.codings !== undefined) facts.codings = this.#facts.codings;
   }
 
   async #answer(owner: string | null): Promise<void> {

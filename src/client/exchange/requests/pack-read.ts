@@ -11,7 +11,6 @@ import { brokenContract } from '../../broken-contract.ts';
 import { Position } from '../../download/position.ts';
 import type { RangeReceiver } from '../../download/range-receiver.ts';
 import { compressionWish } from '../../download/stream-request.ts';
-import type { CompressionMode } from '../../options.ts';
 import { CreditWindow } from '../credit-window.ts';
 import type { RequestFields, RequestHost } from '../request.ts';
 import { TakeQueue } from '../take-queue.ts';
@@ -25,8 +24,6 @@ export type PackedContent = Uint8Array | undefined;
 
 export interface PackReadOptions {
   signal?: AbortSignal | undefined;
-  /** Default: that of the client. */
-  compression?: CompressionMode | undefined;
 }
 
 class PackReadRequest extends RangeRequest {
@@ -34,7 +31,6 @@ class PackReadRequest extends RangeRequest {
   protected override readonly window: CreditWindow;
   protected override position: Position;
   readonly #files: readonly PackedFile[];
-  readonly #compression: CompressionMode;
   readonly #queue = new TakeQueue<{ content: PackedContent }>();
   readonly #sink = { needsCrc32: false, begin: () => {}, write: (bytes: Uint8Array) => this.#split(bytes) };
   /** Files of which all bytes have come. */
@@ -46,7 +42,6 @@ class PackReadRequest extends RangeRequest {
   constructor(host: RequestHost, files: readonly PackedFile[], options: PackReadOptions) {
     super(host, `a pack of ${files.length} files`, options.signal);
     this.#files = files;
-    this.#compression = options.compression ?? host.options.compression;
     const bytes = packBytes(files);
     // A pack is small, and wanted whole: its window is all of it.
     this.window = new CreditWindow(bytes, bytes, host.growth);
@@ -78,8 +73,8 @@ class PackReadRequest extends RangeRequest {
       start: 0,
       chunkSize: chunkBytes,
       wantChecksums: options.verify,
-      compression: compressionWish(this.#compression),
-      acceptedCodecs: this.#compression === 'never' ? [] : RUNTIME_CODECS.map(codecInContract),
+      compression: compressionWish(options.compression),
+      acceptedCodecs: options.compression === 'never' ? [] : RUNTIME_CODECS.map(codecInContract),
     };
     return { credit, readPack };
   }
