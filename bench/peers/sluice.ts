@@ -3,9 +3,10 @@ import { existsSync } from 'node:fs';
 import { type Contender, driverContender, type Server, startServer } from '../harness/contender.ts';
 import { compiledPath } from '../harness/paths.ts';
 
-/** Its defaults, but that all streams of a bench come over one connection, as for the other contenders. */
+/** Its defaults, but that servers side by side share no port, and all streams of a bench come over one connection, as for the other contenders. */
 const SERVE_FLAGS = [
   '--listen=127.0.0.1:0',
+  '--admin-listen=off',
   '--log-format=json',
   '--log-level=warn',
   '--limits-streams-per-connection=256',

@@ -2,6 +2,8 @@
  * What operators may do with a server, however they ask: the gRPC service and the
  * HTTP listener both call these, and here is where rights are checked.
  */
+import { unknownCaller } from '../access/access.ts';
+import { expired } from '../access/authenticator.ts';
 import type { Identity } from '../access/identity.ts';
 import type { ServerRight } from '../access/rights.ts';
 import { TransferError } from '../base/errors.ts';
@@ -17,6 +19,7 @@ import type {
   GetHistoryResponse,
   Setting,
   WatchRequest,
+  WatchResponse,
 } from '../wire/admin-messages.ts';
 import { HISTORY_INTERVAL_MS, History } from './history.ts';
 import { LoopDelay } from './loop-delay.ts';
@@ -31,6 +34,18 @@ export interface Caller {
   readonly isLocal: boolean;
 }
 
+/** One that is under way. */
+export interface Watching {
+  readonly intervalMs: number;
+  /** Throws PERMISSION_DENIED, UNAUTHENTICATED: rights may be taken away, and proofs expire. */
+  snapshot(): WatchResponse;
+  /** Safe to call twice. */
+  close(): void;
+}
+
+/** Each may hold one snapshot, of a megabyte at most. */
+const MAX_WATCHERS = 16;
+
 const DEFAULT_INTERVAL_MS = 1000;
 const MIN_INTERVAL_MS = 200;
 const MAX_INTERVAL_MS = 60_000;
@@ -44,6 +59,7 @@ export class Admin {
   readonly #may: MayAdminister;
   readonly #loopDelay: LoopDelay;
   readonly #history: History;
+  readonly #watching = new Set<Watch>();
 
   constructor(observed: Observed, may: MayAdminister = localPeersOnly) {
     this.observed = observed;
@@ -52,18 +68,45 @@ export class Admin {
     this.#history = new History(observed.counters, this.#loopDelay);
   }
 
-  /** Throws PERMISSION_DENIED, INVALID_ARGUMENT. */
-  watch(caller: Caller, request: Partial<WatchRequest>): { watch: Watch; intervalMs: number } {
+  /**
+   * The server as `Watch` shows it, once.
+   *
+   * @throws TransferError PERMISSION_DENIED, INVALID_ARGUMENT
+   */
+  snapshot(caller: Caller, request: Partial<WatchRequest>): WatchResponse {
+    return this.#watch(caller, request).snapshot();
+  }
+
+  /**
+   * For whoever watches until `close`.
+   *
+   * @throws TransferError PERMISSION_DENIED, INVALID_ARGUMENT, RESOURCE_EXHAUSTED
+   */
+  watch(caller: Caller, request: Partial<WatchRequest>): Watching {
+    const watch = this.#watch(caller, request);
+    const { intervalMs: given = 0 } = request;
+    const intervalMs = within('interval_ms', given || DEFAULT_INTERVAL_MS, MIN_INTERVAL_MS, MAX_INTERVAL_MS);
+    if (this.#watching.size >= MAX_WATCHERS) {
+      const message = `${MAX_WATCHERS} observers watch this server, which is its limit; end one, or try again later`;
+      throw new TransferError('RESOURCE_EXHAUSTED', message);
+    }
+    this.#watching.add(watch);
+    return {
+      intervalMs,
+      snapshot: () => {
+        this.require(caller, 'observe');
+        return watch.snapshot();
+      },
+      close: () => this.#watching.delete(watch),
+    };
+  }
+
+  #watch(caller: Caller, { maxTransfers = 0, maxUploads = 0 }: Partial<WatchRequest>): Watch {
     this.require(caller, 'observe');
-    const { intervalMs = 0, maxTransfers = 0, maxUploads = 0 } = request;
-    const limits = {
+    return new Watch(this.observed, this.#loopDelay, {
       transfers: within('max_transfers', maxTransfers || DEFAULT_ROWS, 1, MAX_ROWS),
       uploads: within('max_uploads', maxUploads || DEFAULT_ROWS, 1, MAX_ROWS),
-    };
-    return {
-      watch: new Watch(this.observed, this.#loopDelay, limits),
-      intervalMs: within('interval_ms', intervalMs || DEFAULT_INTERVAL_MS, MIN_INTERVAL_MS, MAX_INTERVAL_MS),
-    };
+    });
   }
 
   getHistory(caller: Caller, { afterMs }: GetHistoryRequest): GetHistoryResponse {
@@ -104,13 +147,19 @@ export class Admin {
     return {};
   }
 
-  /** Throws PERMISSION_DENIED. */
+  /** A request of the HTTP listener that was refused, or failed. */
+  refusedOverHttp(method: string, peer: string, { code, message }: TransferError): void {
+    this.observed.events.add({ method, who: peer, peer, name: '', code, message, requestId: '' });
+  }
+
+  /** Throws PERMISSION_DENIED, UNAUTHENTICATED. */
   require({ identity, isLocal }: Caller, right: ServerRight): void {
+    if (identity.expiresMs <= Date.now()) throw expired();
     if (this.#may(identity, right, isLocal)) return;
-    throw new TransferError(
-      'PERMISSION_DENIED',
-      `the Admin service needs the right "${right}"; without access rules only peers on the loopback interface have it`,
-    );
+    const hasRules = this.#may !== localPeersOnly;
+    if (hasRules && identity.proof === 'anonymous') throw unknownCaller();
+    const who = hasRules ? 'this caller does not have' : 'only peers on the loopback interface have';
+    throw new TransferError('PERMISSION_DENIED', `this needs the right "${right}", which ${who}`);
   }
 
   /** Begins to measure. */

@@ -64,23 +64,34 @@ function answered<Response>(
 
 /** One snapshot waits for its reader at most. */
 function watch(admin: Admin, caller: Caller, admitted: AdmittedCall, call: WatchCall): void {
+  const fail = (reason: unknown) => {
+    admitted.hold();
+    call.emit('error', statusOf(admitted.failed(reason)));
+  };
   try {
-    const { intervalMs, watch: seen } = admin.watch(caller, whole(call.request));
+    const watching = admin.watch(caller, whole(call.request));
     let isReadOn = true;
     const send = () => {
-      if (isReadOn) isReadOn = call.write(seen.snapshot());
+      if (isReadOn) isReadOn = call.write(watching.snapshot());
     };
     call.on('drain', () => {
       isReadOn = true;
     });
-    const timer = setInterval(send, intervalMs).unref();
-    admitted.onClose(() => clearInterval(timer));
     send();
+    const timer = setInterval(() => {
+      try {
+        send();
+      } catch (reason) {
+        clearInterval(timer);
+        fail(reason);
+      }
+    }, watching.intervalMs).unref();
+    admitted.onClose(() => {
+      clearInterval(timer);
+      watching.close();
+    });
   } catch (reason) {
-    const error = TransferError.from(reason);
-    admitted.hold();
-    admitted.failed(error);
-    call.emit('error', statusOf(error));
+    fail(reason);
   }
 }
 

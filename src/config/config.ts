@@ -12,6 +12,10 @@ export interface Config {
   insecure: boolean;
   /** YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does. (default empty) */
   access: string;
+  admin: {
+    /** Where operators and their tools find metrics, probes and the page, over HTTP: an address as for listen, or off. Where the default is taken by another process, the server runs without it and warns. (default 127.0.0.1:50052) */
+    listen: string;
+  };
   tls: {
     /** PEM file with the certificate chain of the server. Together with tls.key it turns TLS on. (default empty) */
     cert: string;
@@ -141,6 +145,8 @@ export interface SettingValues {
   readonly insecure?: boolean | string | undefined;
   /** YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does. (default empty) */
   readonly access?: string | undefined;
+  /** Where operators and their tools find metrics, probes and the page, over HTTP: an address as for listen, or off. Where the default is taken by another process, the server runs without it and warns. (default 127.0.0.1:50052) */
+  readonly 'admin.listen'?: string | undefined;
   /** PEM file with the certificate chain of the server. Together with tls.key it turns TLS on. (default empty) */
   readonly 'tls.cert'?: string | undefined;
   /** PEM file with the private key of the server. (default empty) */

@@ -34,6 +34,11 @@ export function parseListenAddress(text: string): ListenAddress {
   return { kind: 'tcp', host, port };
 }
 
+/** Whether a setting says that nothing is to listen. */
+export function isOff(listen: string): boolean {
+  return listen === '' || listen === 'off';
+}
+
 /** Whether only this machine can reach the address. A name other than localhost is taken as reachable. */
 export function isLoopback(address: ListenAddress): boolean {
   if (address.kind === 'unix') return true;

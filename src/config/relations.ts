@@ -5,7 +5,7 @@
 import { TransferError } from '../base/errors.ts';
 import { MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { formatBytes } from '../base/units.ts';
-import { isLoopback, type ListenAddress, parseListenAddress } from './listen-address.ts';
+import { isLoopback, isOff, type ListenAddress, parseListenAddress } from './listen-address.ts';
 import {
   heldPlaces,
   type MemoryBound,
@@ -28,6 +28,7 @@ const SLABS_BESIDE_JOBS = 2;
 export function relationProblems(config: Config, availableBytes: number): string[] {
   return [
     ...listenProblems(config),
+    ...adminProblems(config),
     ...tlsProblems(config),
     ...sizeProblems(config),
     ...slabCountProblems(config),
@@ -48,6 +49,22 @@ function listenProblems(config: Config): string[] {
   return [
     `listen ${config.listen} can be reached from other machines, and without TLS everybody on the way can read the files; ` +
       'set tls.cert and tls.key (--tls-cert, --tls-key), or say --insecure to accept that',
+  ];
+}
+
+/** What it shows and lets do is for operators. */
+function adminProblems({ admin }: Config): string[] {
+  if (isOff(admin.listen)) return [];
+  let address: ListenAddress;
+  try {
+    address = parseListenAddress(admin.listen);
+  } catch (error) {
+    return [`admin.listen: ${TransferError.from(error).message}; or off`];
+  }
+  if (isLoopback(address)) return [];
+  return [
+    `admin.listen ${admin.listen} can be reached from other machines, and without access rules everybody there could end transfers; ` +
+      'set it to an address of the loopback interface, or off',
   ];
 }
 

@@ -37,6 +37,12 @@ const schemaShape = {
     '',
     'YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does.',
   ),
+  admin: group({
+    listen: text(
+      '127.0.0.1:50052',
+      'Where operators and their tools find metrics, probes and the page, over HTTP: an address as for listen, or off. Where the default is taken by another process, the server runs without it and warns.',
+    ),
+  }),
   tls: group({
     cert: text(
       '',

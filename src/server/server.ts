@@ -38,6 +38,7 @@ import { LiveUploads } from '../service/uploads/live-uploads.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
+import { AdminPort } from './admin-port.ts';
 import { Certificates } from './certificates.ts';
 import { Gate } from './gate.ts';
 import { Listener } from './listener.ts';
@@ -73,6 +74,7 @@ interface Running {
   uploads: LiveUploads;
   prelude: CallPrelude;
   admin: Admin;
+  adminPort: AdminPort;
   grpc: Server;
   health: HealthImplementation;
   listener: Listener;
@@ -222,6 +224,20 @@ export class SluiceServer {
       observe(this.#counters, listener, windows);
       const address = await listener.listen(listenAddress);
       admin.start();
+      const adminPort = new AdminPort({
+        admin,
+        access,
+        engine,
+        store: storage.store,
+        peers,
+        logger: this.#logger,
+      });
+      await adminPort.begin().catch((reason: unknown) => {
+        listener.close();
+        listener.destroyAll();
+        admin.close();
+        throw reason;
+      });
       return {
         address,
         access,
@@ -231,6 +247,7 @@ export class SluiceServer {
         uploads,
         prelude,
         admin,
+        adminPort,
         grpc,
         health,
         listener,
@@ -264,6 +281,11 @@ export class SluiceServer {
   async reload(config: Config): Promise<void> {
     await this.#starting?.catch(() => null);
     await this.#reload.run(config);
+  }
+
+  /** Where operators find metrics and probes; null: not yet, or not at all. */
+  get adminAddress(): string | null {
+    return this.#running?.adminPort.address ?? null;
   }
 
   /** What the server holds now; throws when it is not running. */
@@ -349,6 +371,7 @@ export class SluiceServer {
     listener.destroyAll();
     grpc.forceShutdown();
     prelude.close();
+    await running.adminPort.close();
     admin.close();
     gate.close();
     running.certificates?.close();

@@ -141,6 +141,8 @@ export interface Store {
    * their content. In bounded memory, whatever the size of a directory. Throws INVALID_ARGUMENT for a bad position, NOT_FOUND where there is no such directory.
    */
   list(prefix: string, options: StoreListOptions): AsyncIterable<Listed>;
+  /** Whether files can be reached now, for readiness probes; without it they always can. Throws why not. */
+  checkReachable?(): Promise<void>;
   /** Called by whoever made the store, behind the last call. */
   close(): Promise<void>;
 }

@@ -11,7 +11,7 @@ import { noise } from '../support/content.ts';
 import { AdminClient } from '../support/peers/admin-client.ts';
 import { endOf } from '../support/peers/raw-client.ts';
 import { MIB, startServer } from '../support/test-server.ts';
-import { within } from '../support/until.ts';
+import { until, within } from '../support/until.ts';
 
 async function first(admin: AdminClient): Promise<WatchResponse> {
   return await within(
@@ -146,6 +146,20 @@ test('a request that is out of bounds is refused', async (t) => {
     const [failure] = await Promise.allSettled([admin.seen(request, (snapshot) => snapshot)]);
     assert.match(String((failure as PromiseRejectedResult).reason), /INVALID_ARGUMENT/);
   }
+});
+
+test('watchers are few, and who leaves makes room', async (t) => {
+  const server = await startServer(t);
+  const admin = new AdminClient(t, server.address);
+  const watchers = Array.from({ length: 16 }, () => admin.watch());
+  for (const watcher of watchers) await within('it watches', watcher.next());
+
+  await assert.rejects(first(admin), /RESOURCE_EXHAUSTED: 16 observers/);
+  await watchers[0]?.return();
+  await until('its call is over', () => server.server.stats().standingCalls === 15);
+
+  assert.ok(await first(admin));
+  for (const watcher of watchers) await watcher.return();
 });
 
 test('peers behind a trusted proxy have no rights without access rules', async (t) => {

@@ -45,7 +45,13 @@ export async function exampleFolder(t: TestContext): Promise<ExampleFolder> {
   const path = [join(folder, 'bin'), join(ROOT, 'node_modules/.bin'), userEnvironment.PATH].join(delimiter);
   return {
     folder,
-    env: { ...userEnvironment, PATH: path, SLUICE_LISTEN: FREE_ADDRESS, XDG_STATE_HOME: folder },
+    env: {
+      ...userEnvironment,
+      PATH: path,
+      SLUICE_LISTEN: FREE_ADDRESS,
+      SLUICE_ADMIN_LISTEN: 'off',
+      XDG_STATE_HOME: folder,
+    },
   };
 }
 

@@ -83,6 +83,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
 const OWNERS: Readonly<Record<string, string>> = {
   piscina: 'src/engine',
   'node:http2': 'src/flow',
+  fastify: 'src/admin',
+  'prom-client': 'src/admin',
   yaml: 'src/config',
   commander: 'src/cli',
 };

@@ -24,6 +24,7 @@ class Moved {
   /** Looks now; for gauges, which fall back to 0. */
   look(): void {
     for (const { name, total } of this.#counters.all) if (total !== 0) this.names.add(name);
+    for (const { name, count } of this.#counters.histograms) if (count !== 0) this.names.add(name);
   }
 }
 
@@ -112,7 +113,9 @@ test('everything that is declared is counted: a server moves each of its counter
   moved.look();
 
   assert.deepEqual(
-    counters.all.map(({ name }) => name).filter((name) => !moved.names.has(name)),
+    [...counters.all, ...counters.histograms]
+      .map(({ name }) => name)
+      .filter((name) => !moved.names.has(name)),
     [],
   );
   const { closings, log, slabs } = server.server.stats();

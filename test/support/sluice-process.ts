@@ -32,7 +32,8 @@ export class SluiceProcess extends Child {
     const [program = process.execPath, ...rest] = [...under, process.execPath, MAIN, ...args];
     super('sluice', program, rest, {
       stdio: [input ? 'pipe' : 'ignore', stdout, stderr],
-      env: { ...environmentWithoutSettings(), ...env },
+      // Servers of other tests run beside it.
+      env: { ...environmentWithoutSettings(), SLUICE_ADMIN_LISTEN: 'off', ...env },
       ...(cwd === undefined ? {} : { cwd }),
     });
     t.after(() => this.end());

@@ -29,6 +29,7 @@ export const TWO_THREADS: Settings = { pool: { threads: 2 } };
 /** Starting a thread costs more than most tests give it to do, so there is one. */
 const SMALL: Settings = {
   listen: '127.0.0.1:0',
+  admin: { listen: 'off' },
   pool: { threads: 1 },
   slab: { size: 256 * KIB, count: 12 },
   chunk: { size: 64 * KIB, maxSize: 128 * KIB },

@@ -21,7 +21,17 @@ export class ServeChild {
 
   /** Throws what the server says when it cannot start. Ends with `signal`. */
   static async start(directory: string, candidate: Candidate, signal: AbortSignal): Promise<ServeChild> {
-    const flags = ['--listen', '127.0.0.1:0', '--json', '--log-format', 'json', '--log-level', 'warn'];
+    const flags = [
+      '--listen',
+      '127.0.0.1:0',
+      '--admin-listen',
+      'off',
+      '--json',
+      '--log-format',
+      'json',
+      '--log-level',
+      'warn',
+    ];
     const args = ['serve', '--root', directory, ...flags, ...flagsOf(candidate)];
     const child = startChild(`sluice serve with ${writeCandidate(candidate)}`, PROGRAM, args, signal);
     try {

@@ -107,6 +107,11 @@ export class WorkerPool {
     this.#watchThreads();
   }
 
+  /** Threads that run now: one that died is replaced a moment later. */
+  get alive(): number {
+    return this.#piscina.threads.length;
+  }
+
   /** Resolves once every thread could answer; throws INTERNAL when they do not. */
   async start(): Promise<void> {
     const pings = Array.from({ length: this.threads }, () => this.#piscina.run('ping'));

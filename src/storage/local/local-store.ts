@@ -109,6 +109,10 @@ export class LocalStore implements Store {
     }
   }
 
+  async checkReachable(): Promise<void> {
+    await this.#served.current();
+  }
+
   /**
    * Uploads into this directory and deletes from it; close them before the store.
    *

@@ -1,0 +1,112 @@
+/**
+ * The HTTP listener for operators and their tools: metrics, probes, and what the
+ * page needs. It has a port of its own, so that it can stay on the loopback
+ * interface while the server does not.
+ */
+import type { IncomingMessage } from 'node:http';
+import type { FastifyInstance } from 'fastify';
+import { errnoOf, TransferError } from '../../base/errors.ts';
+import { KIB } from '../../base/units.ts';
+import {
+  isLoopback,
+  type ListenAddress,
+  parseListenAddress,
+  writeListenAddress,
+} from '../../config/listen-address.ts';
+import type { Admin, Caller } from '../admin.ts';
+import { ANSWER_HEADERS, requireLocalHost, requireOwnHeader } from './guards.ts';
+import { Metrics } from './metrics.ts';
+import { addRoutes } from './routes.ts';
+
+/** A request says what it wants in its first line. */
+const MAX_BODY_BYTES = 4 * KIB;
+const MAX_HEADER_BYTES = 16 * KIB;
+
+/** From accept to the whole of the headers, and of the request. */
+const REQUEST_TIMEOUT_MS = 10_000;
+
+const KEEP_ALIVE_MS = 5_000;
+
+/** Watchers of the page included. */
+const MAX_CONNECTIONS = 64;
+
+export interface AdminListenerOptions {
+  readonly admin: Admin;
+  /** Who makes a request. Throws UNAUTHENTICATED. */
+  callerOf(request: IncomingMessage): Caller | Promise<Caller>;
+  /** Why the server cannot serve now; null: it can. */
+  whyNotReady(): Promise<string | null>;
+}
+
+export class AdminListener {
+  /** As a client writes it. */
+  readonly address: string;
+  readonly #app: FastifyInstance;
+
+  private constructor(app: FastifyInstance, address: string) {
+    this.#app = app;
+    this.address = address;
+  }
+
+  /** Listens on `listen`. Throws INVALID_CONFIG where that cannot be had. */
+  static async open(listen: string, options: AdminListenerOptions): Promise<AdminListener> {
+    const address = parseListenAddress(listen);
+    // Loaded late: a server starts without it.
+    const { fastify } = await import('fastify');
+    const app = fastify({
+      logger: false,
+      bodyLimit: MAX_BODY_BYTES,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      forceCloseConnections: true,
+      exposeHeadRoutes: false,
+      return503OnClosing: false,
+      http: {
+        headersTimeout: REQUEST_TIMEOUT_MS,
+        maxHeaderSize: MAX_HEADER_BYTES,
+        connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10,
+      },
+    });
+    app.server.maxConnections = MAX_CONNECTIONS;
+    // A POST has no body; what one sends is neither read nor parsed.
+    app.removeAllContentTypeParsers();
+    app.addHook('onRequest', async (request, reply) => {
+      reply.headers(ANSWER_HEADERS);
+      if (address.kind === 'tcp' && isLoopback(address)) requireLocalHost(request.headers);
+      if (request.method !== 'GET') requireOwnHeader(request.headers);
+    });
+    addRoutes(app, { ...options, metrics: new Metrics(options.admin.observed.counters) });
+    try {
+      await app.listen(placeOf(address));
+    } catch (reason) {
+      await app.close();
+      throw refusal(listen, reason);
+    }
+    return new AdminListener(app, boundAddress(app, address));
+  }
+
+  /** Ends every connection. */
+  async close(): Promise<void> {
+    await this.#app.close();
+  }
+}
+
+function placeOf(address: ListenAddress): { path: string } | { host: string; port: number } {
+  return address.kind === 'unix'
+    ? { path: address.path }
+    : { host: address.host === '' ? '::' : address.host, port: address.port };
+}
+
+function boundAddress(app: FastifyInstance, address: ListenAddress): string {
+  const bound = app.server.address();
+  if (address.kind === 'unix' || bound === null || typeof bound === 'string')
+    return writeListenAddress(address);
+  return writeListenAddress({ kind: 'tcp', host: address.host || bound.address, port: bound.port });
+}
+
+function refusal(listen: string, reason: unknown): TransferError {
+  const errno = errnoOf(reason) ?? String(reason);
+  const why = errno === 'EADDRINUSE' ? 'another process listens there' : `cannot listen there (${errno})`;
+  const remedy = 'choose another address, or off';
+  return new TransferError('INVALID_CONFIG', `admin.listen ${listen}: ${why}; ${remedy}`, { cause: reason });
+}

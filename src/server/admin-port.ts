@@ -1,0 +1,113 @@
+/** The HTTP listener for operators, as part of a server's life. */
+import type { IncomingMessage } from 'node:http';
+import { TLSSocket } from 'node:tls';
+import type { Access } from '../access/access.ts';
+import { ANONYMOUS } from '../access/identity.ts';
+import type { Admin, Caller } from '../admin/admin.ts';
+import type { AdminListener } from '../admin/http/admin-listener.ts';
+import { isLocalPeer } from '../admin/rights.ts';
+import { TransferError } from '../base/errors.ts';
+import type { Logger } from '../base/logger.ts';
+import type { PeerAddresses } from '../base/peer-address.ts';
+import { isOff } from '../config/listen-address.ts';
+import { settingOfKey } from '../config/settings.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { Store } from '../storage/store.ts';
+
+/** A file system that is gone does not answer at all. */
+const CHECK_TIMEOUT_MS = 2_000;
+
+export interface AdminPortParts {
+  readonly admin: Admin;
+  /** null: whoever comes over the loopback interface may do everything. */
+  readonly access: Access | null;
+  readonly engine: Engine;
+  readonly store: Store;
+  readonly peers: PeerAddresses;
+  readonly logger: Logger;
+}
+
+export class AdminPort {
+  readonly #parts: AdminPortParts;
+  readonly #listen: string;
+  #opening: Promise<void> | null = null;
+  #listener: AdminListener | null = null;
+
+  constructor(parts: AdminPortParts) {
+    this.#parts = parts;
+    this.#listen = parts.admin.observed.config.admin.listen;
+  }
+
+  /** Where it listens; null: not yet, or not at all. */
+  get address(): string | null {
+    return this.#listener?.address ?? null;
+  }
+
+  /**
+   * Listens, where the configuration wants that. Resolves once it does; at once where nobody asked for the
+   * address, because the server need not wait for it.
+   *
+   * @throws TransferError INVALID_CONFIG where an address that was asked for cannot be had.
+   */
+  async begin(): Promise<void> {
+    if (isOff(this.#listen)) return;
+    const isAskedFor = this.#listen !== settingOfKey('admin.listen')?.meta.initial;
+    this.#opening = this.#open();
+    if (isAskedFor) await this.#opening;
+    else this.#opening.catch((reason: unknown) => this.#goWithout(reason));
+  }
+
+  async close(): Promise<void> {
+    await this.#opening?.catch(() => {});
+    await this.#listener?.close();
+  }
+
+  async #open(): Promise<void> {
+    const { admin, logger } = this.#parts;
+    // Loaded late: what it needs is much, and a server starts without it.
+    const { AdminListener: Listener } = await import('../admin/http/admin-listener.ts');
+    this.#listener = await Listener.open(this.#listen, {
+      admin,
+      callerOf: (request) => this.#callerOf(request),
+      whyNotReady: () => this.#whyNotReady(),
+    });
+    logger.info({ address: this.#listener.address }, 'metrics and probes are served');
+  }
+
+  async #callerOf({ headers, socket }: IncomingMessage): Promise<Caller> {
+    const { access, peers } = this.#parts;
+    const isLocal = isLocalPeer(peers.of(socket), this.#listen.startsWith('unix:'));
+    if (access === null) return { identity: ANONYMOUS, isLocal };
+    const identity = await access.identify({
+      headers,
+      address: socket.remoteAddress,
+      get certificate() {
+        return socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
+      },
+    });
+    return { identity, isLocal };
+  }
+
+  #goWithout(reason: unknown): void {
+    const { logger } = this.#parts;
+    const remedy = 'set admin.listen to another address, or off';
+    const { message } = TransferError.from(reason);
+    logger.warn({ problem: message }, `there are no metrics and probes; ${remedy}`);
+  }
+
+  async #whyNotReady(): Promise<string | null> {
+    const { admin, engine, store } = this.#parts;
+    if (admin.observed.isDraining()) return 'draining';
+    if (engine.workers.alive === 0) return 'no worker thread is alive';
+    const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
+    const late = new Promise<never>((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(new Error('no answer')), { once: true });
+    });
+    try {
+      await Promise.race([store.checkReachable?.(), late]);
+      return null;
+    } catch (reason) {
+      return `the store cannot be reached: ${TransferError.from(reason).message}`;
+    }
+  }
+}
