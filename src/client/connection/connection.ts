@@ -5,6 +5,7 @@
  */
 import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
 import { ClosableTarget } from '../../flow/connections/closable-target.ts';
+import { refusePushes } from '../../flow/connections/no-pushes.ts';
 
 export class Connection {
   readonly client: Client;
@@ -14,6 +15,7 @@ export class Connection {
 
   /** @param isShared with other connections to the same address that have the same options */
   constructor(address: string, credentials: ChannelCredentials, options: ChannelOptions, isShared: boolean) {
+    refusePushes();
     this.#target = ClosableTarget.open(address, isShared ? JSON.stringify([address, options]) : undefined);
     this.client = new Client(this.#target.text, credentials, options);
   }
