@@ -2,6 +2,7 @@
  * The options of a client, with their defaults. They are validated here, once.
  */
 import type { Buffer } from 'node:buffer';
+import { MAX_KEEP_ALIVE_MS, MIN_KEEP_ALIVE_MS } from '../base/async/keep-alive.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
@@ -57,6 +58,11 @@ export interface ClientOptions {
   connectTimeoutMs?: number | undefined;
   /** A call that delivers no message within this time is cancelled and resumed. Default 30 s. */
   stallTimeoutMs?: number | undefined;
+  /**
+   * After this long without a message on a stream, each side sends an empty one, so that proxies with idle timeouts
+   * do not cut it. An empty message is no progress: `stallTimeoutMs` goes on. 0: never. Default 15 s.
+   */
+  keepAliveMs?: number | undefined;
   /** Do not share a connection with other clients of this process. Default false. */
   ownConnection?: boolean | undefined;
   /**
@@ -107,10 +113,15 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     },
     connectTimeoutMs: inRange('connectTimeoutMs', options.connectTimeoutMs ?? 5_000, 1, MAX_TIMER_MS),
     stallTimeoutMs: inRange('stallTimeoutMs', options.stallTimeoutMs ?? 30_000, 1, MAX_TIMER_MS),
+    keepAliveMs: keepAliveOf(options.keepAliveMs ?? 15_000),
     ownConnection: options.ownConnection ?? false,
     logger: options.logger ?? silentLogger,
     tracing: new Tracing(options.openTelemetry),
   };
+}
+
+function keepAliveOf(silenceMs: number): number {
+  return silenceMs === 0 ? 0 : inRange('keepAliveMs', silenceMs, MIN_KEEP_ALIVE_MS, MAX_KEEP_ALIVE_MS);
 }
 
 /** Longer timers fire at once in Node. */

@@ -7,7 +7,7 @@ import { deleteFile, getFileSize, makeDirectory, statFile } from './file-request
 import { announcing, exchanging, streaming, unary, uploading } from './handlers.ts';
 import { listFiles } from './list-files.ts';
 import type { CallPrelude } from './prelude/call-prelude.ts';
-import { serveRange } from './range/serve-range.ts';
+import { streamFile } from './range/stream-file.ts';
 import { abortUpload, finishUpload, getUploadStatus, startUpload } from './uploads/upload-requests.ts';
 
 /** Adds TransferService to `server`, behind the prelude. */
@@ -16,7 +16,7 @@ export function bindTransferService(server: Server, prelude: CallPrelude, contex
     GetFileSize: unary(context, getFileSize),
     StatFile: unary(context, statFile),
     ListFiles: streaming(context, (request) => request.prefix, listFiles),
-    StreamFile: streaming(context, (request) => request.fileName, serveRange),
+    StreamFile: streaming(context, (request) => request.fileName, streamFile),
     StartUpload: announcing(context, () => true, unary(context, startUpload)),
     UploadFile: uploading(context),
     GetUploadStatus: announcing(context, isResumed, unary(context, getUploadStatus)),

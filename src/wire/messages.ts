@@ -28,6 +28,8 @@ export interface StreamFileRequest {
   /** A number when the peer sent a value this version does not know. */
   compression: CompressionWish | number;
   acceptedCodecs: (Codec | number)[];
+  /** 0: no keep-alive messages. */
+  keepAliveMs: number;
 }
 
 export interface StreamFileResponse {
@@ -247,6 +249,7 @@ export interface ExchangeRequest {
   write?: WritePackRequest | null;
   makeDirectory?: MakeDirectoryRequest | null;
   cancel?: boolean;
+  keepAliveMs: number;
 }
 
 /** The one field of the oneof that is there; the others are null. */

@@ -84,6 +84,7 @@ const FIELDS_IN_CODE: {
     wantChecksums: true,
     compression: true,
     acceptedCodecs: true,
+    keepAliveMs: true,
   },
   StreamFileResponse: {
     chunk: true,
@@ -165,6 +166,7 @@ const FIELDS_IN_CODE: {
     write: true,
     makeDirectory: true,
     cancel: true,
+    keepAliveMs: true,
   },
   ExchangeResponse: {
     id: true,
@@ -428,6 +430,7 @@ describe('a decoded StreamFileRequest', () => {
       wantChecksums: false,
       compression: 'COMPRESSION_UNSPECIFIED',
       acceptedCodecs: [],
+      keepAliveMs: 0,
     });
   });
 

@@ -145,6 +145,7 @@ export class Attempt implements RangeListener, WatchedAttempt {
 
   #onMessage(message: StreamFileResponse): void {
     if (this.#state === 'settled') return;
+    if (isKeepAlive(message)) return;
     this.deliveredBytes += message.chunk.byteLength;
     try {
       if (this.#state === 'streaming') this.#take(message);
@@ -209,4 +210,9 @@ export class Attempt implements RangeListener, WatchedAttempt {
       throw new TransferError('FILE_CHANGED', `the server sent ${excessBytes} bytes more than the file has`);
     }
   }
+}
+
+/** It may come before the first message. */
+function isKeepAlive({ chunk, file, summary }: StreamFileResponse): boolean {
+  return chunk.byteLength === 0 && !file && !summary;
 }

@@ -15,7 +15,7 @@ export function compressionWish(mode: CompressionMode): CompressionWish {
 }
 
 export interface WantedRange {
-  readonly options: Pick<ResolvedOptions, 'compression' | 'verify'>;
+  readonly options: Pick<ResolvedOptions, 'compression' | 'keepAliveMs' | 'verify'>;
   readonly position: Position;
   /** The chunk size to ask for. */
   readonly chunkBytes: number;
@@ -35,5 +35,6 @@ export function streamRequest({ options, position, chunkBytes }: WantedRange): S
     wantChecksums: options.verify,
     compression: compressionWish(options.compression),
     acceptedCodecs: RUNTIME_CODECS.map(codecInContract),
+    keepAliveMs: options.keepAliveMs,
   };
 }

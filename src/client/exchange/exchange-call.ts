@@ -4,6 +4,7 @@
  * place, until the server has ended it.
  */
 import { type ClientDuplexStream, status } from '@grpc/grpc-js';
+import { KeepAlive } from '../../base/async/keep-alive.ts';
 import { TransferError } from '../../base/errors.ts';
 import type { ExchangeAnswer } from '../../wire/exchange-answer.ts';
 import type { ExchangeLimits, ExchangeRequest, Failure } from '../../wire/messages.ts';
@@ -42,6 +43,9 @@ export class ExchangeCall implements WatchedAttempt {
   readonly #listener: CallListener;
   readonly #call: ClientDuplexStream<Partial<ExchangeRequest>, ExchangeAnswer>;
   readonly #watch: AttemptWatch;
+  readonly #options: ResolvedOptions;
+  readonly #keepAlive: KeepAlive | undefined;
+  #written = 0;
   /** By id; undefined for those that were cancelled and not ended yet. */
   readonly #open = new Map<number, SessionRequest | undefined>();
   readonly #roomBefore: number;
@@ -70,6 +74,14 @@ export class ExchangeCall implements WatchedAttempt {
     });
     const call = channel.exchange();
     this.#call = call;
+    this.#options = options;
+    if (options.keepAliveMs > 0) {
+      this.#keepAlive = new KeepAlive(options.keepAliveMs, {
+        sent: () => this.#written,
+        maySpeak: () => this.#limits !== undefined && call.writableLength === 0,
+        speak: () => this.#write({ id: 0 }),
+      });
+    }
     this.#watch = new AttemptWatch(this, channel, options);
     call.on('error', (failure) => this.fail(channel.failureOf(failure)));
     call.on('status', ({ code }) => {
@@ -114,28 +126,30 @@ export class ExchangeCall implements WatchedAttempt {
     this.#lastId += 1;
     request.id = this.#lastId;
     this.#open.set(request.id, request);
-    const message = { id: request.id, ...fields };
+    const { keepAliveMs } = this.#options;
+    const message = { id: request.id, ...fields, ...(this.#lastId === 1 ? { keepAliveMs } : {}) };
     if (fields.write) this.#sendContent(message, fields.write.content.byteLength);
-    else this.#call.write(message);
+    else this.#write(message);
     // The next request goes on another stream.
     if (this.#lastId === MAX_ID) this.end();
   }
 
   grant({ id }: SessionRequest, bytes: number): void {
-    if (!this.#isOver) this.#call.write({ id, credit: bytes });
+    if (!this.#isOver) this.#write({ id, credit: bytes });
   }
 
   /** Nothing more of it is told. */
   cancel({ id }: SessionRequest): void {
     if (this.#isOver || this.#open.get(id) === undefined) return;
     this.#open.set(id, undefined);
-    this.#call.write({ id, cancel: true });
+    this.#write({ id, cancel: true });
   }
 
   /** No request follows; what is open goes on to its end. Safe to call twice. */
   end(): void {
     if (this.#isEnding || this.#isOver) return;
     this.#isEnding = true;
+    this.#keepAlive?.close();
     this.#call.end();
   }
 
@@ -144,6 +158,7 @@ export class ExchangeCall implements WatchedAttempt {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#watch.close();
+    this.#keepAlive?.close();
     // The call keeps its listeners: cancelling makes it emit one more error, and it flows to its end.
     cancelCall(this.#call);
     const lost = [...this.#open.values()].filter((request) => request !== undefined);
@@ -156,15 +171,22 @@ export class ExchangeCall implements WatchedAttempt {
     this.#contentBytes.set(message.id, bytes);
     this.#outstandingPacks += 1;
     this.#unansweredBytes += bytes;
-    this.#call.write(message, () => {
+    this.#write(message, () => {
       this.#outstandingPacks -= 1;
       this.deliveredBytes += bytes;
       if (!this.#isOver) this.#listener.onRoom();
     });
   }
 
+  #write(message: Partial<ExchangeRequest>, taken?: () => void): void {
+    this.#written += 1;
+    this.#call.write(message, taken);
+  }
+
   #onAnswer(answer: ExchangeAnswer): void {
     if (this.#isOver) return;
+    // The server keeps the stream alive, which is no progress.
+    if (this.#limits !== undefined && answer.response.id === 0) return;
     this.deliveredBytes += 1 + answer.encodedBytes;
     try {
       if (this.#limits === undefined) this.#takeLimits(answer);

@@ -10,6 +10,7 @@
  */
 import { Buffer } from 'node:buffer';
 import type { ClientWritableStream, Metadata, ServiceError } from '@grpc/grpc-js';
+import { KeepAlive } from '../../base/async/keep-alive.ts';
 import { TransferError } from '../../base/errors.ts';
 import { FrameWriter } from '../../flow/calls/frame-writer.ts';
 import type { CallLink } from '../../flow/connections/call-link.ts';
@@ -121,6 +122,7 @@ export class UploadAttempt implements WatchedAttempt {
     this.#frames = new FrameWriter(call);
     const ignoreSignal = onCancelled(signal, (error) => this.fail(error));
     const watch = new AttemptWatch(this, channel, options, 'took nothing');
+    const keepAlive = this.#keepAlive(options.keepAliveMs);
     try {
       await new Promise<void>((resolve, reject) => {
         this.#settle = (error) => (error === undefined ? resolve() : reject(error));
@@ -129,10 +131,21 @@ export class UploadAttempt implements WatchedAttempt {
       });
     } finally {
       watch.close();
+      keepAlive?.close();
       ignoreSignal();
       cancelCall(call);
     }
     return { response: this.#response as UploadFileResponse, isIdle: this.#isIdle };
+  }
+
+  /** Speaks up while the source has nothing to send. */
+  #keepAlive(silenceMs: number): KeepAlive | undefined {
+    if (silenceMs === 0) return undefined;
+    return new KeepAlive(silenceMs, {
+      sent: () => this.deliveredBytes,
+      maySpeak: () => this.#isOpen && this.isPaused,
+      speak: () => this.#write(uploadControlFrame({}), () => {}),
+    });
   }
 
   /** Nothing is in flight: the upload waits for its source, not for the server. */

@@ -20,6 +20,7 @@ import {
   type ServerWritableStream,
   type StatusObject,
 } from '@grpc/grpc-js';
+import { KeepAlive } from '../../base/async/keep-alive.ts';
 import { TransferError } from '../../base/errors.ts';
 import { StallClock, type Watched } from '../../base/stall-clock.ts';
 import { pingBarrier } from './ping-barrier.ts';
@@ -55,6 +56,7 @@ export class BulkCall<Request, Response> implements Watched {
   #abandonedBy: TransferError | null = null;
   #isEnding = false;
   #hasHeaders = false;
+  #keepAlive: KeepAlive | null = null;
   #lastRun: SentRun | null = null;
   #movedBytes = 0;
   #postedBytes = 0;
@@ -84,6 +86,18 @@ export class BulkCall<Request, Response> implements Watched {
   /** Of a call with a single request. */
   get request(): Request {
     return (this.#call as ServerWritableStream<Request, Response>).request;
+  }
+
+  /** Sends `message` whenever nothing was sent for `silenceMs` and nothing waits for the peer; 0: never. The first call counts. */
+  keepAlive(silenceMs: number, message: Response): void {
+    if (silenceMs === 0 || this.#keepAlive !== null || this.isClosed) return;
+    const keepAlive = new KeepAlive(silenceMs, {
+      sent: () => this.#movedBytes,
+      maySpeak: () => this.#outstanding === 0 && !this.#isEnding,
+      speak: () => this.post(message),
+    });
+    this.#keepAlive = keepAlive;
+    this.onClose(() => keepAlive.close());
   }
 
   /** Bytes that the peer has taken, as far as its whole writes tell. */

@@ -111,7 +111,8 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
   message(bytes: Buffer, release: () => void): void {
     if (this.#error !== null) return;
     const request = this.#decoded(bytes);
-    const { credit, id } = request;
+    const { credit, id, keepAliveMs } = request;
+    this.#call.answers.keepAlive(keepAliveMs, { id: 0 });
     const kind = kindOf(request);
     const open = this.#open.get(id);
     if (kind !== undefined) {

@@ -8,6 +8,7 @@
  * half-close, and only after everything kept was written. However the call
  * ends, written bytes are made durable and stay.
  */
+import { MIN_KEEP_ALIVE_MS } from '../../base/async/keep-alive.ts';
 import { TransferError } from '../../base/errors.ts';
 import { MAX_EMPTY_MESSAGES } from '../../base/limits.ts';
 import type { WrittenBytes } from '../../engine/jobs/job.ts';
@@ -52,8 +53,9 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
   /** Before the upload is open: the memory of the first chunk. */
   #firstChunk: Uint8Array | null = null;
   #hasChunk = false;
-  /** In a row. */
+  /** In a row, and each soon behind the last. */
   #emptyMessages = 0;
+  #emptyAtMs = 0;
   /** A chunk waits for older streams to end. */
   #isYielding = false;
   #finish: { expected: ExpectedContent } | null = null;
@@ -210,13 +212,16 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     this.#place(chunk);
   }
 
-  /** A message without a chunk may carry fields or keep a connection alive; a thousand in a row are abuse. */
+  /** A message without a chunk may carry fields or keep the call alive; a thousand in a row and in haste are abuse. */
   #takeEmpty(): void {
+    const nowMs = performance.now();
+    if (nowMs - this.#emptyAtMs >= KEEP_ALIVE_APART_MS) this.#emptyMessages = 0;
+    this.#emptyAtMs = nowMs;
     this.#emptyMessages += 1;
     if (this.#emptyMessages <= MAX_EMPTY_MESSAGES) return;
     throw new TransferError(
       'INVALID_ARGUMENT',
-      `more than ${MAX_EMPTY_MESSAGES} messages in a row carry nothing; send chunks, or half-close`,
+      `more than ${MAX_EMPTY_MESSAGES} messages in a row carry nothing and come in haste; send chunks, or half-close`,
     );
   }
 
@@ -321,6 +326,9 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     await this.#writer?.close();
   }
 }
+
+/** Keep-alive messages are no closer; half of the shortest silence, because they may arrive early and late. */
+const KEEP_ALIVE_APART_MS = MIN_KEEP_ALIVE_MS / 2;
 
 function gap(offset: number, expected: number): TransferError {
   return new TransferError(

@@ -23,6 +23,7 @@ function requestOf(fields: Partial<StreamFileRequest> = {}): StreamFileRequest {
     wantChecksums: false,
     compression: 'COMPRESSION_UNSPECIFIED',
     acceptedCodecs: [],
+    keepAliveMs: 0,
     ...fields,
   };
 }

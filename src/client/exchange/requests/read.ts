@@ -94,7 +94,12 @@ export class ReadRequest extends RangeRequest implements SessionRead {
     const { position } = this;
     return {
       credit,
-      read: streamRequest({ options: this.#options, position, chunkBytes: this.host.chunkBytes }),
+      // The stream has keep-alive messages of its own.
+      read: streamRequest({
+        options: { ...this.#options, keepAliveMs: 0 },
+        position,
+        chunkBytes: this.host.chunkBytes,
+      }),
     };
   }
 
