@@ -36,7 +36,7 @@ export function parseListenAddress(text: string): ListenAddress {
 
 /** Whether a setting says that nothing is to listen. */
 export function isOff(listen: string): boolean {
-  return listen === '' || listen === 'off';
+  return listen === 'off';
 }
 
 /** Whether only this machine can reach the address. A name other than localhost is taken as reachable. */

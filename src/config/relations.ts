@@ -53,7 +53,7 @@ function listenProblems(config: Config): string[] {
 }
 
 /** What it shows and lets do is for operators. */
-function adminProblems({ admin }: Config): string[] {
+function adminProblems({ access, admin, insecure, tls }: Config): string[] {
   if (isOff(admin.listen)) return [];
   let address: ListenAddress;
   try {
@@ -62,10 +62,19 @@ function adminProblems({ admin }: Config): string[] {
     return [`admin.listen: ${TransferError.from(error).message}; or off`];
   }
   if (isLoopback(address)) return [];
-  return [
-    `admin.listen ${admin.listen} can be reached from other machines, and without access rules everybody there could end transfers; ` +
-      'set it to an address of the loopback interface, or off',
-  ];
+  const problems: string[] = [];
+  const reach = `admin.listen ${admin.listen} can be reached from other machines`;
+  if (access === '') {
+    problems.push(
+      `${reach}, and without access rules everybody there could end transfers; set access to a file that says who may, or choose an address of the loopback interface`,
+    );
+  }
+  if (tls.cert === '' && !insecure) {
+    problems.push(
+      `${reach}, and without TLS everybody on the way can read the tokens; set tls.cert and tls.key, or say --insecure to accept that`,
+    );
+  }
+  return problems;
 }
 
 function tlsProblems({ tls }: Config): string[] {

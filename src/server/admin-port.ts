@@ -4,7 +4,7 @@ import { TLSSocket } from 'node:tls';
 import type { Access } from '../access/access.ts';
 import { ANONYMOUS } from '../access/identity.ts';
 import type { Admin, Caller } from '../admin/admin.ts';
-import type { AdminListener } from '../admin/http/admin-listener.ts';
+import type { AdminListener, ListenerTls } from '../admin/http/admin-listener.ts';
 import { isLocalPeer } from '../admin/rights.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -21,6 +21,7 @@ export interface AdminPortParts {
   readonly admin: Admin;
   /** null: whoever comes over the loopback interface may do everything. */
   readonly access: Access | null;
+  readonly certificates: ListenerTls | null;
   readonly engine: Engine;
   readonly store: Store;
   readonly peers: PeerAddresses;
@@ -63,11 +64,12 @@ export class AdminPort {
   }
 
   async #open(): Promise<void> {
-    const { admin, logger } = this.#parts;
+    const { admin, certificates, logger } = this.#parts;
     // Loaded late: what it needs is much, and a server starts without it.
     const { AdminListener: Listener } = await import('../admin/http/admin-listener.ts');
     this.#listener = await Listener.open(this.#listen, {
       admin,
+      tls: certificates,
       callerOf: (request) => this.#callerOf(request),
       whyNotReady: () => this.#whyNotReady(),
     });

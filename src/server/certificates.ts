@@ -6,6 +6,7 @@
  * Invariant: the credentials always hold a pair that belongs together. Files
  * that cannot be used change nothing. Connections that exist keep what they have.
  */
+import type { SecureContextOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
 import { Mutex } from '../base/async/mutex.ts';
 import { TransferError } from '../base/errors.ts';
@@ -33,9 +34,12 @@ export class Certificates implements Reloadable {
   #inUse: string;
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
+  #context: SecureContextOptions;
+  readonly #onRenewed: ((context: SecureContextOptions) => void)[] = [];
 
   private constructor(tls: TlsConfig, files: TlsFiles, logger: Logger) {
     this.#credentials = new RenewableCredentials(tls.clientCa !== '', files);
+    this.#context = contextOf(files);
     this.#logger = logger;
     this.#tls = tls;
     this.#inUse = files.digest;
@@ -51,6 +55,16 @@ export class Certificates implements Reloadable {
 
   get credentials(): ServerCredentials {
     return this.#credentials;
+  }
+
+  /** What is in use now, for `createSecureContext`. */
+  get context(): SecureContextOptions {
+    return this.#context;
+  }
+
+  /** Calls `listener` with each later context. */
+  onRenewed(listener: (context: SecureContextOptions) => void): void {
+    this.#onRenewed.push(listener);
   }
 
   /** Reads the files that `config` names, and uses them at once. */
@@ -106,6 +120,8 @@ export class Certificates implements Reloadable {
     const context = contextOf(files);
     if (files.digest === this.#inUse) return null;
     this.#credentials.renew(context);
+    this.#context = context;
+    for (const renewed of this.#onRenewed) renewed(context);
     this.#inUse = files.digest;
     return `valid until ${expiryOf(files)}`;
   }

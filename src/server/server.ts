@@ -227,6 +227,7 @@ export class SluiceServer {
       const adminPort = new AdminPort({
         admin,
         access,
+        certificates,
         engine,
         store: storage.store,
         peers,

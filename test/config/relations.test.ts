@@ -143,6 +143,22 @@ test('the memory bound is the sum of its lines', () => {
   assert.equal(bound.total, sum);
 });
 
+test('operators are listened to beyond loopback only with access rules, and with TLS or a loud insecure', () => {
+  const open = { admin: { listen: ':50052' } };
+  const tls = { cert: 'c.pem', key: 'k.pem' };
+  assert.match(
+    problemsOf(open).join('\n'),
+    /without access rules.*set access .*\n.*set tls\.cert and tls\.key, or say --insecure/,
+  );
+  assert.match(problemsOf({ ...open, tls }).join('\n'), /^admin\.listen .* set access/);
+  assert.match(problemsOf({ ...open, access: 'a.yaml' }).join('\n'), /^admin\.listen .* say --insecure/);
+  assert.deepEqual(problemsOf({ ...open, access: 'a.yaml', insecure: true }), []);
+  assert.deepEqual(problemsOf({ ...open, access: 'a.yaml', tls }), []);
+  for (const listen of ['off', 'localhost:50052', 'unix:/run/sluice/admin.sock'])
+    assert.deepEqual(problemsOf({ admin: { listen } }), []);
+  assert.match(String(problemsOf({ admin: { listen: 'nowhere' } })[0]), /^admin\.listen: .*; or off$/);
+});
+
 test('an address that others can reach needs TLS or a loud insecure', () => {
   const open = { listen: '0.0.0.0:50051' };
   assert.match(String(problemsOf(open)[0]), /set tls\.cert and tls\.key .* or say --insecure/);

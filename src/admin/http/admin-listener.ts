@@ -4,6 +4,7 @@
  * interface while the server does not.
  */
 import type { IncomingMessage } from 'node:http';
+import type { SecureContextOptions, Server as TlsServer } from 'node:tls';
 import type { FastifyInstance } from 'fastify';
 import { errnoOf, TransferError } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
@@ -25,18 +26,37 @@ const MAX_HEADER_BYTES = 16 * KIB;
 /** From accept to the whole of the headers, and of the request. */
 const REQUEST_TIMEOUT_MS = 10_000;
 
+/** Of Node's server, where Fastify has no name for them. */
+const LIMITS = {
+  headersTimeout: REQUEST_TIMEOUT_MS,
+  maxHeaderSize: MAX_HEADER_BYTES,
+  connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10,
+};
+
 const KEEP_ALIVE_MS = 5_000;
 
 /** Watchers of the page included. */
 const MAX_CONNECTIONS = 64;
 
+/** What TLS is made of, and who renews it. */
+export interface ListenerTls {
+  readonly context: SecureContextOptions;
+  /** Calls `listener` with each later context. */
+  onRenewed(listener: (context: SecureContextOptions) => void): void;
+}
+
 export interface AdminListenerOptions {
   readonly admin: Admin;
+  /** null: without TLS. Not used on the loopback interface, where nobody is on the way. */
+  readonly tls: ListenerTls | null;
   /** Who makes a request. Throws UNAUTHENTICATED. */
   callerOf(request: IncomingMessage): Caller | Promise<Caller>;
   /** Why the server cannot serve now; null: it can. */
   whyNotReady(): Promise<string | null>;
 }
+
+/** A token says as well who it is, and a probe need not say it. */
+const ASK_FOR_CERTIFICATE = { requestCert: true, rejectUnauthorized: false };
 
 export class AdminListener {
   /** As a client writes it. */
@@ -53,7 +73,10 @@ export class AdminListener {
     const address = parseListenAddress(listen);
     // Loaded late: a server starts without it.
     const { fastify } = await import('fastify');
+    const isLocal = isLoopback(address);
+    const tls = isLocal ? null : options.tls;
     const app = fastify({
+      ...(tls === null ? { http: LIMITS } : { https: { ...LIMITS, ...tls.context, ...ASK_FOR_CERTIFICATE } }),
       logger: false,
       bodyLimit: MAX_BODY_BYTES,
       requestTimeout: REQUEST_TIMEOUT_MS,
@@ -61,18 +84,14 @@ export class AdminListener {
       forceCloseConnections: true,
       exposeHeadRoutes: false,
       return503OnClosing: false,
-      http: {
-        headersTimeout: REQUEST_TIMEOUT_MS,
-        maxHeaderSize: MAX_HEADER_BYTES,
-        connectionsCheckingInterval: REQUEST_TIMEOUT_MS / 10,
-      },
     });
     app.server.maxConnections = MAX_CONNECTIONS;
+    tls?.onRenewed((context) => (app.server as unknown as TlsServer).setSecureContext(context));
     // A POST has no body; what one sends is neither read nor parsed.
     app.removeAllContentTypeParsers();
     app.addHook('onRequest', async (request, reply) => {
       reply.headers(ANSWER_HEADERS);
-      if (address.kind === 'tcp' && isLoopback(address)) requireLocalHost(request.headers);
+      if (address.kind === 'tcp' && isLocal) requireLocalHost(request.headers);
       if (request.method !== 'GET') requireOwnHeader(request.headers);
     });
     addRoutes(app, { ...options, metrics: new Metrics(options.admin.observed.counters) });
