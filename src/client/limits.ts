@@ -59,10 +59,11 @@ export const MAX_RECORD_BYTES = 64 * KIB;
 
 /**
  * Pings on a connection with calls keep it open in routers between and find a dead peer while our own side
- * reads nothing; otherwise the stall timeout finds it. Other servers allow one in five minutes.
+ * reads nothing; otherwise the stall timeout finds it. Other servers allow one in five minutes. A ping, or its
+ * answer, waits behind megabytes in the kernel's send buffer, on a slow link for a minute.
  */
 export const KEEPALIVE_INTERVAL_MS = 310_000;
-export const KEEPALIVE_TIMEOUT_MS = 10_000;
+export const KEEPALIVE_TIMEOUT_MS = 60_000;
 
 /** Times a transfer begins again because the file changed under it; a file in constant change must end in an error. */
 export const MAX_RESTARTS = 5;
@@ -102,12 +103,6 @@ export const STATUS_INTERVAL_MS = 1_000;
 
 /** The least that a server makes durable and reads back in a millisecond: a disk of 20 MiB/s. */
 export const FINISH_BYTES_PER_MS = 20 * KIB;
-
-/**
- * A ping of an upload waits behind megabytes in the kernel's send buffer, on a slow link for a minute.
- * The stall timeout notices a dead peer before.
- */
-export const UPLOAD_KEEPALIVE_TIMEOUT_MS = 60_000;
 
 /** Bytes that may be in flight when the transport has taken the last one: the kernel's send buffer, windows. */
 export const UNDER_WAY_BYTES = 8 * MIB;

@@ -105,13 +105,13 @@ export interface Config {
     trustedProxies: string;
   };
   connection: {
-    /** Close a connection after this long, so that load spreads over replicas. 0: never. (milliseconds, 0 to 8760h; default 0) */
+    /** Close a connection after this long, 10 % more or less, so that load spreads over replicas and certificates are checked again. Clients resume by themselves. 0: never. (milliseconds, 0 to 8760h; default 0) */
     maxAge: number;
-    /** How long running calls may take to finish when their connection has reached connection.maxAge. (milliseconds, 0 to 8760h; default 1m) */
+    /** How long running calls may take to finish when their connection has reached connection.maxAge. Then they end, and clients resume on another connection. (milliseconds, 0 to 8760h; default 1m) */
     maxAgeGrace: number;
     /** Close a connection without calls after this long. 0: never. Clients reconnect by themselves. (milliseconds, 0 to 8760h; default 5m) */
     maxIdle: number;
-    /** Ping a peer that has been silent for this long. (milliseconds, 1s to 24h; default 30s) */
+    /** How long after the answer to one ping a connection is pinged again. (milliseconds, 1s to 24h; default 30s) */
     keepaliveTime: number;
     /** Close the connection when a ping is not answered within this time. A ping queues behind data, so keep this far above the time to drain a window. (milliseconds, 1s to 24h; default 1m) */
     keepaliveTimeout: number;
@@ -219,13 +219,13 @@ export interface SettingValues {
   readonly 'limits.streamsPerConnection'?: number | string | undefined;
   /** Proxies that many clients come through: addresses or CIDR blocks, separated by commas. Each connection or call from there counts as an address of its own. (default empty) */
   readonly 'limits.trustedProxies'?: string | undefined;
-  /** Close a connection after this long, so that load spreads over replicas. 0: never. (milliseconds, 0 to 8760h; default 0) */
+  /** Close a connection after this long, 10 % more or less, so that load spreads over replicas and certificates are checked again. Clients resume by themselves. 0: never. (milliseconds, 0 to 8760h; default 0) */
   readonly 'connection.maxAge'?: number | string | undefined;
-  /** How long running calls may take to finish when their connection has reached connection.maxAge. (milliseconds, 0 to 8760h; default 1m) */
+  /** How long running calls may take to finish when their connection has reached connection.maxAge. Then they end, and clients resume on another connection. (milliseconds, 0 to 8760h; default 1m) */
   readonly 'connection.maxAgeGrace'?: number | string | undefined;
   /** Close a connection without calls after this long. 0: never. Clients reconnect by themselves. (milliseconds, 0 to 8760h; default 5m) */
   readonly 'connection.maxIdle'?: number | string | undefined;
-  /** Ping a peer that has been silent for this long. (milliseconds, 1s to 24h; default 30s) */
+  /** How long after the answer to one ping a connection is pinged again. (milliseconds, 1s to 24h; default 30s) */
   readonly 'connection.keepaliveTime'?: number | string | undefined;
   /** Close the connection when a ping is not answered within this time. A ping queues behind data, so keep this far above the time to drain a window. (milliseconds, 1s to 24h; default 1m) */
   readonly 'connection.keepaliveTimeout'?: number | string | undefined;

@@ -253,13 +253,13 @@ const schemaShape = {
       0,
       0,
       365 * DAY_MS,
-      'Close a connection after this long, so that load spreads over replicas. 0: never.',
+      'Close a connection after this long, 10 % more or less, so that load spreads over replicas and certificates are checked again. Clients resume by themselves. 0: never.',
     ),
     maxAgeGrace: durationMs(
       60_000,
       0,
       365 * DAY_MS,
-      'How long running calls may take to finish when their connection has reached connection.maxAge.',
+      'How long running calls may take to finish when their connection has reached connection.maxAge. Then they end, and clients resume on another connection.',
     ),
     maxIdle: durationMs(
       300_000,
@@ -267,7 +267,12 @@ const schemaShape = {
       365 * DAY_MS,
       'Close a connection without calls after this long. 0: never. Clients reconnect by themselves.',
     ),
-    keepaliveTime: durationMs(30_000, 1_000, DAY_MS, 'Ping a peer that has been silent for this long.'),
+    keepaliveTime: durationMs(
+      30_000,
+      1_000,
+      DAY_MS,
+      'How long after the answer to one ping a connection is pinged again.',
+    ),
     keepaliveTimeout: durationMs(
       60_000,
       1_000,

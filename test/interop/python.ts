@@ -2,7 +2,8 @@
 import { spawnSync } from 'node:child_process';
 import { startChild } from '../support/start-child.ts';
 
-const PYTHON = '/usr/bin/python3';
+/** Debian's, which has python3-grpcio. */
+export const PYTHON = '/usr/bin/python3';
 
 /** Why no test can run them here; false when it can. */
 export function lacksGrpcio(): string | false {

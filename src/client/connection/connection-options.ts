@@ -9,7 +9,7 @@ import { MAX_RECEIVED_CHUNK_BYTES } from '../../base/limits.ts';
 import { KIB } from '../../base/units.ts';
 import { DIRECT_WRITE_OPTIONS } from '../../flow/self-tests/direct-write-test.ts';
 import { clientWindows } from '../../flow/windows/client-windows.ts';
-import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS, UPLOAD_KEEPALIVE_TIMEOUT_MS } from '../limits.ts';
+import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS } from '../limits.ts';
 import { oneOf, type ResolvedOptions } from '../options.ts';
 import type { Target } from './target.ts';
 
@@ -66,7 +66,6 @@ export type ChannelPurpose = 'general' | 'upload';
 const UPLOAD_OPTIONS: ChannelOptions = {
   ...DIRECT_WRITE_OPTIONS,
   'grpc.use_local_subchannel_pool': 1,
-  'grpc.keepalive_timeout_ms': UPLOAD_KEEPALIVE_TIMEOUT_MS,
 };
 
 export function channelOptions(
