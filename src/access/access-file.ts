@@ -119,20 +119,23 @@ const byteCount = z.preprocess(
   z.int('is no size; write it as 200MiB').min(1, 'is less than a byte'),
 );
 
+const amounts = z.strictObject({
+  connections: count.optional(),
+  streams: count.optional(),
+  uploadStreams: count.optional(),
+  calls: count.optional(),
+  requests: count.optional(),
+  uploads: count.optional(),
+  /** Bytes a second. */
+  rate: byteCount.optional(),
+});
+
 const limit = z.strictObject({
   who,
-  each: z
-    .strictObject({
-      connections: count.optional(),
-      streams: count.optional(),
-      uploadStreams: count.optional(),
-      calls: count.optional(),
-      requests: count.optional(),
-      uploads: count.optional(),
-      /** Bytes a second. */
-      rate: byteCount.optional(),
-    })
-    .optional(),
+  /** For each identity that is meant. */
+  each: amounts.optional(),
+  /** For all of them together. */
+  together: amounts.omit({ uploads: true }).optional(),
   weight: z.int('is not a whole number').min(1).max(100, 'is more than 100').optional(),
 });
 

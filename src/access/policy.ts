@@ -4,6 +4,7 @@
  */
 import { type AccessRule, type AccessRules, AUTHENTICATED, EVERYONE, groupIn } from './access-file.ts';
 import type { Identity } from './identity.ts';
+import { type AppliedLimit, NO_LIMITS, type OwnerLimits } from './limits.ts';
 import { Pattern } from './pattern.ts';
 import { isPathRight, type PathRight, type Right, type ServerRight } from './rights.ts';
 
@@ -14,6 +15,12 @@ export interface Policy {
   /** Whether the identity may list something at or below `name`, as far as the rules show. */
   mayLook(identity: Identity, name: readonly string[]): boolean;
   mayServer(identity: Identity, right: ServerRight): boolean;
+  /**
+   * What its caller may use at the same time; absent: there are no limits.
+   *
+   * @param owner what the caller is counted by
+   */
+  limitsOf?(identity: Identity, owner: string): OwnerLimits;
 }
 
 /** Why something is allowed; null where it is not. */
@@ -69,6 +76,20 @@ export class FilePolicy implements Policy {
     return this.grantOf(identity, right, []) !== null;
   }
 
+  limitsOf(identity: Identity, owner: string): OwnerLimits {
+    const groups = this.groupsOf(identity);
+    const own = this.#rules.limits.filter(({ who }) => who.some((word) => isMeant(word, identity, groups)));
+    if (own.length === 0) return NO_LIMITS;
+    const limits = own.flatMap(({ each, together, who }): AppliedLimit[] => {
+      const all = who.join(', ');
+      return [
+        ...(each ? [{ key: `${all} each ${owner}`, who: owner, ...amountsOf(each) }] : []),
+        ...(together ? [{ key: all, who: `${all} together`, ...amountsOf(together) }] : []),
+      ];
+    });
+    return { weight: own.find(({ weight }) => weight !== undefined)?.weight ?? 1, limits };
+  }
+
   /** The first rule that allows it. */
   grantOf(identity: Identity, right: Right, name: readonly string[]): Grant | null {
     for (const { index, may, patterns, who } of this.#rulesOf(identity)) {
@@ -102,6 +123,13 @@ export class FilePolicy implements Policy {
       return [{ index, who: word, may, patterns: on.map((text) => new Pattern(text, identity.name)) }];
     });
   }
+}
+
+function amountsOf({
+  rate,
+  ...most
+}: NonNullable<AccessRules['limits'][number]['each']>): Pick<AppliedLimit, 'most' | 'rate'> {
+  return { most, rate };
 }
 
 function isMeant(word: string, identity: Identity, groups: readonly string[]): boolean {

@@ -2,12 +2,15 @@
 import { GuardedStore } from '../access/guarded-store.ts';
 import type { Counters } from '../base/counters/counters.ts';
 import type { Engine } from '../engine/engine.ts';
+import type { Share } from '../engine/jobs/share.ts';
 import type { StreamWindows } from '../flow/windows/receive-windows.ts';
 import type { Store } from '../storage/store.ts';
 import type { AdmittedCall } from './prelude/admitted-call.ts';
 import type { LiveUploads } from './uploads/live-uploads.ts';
 
 export interface ServiceContext {
+  /** Whose turns in the engine the caller's streams take. */
+  share?: Share;
   store: Store;
   engine: Engine;
   counters: Counters;
@@ -28,8 +31,10 @@ export interface ServiceContext {
   stallLingerMs: number;
 }
 
-/** `context` with the stores as the caller may use them. */
-export function contextOf(context: ServiceContext, { guard }: AdmittedCall): ServiceContext {
-  if (guard === null) return context;
-  return { ...context, store: new GuardedStore(context.store, guard), uploads: context.uploads.for(guard) };
+/** `context` with the stores as the caller may use them, and the caller's share. */
+export function contextOf(context: ServiceContext, { account, guard }: AdmittedCall): ServiceContext {
+  const { share } = account;
+  if (guard === null) return { ...context, share };
+  const uploads = context.uploads.for(guard, account);
+  return { ...context, share, store: new GuardedStore(context.store, guard), uploads };
 }

@@ -14,6 +14,12 @@ import type { Failure } from './messages.ts';
 /** Has the code of every error that a sluice server itself ends a call with. */
 export const CODE_TRAILER = 'sluice-code';
 const VERSION_TRAILER = 'sluice-version';
+/** When to try again; clients of gRPC that retry obey it. */
+const PUSHBACK = 'grpc-retry-pushback-ms';
+
+/** Jittered, because those that were refused together must not come back together. */
+const PUSHBACK_MS = 1000;
+
 const MAX_DETAILS_CHARS = 1024;
 
 /** The message of grpc-js for a unary call that ends with OK and no message. */
@@ -83,7 +89,12 @@ export function statusOf(error: TransferError): StatusObject {
   const metadata = new Metadata();
   metadata.set(CODE_TRAILER, error.code);
   if (error.version !== undefined) metadata.set(VERSION_TRAILER, error.version);
+  if (error.code === 'RESOURCE_EXHAUSTED') metadata.set(PUSHBACK, String(pushbackMs()));
   return { code: STATUS_OF_CODE[error.code], details: presentable(error), metadata };
+}
+
+function pushbackMs(): number {
+  return Math.round(PUSHBACK_MS * (1 + Math.random()));
 }
 
 /** The same, of a part of a call: one request of an Exchange, one file of a pack. */

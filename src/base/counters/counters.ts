@@ -120,6 +120,11 @@ export class Counters {
     'Newcomers that were refused because no place was free.',
     PLACE_KIND,
   );
+  readonly limitRefusals = this.#counter(
+    'sluice_limit_refusals_total',
+    'Calls, requests and uploads that were refused because their identity has reached a limit of the access file.',
+    label('kind', ['connections', 'calls', 'streams', 'uploadStreams', 'requests', 'uploads']),
+  );
   readonly closings = this.#counter(
     'sluice_closings_total',
     'Connections that were closed or refused for cause, and requests that were refused before gRPC.',

@@ -21,9 +21,11 @@ export type RequestHeaders = Readonly<Record<string, string | string[] | undefin
 };
 
 /** What is used of the socket of a connection. */
-interface PeerSocket {
+/** The socket of a connection, as far as it is looked at. */
+export interface PeerSocket {
   readonly remoteAddress?: string | undefined;
   readonly remotePort?: number | undefined;
+  once(event: 'close', listener: () => void): unknown;
   /** Of TLS. */
   readonly authorized?: boolean;
   getPeerX509Certificate?(): X509Certificate | undefined;

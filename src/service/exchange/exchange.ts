@@ -167,7 +167,7 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
 
   #begin(kind: ExchangeRequestKind, message: ExchangeRequest, release: () => void): void {
     const credit = creditOf(message.credit);
-    const { facts, owner } = this.#admitted;
+    const { account, facts, owner } = this.#admitted;
     facts.requests = (facts.requests ?? 0) + 1;
     const request = new OpenRequest(kind, message, this.#context, this.#call.answers, this.#pace, (change) =>
       this.#countStarting(change),
@@ -187,8 +187,13 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
     this.#open.set(message.id, request);
     try {
       if (this.#open.size > MAX_EXCHANGE_REQUESTS) throw new TransferError('RESOURCE_EXHAUSTED', TOO_MANY);
+      account.take('requests');
+      leave = () => account.give('requests');
       const place = this.#setup.places.requests.enter(owner, request);
-      leave = () => place.leave();
+      leave = () => {
+        account.give('requests');
+        place.leave();
+      };
       request.grant(credit);
     } catch (error) {
       request.fail(TransferError.from(error));

@@ -4,7 +4,7 @@
  */
 import type { Access } from '../../access/access.ts';
 import { Guard } from '../../access/guard.ts';
-import { type Identity, ownerOf } from '../../access/identity.ts';
+import type { Identity } from '../../access/identity.ts';
 import type { MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -12,6 +12,7 @@ import type { Place, PlaceHolder } from '../../base/places.ts';
 import type { OpenSpan } from '../../base/tracing.ts';
 import type { LinkSight } from '../../flow/connections/link-probe.ts';
 import type { HeldStream } from '../../flow/gate/held-stream.ts';
+import type { Account } from './accounts.ts';
 import type { LoggedRequest, RequestFacts } from './request-log.ts';
 
 /** The facts about a call at its admission. */
@@ -23,6 +24,8 @@ export interface CallOrigin {
   /** What the peer is counted by where it has no identity; null: alone. */
   readonly address: string | null;
   readonly stream: HeldStream;
+  /** What its caller uses of the server. */
+  readonly account: Account;
   /** Where calls are traced. */
   readonly span?: OpenSpan | undefined;
 }
@@ -42,6 +45,8 @@ export class AdmittedCall implements LoggedRequest {
   readonly address: string | null;
   /** What its places and uploads are counted by; null: it counts alone. */
   readonly owner: string | null;
+  /** What the caller uses of the server. */
+  readonly account: Account;
   /** What the caller may do; null: everything. */
   readonly guard: Guard | null;
   readonly peer: string;
@@ -58,7 +63,7 @@ export class AdmittedCall implements LoggedRequest {
 
   /** @param over called once, when nothing of the call is left and its place was given back */
   constructor(
-    { method, path, identity, address, span, stream }: CallOrigin,
+    { account, method, path, identity, address, span, stream }: CallOrigin,
     place: Place,
     control: AccessControl | null,
     over: (call: AdmittedCall) => void,
@@ -68,7 +73,8 @@ export class AdmittedCall implements LoggedRequest {
     this.identity = identity;
     this.span = span;
     this.address = address;
-    this.owner = ownerOf(identity, address);
+    this.account = account;
+    this.owner = account.owner;
     this.peer = stream.peer;
     this.requestId = stream.requestId;
     this.held = stream;

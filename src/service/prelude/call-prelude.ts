@@ -12,6 +12,7 @@
 import type { Metadata, Server, ServiceDefinition, StatusObject } from '@grpc/grpc-js';
 import type { Access } from '../../access/access.ts';
 import { ANONYMOUS, type Identity, ownerOf } from '../../access/identity.ts';
+import type { LimitedKind } from '../../access/limits.ts';
 import { type Counters, METHOD_NAMES, type MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
@@ -23,6 +24,7 @@ import { HeldStream, type RequestHeaders, type ServerStream } from '../../flow/g
 import { REQUEST_ID } from '../../wire/request-id.ts';
 import { SERVICE_NAME } from '../../wire/service.ts';
 import { statusOf } from '../../wire/status.ts';
+import { Accounts } from './accounts.ts';
 import { AdmittedCall } from './admitted-call.ts';
 import { type CallKind, CallPlaces, type PlaceLimits } from './call-places.ts';
 import { Callers } from './callers.ts';
@@ -80,6 +82,7 @@ export class CallPrelude {
   readonly #methods = new Map<string, Method>();
   readonly #byStream = new WeakMap<object, AdmittedCall>();
   readonly #callers: Callers;
+  readonly #accounts: Accounts;
   /** Calls that were handed to a handler and have not ended for the peer. */
   #underWay = 0;
   readonly #onceNone: (() => void)[] = [];
@@ -91,6 +94,7 @@ export class CallPrelude {
 
   constructor({ limits, peers, logger, counters, access, onError, openTelemetry }: CallPreludeOptions) {
     this.#callers = new Callers(access, logger);
+    this.#accounts = new Accounts(access, counters);
     this.places = new CallPlaces(limits, counters);
     this.#counters = counters;
     this.#peers = peers;
@@ -203,14 +207,33 @@ export class CallPrelude {
       return error;
     };
     const admitted = (identity: Identity): AdmittedCall | TransferError => {
+      const owner = ownerOf(identity, address);
+      const account = this.#accounts.enter(identity, owner);
+      let taken: LimitedKind | undefined;
       try {
-        const place = this.places[kind].enter(ownerOf(identity, address), held);
-        const call = new AdmittedCall({ ...origin, identity }, place, this.#callers.control, this.#over);
+        account.connect(held.socket);
+        if (kind !== 'standing') {
+          account.take(kind);
+          taken = kind;
+        }
+        const place = this.places[kind].enter(owner, held);
+        const call = new AdmittedCall(
+          { ...origin, account, identity },
+          place,
+          this.#callers.control,
+          (over) => {
+            if (taken !== undefined) account.give(taken);
+            account.leave();
+            this.#over(over);
+          },
+        );
         this.#byStream.set(stream, call);
         this.#live.add(call);
         this.#callers.began(call, headers);
         return call;
       } catch (reason) {
+        if (taken !== undefined) account.give(taken);
+        account.leave();
         return refused(reason, identity);
       }
     };

@@ -3,8 +3,8 @@ import { TransferError } from '../../base/errors.ts';
 import type { Outlet } from '../../engine/download/outlet.ts';
 import type { RangeTotals } from '../../engine/download/range-pipeline.ts';
 import type { RangeRequest } from '../../engine/download/range-request.ts';
-import type { Engine } from '../../engine/engine.ts';
 import type { StreamFileResponse } from '../../wire/messages.ts';
+import type { ServiceContext } from '../context.ts';
 import type { RequestFacts } from '../prelude/request-log.ts';
 
 /** Where the answers to one request go: single messages, and the runs of the engine. */
@@ -22,14 +22,14 @@ export interface RangeOutlet extends Outlet {
  * @throws TransferError. Either way nothing uses the source any more, and what touches bytes is known to the outlet.
  */
 export async function sendRange(
-  engine: Engine,
+  { engine, share }: Pick<ServiceContext, 'engine' | 'share'>,
   range: RangeRequest,
   outlet: RangeOutlet,
   facts: RequestFacts,
   verify?: () => Promise<void>,
 ): Promise<void> {
   const { checksums, start } = range;
-  const pipeline = engine.sendRange(range, outlet);
+  const pipeline = engine.sendRange(range, outlet, share);
   facts.start = start;
   facts.moving = pipeline;
   outlet.onEnd((error) => pipeline.fail(error));

@@ -54,7 +54,7 @@ async function serveOpened(
     compression: compressionFor({ compression, codecs }, pack.size, names, context.compression),
     codecs,
   };
-  await sendRange(context.engine, range, outlet, facts);
+  await sendRange(context, range, outlet, facts);
 }
 
 /** Throws INVALID_ARGUMENT. Names are the store's to check. */

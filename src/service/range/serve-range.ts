@@ -54,5 +54,5 @@ async function serveOpened(
     compression: compressionOf(request, identity, context.compression),
     codecs: codecsOf(request),
   };
-  await sendRange(context.engine, range, outlet, facts, () => file.verifyUnchanged());
+  await sendRange(context, range, outlet, facts, () => file.verifyUnchanged());
 }

@@ -13,6 +13,7 @@ import type {
   UploadSpec,
   UploadStore,
 } from '../../storage/upload-store.ts';
+import type { Account } from '../prelude/accounts.ts';
 import { UploadClaims } from './upload-claims.ts';
 
 export interface LiveUpload {
@@ -24,22 +25,25 @@ export class LiveUploads {
   readonly #store: UploadStore | null;
   readonly #guard: Guard | null;
   readonly #live: Map<string, LiveUpload>;
+  readonly #account: Account | null;
 
   /** @param store null where uploads are off. */
   constructor(
     store: UploadStore | null,
     guard: Guard | null = null,
     live: Map<string, LiveUpload> = new Map(),
+    account: Account | null = null,
   ) {
+    this.#account = account;
     this.#store = store;
     this.#guard = guard;
     this.#live = live;
   }
 
   /** The same uploads, as one caller may use them. */
-  for(guard: Guard): LiveUploads {
+  for(guard: Guard, account: Account): LiveUploads {
     const store = this.#store === null ? null : new GuardedUploads(this.#store, guard);
-    return new LiveUploads(store, guard, this.#live);
+    return new LiveUploads(store, guard, this.#live, account);
   }
 
   /** Throws READ_ONLY where uploads are off. */
@@ -54,8 +58,15 @@ export class LiveUploads {
   }
 
   /** @param owner whose share of all uploads it takes: what the peer is counted by, or null. */
-  start(spec: UploadSpec, owner: string | null): Promise<Upload> {
-    return this.store.start(spec, owner);
+  async start(spec: UploadSpec, owner: string | null): Promise<Upload> {
+    this.#account?.mayBeginUpload(() => this.#openBeside(spec.id, owner));
+    return await this.store.start(spec, owner);
+  }
+
+  /** Unfinished uploads of an owner, if none of them has the id. */
+  #openBeside(id: string | undefined, owner: string | null): number {
+    const own = this.open().filter((each) => each.owner === owner);
+    return own.some((each) => each.id === id) ? 0 : own.length;
   }
 
   /** Throws UPLOAD_NOT_FOUND; also when it is an upload of another file than `fileName`, where that is given. */

@@ -167,7 +167,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
     this.#facts.file = upload.name;
     this.#facts.upload = upload.id;
     this.#writer = await upload.openWriter((error) => this.failed(TransferError.from(error)));
-    this.#pipeline = this.#context.engine.receiveUpload(this.#writer.sink, this);
+    this.#pipeline = this.#context.engine.receiveUpload(this.#writer.sink, this, this.#context.share);
     this.start = upload.state().committedSize;
     this.next = this.start;
     this.#facts.moving = this;

@@ -28,7 +28,7 @@ export async function writePack(
   const { counters } = context;
   counters.receivedBytes.add(content.rawBytes, 'raw', content.codec);
   counters.receivedBytes.add(content.bytes.length, 'wire', content.codec);
-  const writer = context.engine.writePack(content);
+  const writer = context.engine.writePack(content, context.share);
   try {
     return { results: (await store.writePack(files, writer, owner)).map(resultOf) };
   } finally {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { after, it } from 'node:test';
+import { RateLimit } from '../../../src/base/rate-limit.ts';
 import type { Schedulable } from '../../../src/engine/jobs/share.ts';
 import { Share } from '../../../src/engine/jobs/share.ts';
 import { startEngine } from '../../support/test-engine.ts';
@@ -9,7 +10,7 @@ const engine = await startEngine({ after });
 
 it('the queue wakes by itself for an owner that was ahead of its rate', async () => {
   const startedMs: number[] = [];
-  const share = new Share({ bytesPerSec: 1000 });
+  const share = new Share(1, [new RateLimit(1000)]);
   const item: Schedulable = {
     deficitBytes: 0,
     isQueued: false,

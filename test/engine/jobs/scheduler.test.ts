@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
+import { RateLimit } from '../../../src/base/rate-limit.ts';
 import { NO_SLAB, Scheduler } from '../../../src/engine/jobs/scheduler.ts';
 import { type JobStart, type Schedulable, Share } from '../../../src/engine/jobs/share.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
@@ -231,7 +232,7 @@ describe('the scheduler', () => {
           maxOutstanding,
           (owners, limit) => {
             const scheduler = new Scheduler(limit, QUANTUM_BYTES);
-            const shares = owners.map(({ weight }) => new Share({ weight }));
+            const shares = owners.map(({ weight }) => new Share(weight));
             const all = owners.map((owner, at) =>
               owner.streams.map((each) => new EndlessStream(each, shares[at])),
             );
@@ -286,7 +287,7 @@ describe('the scheduler', () => {
 
     /** Of an owner of 1000 bytes a second, which has moved so much that it must wait. */
     function waitingUntil(ms: number): Share {
-      const share = new Share({ bytesPerSec: 1000 });
+      const share = new Share(1, [new RateLimit(1000)]);
       share.charge(ms + 100, 0);
       return share;
     }
@@ -329,7 +330,7 @@ describe('the scheduler', () => {
 
     it('holds all streams of an owner together to its rate', () => {
       const { clock, scheduler } = withClock(4);
-      const share = new Share({ bytesPerSec: 10_000 });
+      const share = new Share(1, [new RateLimit(10_000)]);
       const own = Array.from({ length: 3 }, () => new EndlessStream([100], share));
       for (const each of own) {
         const startJob = each.startJob.bind(each);

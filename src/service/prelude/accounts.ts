@@ -1,0 +1,219 @@
+/**
+ * What each owner of calls uses of the server: counted against the limits of the
+ * access file, and its share of the engine. An owner is an identity or an address.
+ *
+ *   enter ──▶ take ⇄ give ──▶ leave ──rates caught up──▶ forgotten
+ *
+ * Invariant: what was taken is given back once, also when limits change meanwhile.
+ */
+
+import type { Access } from '../../access/access.ts';
+import type { Identity } from '../../access/identity.ts';
+import { type AppliedLimit, type LimitedKind, NO_LIMITS } from '../../access/limits.ts';
+import type { Counters } from '../../base/counters/counters.ts';
+import { TransferError } from '../../base/errors.ts';
+import { RateLimit } from '../../base/rate-limit.ts';
+import { Share } from '../../engine/jobs/share.ts';
+import type { PeerSocket } from '../../flow/gate/held-stream.ts';
+import { quoteName } from '../../storage/quoted-name.ts';
+
+/** How long an owner that has left is remembered beyond its rates. */
+const FORGET_MS = 1000;
+
+/** A limit, and what those that it means hold together. */
+class Allowance {
+  limit: AppliedLimit;
+  readonly rate: RateLimit;
+  readonly held = new Map<LimitedKind, number>();
+  /** Accounts that it applies to. */
+  accounts = 0;
+
+  constructor(limit: AppliedLimit) {
+    this.limit = limit;
+    this.rate = new RateLimit(limit.rate ?? Number.POSITIVE_INFINITY);
+  }
+
+  isFull(kind: LimitedKind): boolean {
+    return (this.held.get(kind) ?? 0) >= (this.limit.most[kind] ?? Number.POSITIVE_INFINITY);
+  }
+
+  add(kind: LimitedKind, count: number): void {
+    this.held.set(kind, (this.held.get(kind) ?? 0) + count);
+  }
+}
+
+/** One owner. */
+export class Account {
+  readonly share = new Share();
+  identity: Identity;
+  readonly owner: string | null;
+  /** Calls under way, and all that is taken. */
+  #holds = 0;
+  readonly #onEmpty: (account: Account) => void;
+  readonly #counters: Counters;
+  readonly #held = new Map<LimitedKind, number>();
+  readonly #sockets = new WeakSet<object>();
+  #allowances: readonly Allowance[] = [];
+
+  /** @param onEmpty called whenever nothing is left of it */
+  constructor(
+    identity: Identity,
+    owner: string | null,
+    counters: Counters,
+    onEmpty: (account: Account) => void,
+  ) {
+    this.identity = identity;
+    this.owner = owner;
+    this.#counters = counters;
+    this.#onEmpty = onEmpty;
+  }
+
+  get isEmpty(): boolean {
+    return this.#holds === 0;
+  }
+
+  /** A call begins, and is over. */
+  enter(): void {
+    this.#holds += 1;
+  }
+
+  leave(): void {
+    this.#holds -= 1;
+    if (this.isEmpty) this.#onEmpty(this);
+  }
+
+  /** Throws RESOURCE_EXHAUSTED where a limit is reached. Whoever took gives back. */
+  take(kind: LimitedKind): void {
+    for (const allowance of this.#allowances)
+      if (allowance.isFull(kind)) throw this.#refusal(kind, allowance);
+    this.#add(kind, 1);
+    this.enter();
+  }
+
+  give(kind: LimitedKind): void {
+    this.#add(kind, -1);
+    this.leave();
+  }
+
+  /** Counts a connection with its first call, until it closes. Throws as `take`. */
+  connect(socket: PeerSocket | undefined): void {
+    if (socket === undefined || this.#allowances.length === 0 || this.#sockets.has(socket)) return;
+    this.take('connections');
+    this.#sockets.add(socket);
+    socket.once('close', () => this.give('connections'));
+  }
+
+  /** Throws RESOURCE_EXHAUSTED where the owner may have no more unfinished uploads than it has. */
+  mayBeginUpload(countOpen: () => number): void {
+    for (const allowance of this.#allowances) {
+      const { uploads } = allowance.limit.most;
+      if (uploads !== undefined && countOpen() >= uploads) throw this.#refusal('uploads', allowance);
+    }
+  }
+
+  /** The limits that apply from now on. */
+  limitBy(allowances: readonly Allowance[], weight: number): void {
+    for (const each of this.#allowances) {
+      each.accounts -= 1;
+      for (const [kind, count] of this.#held) each.add(kind, -count);
+    }
+    for (const each of allowances) {
+      each.accounts += 1;
+      for (const [kind, count] of this.#held) each.add(kind, count);
+    }
+    this.#allowances = allowances;
+    this.share.weight = weight;
+    this.share.rates = allowances.filter(({ limit }) => limit.rate !== undefined).map(({ rate }) => rate);
+  }
+
+  #add(kind: LimitedKind, count: number): void {
+    this.#held.set(kind, (this.#held.get(kind) ?? 0) + count);
+    for (const allowance of this.#allowances) allowance.add(kind, count);
+  }
+
+  #refusal(kind: LimitedKind, { limit }: Allowance): TransferError {
+    this.#counters.limitRefusals.add(1, kind);
+    return new TransferError(
+      'RESOURCE_EXHAUSTED',
+      `${quoteName(limit.who)} may have ${limit.most[kind]} ${WORDS[kind]} at a time on this server, and has them; try again later`,
+    );
+  }
+}
+
+const WORDS: Readonly<Record<LimitedKind, string>> = {
+  connections: 'connections',
+  calls: 'calls with a single answer',
+  streams: 'downloads and listings',
+  uploadStreams: 'uploads under way',
+  requests: 'open requests of Exchanges',
+  uploads: 'unfinished uploads',
+};
+
+export class Accounts {
+  readonly #access: Access | null;
+  readonly #counters: Counters;
+  readonly #byOwner = new Map<string, Account>();
+  readonly #allowances = new Map<string, Allowance>();
+
+  constructor(access: Access | null, counters: Counters) {
+    this.#access = access;
+    this.#counters = counters;
+    access?.onChange(() => {
+      for (const account of this.#byOwner.values()) this.#limit(account);
+    });
+  }
+
+  /** A call begins; the account is left when it is over. */
+  enter(identity: Identity, owner: string | null): Account {
+    let account = owner === null ? undefined : this.#byOwner.get(owner);
+    if (account === undefined) {
+      account = new Account(identity, owner, this.#counters, (empty) => this.#forget(empty));
+      if (owner !== null) this.#byOwner.set(owner, account);
+      this.#limit(account);
+    } else if (account.identity !== identity) {
+      account.identity = identity;
+      this.#limit(account);
+    }
+    account.enter();
+    return account;
+  }
+
+  /** An owner that is ahead of its rate must not get a new one by calling again. */
+  #forget(account: Account): void {
+    const dueMs = account.share.notBeforeMs;
+    if (dueMs === 0) this.#drop(account);
+    else {
+      const waitMs = Math.max(0, dueMs - performance.now()) + FORGET_MS;
+      setTimeout(() => account.isEmpty && this.#drop(account), waitMs).unref();
+    }
+  }
+
+  #drop(account: Account): void {
+    if (account.owner !== null && this.#byOwner.get(account.owner) === account)
+      this.#byOwner.delete(account.owner);
+    account.limitBy([], 1);
+    for (const [key, { accounts }] of this.#allowances) if (accounts === 0) this.#allowances.delete(key);
+  }
+
+  #limit(account: Account): void {
+    const { identity, owner } = account;
+    const { limits, weight } =
+      this.#access?.policy.limitsOf?.(identity, owner ?? 'a peer without an address') ?? NO_LIMITS;
+    account.limitBy(
+      limits.map((limit) => this.#allowance(limit)),
+      weight,
+    );
+  }
+
+  #allowance(limit: AppliedLimit): Allowance {
+    let allowance = this.#allowances.get(limit.key);
+    if (allowance === undefined) {
+      allowance = new Allowance(limit);
+      this.#allowances.set(limit.key, allowance);
+    } else if (allowance.limit !== limit) {
+      allowance.limit = limit;
+      allowance.rate.limitTo(limit.rate ?? Number.POSITIVE_INFINITY);
+    }
+    return allowance;
+  }
+}

@@ -1,0 +1,183 @@
+/** What one identity may use at the same time, and what is left to others. */
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import type { ClientReadableStream } from '@grpc/grpc-js';
+import { countersOf } from '../../src/server/server.ts';
+import { assertBytes, noise } from '../support/content.ts';
+import { type ChunkMessage, firstMessage, receiveAll } from '../support/peers/raw-client.ts';
+import { RawExchange } from '../support/peers/raw-exchange.ts';
+import { answerOf, RawSession } from '../support/peers/raw-http2.ts';
+import { chunkMessages, expectedOf, sendMessages } from '../support/peers/raw-upload.ts';
+import { Random, seedOf } from '../support/seed.ts';
+import { MIB, type Settings, startServer, type TestServer } from '../support/test-server.ts';
+import { within } from '../support/until.ts';
+import { accessFile, Tokens } from './tokens.ts';
+
+const EVERYTHING = { who: ['authenticated'], may: ['read', 'list', 'write', 'delete'], on: ['**'] };
+
+interface Scene {
+  readonly server: TestServer;
+  readonly tokens: Tokens;
+  /** Begins a download and reads its first message only. */
+  hold(identity: string): Promise<ClientReadableStream<ChunkMessage>>;
+  /** The status of a whole download. */
+  fetch(identity: string): Promise<{ status: string; details: string }>;
+  limit(limits: readonly object[]): void;
+}
+
+async function served(t: TestContext, limits: readonly object[], settings: Settings = {}): Promise<Scene> {
+  const tokens = new Tokens();
+  const content = {
+    tokens: tokens.section(['ci', 'cd', 'other']),
+    groups: { pair: ['ci', 'cd'] },
+    rules: [EVERYTHING],
+  };
+  const file = accessFile(t, { ...content, limits });
+  const server = await startServer(t, { writable: true, access: file.path, ...settings });
+  server.write('large', noise(1, 32 * MIB));
+  server.write('small', noise(2, 1000));
+  return {
+    server,
+    tokens,
+    hold: async (identity) => {
+      const call = server.client({}, tokens.of(identity)).stream({ fileName: 'large' });
+      await firstMessage(call);
+      return call;
+    },
+    fetch: async (identity) => await server.client({}, tokens.of(identity)).fetch({ fileName: 'small' }),
+    limit: (changed) => file.write({ ...content, limits: changed }),
+  };
+}
+
+/** Asks until the answer has a status. */
+async function untilStatus(
+  what: string,
+  ask: () => Promise<{ status: string }>,
+  wanted: string,
+): Promise<void> {
+  let status = '';
+  const asking = async () => {
+    while (status !== wanted) status = (await ask()).status;
+  };
+  await within(what, asking());
+}
+
+test('an identity at its limit is refused, and others are served', async (t) => {
+  const { fetch, hold, server } = await served(t, [{ who: ['ci'], each: { streams: 2 } }]);
+  const first = await hold('ci');
+  await hold('ci');
+
+  const refused = await fetch('ci');
+  assert.equal(refused.status, 'RESOURCE_EXHAUSTED');
+  assert.match(refused.details, /"ci" may have 2 downloads and listings at a time/);
+  assert.equal(countersOf(server.server).limitRefusals.value('streams'), 1);
+  assert.equal((await fetch('other')).status, 'OK');
+
+  first.cancel();
+  await untilStatus('its place is free', () => fetch('ci'), 'OK');
+});
+
+test('a refusal says when to come back', async (t) => {
+  const { hold, server, tokens } = await served(t, [{ who: ['ci'], each: { streams: 1 } }]);
+  await hold('ci');
+  const raw = new RawSession(t, server.port);
+  const stream = raw.open('StreamFile', { authorization: `Bearer ${tokens.of('ci')}` });
+  stream.end(Buffer.alloc(5));
+  const { headers } = await answerOf(stream);
+  assert.equal(headers['grpc-status'], '8');
+  const pushbackMs = Number(headers['grpc-retry-pushback-ms']);
+  assert.ok(pushbackMs >= 1000 && pushbackMs <= 2000, `${pushbackMs}`);
+});
+
+test('those that a limit means together share it', async (t) => {
+  const { fetch, hold } = await served(t, [{ who: ['group:pair'], together: { streams: 2 } }]);
+  await hold('ci');
+  const other = await hold('cd');
+  assert.match((await fetch('ci')).details, /"group:pair together" may have 2/);
+  assert.equal((await fetch('cd')).status, 'RESOURCE_EXHAUSTED');
+  assert.equal((await fetch('other')).status, 'OK');
+  other.cancel();
+  await untilStatus('a place is free', () => fetch('ci'), 'OK');
+});
+
+test('limits that change count what is held already, and hold no place for ever', async (t) => {
+  const { fetch, hold, limit } = await served(t, []);
+  const calls = [await hold('ci'), await hold('ci')];
+  assert.equal((await fetch('ci')).status, 'OK');
+  limit([{ who: ['ci'], each: { streams: 2 } }]);
+  await untilStatus('the limit is in force', () => fetch('ci'), 'RESOURCE_EXHAUSTED');
+  for (const call of calls) call.cancel();
+  await untilStatus('places are free', () => fetch('ci'), 'OK');
+  limit([{ who: ['ci'], each: { streams: 1 } }]);
+  await hold('ci');
+  await untilStatus('the limit is in force', () => fetch('ci'), 'RESOURCE_EXHAUSTED');
+});
+
+test('connections count from their first call until they close', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { connections: 2 } }]);
+  const clients = [1, 2, 3].map(() => server.client({}, tokens.of('ci')));
+  const stat = async (index: number) =>
+    (await clients[index]?.unary('StatFile', { fileName: 'small' }))?.status;
+  assert.deepEqual([await stat(0), await stat(1), await stat(2)], ['OK', 'OK', 'RESOURCE_EXHAUSTED']);
+  assert.equal(await stat(0), 'OK', 'more calls of one connection are no more connections');
+  clients[0]?.close();
+  await untilStatus('its connection is gone', async () => ({ status: (await stat(2)) ?? '' }), 'OK');
+});
+
+test('requests of Exchanges are limited one by one', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { requests: 2 } }]);
+  const exchange = new RawExchange(server.address, tokens.of('ci'));
+  t.after(() => exchange.close());
+  const ids = [1, 2, 3].map(() => exchange.ask({ read: { fileName: 'large' } }));
+  assert.equal(await exchange.endOf(ids[2] as number), 'RESOURCE_EXHAUSTED');
+  assert.equal(server.server.stats().requests, 2);
+});
+
+test('an identity may have so many unfinished uploads, and goes on with those it has', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { uploads: 2 } }]);
+  const client = server.client({}, tokens.of('ci'));
+  const start = async (uploadId: string) =>
+    (await client.unary('StartUpload', { fileName: uploadId, uploadId, expectedSize: 10 })).status;
+  const ids = ['a', 'b', 'c'].map((letter) => letter.repeat(32));
+  assert.deepEqual(
+    [await start(ids[0] as string), await start(ids[1] as string), await start(ids[2] as string)],
+    ['OK', 'OK', 'RESOURCE_EXHAUSTED'],
+  );
+  assert.equal(await start(ids[0] as string), 'OK');
+  await client.unary('AbortUpload', { uploadId: ids[0] });
+  assert.equal(await start(ids[2] as string), 'OK');
+});
+
+test('a rate holds for all streams of an identity together, and for nobody else', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { rate: '8MiB' } }]);
+  const startedMs = performance.now();
+  const both = [1, 2].map(() =>
+    receiveAll(server.client({}, tokens.of('ci')).stream({ fileName: 'large', limit: 6 * MIB })),
+  );
+  const free = await receiveAll(server.client({}, tokens.of('other')).stream({ fileName: 'large' }));
+  const freeMs = performance.now() - startedMs;
+  assert.equal(free.bytes.length, 32 * MIB);
+  const [one, two] = await Promise.all(both);
+  const bothMs = performance.now() - startedMs;
+  assert.equal((one?.bytes.length ?? 0) + (two?.bytes.length ?? 0), 12 * MIB);
+  assert.ok(bothMs > 1200, `${bothMs} ms for a second and a half of bytes`);
+  assert.ok(freeMs < bothMs, 'whoever is not limited does not wait for who is');
+});
+
+test('a rate holds for uploads, and no byte is wrong', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { rate: '8MiB' } }]);
+  const content = noise(3, 12 * MIB);
+  const client = server.client({}, tokens.of('ci'));
+  const { answer } = await client.unary('StartUpload', { fileName: 'sent' });
+  const uploadId = String(answer?.uploadId);
+  const startedMs = performance.now();
+  const { details, status } = await sendMessages(
+    client,
+    uploadId,
+    chunkMessages(content, 0, content.size, new Random(seedOf(t)), 128 * 1024),
+  );
+  assert.equal(status, 'OK', details);
+  assert.ok(performance.now() - startedMs > 1200);
+  await client.unary('FinishUpload', { uploadId, expected: expectedOf(content) });
+  assertBytes(server.read('sent') as Buffer, content, 0);
+});
