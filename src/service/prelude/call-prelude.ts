@@ -315,7 +315,7 @@ function nameOf(path: string): MethodName {
   return known;
 }
 
-function spanAttributesOf(facts: RequestFacts): SpanAttributes {
+function spanAttributesOf({ moving: _, ...facts }: RequestFacts): SpanAttributes {
   const attributes: SpanAttributes = {};
   for (const [fact, value] of Object.entries(facts)) {
     attributes[`sluice.${fact}`] = typeof value === 'object' ? JSON.stringify(value) : value;
