@@ -38,6 +38,7 @@ export interface ConnectionTokens {
 export class AddressTokens {
   readonly #burst: number;
   readonly #addresses = new Map<string, AddressState>();
+  #sweepFrom = SWEEP_FROM;
 
   constructor(streamsPerConnection: number) {
     this.#burst = CONNECTION_BURSTS * streamsPerConnection;
@@ -66,7 +67,7 @@ export class AddressTokens {
   #takeOf(address: string, nowMs: number, count: number): boolean {
     let state = this.#addresses.get(address);
     if (state === undefined) {
-      if (this.#addresses.size >= SWEEP_FROM) this.#sweep(nowMs);
+      if (this.#addresses.size >= this.#sweepFrom) this.#sweep(nowMs);
       state = { bucket: bucketOf(ADDRESS_BURSTS * this.#burst, nowMs), bannedUntilMs: 0 };
       this.#addresses.set(address, state);
     }
@@ -79,6 +80,8 @@ export class AddressTokens {
     for (const [address, { bucket }] of this.#addresses) {
       if (bucket.isFull(nowMs)) this.#addresses.delete(address);
     }
+    // Not with each new address, while many spend tokens.
+    this.#sweepFrom = Math.max(SWEEP_FROM, 2 * this.#addresses.size);
   }
 }
 

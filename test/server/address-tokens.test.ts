@@ -48,3 +48,11 @@ test('clients behind one trusted address pay for themselves alone', () => {
   const addresses = new AddressTokens(128);
   for (let i = 0; i < 100; i++) assert(spend(addresses.ofConnection(null, 0), 0) > 0);
 });
+
+test('an address without tokens is remembered among thousands of others', () => {
+  const addresses = new AddressTokens(128);
+  while (!addresses.isBanned('192.0.2.1', 0)) spend(addresses.ofConnection('192.0.2.1', 0), 0, true);
+  for (let i = 0; i < 30_000; i++) addresses.ofConnection(`2001:db8:${i.toString(16)}::/64`, 0).take(0, true);
+  assert.equal(addresses.isBanned('192.0.2.1', 999), true);
+  assert(spend(addresses.ofConnection('192.0.2.1', 1001), 1001, true) <= 33);
+});
