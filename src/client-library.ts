@@ -9,6 +9,7 @@ export {
   SluiceClient,
 } from './client/client.ts';
 export type { CodecBytes } from './client/codec-account.ts';
+export type { MetadataSource, TokenSource } from './client/connection/proof.ts';
 export type {
   DownloadOptions,
   DownloadResult,

@@ -200,6 +200,20 @@ export function parseAccess(written: string, path: string): AccessRules {
   return result.data;
 }
 
+/** Throws INVALID_CONFIG for what cannot be the name of an identity of an access file. */
+export function requireOwnName(name: string): void {
+  const [issue] = ownName.safeParse(name).error?.issues ?? [];
+  if (issue !== undefined)
+    throw new TransferError('INVALID_CONFIG', `${JSON.stringify(name)} ${issue.message}`);
+}
+
+/** Throws INVALID_CONFIG for an identity that nothing in the file proves. */
+export function requireKnown(rules: AccessRules, name: string): void {
+  const [problem] = memberProblems(rules, name, []);
+  if (problem !== undefined)
+    throw new TransferError('INVALID_CONFIG', `${JSON.stringify(name)} ${problem.what}`);
+}
+
 interface Problem {
   readonly at: readonly PropertyKey[];
   readonly what: string;

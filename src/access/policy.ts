@@ -2,6 +2,7 @@
  * What identities may do, by the rules of an access file. Rules only allow; what
  * none allows is denied. Patterns are compiled once for each identity.
  */
+import { parsePrefix } from '../storage/name.ts';
 import { type AccessRule, type AccessRules, AUTHENTICATED, EVERYONE, groupIn } from './access-file.ts';
 import type { Identity } from './identity.ts';
 import { type AppliedLimit, NO_LIMITS, type OwnerLimits } from './limits.ts';
@@ -99,6 +100,11 @@ export class FilePolicy implements Policy {
       if (pattern !== undefined) return { rule: index, who, pattern: pattern.text };
     }
     return null;
+  }
+
+  /** As `grantOf`, of a name as it is spelt; '' is the root. Throws INVALID_NAME. */
+  explain(identity: Identity, right: Right, name: string): Grant | null {
+    return this.grantOf(identity, right, isPathRight(right) ? parsePrefix(name) : []);
   }
 
   /** Of the file and of the proof. */

@@ -8,6 +8,7 @@ import { writeValue } from '../config/notation.ts';
 import { fileExample } from '../config/reference.ts';
 import type { SettingValue } from '../config/setting-kinds.ts';
 import { GROUPS, SETTINGS, type Setting, settingValue } from '../config/settings.ts';
+import { addCheckAccessCommand } from './check-access.ts';
 import { colorsFor, writeJson, writeLine } from './process/output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 
@@ -33,6 +34,7 @@ export function addConfigCommand(program: Command): void {
     .option('--default', 'print the defaults; ignore flags, environment and file')
     .action(async (options: ConfigOptions) => printConfig(command, options));
   addSettingOptions(command).addHelpText('after', EXAMPLES);
+  addCheckAccessCommand(command);
 }
 
 async function printConfig(command: Command, options: ConfigOptions): Promise<void> {

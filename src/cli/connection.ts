@@ -3,12 +3,15 @@
  * server of a command. Without flags: plaintext to this machine, TLS to others.
  */
 import { readFileSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { AdminClient } from '../client/admin-client.ts';
 import { SluiceClient } from '../client/client.ts';
+import type { TokenSource } from '../client/connection/proof.ts';
 import type { ClientOptions, TlsOptions } from '../client/options.ts';
+import { TOKEN_ENV } from '../config/settings.ts';
 import { durationArgument, TRACE_HELP } from './argument.ts';
 import { registeredOpenTelemetry } from './process/open-telemetry.ts';
 import type { CliTarget } from './target.ts';
@@ -22,6 +25,8 @@ export interface ConnectionOptions {
   tlsMinVersion?: '1.2' | '1.3';
   insecure?: boolean;
   connectTimeout?: number;
+  token?: string;
+  tokenFile?: string;
   /** Read before the program starts, see sluice.cts. */
   trace?: boolean;
 }
@@ -48,6 +53,13 @@ export function addConnectionOptions(command: Command): Command {
       '--connect-timeout <duration>',
       'how long one attempt to connect may take (default: 5s)',
     ).argParser(durationArgument),
+    new Option(
+      '--token <token>',
+      `token that proves who you are; other users may see it in the list of processes, so prefer --token-file or ${TOKEN_ENV}`,
+    )
+      .argParser(hidden)
+      .conflicts('tokenFile'),
+    new Option('--token-file <path>', 'file with the token; read again for each call'),
     new Option('--trace', TRACE_HELP),
   ];
   for (const option of options) command.addOption(option.helpGroup(group));
@@ -68,6 +80,7 @@ export class Connections {
       ...defaults,
       connectTimeoutMs: options.connectTimeout,
       logger,
+      token: tokenOf(options),
       openTelemetry: registeredOpenTelemetry(),
     };
   }
@@ -114,12 +127,27 @@ function opened<Client>(open: (options: ClientOptions) => Client, options: Clien
 }
 
 function transportOf({ transport }: CliTarget, options: ConnectionOptions): ClientOptions {
+  const insecure = options.insecure === true;
   const wantsTls = TLS_FLAGS.some((flag) => options[flag] !== undefined);
   if (transport === 'tls' && options.insecure === true) throw contradiction('grpcs://', '--insecure');
   if (transport === 'plaintext' && wantsTls) throw contradiction('grpc://', 'flags for TLS');
   if (wantsTls) return { tls: tlsOptions(options) };
   if (transport === 'tls') return { tls: true };
-  return { insecure: transport === 'plaintext' || options.insecure === true };
+  return transport === 'plaintext' ? { tls: false, insecure } : { insecure };
+}
+
+/** Overwrites the arguments as the list of processes shows them. */
+function hidden(token: string): string {
+  process.title = 'sluice';
+  return token;
+}
+
+/** The flag, the file, the environment. Throws INVALID_CONFIG for a file without a token. */
+function tokenOf({ token, tokenFile }: ConnectionOptions): TokenSource | undefined {
+  if (tokenFile === undefined) return token ?? (process.env[TOKEN_ENV] || undefined);
+  if (readGiven('--token-file', tokenFile).toString().trim() === '')
+    throw new TransferError('INVALID_CONFIG', `--token-file: ${tokenFile} is empty`);
+  return async () => (await readFile(tokenFile, 'utf8')).trim();
 }
 
 function contradiction(scheme: string, flags: string): TransferError {
@@ -131,15 +159,15 @@ function tlsOptions({ ca, cert, key, serverName, tlsMinVersion }: ConnectionOpti
     throw new TransferError('INVALID_CONFIG', '--cert and --key come together');
   }
   return {
-    ...(ca === undefined ? {} : { ca: readPem('--ca', ca) }),
-    ...(cert === undefined ? {} : { cert: readPem('--cert', cert) }),
-    ...(key === undefined ? {} : { key: readPem('--key', key) }),
+    ...(ca === undefined ? {} : { ca: readGiven('--ca', ca) }),
+    ...(cert === undefined ? {} : { cert: readGiven('--cert', cert) }),
+    ...(key === undefined ? {} : { key: readGiven('--key', key) }),
     ...(serverName === undefined ? {} : { serverName }),
     ...(tlsMinVersion === undefined ? {} : { minVersion: tlsMinVersion }),
   };
 }
 
-function readPem(flag: string, path: string): Buffer {
+function readGiven(flag: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {

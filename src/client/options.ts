@@ -2,12 +2,14 @@
  * The options of a client, with their defaults. They are validated here, once.
  */
 import type { Buffer } from 'node:buffer';
+import type { CallCredentials } from '@grpc/grpc-js';
 import { MAX_KEEP_ALIVE_MS, MIN_KEEP_ALIVE_MS } from '../base/async/keep-alive.ts';
 import { TransferError } from '../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { type Logger, silentLogger } from '../base/logger.ts';
 import { type OpenTelemetryApi, Tracing } from '../base/tracing.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
+import { callCredentialsOf, isRenewable, type ProofOptions } from './connection/proof.ts';
 
 /** PEM material for TLS; the buffers are read while the client is constructed. */
 export interface TlsOptions {
@@ -35,7 +37,7 @@ export interface RetryOptions {
 
 export type CompressionMode = 'auto' | 'never' | 'always';
 
-export interface ClientOptions {
+export interface ClientOptions extends ProofOptions {
   /** Default: plaintext to loopback and Unix sockets, TLS with the system's authorities to all others. */
   tls?: TlsOptions | boolean | undefined;
   /** Plaintext to any target. Default false. */
@@ -80,10 +82,19 @@ export interface ClientOptions {
 /** Options with every default filled in. */
 export type Complete<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
 
+export interface ResolvedRetry extends Complete<RetryOptions> {
+  /** A call that was UNAUTHENTICATED may have another proof the next time. */
+  readonly renewsProof?: boolean;
+}
+
 export interface ResolvedOptions
-  extends Complete<Omit<ClientOptions, 'tls' | 'retry' | 'windowBytes' | 'openTelemetry'>> {
+  extends Complete<
+    Omit<ClientOptions, 'tls' | 'retry' | 'windowBytes' | 'openTelemetry' | keyof ProofOptions>
+  > {
   readonly tls: TlsOptions | boolean | undefined;
-  readonly retry: Complete<RetryOptions>;
+  readonly retry: ResolvedRetry;
+  /** What goes with each call; undefined: nothing. */
+  readonly callCredentials: CallCredentials | undefined;
   /** Undefined: as large as the link needs. */
   readonly windowBytes: number | undefined;
   readonly tracing: Tracing;
@@ -110,7 +121,9 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
       outageMs: inRange('retry.outageMs', retry.outageMs ?? 60_000, 0, MAX_TIMER_MS),
       initialBackoffMs: inRange('retry.initialBackoffMs', retry.initialBackoffMs ?? 100, 1, MAX_TIMER_MS),
       maxBackoffMs: inRange('retry.maxBackoffMs', retry.maxBackoffMs ?? 10_000, 1, MAX_TIMER_MS),
+      renewsProof: isRenewable(options),
     },
+    callCredentials: callCredentialsOf(options),
     connectTimeoutMs: inRange('connectTimeoutMs', options.connectTimeoutMs ?? 5_000, 1, MAX_TIMER_MS),
     stallTimeoutMs: inRange('stallTimeoutMs', options.stallTimeoutMs ?? 30_000, 1, MAX_TIMER_MS),
     keepAliveMs: keepAliveOf(options.keepAliveMs ?? 15_000),

@@ -5,7 +5,7 @@
  */
 import type { GivenValues } from './given-value.ts';
 import { nearestName } from './nearest-name.ts';
-import { CONFIG_FILE_ENV, ENV_PREFIX, SETTINGS } from './settings.ts';
+import { CONFIG_FILE_ENV, ENV_PREFIX, SETTINGS, TOKEN_ENV } from './settings.ts';
 
 /** Settings of the test suite, such as the seed, which programs under test inherit. */
 const TEST_PREFIX = `${ENV_PREFIX}TEST_`;
@@ -30,7 +30,13 @@ export function readEnvironment(env: Readonly<Record<string, string | undefined>
 }
 
 function isReserved(name: string, value: string): boolean {
-  if (name === CONFIG_FILE_ENV || name.startsWith(TEST_PREFIX) || KUBERNETES_NAME.test(name)) return true;
+  if (
+    name === CONFIG_FILE_ENV ||
+    name === TOKEN_ENV ||
+    name.startsWith(TEST_PREFIX) ||
+    KUBERNETES_NAME.test(name)
+  )
+    return true;
   return name.endsWith('_PORT') && KUBERNETES_PORT.test(value);
 }
 

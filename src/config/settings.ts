@@ -12,6 +12,9 @@ export const ENV_PREFIX = 'SLUICE_';
 /** Names the config file, as `--config` does; not a setting itself. */
 export const CONFIG_FILE_ENV = 'SLUICE_CONFIG';
 
+/** The token of a client; not a setting of a server. */
+export const TOKEN_ENV = 'SLUICE_TOKEN';
+
 export interface Setting {
   /** Dotted path in the schema and in the config file. */
   key: string;

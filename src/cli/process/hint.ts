@@ -46,6 +46,8 @@ export function hintFor(error: TransferError): string | undefined {
       return error.message.includes('did you mean') ? undefined : '`sluice ls` shows what is there';
     case 'READ_ONLY':
       return '`sluice serve --writable` accepts uploads';
+    case 'UNAUTHENTICATED':
+      return '--token-file or SLUICE_TOKEN gives a token; `sluice token` makes one for an access file';
     case 'TAKEN_OVER':
       return 'another process is sending the same file; the newest one wins';
     case 'ALREADY_EXISTS':

@@ -4,6 +4,7 @@ import { TransferError } from '../../base/errors.ts';
 import { errorOfStatus } from '../../wire/status.ts';
 import { connectProblem } from './connect-problem.ts';
 import { foreignAnswer } from './foreign-answer.ts';
+import { NO_PROOF } from './proof.ts';
 
 /** How grpc-js begins its message about one that cannot be decoded. */
 const UNREADABLE = /^Response message parsing error: /;
@@ -58,6 +59,9 @@ export class CallFailures {
         error.message.replace(UNREADABLE, 'the server broke the contract: '),
         { cause: failure },
       );
+    }
+    if (NO_PROOF.test(error.message)) {
+      return new TransferError(error.code, error.message.replace(NO_PROOF, ''), { cause: failure });
     }
     if (error.code === 'CANCELLED') return cancelledByPeer(failure, this.#address);
     if (error.code !== 'UNAVAILABLE' || sentBySluice(failure)) return error;

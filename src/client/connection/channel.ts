@@ -103,7 +103,7 @@ export class Channel {
   stream<Request, Response>(method: Method, request: Request): ClientReadableStream<Response> {
     const { path, requestSerialize, responseDeserialize } = definition(method);
     const connection = this.#open();
-    const { requestId, metadata, options } = prepareCall(this.#options.tracing);
+    const { requestId, metadata, options } = prepareCall(this.#options);
     const call = readingNothingAhead(() =>
       connection.client.makeServerStreamRequest<Request, Response>(
         path,
@@ -127,7 +127,7 @@ export class Channel {
   exchange(): ClientDuplexStream<Partial<ExchangeRequest>, ExchangeAnswer> {
     const { path, requestSerialize } = definition('Exchange');
     const connection = this.#open();
-    const { requestId, metadata, options } = prepareCall(this.#options.tracing);
+    const { requestId, metadata, options } = prepareCall(this.#options);
     const call = connection.client.makeBidiStreamRequest<Partial<ExchangeRequest>, ExchangeAnswer>(
       path,
       requestSerialize as (request: Partial<ExchangeRequest>) => Buffer,
@@ -155,7 +155,7 @@ export class Channel {
   ): ClientWritableStream<Uint8Array> {
     const { path, responseDeserialize } = definition(method);
     const connection = this.#open();
-    const { requestId, metadata, options } = prepareCall(this.#options.tracing);
+    const { requestId, metadata, options } = prepareCall(this.#options);
     const call = connection.client.makeClientStreamRequest<Uint8Array, Response>(
       path,
       (message) => message as Buffer,
@@ -190,7 +190,7 @@ export class Channel {
     const { connectTimeoutMs, stallTimeoutMs } = this.#options;
     const connection = this.#open();
     const { requestId, metadata, options } = prepareCall(
-      this.#options.tracing,
+      this.#options,
       connectTimeoutMs + stallTimeoutMs + workMs,
     );
     return await new Promise((resolve, reject) => {

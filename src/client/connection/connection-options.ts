@@ -22,14 +22,19 @@ const MAX_MESSAGE_BYTES = MAX_RECEIVED_CHUNK_BYTES + 64 * KIB;
  */
 const NAME_OF_AN_ADDRESS = 'ip-address.invalid';
 
-/** Throws INVALID_ARGUMENT when `tls` and `insecure` contradict each other. */
+/** Throws INVALID_ARGUMENT when `tls` and `insecure` contradict each other, or a token would be readable on the way. */
 export function usesTls(target: Target, options: ResolvedOptions): boolean {
   const wanted = options.tls !== undefined && options.tls !== false;
   if (wanted && options.insecure) {
     throw new TransferError('INVALID_ARGUMENT', 'tls and insecure contradict each other; give one of them');
   }
-  if (options.tls !== undefined) return wanted;
-  return !options.insecure && !target.isLocal;
+  const isTls = options.tls === undefined ? !options.insecure && !target.isLocal : wanted;
+  if (!isTls && !options.insecure && !target.isLocal && options.callCredentials !== undefined) {
+    const message =
+      'the token would go to another machine unencrypted; use TLS, or say insecure (--insecure) to accept that';
+    throw new TransferError('INVALID_ARGUMENT', message);
+  }
+  return isTls;
 }
 
 /** Throws INVALID_ARGUMENT when the PEM material cannot be used. */

@@ -5,7 +5,7 @@
 import type { ServiceError } from '@grpc/grpc-js';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import { FIRST_CONNECT_MS, FIRST_CONNECT_TRIES, FIRST_CONNECT_WAITS } from '../limits.ts';
-import type { Complete, RetryOptions } from '../options.ts';
+import type { ResolvedRetry } from '../options.ts';
 import { cancelledBy, delay } from './cancellation.ts';
 import type { Channel } from './channel.ts';
 
@@ -35,11 +35,13 @@ const RETRYABLE: ReadonlySet<ErrorCode> = new Set([
 const DISK_FULL_FACTOR = 10;
 
 export class RetryBudget {
-  readonly #options: Complete<RetryOptions>;
+  readonly #options: ResolvedRetry;
   #failures = 0;
+  /** A proof was renewed, and nothing has moved since. */
+  #hasRenewed = false;
   #lastProgressAtMs = performance.now();
 
-  constructor(options: Complete<RetryOptions>) {
+  constructor(options: ResolvedRetry) {
     this.#options = options;
   }
 
@@ -47,6 +49,7 @@ export class RetryBudget {
   refill(): void {
     // The next failure counts as the first after progress.
     this.#failures = -1;
+    this.#hasRenewed = false;
     this.#lastProgressAtMs = performance.now();
   }
 
@@ -57,6 +60,7 @@ export class RetryBudget {
    * @param hasConnected the server has answered this client before
    */
   spend(error: TransferError, hasConnected: boolean): number | undefined {
+    if (error.code === 'UNAUTHENTICATED') return this.#renewal();
     this.#failures += 1;
     if (!RETRYABLE.has(error.code) || this.#isExhausted(error.code, hasConnected)) return undefined;
     const pushbackMs = pushbackMsOf(error);
@@ -66,6 +70,13 @@ export class RetryBudget {
     const boundMs = Math.min(maxBackoffMs, firstMs * 2 ** Math.max(0, this.#failures - 1));
     // Full jitter: clients that failed together must not return together.
     return Math.max(Math.random() * boundMs, Math.min(pushbackMs ?? 0, maxBackoffMs));
+  }
+
+  /** Once: a new proof is accepted, or it is wrong as well. */
+  #renewal(): 0 | undefined {
+    if (!this.#options.renewsProof || this.#hasRenewed) return undefined;
+    this.#hasRenewed = true;
+    return 0;
   }
 
   #isExhausted(code: ErrorCode, hasConnected: boolean): boolean {
@@ -96,7 +107,7 @@ function pushbackMsOf(error: TransferError): number | undefined {
 export const UNANSWERED = 'not answered; trying again';
 
 export interface RetryContext {
-  readonly retry: Complete<RetryOptions>;
+  readonly retry: ResolvedRetry;
   /** Knows whether a server has answered before, and logs interruptions. */
   readonly channel: Pick<Channel, 'hasConnected' | 'interruptions'>;
   /** What an interruption does: `transfer interrupted; resuming`. */

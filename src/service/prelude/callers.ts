@@ -53,8 +53,11 @@ export class Callers {
     return identity;
   }
 
+  /** The proof goes no further: where it would be traced, for example. */
   began(call: AdmittedCall, headers: RequestHeaders): void {
-    if (call.identity.proof !== 'anonymous') this.#proven.set(call, headers);
+    if (call.identity.proof === 'anonymous') return;
+    this.#proven.set(call, { ...headers });
+    delete (headers as { authorization?: string }).authorization;
   }
 
   ended(call: AdmittedCall): void {
