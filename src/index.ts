@@ -1,4 +1,8 @@
 /** The public API of sluice. */
+export type { AccessRequest } from './access/authenticator.ts';
+export type { Identity } from './access/identity.ts';
+export type { AccessFunctions, OwnIdentity } from './access/own-access.ts';
+export type { Right } from './access/rights.ts';
 export type { ByteRange } from './base/ranges.ts';
 export {
   type BufferOptions,

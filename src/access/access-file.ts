@@ -166,6 +166,8 @@ const schema = z.strictObject({
 /** What an access file says, checked and completed. Times are milliseconds since the epoch. */
 export type AccessRules = z.infer<typeof schema>;
 
+export type JwtIssuer = AccessRules['jwt'][number];
+
 export type AccessRule = AccessRules['rules'][number];
 
 /** The access file `path`. Throws INVALID_CONFIG with one line for each mistake. */

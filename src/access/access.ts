@@ -2,7 +2,6 @@
  * The access control of a server: who makes a call, and what the caller may do.
  * Without one, everybody may do everything that the server does.
  */
-import { TransferError } from '../base/errors.ts';
 import type { AccessRequest } from './authenticator.ts';
 import type { Identity } from './identity.ts';
 import type { Policy } from './policy.ts';
@@ -19,9 +18,4 @@ export interface Access {
   /** Calls `listener` when what was identified before may not be any more. */
   onChange(listener: () => void): void;
   close(): void;
-}
-
-/** For a call that did not say who makes it, where that is needed. */
-export function unknownCaller(): TransferError {
-  return new TransferError('UNAUTHENTICATED', 'this server serves only callers that it knows; send a token');
 }

@@ -4,9 +4,10 @@ import type { Logger } from '../base/logger.ts';
 import { parseName } from '../storage/name.ts';
 import { quoteName } from '../storage/quoted-name.ts';
 import type { Upload } from '../storage/upload-store.ts';
-import { type Access, unknownCaller } from './access.ts';
+import type { Access } from './access.ts';
 import { audit, type Caller } from './audit.ts';
 import type { PathRight } from './rights.ts';
+import { unknownCaller } from './unauthenticated.ts';
 
 export class Guard {
   readonly #access: Access;

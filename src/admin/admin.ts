@@ -2,10 +2,9 @@
  * What operators may do with a server, however they ask: the gRPC service and the
  * HTTP listener both call these, and here is where rights are checked.
  */
-import { unknownCaller } from '../access/access.ts';
-import { expired } from '../access/authenticator.ts';
 import type { Identity } from '../access/identity.ts';
 import type { ServerRight } from '../access/rights.ts';
+import { expired, unknownCaller } from '../access/unauthenticated.ts';
 import { TransferError } from '../base/errors.ts';
 import { writeValue } from '../config/notation.ts';
 import { SETTINGS, settingValue } from '../config/settings.ts';

@@ -8,7 +8,7 @@ import { writeValue } from '../config/notation.ts';
 import { fileExample } from '../config/reference.ts';
 import type { SettingValue } from '../config/setting-kinds.ts';
 import { GROUPS, SETTINGS, type Setting, settingValue } from '../config/settings.ts';
-import { addCheckAccessCommand } from './check-access.ts';
+import { addCheckAccessCommand } from './access/check-access.ts';
 import { colorsFor, writeJson, writeLine } from './process/output.ts';
 import { addSettingOptions, loadFromCommand } from './setting-options.ts';
 

@@ -18,7 +18,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   stat: async () => (await import('./stat.ts')).addStatCommand,
   rm: async () => (await import('./rm.ts')).addRmCommand,
   mkdir: async () => (await import('./mkdir.ts')).addMkdirCommand,
-  token: async () => (await import('./token.ts')).addTokenCommand,
+  token: async () => (await import('./access/token.ts')).addTokenCommand,
   config: async () => (await import('./config.ts')).addConfigCommand,
   top: async () => (await import('./top/top.ts')).addTopCommand,
   tune: async () => (await import('./tune.ts')).addTuneCommand,

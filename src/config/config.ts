@@ -21,8 +21,10 @@ export interface Config {
     cert: string;
     /** PEM file with the private key of the server. (default empty) */
     key: string;
-    /** PEM file with the authorities for client certificates. When it is set, every client must present a certificate. (default empty) */
+    /** PEM file with the authorities for client certificates. When it is set, clients are asked for one, see tls.clientCert. (default empty) */
     clientCa: string;
+    /** With tls.clientCa. require: every client must present a certificate. request: a client without one, or with one of another authority, is served as one without a certificate; access says what such a client may do. (default require) */
+    clientCert: 'require' | 'request';
     /** The lowest version of TLS to accept. 1.2 is for clients that cannot speak 1.3. (default 1.3) */
     minVersion: '1.2' | '1.3';
   };
@@ -151,8 +153,10 @@ export interface SettingValues {
   readonly 'tls.cert'?: string | undefined;
   /** PEM file with the private key of the server. (default empty) */
   readonly 'tls.key'?: string | undefined;
-  /** PEM file with the authorities for client certificates. When it is set, every client must present a certificate. (default empty) */
+  /** PEM file with the authorities for client certificates. When it is set, clients are asked for one, see tls.clientCert. (default empty) */
   readonly 'tls.clientCa'?: string | undefined;
+  /** With tls.clientCa. require: every client must present a certificate. request: a client without one, or with one of another authority, is served as one without a certificate; access says what such a client may do. (default require) */
+  readonly 'tls.clientCert'?: 'require' | 'request' | undefined;
   /** The lowest version of TLS to accept. 1.2 is for clients that cannot speak 1.3. (default 1.3) */
   readonly 'tls.minVersion'?: '1.2' | '1.3' | undefined;
   /** Worker threads that read, checksum and compress. (1 to 128; default one for each processor, at most 16) */

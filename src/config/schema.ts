@@ -51,7 +51,12 @@ const schemaShape = {
     key: text('', 'PEM file with the private key of the server.'),
     clientCa: text(
       '',
-      'PEM file with the authorities for client certificates. When it is set, every client must present a certificate.',
+      'PEM file with the authorities for client certificates. When it is set, clients are asked for one, see tls.clientCert.',
+    ),
+    clientCert: choice(
+      'require',
+      ['require', 'request'],
+      'With tls.clientCa. require: every client must present a certificate. request: a client without one, or with one of another authority, is served as one without a certificate; access says what such a client may do.',
     ),
     minVersion: choice(
       '1.3',

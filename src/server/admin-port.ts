@@ -83,7 +83,7 @@ export class AdminPort {
     const identity = await access.identify({
       headers,
       address: socket.remoteAddress,
-      get certificate() {
+      get peerCertificate() {
         return socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
       },
     });

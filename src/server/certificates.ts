@@ -38,7 +38,7 @@ export class Certificates implements Reloadable {
   readonly #onRenewed: ((context: SecureContextOptions) => void)[] = [];
 
   private constructor(tls: TlsConfig, files: TlsFiles, logger: Logger) {
-    this.#credentials = new RenewableCredentials(tls.clientCa !== '', files);
+    this.#credentials = new RenewableCredentials(tls, files);
     this.#context = contextOf(files);
     this.#logger = logger;
     this.#tls = tls;
@@ -132,8 +132,8 @@ export class Certificates implements Reloadable {
  * tickets change, so a client that is no longer admitted cannot resume an earlier session either.
  */
 class RenewableCredentials extends ServerCredentials {
-  constructor(asksForCertificate: boolean, files: TlsFiles) {
-    super({ requestCert: asksForCertificate }, contextOf(files));
+  constructor({ clientCa, clientCert }: TlsConfig, files: TlsFiles) {
+    super({ requestCert: clientCa !== '', rejectUnauthorized: clientCert === 'require' }, contextOf(files));
   }
 
   renew(context: ReturnType<typeof contextOf>): void {

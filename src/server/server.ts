@@ -11,7 +11,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Server, ServerCredentials, type ServerOptions } from '@grpc/grpc-js';
 import type { HealthImplementation } from 'grpc-health-check';
 import type { Access } from '../access/access.ts';
-import { FileAccess } from '../access/file-access.ts';
+import type { FileAccess } from '../access/file-access.ts';
+import type { AccessFunctions } from '../access/own-access.ts';
 import { Admin } from '../admin/admin.ts';
 import { bindAdminService } from '../admin/bind.ts';
 import { RecentEvents } from '../admin/events.ts';
@@ -38,6 +39,7 @@ import { LiveUploads } from '../service/uploads/live-uploads.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
+import { openAccess } from './access.ts';
 import { AdminPort } from './admin-port.ts';
 import { Certificates } from './certificates.ts';
 import { Gate } from './gate.ts';
@@ -48,7 +50,7 @@ import { type ServerStats, serverStats } from './stats.ts';
 import { givenStorage, openLocalStorage, type Storage } from './storage.ts';
 import { uploadWindows } from './upload-windows.ts';
 
-export interface SluiceServerOptions {
+export interface SluiceServerOptions extends AccessFunctions {
   /** Default: drops everything. */
   logger?: Logger | undefined;
   /** false sends and receives every message through grpc-js' copying path, as where the self-tests fail. */
@@ -68,6 +70,7 @@ export interface SluiceServerOptions {
 interface Running {
   address: string;
   access: Access | null;
+  accessFile: FileAccess | null;
   storage: Storage;
   windows: StreamWindows;
   engine: Engine;
@@ -148,8 +151,8 @@ export class SluiceServer {
     }
     this.#starting = this.#start();
     const running = await this.#starting;
-    const { access, certificates } = running;
-    if (access instanceof FileAccess) this.#reload.register(access);
+    const { accessFile, certificates } = running;
+    if (accessFile !== null) this.#reload.register(accessFile);
     if (certificates !== null) {
       certificates.follow();
       this.#reload.register(certificates);
@@ -163,7 +166,7 @@ export class SluiceServer {
     const listenAddress = parseListenAddress(config.listen);
     const certificates = config.tls.cert === '' ? null : await Certificates.open(config.tls, this.#logger);
     const credentials = certificates?.credentials ?? ServerCredentials.createInsecure();
-    const access = await this.#access();
+    const { access, file: accessFile } = await openAccess(config, this.#options, this.#logger);
     const storage = await this.#storage().catch((error: unknown) => {
       access?.close();
       throw error;
@@ -242,6 +245,7 @@ export class SluiceServer {
       return {
         address,
         access,
+        accessFile,
         storage,
         windows,
         engine,
@@ -262,11 +266,6 @@ export class SluiceServer {
       await storage.close();
       throw error;
     }
-  }
-
-  async #access(): Promise<Access | null> {
-    const { access } = this.#config;
-    return access === '' ? null : await FileAccess.open(access, this.#logger);
   }
 
   async #storage(): Promise<Storage> {

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { newToken, tokenHash } from '../../src/access/tokens.ts';
+import { newToken, tokenHash } from '../../src/access/proofs/tokens.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 
 /** Tokens of identities, by name. */

@@ -6,7 +6,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseAccess } from '../../src/access/access-file.ts';
-import { tokenHash } from '../../src/access/tokens.ts';
+import { tokenHash } from '../../src/access/proofs/tokens.ts';
 import { accessFile, Tokens } from '../access/tokens.ts';
 import { noise } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';

@@ -87,6 +87,7 @@ const OWNERS: Readonly<Record<string, string>> = {
   'prom-client': 'src/admin',
   yaml: 'src/config',
   commander: 'src/cli',
+  jose: 'src/access',
 };
 
 /** Side by side in one folder. */

@@ -34,6 +34,9 @@ export interface PeerSocket {
 /** Delays the reset after a refusal: in the same read it would hide the status from clients on Node 22 and later. */
 const REFUSAL_LINGER_MS = 1000;
 
+/** Of the peers of sessions, read once for each; null: none. */
+const CERTIFICATES = new WeakMap<object, X509Certificate | null>();
+
 export class HeldStream implements PlaceHolder {
   readonly movedBytes = 0;
   /** Set when the message is there, and the answer is made. */
@@ -54,9 +57,16 @@ export class HeldStream implements PlaceHolder {
   }
 
   /** That the peer presented, where it is one of the authorities that the server trusts. */
-  get certificate(): X509Certificate | undefined {
-    const { socket } = this;
-    return socket?.authorized === true ? socket.getPeerX509Certificate?.() : undefined;
+  get peerCertificate(): X509Certificate | undefined {
+    const { session } = this.#stream;
+    if (session === undefined) return undefined;
+    let certificate = CERTIFICATES.get(session);
+    if (certificate === undefined) {
+      const { socket } = this;
+      certificate = (socket?.authorized === true && socket.getPeerX509Certificate?.()) || null;
+      CERTIFICATES.set(session, certificate);
+    }
+    return certificate ?? undefined;
   }
 
   /** Address and port, for the log. */

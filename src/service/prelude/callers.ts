@@ -2,10 +2,10 @@
  * Who makes calls, and whether that holds while they run: a call ends when the
  * proof it came with expires, or is accepted no more.
  */
-import { type Access, unknownCaller } from '../../access/access.ts';
+import type { Access } from '../../access/access.ts';
 import { audit } from '../../access/audit.ts';
-import { expired } from '../../access/authenticator.ts';
 import { ANONYMOUS, type Identity } from '../../access/identity.ts';
+import { expired, unknownCaller } from '../../access/unauthenticated.ts';
 import { TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { HeldStream, RequestHeaders } from '../../flow/gate/held-stream.ts';
@@ -20,6 +20,11 @@ const REFLECTION = '/grpc.reflection.';
 
 /** How often it is seen whether the proofs of running calls have expired. */
 const EXPIRY_CHECK_MS = 1000;
+
+function named(identity: Identity): Identity {
+  if (identity.proof === 'anonymous') throw unknownCaller();
+  return identity;
+}
 
 export class Callers {
   /** What decides about calls; null: everybody may do everything. */
@@ -41,16 +46,15 @@ export class Callers {
     if (this.control === null || path.startsWith(HEALTH)) return ANONYMOUS;
     const identity = this.control.access.identify({
       headers,
-      get certificate() {
-        return held.certificate;
+      get peerCertificate() {
+        return held.peerCertificate;
       },
       get address() {
         return held.socket?.remoteAddress;
       },
     });
-    const needsName = path.startsWith(REFLECTION);
-    if (needsName && !(identity instanceof Promise) && identity.proof === 'anonymous') throw unknownCaller();
-    return identity;
+    if (!path.startsWith(REFLECTION)) return identity;
+    return identity instanceof Promise ? identity.then(named) : named(identity);
   }
 
   /** The proof goes no further: where it would be traced, for example. */

@@ -17,17 +17,23 @@ export interface Certificate {
 }
 
 const NEW_KEY = 'req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2'.split(' ');
-const NAMES = ['-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1'];
+const NAMES = 'DNS:localhost,IP:127.0.0.1';
 
-/** A certificate for localhost, signed by itself: its own authority. */
-export function selfSigned(directory: string, name: string): Certificate {
-  return make(directory, name, NAMES);
+/** A certificate for localhost or `names`, signed by itself: its own authority. */
+export function selfSigned(directory: string, name: string, names = NAMES): Certificate {
+  return make(directory, name, ['-addext', `subjectAltName=${names}`]);
 }
 
 /** A certificate for localhost that `authority` has signed. */
 export function signedBy(authority: Certificate, directory: string, name: string): Certificate {
   const signer = ['-CA', authority.cert, '-CAkey', authority.key];
-  return make(directory, name, [...signer, ...NAMES, '-addext', 'basicConstraints=critical,CA:FALSE']);
+  return make(directory, name, [
+    ...signer,
+    '-addext',
+    `subjectAltName=${NAMES}`,
+    '-addext',
+    'basicConstraints=critical,CA:FALSE',
+  ]);
 }
 
 function make(directory: string, name: string, args: readonly string[]): Certificate {

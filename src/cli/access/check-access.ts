@@ -1,12 +1,12 @@
 /** `sluice config check-access`: what an identity may do, decided by the code that a server runs. */
 import { Argument, type Command } from 'commander';
-import { readAccessFile, requireKnown } from '../access/access-file.ts';
-import { ANONYMOUS, type Identity } from '../access/identity.ts';
-import { FilePolicy } from '../access/policy.ts';
-import { isPathRight, RIGHTS, type Right } from '../access/rights.ts';
-import { TransferError } from '../base/errors.ts';
-import { writeJson, writeLine } from './process/output.ts';
-import { loadFromCommand } from './setting-options.ts';
+import { readAccessFile, requireKnown } from '../../access/access-file.ts';
+import { ANONYMOUS, type Identity } from '../../access/identity.ts';
+import { FilePolicy } from '../../access/policy.ts';
+import { isPathRight, RIGHTS, type Right } from '../../access/rights.ts';
+import { TransferError } from '../../base/errors.ts';
+import { writeJson, writeLine } from '../process/output.ts';
+import { loadFromCommand } from '../setting-options.ts';
 
 const EXAMPLES = `
 Examples:

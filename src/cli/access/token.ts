@@ -1,9 +1,9 @@
 /** `sluice token`: makes a token for an identity, and the entry of the access file that accepts it. */
 import type { Command } from 'commander';
-import { requireOwnName } from '../access/access-file.ts';
-import { newToken, tokenHash } from '../access/tokens.ts';
-import { durationArgument } from './argument.ts';
-import { writeJson, writeLine } from './process/output.ts';
+import { requireOwnName } from '../../access/access-file.ts';
+import { newToken, tokenHash } from '../../access/proofs/tokens.ts';
+import { durationArgument } from '../argument.ts';
+import { writeJson, writeLine } from '../process/output.ts';
 
 const EXAMPLES = `
 Examples:

@@ -3,8 +3,8 @@
  * has so much randomness that a plain hash of it cannot be reversed.
  */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { AccessRules } from './access-file.ts';
-import type { Identity } from './identity.ts';
+import type { AccessRules } from '../access-file.ts';
+import type { Identity } from '../identity.ts';
 
 /** By which tokens are recognised where they should not be: in logs, repositories and pastes. */
 const TOKEN_PREFIX = 'sluice_';
