@@ -216,6 +216,11 @@ export class CodecChoice {
     return this.link.wantsBarrier(nowMs, this.#isFirst || isFindingOut);
   }
 
+  /** Why the present coding was taken. */
+  get reason(): string {
+    return this.#reason;
+  }
+
   summary(): ChoiceSummary {
     const bytes: Record<string, number> = {};
     for (const { coding, sentBytes } of this.#statistics)

@@ -14,6 +14,9 @@ import { settingOfKey } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../storage/store.ts';
 
+/** Loading what it needs keeps the event loop busy for a tenth of a second and more: the first calls go first. */
+const OPEN_DELAY_MS = 250;
+
 /** A file system that is gone does not answer at all. */
 const CHECK_TIMEOUT_MS = 2_000;
 
@@ -31,6 +34,7 @@ export interface AdminPortParts {
 export class AdminPort {
   readonly #parts: AdminPortParts;
   readonly #listen: string;
+  #delay: NodeJS.Timeout | undefined;
   #opening: Promise<void> | null = null;
   #listener: AdminListener | null = null;
 
@@ -46,19 +50,24 @@ export class AdminPort {
 
   /**
    * Listens, where the configuration wants that. Resolves once it does; at once where nobody asked for the
-   * address, because the server need not wait for it.
+   * address, and it follows a moment later.
    *
    * @throws TransferError INVALID_CONFIG where an address that was asked for cannot be had.
    */
   async begin(): Promise<void> {
     if (isOff(this.#listen)) return;
-    const isAskedFor = this.#listen !== settingOfKey('admin.listen')?.meta.initial;
-    this.#opening = this.#open();
-    if (isAskedFor) await this.#opening;
-    else this.#opening.catch((reason: unknown) => this.#goWithout(reason));
+    if (this.#listen !== settingOfKey('admin.listen')?.meta.initial) {
+      this.#opening = this.#open();
+      await this.#opening;
+      return;
+    }
+    this.#delay = setTimeout(() => {
+      this.#opening = this.#open().catch((reason: unknown) => this.#goWithout(reason));
+    }, OPEN_DELAY_MS).unref();
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#delay);
     await this.#opening?.catch(() => {});
     await this.#listener?.close();
   }

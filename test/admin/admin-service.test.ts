@@ -1,6 +1,9 @@
 /** What operators see of a server, and do to it, asked by bare grpc-js. */
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
+import { SluiceClient } from '../../src/index.ts';
+import { countersOf } from '../../src/server/server.ts';
 import type {
   DiscardUploadResponse,
   GetConfigResponse,
@@ -131,6 +134,41 @@ test('an operator ends an upload, whose bytes stay, and discards it, and then th
   assert.deepEqual((await first(admin)).uploads, []);
   const again = await admin.unary('DiscardUpload', { uploadId: kept.id });
   assert.deepEqual(again, { status: 'NOT_FOUND', code: 'UPLOAD_NOT_FOUND' });
+});
+
+test('the client library does not go on with what an operator has ended', async (t) => {
+  const server = await startServer(t, { writable: true });
+  const admin = new AdminClient(t, server.address);
+  server.write('large', noise(4, 64 * MIB));
+  const client = new SluiceClient(server.address);
+  t.after(() => client.close());
+  const isEnded = { code: 'CANCELLED_BY_OPERATOR' };
+
+  const chunks = client.stream('large')[Symbol.asyncIterator]();
+  await chunks.next();
+  const download = await within(
+    'a download',
+    admin.transfer(({ method }) => method === 'StreamFile'),
+  );
+  await admin.unary('CancelTransfer', { id: download.id });
+  const readOn = async () => {
+    while (!(await chunks.next()).done);
+  };
+  await assert.rejects(within('its end', readOn()), isEnded);
+
+  const source = new PassThrough();
+  source.write(Buffer.alloc(100_000));
+  const uploaded = client.upload(source, 'new');
+  const upload = await within(
+    'an upload',
+    admin.transfer(({ method }) => method === 'UploadFile'),
+  );
+  await Promise.all([
+    assert.rejects(within('its end', uploaded), isEnded),
+    admin.unary('CancelTransfer', { id: upload.id }),
+  ]);
+  assert.equal(countersOf(server.server).calls.value('StreamFile', 'CANCELLED_BY_OPERATOR'), 1);
+  assert.equal(countersOf(server.server).calls.value('UploadFile', 'CANCELLED_BY_OPERATOR'), 1);
 });
 
 test('a request that is out of bounds is refused', async (t) => {

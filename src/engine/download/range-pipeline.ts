@@ -125,7 +125,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
       storageMs: this.#ahead.storageMs,
       lacksCredit: !this.#writeOut && this.#lacksCredit && movedEnd < end,
       coding: this.#coding === null ? '' : nameOfCoding(this.#coding),
-      codingReason: choice?.summary().reason ?? '',
+      codingReason: choice?.reason ?? '',
     };
   }
 
