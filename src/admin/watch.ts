@@ -33,7 +33,7 @@ export class Watch {
   readonly #limits: WatchLimits;
   readonly #looks = new TransferLooks();
   #last: Tally;
-  #lastUse: EventLoopUtilization = performance.eventLoopUtilization();
+  #lastUse: EventLoopUtilization | undefined;
   #lastSequence = 0;
 
   constructor(observed: Observed, loopDelay: LoopDelay, limits: WatchLimits) {
@@ -138,7 +138,7 @@ export class Watch {
 
   #eventLoop(): EventLoop {
     const use = performance.eventLoopUtilization();
-    const since = performance.eventLoopUtilization(use, this.#lastUse);
+    const since = this.#lastUse === undefined ? use : performance.eventLoopUtilization(use, this.#lastUse);
     this.#lastUse = use;
     return { ...this.#loopDelay.recent, utilization: since.utilization };
   }
