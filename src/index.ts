@@ -67,6 +67,7 @@ export type {
 } from './storage/store.ts';
 export type {
   ExpectedContent,
+  OpenUpload,
   Upload,
   UploadSpec,
   UploadState,

@@ -38,6 +38,11 @@ export class RecentEvents {
     });
   }
 
+  /** A connection that was closed or refused for cause. */
+  addClosing(code: string, peer: string, message: string): void {
+    this.add({ method: '', who: peer, peer, name: '', code, message, requestId: '' });
+  }
+
   add(event: Omit<Event, 'sequence' | 'timeMs'>): void {
     this.#sequence += 1;
     if (this.#events.length >= MAX_EVENTS) this.#events.shift();

@@ -17,6 +17,9 @@ const REASONS: Readonly<Record<Reason, string>> = {
 
 export type Reason = (typeof CLOSING_REASONS)[number];
 
+/** Told why a connection was closed. */
+export type OnClosing = (reason: Reason, peer: string, message: string) => void;
+
 /** How often each happened. */
 export type ClosingCounts = Readonly<Record<Reason, number>>;
 
@@ -30,7 +33,11 @@ export class Closings {
   readonly #told = new Set<string>();
   #second = 0;
 
-  constructor(logger: Logger, counters: Counters) {
+  readonly #onTold: OnClosing;
+
+  /** @param onTold told of what is logged too */
+  constructor(logger: Logger, counters: Counters, onTold: OnClosing = () => {}) {
+    this.#onTold = onTold;
     this.#logger = logger;
     this.#counters = counters;
   }
@@ -44,6 +51,7 @@ export class Closings {
     const key = `${reason} ${peer}`;
     if (this.#told.size >= MAX_LINES_PER_SEC || this.#told.has(key)) return;
     this.#told.add(key);
+    this.#onTold(reason, peer, REASONS[reason]);
     this.#logger.warn(
       { reason, peer, ...fields, times: this.#counters.closings.value(reason) },
       REASONS[reason],

@@ -13,7 +13,7 @@ import type { PeerAddresses } from '../base/peer-address.ts';
 import { Places } from '../base/places.ts';
 import type { GuardedConnection } from '../flow/gate/stream-gate.ts';
 import { AddressTokens } from './address-tokens.ts';
-import { Closings } from './closings.ts';
+import { Closings, type OnClosing } from './closings.ts';
 import { Connection } from './connection.ts';
 import { watchProtocol } from './protocol.ts';
 
@@ -25,6 +25,8 @@ export interface GateOptions {
   peers: PeerAddresses;
   logger: Logger;
   counters: Counters;
+  /** Told of closings for cause, of a flood of one kind once in a second. */
+  onClosing?: OnClosing;
   /** From accept to the headers of the first request; default FIRST_REQUEST_TIMEOUT_MS. */
   firstRequestTimeoutMs?: number;
   /** Takes a connection that speaks HTTP/2, or TLS where that is expected. */
@@ -40,8 +42,8 @@ export class Gate {
 
   constructor(options: GateOptions) {
     this.#options = options;
-    const { counters } = options;
-    this.#closings = new Closings(options.logger, counters);
+    const { counters, logger, onClosing } = options;
+    this.#closings = new Closings(logger, counters, onClosing);
     this.#tokens = new AddressTokens(options.streamsPerConnection);
     this.#places = new Places({
       what: 'connections',

@@ -110,6 +110,7 @@ export class SluiceServer {
 
   readonly #config: Config;
   readonly #counters = new Counters();
+  readonly #events = new RecentEvents();
   readonly #logger: CalmLogger;
   readonly #reload: Reload;
   readonly #zeroCopy: boolean;
@@ -193,13 +194,12 @@ export class SluiceServer {
       }
       const grpc = new Server(grpcOptions(config, directReads));
       const peers = new PeerAddresses(trustedProxiesOf(config.limits.trustedProxies));
-      const events = new RecentEvents();
       const prelude = new CallPrelude({
         limits: config.limits,
         peers,
         logger: this.#logger,
         counters: this.#counters,
-        onError: (request, code, error) => events.addCall(request, code, error),
+        onError: (request, code, error) => this.#events.addCall(request, code, error),
         openTelemetry: this.#options.openTelemetry,
         access,
       });
@@ -218,7 +218,7 @@ export class SluiceServer {
         stallTimeoutMs: config.stream.stallTimeout,
         stallLingerMs: config.stream.stallLinger,
       });
-      const admin = this.#adminOf(prelude, uploads, events, access);
+      const admin = this.#adminOf(prelude, uploads, access);
       bindAdminService(grpc, prelude, admin);
       const health = await addStandardServices(grpc, prelude);
       const { gate, goAway } = this.#gateBefore(grpc, credentials, prelude, peers);
@@ -324,6 +324,7 @@ export class SluiceServer {
       peers,
       logger: this.#logger,
       counters: this.#counters,
+      onClosing: (reason, peer, message) => this.#events.addClosing(reason, peer, message),
       inject: (socket) => streams.inject(socket),
     });
     if (!streams.isGuarded) {
@@ -335,7 +336,7 @@ export class SluiceServer {
     return { gate, goAway: () => streams.goAway() };
   }
 
-  #adminOf(prelude: CallPrelude, uploads: LiveUploads, events: RecentEvents, access: Access | null): Admin {
+  #adminOf(prelude: CallPrelude, uploads: LiveUploads, access: Access | null): Admin {
     const may: MayAdminister | undefined =
       access === null ? undefined : (identity, right) => access.policy.mayServer(identity, right);
     const observed = {
@@ -343,7 +344,7 @@ export class SluiceServer {
       counters: this.#counters,
       prelude,
       uploads,
-      events,
+      events: this.#events,
       startedMs: Date.now(),
       address: () => this.#running?.address ?? '',
       isDraining: () => this.#stopped !== null,

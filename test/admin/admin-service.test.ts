@@ -71,6 +71,18 @@ test('events are told once to each observer', async (t) => {
   assert.deepEqual(told, ['one', 'two']);
 });
 
+test('a connection that was closed for cause is an event, with the reason', async (t) => {
+  const server = await startServer(t);
+  assert.equal((await fetch(`http://${server.address}/`)).status, 400);
+
+  const { events } = await first(new AdminClient(t, server.address));
+
+  assert.deepEqual(
+    events.map(({ code, method, who }) => [code, method, who]),
+    [['foreign', '', '127.0.0.1']],
+  );
+});
+
 test('the configuration is as a file has it, and says what was set', async (t) => {
   const server = await startServer(t, { slab: { size: 128 * 1024, count: 20 } });
 
