@@ -89,7 +89,7 @@ interface Running {
 }
 
 /** Time for a peer after its last call to take bytes in flight and to close the connection. */
-const CLOSE_MARGIN_MS = 1000;
+const CLOSE_MARGIN_MS = 500;
 
 /** Time for threads, and then the store, to end system calls: on a dead file system they never return. */
 const LAST_CALLS_MS = 5_000;
