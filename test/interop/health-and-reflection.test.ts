@@ -19,6 +19,7 @@ import { startServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
 
 const SERVICE = 'sluice.v1.TransferService';
+const ADMIN_SERVICE = 'sluice.v1.AdminService';
 
 /** Seen from dist/test/interop. */
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
@@ -103,8 +104,13 @@ test('a health watcher hears NOT_SERVING when the server drains, and does not ho
 });
 
 /** The FileDescriptorSet of `input` in buf's JSON. */
-async function descriptorSetOf(input: string, bytes: Uint8Array = new Uint8Array(0)): Promise<unknown> {
+async function descriptorSetOf(
+  input: string,
+  bytes: Uint8Array = new Uint8Array(0),
+  path = '',
+): Promise<unknown> {
   const options = ['--exclude-source-info', '--as-file-descriptor-set', '-o', '-#format=json'];
+  if (path !== '') options.push('--path', path);
   const buf = execFile(BUF, ['build', input, ...options], { cwd: ROOT });
   buf.stdin?.end(bytes);
   const [text] = await Promise.all([readText(buf.stdout as Readable), once(buf, 'exit')]);
@@ -146,10 +152,17 @@ test('reflection lists all services and says of each what its .proto file says',
     'grpc.health.v1.Health',
     'grpc.reflection.v1.ServerReflection',
     'grpc.reflection.v1alpha.ServerReflection',
+    ADMIN_SERVICE,
     SERVICE,
   ]);
   // With JSON names, `optional` and the types of maps.
-  assert.deepEqual(await described(SERVICE), await descriptorSetOf('proto'));
+  for (const [name, file] of [
+    [SERVICE, 'transfer'],
+    [ADMIN_SERVICE, 'admin'],
+  ] as const) {
+    const wanted = await descriptorSetOf('proto', undefined, `proto/sluice/v1/${file}.proto`);
+    assert.deepEqual(await described(name), wanted);
+  }
   assert.deepEqual(
     await described('grpc.health.v1.Health'),
     await descriptorSetOf('node_modules/grpc-health-check/proto'),
