@@ -4,7 +4,6 @@
  * that no name can leave the root by its spelling. (Leaving it by a symbolic
  * link is what the directory walk prevents.)
  */
-import { toUSVString } from 'node:util';
 import { TransferError } from '../base/errors.ts';
 import { MAX_NAME_BYTES, MAX_NAME_COMPONENT_BYTES, MAX_NAME_DEPTH } from '../base/limits.ts';
 import { quoteName } from './quoted-name.ts';
@@ -39,7 +38,7 @@ export function nameFault(name: string): string | undefined {
   if (name.length > MAX_NAME_BYTES || Buffer.byteLength(name) > MAX_NAME_BYTES) {
     return `is longer than ${MAX_NAME_BYTES} bytes; shorten it`;
   }
-  if (toUSVString(name) !== name) return 'is not well-formed Unicode; send valid UTF-8';
+  if (!name.isWellFormed()) return 'is not well-formed Unicode; send valid UTF-8';
   if (/\p{Cc}/u.test(name)) return 'contains a control character; remove it';
   if (name.includes('\\')) return 'contains a backslash; separate components with "/"';
   if (name.startsWith('/'))
