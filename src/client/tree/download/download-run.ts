@@ -54,10 +54,14 @@ export async function runDownloads(
   });
 }
 
+/** While one is written, others are on their way. */
+const PACKS_IN_FLIGHT = 8;
+
 function packsFrom(client: TreeClient, overwrite: boolean, signal: AbortSignal): PackMover<DownloadJob> {
   const fetcher = new PackFetcher(client, { overwrite, signal });
   return {
     verifies: fetcher.verifies,
+    inFlight: PACKS_IN_FLIGHT,
     takes: ({ directory, sizeBytes }) => directory !== undefined && (sizeBytes as number) <= SMALL_FILE_BYTES,
     limits: () => fetcher.limits(),
     move: async (jobs, done) => {

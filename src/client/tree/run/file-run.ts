@@ -45,9 +45,6 @@ export interface FileRunOptions<Job extends FileJob> {
   release?: (job: Job) => Promise<void> | undefined;
 }
 
-/** Packs at the same time: while one is written to the disk, the next is on its way. */
-const PACKS_IN_FLIGHT = 8;
-
 /** Files that wait for a transfer of their own, so that small ones behind them need not. */
 const WAITING_SINGLES = 1024;
 
@@ -67,7 +64,7 @@ class FileRun<Job extends FileJob> {
   readonly #totals: Totals;
   readonly #startedMs = performance.now();
   readonly #singles = new WorkQueue<Job>(WAITING_SINGLES);
-  readonly #packs = new WorkQueue<readonly Job[]>(PACKS_IN_FLIGHT);
+  readonly #packs: WorkQueue<readonly Job[]>;
   #packsWork = false;
   #untaken = 0;
   #firstFailure: RunFailure | undefined;
@@ -80,6 +77,7 @@ class FileRun<Job extends FileJob> {
 
   constructor(planner: Planner<Job>, options: FileRunOptions<Job>) {
     this.#options = options;
+    this.#packs = new WorkQueue(options.packs?.inFlight ?? 0);
     const signal = AbortSignal.any([this.#planning.signal, options.signal]);
     this.#plan = new LookAhead(planner({ leftOut: this.#leftOut, signal }), (item) => {
       if (item.kind === 'file') this.#totals.found(item.job.sizeBytes);
@@ -89,9 +87,7 @@ class FileRun<Job extends FileJob> {
 
   async run(): Promise<RunOutcome> {
     const { packs, parallel } = this.#options;
-    const packLanes = Array.from({ length: packs === undefined ? 0 : PACKS_IN_FLIGHT }, () =>
-      this.#packLane(),
-    );
+    const packLanes = Array.from({ length: packs?.inFlight ?? 0 }, () => this.#packLane());
     const lanes = Array.from({ length: parallel }, () => this.#lane());
     await Promise.all([this.#route(), ...packLanes]);
     // Files that a pack could not move go by themselves.

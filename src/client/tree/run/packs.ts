@@ -10,6 +10,8 @@ import type { Direction } from './run.ts';
 export interface PackMover<Job extends FileJob> {
   /** Checksums are compared, not only sizes. */
   readonly verifies: boolean;
+  /** Packs that are on their way at the same time. */
+  readonly inFlight: number;
   /** Whether the file may be one of a pack. */
   takes(job: Job): boolean;
   /** The most that one pack may have. Throws UNIMPLEMENTED where the server has no packs. */

@@ -20,6 +20,8 @@ export interface UploadJob extends FileJob {
   isStored: boolean;
   /** What the file is to get besides its bytes. */
   attributes: FileAttributes;
+  /** Files of a tree: resolves when the directory of the file has its mode; undefined when it has. */
+  parent?: Promise<void> | undefined;
 }
 
 export interface UploadPlanOptions {
@@ -104,16 +106,25 @@ async function* planTree(
   try {
     for await (const file of entriesOfTree(rootPath, root, found as Stats, leftOut)) {
       if (signal.aborted) throw cancelledBy(signal);
+      yield* failuresOf(directories);
       const { found: stats, path } = file;
       if (stats instanceof TransferError) yield { kind: 'failed', name: path, error: stats };
-      else if (stats.isDirectory()) {
-        const error = await directories.make(file, stats, await stored?.find(file.name));
-        if (error !== undefined) yield { kind: 'failed', name: path, error };
-      } else yield fileItem({ ...file, found: stats }, await stored?.find(file.name), true);
+      else if (stats.isDirectory()) await directories.begin(file, stats, await stored?.find(file.name));
+      else {
+        const item = fileItem({ ...file, found: stats }, await stored?.find(file.name), true);
+        item.job.parent = directories.parentOf(file.name);
+        yield item;
+      }
     }
+    await directories.made();
+    yield* failuresOf(directories);
   } finally {
     await stored?.close();
   }
+}
+
+function* failuresOf(directories: StoredDirectories): Generator<PlanItem<UploadJob>, void, undefined> {
+  for (const { error, path } of directories.takeFailures()) yield { kind: 'failed', name: path, error };
 }
 
 /** Of a tree the mode comes along; a file that is sent alone gets that of any new file, as with `cp`. */
@@ -121,7 +132,7 @@ function fileItem(
   { found, name, path }: LocalFile & { found: Stats },
   stored: { size: number; modifiedMs: number; isDirectory?: boolean } | undefined,
   keepsMode: boolean,
-): PlanItem<UploadJob> {
+): PlanItem<UploadJob> & { kind: 'file' } {
   const { mode, mtimeMs, size } = found;
   const isFile = stored !== undefined && stored.isDirectory !== true;
   const isStored = isFile && stored.size === size && isNotOlder(stored.modifiedMs, mtimeMs);

@@ -29,23 +29,30 @@ export async function runUploads(
     concernsAll: ({ code }) => code === 'READ_ONLY' || code === 'DISK_FULL',
     isThere: ({ isStored }) => isStored,
     packs: inPacks && !transfer.ifMatch ? packsTo(client, transfer.overwrite ?? true, signal) : undefined,
-    transfer: ({ attributes, name, path, source = path }, onProgress) =>
-      client.upload(source, name, { ...transfer, ...attributes, signal, onProgress }),
+    transfer: async ({ attributes, name, parent, path, source = path }, onProgress) => {
+      await parent;
+      return await client.upload(source, name, { ...transfer, ...attributes, signal, onProgress });
+    },
   });
 }
+
+/** All that wait for the disk of the server are made durable at once: many, for few commits. */
+const PACKS_IN_FLIGHT = 16;
 
 function packsTo(client: TreeClient, overwrite: boolean, signal: AbortSignal): PackMover<UploadJob> {
   const sender = new PackSender(client, { overwrite, signal });
   return {
     verifies: sender.verifies,
+    inFlight: PACKS_IN_FLIGHT,
     takes: ({ sizeBytes }) => sizeBytes !== undefined && sizeBytes <= SMALL_FILE_BYTES,
     limits: () => sender.limits(),
-    move: (jobs, done) => {
+    move: async (jobs, done) => {
+      for (const { parent } of jobs) if (parent !== undefined) await parent;
       const files = jobs.map((job) => {
         const { attributes, name, path, sizeBytes } = job;
         return { job, name, path, size: sizeBytes as number, ...attributes };
       });
-      return sender.send(files, ({ job }, outcome) => done(job, outcome));
+      await sender.send(files, ({ job }, outcome) => done(job, outcome));
     },
     close: () => sender.close(),
   };

@@ -24,7 +24,7 @@ export async function makeDirectory(context: UploadContext, name: string, mode?:
       atEntry(context, name, 'make', async (place) => {
         if (await isMade(context, place, mode)) await giveMode(context, place, mode);
         else await requireDirectory(context, name, place);
-        await context.durability.directory(place.parent);
+        await context.groupSync.run({ count: 1, each: () => context.durability.directory(place.parent) });
       }),
     ),
   );

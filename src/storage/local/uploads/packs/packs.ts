@@ -6,7 +6,7 @@ import type { UploadContext } from '../options.ts';
 import { PackWrite } from './pack-write.ts';
 
 /** Enough for a commit of some thousand files while the next ones are collected; each holds open its directories. */
-const PACKS_AT_ONCE = 16;
+const PACKS_AT_ONCE = 32;
 
 export class Packs {
   readonly #context: UploadContext;
