@@ -66,7 +66,7 @@ after(() => rm(folder, { recursive: true, force: true }));
 
 test('packs the compiled library, the workers, the contract and the pages, nothing else', () => {
   const expected =
-    /^(?:cjs\/.+\.(?:cjs|d\.cts)|dist\/(?:src|workers)\/.+\.(?:c?js|c?js\.map|d\.c?ts)|proto\/.+\.proto|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
+    /^(?:cjs\/.+\.(?:cjs|d\.cts)|dist\/(?:src|workers)\/.+\.(?:c?js|c?js\.map|d\.c?ts)|dist\/page\/[a-z]+\.(?:html|js|css|svg)|proto\/.+\.proto|(?:README|CHANGELOG)\.md|LICENSE|package\.json)$/;
 
   assert.deepEqual(
     packed.filter((path) => !expected.test(path)),
@@ -78,6 +78,8 @@ test('packs the compiled library, the workers, the contract and the pages, nothi
     'dist/src/index.js',
     'dist/src/index.d.ts',
     'dist/workers/main.js',
+    'dist/page/index.html',
+    'dist/page/main.js',
     'proto/sluice/v1/transfer.proto',
     'CHANGELOG.md',
     'LICENSE',

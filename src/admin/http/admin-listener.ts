@@ -17,6 +17,7 @@ import {
 import type { Admin, Caller } from '../admin.ts';
 import { ANSWER_HEADERS, requireLocalHost, requireOwnHeader } from './guards.ts';
 import { Metrics } from './metrics.ts';
+import { addPage } from './page-files.ts';
 import { addRoutes } from './routes.ts';
 
 /** A request says what it wants in its first line. */
@@ -94,6 +95,7 @@ export class AdminListener {
       if (address.kind === 'tcp' && isLocal) requireLocalHost(request.headers);
       if (request.method !== 'GET') requireOwnHeader(request.headers);
     });
+    addPage(app);
     addRoutes(app, { ...options, metrics: new Metrics(options.admin.observed.counters) });
     try {
       await app.listen(placeOf(address));
