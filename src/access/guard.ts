@@ -1,4 +1,5 @@
 /** What one call may do: decides by the rights of its caller, and writes the audit. */
+import type { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import { parseName } from '../storage/name.ts';
@@ -9,15 +10,20 @@ import { audit, type Caller } from './audit.ts';
 import type { PathRight } from './rights.ts';
 import { unknownCaller } from './unauthenticated.ts';
 
-export class Guard {
-  readonly #access: Access;
-  readonly #caller: Caller;
-  readonly #logger: Logger;
+/** What decides about callers, and where that is told. */
+export interface AccessControl {
+  readonly access: Access;
+  readonly logger: Logger;
+  readonly counters: Counters;
+}
 
-  constructor(access: Access, caller: Caller, logger: Logger) {
-    this.#access = access;
+export class Guard {
+  readonly #control: AccessControl;
+  readonly #caller: Caller;
+
+  constructor(control: AccessControl, caller: Caller) {
+    this.#control = control;
     this.#caller = caller;
-    this.#logger = logger;
   }
 
   /** Of the caller; undefined where there is none that could own something. */
@@ -28,12 +34,12 @@ export class Guard {
 
   /** @param name by its components */
   may(right: PathRight, name: readonly string[]): boolean {
-    return this.#access.policy.may(this.#caller.identity, right, name);
+    return this.#control.access.policy.may(this.#caller.identity, right, name);
   }
 
   /** Whether something at or below `name` may be listed. */
   mayLook(name: readonly string[]): boolean {
-    return this.#access.policy.mayLook(this.#caller.identity, name);
+    return this.#control.access.policy.mayLook(this.#caller.identity, name);
   }
 
   /** Throws INVALID_NAME for what is no name, else as `refusal` where the right is missing. */
@@ -44,7 +50,8 @@ export class Guard {
   /** PERMISSION_DENIED, or UNAUTHENTICATED for a caller who may get further with an identity. Is in the audit. */
   refusal(right: PathRight, name: string): TransferError {
     const error = this.#isUnknown ? unknownCaller() : this.#denied(right, name);
-    audit(this.#logger, this.#caller, right, error.code, name);
+    this.#control.counters.accessRefusals.add(1, right);
+    audit(this.#control.logger, this.#caller, right, error.code, name);
     return error;
   }
 
@@ -67,7 +74,7 @@ export class Guard {
   }
 
   note(right: PathRight, name: string, error: TransferError | null): void {
-    audit(this.#logger, this.#caller, right, error?.code ?? 'OK', name);
+    audit(this.#control.logger, this.#caller, right, error?.code ?? 'OK', name);
   }
 
   get #isUnknown(): boolean {

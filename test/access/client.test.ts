@@ -81,6 +81,39 @@ test('a download goes on where it was with a new token', async (t) => {
   assert.equal(source.asked, 2);
 });
 
+test('an upload goes on where it was with another token of the same identity', async (t) => {
+  const tokens = new Tokens();
+  const contentFor = (which: string) => ({
+    tokens: tokens.section([which]).map((entry) => ({ ...entry, identity: 'ci' })),
+    rules: [{ who: ['ci'], may: ['write'], on: ['**'] }],
+  });
+  const { path, write } = accessFile(t, contentFor('old'));
+  const server = await startServer(t, { writable: true, access: path });
+  let which = 'old';
+  const client = clientOf(t, server.address, { token: () => tokens.of(which) });
+  const content = noise(1, 4 * MIB);
+  let isRenewed = () => {};
+  const renewed = new Promise<void>((resolve) => {
+    isRenewed = resolve;
+  });
+  async function* source() {
+    yield content.bytes(0, 2 * MIB);
+    await renewed;
+    yield content.bytes(2 * MIB, 4 * MIB);
+  }
+  const uploading = client.upload(Readable.from(source()), 'f');
+  await until('the upload is under way', () => server.server.stats().uploadStreams === 1);
+  which = 'new';
+  write(contentFor('new'));
+  await until('its call is ended', () => server.server.stats().uploadStreams === 0);
+  isRenewed();
+
+  await uploading;
+
+  assert.ok(server.read('f')?.equals(content.bytes(0, content.size)));
+  await server.untilIdle();
+});
+
 test('a session goes on with a new token', async (t) => {
   const { allow, server, tokens } = await served(t);
   server.write('f', noise(1, 1000));

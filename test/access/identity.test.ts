@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
+import { countersOf } from '../../src/server/server.ts';
 import { noise } from '../support/content.ts';
 import { type Line, LineLog } from '../support/line-log.ts';
 import { endOf, firstMessage, type RawClient } from '../support/peers/raw-client.ts';
@@ -124,6 +125,27 @@ test('calls are counted by identity, and told of with it', async (t) => {
   assert.equal(line.identity, 'ci');
   for (const identity of ['ci', 'bob'])
     assert.ok(!JSON.stringify(log.lines).includes(tokens.of(identity)), 'no line has a token');
+});
+
+test('places are shared by identities, also of callers from one address', async (t) => {
+  const rules = [{ who: ['authenticated'], ...EVERYTHING }];
+  const { client, server } = await served(t, ['ci', 'bob'], rules, { limits: { streams: 2 } });
+  server.write('large', noise(1, 16 * MIB));
+  const begin = async (identity: string) => {
+    const call = client(identity).stream({ fileName: 'large' });
+    const end = endOf(call);
+    await firstMessage(call);
+    return { call, end };
+  };
+  const own = [await begin('ci'), await begin('ci')];
+  await begin('bob');
+  const refused = client('bob').stream({ fileName: 'large' });
+  refused.resume();
+
+  assert.equal((await endOf(refused)).code, 'RESOURCE_EXHAUSTED', 'bob has a share of one');
+  for (const { call } of own) call.resume();
+  const codes = await Promise.all(own.map(({ end }) => end));
+  assert.deepEqual(codes.map(({ code, status }) => code || status).sort(), ['EVICTED', 'OK']);
 });
 
 test('a listing leaves out what may not be listed, and shows the way to what may', async (t) => {
@@ -297,6 +319,32 @@ test('a token that is taken away ends what runs under it, and nothing else', asy
   await server.untilIdle();
 });
 
+test('a reload has the file in force at once, and another file too, but no server without one', async (t) => {
+  const { client, server, tokens, write } = await served(t, ['ci', 'bob'], [{ who: ['ci'], ...EVERYTHING }]);
+  server.write('a', noise(1, 1));
+  const mayRead = async () => {
+    const codes = [];
+    for (const identity of ['ci', 'bob'])
+      codes.push((await client(identity).unary('StatFile', { fileName: 'a' })).status);
+    return codes;
+  };
+  assert.deepEqual(await mayRead(), ['OK', 'PERMISSION_DENIED']);
+
+  write({ tokens: tokens.section(), rules: [{ who: ['bob'], ...EVERYTHING }] });
+  await server.server.reload(server.config);
+  assert.deepEqual(await mayRead(), ['PERMISSION_DENIED', 'OK']);
+
+  const other = accessFile(t, {
+    tokens: tokens.section(),
+    rules: [{ who: ['authenticated'], ...EVERYTHING }],
+  });
+  await server.server.reload({ ...server.config, access: other.path });
+  assert.deepEqual(await mayRead(), ['OK', 'OK']);
+
+  await server.server.reload({ ...server.config, access: '' });
+  assert.equal((await server.client().unary('StatFile', { fileName: 'a' })).status, 'UNAUTHENTICATED');
+});
+
 test('a file with a mistake leaves the rules in force', async (t) => {
   const { client, log, server, tokens, write } = await served(t, ['ci'], [{ who: ['ci'], ...EVERYTHING }]);
   server.write('a', noise(1, 1));
@@ -349,6 +397,9 @@ test('the audit has refusals and changes, by whom and in which request', async (
   await own.unary('StatFile', { fileName: 'theirs' });
   await server.client().unary('StatFile', { fileName: 'ours/f' });
 
+  const { accessRefusals } = countersOf(server.server);
+  assert.equal(accessRefusals.value('read'), 1);
+  assert.equal(accessRefusals.value('call'), 1);
   const told = auditsOf(log).map(({ file, identity, result, what }) => [identity, what, file, result]);
   assert.deepEqual(told, [
     ['ci', 'write', 'ours/d', 'OK'],

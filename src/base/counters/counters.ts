@@ -46,6 +46,9 @@ export const CLOSING_REASONS = [
   'foreign',
 ] as const;
 
+/** Why access is refused: for lack of a right, or a call as a whole because nobody knows who makes it. */
+const ACCESS_REFUSALS = ['call', 'read', 'list', 'write', 'delete'] as const;
+
 /** What has places. */
 export const PLACE_KINDS = [
   'connections',
@@ -124,6 +127,11 @@ export class Counters {
     'sluice_limit_refusals_total',
     'Calls, requests and uploads that were refused because their identity has reached a limit of the access file.',
     label('kind', ['connections', 'calls', 'streams', 'uploadStreams', 'requests', 'uploads']),
+  );
+  readonly accessRefusals = this.#counter(
+    'sluice_access_refusals_total',
+    'Requests that were refused because the caller lacks the right, by right, and calls of nobody known.',
+    label('what', ACCESS_REFUSALS),
   );
   readonly closings = this.#counter(
     'sluice_closings_total',

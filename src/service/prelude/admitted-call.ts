@@ -2,12 +2,10 @@
  * An admitted call, from its headers until its stream is closed and its handler
  * has ended: its place counts what either holds.
  */
-import type { Access } from '../../access/access.ts';
-import { Guard } from '../../access/guard.ts';
+import { type AccessControl, Guard } from '../../access/guard.ts';
 import type { Identity } from '../../access/identity.ts';
 import type { MethodName } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
-import type { Logger } from '../../base/logger.ts';
 import type { Place, PlaceHolder } from '../../base/places.ts';
 import type { OpenSpan } from '../../base/tracing.ts';
 import type { LinkSight } from '../../flow/connections/link-probe.ts';
@@ -28,12 +26,6 @@ export interface CallOrigin {
   readonly account: Account;
   /** Where calls are traced. */
   readonly span?: OpenSpan | undefined;
-}
-
-/** What decides about the caller, and where that is told. */
-export interface AccessControl {
-  readonly access: Access;
-  readonly logger: Logger;
 }
 
 export class AdmittedCall implements LoggedRequest {
@@ -79,7 +71,7 @@ export class AdmittedCall implements LoggedRequest {
     this.requestId = stream.requestId;
     this.held = stream;
     this.#place = place;
-    this.guard = control === null ? null : new Guard(control.access, this, control.logger);
+    this.guard = control === null ? null : new Guard(control, this);
     this.#over = over;
     stream.onClose(() => this.#letGo());
   }

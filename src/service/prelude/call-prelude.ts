@@ -93,7 +93,7 @@ export class CallPrelude {
   };
 
   constructor({ limits, peers, logger, counters, access, onError, openTelemetry }: CallPreludeOptions) {
-    this.#callers = new Callers(access, logger);
+    this.#callers = new Callers(access, logger, counters);
     this.#accounts = new Accounts(access, counters);
     this.places = new CallPlaces(limits, counters);
     this.#counters = counters;

@@ -4,12 +4,14 @@
  */
 import type { Access } from '../../access/access.ts';
 import { audit } from '../../access/audit.ts';
+import type { AccessControl } from '../../access/guard.ts';
 import { ANONYMOUS, type Identity } from '../../access/identity.ts';
 import { expired, unknownCaller } from '../../access/unauthenticated.ts';
+import type { Counters } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { HeldStream, RequestHeaders } from '../../flow/gate/held-stream.ts';
-import type { AccessControl, AdmittedCall } from './admitted-call.ts';
+import type { AdmittedCall } from './admitted-call.ts';
 import type { LoggedRequest } from './request-log.ts';
 
 /** Callers need no identity: they are probes of whoever runs the server. */
@@ -33,8 +35,8 @@ export class Callers {
   readonly #proven = new Map<AdmittedCall, RequestHeaders>();
   readonly #timer: NodeJS.Timeout | undefined;
 
-  constructor(access: Access | null, logger: Logger) {
-    this.control = access === null ? null : { access, logger };
+  constructor(access: Access | null, logger: Logger, counters: Counters) {
+    this.control = access === null ? null : { access, logger, counters };
     if (access === null) return;
     access.onChange(() => this.#proveAgain());
     this.#timer = setInterval(() => this.#endExpired(), EXPIRY_CHECK_MS).unref();
@@ -70,7 +72,9 @@ export class Callers {
 
   /** A request was refused because nobody knows who makes it. */
   refused(request: LoggedRequest): void {
-    if (this.control !== null) audit(this.control.logger, request, request.method, 'UNAUTHENTICATED');
+    if (this.control === null) return;
+    this.control.counters.accessRefusals.add(1, 'call');
+    audit(this.control.logger, request, request.method, 'UNAUTHENTICATED');
   }
 
   /** Stops the clock. */
