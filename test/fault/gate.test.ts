@@ -277,3 +277,28 @@ test('idle connections of one address make room for another at once', async (t) 
   await within('the refusal', closed);
   assert.equal(server.server.stats().closings.full, 1);
 });
+
+for (const [what, method, fields] of [
+  ['that is no POST', 'StatFile', { ':method': 'GET' }],
+  ['of another content type', 'StatFile', { 'content-type': 'text/plain' }],
+  ['of an unknown method', 'None', {}],
+  ['with a single request', 'StatFile', {}],
+  ['with a stream of requests', 'UploadFile', {}],
+  ['in which the server speaks first', 'Exchange', {}],
+] as const) {
+  test(`a call ${what} that its peer resets without an error, in the same read, ends nothing else`, async (t) => {
+    const server = await startServer(t);
+    server.write('file', lines(1000));
+    const { socket } = peer(t, server);
+    const calls = Array.from({ length: 40 }, (_, i) => [
+      headers(odd(i), callBlock(method, fields)),
+      reset(odd(i), 0),
+    ]);
+    socket.write(Buffer.concat([opening(), ...calls.flat()]));
+
+    await until('they have come', () => server.server.stats().connections === 1 && socket.bytesWritten > 0);
+    assert.equal((await server.client().fetch({ fileName: 'file' })).status, 'OK');
+    socket.destroy();
+    await server.untilIdle();
+  });
+}

@@ -145,7 +145,7 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
       streams.begin(() => {
         // All streams of one read are made before the first is looked at; some are over by then.
         if (session.destroyed) return;
-        if (stream.destroyed) connection.streamWasted();
+        if (isOver(stream)) connection.streamWasted();
         else
           admit(connection, session, stream, headers, rawHeaders, options, () =>
             inner(stream, headers, flags, rawHeaders),
@@ -262,13 +262,18 @@ function holdUntilFirstBytes(
   const beginOnce = () => {
     stream.removeListener('readable', beginOnce);
     if (takesStream) clearTimeout(timer);
-    if (!stream.destroyed) begin();
+    if (!isOver(stream)) begin();
   };
   const timer = setTimeout(takesStream ? beginOnce : late, timeoutMs).unref();
   stream.once('close', () => clearTimeout(timer));
   if (!takesStream) stream.once('end', () => clearTimeout(timer));
   if (stream.endAfterHeaders) beginOnce();
   else stream.on('readable', beginOnce);
+}
+
+/** A stream that the peer has reset is closed before it is destroyed; answering it throws. */
+function isOver(stream: ServerHttp2Stream): boolean {
+  return stream.destroyed || stream.closed;
 }
 
 function refuse(stream: ServerHttp2Stream, { status: code, text }: ForeignAnswer): void {
