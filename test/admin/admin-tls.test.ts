@@ -6,7 +6,7 @@ import { request } from 'node:https';
 import { hostname } from 'node:os';
 import { test } from 'node:test';
 import { accessFile, Tokens } from '../access/tokens.ts';
-import { selfSigned, withoutOpenssl } from '../support/peers/certificates.ts';
+import { selfSigned, signedBy, withoutOpenssl } from '../support/peers/certificates.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { startServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
@@ -22,15 +22,16 @@ interface Asked {
   readonly ca: Buffer;
   readonly path: string;
   readonly token?: string;
+  readonly certificate?: { cert: Buffer; key: Buffer };
 }
 
 /** The status of an answer; rejects where there is no connection. */
-async function ask({ address, ca, path, token }: Asked): Promise<number> {
+async function ask({ address, ca, certificate, path, token }: Asked): Promise<number> {
   const { port } = new URL(`https://${address}`);
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
   const options = { host: found.address, port, path, ca, servername: 'localhost', agent: false, headers };
   const answer = new Promise<number>((resolve, reject) => {
-    request(options, (response) => {
+    request({ ...options, ...certificate }, (response) => {
       response.resume();
       resolve(response.statusCode ?? 0);
     })
@@ -40,19 +41,23 @@ async function ask({ address, ca, path, token }: Asked): Promise<number> {
   return await within(path, answer);
 }
 
-test('beyond loopback a token opens it, and only over TLS', { skip }, async (t) => {
+test('beyond loopback a token or a client certificate opens it, and only over TLS', { skip }, async (t) => {
   const folder = scratchDirectory(t);
   const pair = selfSigned(folder, 'server');
+  const authority = selfSigned(folder, 'authority');
+  const client = signedBy(authority, folder, 'backup');
   const ca = readFileSync(pair.cert);
+  const certificate = { cert: readFileSync(client.cert), key: readFileSync(client.key) };
   const tokens = new Tokens();
   const access = accessFile(t, {
     tokens: tokens.section(['operator']),
-    rules: [{ who: ['operator'], may: ['observe'] }],
+    certificates: [{ identity: 'backup', subject: 'CN=backup' }],
+    rules: [{ who: ['operator', 'backup'], may: ['observe'] }],
   });
   const server = await startServer(t, {
     access: access.path,
     admin: { listen: `${hostname()}:0` },
-    tls: pair,
+    tls: { ...pair, clientCa: authority.cert },
   });
   const address = server.server.adminAddress ?? '';
   const asked = { address, ca, path: '/metrics' };
@@ -60,6 +65,9 @@ test('beyond loopback a token opens it, and only over TLS', { skip }, async (t) 
   assert.equal(await ask({ ...asked, path: '/readyz' }), 200);
   assert.equal(await ask(asked), 401);
   assert.equal(await ask({ ...asked, token: tokens.of('operator') }), 200);
+  assert.equal(await ask({ ...asked, certificate }), 200);
+  const stranger = { cert: ca, key: readFileSync(pair.key) };
+  assert.equal(await ask({ ...asked, certificate: stranger }), 401);
   await assert.rejects(within('plain HTTP', fetch(`http://${address}/readyz`)));
 });
 
