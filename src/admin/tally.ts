@@ -26,13 +26,14 @@ export function tallyOf(counters: Counters, atMs: number): Tally {
     closings,
     exchangeRequests,
     jobSeconds,
+    limitRefusals,
     receivedBytes,
     refusals,
     sentBytes,
     storageSeconds,
   } = counters;
   let errors = 0;
-  let refused = refusals.total + closings.value('banned');
+  let refused = refusals.total + limitRefusals.total + closings.value('banned');
   for (const metric of [calls, exchangeRequests]) {
     for (const { labels, value } of metric.samples()) {
       const [, code = ''] = labels;
