@@ -52,8 +52,9 @@ export class OwnAccess implements Access {
     return own instanceof Promise ? own.then(identityOf) : identityOf(own);
   }
 
+  /** A function is asked once for each call: what it said holds until it expires. */
   onChange(listener: () => void): void {
-    this.#file?.onChange(listener);
+    if (this.#authenticate === undefined) this.#file?.onChange(listener);
   }
 
   close(): void {

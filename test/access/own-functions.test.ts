@@ -5,6 +5,7 @@ import type { AccessFunctions } from '../../src/access/own-access.ts';
 import { SluiceServer } from '../../src/server/server.ts';
 import { noise, writeContent } from '../support/content.ts';
 import { RawClient } from '../support/peers/raw-client.ts';
+import { RawExchange } from '../support/peers/raw-exchange.ts';
 import { scratchRoot } from '../support/scratch.ts';
 import { testConfig } from '../support/test-server.ts';
 import { accessFile, Tokens } from './tokens.ts';
@@ -62,6 +63,36 @@ test('one function goes with what the access file says of the other', async (t) 
   assert.equal(await byFunction('b', tokens.of('ci')), 'OK');
   assert.equal(await byFunction('a', tokens.of('ci')), 'PERMISSION_DENIED');
   assert.equal(await byFunction('b'), 'UNAUTHENTICATED');
+});
+
+test('rules that change leave running calls of a function alone, and hold for their next request', async (t) => {
+  const tokens = new Tokens();
+  const content = (on: string) => ({
+    tokens: tokens.section(['ci']),
+    rules: [{ who: ['ci'], may: ['read'], on: [on] }],
+  });
+  const { path, write } = accessFile(t, content('a'));
+  const root = scratchRoot(t);
+  for (const name of ['a', 'b']) writeContent(`${root}/${name}`, noise(1, 10));
+  let asked = 0;
+  const authenticate = () => {
+    asked += 1;
+    return { name: 'ci' };
+  };
+  const config = testConfig(root, { access: path });
+  const server = new SluiceServer(config, { authenticate });
+  const { address } = await server.start();
+  t.after(() => server.stop(0));
+  const exchange = new RawExchange(address);
+  t.after(() => exchange.close());
+  const stat = (fileName: string) => exchange.endOf(exchange.ask({ stat: { fileName } }));
+  assert.deepEqual([await stat('a'), await stat('b')], ['OK', 'PERMISSION_DENIED']);
+
+  write(content('b'));
+  await server.reload(config);
+
+  assert.deepEqual([await stat('a'), await stat('b')], ['PERMISSION_DENIED', 'OK']);
+  assert.equal(asked, 1);
 });
 
 test('authenticate alone lets whoever it knows do everything', async (t) => {

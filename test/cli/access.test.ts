@@ -145,3 +145,22 @@ test('the list of processes does not go on showing a token that was given as a f
   await until('the arguments are overwritten', () => !shown().includes('sluice_secret'));
   assert.match(shown(), /sluice/);
 });
+
+test('traces of the wire show no token, on either side', async (t) => {
+  const tokens = new Tokens();
+  const { path } = accessFile(t, {
+    tokens: tokens.section(['ci']),
+    rules: [{ who: ['ci'], may: ['list'], on: ['**'] }],
+  });
+  const args = ['--listen', '127.0.0.1:0', '--pool-threads', '1', '--admin-listen', 'off'];
+  const server = new SluiceProcess(t, ['serve', scratchDirectory(t), ...args, '--access', path, '--trace']);
+  const [, address = ''] = await server.says(/^sluice is ready on ([^,]+),/);
+  const client = new SluiceProcess(t, ['ls', address, '--token', tokens.of('ci'), '--trace', '--verbose']);
+
+  const { code, stderr } = await client.outcome();
+
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /subchannel/, 'there is a trace');
+  assert.match(server.stderr, /ListFiles/);
+  assert.ok(!`${stderr}${server.stdout}${server.stderr}`.includes(tokens.of('ci')));
+});

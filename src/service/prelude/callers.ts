@@ -31,7 +31,7 @@ function named(identity: Identity): Identity {
 export class Callers {
   /** What decides about calls; null: everybody may do everything. */
   readonly control: AccessControl | null;
-  /** Calls whose identity may expire or be taken away. */
+  /** Calls whose identity may expire or be taken away, with what says who they are. */
   readonly #proven = new Map<AdmittedCall, RequestHeaders>();
   readonly #timer: NodeJS.Timeout | undefined;
 
@@ -62,7 +62,7 @@ export class Callers {
   /** The proof goes no further: where it would be traced, for example. */
   began(call: AdmittedCall, headers: RequestHeaders): void {
     if (call.identity.proof === 'anonymous') return;
-    this.#proven.set(call, { ...headers });
+    this.#proven.set(call, { ':path': headers[':path'], authorization: headers.authorization });
     delete (headers as { authorization?: string }).authorization;
   }
 
