@@ -33,49 +33,56 @@ export class Pattern {
 
   /** Whether it has the name with these components; the root has none. */
   matches(name: readonly string[]): boolean {
-    return this.#placesBehind(name).has(this.#components.length);
+    const components = this.#components;
+    let at = 0;
+    let next = 0;
+    // The last `**`, and where what follows it was tried last: an earlier one need not take more.
+    let any = -1;
+    let tried = 0;
+    while (at < name.length) {
+      const pattern = components[next];
+      if (pattern === ANY_COMPONENTS) {
+        any = next;
+        tried = at;
+        next += 1;
+      } else if (pattern !== undefined && matchesComponent(pattern, name[at] as string)) {
+        at += 1;
+        next += 1;
+      } else if (any >= 0) {
+        tried += 1;
+        at = tried;
+        next = any + 1;
+      } else {
+        return false;
+      }
+    }
+    while (components[next] === ANY_COMPONENTS) next += 1;
+    return next === components.length;
   }
 
   /** Whether it has a name below the one with these components, or that one. */
   leadsThrough(name: readonly string[]): boolean {
-    return this.#placesBehind(name).size > 0;
-  }
-
-  /** Where in the pattern one may be behind `name`: before these of its components. */
-  #placesBehind(name: readonly string[]): ReadonlySet<number> {
-    let places = this.#withSkipped(new Set([0]));
-    for (const component of name) {
-      const next = new Set<number>();
-      for (const place of places) {
-        const pattern = this.#components[place];
-        if (pattern === ANY_COMPONENTS) next.add(place);
-        else if (pattern !== undefined && matchesComponent(pattern, component)) next.add(place + 1);
-      }
-      places = this.#withSkipped(next);
-      if (places.size === 0) break;
+    for (const [at, component] of name.entries()) {
+      const pattern = this.#components[at];
+      if (pattern === ANY_COMPONENTS) return true;
+      if (pattern === undefined || !matchesComponent(pattern, component)) return false;
     }
-    return places;
-  }
-
-  /** A `**` may stand for nothing. */
-  #withSkipped(places: Set<number>): Set<number> {
-    // The set grows while it is walked, behind the element at hand.
-    for (const place of places) if (this.#components[place] === ANY_COMPONENTS) places.add(place + 1);
-    return places;
+    return true;
   }
 }
 
 /** The first part is at the start, the last at the end, the others in this order between them. */
 function matchesComponent(parts: ComponentPattern, component: string): boolean {
-  const [first = '', ...others] = parts;
-  const last = others.pop();
-  if (last === undefined) return component === first;
+  const first = parts[0] as string;
+  if (parts.length === 1) return component === first;
   if (!component.startsWith(first)) return false;
   let at = first.length;
-  for (const part of others) {
+  for (let index = 1; index < parts.length - 1; index++) {
+    const part = parts[index] as string;
     const found = component.indexOf(part, at);
     if (found < 0) return false;
     at = found + part.length;
   }
+  const last = parts[parts.length - 1] as string;
   return component.length - last.length >= at && component.endsWith(last);
 }

@@ -2,7 +2,7 @@
  * JWTs of the issuers that an access file names. A verified one is remembered by
  * its hash until it expires, or the keys of its issuer change.
  */
-import { createHash } from 'node:crypto';
+import { hash as hashOf } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { TransferError } from '../../base/errors.ts';
 import type { JwtIssuer } from '../access-file.ts';
@@ -52,7 +52,7 @@ export class JwtIssuers {
    * @throws TransferError UNAUTHENTICATED, or rejects with it; UNAVAILABLE without keys.
    */
   identify(token: string): Identity | Promise<Identity> {
-    const hash = createHash('sha256').update(token).digest('base64');
+    const hash = hashOf('sha256', token, 'base64');
     const known = this.#verified.get(hash);
     if (known !== undefined) return current(known);
     const pending = this.#pending.get(hash);

@@ -2,7 +2,7 @@
  * Static tokens: long random texts, of which only the SHA-256 is stored. A token
  * has so much randomness that a plain hash of it cannot be reversed.
  */
-import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hash as hashOf, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { AccessRules } from '../access-file.ts';
 import type { Identity } from '../identity.ts';
 
@@ -17,7 +17,7 @@ export function newToken(): string {
 
 /** As the access file has it: hexadecimal. */
 export function tokenHash(token: string): string {
-  return createHash('sha256').update(token).digest('hex');
+  return hashOf('sha256', token);
 }
 
 export class StaticTokens {
@@ -35,7 +35,7 @@ export class StaticTokens {
 
   /** Whose token it is, expired or not; undefined where it is none of these. */
   identityOf(token: string): Identity | undefined {
-    const presented = createHash('sha256').update(token).digest();
+    const presented = hashOf('sha256', token, 'buffer');
     // The look-up takes a time that depends on hashes only, of which a peer cannot choose the beginning.
     const found = this.#byHash.get(presented.toString('hex'));
     return found !== undefined && timingSafeEqual(found.hash, presented) ? found.identity : undefined;
