@@ -5,10 +5,13 @@
 import type { AccessRequest } from './authenticator.ts';
 import type { Identity } from './identity.ts';
 import type { Policy } from './policy.ts';
+import type { QuotaRule } from './quota.ts';
 
 export interface Access {
   /** What is in force now. */
   readonly policy: Policy;
+  /** What may be stored; absent: anything. */
+  readonly quotas?: readonly QuotaRule[];
   /**
    * Who makes a call. A promise only where that cannot be said at once.
    *

@@ -13,6 +13,7 @@ import { type AccessRequest, Authenticator } from './authenticator.ts';
 import type { Identity } from './identity.ts';
 import { FilePolicy } from './policy.ts';
 import { KeySet } from './proofs/key-set.ts';
+import type { QuotaRule } from './quota.ts';
 import { unknownCaller } from './unauthenticated.ts';
 
 /** How often it is seen whether the file has changed: by its stat, which also sees what replaced it. */
@@ -21,6 +22,7 @@ const LOOK_EVERY_MS = 2_000;
 interface InForce {
   readonly authenticator: Authenticator;
   readonly policy: FilePolicy;
+  readonly quotas: readonly QuotaRule[];
   /** By place: another reading of the file goes on with those that it names, too. */
   readonly keySets: ReadonlyMap<string, KeySet>;
 }
@@ -69,6 +71,10 @@ export class FileAccess implements Access {
 
   get policy(): FilePolicy {
     return this.#inForce.policy;
+  }
+
+  get quotas(): readonly QuotaRule[] {
+    return this.#inForce.quotas;
   }
 
   identify(request: AccessRequest): Identity | Promise<Identity> {
@@ -143,7 +149,12 @@ async function read(
     keySets.set(place, keys);
     return keys;
   };
-  return { authenticator: new Authenticator(rules, keysAt), policy: new FilePolicy(rules), keySets };
+  return {
+    authenticator: new Authenticator(rules, keysAt),
+    policy: new FilePolicy(rules),
+    quotas: rules.quotas,
+    keySets,
+  };
 }
 
 /** Equal as long as nobody has written to the file or replaced it; a file that is gone has one, too. */

@@ -4,7 +4,9 @@ import type { Access } from './access.ts';
 import type { AccessRequest } from './authenticator.ts';
 import type { FileAccess } from './file-access.ts';
 import { ANONYMOUS, type Identity } from './identity.ts';
+import { NO_LIMITS } from './limits.ts';
 import type { Policy } from './policy.ts';
+import type { QuotaRule } from './quota.ts';
 import type { Right } from './rights.ts';
 import { current, unknownCaller } from './unauthenticated.ts';
 
@@ -39,11 +41,15 @@ export class OwnAccess implements Access {
   constructor({ authenticate, authorize }: AccessFunctions, file: FileAccess | null) {
     this.#file = file;
     this.#authenticate = authenticate;
-    this.#policy = authorize === undefined ? null : policyBy(authorize);
+    this.#policy = authorize === undefined ? null : policyBy(authorize, file);
   }
 
   get policy(): Policy {
     return this.#policy ?? this.#file?.policy ?? EVERYTHING;
+  }
+
+  get quotas(): readonly QuotaRule[] {
+    return this.#file?.quotas ?? [];
   }
 
   identify(request: AccessRequest): Identity | Promise<Identity> {
@@ -64,11 +70,12 @@ export class OwnAccess implements Access {
 
 const EVERYTHING: Policy = { may: () => true, mayLook: () => true, mayServer: () => true };
 
-function policyBy(authorize: NonNullable<AccessFunctions['authorize']>): Policy {
+function policyBy(authorize: NonNullable<AccessFunctions['authorize']>, file: FileAccess | null): Policy {
   return {
     may: (identity, right, name) => authorize(identity, right, name.join('/')),
     mayLook: (identity, name) => authorize(identity, 'list', name.join('/')),
     mayServer: (identity, right) => authorize(identity, right, ''),
+    limitsOf: (identity, owner) => file?.policy.limitsOf(identity, owner) ?? NO_LIMITS,
   };
 }
 

@@ -30,6 +30,8 @@ export const ERROR_CODES = {
     'a newer call writes the same range of the upload, or finishes it; ask for the state and resume',
   CONTENT_MISMATCH: 'length or checksum of the uploaded bytes is not what was declared; start over',
   RESOURCE_EXHAUSTED: 'a limit of the server is reached; try again later',
+  QUOTA_EXCEEDED:
+    'what may be stored below a name is used up; delete files there, or ask the operator for more',
   DISK_FULL:
     'the disk of the server is full, or would have less free space than the server keeps; resume when there is room',
   TOO_LARGE: 'the file is larger than the server or its file system accepts',

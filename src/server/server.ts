@@ -47,7 +47,7 @@ import { Listener } from './listener.ts';
 import { Reload, type Reloadable } from './reload.ts';
 import { addStandardServices } from './standard-services.ts';
 import { type ServerStats, serverStats } from './stats.ts';
-import { givenStorage, openLocalStorage, type Storage } from './storage.ts';
+import { givenStorage, openLocalStorage, type Storage, withQuotas } from './storage.ts';
 import { uploadWindows } from './upload-windows.ts';
 
 export interface SluiceServerOptions extends AccessFunctions {
@@ -168,10 +168,11 @@ export class SluiceServer {
     const certificates = config.tls.cert === '' ? null : await Certificates.open(config.tls, this.#logger);
     const credentials = certificates?.credentials ?? ServerCredentials.createInsecure();
     const { access, file: accessFile } = await openAccess(config, this.#options, this.#logger);
-    const storage = await this.#storage().catch((error: unknown) => {
+    const stored = await this.#storage().catch((error: unknown) => {
       access?.close();
       throw error;
     });
+    const storage = withQuotas(stored, access, this.#logger);
     const engine = new Engine({ ...engineOptions(config, this.#logger), counters: this.#counters });
     try {
       const [zeroCopy, directReads, windows] = await Promise.all([

@@ -2,6 +2,8 @@
  * The store of a server: a given one, or the configured directory. The only
  * place above storage that knows which stores there are.
  */
+import type { Access } from '../access/access.ts';
+import { QuotaUploads } from '../access/quota-uploads.ts';
 import type { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
@@ -44,6 +46,21 @@ export function givenStorage(config: Config, store: Store, uploads: UploadStore 
     uploads: writable ? (uploads ?? null) : null,
     interrupt: async () => {},
     close: async () => {},
+  };
+}
+
+/** `storage` with the quotas of an access file. */
+export function withQuotas(storage: Storage, access: Access | null, logger: Logger): Storage {
+  if (access === null || storage.uploads === null) return storage;
+  const uploads = new QuotaUploads(storage.uploads, storage.store, access, logger);
+  return {
+    store: storage.store,
+    uploads,
+    interrupt: () => storage.interrupt(),
+    close: async () => {
+      await uploads.close();
+      await storage.close();
+    },
   };
 }
 

@@ -49,6 +49,7 @@ const OUTCOME_OF_ERROR: Readonly<Record<ErrorCode, Outcome>> = {
   TAKEN_OVER: 'failed',
   CONTENT_MISMATCH: 'badData',
   RESOURCE_EXHAUSTED: 'unavailable',
+  QUOTA_EXCEEDED: 'refused',
   DISK_FULL: 'unavailable',
   TOO_LARGE: 'refused',
   READ_ONLY: 'refused',
