@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { parse, parseAllDocuments } from 'yaml';
+import { parseAccess } from '../../../src/access/access-file.ts';
 import { GIB } from '../../../src/base/units.ts';
 import { loadConfig } from '../../../src/config/load.ts';
 import { ROOT } from '../examples.ts';
@@ -22,7 +23,7 @@ type Labels = Record<string, string>;
 
 interface Probe {
   grpc?: { port: number };
-  tcpSocket?: { port: string };
+  httpGet?: { port: string; path: string; scheme: string };
 }
 
 interface PodSpec {
@@ -156,23 +157,52 @@ test('both variants are what kubectl makes of them', {
     assert.equal(volumes.get('config')?.configMap?.name, manifests.get('ConfigMap')?.metadata.name);
     const text = manifests.get('ConfigMap')?.data?.['sluice.yaml'] ?? '';
     assert.equal(text, readFileSync(join(FOLDER, variant, 'sluice.yaml'), 'utf8'));
-    for (const probe of [container.startupProbe, container.readinessProbe, container.livenessProbe]) {
-      const { grpc, tcpSocket } = probe;
+    for (const { grpc, httpGet } of [
+      container.startupProbe,
+      container.readinessProbe,
+      container.livenessProbe,
+    ]) {
       // A probe of kubelet that speaks gRPC knows no TLS.
-      assert.deepEqual(
-        { grpc: grpc?.port, tcp: tcpSocket?.port },
-        variant === 'base' ? { grpc: 50051, tcp: undefined } : { grpc: undefined, tcp: 'grpc' },
-      );
+      assert.equal(grpc?.port, variant === 'base' ? 50051 : undefined);
+      assert.equal(httpGet?.scheme, variant === 'base' ? undefined : 'HTTPS');
+      assert.ok(httpGet === undefined || container.ports.some(({ name }) => name === httpGet.port));
     }
   }
 });
 
-test('the secret has the files that the configuration names', () => {
-  const { tls } = configOf('tls');
-  const page = readFileSync(join(FOLDER, '../kubernetes.md'), 'utf8');
+test('the probes of tls ask the admin listener, where it is open to the cluster', () => {
+  const patch = parse(readFileSync(join(FOLDER, 'tls/stateful-set.yaml'), 'utf8')) as Manifest;
+  const [{ ports, startupProbe, readinessProbe, livenessProbe }] = (patch.spec.template.spec as PodSpec)
+    .containers;
+  const [, port] = configOf('tls').admin.listen.split(':');
 
-  for (const path of [tls.cert, tls.key, tls.clientCa]) {
-    assert.match(path, /^\/etc\/sluice-tls\//);
-    assert.ok(page.includes(`--from-file=${path.slice(path.lastIndexOf('/') + 1)}=`), path);
+  assert.deepEqual(ports, [{ name: 'admin', containerPort: Number(port) }]);
+  assert.equal(startupProbe.httpGet?.path, '/readyz');
+  assert.equal(readinessProbe.httpGet?.path, '/readyz');
+  assert.equal(livenessProbe.httpGet?.path, '/livez');
+});
+
+test('the secrets have the files that the configuration names', () => {
+  const { access, tls } = configOf('tls');
+  const page = readFileSync(join(FOLDER, '../kubernetes.md'), 'utf8');
+  const mounted = parse(readFileSync(join(FOLDER, 'tls/stateful-set.yaml'), 'utf8')) as Manifest;
+  const folders = (mounted.spec.template.spec as PodSpec).containers[0].volumeMounts.map(
+    ({ mountPath }) => mountPath,
+  );
+
+  for (const path of [access, tls.cert, tls.key, tls.clientCa]) {
+    assert.ok(folders.includes(dirname(path)), path);
+    assert.ok(page.includes(`--from-file=${basename(path)}=`), path);
   }
+});
+
+test('the access file is one that a server takes', () => {
+  const path = join(FOLDER, 'tls/access.yaml');
+  const { certificates, rules } = parseAccess(readFileSync(path, 'utf8'), path);
+
+  assert.deepEqual(
+    certificates.map(({ subject }) => subject),
+    ['CN=worker-1', 'CN=prometheus'],
+  );
+  assert.equal(rules.length, 2);
 });

@@ -57,6 +57,7 @@ export class FuzzedServer {
     const settings = {
       root,
       listen: '127.0.0.1:0',
+      admin: { listen: 'off' },
       writable: true,
       uploads: { expiry: UPLOAD_EXPIRY, minFree: 0 },
       // What broke its session and has no call is an idle connection, which only keepalive finds dead.
