@@ -8,6 +8,8 @@ import { whoOf } from './transfers.ts';
 /** How many are remembered. */
 const MAX_EVENTS = 200;
 
+const WATCH = 'sluice.v1.AdminService/Watch';
+
 /** Texts of peers are cut to this. */
 const MAX_TEXT_CHARS = 256;
 
@@ -27,6 +29,8 @@ export class RecentEvents {
     code: string,
     error: TransferError | null,
   ): void {
+    // Observers end their watch in no other way.
+    if (method === WATCH && code === 'CANCELLED') return;
     this.add({
       method: path ?? method,
       who: whoOf(owner, peer),

@@ -83,6 +83,15 @@ test('a connection that was closed for cause is an event, with the reason', asyn
   );
 });
 
+test('an observer that leaves is no event', async (t) => {
+  const server = await startServer(t);
+  const admin = new AdminClient(t, server.address);
+  await first(admin);
+  await until('it is gone', () => server.server.stats().standingCalls === 0);
+
+  assert.deepEqual((await first(admin)).events, []);
+});
+
 test('the configuration is as a file has it, and says what was set', async (t) => {
   const server = await startServer(t, { slab: { size: 128 * 1024, count: 20 } });
 

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { WatchResponse } from '../../../src/wire/admin-messages.ts';
+import { accessFile, Tokens } from '../../access/tokens.ts';
 import { noise } from '../../support/content.ts';
 import { runSluice, SluiceProcess } from '../../support/sluice-process.ts';
 import { MIB, startServer, type TestServer } from '../../support/test-server.ts';
@@ -95,6 +96,21 @@ test('--json streams the snapshots of the service, one a line', async (t) => {
     times,
     times.toSorted((a, b) => a - b),
   );
+});
+
+test('a token opens it, of an identity that may observe', async (t) => {
+  const tokens = new Tokens();
+  const rules = [{ who: ['operator'], may: ['observe'] }];
+  const { path } = accessFile(t, { tokens: tokens.section(['operator', 'other']), rules });
+  const { address } = await startServer(t, { access: path });
+  const as = (identity: string) =>
+    runSluice(t, ['top', address, '--interval', '200ms'], { env: { SLUICE_TOKEN: tokens.of(identity) } });
+
+  const [operator, other] = await Promise.all([as('operator'), as('other')]);
+
+  assert.deepEqual([operator.code, other.code], [0, 4]);
+  assert.match(operator.stdout, /^sluice .* serving /);
+  assert.match(other.stderr, /observe/);
 });
 
 test('what it cannot do is refused with the remedy', async (t) => {
