@@ -286,9 +286,10 @@ test('an address that was asked for and is taken is refused; the server does not
 
 test('the default address, taken, costs a warning and the listener only', async (t) => {
   const holder = createServer();
-  holder.listen(50_052, '127.0.0.1');
   // Whoever has it, it is taken.
-  await Promise.race([once(holder, 'listening'), once(holder, 'error')]);
+  const taken = new Promise((resolve) => holder.once('listening', resolve).once('error', resolve));
+  holder.listen(50_052, '127.0.0.1');
+  await taken;
   t.after(() => holder.close());
   const warnings: string[] = [];
   const warn = (_fields: object, message: string) => void warnings.push(message);
