@@ -15,6 +15,8 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Child } from '../../../src/cli/process/child.ts';
+import { memoryBoundBytes } from '../../../src/config/memory-bound.ts';
+import { type Config, configSchema } from '../../../src/config/schema.ts';
 import { openDescriptors, openFilesBelow, scratchDirectory, scratchRoot } from '../scratch.ts';
 import { startChild } from '../start-child.ts';
 import { patient, within } from '../until.ts';
@@ -37,10 +39,13 @@ export class FuzzedServer {
   readonly #root: string;
   readonly #log: string;
   readonly address: string;
+  /** What the configuration says that transfers hold at the most. */
+  readonly boundBytes: number;
 
-  private constructor(child: Child, root: string, log: string, address: string) {
+  private constructor(child: Child, config: Config, log: string, address: string) {
     this.#child = child;
-    this.#root = root;
+    this.#root = config.root;
+    this.boundBytes = memoryBoundBytes(config).total;
     this.#log = log;
     this.address = address;
   }
@@ -69,7 +74,7 @@ export class FuzzedServer {
     });
     closeSync(stderr);
     const [, address = ''] = await within('the server is ready', child.says(/^(.+)\n/));
-    return new FuzzedServer(child, root, log, address);
+    return new FuzzedServer(child, configSchema.parse(settings), log, address);
   }
 
   get pid(): number {
