@@ -50,8 +50,10 @@ export {
 } from './client-library.ts';
 export { type ConfigInputs, type LoadedConfig, loadConfig } from './config/load.ts';
 export type { Config } from './config/schema.ts';
+export { type AddedSluice, addSluice, sluiceServerOptions } from './server/add-sluice.ts';
 export type { Reloadable } from './server/reload.ts';
 export { SluiceServer, type SluiceServerOptions } from './server/server.ts';
+export type { ServicesOptions } from './server/services.ts';
 export type { ServerStats } from './server/stats.ts';
 export type { ByteSink, ByteSource, Descriptor, Reader, Writer } from './storage/byte-source.ts';
 export { parseName } from './storage/name.ts';

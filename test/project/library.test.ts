@@ -28,6 +28,7 @@ const OUTPUTS: readonly (readonly [heading: string, output: RegExp])[] = [
   ['Errors', /^NOT_FOUND: /],
   ['Cancelling', /^CANCELLED\n$/],
   ['A server', /ready on 127\.0\.0\.1:\d+; 32 of 32 slabs are free/],
+  ['On a gRPC server of your own', /^true\n$/],
   ['A store of your own', /^hello from memory\n$/],
 ];
 
