@@ -111,8 +111,9 @@ export class Account {
     }
   }
 
-  /** The limits that apply from now on. */
-  limitBy(allowances: readonly Allowance[], weight: number): void {
+  /** The limits that apply from now on. Returns those that did until now. */
+  limitBy(allowances: readonly Allowance[], weight: number): readonly Allowance[] {
+    const before = this.#allowances;
     for (const each of this.#allowances) {
       each.accounts -= 1;
       for (const [kind, count] of this.#held) each.add(kind, -count);
@@ -124,6 +125,7 @@ export class Account {
     this.#allowances = allowances;
     this.share.weight = weight;
     this.share.rates = allowances.filter(({ limit }) => limit.rate !== undefined).map(({ rate }) => rate);
+    return before;
   }
 
   #add(kind: LimitedKind, count: number): void {
@@ -154,6 +156,7 @@ export class Accounts {
   readonly #counters: Counters;
   readonly #byOwner = new Map<string, Account>();
   readonly #allowances = new Map<string, Allowance>();
+  #peersAlone = 0;
 
   constructor(access: Access | null, counters: Counters) {
     this.#access = access;
@@ -191,14 +194,15 @@ export class Accounts {
   #drop(account: Account): void {
     if (account.owner !== null && this.#byOwner.get(account.owner) === account)
       this.#byOwner.delete(account.owner);
-    account.limitBy([], 1);
-    for (const [key, { accounts }] of this.#allowances) if (accounts === 0) this.#allowances.delete(key);
+    for (const { accounts, limit } of account.limitBy([], 1))
+      if (accounts === 0) this.#allowances.delete(limit.key);
   }
 
   #limit(account: Account): void {
     const { identity, owner } = account;
-    const { limits, weight } =
-      this.#access?.policy.limitsOf?.(identity, owner ?? 'a peer without an address') ?? NO_LIMITS;
+    // Whoever cannot be told from others is limited alone, as with places.
+    const counted = owner ?? `peer ${++this.#peersAlone}`;
+    const { limits, weight } = this.#access?.policy.limitsOf?.(identity, counted) ?? NO_LIMITS;
     account.limitBy(
       limits.map((limit) => this.#allowance(limit)),
       weight,

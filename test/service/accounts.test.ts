@@ -1,0 +1,40 @@
+/** What owners of calls use, counted against limits. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import type { Access } from '../../src/access/access.ts';
+import { parseAccess } from '../../src/access/access-file.ts';
+import { ANONYMOUS } from '../../src/access/identity.ts';
+import { FilePolicy } from '../../src/access/policy.ts';
+import { Counters } from '../../src/base/counters/counters.ts';
+import { Accounts } from '../../src/service/prelude/accounts.ts';
+
+function accountsWith(limit: object): Accounts {
+  const rules = parseAccess(JSON.stringify({ limits: [{ who: ['everyone'], ...limit }] }), 'test');
+  const access = { policy: new FilePolicy(rules), onChange() {} } as unknown as Access;
+  return new Accounts(access, new Counters());
+}
+
+it('an address has one account, and a peer without an address one of its own', () => {
+  const accounts = accountsWith({ each: { streams: 1 } });
+  const enter = (owner: string | null) => accounts.enter(ANONYMOUS, owner);
+  enter('10.0.0.1').take('streams');
+  assert.throws(() => enter('10.0.0.1').take('streams'), /may have 1 downloads/);
+  enter('10.0.0.2').take('streams');
+  const alone = enter(null);
+  alone.take('streams');
+  enter(null).take('streams');
+  assert.throws(() => alone.take('streams'), /may have 1 downloads/);
+});
+
+it('what all may have together holds until the last of them is gone', () => {
+  const accounts = accountsWith({ together: { streams: 1 } });
+  const first = accounts.enter(ANONYMOUS, '10.0.0.1');
+  first.take('streams');
+  const second = accounts.enter(ANONYMOUS, '10.0.0.2');
+  assert.throws(() => second.take('streams'), /together/);
+  second.leave();
+  assert.throws(() => accounts.enter(ANONYMOUS, '10.0.0.3').take('streams'), /together/);
+  first.give('streams');
+  first.leave();
+  accounts.enter(ANONYMOUS, '10.0.0.2').take('streams');
+});
