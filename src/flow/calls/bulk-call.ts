@@ -10,7 +10,8 @@
  * where they do not, each is copied once.
  *
  * Invariant: `untouched` resolves only when the peer has taken the bytes, the
- * session is gone, or a later PING came back: it queues behind all DATA.
+ * session is gone, or the stream is destroyed and a later PING came back: it
+ * queues behind all DATA that was handed to the socket.
  */
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
@@ -232,8 +233,11 @@ export class BulkCall<Request, Response> implements Watched {
   /** Resolves when nothing touches the bytes of `run`, by default the last one, any more. */
   untouched(run: SentRun | null = this.#lastRun): Promise<void> {
     if (run === null) return Promise.resolve();
-    const closed = new Promise<void>((resolve) => this.onClose(resolve));
-    return Promise.race([run.taken, closed.then(() => drained(this.#session))]);
+    // Reset is not enough: until the stream is destroyed, its DATA still passes a PING.
+    const gone = this.#stream.destroyed
+      ? Promise.resolve()
+      : new Promise<void>((resolve) => this.#closeListeners.add(resolve));
+    return Promise.race([run.taken, gone.then(() => drained(this.#session))]);
   }
 
   /** See `Outlet.pingBarrier`: a PING queues behind the DATA that was written. */
