@@ -154,6 +154,7 @@ export function exchanging(context: ServiceContext, places: CallPlaces): Exchang
       stallTimeoutMs: context.stallTimeoutMs,
       maxMessageBytes: maxExchangeMessageBytes(context.chunk.maxSize),
       quota,
+      windows: context.uploadWindows,
     });
     const served = new Exchange(contextOf(context, admitted), setup, call, admitted);
     admitted.hold(holderOf(served, context.stallLingerMs));

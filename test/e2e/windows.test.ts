@@ -10,7 +10,7 @@ import type { ClientOptions } from '../../src/client/options.ts';
 import { clientWindows, START_WINDOW_BYTES } from '../../src/flow/windows/client-windows.ts';
 import { noise, writeContent } from '../support/content.ts';
 import { scratchDirectory } from '../support/scratch.ts';
-import { MIB, type Settings, startServer, type TestServer } from '../support/test-server.ts';
+import { KIB, MIB, type Settings, startServer, type TestServer } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 
 /** What the log says of a transfer that has ended. */
@@ -73,6 +73,17 @@ test('the window of a download grows beyond what it began with, and is told at t
   assert.deepEqual([bytes, verified, warnings], [size, true, []]);
   assert.equal(notes[0]?.message, 'received');
   assert.ok((notes[0]?.roundTripMs ?? 0) >= 160, `${notes[0]?.roundTripMs} ms`);
+});
+
+test('the window of a session follows the link once it sends packs, and not before', async (t) => {
+  const { client, server } = await startFar(t, 16);
+  const stats = () => server.server.stats().uploadWindows;
+  await using session = client.session();
+  await session.makeDirectory('d');
+  assert.equal(stats().sessions, 0);
+  await session.write('d/a', noise(1, 128 * KIB).bytes(0, 128 * KIB));
+  assert.equal(stats().sessions, 1);
+  assert.ok(stats().largestWindowBytes >= MIB, `${stats().largestWindowBytes}`);
 });
 
 test('the window of an upload grows beyond what it began with, and is told at the end', async (t) => {

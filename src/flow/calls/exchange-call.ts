@@ -10,6 +10,7 @@
  * from before its memory is allocated until its `release`; while there are none,
  * the stream is not read. Nor is it read while answers wait for the peer.
  */
+import type { ServerHttp2Stream } from 'node:http2';
 import { gunzipSync, inflateSync } from 'node:zlib';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import type { ByteQuota } from '../../base/async/byte-quota.ts';
@@ -17,13 +18,14 @@ import { TransferError } from '../../base/errors.ts';
 import { REQUEST_MESSAGE_TIMEOUT_MS } from '../../base/limits.ts';
 import { KIB } from '../../base/units.ts';
 import { FRAME_HEADER_BYTES } from '../../wire/chunk-header.ts';
+import type { StreamWindows } from '../windows/receive-windows.ts';
 import { BulkCall } from './bulk-call.ts';
 
 /** What is used of grpc-js' BaseServerInterceptingCall. */
 interface DecodingCall {
   decoder: { write(data: Buffer): Buffer[] };
   incomingEncoding: string;
-  stream: { pause(): void; resume(): void };
+  stream: ServerHttp2Stream;
 }
 
 /** Who takes the messages of an exchange. Everything is called in the order of the stream. */
@@ -40,6 +42,8 @@ export interface ExchangeCallOptions {
   maxMessageBytes: number;
   /** For large messages, of all calls together; at least one of the largest. */
   quota: ByteQuota;
+  /** They follow the link from the first large message on: most streams never have one. */
+  windows: Pick<StreamWindows, 'follow'>;
 }
 
 /** What every call may hold of a message that is not whole. */
@@ -175,9 +179,10 @@ export class ExchangeCall<Answer> {
   }
 
   #begin(data: Buffer, at: number): boolean {
-    const { maxMessageBytes, quota } = this.#options;
+    const { maxMessageBytes, quota, windows } = this.#options;
     const bytes = data.readUInt32BE(at + 1);
     if (bytes > maxMessageBytes) throw tooLarge(bytes, maxMessageBytes);
+    if (bytes > SMALL_MESSAGE_BYTES) windows.follow(this.#decoding.stream);
     if (bytes > SMALL_MESSAGE_BYTES && !quota.take(bytes, this.#retry)) return false;
     this.#isCompressed = data[at] !== 0;
     this.#message = Buffer.allocUnsafeSlow(bytes);
