@@ -1,7 +1,7 @@
 /** Who makes a call, by the proofs that an access file names. */
 import type { X509Certificate } from 'node:crypto';
 import { TransferError } from '../base/errors.ts';
-import type { AccessRules } from './access-file.ts';
+import type { AccessRules } from './access-schema.ts';
 import { ANONYMOUS, type Identity } from './identity.ts';
 import { Certificates } from './proofs/certificates.ts';
 import { JwtIssuers } from './proofs/jwt.ts';

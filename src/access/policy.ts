@@ -3,7 +3,7 @@
  * none allows is denied. Patterns are compiled once for each identity.
  */
 import { parsePrefix } from '../storage/name.ts';
-import { type AccessRule, type AccessRules, AUTHENTICATED, EVERYONE, groupIn } from './access-file.ts';
+import { type AccessRule, type AccessRules, AUTHENTICATED, EVERYONE, groupIn } from './access-schema.ts';
 import type { Identity } from './identity.ts';
 import { type AppliedLimit, NO_LIMITS, type OwnerLimits } from './limits.ts';
 import { Pattern } from './pattern.ts';

@@ -1,6 +1,6 @@
 /** Certificates of clients, mapped to identities by what is in them. TLS has checked who signed them. */
 import type { X509Certificate } from 'node:crypto';
-import type { AccessRules } from '../access-file.ts';
+import type { AccessRules } from '../access-schema.ts';
 import type { Identity } from '../identity.ts';
 
 type CertificateEntry = AccessRules['certificates'][number];

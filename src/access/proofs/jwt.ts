@@ -5,7 +5,7 @@
 import { hash as hashOf } from 'node:crypto';
 import { decodeJwt, errors, type JWTPayload, jwtVerify } from 'jose';
 import { TransferError } from '../../base/errors.ts';
-import type { JwtIssuer } from '../access-file.ts';
+import type { JwtIssuer } from '../access-schema.ts';
 import type { Identity } from '../identity.ts';
 import { current, expired, notAccepted } from '../unauthenticated.ts';
 import type { KeySet } from './key-set.ts';

@@ -3,7 +3,7 @@
  * has so much randomness that a plain hash of it cannot be reversed.
  */
 import { hash as hashOf, randomBytes, timingSafeEqual } from 'node:crypto';
-import type { AccessRules } from '../access-file.ts';
+import type { AccessRules } from '../access-schema.ts';
 import type { Identity } from '../identity.ts';
 
 /** By which tokens are recognised where they should not be: in logs, repositories and pastes. */
