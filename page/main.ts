@@ -60,13 +60,19 @@ pause.addEventListener('click', () => {
   watching.abort();
 });
 tokenButton.addEventListener('click', () => void enterToken());
-byId('config').addEventListener('toggle', () => void showConfig());
+byId('config').addEventListener('toggle', () => {
+  showConfig().catch((reason: unknown) =>
+    say(reason instanceof Error ? reason.message : String(reason), true),
+  );
+});
 document.addEventListener('visibilitychange', () => {
   if (document.hidden) watching.abort();
 });
 void watch();
 setInterval(() => {
-  if (!isStopped() && last !== undefined) charts.update().catch(() => {});
+  if (isStopped() || last === undefined) return;
+  charts.update().catch(() => {});
+  showConfig().catch(() => {});
 }, HISTORY_INTERVAL_MS);
 
 /** Nobody looks. */
@@ -216,11 +222,8 @@ async function acted(act: () => Promise<string>): Promise<void> {
   }
 }
 
+/** The values in force; a reload of the server changes them. */
 async function showConfig(): Promise<void> {
   if (!byId<HTMLDetailsElement>('config').open) return;
-  try {
-    settings.show((await ask<GetConfigResponse>('/api/config')).settings);
-  } catch (reason) {
-    say(reason instanceof Error ? reason.message : String(reason), true);
-  }
+  settings.show((await ask<GetConfigResponse>('/api/config')).settings);
 }

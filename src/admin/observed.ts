@@ -6,6 +6,7 @@ import type { LiveUploads } from '../service/uploads/live-uploads.ts';
 import type { RecentEvents } from './events.ts';
 
 export interface Observed {
+  /** In force now. */
   readonly config: Config;
   readonly counters: Counters;
   readonly prelude: Pick<CallPrelude, 'live' | 'places'>;

@@ -4,8 +4,8 @@
  * holders without progress are evicted, then owners above their share.
  *
  * Invariants: a place is taken once and given back once; the places of all
- * owners together are `active`; `active` ≤ limit, and those that lost their
- * place but still hold something are at most `leavingPlaces(limit)`.
+ * owners together are `active`; nobody enters beyond the limit; those that lost
+ * their place but still hold something are at most `leavingPlaces(limit)`.
  */
 import type { Counters, PlaceKind } from './counters/counters.ts';
 import { TransferError } from './errors.ts';
@@ -78,7 +78,7 @@ export class Place {
 }
 
 export class Places {
-  readonly limit: number;
+  #limit: number;
   readonly #what: string;
   readonly #clock: PlaceClock;
   readonly #counted: PlacesOptions['counted'];
@@ -96,10 +96,19 @@ export class Places {
 
   constructor({ what, limit, counted, clock = SYSTEM_CLOCK }: PlacesOptions) {
     this.#what = what;
-    this.limit = limit;
+    this.#limit = limit;
     this.#clock = clock;
     this.#counted = counted;
     counted?.counters.places.observe(() => this.#active, counted.as);
+  }
+
+  get limit(): number {
+    return this.#limit;
+  }
+
+  /** Limits them otherwise from now on. Those above a lower limit stay, until they end or make place for others. */
+  limitTo(limit: number): void {
+    this.#limit = limit;
   }
 
   /** Places in use, without those that were lost. */
@@ -119,7 +128,7 @@ export class Places {
    * @throws TransferError RESOURCE_EXHAUSTED when there is none, and nobody has to make one.
    */
   enter(owner: string | null, holder: PlaceHolder): Place {
-    if (this.#active >= this.limit) this.#makePlace(owner);
+    while (this.#active >= this.#limit) this.#makePlace(owner);
     const place = new Place(holder, owner ?? holder, this.#clock.nowMs(), this.#leave);
     const ofOwner = this.#byOwner.get(place.owner);
     if (ofOwner === undefined) this.#byOwner.set(place.owner, new Set([place]));
@@ -143,7 +152,7 @@ export class Places {
   #makePlace(owner: string | null): void {
     const victim = this.#stillPlace() ?? this.#placeAboveShare(owner);
     if (victim === undefined) throw this.#refusal();
-    const most = leavingPlaces(this.limit);
+    const most = leavingPlaces(this.#limit);
     if (this.leaving >= most / 2) this.#cutOldest();
     if (this.leaving >= most) throw this.#refusal();
     this.#forget(victim);
@@ -180,7 +189,7 @@ export class Places {
   #placeAboveShare(owner: string | null): Place | undefined {
     const own = owner === null ? 0 : this.countOf(owner);
     const owners = this.#byOwner.size + (own === 0 ? 1 : 0);
-    const share = Math.max(1, Math.floor(this.limit / owners));
+    const share = Math.max(1, Math.floor(this.#limit / owners));
     if (own >= share) return undefined;
     let largest: Set<Place> | undefined;
     for (const places of this.#byOwner.values()) {
@@ -257,7 +266,7 @@ export class Places {
     this.#counted?.counters.refusals.add(1, this.#counted.as);
     return new TransferError(
       'RESOURCE_EXHAUSTED',
-      `the server already runs ${this.limit} ${this.#what}, which is its limit; try again later`,
+      `the server already runs ${this.#limit} ${this.#what}, which is its limit; try again later`,
     );
   }
 }

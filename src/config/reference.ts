@@ -23,6 +23,7 @@ Every setting of \`sluice serve\` can be given as a flag, as an environment vari
 - An empty environment variable or file entry counts as not set. An unknown name is an error that names the nearest known one.
 - Relative paths start at the working directory.
 - All problems are reported at once, and the program exits with code 2.
+- On SIGHUP a running server reads its configuration again, and takes over the settings that are marked *live*. The others take effect after a restart. One line of the log says which settings changed, and which of them need a restart.
 `;
 
 /** The whole page. */
@@ -36,12 +37,15 @@ export function configurationPage(): string {
 function groupSection(group: string): string {
   const rows = SETTINGS.filter((each) => each.group === group).map(row);
   const heading = group === '' ? '' : `### ${group}\n\n`;
-  const head = '| key | flag | environment | default | range | what it does |\n|---|---|---|---|---|---|';
+  const head =
+    '| key | flag | environment | default | range | reload | what it does |\n|---|---|---|---|---|---|---|';
   return `${heading}${head}\n${rows.join('\n')}\n`;
 }
 
 function row({ key, flag, env, meta }: Setting): string {
-  const cells = [code(key), code(flag), code(env), writeDefault(meta), writeRange(meta) ?? '', meta.describe];
+  const reload = meta.isLive ? 'live' : '';
+  const values = [writeDefault(meta), writeRange(meta) ?? ''];
+  const cells = [code(key), code(flag), code(env), ...values, reload, meta.describe];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
 }
 

@@ -24,8 +24,12 @@ import { trustedProxyProblems } from './trusted-proxies.ts';
  */
 const SLABS_BESIDE_JOBS = 2;
 
-/** All problems of a configuration, in the order of the schema; none when it is usable. */
-export function relationProblems(config: Config, availableBytes: number): string[] {
+/**
+ * All problems of a configuration, in the order of the schema; none when it is usable.
+ *
+ * @param hasOwnStore as for `memoryProblems`
+ */
+export function relationProblems(config: Config, availableBytes: number, hasOwnStore = false): string[] {
   return [
     ...listenProblems(config),
     ...adminProblems(config),
@@ -34,7 +38,7 @@ export function relationProblems(config: Config, availableBytes: number): string
     ...slabCountProblems(config),
     ...windowProblems(config),
     ...trustedProxyProblems(config.limits.trustedProxies),
-    ...memoryProblems(config, availableBytes),
+    ...memoryProblems(config, availableBytes, hasOwnStore),
   ];
 }
 

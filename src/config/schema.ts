@@ -10,7 +10,7 @@ import { MIN_CHUNK_LIMIT_BYTES, MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from
 import { GIB, KIB, MIB } from '../base/units.ts';
 import { availableMemoryBytes } from './available-memory.ts';
 import type { Config } from './config.ts';
-import { bytes, choice, count, durationMs, flag, group, text } from './setting-kinds.ts';
+import { bytes, choice, count, durationMs, flag, group, live, text } from './setting-kinds.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -19,7 +19,7 @@ const PLACES_SHARE = availableMemoryBytes() < GIB ? 0.5 : 1;
 
 function places(initial: number, max: number, describe: string) {
   const rule = `${initial}; ${initial / 2} with less than 1GiB of memory`;
-  return count(initial * PLACES_SHARE, 1, max, describe, rule);
+  return live(count(initial * PLACES_SHARE, 1, max, describe, rule));
 }
 
 const schemaShape = {
@@ -33,9 +33,11 @@ const schemaShape = {
     'Accept uploads and deletes. Only one writable server may serve a directory. Without this setting the directory is only read.',
   ),
   insecure: flag(false, 'Accept calls without TLS on addresses other than loopback.'),
-  access: text(
-    '',
-    'YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does.',
+  access: live(
+    text(
+      '',
+      'YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does.',
+    ),
   ),
   admin: group({
     listen: text(
@@ -44,24 +46,27 @@ const schemaShape = {
     ),
   }),
   tls: group({
-    cert: text(
-      '',
-      'PEM file with the certificate chain of the server. Together with tls.key it turns TLS on.',
+    cert: live(
+      text('', 'PEM file with the certificate chain of the server. Together with tls.key it turns TLS on.'),
     ),
-    key: text('', 'PEM file with the private key of the server.'),
-    clientCa: text(
-      '',
-      'PEM file with the authorities for client certificates. When it is set, clients are asked for one, see tls.clientCert.',
+    key: live(text('', 'PEM file with the private key of the server.')),
+    clientCa: live(
+      text(
+        '',
+        'PEM file with the authorities for client certificates. When it is set, clients are asked for one, see tls.clientCert.',
+      ),
     ),
     clientCert: choice(
       'require',
       ['require', 'request'],
       'With tls.clientCa. require: every client must present a certificate. request: a client without one, or with one of another authority, is served as one without a certificate; access says what such a client may do.',
     ),
-    minVersion: choice(
-      '1.3',
-      ['1.2', '1.3'],
-      'The lowest version of TLS to accept. 1.2 is for clients that cannot speak 1.3.',
+    minVersion: live(
+      choice(
+        '1.3',
+        ['1.2', '1.3'],
+        'The lowest version of TLS to accept. 1.2 is for clients that cannot speak 1.3.',
+      ),
     ),
   }),
   pool: group({
@@ -286,24 +291,30 @@ const schemaShape = {
     ),
   }),
   shutdown: group({
-    pause: durationMs(
-      0,
-      0,
-      DAY_MS,
-      'How long the server keeps serving after SIGTERM or SIGINT while its health check says NOT_SERVING, so that load balancers stop sending clients before connections close.',
+    pause: live(
+      durationMs(
+        0,
+        0,
+        DAY_MS,
+        'How long the server keeps serving after SIGTERM or SIGINT while its health check says NOT_SERVING, so that load balancers stop sending clients before connections close.',
+      ),
     ),
-    grace: durationMs(
-      30_000,
-      0,
-      DAY_MS,
-      'How long running transfers may take to finish after SIGTERM or SIGINT, and after shutdown.pause.',
+    grace: live(
+      durationMs(
+        30_000,
+        0,
+        DAY_MS,
+        'How long running transfers may take to finish after SIGTERM or SIGINT, and after shutdown.pause.',
+      ),
     ),
   }),
   log: group({
-    level: choice(
-      'info',
-      ['debug', 'info', 'warn', 'error', 'silent'],
-      'The lowest level to log. info has one line for each request.',
+    level: live(
+      choice(
+        'info',
+        ['debug', 'info', 'warn', 'error', 'silent'],
+        'The lowest level to log. info has one line for each request.',
+      ),
     ),
     format: choice('auto', ['auto', 'json', 'pretty'], 'auto: pretty on a terminal, JSON lines elsewhere.'),
   }),

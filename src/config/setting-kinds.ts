@@ -24,6 +24,8 @@ export interface SettingMeta {
   range?: { min: number; max: number };
   /** Choices only. */
   choices?: readonly string[];
+  /** A running server takes over a new value. */
+  isLive?: true;
 }
 
 const metaOf = new WeakMap<object, SettingMeta>();
@@ -37,6 +39,13 @@ export function settingMetaOf(schema: object): SettingMeta | undefined {
 function register<T extends z.ZodType>(schema: T, meta: SettingMeta): T {
   metaOf.set(schema, meta);
   return schema;
+}
+
+/** Marks a setting that a running server takes over when it reloads its configuration. */
+export function live<T extends z.ZodType>(schema: T): T {
+  const meta = metaOf.get(schema);
+  if (meta === undefined) throw new Error('a setting is marked as live once it is made');
+  return register(schema, { ...meta, isLive: true });
 }
 
 /** Bytes: a number, or text such as `64KiB`. */

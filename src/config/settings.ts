@@ -44,6 +44,18 @@ export function settingValue(config: Config, { group, key }: Setting): SettingVa
   return members[key.slice(group.length + 1)] as SettingValue;
 }
 
+/** `config` with the values that `from` has for `settings`. */
+export function withSettings(config: Config, settings: Iterable<Setting>, from: Config): Config {
+  const tree: Record<string, unknown> = { ...config };
+  for (const setting of settings) {
+    const { group, key } = setting;
+    const value = settingValue(from, setting);
+    if (group === '') tree[key] = value;
+    else tree[group] = { ...(tree[group] as object), [key.slice(group.length + 1)]: value };
+  }
+  return tree as unknown as Config;
+}
+
 /** Names of the groups, such as `pool`. */
 export const GROUPS: readonly string[] = [...new Set(SETTINGS.map((each) => each.group))].filter(
   (group) => group !== '',

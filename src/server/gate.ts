@@ -83,6 +83,11 @@ export class Gate {
     return this.#connections.get(socket);
   }
 
+  /** Accepts so many connections at the same time from now on. */
+  limitTo(connections: number): void {
+    this.#places.limitTo(connections);
+  }
+
   /** Stops the clock; sockets are the listener's. */
   close(): void {
     this.#places.close();

@@ -72,7 +72,7 @@ export class SluiceServer {
     this.#config = config;
     this.#records = new ServerRecords(options.logger);
     this.#shutdown = config.shutdown;
-    this.#reload = new Reload(config, this.#records.logger);
+    this.#reload = new Reload(config, this.#records.logger, options.store !== undefined);
     this.#reload.register({
       what: 'shutdown',
       keys: ['shutdown.pause', 'shutdown.grace'],
@@ -95,8 +95,23 @@ export class SluiceServer {
     }
     this.#starting = this.#start();
     const running = await this.#starting;
-    const { certificates, services } = running;
-    const { accessFile } = services;
+    const { certificates, gate, services } = running;
+    const { accessFile, prelude } = services;
+    this.#reload.register({
+      what: 'limits',
+      keys: [
+        'limits.streams',
+        'limits.uploadStreams',
+        'limits.calls',
+        'limits.requests',
+        'limits.connections',
+      ],
+      reload: async ({ limits }) => {
+        prelude.places.limitTo(limits);
+        gate.limitTo(limits.connections);
+        return null;
+      },
+    });
     if (accessFile !== null) this.#reload.register(accessFile);
     if (certificates !== null) {
       certificates.follow();
@@ -112,7 +127,7 @@ export class SluiceServer {
     const listenAddress = parseListenAddress(config.listen);
     const certificates = config.tls.cert === '' ? null : await Certificates.open(config.tls, logger);
     const credentials = certificates?.credentials ?? ServerCredentials.createInsecure();
-    const services = await Services.open(config, this.#options, this.#records);
+    const services = await Services.open(config, this.#options, this.#records, () => this.#reload.inForce);
     const { access, admin, engine, peers, prelude, storage } = services;
     try {
       const grpc = new Server(services.grpcOptions);
@@ -139,8 +154,9 @@ export class SluiceServer {
   }
 
   /**
-   * Takes over what can change while the server runs: certificates, whose files are read again, and a few settings.
-   * What cannot change or be used is logged, and stays as it is. `config` is complete and valid.
+   * Takes over the settings that docs/configuration.md marks as live, and reads certificates and the access file again.
+   * One line of the log says what changed, what cannot be used and stays as it was, and which settings take a restart.
+   * `config` is complete and valid.
    */
   async reload(config: Config): Promise<void> {
     await this.#starting?.catch(() => null);

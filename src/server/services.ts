@@ -77,6 +77,7 @@ interface Parts {
   readonly zeroCopy: boolean;
   readonly directReads: boolean;
   readonly openTelemetry: OpenTelemetryApi | undefined;
+  readonly inForce: () => Config;
 }
 
 /** Time for threads, and then the store, to end system calls: on a dead file system they never return. */
@@ -100,8 +101,17 @@ export class Services {
   readonly #uploads: LiveUploads;
   readonly #draining = new AbortController();
 
-  /** Throws INVALID_CONFIG for what the operator can mend. */
-  static async open(config: Config, options: ServicesOptions, records: ServerRecords): Promise<Services> {
+  /**
+   * Throws INVALID_CONFIG for what the operator can mend.
+   *
+   * @param inForce the configuration as it is later, for operators
+   */
+  static async open(
+    config: Config,
+    options: ServicesOptions,
+    records: ServerRecords,
+    inForce: () => Config = () => config,
+  ): Promise<Services> {
     const { counters, logger } = records;
     const { access, file: accessFile } = await openAccess(config, options, logger);
     const stored = await openStorage(config, options, records).catch((error: unknown) => {
@@ -121,7 +131,7 @@ export class Services {
       if (wantsZeroCopy) warnOfCopies(logger, zeroCopy, directReads);
       const { openTelemetry } = options;
       const parts = { access, accessFile, storage, engine, windows, zeroCopy, directReads, openTelemetry };
-      return new Services({ ...parts, config, records });
+      return new Services({ ...parts, config, records, inForce });
     } catch (error) {
       access?.close();
       await Promise.all([engine.stop(), storage.interrupt()]);
@@ -207,11 +217,13 @@ export class Services {
   }
 
   #adminOf(): Admin {
-    const { access, config, records } = this.#parts;
+    const { access, inForce, records } = this.#parts;
     const may: MayAdminister | undefined =
       access === null ? undefined : (identity, right) => access.policy.mayServer(identity, right);
     const observed = {
-      config,
+      get config() {
+        return inForce();
+      },
       counters: records.counters,
       events: records.events,
       prelude: this.prelude,

@@ -86,6 +86,9 @@ describe('the page in a browser', { skip: NO_BROWSER }, () => {
     await tab.until("document.querySelectorAll('#slab-cells i').length === 12");
     await tab.page.click('#config summary');
     await tab.says('#config-table', /slab\.count\s+12\s+set/);
+    const { limits } = server.config;
+    await server.server.reload({ ...server.config, limits: { ...limits, streams: 77 } });
+    await tab.says('#config-table', /limits\.streams\s+77\s+set/);
     assert.deepEqual(tab.problems, []);
   });
 

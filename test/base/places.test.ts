@@ -185,6 +185,22 @@ describe('places', () => {
     assert.deepEqual([house.places.leaving, house.places.active], [0, most + 1]);
   });
 
+  it('above a lowered limit stay until they leave or make place, as many as it takes', () => {
+    const house = new House(8);
+    const crowd = house.fill(8, 'a');
+    house.places.limitTo(4);
+    assert.deepEqual([house.places.limit, house.places.active, house.places.leaving], [4, 8, 0]);
+    assert.throws(() => house.enter('a'), REFUSED);
+    house.enter('b');
+    assert.deepEqual([house.places.active, house.places.leaving], [4, 5]);
+    for (const { place } of crowd) place?.leave();
+    house.fill(3, 'a');
+    assert.throws(() => house.enter('a'), REFUSED);
+    house.places.limitTo(5);
+    house.enter('a');
+    assert.equal(house.places.active, 5);
+  });
+
   it('keep no timer when nobody has one', () => {
     const house = new House(4);
     assert.equal(house.clock.isTicking, false);

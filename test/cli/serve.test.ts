@@ -60,19 +60,21 @@ test('a second signal ends a server that still waits for its peers', async (t) =
 
 test('SIGHUP reloads what can change while it runs, and names what cannot; an unusable file changes nothing', async (t) => {
   const file = join(scratchDirectory(t), 'sluice.yaml');
-  const settings = (level: string, streams: number) =>
-    writeFileSync(file, `log: {level: ${level}}\nlimits: {streams: ${streams}}\n`);
+  const settings = (level: string, count: number) =>
+    writeFileSync(file, `log: {level: ${level}}\nslab: {count: ${count}}\n`);
   settings('info', 20);
   const server = new SluiceProcess(t, ['serve', scratchRoot(t), ...ANY_PORT, '--config', file]);
   const [, address] = await server.says(READY);
 
   settings('debug', 20);
   server.process.kill('SIGHUP');
-  await server.says(/"settings":\["log\.level"\],"msg":"reloaded: log level"/);
+  await server.says(/"changed":\["log\.level: info → debug"\],"msg":"reloaded"/);
 
   settings('warn', 30);
   server.process.kill('SIGHUP');
-  await server.says(/"settings":\["limits\.streams"\],"msg":"changed settings take effect after a restart"/);
+  await server.says(
+    /"changed":\["log.level: debug → warn"\],"afterRestart":\["slab\.count"\],"msg":"reloaded; /,
+  );
   const logged = server.stderr.length;
   assert.equal((await runCommand(['ls', String(address)])).code, 0);
 

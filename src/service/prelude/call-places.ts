@@ -35,6 +35,12 @@ export class CallPlaces {
     this.requests = places('requests', 'requests of Exchanges', limits.requests);
   }
 
+  /** Limits them otherwise from now on. */
+  limitTo(limits: PlaceLimits): void {
+    for (const kind of ['calls', 'streams', 'uploadStreams', 'requests'] as const)
+      this[kind].limitTo(limits[kind]);
+  }
+
   /** Stops the clocks. */
   close(): void {
     for (const places of [this.calls, this.streams, this.uploadStreams, this.standing, this.requests])
