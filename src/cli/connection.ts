@@ -14,7 +14,7 @@ import type { ClientOptions, TlsOptions } from '../client/options.ts';
 import { TOKEN_ENV } from '../config/settings.ts';
 import { durationArgument, TRACE_HELP } from './argument.ts';
 import { registeredOpenTelemetry } from './process/open-telemetry.ts';
-import type { CliTarget } from './target.ts';
+import type { CliTarget } from './target/target.ts';
 
 export interface ConnectionOptions {
   tls?: boolean;

@@ -9,7 +9,7 @@ import { writeMode } from './mode-text.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { lossOfOutput, printable, writeJson, writeLine, writeTime } from './process/output.ts';
-import { type CliTarget, parseCliTarget } from './target.ts';
+import { type CliTarget, parseCliTarget } from './target/target.ts';
 import { leftOutLines } from './tree/left-out-text.ts';
 
 const EXAMPLES = `

@@ -4,7 +4,7 @@ import { TransferError } from '../base/errors.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
-import { type CliTarget, parseCliTarget, writeCliTarget } from './target.ts';
+import { type CliTarget, parseCliTarget, writeCliTarget } from './target/target.ts';
 
 const EXAMPLES = `
 Examples:

@@ -11,7 +11,7 @@ import { addConnectionOptions, type ConnectionOptions, Connections } from './con
 import { Interrupt } from './process/interrupt.ts';
 import { createNoteLogger } from './process/note-logger.ts';
 import { createDisplay } from './progress/progress-display.ts';
-import { type CliTarget, parseCliTarget } from './target.ts';
+import { type CliTarget, parseCliTarget } from './target/target.ts';
 import { Batch } from './tree/batch.ts';
 import { isStdin, planUploads } from './tree/upload-plan.ts';
 

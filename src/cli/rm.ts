@@ -11,7 +11,7 @@ import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { printable, writeJson, writeLine } from './process/output.ts';
 import { writeFileCount } from './progress/progress-text.ts';
-import { type CliTarget, parseCliTarget, writeCliTarget } from './target.ts';
+import { type CliTarget, parseCliTarget, writeCliTarget } from './target/target.ts';
 import { leftOutLines } from './tree/left-out-text.ts';
 
 const EXAMPLES = `

@@ -7,7 +7,7 @@ import { writeMode, writeOctal } from './mode-text.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { printable, writeJson, writeLine, writeTime } from './process/output.ts';
-import { type CliTarget, parseCliTarget } from './target.ts';
+import { type CliTarget, parseCliTarget } from './target/target.ts';
 
 const EXAMPLES = `
 Examples:

@@ -10,17 +10,22 @@ import { cancelCall, cancelledBy, onCancelled } from './connection/cancellation.
 import { Channel } from './connection/channel.ts';
 import { Interruptions } from './connection/interruptions.ts';
 import { Retry, UNANSWERED } from './connection/retry.ts';
+import { parseTarget } from './connection/target.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 
 export class AdminClient {
   readonly #channel: Channel;
   readonly #options: ResolvedOptions;
 
-  /** As that of `SluiceClient`. */
+  /** As that of `SluiceClient`, for one server: each has transfers of its own. */
   constructor(target: string, options: ClientOptions = {}) {
     this.#options = resolveOptions(options);
     const { logger, retry, tracing } = this.#options;
-    this.#channel = new Channel(target, this.#options, new Interruptions(logger, tracing, retry.outageMs));
+    const parsed = parseTarget(target);
+    if (parsed.servers.length > 1) {
+      throw new TransferError('INVALID_ARGUMENT', `${target} are several servers; watch them one by one`);
+    }
+    this.#channel = new Channel(parsed, this.#options, new Interruptions(logger, tracing, retry.outageMs));
   }
 
   /**

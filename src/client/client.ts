@@ -1,6 +1,6 @@
 /**
  * The client of a transfer service: what a program or a command line calls.
- * One instance is one connection to one target, shared by any number of
+ * One instance is the connections to one target, shared by any number of
  * transfers at the same time.
  */
 import type { Writable } from 'node:stream';
@@ -20,6 +20,7 @@ import type {
 import { Channel } from './connection/channel.ts';
 import { Interruptions } from './connection/interruptions.ts';
 import { Retry, UNANSWERED } from './connection/retry.ts';
+import { parseTarget } from './connection/target.ts';
 import { download } from './download/download.ts';
 import type { DownloadOptions, DownloadResult, StreamOptions } from './download/options.ts';
 import { streamFile } from './download/stream.ts';
@@ -29,7 +30,7 @@ import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import type { TreeOptions, TreeResult } from './tree/options.ts';
 import { downloadTree, uploadTree } from './tree/tree.ts';
-import { UploadChannels } from './upload/channels.ts';
+import { UploadServers } from './upload/channels.ts';
 import type { UploadOptions, UploadResult, UploadSource } from './upload/options.ts';
 import { upload } from './upload/upload.ts';
 import { checkReceivedFile, receivedSize } from './wire-size.ts';
@@ -56,7 +57,7 @@ export interface MakeDirectoryOptions extends CallOptions {
  */
 export class SluiceClient {
   readonly #channel: Channel;
-  readonly #uploadChannels: UploadChannels;
+  readonly #uploadServers: UploadServers;
   readonly #options: ResolvedOptions;
   readonly #sessions = new Set<SluiceSession>();
 
@@ -64,18 +65,19 @@ export class SluiceClient {
    * Connects with the first call.
    *
    * @param target `host:port` (port 50051 when left out), `[v6]:port`, `unix:/path`,
-   *   `dns:///host:port`, `ipv4:host:port,host:port`
+   *   `dns:///host:port`; several servers as `host:port,host:port` or as an array
    * @throws TransferError INVALID_ARGUMENT for a malformed target or option
    */
-  constructor(target: string, options: ClientOptions = {}) {
+  constructor(target: string | readonly string[], options: ClientOptions = {}) {
     this.#options = resolveOptions(options);
     const interruptions = new Interruptions(
       this.#options.logger,
       this.#options.tracing,
       this.#options.retry.outageMs,
     );
-    this.#channel = new Channel(target, this.#options, interruptions);
-    this.#uploadChannels = new UploadChannels(target, this.#options, interruptions);
+    const parsed = parseTarget(target);
+    this.#channel = new Channel(parsed, this.#options, interruptions);
+    this.#uploadServers = new UploadServers(parsed, this.#options, interruptions);
   }
 
   /** The size of a file in bytes. */
@@ -163,7 +165,7 @@ export class SluiceClient {
     return await this.#options.tracing.operation(
       'sluice upload',
       { 'sluice.file': name },
-      () => upload(this.#uploadChannels, this.#options, source, name, options),
+      () => upload(this.#uploadServers.for(name), this.#options, source, name, options),
       transferAttributes,
     );
   }
@@ -267,7 +269,7 @@ export class SluiceClient {
   close(): void {
     for (const session of this.#sessions) void session.close();
     this.#channel.close();
-    this.#uploadChannels.close();
+    this.#uploadServers.close();
   }
 
   async #unary<Request extends { fileName: string }, Response>(

@@ -29,15 +29,18 @@ export async function startServer(
 /** A client with a connection of its own, small chunks and short waits. */
 export function clientOf(
   t: TestContext,
-  target: ScriptedServer | string,
+  target: ScriptedServer | string | string[],
   options: ClientOptions = {},
 ): SluiceClient {
-  const client = new SluiceClient(typeof target === 'string' ? target : target.address, {
-    chunkBytes: CHUNK_BYTES,
-    ownConnection: true,
-    ...options,
-    retry: { initialBackoffMs: 1, maxBackoffMs: 5, outageMs: 0, ...options.retry },
-  });
+  const client = new SluiceClient(
+    typeof target === 'string' || Array.isArray(target) ? target : target.address,
+    {
+      chunkBytes: CHUNK_BYTES,
+      ownConnection: true,
+      ...options,
+      retry: { initialBackoffMs: 1, maxBackoffMs: 5, outageMs: 0, ...options.retry },
+    },
+  );
   t.after(() => client.close());
   return client;
 }

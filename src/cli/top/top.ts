@@ -9,7 +9,7 @@ import { addConnectionOptions, type ConnectionOptions, Connections } from '../co
 import { Interrupt } from '../process/interrupt.ts';
 import { createStderrNotes } from '../process/note-logger.ts';
 import { colorsFor, isLive, lossOfOutput, writeJson, writeLine } from '../process/output.ts';
-import { type CliTarget, parseCliTarget } from '../target.ts';
+import { type CliTarget, parseCliTarget } from '../target/target.ts';
 import { frameOf } from './frame.ts';
 import { LiveDisplay } from './live-display.ts';
 

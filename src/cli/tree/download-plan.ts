@@ -14,7 +14,7 @@ import { isDirectory, pathForFile } from '../../client/tree/download/local-path.
 import type { PlanItem, Planner } from '../../client/tree/plan/plan.ts';
 import type { TreeClient } from '../../client/tree/tree-client.ts';
 import type { Connections } from '../connection.ts';
-import { type CliTarget, writeCliTarget } from '../target.ts';
+import { type CliTarget, writeCliTarget } from '../target/target.ts';
 
 /** The output that means standard output. */
 const STDOUT_OUTPUT = '-';

@@ -13,7 +13,7 @@ import {
   type UploadJob,
   type UploadPlanOptions,
 } from '../../client/tree/upload/upload-plan.ts';
-import { type CliTarget, writeCliTarget } from '../target.ts';
+import { type CliTarget, writeCliTarget } from '../target/target.ts';
 
 /** The argument that means standard input. */
 const STDIN_ARGUMENT = '-';

@@ -14,6 +14,8 @@ interface FailedCall {
   readonly requestId: string;
   /** The content type of an answer that is not gRPC's. */
   readonly foreignType: string | undefined;
+  /** Where there are several, the one that was asked, or the target before one was chosen. */
+  readonly server: string | undefined;
 }
 
 /** The failures of the calls of one channel. */
@@ -42,9 +44,10 @@ export class CallFailures {
   errorOf(failure: Error, hasConnected: boolean): TransferError {
     if (failure instanceof TransferError) return failure;
     if (!('metadata' in failure)) return TransferError.from(failure);
-    const { requestId, foreignType } = this.#calls.get(failure) ?? {};
+    const { requestId, foreignType, server } = this.#calls.get(failure) ?? {};
     const error = this.#meaningOf(failure as ServiceError, foreignType, hasConnected);
     error.requestId = requestId;
+    if (server !== undefined && !server.includes('://')) error.message += ` (${server})`;
     return error;
   }
 

@@ -1,5 +1,5 @@
 /**
- * The connection to one target: the only file of the client that makes grpc-js
+ * The connections to one target: the only file of the client that makes grpc-js
  * calls. Calls fail fast; waiting and trying again is `retry.ts`'s business.
  * Every failure leaves here as a `TransferError`.
  */
@@ -14,6 +14,7 @@ import type {
 import { TransferError } from '../../base/errors.ts';
 import { AgentSession } from '../../flow/connections/agent-session.ts';
 import { CallLink } from '../../flow/connections/call-link.ts';
+import type { Turn } from '../../flow/connections/turn.ts';
 import { clientWindows } from '../../flow/windows/client-windows.ts';
 import { decodeExchangeAnswer, type ExchangeAnswer } from '../../wire/exchange-answer.ts';
 import type { ExchangeRequest } from '../../wire/messages.ts';
@@ -23,11 +24,17 @@ import type { ResolvedOptions } from '../options.ts';
 import { CallFailures } from './call-failures.ts';
 import { cancelCall, cancelledBy, onCancelled } from './cancellation.ts';
 import { Connection } from './connection.ts';
-import { type ChannelPurpose, channelOptions, credentialsFor, usesTls } from './connection-options.ts';
+import {
+  type ChannelPurpose,
+  channelOptions,
+  credentialsFor,
+  namedServers,
+  usesTls,
+} from './connection-options.ts';
 import { isForeignType } from './foreign-answer.ts';
 import type { Interruptions } from './interruptions.ts';
 import { prepareCall } from './prepare-call.ts';
-import { parseTarget } from './target.ts';
+import type { Target } from './target.ts';
 
 type Method =
   | 'GetFileSize'
@@ -57,25 +64,25 @@ export class Channel {
   #hasConnected = false;
   #isClosed = false;
 
-  /** Connects at the first call. Throws INVALID_ARGUMENT for a malformed target or unusable TLS material. */
-  constructor(
-    targetText: string,
-    options: ResolvedOptions,
-    interruptions: Interruptions,
-    purpose: ChannelPurpose = 'general',
-  ) {
-    const target = parseTarget(targetText);
+  /**
+   * Connects at the first call. Throws INVALID_ARGUMENT for unusable TLS material.
+   *
+   * @param turn of uploads, which have connections of their own, to one server at a time
+   */
+  constructor(target: Target, options: ResolvedOptions, interruptions: Interruptions, turn?: Turn) {
     this.address = target.address;
     this.interruptions = interruptions;
     this.#options = options;
     const transport = usesTls(target, options) ? 'TLS' : 'plaintext';
     this.#failures = new CallFailures(target.address, transport, options.connectTimeoutMs);
+    const purpose: ChannelPurpose = turn === undefined ? 'general' : 'upload';
     this.#session = purpose === 'upload' ? new AgentSession() : undefined;
     const credentials = credentialsFor(target, options);
     const grpcOptions = { ...channelOptions(target, options, purpose), ...this.#session?.channelOptions };
     // grpc-js never shares a TLS connection, because TLS credentials are never equal.
     const isShared = !options.ownConnection && purpose === 'general' && transport === 'plaintext';
-    this.#connect = () => new Connection(target.address, credentials, grpcOptions, isShared);
+    const servers = namedServers(target, options);
+    this.#connect = () => new Connection({ servers, credentials, options: grpcOptions, isShared, turn });
     this.#connection = this.#connect();
   }
 
@@ -83,6 +90,11 @@ export class Channel {
   get hasConnected(): boolean {
     this.#hasConnected ||= this.isReady;
     return this.#hasConnected;
+  }
+
+  /** Another server may answer a call that one has failed. */
+  get hasAnother(): boolean {
+    return this.#connection.hasAnother;
   }
 
   /** There is a connection right now. */
@@ -245,7 +257,11 @@ export class Channel {
   }
 
   /** Counts the call and notes who answers. Returns the listener for its failure. */
-  #follow(connection: Connection, call: NodeJS.EventEmitter, requestId: string): (failure: Error) => void {
+  #follow(
+    connection: Connection,
+    call: NodeJS.EventEmitter & { getPeer(): string },
+    requestId: string,
+  ): (failure: Error) => void {
     connection.track(call);
     let foreignType: string | undefined;
     call.once('metadata', (metadata: Metadata) => {
@@ -255,7 +271,8 @@ export class Channel {
       else this.interruptions.over();
     });
     return (failure) => {
-      this.#failures.note(failure, { requestId, foreignType });
+      const server = connection.hasSeveral ? call.getPeer() : undefined;
+      this.#failures.note(failure, { requestId, foreignType, server });
     };
   }
 

@@ -7,11 +7,12 @@ import { ChannelCredentials, type ChannelOptions, type VerifyOptions } from '@gr
 import { TransferError } from '../../base/errors.ts';
 import { MAX_RECEIVED_CHUNK_BYTES } from '../../base/limits.ts';
 import { KIB } from '../../base/units.ts';
+import type { NamedServer } from '../../flow/connections/closable-target.ts';
 import { DIRECT_WRITE_OPTIONS } from '../../flow/self-tests/direct-write-test.ts';
 import { clientWindows } from '../../flow/windows/client-windows.ts';
 import { KEEPALIVE_INTERVAL_MS, KEEPALIVE_TIMEOUT_MS } from '../limits.ts';
 import { oneOf, type ResolvedOptions } from '../options.ts';
-import type { Target } from './target.ts';
+import type { Target, TargetServer } from './target.ts';
 
 /** A message holds names and numbers beside its chunk. */
 const MAX_MESSAGE_BYTES = MAX_RECEIVED_CHUNK_BYTES + 64 * KIB;
@@ -21,6 +22,9 @@ const MAX_MESSAGE_BYTES = MAX_RECEIVED_CHUNK_BYTES + 64 * KIB;
  * grpc-js always sends one, so this name that exists nowhere (RFC 2606) is sent.
  */
 const NAME_OF_AN_ADDRESS = 'ip-address.invalid';
+
+/** What a connection of a list would ask for that has not been told the name of its server. */
+const NAME_OF_NO_SERVER = 'no-server.invalid';
 
 /** Throws INVALID_ARGUMENT when `tls` and `insecure` contradict each other, or a token would be readable on the way. */
 export function usesTls(target: Target, options: ResolvedOptions): boolean {
@@ -55,10 +59,28 @@ export function credentialsFor(target: Target, options: ResolvedOptions): Channe
 }
 
 /** The certificate of a server that is reached by address must name the address. */
-function verifyOptions(target: Target, options: ResolvedOptions): VerifyOptions {
-  const { ip } = target;
-  if (ip === undefined || givenServerName(options) !== undefined) return {};
-  return { checkServerIdentity: (_name: string, cert: PeerCertificate) => checkServerIdentity(ip, cert) };
+function verifyOptions({ servers }: Target, options: ResolvedOptions): VerifyOptions {
+  if (givenServerName(options) !== undefined || servers.every(({ ip }) => ip === undefined)) return {};
+  const ips = new Map(servers.map((server, index) => [tlsNameOf(server, index), server.ip]));
+  return {
+    checkServerIdentity: (name: string, cert: PeerCertificate) =>
+      checkServerIdentity(ips.get(name) ?? name, cert),
+  };
+}
+
+/** The name that is asked for, and that the certificate must have unless it stands for an address. */
+function tlsNameOf({ host, ip }: TargetServer, index: number): string {
+  if (ip === undefined) return host;
+  return index === 0 ? NAME_OF_AN_ADDRESS : `${index}.${NAME_OF_AN_ADDRESS}`;
+}
+
+/** The servers of the target, each with the name of its own certificate unless one name is given for all. */
+export function namedServers({ servers }: Target, options: ResolvedOptions): NamedServer[] {
+  const isOneName = servers.length === 1 || givenServerName(options) !== undefined;
+  return servers.map((server, index) => ({
+    address: server.address,
+    tlsName: isOneName ? undefined : tlsNameOf(server, index),
+  }));
 }
 
 function givenServerName(options: ResolvedOptions): string | undefined {
@@ -79,6 +101,7 @@ export function channelOptions(
   purpose: ChannelPurpose,
 ): ChannelOptions {
   const serverName = givenServerName(options);
+  const isList = target.servers.length > 1;
   return {
     ...windowOptions(options),
     'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
@@ -92,16 +115,23 @@ export function channelOptions(
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
     'grpc.use_local_subchannel_pool': options.ownConnection ? 1 : 0,
     ...(purpose === 'upload' ? UPLOAD_OPTIONS : {}),
-    // A proxy cannot reach the loopback of this machine.
-    ...(target.isLocal ? { 'grpc.enable_http_proxy': 0 } : {}),
+    // A proxy cannot reach the loopback of this machine; grpc-js asks it for one server.
+    ...(target.isLocal || isList ? { 'grpc.enable_http_proxy': 0 } : {}),
     ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),
-    ...nameOverride(serverName ?? (target.ip === undefined ? undefined : NAME_OF_AN_ADDRESS)),
+    ...nameOverride(serverName ?? nameForAll(target)),
   };
 }
 
 function windowOptions({ maxWindowBytes, windowBytes }: ResolvedOptions): ChannelOptions {
   if (windowBytes === undefined) return clientWindows.channelOptions(maxWindowBytes);
   return { 'grpc-node.flow_control_window': windowBytes };
+}
+
+/** For a list, no certificate has it: each of its servers has a name of its own. */
+function nameForAll({ servers }: Target): string | undefined {
+  if (servers.length > 1) return NAME_OF_NO_SERVER;
+  const [server] = servers;
+  return server?.ip === undefined ? undefined : tlsNameOf(server, 0);
 }
 
 function nameOverride(name: string | undefined): ChannelOptions {

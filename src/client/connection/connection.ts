@@ -4,24 +4,48 @@
  * another one: grpc-js would wait as long as the kernel does, or for ever.
  */
 import { type ChannelCredentials, type ChannelOptions, Client, connectivityState } from '@grpc/grpc-js';
-import { ClosableTarget } from '../../flow/connections/closable-target.ts';
+import { ClosableTarget, type NamedServer } from '../../flow/connections/closable-target.ts';
 import { refusePushes } from '../../flow/connections/no-pushes.ts';
+import type { Turn } from '../../flow/connections/turn.ts';
+
+export interface ConnectionPlan {
+  readonly servers: readonly NamedServer[];
+  readonly credentials: ChannelCredentials;
+  readonly options: ChannelOptions;
+  /** With other connections to the same servers that have the same options. */
+  readonly isShared: boolean;
+  /** To one of the servers at a time. */
+  readonly turn: Turn | undefined;
+}
 
 export class Connection {
   readonly client: Client;
   readonly #target: ClosableTarget;
+  readonly #turn: Turn | undefined;
   readonly #startedAtMs = performance.now();
   #isClosed = false;
 
-  /** @param isShared with other connections to the same address that have the same options */
-  constructor(address: string, credentials: ChannelCredentials, options: ChannelOptions, isShared: boolean) {
+  constructor({ credentials, isShared, options, servers, turn }: ConnectionPlan) {
     refusePushes();
-    this.#target = ClosableTarget.open(address, isShared ? JSON.stringify([address, options]) : undefined);
+    const sharedAs = isShared ? JSON.stringify([servers, options]) : undefined;
+    this.#turn = turn;
+    this.#target = ClosableTarget.open(servers, { sharedAs, turn });
     this.client = new Client(this.#target.text, credentials, options);
   }
 
   get isReady(): boolean {
     return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
+  }
+
+  /** There are several servers. */
+  get hasSeveral(): boolean {
+    return this.#target.hasSeveral;
+  }
+
+  /** Another server may answer a call that one has failed. */
+  get hasAnother(): boolean {
+    const state = this.client.getChannel().getConnectivityState(false);
+    return this.hasSeveral && state !== connectivityState.TRANSIENT_FAILURE;
   }
 
   /** No call may begin on it any more. */
@@ -39,6 +63,7 @@ export class Connection {
   /** After `afterMs` without a connection another one is tried, unless this one has just begun. */
   giveUp(afterMs: number): void {
     if (this.isReady || !this.#target.isResolved || performance.now() - this.#startedAtMs < afterMs) return;
+    this.#turn?.givenUp(this.#startedAtMs);
     this.#target.retire();
     this.close();
   }

@@ -9,6 +9,14 @@ import type { Tracing } from '../../base/tracing.ts';
 
 const MS_PER_SECOND = 1_000;
 
+/** What is known of the servers that are tried. */
+interface Reach {
+  /** There has been a connection; otherwise trying is over in seconds, and the error tells. */
+  readonly hasConnected: boolean;
+  /** Another server may go on. */
+  readonly hasAnother: boolean;
+}
+
 export class Interruptions {
   readonly #logger: Logger;
   readonly #tracing: Tracing;
@@ -25,12 +33,11 @@ export class Interruptions {
   /**
    * Another attempt follows.
    *
-   * @param isReached there has been a connection; otherwise trying is over in seconds, and the error tells
    * @param what happens: `transfer interrupted; resuming`
    * @param fields of the log line: the name, the offset
    */
   tell(
-    isReached: boolean,
+    { hasAnother, hasConnected }: Reach,
     what: string,
     error: TransferError,
     waitMs: number,
@@ -46,7 +53,7 @@ export class Interruptions {
     };
     this.#tracing.event('interrupted', line);
     if (error.code !== 'UNAVAILABLE') this.#logger.info(line, what);
-    else if (this.#isOutage || !isReached) this.#logger.debug(line, what);
+    else if (this.#isOutage || !hasConnected || hasAnother) this.#logger.debug(line, what);
     else {
       const { name: _, ...rest } = line;
       this.#isOutage = true;

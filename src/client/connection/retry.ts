@@ -109,7 +109,7 @@ export const UNANSWERED = 'not answered; trying again';
 export interface RetryContext {
   readonly retry: ResolvedRetry;
   /** Knows whether a server has answered before, and logs interruptions. */
-  readonly channel: Pick<Channel, 'hasConnected' | 'interruptions'>;
+  readonly channel: Pick<Channel, 'hasAnother' | 'hasConnected' | 'interruptions'>;
   /** What an interruption does: `transfer interrupted; resuming`. */
   readonly what: string;
   /** The name of the file, for the log. */
@@ -144,7 +144,7 @@ export class Retry {
     const waitMs = this.#budget.spend(error, channel.hasConnected);
     if (waitMs === undefined) throw error;
     const named = name === undefined ? fields : { name, ...fields };
-    channel.interruptions.tell(channel.hasConnected, what, error, waitMs, named);
+    channel.interruptions.tell(channel, what, error, waitMs, named);
     onWait?.(error);
     await delay(waitMs, signal);
   }

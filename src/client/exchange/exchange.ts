@@ -270,7 +270,7 @@ export class Exchange implements CallListener, RequestHost {
   }
 
   #tell(what: string, error: TransferError, waitMs: number, fields: { name?: string } = {}): void {
-    this.#channel.interruptions.tell(this.#channel.hasConnected, what, error, waitMs, fields);
+    this.#channel.interruptions.tell(this.#channel, what, error, waitMs, fields);
   }
 }
 

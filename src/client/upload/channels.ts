@@ -1,10 +1,17 @@
 /**
  * The connections that uploads of one client share: made on first use, apart
  * from the client's other calls, and kept until the client is closed.
+ *
+ * With several servers, the name of a file decides which one its upload begins
+ * with, the same for all clients: one server has all parts of an upload, and
+ * sees who else writes the name.
  */
 import type { CodecName } from '../../base/coding.ts';
+import { Turn } from '../../flow/connections/turn.ts';
+import { crc32 } from '../../wire/crc32.ts';
 import { Channel } from '../connection/channel.ts';
 import type { Interruptions } from '../connection/interruptions.ts';
+import type { Target } from '../connection/target.ts';
 import { SAFE_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 
@@ -19,6 +26,7 @@ export interface UploadTerms {
   readonly lifetimeMs: number;
 }
 
+/** To one server, and to the next one when that is lost. */
 export class UploadChannels {
   /** Of a server that lets its clients choose the ids of uploads; undefined until an upload has begun there. */
   terms: UploadTerms | undefined;
@@ -26,14 +34,18 @@ export class UploadChannels {
   firstChunkBytes = SAFE_CHUNK_BYTES;
   /** The target, for messages to people. */
   readonly target: string;
+  readonly #target: Target;
+  readonly #turn: Turn;
   /** Of the client. */
   readonly interruptions: Interruptions;
   readonly #options: ResolvedOptions;
   readonly #channels: Channel[] = [];
   #isClosed = false;
 
-  constructor(target: string, options: ResolvedOptions, interruptions: Interruptions) {
-    this.target = target;
+  constructor(target: Target, options: ResolvedOptions, interruptions: Interruptions, start: number) {
+    this.target = target.address;
+    this.#target = target;
+    this.#turn = new Turn(start);
     this.interruptions = interruptions;
     this.#options = options;
   }
@@ -42,7 +54,7 @@ export class UploadChannels {
   at(index: number): Channel {
     const known = this.#channels[index];
     if (known !== undefined) return known;
-    const channel = new Channel(this.target, this.#options, this.interruptions, 'upload');
+    const channel = new Channel(this.#target, this.#options, this.interruptions, this.#turn);
     if (this.#isClosed) channel.close();
     this.#channels[index] = channel;
     return channel;
@@ -53,9 +65,41 @@ export class UploadChannels {
     return this.#channels.some((channel) => channel?.hasConnected);
   }
 
+  /** As for `Channel`. */
+  get hasAnother(): boolean {
+    return this.#channels.some((channel) => channel?.hasAnother);
+  }
+
   /** As for `Channel.close`. */
   close(): void {
     this.#isClosed = true;
     for (const channel of this.#channels) channel?.close();
+  }
+}
+
+/** Those of one client. */
+export class UploadServers {
+  readonly #open: (start: number) => UploadChannels;
+  /** By the position of the server that they begin with. */
+  readonly #channels: (UploadChannels | undefined)[];
+  #isClosed = false;
+
+  constructor(target: Target, options: ResolvedOptions, interruptions: Interruptions) {
+    this.#open = (start) => new UploadChannels(target, options, interruptions, start);
+    this.#channels = target.servers.map(() => undefined);
+  }
+
+  for(name: string): UploadChannels {
+    const start = this.#channels.length === 1 ? 0 : crc32(Buffer.from(name)) % this.#channels.length;
+    const channels = this.#channels[start] ?? this.#open(start);
+    if (this.#isClosed) channels.close();
+    this.#channels[start] = channels;
+    return channels;
+  }
+
+  /** As for `Channel.close`. */
+  close(): void {
+    this.#isClosed = true;
+    for (const channels of this.#channels) channels?.close();
   }
 }

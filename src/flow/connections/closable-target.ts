@@ -6,11 +6,19 @@
  *
  * grpc-js passes the addresses of a resolver to `net.connect` unchanged, and a
  * socket is destroyed when its `signal` is aborted. So targets get a scheme of
- * their own, whose resolver asks the usual one and adds the signal. Connections
+ * their own, whose resolver asks the usual ones and adds the signal. Connections
  * through an HTTP proxy are made elsewhere, without the signal.
+ *
+ * The resolver also says how several servers are used: calls are spread over
+ * them, or all go to one until that is lost. A single server has neither.
  */
 import { setMaxListeners } from 'node:events';
 import { type ChannelOptions, experimental } from '@grpc/grpc-js';
+import { inTurn } from './in-turn-balancer.ts';
+import { MergedResolver } from './merged-resolver.ts';
+import { type ServerEndpoint, serversAt } from './server-endpoints.ts';
+import { spread } from './spread-balancer.ts';
+import type { Turn } from './turn.ts';
 
 const SCHEME = 'sluice';
 
@@ -21,12 +29,22 @@ const targets = new Map<string, ClosableTarget>();
 const shared = new Map<string, ClosableTarget>();
 let opened = 0;
 
+export interface NamedServer {
+  /** As grpc-js reads targets. */
+  readonly address: string;
+  /** The name of its certificate, where that is not the same for all of the target. */
+  readonly tlsName: string | undefined;
+}
+
 export class ClosableTarget {
   /** What grpc-js is given. */
   readonly text: string;
   /** The name was resolved once; from then on only a connection can be missing. */
   isResolved = false;
-  readonly uri: experimental.GrpcUri;
+  /** It resolved to several servers. */
+  hasSeveral = false;
+  readonly #servers: readonly NamedServer[];
+  readonly #turn: Turn | undefined;
   readonly #key: string;
   readonly #sharedAs: string | undefined;
   readonly #sockets = new AbortController();
@@ -34,13 +52,15 @@ export class ClosableTarget {
   #runningCalls = 0;
   #isRetired = false;
 
-  private constructor(address: string, sharedAs: string | undefined) {
+  private constructor(servers: readonly NamedServer[], { sharedAs, turn }: TargetUse) {
     if (opened === 0) experimental.registerResolver(SCHEME, ClosableResolver);
     opened += 1;
-    this.uri = uriOf(address);
-    this.#key = `${this.uri.scheme}.${opened}`;
+    this.#servers = servers;
+    this.#turn = turn;
+    const first = uriOf((servers[0] as NamedServer).address);
+    this.#key = `${first.scheme}.${opened}`;
     this.#sharedAs = sharedAs;
-    this.text = `${SCHEME}://${this.#key}/${this.uri.path}`;
+    this.text = `${SCHEME}://${this.#key}/${first.path}`;
     targets.set(this.#key, this);
     // Every open socket listens.
     setMaxListeners(0, this.#sockets.signal);
@@ -49,12 +69,12 @@ export class ClosableTarget {
   /**
    * Each user calls `leave` once.
    *
-   * @param address as grpc-js reads it
-   * @param sharedAs targets opened with the same text are one, with the same connections
+   * @param servers at least one
    */
-  static open(address: string, sharedAs?: string): ClosableTarget {
+  static open(servers: readonly NamedServer[], use: TargetUse): ClosableTarget {
+    const { sharedAs } = use;
     const known = sharedAs === undefined ? undefined : shared.get(sharedAs);
-    const target = known ?? new ClosableTarget(address, sharedAs);
+    const target = known ?? new ClosableTarget(servers, use);
     if (sharedAs !== undefined) shared.set(sharedAs, target);
     target.#users += 1;
     return target;
@@ -85,12 +105,34 @@ export class ClosableTarget {
     this.#closeIfUnused();
   }
 
-  /** The endpoints, with addresses whose sockets end with this target. */
-  closable(endpoints: experimental.Endpoint[]): experimental.Endpoint[] {
+  /** The usual resolvers, made one of `listener`. */
+  resolver(listener: experimental.ResolverListener, options: ChannelOptions): experimental.Resolver {
+    const usual = this.#servers.map(
+      ({ address, tlsName }) =>
+        (each: experimental.ResolverListener) =>
+          experimental.createResolver(
+            uriOf(address),
+            (endpoints, ...rest) => each(this.#closable(endpoints, tlsName), ...rest),
+            options,
+          ),
+    );
+    return new MergedResolver(usual, (endpoints, attributes, config, note) => {
+      if (endpoints.ok) this.hasSeveral = endpoints.value.length > 1;
+      if (!endpoints.ok || !this.hasSeveral) return listener(endpoints, attributes, config, note);
+      const use = this.#turn === undefined ? spread() : inTurn(this.#turn);
+      return listener(endpoints, { ...attributes, ...use.attributes }, use.serviceConfig, note);
+    });
+  }
+
+  /** The endpoints, one for each server, with addresses whose sockets end with this target. */
+  #closable(
+    endpoints: experimental.StatusOr<experimental.Endpoint[]>,
+    tlsName: string | undefined,
+  ): experimental.StatusOr<ServerEndpoint[]> {
+    if (!endpoints.ok) return endpoints;
+    this.isResolved = true;
     const { signal } = this.#sockets;
-    return endpoints.map(({ addresses }) => ({
-      addresses: addresses.map((address) => ({ ...address, signal })),
-    }));
+    return experimental.statusOrFromValue(serversAt(endpoints.value, { signal, tlsName }));
   }
 
   #closeIfUnused(): void {
@@ -100,6 +142,13 @@ export class ClosableTarget {
     // Deferred, because established connections are being closed with a GOAWAY now.
     setImmediate(() => this.#sockets.abort());
   }
+}
+
+interface TargetUse {
+  /** Targets opened with the same text are one, with the same connections. */
+  readonly sharedAs: string | undefined;
+  /** Calls go to one server at a time; undefined: to all. */
+  readonly turn: Turn | undefined;
 }
 
 class ClosableResolver implements experimental.Resolver {
@@ -112,12 +161,7 @@ class ClosableResolver implements experimental.Resolver {
   ) {
     const target = targets.get(authority);
     if (target === undefined) throw new Error(`the target ${authority} is closed`);
-    const onResult: experimental.ResolverListener = (endpoints, ...rest) => {
-      if (!endpoints.ok) return listener(endpoints, ...rest);
-      target.isResolved = true;
-      return listener(experimental.statusOrFromValue(target.closable(endpoints.value)), ...rest);
-    };
-    this.#usual = experimental.createResolver(target.uri, onResult, options);
+    this.#usual = target.resolver(listener, options);
   }
 
   /** The name in a certificate and in `:authority`, as the usual resolvers give it. */

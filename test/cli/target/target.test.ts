@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { parseCliTarget, writeCliTarget } from '../../src/cli/target.ts';
+import { parseCliTarget, writeCliTarget } from '../../../src/cli/target/target.ts';
 
 test('server and name are split at the first slash', () => {
   for (const [text, server, name] of [
@@ -13,6 +13,9 @@ test('server and name are split at the first slash', () => {
     ['[::1]:1/a', '[::1]:1', 'a'],
     ['[::1]/a', '[::1]', 'a'],
     [':50051/a', 'localhost:50051', 'a'],
+    ['h1:1,h2:2/a,b', 'h1:1,h2:2', 'a,b'],
+    [':1,:2/a', 'localhost:1,localhost:2', 'a'],
+    ['h1,[::1]:1,10.0.0.1/', 'h1,[::1]:1,10.0.0.1', ''],
     ['ipv4:10.0.0.1:1,10.0.0.2:1/a', 'ipv4:10.0.0.1:1,10.0.0.2:1', 'a'],
     ['dns:///host:1/a/b', 'dns:///host:1', 'a/b'],
     ['dns://8.8.8.8/host:1/a', 'dns://8.8.8.8/host:1', 'a'],
@@ -34,6 +37,8 @@ test('a scheme says whether TLS is used', () => {
   ] as const) {
     assert.deepEqual(parseCliTarget(text), { server: 'host', name: 'a', isDirectory: false, transport });
   }
+  const list = { server: 'h1,h2:1', name: 'a', isDirectory: false, transport: 'tls' };
+  assert.deepEqual(parseCliTarget('grpcs://h1,h2:1/a'), list);
 });
 
 test('what ends with a slash, or names nothing, can only be a directory', () => {
@@ -57,6 +62,8 @@ test('what is not a target is refused with the way to write it', () => {
     ['s3://bucket/a', /no scheme "s3"/],
     ['/srv/a', /The server is missing: localhost:50051\/srv\/a/],
     ['./a', /a local path/],
+    ['h1:1,/a', /comma without a server/],
+    [',h1:1/a', /comma without a server/],
     ['unix:', /path of the socket is missing/],
     ['dns://host:1', /dns:\/\/\/host:port\/name/],
     ['', /The server is missing/],

@@ -1,15 +1,16 @@
 /**
- * The notation of a file on a server: `host:port/name`. Splits the server from
- * the name; the client checks the server's part.
+ * The notation of a file on a server, or on several: `host:port/name`,
+ * `host:port,host:port/name`. Splits the servers from the name; the client checks
+ * the servers' part.
  *
  * Names are literal: `%20` is three characters, and `?` and `#` have no meaning.
  * The name is everything behind the first `/` after the server.
  */
 import { InvalidArgumentError } from 'commander';
-import { DEFAULT_PORT } from '../client/limits.ts';
+import { DEFAULT_PORT } from '../../client/limits.ts';
 
 export interface CliTarget {
-  /** As the client takes it: `host:port`, `[v6]:port`, `unix:/path` or a target of gRPC. */
+  /** As the client takes it: `host:port`, `[v6]:port`, `unix:/path`, a target of gRPC, or a list of servers. */
   server: string;
   /** As it was written, without a `/` at the end; '' is the root of the store. */
   name: string;
@@ -25,7 +26,8 @@ const TRANSPORT_OF_SCHEME: Readonly<Record<string, CliTarget['transport']>> = {
   grpcs: 'tls',
 };
 
-const FORMS = 'host:port/name, [ipv6]:port/name, unix:/path/to.sock:name or grpcs://host:port/name';
+const FORMS =
+  'host:port/name, host:port,host:port/name, [ipv6]:port/name, unix:/path/to.sock:name or grpcs://host:port/name';
 
 /** For commander: throws InvalidArgumentError with the forms that are accepted. */
 export function parseCliTarget(text: string): CliTarget {
@@ -49,7 +51,9 @@ function splitAtSlash(rest: string, transport: CliTarget['transport']): CliTarge
   const written = slash < 0 ? rest : rest.slice(0, slash);
   if (written === '') throw refused(`The server is missing: localhost:${DEFAULT_PORT}${rest}`);
   if (written === '.' || written === '..') throw refused('This is a local path, not a server');
-  const server = written.startsWith(':') ? `localhost${written}` : written;
+  const servers = written.split(',');
+  if (servers.includes('')) throw refused('The list of servers has a comma without a server');
+  const server = servers.map((each) => (each.startsWith(':') ? `localhost${each}` : each)).join(',');
   return { server, ...nameOf(slash < 0 ? '' : rest.slice(slash + 1)), transport };
 }
 
