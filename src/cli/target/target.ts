@@ -1,13 +1,14 @@
 /**
  * The notation of a file on a server, or on several: `host:port/name`,
- * `host:port,host:port/name`. Splits the servers from the name; the client checks
- * the servers' part.
+ * `host:port,host:port/name`, `alias/name`. Splits the servers from the name; the
+ * client checks the servers' part.
  *
  * Names are literal: `%20` is three characters, and `?` and `#` have no meaning.
  * The name is everything behind the first `/` after the server.
  */
 import { InvalidArgumentError } from 'commander';
 import { DEFAULT_PORT } from '../../client/limits.ts';
+import { withoutAliases } from './aliases.ts';
 
 export interface CliTarget {
   /** As the client takes it: `host:port`, `[v6]:port`, `unix:/path`, a target of gRPC, or a list of servers. */
@@ -53,7 +54,7 @@ function splitAtSlash(rest: string, transport: CliTarget['transport']): CliTarge
   if (written === '.' || written === '..') throw refused('This is a local path, not a server');
   const servers = written.split(',');
   if (servers.includes('')) throw refused('The list of servers has a comma without a server');
-  const server = servers.map((each) => (each.startsWith(':') ? `localhost${each}` : each)).join(',');
+  const server = withoutAliases(servers.map((each) => (each.startsWith(':') ? `localhost${each}` : each)));
   return { server, ...nameOf(slash < 0 ? '' : rest.slice(slash + 1)), transport };
 }
 
