@@ -3,7 +3,7 @@ import { missingRanges } from '../../base/ranges.ts';
 import type { FileInfo } from '../../wire/messages.ts';
 import { onCancelled } from '../connection/cancellation.ts';
 import type { Begun } from './beginning.ts';
-import { UploadCompression } from './compression/compression.ts';
+import { UploadCompression } from '../compression/compression.ts';
 import { DurableWatch } from './durable-watch.ts';
 import { checkedContent } from './ending.ts';
 import type { LaneContext } from './lanes/lane.ts';

@@ -8,7 +8,7 @@ import type { FileInfo } from '../../wire/messages.ts';
 import type { Retry } from '../connection/retry.ts';
 import { UploadAttempt } from './attempt.ts';
 import { isGone } from './beginning.ts';
-import { UploadCompression } from './compression/compression.ts';
+import { UploadCompression } from '../compression/compression.ts';
 import { expectedContent } from './ending.ts';
 import type { UploadRun } from './run.ts';
 

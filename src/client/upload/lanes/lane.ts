@@ -6,6 +6,8 @@
 import { type ErrorCode, TransferError } from '../../../base/errors.ts';
 import { missingRanges } from '../../../base/ranges.ts';
 import type { Expected, FileInfo, UploadFileRequest } from '../../../wire/messages.ts';
+import type { ChunkCoder } from '../../compression/chunk-coder.ts';
+import type { UploadCompression } from '../../compression/compression.ts';
 import { cancelledBy } from '../../connection/cancellation.ts';
 import type { Channel } from '../../connection/channel.ts';
 import type { Retry } from '../../connection/retry.ts';
@@ -15,8 +17,6 @@ import { UploadAttempt } from '../attempt.ts';
 import { isGone } from '../beginning.ts';
 import type { UploadCalls } from '../calls.ts';
 import type { UploadChannels } from '../channels.ts';
-import type { ChunkCoder } from '../compression/chunk-coder.ts';
-import type { UploadCompression } from '../compression/compression.ts';
 import type { ContentCrc } from '../content-crc.ts';
 import type { UploadOpening } from '../opening.ts';
 import type { UploadReporter } from '../progress.ts';

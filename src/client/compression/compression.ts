@@ -3,12 +3,12 @@
  * faster. Connections share the choice and the threads.
  */
 
-import { type CodecName, type Coding, codingsFor, IDENTITY } from '../../../base/coding.ts';
-import { contentTypeOf, mayCompress } from '../../../base/content-type.ts';
-import { type ChoiceSummary, CodecChoice } from '../../../compression/codec-choice.ts';
-import type { CodecAccount } from '../../codec-account.ts';
-import { COMPRESS_SLOTS, MAX_GZIP_LEVEL } from '../../limits.ts';
-import type { CompressionMode } from '../../options.ts';
+import { type CodecName, type Coding, codingsFor, IDENTITY } from '../../base/coding.ts';
+import { contentTypeOf, mayCompress } from '../../base/content-type.ts';
+import { type ChoiceSummary, CodecChoice } from '../../compression/codec-choice.ts';
+import type { CodecAccount } from '../codec-account.ts';
+import { COMPRESS_SLOTS, MAX_GZIP_LEVEL } from '../limits.ts';
+import type { CompressionMode } from '../options.ts';
 import { ChunkCoder } from './chunk-coder.ts';
 import { SharedChoice } from './shared-choice.ts';
 

@@ -6,7 +6,7 @@
  * time, the others wait for a moment: compressing would take the processors that
  * the measurement needs.
  */
-import type { ChoiceSummary, CodecChoice } from '../../../compression/codec-choice.ts';
+import type { ChoiceSummary, CodecChoice } from '../../compression/codec-choice.ts';
 
 /** A link without an echo in this time is slow or far, and one connection may not fill it. */
 const LOOK_MS = 100;

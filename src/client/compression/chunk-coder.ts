@@ -9,13 +9,13 @@
  * connection that it judges by.
  */
 
-import { type Coding, IDENTITY } from '../../../base/coding.ts';
-import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../../../base/compressibility.ts';
-import { TransferError } from '../../../base/errors.ts';
-import type { CodecChoice } from '../../../compression/codec-choice.ts';
-import type { CallLink } from '../../../flow/connections/call-link.ts';
-import { encode } from '../../../wire/codec.ts';
-import type { CodecAccount } from '../../codec-account.ts';
+import { type Coding, IDENTITY } from '../../base/coding.ts';
+import { isNoise, PROBE_BYTES, PROBE_CODING, WORTHWHILE_RATIO } from '../../base/compressibility.ts';
+import { TransferError } from '../../base/errors.ts';
+import type { CodecChoice } from '../../compression/codec-choice.ts';
+import type { CallLink } from '../../flow/connections/call-link.ts';
+import { encode } from '../../wire/codec.ts';
+import type { CodecAccount } from '../codec-account.ts';
 import type { SharedChoice } from './shared-choice.ts';
 
 /** A chunk as it goes out. */
