@@ -1,7 +1,7 @@
 /** What someone gets who bundles the client: one file, which runs in a folder that has nothing else. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -33,6 +33,17 @@ client.download('model.bin', 'copy.bin').then(({ bytes }) => {
   client.close();
 });
 `;
+
+const DOWNLOAD_TREE = `
+const client = new SluiceClient(process.argv[2]);
+client.downloadTree('tree', 'copy').then(({ failedFiles, files }) => {
+  console.log(files, failedFiles);
+  client.close();
+});
+`;
+
+/** Several packs. */
+const TREE_FILES = 1200;
 
 const SERVE = `
 new SluiceServer(loadConfig({ flags: { listen: '127.0.0.1:0' } }).config)
@@ -76,6 +87,20 @@ describe('a bundle', { concurrency: true }, () => {
 
       assert.equal(stdout, '300000\n');
       assertBytes(await readFile(join(folder, 'copy.bin')), content, 0);
+    });
+  }
+
+  for (const [format, importing] of CLIENTS.slice(0, 2)) {
+    it(`downloads a tree of small files (${format})`, async (t) => {
+      const server = await startServer(t);
+      await mkdir(server.at('tree'));
+      for (let i = 0; i < TREE_FILES; i++) server.write(`tree/${i}`, noise(i, 4096));
+      const { folder, file } = await bundled(t, importing + DOWNLOAD_TREE, format);
+
+      const { stderr, stdout } = await run(process.execPath, [file, server.address], { cwd: folder, env });
+
+      assert.deepEqual([stdout, stderr], [`${TREE_FILES} 0\n`, '']);
+      assert.equal((await readdir(join(folder, 'copy'))).length, TREE_FILES);
     });
   }
 
