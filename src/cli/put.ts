@@ -101,8 +101,7 @@ async function put(args: string[], options: PutOptions): Promise<void> {
     });
     const outcome = await runUploads(planner, {
       client,
-      // Packs are sent as they are.
-      inPacks: recursive && options.compression !== 'always',
+      inPacks: recursive,
       parallel: options.parallel,
       observer: batch,
       signal: interrupt.signal,

@@ -195,7 +195,7 @@ export class SluiceClient {
    */
   async uploadTree(directory: string, prefix: string, options: TreeOptions = {}): Promise<TreeResult> {
     this.#open();
-    return await uploadTree(this, this.#options, directory, prefix, options);
+    return await uploadTree(this, directory, prefix, options);
   }
 
   /**

@@ -1,4 +1,4 @@
-/** The bytes of one transfer's chunks, by what they were compressed with, of all attempts. */
+/** The bytes of one transfer's chunks, by what they were compressed with. */
 import type { Coding } from '../base/coding.ts';
 
 export interface CodecBytes {
@@ -6,6 +6,13 @@ export interface CodecBytes {
   readonly wireBytes: number;
   /** Bytes before compression, by codec; `identity` is uncompressed. */
   readonly bytesByCodec: Readonly<Record<'identity' | 'gzip' | 'brotli' | 'zstd', number>>;
+}
+
+/** What one chunk or pack was, and what became of it. */
+export interface CodedBytes {
+  readonly codec: Coding['codec'];
+  readonly rawBytes: number;
+  readonly wireBytes: number;
 }
 
 export class CodecAccount {
@@ -19,9 +26,15 @@ export class CodecAccount {
     return this.#takenBytes;
   }
 
+  /** So many have gone over the network as so many. */
   note(codec: Coding['codec'], rawBytes: number, wireBytes: number): void {
     this.#bytesByCodec[codec] += rawBytes;
     this.#wireBytes += wireBytes;
+  }
+
+  /** A part of what went over the network together: it has its share of that. */
+  noteShare({ codec, rawBytes, wireBytes }: CodedBytes, partBytes: number): void {
+    if (partBytes > 0) this.note(codec, partBytes, Math.round((wireBytes * partBytes) / rawBytes));
   }
 
   get total(): CodecBytes {

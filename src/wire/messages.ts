@@ -283,6 +283,7 @@ export interface ExchangeLimits {
   /** Bytes of content. */
   maxPackSize: number;
   acceptedCodecs: (Codec | number)[];
+  takesPings: boolean;
 }
 
 export interface ReadPackRequest {

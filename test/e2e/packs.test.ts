@@ -62,7 +62,7 @@ async function readAll(
     const pack = async () => {
       let at = first;
       for await (const content of readPack(session.host, files.slice(first, first + 50))) {
-        contents[at] = content && Buffer.from(content);
+        contents[at] = content && Buffer.from(content.bytes);
         at += 1;
       }
     };

@@ -93,7 +93,7 @@ for (const store of STORES) {
       });
       const contents: (Buffer | undefined)[] = [];
       for await (const content of readPack(session.host, wanted))
-        contents.push(content && Buffer.from(content));
+        contents.push(content && Buffer.from(content.bytes));
 
       assert.deepEqual(
         contents,

@@ -184,6 +184,7 @@ const FIELDS_IN_CODE: {
     maxCredit: true,
     maxPackFiles: true,
     maxPackSize: true,
+    takesPings: true,
     acceptedCodecs: true,
   },
   ReadPackRequest: {

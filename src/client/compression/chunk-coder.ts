@@ -1,6 +1,6 @@
 /**
- * Codes the chunks of one connection of an upload, off the event loop, and
- * measures how the link takes them.
+ * Codes the chunks of one connection of an upload, or the packs of one stream,
+ * off the event loop, and measures how the link takes them.
  *
  *   chunk ─ next? ─ (turn ─ probe ─ encode) ─▶ coded ─▶ wrote ─▶ drained ─ barrier
  *
@@ -79,17 +79,27 @@ export class ChunkCoder {
     this.#sendBarrier(nowMs);
   }
 
+  /** Until now there was nothing to send. */
+  idled(): void {
+    if (this.#shared?.isLedBy(this)) this.#shared.current?.link.idled(performance.now());
+  }
+
+  /** A chunk whose type tells that it does not get smaller. */
+  plain(chunk: Uint8Array): CodedChunk {
+    return { ...uncompressed(chunk, this.#shared?.current), isGainless: true };
+  }
+
   /** The chunk as it is to be sent; it must not change before. Rejects with INTERNAL. */
   async coded(chunk: Uint8Array): Promise<CodedChunk> {
     const rawBytes = chunk.byteLength;
     const choice = await this.#choice();
     const endOffset = this.#context.account.taken(rawBytes);
     const { coding, probe } = this.#next(choice, rawBytes);
-    if (coding.codec === 'identity') return { coding, bytes: chunk, rawBytes, isGainless: false, choice };
+    if (coding.codec === 'identity') return uncompressed(chunk, choice);
     return await this.#context.inTurn(async () => {
       if (choice?.wantsQuiet) await this.#shared?.look();
       // The choice may have become plain during the wait.
-      if (choice?.isPlain) return { coding: IDENTITY, bytes: chunk, rawBytes, isGainless: false, choice };
+      if (choice?.isPlain) return uncompressed(chunk, choice);
       const startMs = performance.now();
       const isWorthIt = !probe || (await getsSmaller(chunk));
       const member = isWorthIt ? await encoded(chunk, coding) : chunk;
@@ -172,6 +182,10 @@ export class ChunkCoder {
     if (choice.wantsQuiet) this.#sendBarrier(nowMs);
     else if (!choice.isOpening) this.#shared?.lookedAtLink();
   }
+}
+
+function uncompressed(bytes: Uint8Array, choice: CodecChoice | undefined): CodedChunk {
+  return { coding: IDENTITY, bytes, rawBytes: bytes.byteLength, isGainless: false, choice };
 }
 
 /** Whether a sample from the middle gets notably smaller. */

@@ -1,10 +1,10 @@
 /**
- * How the chunks of one upload are compressed: never, always, or where that is
- * faster. Connections share the choice and the threads.
+ * How the chunks of one upload, or the packs of one stream, are compressed:
+ * never, always, or where that is faster. Connections share the choice and the
+ * threads.
  */
 
 import { type CodecName, type Coding, codingsFor, IDENTITY } from '../../base/coding.ts';
-import { contentTypeOf, mayCompress } from '../../base/content-type.ts';
 import { type ChoiceSummary, CodecChoice } from '../../compression/codec-choice.ts';
 import type { CodecAccount } from '../codec-account.ts';
 import { COMPRESS_SLOTS, MAX_GZIP_LEVEL } from '../limits.ts';
@@ -17,8 +17,8 @@ const ALWAYS: Coding = { codec: 'gzip', level: 1 };
 
 export interface CompressionPlan {
   readonly mode: CompressionMode;
-  /** The name on the server: tells the type. */
-  readonly name: string;
+  /** It may get smaller, as far as its type tells. */
+  readonly isCompressible: boolean;
   /** Codecs of both the server and this runtime. */
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link to it. */
@@ -75,10 +75,10 @@ export class UploadCompression {
   }
 
   #mode(): CompressionMode {
-    const { mode, name } = this.#plan;
+    const { isCompressible, mode } = this.#plan;
     if (this.#codecs.length === 0) return 'never';
     if (mode === 'always') return this.#codecs.includes('gzip') ? 'always' : 'auto';
-    return mode === 'auto' && mayCompress(contentTypeOf(name)) ? 'auto' : 'never';
+    return mode === 'auto' && isCompressible ? 'auto' : 'never';
   }
 
   /** At most COMPRESS_SLOTS at once, over all connections of the upload. */

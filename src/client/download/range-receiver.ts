@@ -19,7 +19,8 @@ export interface RangeContext {
   readonly options: Pick<ResolvedOptions, 'compression' | 'verify'>;
   readonly position: Position;
   readonly sink: Pick<Sink, 'begin' | 'needsCrc32' | 'write'>;
-  readonly codecs: CodecAccount;
+  /** Told of each chunk when it comes, ahead of its delivery to the sink. */
+  readonly codecs: Pick<CodecAccount, 'note'>;
 }
 
 export interface RangeListener {

@@ -12,18 +12,16 @@ import { brokenContract } from '../broken-contract.ts';
 import { AttemptWatch, type WatchedAttempt } from '../connection/attempt-watch.ts';
 import { cancelCall } from '../connection/cancellation.ts';
 import type { Channel } from '../connection/channel.ts';
-import {
-  OUTSTANDING_MESSAGES,
-  REQUESTS_BEFORE_LIMITS,
-  SLOW_LINK_BYTES_PER_MS,
-  UNDER_WAY_BYTES,
-} from '../limits.ts';
+import { REQUESTS_BEFORE_LIMITS, SLOW_LINK_BYTES_PER_MS, UNDER_WAY_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
+import { PackWrites } from './pack-writes.ts';
 import type { RequestFields, SessionRequest } from './request.ts';
 
 export interface CallListener {
   onLimits(limits: ExchangeLimits): void;
   onAnswer(request: SessionRequest, answer: ExchangeAnswer): void;
+  /** The request could not be sent. */
+  failed(request: SessionRequest, error: TransferError): void;
   /** The server has ended the request. */
   onEnd(request: SessionRequest, failure: Failure | null): void;
   /** There may be room for more requests. */
@@ -40,6 +38,7 @@ export class ExchangeCall implements WatchedAttempt {
   deliveredBytes = 0;
   /** Resolves when the stream is over. */
   readonly over: Promise<void>;
+  readonly #channel: Channel;
   readonly #listener: CallListener;
   readonly #call: ClientDuplexStream<Partial<ExchangeRequest>, ExchangeAnswer>;
   readonly #watch: AttemptWatch;
@@ -50,12 +49,9 @@ export class ExchangeCall implements WatchedAttempt {
   readonly #open = new Map<number, SessionRequest | undefined>();
   readonly #roomBefore: number;
   #limits: ExchangeLimits | undefined;
+  /** Undefined before the limits have arrived. */
+  #packs: PackWrites | undefined;
   #lastId = 0;
-  /** Messages with content that the transport has not taken. */
-  #outstandingPacks = 0;
-  /** Bytes of content that was sent and is not answered: of each id, and their sum. */
-  readonly #contentBytes = new Map<number, number>();
-  #unansweredBytes = 0;
   #status: status | undefined;
   #isEnding = false;
   #isOver = false;
@@ -68,6 +64,7 @@ export class ExchangeCall implements WatchedAttempt {
    */
   constructor(channel: Channel, options: ResolvedOptions, listener: CallListener, roomBefore: number) {
     this.#roomBefore = Math.min(roomBefore, REQUESTS_BEFORE_LIMITS);
+    this.#channel = channel;
     this.#listener = listener;
     this.over = new Promise((resolve) => {
       this.#resolveOver = resolve;
@@ -98,12 +95,14 @@ export class ExchangeCall implements WatchedAttempt {
 
   /** The server takes another request. */
   get hasRoom(): boolean {
-    return !this.#isEnding && this.#open.size < (this.#limits?.maxRequests ?? this.#roomBefore);
+    const comingCount = this.#packs?.codingCount ?? 0;
+    if (this.#isEnding || this.#lastId + comingCount >= MAX_ID) return false;
+    return this.#open.size + comingCount < (this.#limits?.maxRequests ?? this.#roomBefore);
   }
 
   /** Another write would not queue up in front of credit and small requests. */
   get takesPacks(): boolean {
-    return this.#limits !== undefined && this.#outstandingPacks < OUTSTANDING_MESSAGES;
+    return this.#packs?.hasRoom === true;
   }
 
   /** No request is open. */
@@ -113,25 +112,18 @@ export class ExchangeCall implements WatchedAttempt {
 
   /** Nothing is awaited from the server. */
   get isPaused(): boolean {
-    if (this.#limits === undefined || this.#isEnding || this.#outstandingPacks > 0) return false;
+    if (this.#packs === undefined || this.#isEnding || this.#packs.isSending) return false;
     for (const request of this.#open.values()) if (request === undefined || !request.isHeldUp) return false;
     return true;
   }
 
   get extraPatienceMs(): number {
-    return Math.min(this.#unansweredBytes, UNDER_WAY_BYTES) / SLOW_LINK_BYTES_PER_MS;
+    return Math.min(this.#packs?.unansweredBytes ?? 0, UNDER_WAY_BYTES) / SLOW_LINK_BYTES_PER_MS;
   }
 
   open(request: SessionRequest, fields: RequestFields): void {
-    this.#lastId += 1;
-    request.id = this.#lastId;
-    this.#open.set(request.id, request);
-    const { keepAliveMs } = this.#options;
-    const message = { id: request.id, ...fields, ...(this.#lastId === 1 ? { keepAliveMs } : {}) };
-    if (fields.write) this.#sendContent(message, fields.write.content.byteLength);
-    else this.#write(message);
-    // The next request goes on another stream.
-    if (this.#lastId === MAX_ID) this.end();
+    if (fields.write) this.#packs?.open(request, fields.write);
+    else this.#send(request, fields);
   }
 
   grant({ id }: SessionRequest, bytes: number): void {
@@ -139,7 +131,9 @@ export class ExchangeCall implements WatchedAttempt {
   }
 
   /** Nothing more of it is told. */
-  cancel({ id }: SessionRequest): void {
+  cancel(request: SessionRequest): void {
+    const { id } = request;
+    this.#packs?.cancel(request);
     if (this.#isOver || this.#open.get(id) === undefined) return;
     this.#open.set(id, undefined);
     this.#write({ id, cancel: true });
@@ -161,20 +155,37 @@ export class ExchangeCall implements WatchedAttempt {
     this.#keepAlive?.close();
     // The call keeps its listeners: cancelling makes it emit one more error, and it flows to its end.
     cancelCall(this.#call);
-    const lost = [...this.#open.values()].filter((request) => request !== undefined);
+    const open = [...this.#open.values()].filter((request) => request !== undefined);
+    const lost = [...open, ...(this.#packs?.close() ?? [])];
     this.#open.clear();
     this.#listener.onOver(this, error, lost);
     this.#resolveOver();
   }
 
-  #sendContent(message: { id: number } & RequestFields, bytes: number): void {
-    this.#contentBytes.set(message.id, bytes);
-    this.#outstandingPacks += 1;
-    this.#unansweredBytes += bytes;
-    this.#write(message, () => {
-      this.#outstandingPacks -= 1;
-      this.deliveredBytes += bytes;
-      if (!this.#isOver) this.#listener.onRoom();
+  #send(request: SessionRequest, fields: RequestFields, taken?: () => void): void {
+    this.#lastId += 1;
+    request.id = this.#lastId;
+    this.#open.set(request.id, request);
+    const { keepAliveMs } = this.#options;
+    this.#write({ id: request.id, ...fields, ...(this.#lastId === 1 ? { keepAliveMs } : {}) }, taken);
+    // The next request goes on another stream.
+    if (this.#lastId === MAX_ID) this.end();
+  }
+
+  #packsOf(limits: ExchangeLimits): PackWrites {
+    const link = this.#channel.linkOf(this.#call);
+    return new PackWrites(limits, this.#options.compression, link, {
+      send: (request, fields, taken) => {
+        const bytes = fields.write?.content.byteLength ?? 0;
+        this.#send(request, fields, () => {
+          this.deliveredBytes += bytes;
+          taken();
+        });
+      },
+      failed: (request, error) => this.#listener.failed(request, error),
+      onRoom: () => {
+        if (!this.#isOver) this.#listener.onRoom();
+      },
     });
   }
 
@@ -211,13 +222,13 @@ export class ExchangeCall implements WatchedAttempt {
       throw brokenContract(`the limits are ${maxRequests} requests and ${maxCredit} bytes of credit`);
     }
     this.#limits = limits;
+    this.#packs = this.#packsOf(limits);
     this.#listener.onLimits(limits);
   }
 
   #ended(id: number, request: SessionRequest | undefined, failure: Failure | null): void {
     this.#open.delete(id);
-    this.#unansweredBytes -= this.#contentBytes.get(id) ?? 0;
-    this.#contentBytes.delete(id);
+    this.#packs?.ended(id);
     if (request !== undefined) this.#listener.onEnd(request, failure);
     this.#listener.onRoom();
   }

@@ -11,6 +11,7 @@
 import type { TransferError } from '../../base/errors.ts';
 import type { ExchangeAnswer } from '../../wire/exchange-answer.ts';
 import type { ExchangeLimits, ExchangeRequest } from '../../wire/messages.ts';
+import type { CodedChunk } from '../compression/chunk-coder.ts';
 import { RetryBudget } from '../connection/retry.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { GrowthBudget } from './credit-window.ts';
@@ -79,6 +80,8 @@ export abstract class SessionRequest {
 
   /** Begins an attempt: what to ask for, from where the request stands. Throws what makes it impossible; may settle. */
   abstract begin(limits: ExchangeLimits | undefined): RequestFields;
+  /** The content that it asks to write goes out in this form. */
+  sentAs(_content: CodedChunk): void {}
   /** An answer, but for the last. Throws what is wrong with it. */
   abstract receive(answer: ExchangeAnswer): void;
   /** The server says that all went well. Throws what is wrong with that; settles now or later. */

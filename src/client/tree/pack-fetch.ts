@@ -1,10 +1,10 @@
 /** Small files from a server to here, a pack at a time. */
 import { randomBytes } from 'node:crypto';
-import { setImmediate as turnOfEventLoop } from 'node:timers/promises';
 import { TransferError } from '../../base/errors.ts';
 import { packLimits } from '../exchange/requests/limits.ts';
-import { readPack } from '../exchange/requests/pack-read.ts';
+import { type PackedContent, readPack } from '../exchange/requests/pack-read.ts';
 import type { SluiceSession } from '../exchange/session.ts';
+import { Bursts } from './bursts.ts';
 import type { PackOutcome, SmallFile } from './small-file.ts';
 import { Staging } from './staging.ts';
 import type { TreeClient } from './tree-client.ts';
@@ -22,15 +22,11 @@ export interface PackFetchOptions {
   readonly signal: AbortSignal;
 }
 
-/** Files are written for so long at a time: the server measures the link by how soon its pings are answered. */
-const BURST_MS = 2;
-
 export class PackFetcher {
   readonly #session: SluiceSession;
   readonly #options: PackFetchOptions;
   readonly #stagings = new Map<string, Staging>();
-  #burstEndsAtMs = 0;
-  #turn: Promise<void> | undefined;
+  readonly #bursts = new Bursts();
 
   constructor(client: TreeClient, options: PackFetchOptions) {
     this.#session = client.session();
@@ -57,7 +53,7 @@ export class PackFetcher {
     let next = 0;
     for await (const content of readPack(this.#session.host, asked, { signal })) {
       const file = files[next++] as File;
-      while (performance.now() >= this.#burstEndsAtMs) await this.#nextBurst();
+      while (this.#bursts.isOver) await this.#bursts.next();
       if (content === undefined) done(file, 'single');
       else done(file, this.#write(file, content, overwrite));
     }
@@ -69,20 +65,10 @@ export class PackFetcher {
     await this.#session[Symbol.asyncDispose]();
   }
 
-  /** All packs wait for the same turn. */
-  async #nextBurst(): Promise<void> {
-    this.#turn ??= turnOfEventLoop().then(() => {
-      this.#turn = undefined;
-      this.#burstEndsAtMs = performance.now() + BURST_MS;
-    });
-    await this.#turn;
-  }
-
-  #write(file: FileToFetch, content: Uint8Array, overwrite: boolean): PackOutcome {
+  #write(file: FileToFetch, { bytes, codecs }: NonNullable<PackedContent>, overwrite: boolean): PackOutcome {
     try {
-      return this.#stagingIn(file.tree).write(file, content, overwrite)
-        ? { version: file.version }
-        : 'single';
+      const isWritten = this.#stagingIn(file.tree).write(file, bytes, overwrite);
+      return isWritten ? { version: file.version, codecs } : 'single';
     } catch (reason) {
       return TransferError.from(reason);
     }

@@ -1,8 +1,10 @@
 /** Small files from here to a server, a pack at a time. */
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { Mutex } from '../../base/async/mutex.ts';
 import { packLimits } from '../exchange/requests/limits.ts';
 import { type FileToWrite, writePack } from '../exchange/requests/pack-write.ts';
 import type { SluiceSession } from '../exchange/session.ts';
+import { Bursts } from './bursts.ts';
 import type { PackOutcome, SmallFile } from './small-file.ts';
 import type { TreeClient } from './tree-client.ts';
 
@@ -16,6 +18,8 @@ const READ_FILE = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY
 export class PackSender {
   readonly #session: SluiceSession;
   readonly #options: PackSendOptions;
+  readonly #reading = new Mutex();
+  readonly #bursts = new Bursts();
 
   constructor(client: TreeClient, options: PackSendOptions) {
     this.#session = client.session();
@@ -37,29 +41,31 @@ export class PackSender {
     files: readonly File[],
     done: (file: File, outcome: PackOutcome) => void,
   ): Promise<void> {
-    const { overwrite, signal } = this.#options;
     const read: File[] = [];
     const wanted: FileToWrite[] = [];
-    for (const file of files) {
-      const bytes = contentOf(file);
-      if (bytes === undefined) {
-        done(file, 'single');
-        continue;
+    // One pack after the other: the first one is to be on its way while the next is read.
+    await this.#reading.run(async () => {
+      for (const file of files) {
+        if (this.#bursts.isOver) await this.#bursts.next();
+        const bytes = contentOf(file);
+        if (bytes === undefined) {
+          done(file, 'single');
+          continue;
+        }
+        read.push(file);
+        wanted.push(this.#wanted(file, bytes));
       }
-      read.push(file);
-      const { mode, modifiedMs, name } = file;
-      wanted.push({
-        name,
-        bytes,
-        overwrite,
-        modifiedMs,
-        ...(mode === undefined ? {} : { mode: mode & 0o777 }),
-      });
-    }
+    });
     if (wanted.length === 0) return;
+    const { signal } = this.#options;
     const results = await writePack(this.#session.host, wanted, { signal });
     for (const [index, result] of results.entries())
       done(read[index] as File, 'version' in result ? result : 'single');
+  }
+
+  #wanted({ mode, modifiedMs, name }: SmallFile, bytes: Uint8Array): FileToWrite {
+    const { overwrite } = this.#options;
+    return { name, bytes, overwrite, modifiedMs, ...(mode === undefined ? {} : { mode: mode & 0o777 }) };
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 /** Which files of a tree go in packs, and what became of each. */
 import type { TransferError } from '../../base/errors.ts';
 import { KIB } from '../../base/units.ts';
+import type { CodecBytes } from '../codec-account.ts';
 
 /** Above this size a call of its own costs little beside the bytes. */
 export const SMALL_FILE_BYTES = 64 * KIB;
@@ -17,5 +18,11 @@ export interface SmallFile {
   readonly mode?: number | undefined;
 }
 
-/** The version that was moved. `single`: a transfer of its own moves the file, or says what is wrong. */
-export type PackOutcome = { readonly version: string } | 'single' | TransferError;
+/** The version that was moved, and how. `single`: a transfer of its own moves the file, or says what is wrong. */
+export type PackOutcome = PackedFile | 'single' | TransferError;
+
+export interface PackedFile {
+  readonly version: string;
+  /** Its share of the pack. */
+  readonly codecs: CodecBytes;
+}

@@ -1,7 +1,6 @@
 /** The calls of the library that move a tree. */
 import { basename } from 'node:path';
 import { TransferError } from '../../base/errors.ts';
-import type { ResolvedOptions } from '../options.ts';
 import { planTree } from './download/download-plan.ts';
 import { runDownloads } from './download/download-run.ts';
 import type { TreeOptions, TreeResult } from './options.ts';
@@ -38,7 +37,6 @@ export async function downloadTree(
 /** See `SluiceClient.uploadTree`. */
 export async function uploadTree(
   client: TreeClient,
-  { compression }: ResolvedOptions,
   directory: string,
   prefix: string,
   options: TreeOptions,
@@ -57,8 +55,7 @@ export async function uploadTree(
       parallel: call.parallel,
       signal: call.signal,
       client,
-      // Packs are sent as they are.
-      inPacks: compression !== 'always',
+      inPacks: true,
       transfer: { overwrite },
     },
   );

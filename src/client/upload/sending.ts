@@ -1,9 +1,10 @@
 /** Sends what the server does not have, over as many connections as that is worth. */
+import { contentTypeOf, mayCompress } from '../../base/content-type.ts';
 import { missingRanges } from '../../base/ranges.ts';
 import type { FileInfo } from '../../wire/messages.ts';
+import { UploadCompression } from '../compression/compression.ts';
 import { onCancelled } from '../connection/cancellation.ts';
 import type { Begun } from './beginning.ts';
-import { UploadCompression } from '../compression/compression.ts';
 import { DurableWatch } from './durable-watch.ts';
 import { checkedContent } from './ending.ts';
 import type { LaneContext } from './lanes/lane.ts';
@@ -28,7 +29,7 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
   const ignoreSignal = onCancelled(run.signal, (error) => stop.abort(error));
   const compression = new UploadCompression({
     mode: request.compression,
-    name: request.name,
+    isCompressible: mayCompress(contentTypeOf(request.name)),
     codecs: begun.codecs,
     takesPings: begun.takesPings,
     account: progress.codecs,

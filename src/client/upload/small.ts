@@ -5,10 +5,10 @@
 import { TransferError } from '../../base/errors.ts';
 import { newUploadId } from '../../base/upload-id.ts';
 import type { FileInfo } from '../../wire/messages.ts';
+import { UploadCompression } from '../compression/compression.ts';
 import type { Retry } from '../connection/retry.ts';
 import { UploadAttempt } from './attempt.ts';
 import { isGone } from './beginning.ts';
-import { UploadCompression } from '../compression/compression.ts';
 import { expectedContent } from './ending.ts';
 import type { UploadRun } from './run.ts';
 
@@ -79,7 +79,7 @@ async function hasSmallerLimit(run: UploadRun, sizeBytes: number): Promise<boole
 }
 
 function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAttempt {
-  const { channels, options, progress, request, source } = run.context;
+  const { channels, options, progress, source } = run.context;
   const part = { start: 0, end: sizeBytes, readEnd: 0, sentEnd: 0 };
   progress.sentBytes = () => part.sentEnd;
   return new UploadAttempt({
@@ -90,7 +90,7 @@ function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAtt
     // The server has not named its codecs yet.
     coder: new UploadCompression({
       mode: 'never',
-      name: request.name,
+      isCompressible: false,
       codecs: [],
       takesPings: false,
       account: progress.codecs,

@@ -17,5 +17,6 @@ export function exchangeLimits({ chunk }: Pick<ServiceContext, 'chunk'>): Exchan
     maxPackFiles: MAX_PACK_FILES,
     maxPackSize: Math.min(chunk.maxSize, MAX_PACK_BYTES),
     acceptedCodecs: acceptedCodecs(),
+    takesPings: true,
   };
 }

@@ -52,6 +52,7 @@ const LIMITS: ExchangeLimits = {
   maxCredit: 4 * 1024 * 1024,
   maxPackFiles: 256,
   maxPackSize: 1024 * 1024,
+  takesPings: false,
   acceptedCodecs: [],
 };
 

@@ -75,7 +75,14 @@ const ONCE: readonly (readonly [string, (answer: Answer) => Sending])[] = [
     once(isData, (answer) => [
       {
         id: 0,
-        limits: { maxRequests: 9, maxCredit: 9, maxPackFiles: 1, maxPackSize: 1, acceptedCodecs: [] },
+        limits: {
+          maxRequests: 9,
+          maxCredit: 9,
+          maxPackFiles: 1,
+          maxPackSize: 1,
+          acceptedCodecs: [],
+          takesPings: false,
+        },
       },
       answer,
     ]),
@@ -93,7 +100,14 @@ const ONCE: readonly (readonly [string, (answer: Answer) => Sending])[] = [
       ({ limits }) => limits !== undefined,
       (answer) => ({
         ...answer,
-        limits: { maxRequests: 0, maxCredit: 0, maxPackFiles: 0, maxPackSize: 0, acceptedCodecs: [] },
+        limits: {
+          maxRequests: 0,
+          maxCredit: 0,
+          maxPackFiles: 0,
+          maxPackSize: 0,
+          acceptedCodecs: [],
+          takesPings: false,
+        },
       }),
     ),
   ],

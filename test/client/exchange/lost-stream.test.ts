@@ -125,7 +125,7 @@ test('of a pack only the files that are missing are asked for again', async (t) 
 
     const contents: (Buffer | undefined)[] = [];
     for await (const content of readPack(session.host, wanted))
-      contents.push(content && Buffer.from(content));
+      contents.push(content && Buffer.from(content.bytes));
 
     assert.deepEqual(
       contents,
@@ -157,7 +157,8 @@ test('a file of a pack that changes while it is read is not as asked, and the ot
     size: content.byteLength,
     version,
   }));
-  for await (const content of readPack(session.host, wanted)) contents.push(content && Buffer.from(content));
+  for await (const content of readPack(session.host, wanted))
+    contents.push(content && Buffer.from(content.bytes));
 
   assert.deepEqual(
     contents,

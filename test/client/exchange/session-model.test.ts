@@ -226,7 +226,7 @@ class Run {
       version: index === missing ? 'other' : 'v',
     }));
     const contents: (Uint8Array | undefined)[] = [];
-    for await (const content of readPack(this.#session.host, files)) contents.push(content);
+    for await (const content of readPack(this.#session.host, files)) contents.push(content?.bytes);
     const expected = small.map(({ content }, index) => (index === missing ? undefined : content));
     assert.equal(contents.length, expected.length);
     for (const [index, content] of contents.entries()) {

@@ -246,7 +246,8 @@ test('reads and writes packs', async (t) => {
     return { fileName: name, size: bytes.byteLength, version: i === 7 ? 'other' : result.version };
   });
   const contents: (Buffer | undefined)[] = [];
-  for await (const content of readPack(session.host, wanted)) contents.push(content && Buffer.from(content));
+  for await (const content of readPack(session.host, wanted))
+    contents.push(content && Buffer.from(content.bytes));
 
   assert.ok('error' in (refused[0] ?? {}));
   assert.ok('version' in (refused[1] ?? {}));

@@ -8,6 +8,7 @@ import { TransferError } from '../../../base/errors.ts';
 import { codecInContract, RUNTIME_CODECS } from '../../../wire/codec.ts';
 import type { PackedFile, StreamFileResponse } from '../../../wire/messages.ts';
 import { brokenContract } from '../../broken-contract.ts';
+import { CodecAccount, type CodecBytes, type CodedBytes } from '../../codec-account.ts';
 import { Position } from '../../download/position.ts';
 import type { RangeReceiver } from '../../download/range-receiver.ts';
 import { compressionWish } from '../../download/stream-request.ts';
@@ -19,8 +20,8 @@ import { RangeRequest } from './range.ts';
 /** In front of the content of a file that is as it was asked for. */
 const AS_ASKED = 0;
 
-/** A file of a pack: its bytes, or undefined where the server does not have it as asked. */
-export type PackedContent = Uint8Array | undefined;
+/** A file of a pack, with its share of what came, or undefined where the server does not have it as asked. */
+export type PackedContent = { readonly bytes: Uint8Array; readonly codecs: CodecBytes } | undefined;
 
 export interface PackReadOptions {
   signal?: AbortSignal | undefined;
@@ -32,12 +33,19 @@ class PackReadRequest extends RangeRequest {
   protected override position: Position;
   readonly #files: readonly PackedFile[];
   readonly #queue = new TakeQueue<{ content: PackedContent }>();
+  /** Chunks that have come and are not delivered yet. */
+  readonly #chunks: CodedBytes[] = [];
+  readonly #codecs = {
+    note: (codec: CodedBytes['codec'], rawBytes: number, wireBytes: number) =>
+      this.#chunks.push({ codec, rawBytes, wireBytes }),
+  };
   readonly #sink = { needsCrc32: false, begin: () => {}, write: (bytes: Uint8Array) => this.#split(bytes) };
   /** Files of which all bytes have come. */
   #completeFiles = 0;
   /** What has come of the next file, from its first byte on. */
   #parts: Uint8Array[] = [];
   #partBytes = 0;
+  #account = new CodecAccount();
 
   constructor(host: RequestHost, files: readonly PackedFile[], options: PackReadOptions) {
     super(host, `a pack of ${files.length} files`, options.signal);
@@ -62,10 +70,10 @@ class PackReadRequest extends RangeRequest {
   override begin(): RequestFields {
     const files = this.#files.slice(this.#completeFiles);
     this.position = positionOf(this.name, packBytes(files));
-    this.#parts = [];
-    this.#partBytes = 0;
+    this.#beginFile();
+    this.#chunks.length = 0;
     const { options, chunkBytes } = this.host;
-    const credit = this.beginRange(options, this.#sink);
+    const credit = this.beginRange(options, this.#sink, this.#codecs);
     // Every answer is of the pack.
     this.receiver?.pin(this.position.file as NonNullable<Position['file']>, false);
     const readPack = {
@@ -103,10 +111,13 @@ class PackReadRequest extends RangeRequest {
   #split(bytes: Uint8Array): void {
     this.window.taken(bytes.byteLength);
     this.topUp();
+    const chunk = this.#chunks.shift() as CodedBytes;
     for (let at = 0; at < bytes.byteLength; ) {
       const { size } = this.#files[this.#completeFiles] as PackedFile;
       const end = Math.min(bytes.byteLength, at + size + 1 - this.#partBytes);
       this.#parts.push(bytes.subarray(at, end));
+      // The byte in front is nobody's.
+      this.#account.noteShare(chunk, end - at - (this.#partBytes === 0 ? 1 : 0));
       this.#partBytes += end - at;
       at = end;
       if (this.#partBytes === size + 1) this.#complete();
@@ -116,11 +127,18 @@ class PackReadRequest extends RangeRequest {
   #complete(): void {
     const [first] = this.#parts as [Uint8Array];
     const whole = this.#parts.length === 1 ? first : Buffer.concat(this.#parts); // copy: a file that chunks have cut
-    this.#parts = [];
-    this.#partBytes = 0;
+    const codecs = this.#account.total;
+    this.#beginFile();
     this.#completeFiles += 1;
     this.budget.refill();
-    this.#queue.push({ content: whole[0] === AS_ASKED ? whole.subarray(1) : undefined });
+    const isAsAsked = whole[0] === AS_ASKED;
+    this.#queue.push({ content: isAsAsked ? { bytes: whole.subarray(1), codecs } : undefined });
+  }
+
+  #beginFile(): void {
+    this.#parts = [];
+    this.#partBytes = 0;
+    this.#account = new CodecAccount();
   }
 }
 

@@ -9,6 +9,8 @@ import { crc32 } from '../../../wire/crc32.ts';
 import type { ExchangeLimits, WritePackResponse, WriteResult } from '../../../wire/messages.ts';
 import { errorOfFailure } from '../../../wire/status.ts';
 import { brokenContract } from '../../broken-contract.ts';
+import { CodecAccount, type CodecBytes } from '../../codec-account.ts';
+import type { CodedChunk } from '../../compression/chunk-coder.ts';
 import { attributesOf } from '../../file-attributes.ts';
 import { overwriteWish } from '../../upload/options.ts';
 import type { SessionWriteOptions } from '../options.ts';
@@ -22,8 +24,10 @@ export interface FileToWrite extends Omit<SessionWriteOptions, 'signal'> {
   readonly bytes: Uint8Array;
 }
 
-/** What became of one file of a pack: its version, or why it was not written. */
-export type FileWritten = { readonly version: string } | { readonly error: TransferError };
+/** What became of one file of a pack: its version, with its share of what was sent, or why it was not written. */
+export type FileWritten =
+  | { readonly version: string; readonly codecs: CodecBytes }
+  | { readonly error: TransferError };
 
 /**
  * Writes a pack; resolves with one result for each file, in their order. Those
@@ -42,16 +46,12 @@ export async function writePack(
   const results = await request.result;
   return await Promise.all(
     results.map(async ({ failure, version }, index) => {
-      if (failure === null) return { version };
+      const file = files[index] as FileToWrite;
+      const codecs = shareOf(file, request.sent);
+      if (failure === null) return { version, codecs };
       const error = errorOfFailure(failure);
-      const written = await versionWritten(
-        host,
-        files[index] as FileToWrite,
-        error,
-        request.isRepeated,
-        signal,
-      );
-      return written === undefined ? { error } : { version: written };
+      const written = await versionWritten(host, file, error, request.isRepeated, signal);
+      return written === undefined ? { error } : { version: written, codecs };
     }),
   );
 }
@@ -99,6 +99,15 @@ function packRequest(
     },
     read: ({ written }) => (written ? checkedResults(written, files.length).map(check) : undefined),
   });
+}
+
+function shareOf({ bytes }: FileToWrite, pack: CodedChunk | undefined): CodecBytes {
+  const account = new CodecAccount();
+  if (pack !== undefined) {
+    const { bytes: sent, coding, rawBytes } = pack;
+    account.noteShare({ codec: coding.codec, rawBytes, wireBytes: sent.byteLength }, bytes.byteLength);
+  }
+  return account.total;
 }
 
 function writtenFile({ name, bytes, ifMatch = '', mode, modifiedMs, overwrite = true }: FileToWrite) {

@@ -17,7 +17,6 @@ export abstract class RangeRequest extends SessionRequest implements RangeListen
   protected abstract readonly window: CreditWindow;
   /** Of the attempt; undefined between attempts. */
   protected receiver: RangeReceiver | undefined;
-  readonly #codecs = new CodecAccount();
 
   protected abstract get position(): Position;
 
@@ -69,8 +68,12 @@ export abstract class RangeRequest extends SessionRequest implements RangeListen
   protected abstract named(receiver: RangeReceiver, data: StreamFileResponse): void;
 
   /** Begins an attempt from where the position is. Returns its first credit. */
-  protected beginRange(options: RangeContext['options'], sink: RangeContext['sink']): number {
-    this.receiver = new RangeReceiver({ options, position: this.position, sink, codecs: this.#codecs }, this);
+  protected beginRange(
+    options: RangeContext['options'],
+    sink: RangeContext['sink'],
+    codecs: RangeContext['codecs'] = new CodecAccount(),
+  ): number {
+    this.receiver = new RangeReceiver({ options, position: this.position, sink, codecs }, this);
     return this.window.begin(this.host.maxCreditBytes);
   }
 }

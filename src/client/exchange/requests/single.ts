@@ -3,6 +3,7 @@ import type { TransferError } from '../../../base/errors.ts';
 import type { ExchangeAnswer } from '../../../wire/exchange-answer.ts';
 import type { ExchangeLimits, ExchangeResponse } from '../../../wire/messages.ts';
 import { brokenContract } from '../../broken-contract.ts';
+import type { CodedChunk } from '../../compression/chunk-coder.ts';
 import { type RequestFields, type RequestHost, SessionRequest } from '../request.ts';
 
 export interface SingleQuestion<Answer> {
@@ -20,12 +21,13 @@ export interface SingleQuestion<Answer> {
 
 export class SingleRequest<Answer> extends SessionRequest {
   override readonly isPack: boolean;
-  /** It was sent, and may have been done, before the attempt that has its result. */
+  /** Its content, in the attempt that has its result, as it was sent. */
+  sent: CodedChunk | undefined;
+  /** Its content was sent, and may have been written, before that attempt. */
   isRepeated = false;
   readonly result: Promise<Answer>;
   readonly #question: SingleQuestion<Answer>;
   #answer: Answer | undefined;
-  #wasSent = false;
   #resolve!: (answer: Answer) => void;
   #reject!: (error: TransferError) => void;
 
@@ -41,10 +43,13 @@ export class SingleRequest<Answer> extends SessionRequest {
 
   override begin(limits: ExchangeLimits | undefined): RequestFields {
     const fields = this.#question.fields(limits);
-    this.isRepeated = this.#wasSent;
-    this.#wasSent = true;
     this.#answer = this.#question.unanswered;
     return fields;
+  }
+
+  override sentAs(content: CodedChunk): void {
+    this.isRepeated = this.sent !== undefined;
+    this.sent = content;
   }
 
   override receive({ response }: ExchangeAnswer): void {

@@ -205,7 +205,7 @@ class FileRun<Job extends FileJob> {
     const { name, path, sizeBytes = 0 } = job;
     if (outcome === 'single') return this.#singles.put(job);
     if (isVersion(outcome)) {
-      const result = packedResult(sizeBytes, outcome.version, packs?.verifies ?? false, durationMs);
+      const result = packedResult(sizeBytes, outcome, packs?.verifies ?? false, durationMs);
       this.#totals.done(job, sizeBytes, 0);
       observer.finished({ name, path, direction, isPacked: true, result });
       this.#movedFiles += 1;

@@ -3,7 +3,7 @@ import type { DownloadResult, Progress } from '../../download/options.ts';
 import type { PackLimits } from '../../exchange/requests/limits.ts';
 import type { UploadProgress } from '../../upload/options.ts';
 import type { FileJob } from '../plan/plan.ts';
-import type { PackOutcome } from '../small-file.ts';
+import type { PackedFile, PackOutcome } from '../small-file.ts';
 import type { Direction } from './run.ts';
 
 /** Moves many files in one request. */
@@ -59,7 +59,7 @@ export class PackBuilder<Job> {
 /** A file of a pack, as a transfer of its own would tell of it. */
 export function packedResult(
   bytes: number,
-  version: string,
+  { codecs, version }: PackedFile,
   verified: boolean,
   durationMs: number,
 ): DownloadResult {
@@ -72,8 +72,7 @@ export function packedResult(
     attempts: 1,
     restarts: 0,
     durationMs,
-    wireBytes: bytes,
-    bytesByCodec: { identity: bytes, gzip: 0, brotli: 0, zstd: 0 },
+    ...codecs,
   };
 }
 
