@@ -123,6 +123,8 @@ const amounts = z.strictObject({
   uploads: count.optional(),
   /** Bytes a second. */
   rate: byteCount.optional(),
+  /** Bytes that peers or the store have not taken yet. */
+  inFlight: byteCount.optional(),
 });
 
 const limit = z.strictObject({

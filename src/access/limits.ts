@@ -21,6 +21,8 @@ export interface AppliedLimit {
   readonly most: Readonly<Partial<Record<LimitedKind, number | undefined>>>;
   /** Bytes a second; undefined: any. */
   readonly rate: number | undefined;
+  /** Bytes that peers or the store have not taken yet; undefined: any. */
+  readonly inFlight: number | undefined;
 }
 
 export interface OwnerLimits {

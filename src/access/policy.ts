@@ -132,10 +132,11 @@ export class FilePolicy implements Policy {
 }
 
 function amountsOf({
+  inFlight,
   rate,
   ...most
-}: NonNullable<AccessRules['limits'][number]['each']>): Pick<AppliedLimit, 'most' | 'rate'> {
-  return { most, rate };
+}: NonNullable<AccessRules['limits'][number]['each']>): Pick<AppliedLimit, 'most' | 'rate' | 'inFlight'> {
+  return { most, rate, inFlight };
 }
 
 function isMeant(word: string, identity: Identity, groups: readonly string[]): boolean {

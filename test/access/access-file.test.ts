@@ -35,6 +35,7 @@ describe('an access file', () => {
       uploadStreams: 16,
       uploads: 100,
       rate: 200 * 1024 * 1024,
+      inFlight: 64 * 1024 * 1024,
     });
     assert.equal(rules.quotas[0]?.bytes, 1024 ** 4);
   });

@@ -7,7 +7,7 @@ import { assertBytes, noise } from '../support/content.ts';
 import { type ChunkMessage, firstMessage, receiveAll } from '../support/peers/raw-client.ts';
 import { RawExchange } from '../support/peers/raw-exchange.ts';
 import { answerOf, RawSession } from '../support/peers/raw-http2.ts';
-import { chunkMessages, expectedOf, sendMessages } from '../support/peers/raw-upload.ts';
+import { chunkMessages, expectedOf, sendMessages, uploadStatus } from '../support/peers/raw-upload.ts';
 import { Random, seedOf } from '../support/seed.ts';
 import { MIB, type Settings, startServer, type TestServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
@@ -180,4 +180,64 @@ test('a rate holds for uploads, and no byte is wrong', async (t) => {
   assert.ok(performance.now() - startedMs > 1200);
   await client.unary('FinishUpload', { uploadId, expected: expectedOf(content) });
   assertBytes(server.read('sent') as Buffer, content, 0);
+});
+
+test('bytes in flight are limited by waiting, and for nobody else', async (t) => {
+  const { fetch, hold, limit, server, tokens } = await served(t, [
+    { who: ['ci'], each: { inFlight: '64KiB' } },
+  ]);
+  const slow = await hold('ci');
+  // Until its peer's windows are full, it is now and then not in flight.
+  let waiting = fetch('ci');
+  const isWaiting = async () => {
+    const whole = receiveAll(server.client({}, tokens.of('other')).stream({ fileName: 'large' }));
+    const first = await Promise.race([whole.then(() => 'others'), waiting.then(() => 'it')]);
+    assert.equal((await whole).bytes.length, 32 * MIB);
+    if (first === 'it') waiting = fetch('ci');
+    return first === 'others';
+  };
+  const untilWaiting = async () => {
+    while (!(await isWaiting())) assert.equal((await fetch('other')).status, 'OK');
+  };
+  await within('a download waits', untilWaiting());
+  slow.cancel();
+  assert.equal((await within('it goes on', waiting)).status, 'OK');
+  assert.equal(countersOf(server.server).limitRefusals.value('streams'), 0);
+
+  const again = await hold('ci');
+  waiting = fetch('ci');
+  await within('a download waits', untilWaiting());
+  limit([]);
+  assert.equal((await within('the limit is gone', waiting)).status, 'OK');
+  again.cancel();
+});
+
+test('uploads at a limit of bytes in flight arrive whole', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { inFlight: '256KiB' } }]);
+  const content = noise(4, 12 * MIB);
+  const client = server.client({}, tokens.of('ci'));
+  const send = async (fileName: string) => {
+    const { answer } = await client.unary('StartUpload', { fileName });
+    const uploadId = String(answer?.uploadId);
+    const messages = chunkMessages(content, 0, content.size, new Random(seedOf(t)), 128 * 1024);
+    const { details, status } = await sendMessages(client, uploadId, messages);
+    assert.equal(status, 'OK', details);
+    await client.unary('FinishUpload', { uploadId, expected: expectedOf(content) });
+    assertBytes(server.read(fileName) as Buffer, content, 0);
+  };
+  await Promise.all(['one', 'two', 'three'].map(send));
+});
+
+test('the first chunk of an upload is kept also where its sender is ahead of its rate', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { rate: '256KiB' } }]);
+  const content = noise(5, 128 * 1024);
+  const client = server.client({}, tokens.of('ci'));
+  for (const fileName of ['one', 'two']) {
+    const { answer } = await client.unary('StartUpload', { fileName });
+    const uploadId = String(answer?.uploadId);
+    const message = { offset: 0, chunk: content.bytes(0, content.size) };
+    const { details, status } = await sendMessages(client, uploadId, [message]);
+    assert.equal(status, 'OK', details);
+    assert.equal((await uploadStatus(client, uploadId))?.committedSize, content.size);
+  }
 });

@@ -52,6 +52,9 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   /** How long writes were outstanding, without the present one. */
   #writingMs = 0;
   #writeOut = false;
+  /** Of the outstanding write: in flight until it is drained. */
+  #outBytes = 0;
+  readonly #hasRoom = () => this.wantJob();
   /** Of the last write. */
   #coding: Coding | null = null;
   #error: TransferError | null = null;
@@ -100,6 +103,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     if (this.#error !== null || this.#isSettled) return;
     this.#error = error;
     this.#ahead.giveBack();
+    this.#arrived();
     const sending = this.#sending;
     this.#sending = null;
     if (sending !== null) this.#context.slabs.quarantine(sending.lease, this.#outlet.untouched());
@@ -155,8 +159,8 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     if (this.#nextRead !== undefined) return MESSAGE_COST_BYTES;
     const end = this.#grantedEnd;
     if (this.#error !== null || this.#ahead.nextOffset >= end) this.#pace.passOn();
-    else if (this.#planner.mayBegin) return this.#price(end);
-    else this.#pace.wait(this);
+    else if (!this.#planner.mayBegin) this.#pace.wait(this);
+    else if (this.share.mayBegin(this.#hasRoom)) return this.#price(end);
     return 0;
   }
 
@@ -200,6 +204,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     }
     if (!this.#ahead.take(head.run)) return;
     this.#writeOut = true;
+    this.#outBytes = head.rawBytes;
     this.#sentAtMs = performance.now();
     this.#uses(head.run.incompressible ? IDENTITY : head.coding);
     this.#pace.coding.wrote({ policy: this.#policy, coding: head.coding, run: head.run }, this.#sentAtMs);
@@ -225,6 +230,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
   #drained(piece: Piece): void {
     if (!this.#writeOut) return;
     this.#writeOut = false;
+    this.#arrived();
     const run = piece.run as FilledRun;
     const nowMs = performance.now();
     this.#writingMs += nowMs - this.#sentAtMs;
@@ -248,6 +254,11 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     this.ended();
   }
 
+  #arrived(): void {
+    this.share.arrived(this.#outBytes);
+    this.#outBytes = 0;
+  }
+
   #settleIfDone(): void {
     if (this.#isSettled || this.#ahead.running > 0) return;
     if (this.#error !== null) {
@@ -264,6 +275,7 @@ export class RangePipeline implements Schedulable, ActiveStream, ReadAheadListen
     this.#context.streams.remove(this);
     this.#context.jobs.forget(this);
     this.#pace.forget(this);
+    this.share.forget(this.#hasRoom);
   }
 
   wantJob(): void {

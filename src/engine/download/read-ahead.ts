@@ -106,6 +106,7 @@ export class ReadAhead implements Begun {
     };
     this.nextOffset += bytes;
     this.#pieces.push(piece);
+    this.#listener.share.began(bytes);
     const { source } = this.#request;
     if (source.kind === 'reader') {
       this.#read(piece, source);
@@ -122,7 +123,7 @@ export class ReadAhead implements Begun {
   }
 
   /**
-   * Takes the head, which is ready, out to be sent. False, and the range has failed, where it would take back
+   * Takes the head, which is ready, out to be sent; its bytes stay in flight. False, and the range has failed, where it would take back
    * what its peer was told of a file of a pack.
    */
   take({ lost, refused }: FilledRun): boolean {
@@ -225,6 +226,7 @@ export class ReadAhead implements Begun {
     if (at >= 0) {
       this.#dropFrom(at + 1);
       this.#pieces.pop();
+      this.#listener.share.arrived(piece.rawBytes);
       this.nextOffset = piece.offset;
     }
     if (this.#workerDeaths >= MAX_WORKER_DEATHS) {
@@ -240,6 +242,7 @@ export class ReadAhead implements Begun {
     if (dropped[0] !== undefined) this.nextOffset = dropped[0].offset;
     for (const piece of dropped) {
       piece.abandoned = true;
+      this.#listener.share.arrived(piece.rawBytes);
       if (piece.stage === 'running') {
         piece.lease.cancelJob();
       } else if (piece.stage === 'reading') {
@@ -256,6 +259,7 @@ export class ReadAhead implements Begun {
   /** Takes out a piece that will never be sent. */
   #remove(piece: Piece): void {
     this.#pieces.splice(this.#pieces.indexOf(piece), 1);
+    this.#listener.share.arrived(piece.rawBytes);
     this.#context.slabs.release(piece.lease);
   }
 }

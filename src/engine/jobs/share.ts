@@ -1,8 +1,10 @@
 /**
  * What one owner of streams may use of the engine, however many streams it has:
- * a weight among other owners, and rates. An owner is an identity or an address.
+ * a weight among other owners, rates, and bytes in flight. An owner is an identity
+ * or an address.
  */
 import type { RateLimit } from '../../base/rate-limit.ts';
+import type { InFlightLimit } from './in-flight-limit.ts';
 
 /** The result of a turn. 'reading': a read of the store began, which keeps no thread busy; its job follows. */
 export type JobStart = 'posted' | 'reading';
@@ -31,6 +33,10 @@ export class Share {
   rates: readonly RateLimit[];
   /** Bytes moved on the wire. */
   movedBytes = 0;
+  /** Bytes that were begun, and not yet taken by a peer or the store. */
+  #inFlightBytes = 0;
+  /** All of them hold. */
+  #inFlight: readonly InFlightLimit[] = [];
 
   constructor(weight = 1, rates: readonly RateLimit[] = []) {
     this.weight = weight;
@@ -48,5 +54,41 @@ export class Share {
   charge(bytes: number, nowMs: number): void {
     this.movedBytes += bytes;
     for (const rate of this.rates) rate.charge(bytes, nowMs);
+  }
+
+  /** The limits that hold from now on count what is in flight already. */
+  limitInFlight(limits: readonly InFlightLimit[]): void {
+    const before = this.#inFlight;
+    this.#inFlight = limits;
+    for (const limit of before) limit.add(-this.#inFlightBytes);
+    for (const limit of limits) limit.add(this.#inFlightBytes);
+    for (const limit of before) limit.release();
+  }
+
+  /** False where a limit is reached; `hasRoom` is called when it is worth while to ask again. */
+  mayBegin(hasRoom: () => void): boolean {
+    for (const limit of this.#inFlight) {
+      if (!limit.isFull) continue;
+      limit.wait(hasRoom);
+      return false;
+    }
+    return true;
+  }
+
+  /** Bytes are in flight from now on, until they have `arrived`. */
+  began(bytes: number): void {
+    this.#inFlightBytes += bytes;
+    for (const limit of this.#inFlight) limit.add(bytes);
+  }
+
+  /** They were taken, or given up. */
+  arrived(bytes: number): void {
+    this.#inFlightBytes -= bytes;
+    for (const limit of this.#inFlight) limit.add(-bytes);
+  }
+
+  /** Whoever was to be told of room does not wait any longer. */
+  forget(hasRoom: () => void): void {
+    for (const limit of this.#inFlight) limit.forget(hasRoom);
   }
 }

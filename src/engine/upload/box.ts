@@ -35,6 +35,11 @@ export class Box {
     );
   }
 
+  /** What its chunks were received in. */
+  get wireBytes(): number {
+    return this.chunks.reduce((sum, { wireBytes }) => sum + wireBytes, 0);
+  }
+
   /** Where the next chunk arrives. */
   slot(wireBytes: number): Uint8Array<SharedArrayBuffer> {
     return this.lease.bytes(this.#slabBytes).subarray(this.#usedBytes, this.#usedBytes + wireBytes);

@@ -68,6 +68,7 @@ export class PackWriter implements PackJobs, Schedulable, SlabWaiter, ActiveStre
     this.size = content.rawBytes;
     this.share = share;
     share.charge(content.bytes.length, performance.now());
+    share.began(content.bytes.length);
   }
 
   async look(paths: readonly string[]): Promise<readonly (FoundEntry | FailedCall | null)[]> {
@@ -105,6 +106,7 @@ export class PackWriter implements PackJobs, Schedulable, SlabWaiter, ActiveStre
   fail(error: TransferError): void {
     if (this.#error !== null) return;
     this.#error = error;
+    this.share.arrived(this.#content.bytes.length);
     const { jobs, slabs, streams } = this.#context;
     streams.remove(this);
     slabs.forget(this);

@@ -81,6 +81,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   #codec: ArrivedChunk['codec'] = 'identity';
   #error: TransferError | null = null;
   #rateTimer: NodeJS.Timeout | null = null;
+  readonly #hasRoom = () => this.#offerMemory();
   readonly #waiting: (() => void)[] = [];
 
   constructor(context: PipelineContext, sink: ByteSink, listener: UploadListener, share: Share) {
@@ -96,7 +97,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     assert(this.#reservation === null, 'one chunk arrives at a time');
     if (this.#error !== null) return null;
     this.#wantsMemory = false;
-    if (this.#parked !== null || this.#isAheadOfRate() || !this.#prepare(bytes)) {
+    if (this.#parked !== null || this.#isOverLimits() || !this.#prepare(bytes)) {
       this.#wantsMemory = true;
       if (this.#withoutMemorySinceMs === 0) this.#withoutMemorySinceMs = performance.now();
       return null;
@@ -109,7 +110,17 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
     const box = this.#box;
     const memory = box === null ? this.#heapMemory(bytes) : box.slot(bytes);
     this.#reservation = { box, memory, sinceMs };
+    this.#share.began(bytes);
     return memory;
+  }
+
+  /** Takes the memory of a first chunk, which arrived before there was a pipeline: it waits for no limit. */
+  adopt(memory: Uint8Array): void {
+    assert(this.#reservation === null && this.#parked === null, 'only the first chunk is adopted');
+    if (this.#error !== null) return;
+    this.#heap = memory;
+    this.#reservation = { box: null, memory, sinceMs: performance.now() };
+    this.#share.began(memory.length);
   }
 
   /** The chunk that arrived last is to be written. */
@@ -141,6 +152,7 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
 
   /** The chunk that arrived last is not wanted. */
   drop(): void {
+    if (this.#reservation !== null) this.#share.arrived(this.#reservation.memory.length);
     this.#reservation = null;
   }
 
@@ -155,11 +167,13 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   fail(error: TransferError): void {
     if (this.#error !== null) return;
     this.#error = error;
-    this.#reservation = null;
+    this.drop();
+    if (this.#parked !== null) this.#share.arrived(this.#parked.chunk.wireBytes);
     this.#parked = null;
+    this.#share.forget(this.#hasRoom);
     if (this.#rateTimer !== null) clearTimeout(this.#rateTimer);
     const { jobs, slabs, streams } = this.#context;
-    if (this.#box !== null) slabs.release(this.#box.lease);
+    if (this.#box !== null) this.#writes.release(this.#box);
     this.#box = null;
     this.#writes.cancel(error);
     streams.remove(this);
@@ -227,6 +241,14 @@ export class UploadPipeline implements ActiveStream, SlabWaiter, WriteBehindList
   slabIsFree(): void {
     if (this.#parked !== null) this.#unpark();
     this.#offerMemory();
+  }
+
+  /** True where limits of the owner are reached; the sender gets memory when there is room. */
+  #isOverLimits(): boolean {
+    if (this.#isAheadOfRate()) return true;
+    if (this.#share.mayBegin(this.#hasRoom)) return false;
+    this.#submit(); // What this stream waits for may be what it has received.
+    return true;
   }
 
   /** True where the owner's rate must catch up first; the sender gets memory then. */

@@ -77,7 +77,7 @@ export class WriteBehind implements Schedulable {
   /** Releases slabs that are not being written. Call `JobQueue.forget` after it. */
   cancel(error: TransferError): void {
     this.#error = error;
-    for (const box of this.#queue.splice(0)) this.#context.slabs.release(box.lease);
+    for (const box of this.#queue.splice(0)) this.release(box);
     for (const box of this.#running) box.lease.cancelJob();
     this.#failure?.abort(error);
     this.#wake();
@@ -144,7 +144,7 @@ export class WriteBehind implements Schedulable {
 
   #isWritten(box: Box, written: readonly WrittenBytes[], error: TransferError | null): void {
     this.#running.delete(box);
-    this.#context.slabs.release(box.lease);
+    this.release(box);
     if (written.length > 0) this.#listener.written(written);
     if (error !== null) this.#listener.fail(error);
     this.#ended();
@@ -158,7 +158,7 @@ export class WriteBehind implements Schedulable {
     void untouched.then(() => {
       this.#running.delete(box);
       if (this.#error !== null) {
-        this.#context.slabs.release(box.lease);
+        this.release(box);
       } else {
         box.restore();
         box.lease.renewJob();
@@ -171,6 +171,12 @@ export class WriteBehind implements Schedulable {
       }
       this.#ended();
     });
+  }
+
+  /** Gives the slab back; its bytes are written, or given up. */
+  release(box: Box): void {
+    this.share.arrived(box.wireBytes);
+    this.#context.slabs.release(box.lease);
   }
 
   #ended(): void {

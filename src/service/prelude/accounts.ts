@@ -13,6 +13,7 @@ import { type AppliedLimit, type LimitedKind, NO_LIMITS } from '../../access/lim
 import type { Counters } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
 import { RateLimit } from '../../base/rate-limit.ts';
+import { InFlightLimit } from '../../engine/jobs/in-flight-limit.ts';
 import { Share } from '../../engine/jobs/share.ts';
 import type { PeerSocket } from '../../flow/gate/held-stream.ts';
 import { quoteName } from '../../storage/quoted-name.ts';
@@ -24,6 +25,7 @@ const FORGET_MS = 1000;
 class Allowance {
   limit: AppliedLimit;
   readonly rate: RateLimit;
+  readonly inFlight: InFlightLimit;
   readonly held = new Map<LimitedKind, number>();
   /** Accounts that it applies to. */
   accounts = 0;
@@ -31,6 +33,14 @@ class Allowance {
   constructor(limit: AppliedLimit) {
     this.limit = limit;
     this.rate = new RateLimit(limit.rate ?? Number.POSITIVE_INFINITY);
+    this.inFlight = new InFlightLimit(limit.inFlight ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** The file has changed. */
+  becomes(limit: AppliedLimit): void {
+    this.limit = limit;
+    this.rate.limitTo(limit.rate ?? Number.POSITIVE_INFINITY);
+    this.inFlight.limitTo(limit.inFlight ?? Number.POSITIVE_INFINITY);
   }
 
   isFull(kind: LimitedKind): boolean {
@@ -125,6 +135,9 @@ export class Account {
     this.#allowances = allowances;
     this.share.weight = weight;
     this.share.rates = allowances.filter(({ limit }) => limit.rate !== undefined).map(({ rate }) => rate);
+    this.share.limitInFlight(
+      allowances.filter(({ limit }) => limit.inFlight !== undefined).map(({ inFlight }) => inFlight),
+    );
     return before;
   }
 
@@ -215,8 +228,7 @@ export class Accounts {
       allowance = new Allowance(limit);
       this.#allowances.set(limit.key, allowance);
     } else if (allowance.limit !== limit) {
-      allowance.limit = limit;
-      allowance.rate.limitTo(limit.rate ?? Number.POSITIVE_INFINITY);
+      allowance.becomes(limit);
     }
     return allowance;
   }

@@ -185,7 +185,7 @@ class UploadStream implements UploadReceiver<UploadFileRequest>, UploadListener,
   /** The first chunk arrived before there was a pipeline to receive it. */
   #takeFirst(message: UploadFileRequest, chunkBytes: number): void {
     if (this.#isOver) return;
-    if (chunkBytes > 0) this.#pipeline?.reserve(chunkBytes)?.set(this.#firstChunk as Uint8Array); // copy: see above
+    if (chunkBytes > 0) this.#pipeline?.adopt(this.#firstChunk as Uint8Array);
     this.#firstChunk = null;
     this.#take(message, chunkBytes);
     if (!this.#isYielding) this.#call.proceed();

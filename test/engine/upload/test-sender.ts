@@ -7,6 +7,7 @@ import { crc32, gzipSync } from 'node:zlib';
 import { TransferError } from '../../../src/base/errors.ts';
 import type { Engine } from '../../../src/engine/engine.ts';
 import type { WrittenBytes } from '../../../src/engine/jobs/job.ts';
+import type { Share } from '../../../src/engine/jobs/share.ts';
 import type { UploadListener, UploadPipeline } from '../../../src/engine/upload/upload-pipeline.ts';
 import type { ByteSink } from '../../../src/storage/byte-source.ts';
 import type { Scope } from '../../support/test-engine.ts';
@@ -64,9 +65,9 @@ export class TestSender implements UploadListener {
   /** A method of the pipeline runs. */
   #isInside = false;
 
-  constructor(engine: Engine, { sink }: Target, source: Buffer) {
+  constructor(engine: Engine, { sink }: Target, source: Buffer, share?: Share) {
     this.#source = source;
-    this.pipeline = engine.receiveUpload(sink, this);
+    this.pipeline = engine.receiveUpload(sink, this, share);
   }
 
   memoryIsFree(): void {
