@@ -2,7 +2,7 @@
  * The audit: a line for each refusal, and for each change that a caller made or
  * tried. Who, how proved, what, from where, in which request, with what result.
  */
-import type { ErrorCode } from '../base/errors.ts';
+import { type ErrorCode, TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
 import type { Identity } from './identity.ts';
 
@@ -20,23 +20,49 @@ export interface Caller {
   readonly requestId: string;
 }
 
-/** @param what a right, or the method of a call that was refused as a whole */
+/** What something was done to. */
+export interface Affected {
+  file?: string | undefined;
+  /** Of a transfer that was ended, or an upload that was discarded. */
+  id?: string;
+}
+
+/** @param what a right, or the method of a call that was refused as a whole or that an operator made */
 export function audit(
   logger: Logger,
   { identity, peer, requestId }: Caller,
   what: string,
   result: ErrorCode | 'OK',
-  file?: string,
+  { file, id }: Affected = {},
 ): void {
   const fields = {
     identity: identity.name.slice(0, MAX_TEXT_CHARS),
     proof: identity.proof,
     what,
     ...(file === undefined ? {} : { file: file.slice(0, MAX_TEXT_CHARS) }),
+    ...(id === undefined ? {} : { id: id.slice(0, MAX_TEXT_CHARS) }),
     peer,
     requestId,
     result,
   };
   if (result === 'PERMISSION_DENIED' || result === 'UNAUTHENTICATED') logger.warn(fields, MESSAGE);
   else logger.info(fields, MESSAGE);
+}
+
+/** Does a change that is allowed, and writes its result into the audit. `work` may still complete `affected`. */
+export async function audited<Result>(
+  logger: Logger,
+  caller: Caller,
+  what: string,
+  affected: Affected,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    const result = await work();
+    audit(logger, caller, what, 'OK', affected);
+    return result;
+  } catch (reason) {
+    audit(logger, caller, what, TransferError.from(reason).code, affected);
+    throw reason;
+  }
 }

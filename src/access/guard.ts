@@ -6,7 +6,7 @@ import { parseName } from '../storage/name.ts';
 import { quoteName } from '../storage/quoted-name.ts';
 import type { Upload } from '../storage/upload-store.ts';
 import type { Access } from './access.ts';
-import { audit, type Caller } from './audit.ts';
+import { audit, audited, type Caller } from './audit.ts';
 import type { PathRight } from './rights.ts';
 import { unknownCaller } from './unauthenticated.ts';
 
@@ -51,7 +51,7 @@ export class Guard {
   refusal(right: PathRight, name: string): TransferError {
     const error = this.#isUnknown ? unknownCaller() : this.#denied(right, name);
     this.#control.counters.accessRefusals.add(1, right);
-    audit(this.#control.logger, this.#caller, right, error.code, name);
+    audit(this.#control.logger, this.#caller, right, error.code, { file: name });
     return error;
   }
 
@@ -63,18 +63,11 @@ export class Guard {
 
   /** Does a change that is allowed, and writes its result into the audit. */
   async audited<Result>(right: PathRight, name: string, work: () => Promise<Result>): Promise<Result> {
-    try {
-      const result = await work();
-      this.note(right, name, null);
-      return result;
-    } catch (reason) {
-      this.note(right, name, TransferError.from(reason));
-      throw reason;
-    }
+    return await audited(this.#control.logger, this.#caller, right, { file: name }, work);
   }
 
   note(right: PathRight, name: string, error: TransferError | null): void {
-    audit(this.#control.logger, this.#caller, right, error?.code ?? 'OK', name);
+    audit(this.#control.logger, this.#caller, right, error?.code ?? 'OK', { file: name });
   }
 
   get #isUnknown(): boolean {

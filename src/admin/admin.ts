@@ -1,8 +1,9 @@
 /**
  * What operators may do with a server, however they ask: the gRPC service and the
- * HTTP listener both call these, and here is where rights are checked.
+ * HTTP listener both call these, and here is where rights are checked and the audit
+ * is written.
  */
-import type { Identity } from '../access/identity.ts';
+import { type Affected, audit, audited, type Caller as KnownCaller } from '../access/audit.ts';
 import type { ServerRight } from '../access/rights.ts';
 import { expired, unknownCaller } from '../access/unauthenticated.ts';
 import { TransferError } from '../base/errors.ts';
@@ -27,8 +28,7 @@ import { localPeersOnly, type MayAdminister } from './rights.ts';
 import { Watch } from './watch.ts';
 
 /** Whoever asks. */
-export interface Caller {
-  readonly identity: Identity;
+export interface Caller extends KnownCaller {
   /** Over the loopback interface, or a Unix socket. */
   readonly isLocal: boolean;
 }
@@ -125,25 +125,40 @@ export class Admin {
   }
 
   /** Throws NOT_FOUND. */
-  cancelTransfer(caller: Caller, { id }: CancelTransferRequest): CancelTransferResponse {
-    this.require(caller, 'control');
-    const calls = [...this.observed.prelude.live].filter(
-      ({ method, requestId }) => requestId === id && !isOfAdmin(method),
-    );
-    if (calls.length === 0) {
-      throw new TransferError('NOT_FOUND', 'no call with this id is under way; Watch shows those that are');
-    }
-    const error = new TransferError('CANCELLED_BY_OPERATOR', 'an operator of the server ended this call');
-    for (const call of calls) call.end(error);
-    return { cancelled: calls.length };
+  async cancelTransfer(caller: Caller, { id }: CancelTransferRequest): Promise<CancelTransferResponse> {
+    return await this.#control(caller, 'CancelTransfer', { id }, async (affected) => {
+      const calls = [...this.observed.prelude.live].filter(
+        ({ method, requestId }) => requestId === id && !isOfAdmin(method),
+      );
+      if (calls.length === 0) {
+        throw new TransferError('NOT_FOUND', 'no call with this id is under way; Watch shows those that are');
+      }
+      affected.file = calls[0]?.facts.file;
+      const error = new TransferError('CANCELLED_BY_OPERATOR', 'an operator of the server ended this call');
+      for (const call of calls) call.end(error);
+      return { cancelled: calls.length };
+    });
   }
 
   /** Throws UPLOAD_NOT_FOUND, READ_ONLY. */
   async discardUpload(caller: Caller, { uploadId }: DiscardUploadRequest): Promise<DiscardUploadResponse> {
+    return await this.#control(caller, 'DiscardUpload', { id: uploadId }, async (affected) => {
+      const upload = await this.observed.uploads.find(uploadId);
+      affected.file = upload.name;
+      await upload.abort();
+      return {};
+    });
+  }
+
+  /** Does what changes something, for those who may. */
+  async #control<Result>(
+    caller: Caller,
+    method: string,
+    affected: Affected,
+    work: (affected: Affected) => Promise<Result>,
+  ): Promise<Result> {
     this.require(caller, 'control');
-    const upload = await this.observed.uploads.find(uploadId);
-    await upload.abort();
-    return {};
+    return await audited(this.observed.logger, caller, method, affected, () => work(affected));
   }
 
   /** A request of the HTTP listener that was refused, or failed. */
@@ -151,14 +166,22 @@ export class Admin {
     this.observed.events.add({ method, who: peer, peer, name: '', code, message, requestId: '' });
   }
 
-  /** Throws PERMISSION_DENIED, UNAUTHENTICATED. */
-  require({ identity, isLocal }: Caller, right: ServerRight): void {
-    if (identity.expiresMs <= Date.now()) throw expired();
-    if (this.#may(identity, right, isLocal)) return;
+  /** Throws PERMISSION_DENIED, UNAUTHENTICATED; that is in the audit. */
+  require(caller: Caller, right: ServerRight): void {
+    const error = this.#refusal(caller, right);
+    if (error === null) return;
+    this.observed.counters.accessRefusals.add(1, right);
+    audit(this.observed.logger, caller, right, error.code);
+    throw error;
+  }
+
+  #refusal({ identity, isLocal }: Caller, right: ServerRight): TransferError | null {
+    if (identity.expiresMs <= Date.now()) return expired();
+    if (this.#may(identity, right, isLocal)) return null;
     const hasRules = this.#may !== localPeersOnly;
-    if (hasRules && identity.proof === 'anonymous') throw unknownCaller();
+    if (hasRules && identity.proof === 'anonymous') return unknownCaller();
     const who = hasRules ? 'this caller does not have' : 'only peers on the loopback interface have';
-    throw new TransferError('PERMISSION_DENIED', `this needs the right "${right}", which ${who}`);
+    return new TransferError('PERMISSION_DENIED', `this needs the right "${right}", which ${who}`);
   }
 
   /** Begins to measure. */

@@ -14,8 +14,10 @@ type WatchCall = ServerWritableStream<WatchRequest, WatchResponse>;
 /** Adds AdminService to `server`. */
 export function bindAdminService(server: Server, prelude: CallPrelude, admin: Admin): void {
   const isUnix = admin.observed.config.listen.startsWith('unix:');
-  const callerOf = ({ address, identity }: AdmittedCall): Caller => ({
+  const callerOf = ({ address, identity, peer, requestId }: AdmittedCall): Caller => ({
     identity,
+    peer,
+    requestId,
     isLocal: isLocalPeer(address, isUnix),
   });
   const unary = <Request, Response>(

@@ -1,5 +1,6 @@
 /** The parts of a server that an operator looks at. */
 import type { Counters } from '../base/counters/counters.ts';
+import type { Logger } from '../base/logger.ts';
 import type { Config } from '../config/schema.ts';
 import type { CallPrelude } from '../service/prelude/call-prelude.ts';
 import type { LiveUploads } from '../service/uploads/live-uploads.ts';
@@ -12,6 +13,7 @@ export interface Observed {
   readonly prelude: Pick<CallPrelude, 'live' | 'places'>;
   readonly uploads: LiveUploads;
   readonly events: RecentEvents;
+  readonly logger: Logger;
   /** Milliseconds since the epoch. */
   readonly startedMs: number;
   /** As a client writes it. */

@@ -34,6 +34,17 @@ export class PeerAddresses {
   }
 }
 
+/** Address and port of a peer, for the log. */
+export function writePeer({
+  remoteAddress,
+  remotePort,
+}: {
+  readonly remoteAddress?: string | undefined;
+  readonly remotePort?: number | undefined;
+}): string {
+  return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+}
+
 /** Whether a peer counts by an address of the loopback interface. */
 export function isLoopbackKey(key: string): boolean {
   return key.startsWith('127.') || key === LOOPBACK_V6;

@@ -8,11 +8,12 @@ import type { AdminListener, ListenerTls } from '../admin/http/admin-listener.ts
 import { isLocalPeer } from '../admin/rights.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import type { PeerAddresses } from '../base/peer-address.ts';
+import { type PeerAddresses, writePeer } from '../base/peer-address.ts';
 import { isOff } from '../config/listen-address.ts';
 import { settingOfKey } from '../config/settings.ts';
 import type { Engine } from '../engine/engine.ts';
 import type { Store } from '../storage/store.ts';
+import { REQUEST_ID, requestIdOf } from '../wire/request-id.ts';
 
 /** Loading what it needs keeps the event loop busy for a tenth of a second and more: the first calls go first. */
 const OPEN_DELAY_MS = 250;
@@ -87,8 +88,12 @@ export class AdminPort {
 
   async #callerOf({ headers, socket }: IncomingMessage): Promise<Caller> {
     const { access, peers } = this.#parts;
-    const isLocal = isLocalPeer(peers.of(socket), this.#listen.startsWith('unix:'));
-    if (access === null) return { identity: ANONYMOUS, isLocal };
+    const from = {
+      isLocal: isLocalPeer(peers.of(socket), this.#listen.startsWith('unix:')),
+      peer: writePeer(socket),
+      requestId: requestIdOf(headers[REQUEST_ID]),
+    };
+    if (access === null) return { identity: ANONYMOUS, ...from };
     const identity = await access.identify({
       headers,
       address: socket.remoteAddress,
@@ -96,7 +101,7 @@ export class AdminPort {
         return socket instanceof TLSSocket && socket.authorized ? socket.getPeerX509Certificate() : undefined;
       },
     });
-    return { identity, isLocal };
+    return { identity, ...from };
   }
 
   #goWithout(reason: unknown): void {

@@ -226,6 +226,7 @@ export class Services {
       },
       counters: records.counters,
       events: records.events,
+      logger: records.logger,
       prelude: this.prelude,
       uploads: this.#uploads,
       startedMs: Date.now(),

@@ -6,11 +6,12 @@ import { existsSync, renameSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { connect } from 'node:net';
 import { type TestContext, test } from 'node:test';
-import { silentLogger } from '../../src/base/logger.ts';
-import { SluiceServer } from '../../src/server/server.ts';
+import { type Logger, silentLogger } from '../../src/base/logger.ts';
+import { countersOf, SluiceServer } from '../../src/server/server.ts';
 import type { GetConfigResponse, WatchResponse } from '../../src/wire/admin-messages.ts';
 import { accessFile, Tokens } from '../access/tokens.ts';
 import { noise } from '../support/content.ts';
+import { LineLog } from '../support/line-log.ts';
 import { endOf } from '../support/peers/raw-client.ts';
 import { scratchRoot } from '../support/scratch.ts';
 import { MIB, type Settings, startServer, type TestServer, testConfig } from '../support/test-server.ts';
@@ -22,12 +23,17 @@ const PROMTOOL = '/usr/bin/promtool';
 async function served(
   t: TestContext,
   settings: Settings = {},
+  logger: Logger = silentLogger,
 ): Promise<{
   server: TestServer;
   base: string;
   ask: (path: string, init?: RequestInit) => Promise<Response>;
 }> {
-  const server = await startServer(t, { admin: { listen: '127.0.0.1:0' }, writable: true, ...settings });
+  const server = await startServer(
+    t,
+    { admin: { listen: '127.0.0.1:0' }, writable: true, ...settings },
+    { logger },
+  );
   const base = `http://${server.server.adminAddress}`;
   return { server, base, ask: (path, init) => within(path, fetch(base + path, init)) };
 }
@@ -245,6 +251,46 @@ test('with access rules a token decides what a request may do', async (t) => {
     events.map(({ code }) => code),
     ['PERMISSION_DENIED', 'UNAUTHENTICATED', 'UNAUTHENTICATED', 'PERMISSION_DENIED', 'NOT_FOUND'],
   );
+});
+
+test('the audit has what operators may not do, and what they did', async (t) => {
+  const tokens = new Tokens();
+  const access = accessFile(t, {
+    tokens: tokens.section(['operator', 'other']),
+    rules: [{ who: ['operator'], may: ['control'] }],
+  });
+  const log = new LineLog(true);
+  const { ask, server } = await served(t, { access: access.path }, log);
+  const as = (identity: string) => ({
+    method: 'POST',
+    headers: {
+      'sluice-admin': '1',
+      authorization: `Bearer ${tokens.of(identity)}`,
+      'x-request-id': identity,
+    },
+  });
+
+  await ask('/api/transfers/one/cancel', as('other'));
+  await ask('/api/transfers/two/cancel', as('operator'));
+
+  const audits = log.lines.filter(({ message }) => message === 'audit').map((line) => ({ ...line }));
+  const told = audits.map(({ level, peer, ...rest }: Record<string, unknown>) => {
+    assert.match(String(peer), /^127\.0\.0\.1:\d+$/);
+    return rest;
+  });
+  const common = { message: 'audit', proof: 'token' };
+  assert.deepEqual(told, [
+    { ...common, identity: 'other', what: 'control', requestId: 'other', result: 'PERMISSION_DENIED' },
+    {
+      ...common,
+      identity: 'operator',
+      what: 'CancelTransfer',
+      id: 'two',
+      requestId: 'operator',
+      result: 'NOT_FOUND',
+    },
+  ]);
+  assert.equal(countersOf(server.server).accessRefusals.value('control'), 1);
 });
 
 test('a watcher whose token is taken away sees nothing more', async (t) => {

@@ -11,10 +11,13 @@ import type {
   WatchResponse,
 } from '../../src/wire/admin-messages.ts';
 import { noise } from '../support/content.ts';
+import { LineLog } from '../support/line-log.ts';
 import { AdminClient } from '../support/peers/admin-client.ts';
 import { endOf } from '../support/peers/raw-client.ts';
 import { MIB, startServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
+
+type Affected = Readonly<Record<'file' | 'id' | 'result' | 'what', string>>;
 
 async function first(admin: AdminClient): Promise<WatchResponse> {
   return await within(
@@ -155,6 +158,36 @@ test('an operator ends an upload, whose bytes stay, and discards it, and then th
   assert.deepEqual((await first(admin)).uploads, []);
   const again = await admin.unary('DiscardUpload', { uploadId: kept.id });
   assert.deepEqual(again, { status: 'NOT_FOUND', code: 'UPLOAD_NOT_FOUND' });
+});
+
+test('the audit has what was done to which transfer and upload, also without access rules', async (t) => {
+  const log = new LineLog();
+  const server = await startServer(t, { writable: true }, { logger: log });
+  server.write('large', noise(5, 64 * MIB));
+  const call = server.client().stream({ fileName: 'large' });
+  call.once('data', () => call.pause());
+  const ended = endOf(call);
+  const admin = new AdminClient(t, server.address);
+  const { id } = await within(
+    'the download is seen',
+    admin.transfer(({ name }) => name === 'large'),
+  );
+  const started = await server.client().unary('StartUpload', { fileName: 'new' });
+  const uploadId = String(started.answer?.uploadId);
+
+  await admin.unary('CancelTransfer', { id });
+  await admin.unary('DiscardUpload', { uploadId });
+  call.resume();
+  await within('its end', ended);
+
+  const audits = log.lines.filter(({ message }) => message === 'audit') as unknown as Affected[];
+  assert.deepEqual(
+    audits.map(({ file, id: affected, result, what }) => [what, affected, file, result]),
+    [
+      ['CancelTransfer', id, 'large', 'OK'],
+      ['DiscardUpload', uploadId, 'new', 'OK'],
+    ],
+  );
 });
 
 test('the client library does not go on with what an operator has ended', async (t) => {

@@ -20,8 +20,9 @@ export class LineLog implements Logger {
     this.#hasWarnings = hasWarnings;
   }
 
+  /** Of a request itself, without what the audit has of it. */
   of(requestId: string): Line[] {
-    return this.lines.filter((line) => line.requestId === requestId);
+    return this.lines.filter((line) => line.requestId === requestId && line.message !== 'audit');
   }
 
   debug(): void {}

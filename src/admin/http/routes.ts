@@ -88,7 +88,7 @@ export function addRoutes(app: FastifyInstance, options: RouteOptions): void {
   app.get('/api/config', async (request) => admin.getConfig(await caller(request)));
 
   app.post<Id>('/api/transfers/:id/cancel', { schema: { params: ID_PARAMS } }, async (request) => {
-    return admin.cancelTransfer(await caller(request), request.params);
+    return await admin.cancelTransfer(await caller(request), request.params);
   });
   app.post<Id>('/api/uploads/:id/discard', { schema: { params: ID_PARAMS } }, async (request) => {
     return await admin.discardUpload(await caller(request), { uploadId: request.params.id });

@@ -47,7 +47,7 @@ export const CLOSING_REASONS = [
 ] as const;
 
 /** Why access is refused: for lack of a right, or a call as a whole because nobody knows who makes it. */
-const ACCESS_REFUSALS = ['call', 'read', 'list', 'write', 'delete'] as const;
+const ACCESS_REFUSALS = ['call', 'read', 'list', 'write', 'delete', 'observe', 'control'] as const;
 
 /** What has places. */
 export const PLACE_KINDS = [

@@ -7,6 +7,7 @@ import type { X509Certificate } from 'node:crypto';
 import type { ServerHttp2Stream } from 'node:http2';
 import { constants } from 'node:http2';
 import type { ErrorCode, TransferError } from '../../base/errors.ts';
+import { writePeer } from '../../base/peer-address.ts';
 import type { PlaceHolder } from '../../base/places.ts';
 import { REQUEST_ID, requestIdOf } from '../../wire/request-id.ts';
 import { codeSentIn, statusOf } from '../../wire/status.ts';
@@ -20,7 +21,6 @@ export type RequestHeaders = Readonly<Record<string, string | string[] | undefin
   readonly ':path'?: string | undefined;
 };
 
-/** What is used of the socket of a connection. */
 /** The socket of a connection, as far as it is looked at. */
 export interface PeerSocket {
   readonly remoteAddress?: string | undefined;
@@ -71,8 +71,7 @@ export class HeldStream implements PlaceHolder {
 
   /** Address and port, for the log. */
   get peer(): string {
-    const { remoteAddress, remotePort } = this.socket ?? {};
-    return remoteAddress === undefined ? 'unknown' : `${remoteAddress}:${remotePort}`;
+    return writePeer(this.socket ?? {});
   }
 
   /** The error that ended it here. */
