@@ -1,9 +1,11 @@
 /** Why transfers are slow, as a watcher is told: each cause is made for real. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { startLink } from '../../link-emulator/link.ts';
 import type { Bottleneck, Transfer } from '../../src/wire/admin-messages.ts';
 import { lines, noise } from '../support/content.ts';
 import { AdminClient } from '../support/peers/admin-client.ts';
+import { RawClient } from '../support/peers/raw-client.ts';
 import { RawExchange } from '../support/peers/raw-exchange.ts';
 import { KIB, MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { within } from '../support/until.ts';
@@ -102,4 +104,30 @@ test('a store that takes its time is why a download is slow', async (t) => {
 
   assert.ok(inFlightBytes <= 12 * 16 * KIB);
   reader.cancel();
+});
+
+test('a link without room for more is why a download is slow', async (t) => {
+  const server = await startServer(t, { writable: true });
+  server.write('large', noise(1, 64 * MIB));
+  const target = { host: '127.0.0.1', port: server.port };
+  const link = await startLink({ target, rateBytesPerSec: { down: MIB } });
+  t.after(() => link.close());
+  // A reader that takes all that comes: its window never closes, and the bytes wait for the link.
+  const client = new RawClient(link.address, { 'grpc-node.flow_control_window': 64 * MIB });
+  t.after(() => client.close());
+  const watch = admin(t, server);
+  // The round trip of the empty link is known first.
+  const { call: idle } = client.clientStream('UploadFile');
+  idle.write({ start: { fileName: 'new' }, chunk: noise(1, 1000).bytes(0, 1000) });
+  await within(
+    'a round trip',
+    watch.transfer(({ roundTripMs }) => roundTripMs !== undefined),
+  );
+  const reader = client.stream({ fileName: 'large' });
+  reader.on('data', () => {});
+
+  await slowBecause(watch, 'BOTTLENECK_LINK', 'StreamFile');
+
+  reader.cancel();
+  idle.cancel();
 });
