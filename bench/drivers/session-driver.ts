@@ -15,7 +15,7 @@ class WaitingRequest extends SessionRequest {
   readonly #begun: () => void;
 
   constructor(host: RequestHost, name: string, begun: () => void) {
-    super(host, name, undefined);
+    super(host, 'read', name, undefined);
     this.#begun = begun;
   }
 

@@ -54,8 +54,12 @@ interface CarrierSetter {
 
 /** A span under way. */
 export interface OpenSpan {
+  /** What spans below it begin in. */
+  readonly context: TraceContext;
   /** Runs `work` in its context: spans that are begun in it become its children. */
   run<Result>(work: () => Result): Result;
+  /** Notes something on it. */
+  event(name: string, attributes: SpanAttributes): void;
   /** Ends it, well unless there is an error. Once. */
   end(attributes: SpanAttributes, error?: TransferError | null): void;
 }
@@ -85,9 +89,8 @@ export class Tracing {
     work: () => Promise<Result>,
     attributesOf: (result: Result) => SpanAttributes = () => ({}),
   ): Promise<Result> {
-    const api = this.#api;
-    if (api === undefined) return await work();
-    const span = openSpan(api, name, CLIENT, attributes, api.context.active());
+    const span = this.begin(name, attributes);
+    if (span === undefined) return await work();
     try {
       const result = await span.run(work);
       span.end(attributesOf(result));
@@ -98,23 +101,36 @@ export class Tracing {
     }
   }
 
+  /** The span of an operation of a client that begins now; undefined without tracing. */
+  begin(name: string, attributes: SpanAttributes): OpenSpan | undefined {
+    const api = this.#api;
+    if (api === undefined) return undefined;
+    return openSpan(api, name, CLIENT, attributes, api.context.active());
+  }
+
   /** Notes something on the span of the operation that is running. */
   event(name: string, attributes: SpanAttributes): void {
     this.#api?.trace.getActiveSpan()?.addEvent(name, attributes);
   }
 
-  /** Calls `set` with each header that carries the span of the operation that is running. */
-  inject(set: (key: string, value: string) => void): void {
+  /** Calls `set` with each header that carries `span`; default: that of the operation that is running. */
+  inject(set: (key: string, value: string) => void, span?: OpenSpan): void {
     const api = this.#api;
     if (api === undefined) return;
-    api.propagation.inject(api.context.active(), null, { set: (_carrier, key, value) => set(key, value) });
+    const context = span?.context ?? api.context.active();
+    api.propagation.inject(context, null, { set: (_carrier, key, value) => set(key, value) });
   }
 
-  /** The span of a call that a server admits, as a child of that of its client; undefined without tracing. */
-  call(name: string, attributes: SpanAttributes, headers: object): OpenSpan | undefined {
+  /**
+   * The span of a call that a server admits, as a child of that of its client; undefined without tracing.
+   *
+   * @param around whose child it is where the headers name none
+   */
+  call(name: string, attributes: SpanAttributes, headers: object, around?: OpenSpan): OpenSpan | undefined {
     const api = this.#api;
     if (api === undefined) return undefined;
-    return openSpan(api, name, SERVER, attributes, api.propagation.extract(api.ROOT_CONTEXT, headers));
+    const parent = api.propagation.extract(around?.context ?? api.ROOT_CONTEXT, headers);
+    return openSpan(api, name, SERVER, attributes, parent);
   }
 }
 
@@ -128,7 +144,9 @@ function openSpan(
   const span = api.trace.getTracer(SCOPE).startSpan(name, { kind, attributes }, parent);
   const context = api.trace.setSpan(parent, span);
   return {
+    context,
     run: (work) => api.context.with(context, work),
+    event: (event, noted) => void span.addEvent(event, noted),
     end: (ended, error) => {
       span.setAttributes(ended);
       if (error) {

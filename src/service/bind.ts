@@ -24,7 +24,7 @@ export function bindTransferService(server: Server, prelude: CallPrelude, contex
     AbortUpload: unary(context, abortUpload),
     DeleteFile: unary(context, deleteFile),
     MakeDirectory: unary(context, makeDirectory),
-    Exchange: exchanging(context, prelude.places),
+    Exchange: exchanging(context, prelude),
   };
   prelude.serve(server, tolerantOf(transferService), handlers, (_name, { requestStream, responseStream }) => {
     if (responseStream) return 'streams';

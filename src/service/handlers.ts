@@ -32,7 +32,7 @@ import { endWithError, holderOf } from './call-end.ts';
 import { contextOf, type ServiceContext } from './context.ts';
 import { Exchange } from './exchange/exchange.ts';
 import type { AdmittedCall } from './prelude/admitted-call.ts';
-import type { CallPlaces } from './prelude/call-places.ts';
+import type { CallPrelude } from './prelude/call-prelude.ts';
 import type { RequestFacts } from './prelude/request-log.ts';
 import { uploadFile } from './uploads/upload-file.ts';
 
@@ -144,10 +144,13 @@ export function uploading(context: ServiceContext): UploadHandler {
 }
 
 /** Streams of requests and of answers. */
-export function exchanging(context: ServiceContext, places: CallPlaces): ExchangeHandler {
+export function exchanging(
+  context: ServiceContext,
+  { places, tracing }: Pick<CallPrelude, 'places' | 'tracing'>,
+): ExchangeHandler {
   const { requestDeserialize } = transferService.Exchange as ServiceDefinition[string];
   const quota = new ByteQuota(exchangeQuotaBytes(context.chunk.maxSize));
-  const setup = { places, decode: requestDeserialize as (bytes: Buffer) => ExchangeRequest };
+  const setup = { places, tracing, decode: requestDeserialize as (bytes: Buffer) => ExchangeRequest };
   return (admitted, grpcCall) => {
     const call = new ExchangeCall<ExchangeResponse>(grpcCall, {
       zeroCopy: context.zeroCopy,

@@ -250,6 +250,9 @@ export interface ExchangeRequest {
   makeDirectory?: MakeDirectoryRequest | null;
   cancel?: boolean;
   keepAliveMs: number;
+  /** Of W3C Trace Context; '' without a trace. */
+  traceparent: string;
+  tracestate: string;
 }
 
 /** The one field of the oneof that is there; the others are null. */

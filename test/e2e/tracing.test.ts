@@ -13,6 +13,8 @@ import {
 } from '@opentelemetry/sdk-trace-node';
 import { SluiceClient } from '../../src/index.ts';
 import { assertBytes, joined, lines, noise } from '../support/content.ts';
+import { RawExchange } from '../support/peers/raw-exchange.ts';
+import { startRelay } from '../support/relay.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { runSluice } from '../support/sluice-process.ts';
 import { MIB, startServer } from '../support/test-server.ts';
@@ -103,6 +105,74 @@ test('a call that fails says so in both spans, and with the id that the error ha
     assert.equal(each?.attributes['sluice.code'], 'NOT_FOUND');
   }
   assert.equal(call?.attributes['sluice.request_id'], error.requestId);
+});
+
+test('each request of a session has a span, and one of the server below it', async (t) => {
+  const server = await startServer(t, { writable: true }, { openTelemetry });
+  const content = server.write('in-session', lines(200_000));
+  const session = traced(t, server.address).session();
+  const tracer = openTelemetry.trace.getTracer('test');
+  await tracer.startActiveSpan('a program', async (program) => {
+    await Promise.all([
+      session.read('in-session').buffer(),
+      session.write('written', Buffer.from('some bytes')),
+      assert.rejects(session.stat('not-there'), { code: 'NOT_FOUND' }),
+    ]);
+    program.end();
+    await session.close();
+    for (const [name, file, bytes] of [
+      ['read', 'in-session', content.size],
+      ['write', 'written', undefined],
+      ['stat', 'not-there', undefined],
+    ] as const) {
+      const span = await spanOf(`sluice ${name}`, file);
+      assert.equal(span.parentSpanContext?.spanId, program.spanContext().spanId);
+      assert.equal(span.attributes['sluice.bytes'], bytes);
+      await until('the server has served it', () => childrenOf(span).length === 1);
+      const [served] = childrenOf(span);
+      assert.equal(served?.name, `sluice Exchange ${name}`);
+      assert.equal(served?.attributes['sluice.file'], file);
+      assert.equal(typeof served?.attributes['sluice.request_id'], 'string');
+      const code = name === 'stat' ? 'NOT_FOUND' : undefined;
+      for (const each of [span, served]) assert.equal(each?.attributes['sluice.code'], code);
+    }
+  });
+});
+
+test('a request of a session notes the stream that was lost under it', async (t) => {
+  const server = await startServer(t, {}, { openTelemetry });
+  const content = server.write('cut-in-session', noise(1, 4 * MIB));
+  const relay = await startRelay(t, server.port);
+  relay.cutAfterBytes.push(MIB);
+  const session = traced(t, relay.address).session();
+  const bytes = await session.read('cut-in-session').buffer();
+  assertBytes(Buffer.from(bytes), content, 0);
+  await session.close();
+  const span = await spanOf('sluice read', 'cut-in-session');
+  assert.deepEqual(
+    span.events.map(({ attributes, name }) => [name, attributes?.code]),
+    [['interrupted', 'UNAVAILABLE']],
+  );
+  await until('both attempts have their spans', () => childrenOf(span).length === 2);
+});
+
+test('a peer that sends no trace gets its requests traced below its stream', async (t) => {
+  const server = await startServer(t, {}, { openTelemetry });
+  server.write('of-a-stranger', lines(1000));
+  const exchange = new RawExchange(server.address);
+  t.after(() => exchange.close());
+  const id = exchange.ask({ stat: { fileName: 'of-a-stranger' } });
+  assert.equal(await exchange.endOf(id), 'OK');
+  exchange.close();
+  const find = (name: string) =>
+    exporter
+      .getFinishedSpans()
+      .find((each) => each.name === name && each.attributes['sluice.file'] === 'of-a-stranger');
+  await until('it has ended', () => find('sluice Exchange stat') !== undefined);
+  const parentId = find('sluice Exchange stat')?.parentSpanContext?.spanId;
+  const isParent = (each: ReadableSpan) => each.spanContext().spanId === parentId;
+  await until('its stream has ended', () => exporter.getFinishedSpans().some(isParent));
+  assert.equal(exporter.getFinishedSpans().find(isParent)?.name, 'sluice Exchange');
 });
 
 test('the command line traces where its process has an SDK', async (t) => {

@@ -167,6 +167,8 @@ const FIELDS_IN_CODE: {
     makeDirectory: true,
     cancel: true,
     keepAliveMs: true,
+    traceparent: true,
+    tracestate: true,
   },
   ExchangeResponse: {
     id: true,

@@ -167,7 +167,8 @@ export class ExchangeCall implements WatchedAttempt {
     request.id = this.#lastId;
     this.#open.set(request.id, request);
     const { keepAliveMs } = this.#options;
-    this.#write({ id: request.id, ...fields, ...(this.#lastId === 1 ? { keepAliveMs } : {}) }, taken);
+    const first = this.#lastId === 1 ? { keepAliveMs } : {};
+    this.#write({ id: request.id, ...fields, ...request.trace, ...first }, taken);
     // The next request goes on another stream.
     if (this.#lastId === MAX_ID) this.end();
   }

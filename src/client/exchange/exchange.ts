@@ -13,7 +13,7 @@ import { ABORT_TIMEOUT_MS, CREDIT_BEFORE_LIMITS_BYTES, MIN_CHUNK_BYTES } from '.
 import type { ResolvedOptions } from '../options.ts';
 import { GrowthBudget } from './credit-window.ts';
 import { type CallListener, ExchangeCall } from './exchange-call.ts';
-import type { RequestHost, SessionRequest } from './request.ts';
+import type { RequestHost, SessionRequest, TraceFields } from './request.ts';
 import { SignalWatch } from './signal-watch.ts';
 
 export class Exchange implements CallListener, RequestHost {
@@ -70,6 +70,7 @@ export class Exchange implements CallListener, RequestHost {
       return;
     }
     this.#tell('request failed; asking again', error, waitMs, { name: request.name });
+    noteInterruption(request, error, waitMs);
     request.state = 'waiting';
     request.timer = setTimeout(() => this.submit(request), waitMs);
   }
@@ -83,6 +84,7 @@ export class Exchange implements CallListener, RequestHost {
     this.#requests.delete(request);
     request.interrupt();
     request.settled(error);
+    request.span?.end(request.spanAttributes, error);
     if (this.#requests.size > 0) return;
     clearTimeout(this.#reopening);
     this.#reopening = undefined;
@@ -175,6 +177,7 @@ export class Exchange implements CallListener, RequestHost {
       return undefined;
     }
     const waitMs = this.#waitFor(request, error);
+    if (waitMs !== undefined) noteInterruption(request, error, waitMs);
     if (waitMs === undefined) this.settle(request, error);
     else if (state === 'open') {
       request.state = 'queued';
@@ -204,9 +207,24 @@ export class Exchange implements CallListener, RequestHost {
       return;
     }
     this.#requests.add(request);
+    this.#trace(request);
     request.ignoreSignal = this.#signals.onCancelled(request.signal, (error) => this.settle(request, error));
     // The signal was aborted already.
     if (!this.#requests.has(request)) request.ignoreSignal();
+  }
+
+  /** Begins its span, where there are spans. */
+  #trace(request: SessionRequest): void {
+    const { kind, name } = request;
+    const { tracing } = this.options;
+    const span = kind === undefined ? undefined : tracing.begin(`sluice ${kind}`, { 'sluice.file': name });
+    if (span === undefined) return;
+    const trace: TraceFields = {};
+    tracing.inject((key, value) => {
+      if (key === 'traceparent' || key === 'tracestate') trace[key] = value;
+    }, span);
+    request.span = span;
+    request.trace = trace;
   }
 
   /** Sends what there is room for; packs and others in turn. */
@@ -272,6 +290,10 @@ export class Exchange implements CallListener, RequestHost {
   #tell(what: string, error: TransferError, waitMs: number, fields: { name?: string } = {}): void {
     this.#channel.interruptions.tell(this.#channel, what, error, waitMs, fields);
   }
+}
+
+function noteInterruption({ span }: SessionRequest, { code, message }: TransferError, waitMs: number): void {
+  span?.event('interrupted', { code, reason: message, waitMs });
 }
 
 /** Whether a request failed because the server does not have Exchange: the calls of the client do the same, one by one. */

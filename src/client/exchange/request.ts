@@ -8,7 +8,9 @@
  *                  │  └──waiting ◀─ failed, lost  │
  *                  └─bytes taken─ parked ◀─ lost, and nothing was awaited
  */
+import type { ExchangeRequestKind } from '../../base/counters/counters.ts';
 import type { TransferError } from '../../base/errors.ts';
+import type { OpenSpan, SpanAttributes } from '../../base/tracing.ts';
 import type { ExchangeAnswer } from '../../wire/exchange-answer.ts';
 import type { ExchangeLimits, ExchangeRequest } from '../../wire/messages.ts';
 import type { CodedChunk } from '../compression/chunk-coder.ts';
@@ -20,7 +22,10 @@ import type { GrowthBudget } from './credit-window.ts';
 export type RequestState = 'new' | 'queued' | 'open' | 'ending' | 'waiting' | 'parked' | 'settled';
 
 /** What the first message says beside the id. */
-export type RequestFields = Omit<Partial<ExchangeRequest>, 'id' | 'cancel'>;
+export type RequestFields = Omit<Partial<ExchangeRequest>, 'id' | 'cancel' | keyof TraceFields>;
+
+/** What the first message says of the trace that the request belongs to. */
+export type TraceFields = Partial<Pick<ExchangeRequest, 'traceparent' | 'tracestate'>>;
 
 /** What a request sees of the exchange that sends it. */
 export interface RequestHost {
@@ -48,16 +53,27 @@ export abstract class SessionRequest {
   /** Ends a wait, and the look at the signal. */
   timer: NodeJS.Timeout | undefined;
   ignoreSignal: () => void = () => {};
+  /** From its submission to its result, where that is traced. */
+  span: OpenSpan | undefined;
+  trace: TraceFields | undefined;
   /** It is sent only when the limits of the server are known, and its content in turn with that of others. */
   readonly isPack: boolean = false;
+  /** What is asked for; undefined: nothing, it never goes out. */
+  readonly kind: ExchangeRequestKind | undefined;
   /** For the log. */
   readonly name: string;
   readonly signal: AbortSignal | undefined;
   readonly budget: RetryBudget;
   protected readonly host: RequestHost;
 
-  constructor(host: RequestHost, name: string, signal: AbortSignal | undefined) {
+  constructor(
+    host: RequestHost,
+    kind: ExchangeRequestKind | undefined,
+    name: string,
+    signal: AbortSignal | undefined,
+  ) {
     this.host = host;
+    this.kind = kind;
     this.name = name;
     this.signal = signal;
     this.budget = new RetryBudget(host.options.retry);
@@ -66,6 +82,11 @@ export abstract class SessionRequest {
   /** Nothing is awaited from the server: it has no credit. */
   get isHeldUp(): boolean {
     return false;
+  }
+
+  /** What its span says at the end. */
+  get spanAttributes(): SpanAttributes {
+    return {};
   }
 
   /** Another attempt may follow this one. */

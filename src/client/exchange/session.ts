@@ -60,6 +60,7 @@ export class SluiceSession implements AsyncDisposable {
   /** Size, version, modification time, type and permission bits of a file. */
   async stat(name: string, options: { signal?: AbortSignal | undefined } = {}): Promise<FileInfo> {
     return await ask(this.#exchange, {
+      kind: 'stat',
       name,
       signal: options.signal,
       fields: () => ({ stat: { fileName: name } }),
@@ -97,6 +98,7 @@ export class SluiceSession implements AsyncDisposable {
     const { mode, signal } = options;
     const directory = { fileName: name, ...attributesOf({ mode }) };
     await ask(this.#exchange, {
+      kind: 'makeDirectory',
       name,
       signal,
       fields: () => ({ makeDirectory: directory }),

@@ -12,6 +12,7 @@ import type { StatusObject } from '@grpc/grpc-js';
 import type { ExchangeRequestKind } from '../../base/counters/counters.ts';
 import { stopping, TransferError } from '../../base/errors.ts';
 import { MAX_EXCHANGE_CREDIT_BYTES, MAX_EXCHANGE_REQUESTS } from '../../base/limits.ts';
+import type { Tracing } from '../../base/tracing.ts';
 import type { PeerPace } from '../../engine/download/peer-pace.ts';
 import type { Sighted, StreamSight } from '../../engine/stream-sight.ts';
 import type { ExchangeCall, ExchangeReceiver } from '../../flow/calls/exchange-call.ts';
@@ -30,6 +31,7 @@ type Call = ExchangeCall<ExchangeResponse>;
 /** What an exchange has of its server beside what every call has. */
 export interface ExchangeSetup {
   readonly places: CallPlaces;
+  readonly tracing: Tracing;
   readonly decode: (bytes: Buffer) => ExchangeRequest;
 }
 
@@ -167,13 +169,20 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
 
   #begin(kind: ExchangeRequestKind, message: ExchangeRequest, release: () => void): void {
     const credit = creditOf(message.credit);
-    const { account, facts, owner } = this.#admitted;
+    const { account, facts, owner, requestId, span: streamSpan } = this.#admitted;
     facts.requests = (facts.requests ?? 0) + 1;
     const request = new OpenRequest(kind, message, this.#context, this.#call.answers, this.#pace, (change) =>
       this.#countStarting(change),
     );
+    const span = this.#setup.tracing.call(
+      `sluice Exchange ${kind}`,
+      { 'sluice.request_id': requestId },
+      message,
+      streamSpan,
+    );
     let leave = () => {};
     const ended = () => {
+      span?.end(request.spanAttributes, request.failure);
       release();
       leave();
       this.#open.delete(message.id);
@@ -198,7 +207,8 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
     } catch (error) {
       request.fail(TransferError.from(error));
     }
-    void request.serve(owner).then(ended);
+    const serve = () => request.serve(owner);
+    void (span === undefined ? serve() : span.run(serve)).then(ended);
   }
 
   #countStarting(change: 1 | -1): void {

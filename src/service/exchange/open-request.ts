@@ -2,6 +2,7 @@
 import { EXCHANGE_REQUEST_KINDS, type ExchangeRequestKind } from '../../base/counters/counters.ts';
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { PlaceHolder } from '../../base/places.ts';
+import type { SpanAttributes } from '../../base/tracing.ts';
 import type { PeerPace } from '../../engine/download/peer-pace.ts';
 import type { StreamSight } from '../../engine/stream-sight.ts';
 import type { BulkCall } from '../../flow/calls/bulk-call.ts';
@@ -10,7 +11,7 @@ import { failureOf } from '../../wire/status.ts';
 import type { ServiceContext } from '../context.ts';
 import { makeDirectory, statFile } from '../file-requests.ts';
 import { listFiles } from '../list-files.ts';
-import type { RequestFacts } from '../prelude/request-log.ts';
+import { type RequestFacts, spanAttributesOf } from '../prelude/request-log.ts';
 import { servePack } from '../range/serve-pack.ts';
 import { serveRange } from '../range/serve-range.ts';
 import { writePack } from '../uploads/write-pack.ts';
@@ -27,7 +28,8 @@ type Phase = 'waiting' | 'starting' | 'started';
 const NEEDS_CREDIT: ReadonlySet<ExchangeRequestKind> = new Set(['read', 'readPack', 'list']);
 
 export class OpenRequest implements PlaceHolder {
-  result: ErrorCode | 'OK' = 'OK';
+  /** Why its end says that it failed. */
+  failure: TransferError | null = null;
   readonly #kind: ExchangeRequestKind;
   readonly #message: ExchangeRequest;
   readonly #context: ServiceContext;
@@ -58,6 +60,15 @@ export class OpenRequest implements PlaceHolder {
     this.#outlet.onStarted = () => {
       if (this.#phase === 'starting') this.#enter('started');
     };
+  }
+
+  get result(): ErrorCode | 'OK' {
+    return this.failure?.code ?? 'OK';
+  }
+
+  /** Once it has ended. */
+  get spanAttributes(): SpanAttributes {
+    return spanAttributesOf({ file: this.name, ...this.#facts });
   }
 
   get movedBytes(): number {
@@ -114,7 +125,7 @@ export class OpenRequest implements PlaceHolder {
       this.#answers.post({ id, end: { failure: null } });
     } catch (reason) {
       const error = this.#error ?? TransferError.from(reason);
-      this.result = error.code;
+      this.failure = error;
       this.#answers.post({ id, end: { failure: failureOf(error) } });
     }
     this.#enter('started');

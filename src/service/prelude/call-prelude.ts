@@ -17,7 +17,7 @@ import { type Counters, METHOD_NAMES, type MethodName } from '../../base/counter
 import { type ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { PeerAddresses } from '../../base/peer-address.ts';
-import { type OpenTelemetryApi, type SpanAttributes, Tracing } from '../../base/tracing.ts';
+import { type OpenTelemetryApi, Tracing } from '../../base/tracing.ts';
 import { answerWith } from '../../flow/calls/answer-metadata.ts';
 import { serverStreamOf } from '../../flow/calls/call-stream.ts';
 import { HeldStream, type RequestHeaders, type ServerStream } from '../../flow/gate/held-stream.ts';
@@ -28,7 +28,7 @@ import { Accounts } from './accounts.ts';
 import { AdmittedCall } from './admitted-call.ts';
 import { type CallKind, CallPlaces, type PlaceLimits } from './call-places.ts';
 import { Callers } from './callers.ts';
-import { type LoggedRequest, logRequest, type RequestFacts } from './request-log.ts';
+import { type LoggedRequest, logRequest, spanAttributesOf } from './request-log.ts';
 
 /** A request that ended, or that was refused. */
 export interface EndedRequest extends LoggedRequest {
@@ -77,7 +77,7 @@ export class CallPrelude {
   readonly #peers: PeerAddresses;
   readonly #logger: Logger;
   readonly #counters: Counters;
-  readonly #tracing: Tracing;
+  readonly tracing: Tracing;
   /** By path. */
   readonly #methods = new Map<string, Method>();
   readonly #byStream = new WeakMap<object, AdmittedCall>();
@@ -100,7 +100,7 @@ export class CallPrelude {
     this.#peers = peers;
     this.#logger = logger;
     this.#onError = onError;
-    this.#tracing = new Tracing(openTelemetry);
+    this.tracing = new Tracing(openTelemetry);
   }
 
   /** Admitted calls of which something is left. */
@@ -195,7 +195,7 @@ export class CallPrelude {
       path: method === undefined ? path : undefined,
       address,
       stream: held,
-      span: this.#tracing.call(`sluice ${name}`, { 'sluice.request_id': held.requestId }, headers),
+      span: this.tracing.call(`sluice ${name}`, { 'sluice.request_id': held.requestId }, headers),
     };
     const refused = (reason: unknown, identity = ANONYMOUS): TransferError => {
       const error = TransferError.from(reason);
@@ -313,12 +313,4 @@ function nameOf(path: string): MethodName {
   const known = METHOD_NAMES.find((each) => each === name);
   if (known === undefined) throw new Error(`METHOD_NAMES lacks ${name}`);
   return known;
-}
-
-function spanAttributesOf({ moving: _, ...facts }: RequestFacts): SpanAttributes {
-  const attributes: SpanAttributes = {};
-  for (const [fact, value] of Object.entries(facts)) {
-    attributes[`sluice.${fact}`] = typeof value === 'object' ? JSON.stringify(value) : value;
-  }
-  return attributes;
 }

@@ -4,7 +4,7 @@ import type { Coding } from '../../base/coding.ts';
 import type { MethodName } from '../../base/counters/counters.ts';
 import type { ErrorCode, TransferError } from '../../base/errors.ts';
 import type { Logger } from '../../base/logger.ts';
-import type { OpenSpan } from '../../base/tracing.ts';
+import type { OpenSpan, SpanAttributes } from '../../base/tracing.ts';
 import type { ChoiceSummary } from '../../compression/codec-choice.ts';
 import type { Sighted } from '../../engine/stream-sight.ts';
 
@@ -66,6 +66,15 @@ export function logRequest(
   } else {
     logger.info({ ...fields, reason: cut(error.message) }, `${method} ended`);
   }
+}
+
+/** What the span of a request has at its end. */
+export function spanAttributesOf({ moving: _, ...facts }: RequestFacts): SpanAttributes {
+  const attributes: SpanAttributes = {};
+  for (const [fact, value] of Object.entries(facts)) {
+    attributes[`sluice.${fact}`] = typeof value === 'object' ? JSON.stringify(value) : value;
+  }
+  return attributes;
 }
 
 function fieldsOf({ identity, method, path, peer, requestId, facts, startMs }: LoggedRequest): object {

@@ -23,7 +23,7 @@ export class ListRequest extends SessionRequest {
   #hasBegun = false;
 
   constructor(host: RequestHost, prefix: string, recursive: boolean, signal: AbortSignal | undefined) {
-    super(host, prefix, signal);
+    super(host, 'list', prefix, signal);
     this.#recursive = recursive;
     this.#window = new CreditWindow(LIST_WINDOW_BYTES, LIST_WINDOW_BYTES, host.growth);
   }

@@ -48,7 +48,7 @@ class PackReadRequest extends RangeRequest {
   #account = new CodecAccount();
 
   constructor(host: RequestHost, files: readonly PackedFile[], options: PackReadOptions) {
-    super(host, `a pack of ${files.length} files`, options.signal);
+    super(host, 'readPack', `a pack of ${files.length} files`, options.signal);
     this.#files = files;
     const bytes = packBytes(files);
     // A pack is small, and wanted whole: its window is all of it.

@@ -90,6 +90,7 @@ function packRequest(
   const write = { files: wanted, content, compressed: false, rawSize: 0, codec: 0, ...crc };
   const name = files.length === 1 ? (files[0] as FileToWrite).name : `a pack of ${files.length} files`;
   return new SingleRequest(host, {
+    kind: 'write',
     name,
     signal,
     isPack: true,

@@ -4,6 +4,7 @@
  * download are.
  */
 import type { TransferError } from '../../../base/errors.ts';
+import type { SpanAttributes } from '../../../base/tracing.ts';
 import type { ExchangeAnswer } from '../../../wire/exchange-answer.ts';
 import type { StreamFileResponse } from '../../../wire/messages.ts';
 import { brokenContract } from '../../broken-contract.ts';
@@ -17,6 +18,8 @@ export abstract class RangeRequest extends SessionRequest implements RangeListen
   protected abstract readonly window: CreditWindow;
   /** Of the attempt; undefined between attempts. */
   protected receiver: RangeReceiver | undefined;
+  /** Before compression, over all attempts. */
+  #movedBytes = 0;
 
   protected abstract get position(): Position;
 
@@ -31,12 +34,17 @@ export abstract class RangeRequest extends SessionRequest implements RangeListen
     return this.window.grantedBytes <= 0 && this.#needsCredit;
   }
 
+  override get spanAttributes(): SpanAttributes {
+    return { 'sluice.bytes': this.#movedBytes };
+  }
+
   override receive({ response }: ExchangeAnswer): void {
     const { receiver } = this;
     const { data } = response;
     if (!data || receiver === undefined) throw brokenContract('a read was answered with something else');
     this.named(receiver, data);
     if (data.chunk.byteLength > 0) this.window.received(data.rawSize);
+    this.#movedBytes += data.rawSize;
     receiver.take(data);
   }
 

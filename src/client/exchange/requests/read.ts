@@ -47,7 +47,7 @@ export class ReadRequest extends RangeRequest implements SessionRead {
 
   /** Throws INVALID_ARGUMENT for a bad option. */
   constructor(host: RequestHost, name: string, options: SessionReadOptions) {
-    super(host, name, options.signal);
+    super(host, 'read', name, options.signal);
     const { compression = host.options.compression } = options;
     oneOf('compression', compression, ['auto', 'never', 'always']);
     this.#options = { compression, verify: host.options.verify };

@@ -1,4 +1,5 @@
 /** A request with one answer at most, and no credit. */
+import type { ExchangeRequestKind } from '../../../base/counters/counters.ts';
 import type { TransferError } from '../../../base/errors.ts';
 import type { ExchangeAnswer } from '../../../wire/exchange-answer.ts';
 import type { ExchangeLimits, ExchangeResponse } from '../../../wire/messages.ts';
@@ -7,6 +8,8 @@ import type { CodedChunk } from '../../compression/chunk-coder.ts';
 import { type RequestFields, type RequestHost, SessionRequest } from '../request.ts';
 
 export interface SingleQuestion<Answer> {
+  /** Undefined: it never goes out. */
+  readonly kind?: ExchangeRequestKind;
   /** Of the file it is about. */
   readonly name: string;
   readonly signal: AbortSignal | undefined;
@@ -32,7 +35,7 @@ export class SingleRequest<Answer> extends SessionRequest {
   #reject!: (error: TransferError) => void;
 
   constructor(host: RequestHost, question: SingleQuestion<Answer>) {
-    super(host, question.name, question.signal);
+    super(host, question.kind, question.name, question.signal);
     this.#question = question;
     this.isPack = question.isPack ?? false;
     this.result = new Promise((resolve, reject) => {
