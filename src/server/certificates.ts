@@ -1,56 +1,38 @@
 /**
- * TLS of the server, from the files that the configuration names. They are read
- * again every second, by content: time stamps miss quick changes, and file
- * watches miss the exchanged symbolic links of a Kubernetes secret.
- *
- * Invariant: the credentials always hold a pair that belongs together. Files
- * that cannot be used change nothing. Connections that exist keep what they have.
+ * TLS of the server, from the files that the configuration names, renewed while it
+ * runs. Connections that exist keep what they have.
  */
 import type { SecureContextOptions } from 'node:tls';
 import { ServerCredentials } from '@grpc/grpc-js';
-import { Mutex } from '../base/async/mutex.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { contextOf, type PemFiles, type PemPaths, readPemFiles } from '../base/tls/pem-files.ts';
+import { PemWatch } from '../base/tls/pem-watch.ts';
 import type { Config } from '../config/schema.ts';
 import type { Reloadable } from './reload.ts';
-import { contextOf, expiryOf, readTlsFiles, type TlsFiles } from './tls-files.ts';
-
-const LOOK_EVERY_MS = 1000;
 
 type TlsConfig = Config['tls'];
 
-/** The certificates of a server, renewed while it runs. */
+/** The certificates of a server. */
 export class Certificates implements Reloadable {
   readonly what = 'certificates';
   readonly keys = ['tls.cert', 'tls.key', 'tls.clientCa', 'tls.minVersion'];
   readonly #credentials: RenewableCredentials;
-  readonly #logger: Logger;
-  readonly #turn = new Mutex();
+  readonly #watch: PemWatch;
   #tls: TlsConfig;
-  /** The files as they were used, or found useless, the last time. */
-  #judged: string;
-  /** The files at the last look. */
-  #seen = '';
-  #inUse: string;
-  #timer: NodeJS.Timeout | undefined;
-  #isClosed = false;
   #context: SecureContextOptions;
   readonly #onRenewed: ((context: SecureContextOptions) => void)[] = [];
 
-  private constructor(tls: TlsConfig, files: TlsFiles, logger: Logger) {
-    this.#credentials = new RenewableCredentials(tls, files);
+  private constructor(tls: TlsConfig, files: PemFiles, logger: Logger) {
     this.#context = contextOf(files);
-    this.#logger = logger;
+    this.#credentials = new RenewableCredentials(tls, this.#context);
     this.#tls = tls;
-    this.#inUse = files.digest;
-    this.#judged = files.digest;
+    this.#watch = new PemWatch(pathsOf(tls), files, logger, (context) => this.#renew(context));
   }
 
   /** Throws INVALID_CONFIG, naming the setting, when a file cannot be used. */
   static async open(tls: TlsConfig, logger: Logger): Promise<Certificates> {
-    const files = await readTlsFiles(tls);
-    contextOf(files);
-    return new Certificates(tls, files, logger);
+    return new Certificates(tls, await readPemFiles(pathsOf(tls)), logger);
   }
 
   get credentials(): ServerCredentials {
@@ -74,57 +56,31 @@ export class Certificates implements Reloadable {
       const problem = 'tls.cert and tls.clientCa cannot be set or unset while the server runs; restart it';
       throw new TransferError('INVALID_CONFIG', problem);
     }
-    return await this.#turn.run(async () => {
-      const renewed = this.#use(await readTlsFiles(tls));
-      this.#tls = tls;
-      return renewed;
-    });
+    const renewed = await this.#watch.reload(pathsOf(tls));
+    this.#tls = tls;
+    return renewed;
   }
 
   /** Looks at the files from now on, until `close`. */
   follow(): void {
-    this.#timer = setTimeout(() => void this.#turn.run(() => this.#look()), LOOK_EVERY_MS).unref();
+    this.#watch.follow();
   }
 
   /** Safe to call twice. */
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#watch.close();
   }
 
-  /** What is the same at two looks is not being written any more. */
-  async #look(): Promise<void> {
-    const found = await readTlsFiles(this.#tls).catch((reason: unknown) => TransferError.from(reason));
-    const now = found instanceof TransferError ? found.message : found.digest;
-    if (now === this.#seen && now !== this.#judged) this.#judge(found);
-    this.#seen = now;
-    if (!this.#isClosed) this.follow();
-  }
-
-  #judge(found: TlsFiles | TransferError): void {
-    try {
-      if (found instanceof TransferError) {
-        this.#judged = found.message;
-        throw found;
-      }
-      const renewed = this.#use(found);
-      if (renewed !== null) this.#logger.info({}, `certificates were renewed: ${renewed}`);
-    } catch (reason) {
-      const problem = TransferError.from(reason).message;
-      this.#logger.warn({ problem }, 'the certificate files cannot be used; the last good ones stay in use');
-    }
-  }
-
-  #use(files: TlsFiles): string | null {
-    this.#judged = files.digest;
-    const context = contextOf(files);
-    if (files.digest === this.#inUse) return null;
+  #renew(context: SecureContextOptions): void {
     this.#credentials.renew(context);
     this.#context = context;
     for (const renewed of this.#onRenewed) renewed(context);
-    this.#inUse = files.digest;
-    return `valid until ${expiryOf(files)}`;
   }
+}
+
+function pathsOf({ cert, clientCa, key, minVersion }: TlsConfig): PemPaths {
+  const names = { cert: 'tls.cert', key: 'tls.key', ca: 'tls.clientCa' };
+  return { cert, key, ca: clientCa, minVersion, names };
 }
 
 /**
@@ -132,11 +88,11 @@ export class Certificates implements Reloadable {
  * tickets change, so a client that is no longer admitted cannot resume an earlier session either.
  */
 class RenewableCredentials extends ServerCredentials {
-  constructor({ clientCa, clientCert }: TlsConfig, files: TlsFiles) {
-    super({ requestCert: clientCa !== '', rejectUnauthorized: clientCert === 'require' }, contextOf(files));
+  constructor({ clientCa, clientCert }: TlsConfig, context: SecureContextOptions) {
+    super({ requestCert: clientCa !== '', rejectUnauthorized: clientCert === 'require' }, context);
   }
 
-  renew(context: ReturnType<typeof contextOf>): void {
+  renew(context: SecureContextOptions): void {
     this.updateSecureContextOptions(context);
   }
 
