@@ -159,12 +159,18 @@ function tlsOptions({ ca, cert, key, serverName, tlsMinVersion }: ConnectionOpti
     throw new TransferError('INVALID_CONFIG', '--cert and --key come together');
   }
   return {
-    ...(ca === undefined ? {} : { ca: readGiven('--ca', ca) }),
-    ...(cert === undefined ? {} : { cert: readGiven('--cert', cert) }),
-    ...(key === undefined ? {} : { key: readGiven('--key', key) }),
+    ...(ca === undefined ? {} : { caFile: readable('--ca', ca) }),
+    ...(cert === undefined ? {} : { certFile: readable('--cert', cert) }),
+    ...(key === undefined ? {} : { keyFile: readable('--key', key) }),
     ...(serverName === undefined ? {} : { serverName }),
     ...(tlsMinVersion === undefined ? {} : { minVersion: tlsMinVersion }),
   };
+}
+
+/** The path itself. Throws INVALID_CONFIG, naming the flag, for a file that cannot be read. */
+function readable(flag: string, path: string): string {
+  readGiven(flag, path);
+  return path;
 }
 
 function readGiven(flag: string, path: string): Buffer {

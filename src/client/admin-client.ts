@@ -52,6 +52,7 @@ export class AdminClient {
   /** Safe to call twice. */
   close(): void {
     this.#channel.close();
+    this.#options.renewableTls?.close();
   }
 
   /** Of one call; throws when that ends. */

@@ -270,6 +270,7 @@ export class SluiceClient {
     for (const session of this.#sessions) void session.close();
     this.#channel.close();
     this.#uploadServers.close();
+    this.#options.renewableTls?.close();
   }
 
   async #unary<Request extends { fileName: string }, Response>(

@@ -10,14 +10,21 @@ import { type Logger, silentLogger } from '../base/logger.ts';
 import { type OpenTelemetryApi, Tracing } from '../base/tracing.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 import { callCredentialsOf, isRenewable, type ProofOptions } from './connection/proof.ts';
+import { RenewableTls } from './connection/renewable-tls.ts';
 
-/** PEM material for TLS; the buffers are read while the client is constructed. */
+/**
+ * PEM material for TLS, all of it in buffers or all of it in files. Buffers are read while the client is
+ * constructed. Files are read then, and again when they change.
+ */
 export interface TlsOptions {
   /** Certificate authorities to trust instead of the system's. */
   ca?: Buffer | undefined;
+  caFile?: string | undefined;
   /** The client's own certificate chain and key, for mutual TLS. */
   cert?: Buffer | undefined;
+  certFile?: string | undefined;
   key?: Buffer | undefined;
+  keyFile?: string | undefined;
   /** The name the server's certificate must have, when it differs from the target's host. */
   serverName?: string | undefined;
   /** The lowest version of TLS to accept. Default 1.3. */
@@ -92,6 +99,8 @@ export interface ResolvedOptions
     Omit<ClientOptions, 'tls' | 'retry' | 'windowBytes' | 'openTelemetry' | keyof ProofOptions>
   > {
   readonly tls: TlsOptions | boolean | undefined;
+  /** Where the PEM material is in files. */
+  readonly renewableTls: RenewableTls | undefined;
   readonly retry: ResolvedRetry;
   /** What goes with each call; undefined: nothing. */
   readonly callCredentials: CallCredentials | undefined;
@@ -105,6 +114,7 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
   const { retry = {} } = options;
   return {
     tls: options.tls,
+    renewableTls: renewableTlsOf(options),
     insecure: options.insecure ?? false,
     // 64 KiB costs 20 % more CPU for each byte. Above 256 KiB nothing is gained, and what waits while a
     // call is paused grows; full garbage collections got frequent by it, while that was 16 messages.
@@ -131,6 +141,19 @@ export function resolveOptions(options: ClientOptions): ResolvedOptions {
     logger: options.logger ?? silentLogger,
     tracing: new Tracing(options.openTelemetry),
   };
+}
+
+function renewableTlsOf({ logger = silentLogger, tls }: ClientOptions): RenewableTls | undefined {
+  if (typeof tls !== 'object') return undefined;
+  const { caFile = '', certFile = '', keyFile = '', minVersion = '1.3' } = tls;
+  if (caFile === '' && certFile === '' && keyFile === '') return undefined;
+  if (tls.ca !== undefined || tls.cert !== undefined || tls.key !== undefined)
+    throw new TransferError('INVALID_ARGUMENT', 'tls: give all of it in buffers, or all of it in files');
+  if ((certFile === '') !== (keyFile === ''))
+    throw new TransferError('INVALID_ARGUMENT', 'tls: certFile and keyFile come together');
+  oneOf('tls.minVersion', minVersion, ['1.2', '1.3']);
+  const names = { cert: 'tls.certFile', key: 'tls.keyFile', ca: 'tls.caFile' };
+  return new RenewableTls({ cert: certFile, key: keyFile, ca: caFile, minVersion, names }, logger);
 }
 
 function keepAliveOf(silenceMs: number): number {

@@ -59,6 +59,8 @@ export class Channel {
   readonly #connect: () => Connection;
   readonly #options: ResolvedOptions;
   readonly #session: AgentSession | undefined;
+  /** Of TLS, that the connection was made with; undefined where it does not change. */
+  #context: object | undefined;
   #connection: Connection;
   readonly #failures: CallFailures;
   #hasConnected = false;
@@ -77,12 +79,16 @@ export class Channel {
     this.#failures = new CallFailures(target.address, transport, options.connectTimeoutMs);
     const purpose: ChannelPurpose = turn === undefined ? 'general' : 'upload';
     this.#session = purpose === 'upload' ? new AgentSession() : undefined;
-    const credentials = credentialsFor(target, options);
+    const constant = options.renewableTls === undefined ? credentialsFor(target, options) : undefined;
     const grpcOptions = { ...channelOptions(target, options, purpose), ...this.#session?.channelOptions };
     // grpc-js never shares a TLS connection, because TLS credentials are never equal.
     const isShared = !options.ownConnection && purpose === 'general' && transport === 'plaintext';
     const servers = namedServers(target, options);
-    this.#connect = () => new Connection({ servers, credentials, options: grpcOptions, isShared, turn });
+    this.#connect = () => {
+      this.#context = options.renewableTls?.context;
+      const credentials = constant ?? credentialsFor(target, options);
+      return new Connection({ servers, credentials, options: grpcOptions, isShared, turn });
+    };
     this.#connection = this.#connect();
   }
 
@@ -284,7 +290,8 @@ export class Channel {
 
   #open(): Connection {
     this.assertOpen();
-    if (this.#connection.isGivenUp) {
+    // Calls on a connection with former certificates go on there.
+    if (this.#connection.isGivenUp || this.#context !== this.#options.renewableTls?.context) {
       this.#connection.close();
       this.#connection = this.#connect();
     }

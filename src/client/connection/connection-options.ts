@@ -44,6 +44,13 @@ export function usesTls(target: Target, options: ResolvedOptions): boolean {
 /** Throws INVALID_ARGUMENT when the PEM material cannot be used. */
 export function credentialsFor(target: Target, options: ResolvedOptions): ChannelCredentials {
   if (!usesTls(target, options)) return ChannelCredentials.createInsecure();
+  if (options.renewableTls !== undefined) {
+    options.renewableTls.follow();
+    return ChannelCredentials.createFromSecureContext(
+      options.renewableTls.context,
+      verifyOptions(target, options),
+    );
+  }
   const { ca, cert, key, minVersion = '1.3' } = typeof options.tls === 'object' ? options.tls : {};
   const lowest = `TLSv${oneOf('tls.minVersion', minVersion, ['1.2', '1.3'])}` as const;
   if ((cert === undefined) !== (key === undefined)) {
