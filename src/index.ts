@@ -53,7 +53,7 @@ export type { Config } from './config/schema.ts';
 export { type AddedSluice, addSluice, sluiceServerOptions } from './server/add-sluice.ts';
 export type { Reloadable } from './server/reload.ts';
 export { SluiceServer, type SluiceServerOptions } from './server/server.ts';
-export type { ServicesOptions } from './server/services.ts';
+export type { MetricsRegistry, ServicesOptions } from './server/services.ts';
 export type { ServerStats } from './server/stats.ts';
 export type { ByteSink, ByteSource, Descriptor, Reader, Writer } from './storage/byte-source.ts';
 export { parseName } from './storage/name.ts';

@@ -14,6 +14,7 @@ import type { AccessFunctions } from '../access/own-access.ts';
 import { Admin } from '../admin/admin.ts';
 import { bindAdminService } from '../admin/bind.ts';
 import { RecentEvents } from '../admin/events.ts';
+import { type MetricsRegistry, registerCounters } from '../admin/metrics.ts';
 import type { MayAdminister } from '../admin/rights.ts';
 import { CalmLogger } from '../base/calm-logger.ts';
 import { Counters } from '../base/counters/counters.ts';
@@ -39,6 +40,8 @@ import { openAccess } from './access.ts';
 import { givenStorage, openLocalStorage, type Storage, withQuotas } from './storage.ts';
 import { uploadWindows } from './upload-windows.ts';
 
+export type { MetricsRegistry };
+
 /** What a program gives to its services in place of what they have by themselves. */
 export interface ServicesOptions extends AccessFunctions {
   /** Default: drops everything. */
@@ -53,6 +56,11 @@ export interface ServicesOptions extends AccessFunctions {
   uploads?: UploadStore | undefined;
   /** The module `@opentelemetry/api` of the program, for a span of each call. Default: none. */
   openTelemetry?: OpenTelemetryApi | undefined;
+  /**
+   * A `Registry` of prom-client, which has the metrics of the server beside those of the program until the server
+   * has stopped. Default: only the listener for operators has them.
+   */
+  metrics?: MetricsRegistry | undefined;
 }
 
 /** What outlives the services: made with their server. */
@@ -77,6 +85,7 @@ interface Parts {
   readonly zeroCopy: boolean;
   readonly directReads: boolean;
   readonly openTelemetry: OpenTelemetryApi | undefined;
+  readonly metrics: MetricsRegistry | undefined;
   readonly inForce: () => Config;
 }
 
@@ -100,6 +109,7 @@ export class Services {
   readonly #parts: Parts;
   readonly #uploads: LiveUploads;
   readonly #draining = new AbortController();
+  readonly #forgetMetrics: () => void;
 
   /**
    * Throws INVALID_CONFIG for what the operator can mend.
@@ -129,9 +139,9 @@ export class Services {
         engine.start(),
       ]);
       if (wantsZeroCopy) warnOfCopies(logger, zeroCopy, directReads);
-      const { openTelemetry } = options;
-      const parts = { access, accessFile, storage, engine, windows, zeroCopy, directReads, openTelemetry };
-      return new Services({ ...parts, config, records, inForce });
+      const { metrics, openTelemetry } = options;
+      const parts = { access, accessFile, storage, engine, windows, zeroCopy, directReads };
+      return new Services({ ...parts, config, records, inForce, metrics, openTelemetry });
     } catch (error) {
       access?.close();
       await Promise.all([engine.stop(), storage.interrupt()]);
@@ -141,9 +151,20 @@ export class Services {
   }
 
   private constructor(parts: Parts) {
-    const { access, accessFile, config, directReads, engine, openTelemetry, records, storage, windows } =
-      parts;
+    const {
+      access,
+      accessFile,
+      config,
+      directReads,
+      engine,
+      metrics,
+      openTelemetry,
+      records,
+      storage,
+      windows,
+    } = parts;
     const { counters, events, logger } = records;
+    this.#forgetMetrics = metrics === undefined ? () => {} : registerCounters(metrics, counters);
     this.#parts = parts;
     this.access = access;
     this.accessFile = accessFile;
@@ -208,6 +229,7 @@ export class Services {
 
   /** Behind `drain`, or instead where nobody was served yet. */
   async close(): Promise<void> {
+    this.#forgetMetrics();
     this.prelude.close();
     this.admin.close();
     this.access?.close();

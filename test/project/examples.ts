@@ -39,8 +39,8 @@ export async function exampleFolder(t: TestContext): Promise<ExampleFolder> {
   await symlink(COMMAND, join(folder, 'bin/sluice'));
   await mkdir(join(folder, 'node_modules'));
   await symlink(ROOT, join(folder, 'node_modules/sluice'));
-  for (const scope of ['@types', '@grpc']) {
-    await symlink(join(ROOT, 'node_modules', scope), join(folder, 'node_modules', scope));
+  for (const name of ['@types', '@grpc', 'prom-client']) {
+    await symlink(join(ROOT, 'node_modules', name), join(folder, 'node_modules', name));
   }
   const path = [join(folder, 'bin'), join(ROOT, 'node_modules/.bin'), userEnvironment.PATH].join(delimiter);
   return {

@@ -29,6 +29,7 @@ const OUTPUTS: readonly (readonly [heading: string, output: RegExp])[] = [
   ['Cancelling', /^CANCELLED\n$/],
   ['A server', /ready on 127\.0\.0\.1:\d+; 32 of 32 slabs are free/],
   ['On a gRPC server of your own', /^true\n$/],
+  ['Metrics in a registry of your own', /^true true$/m],
   ['A store of your own', /^hello from memory\n$/],
 ];
 

@@ -1,10 +1,14 @@
 /** sluice on a gRPC server that belongs to a program. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { Client, credentials, Server, ServerCredentials, type ServiceDefinition } from '@grpc/grpc-js';
-import { SluiceClient, type TransferError } from '../../src/index.ts';
+import { Counter, Registry } from 'prom-client';
+import { type ServicesOptions, SluiceClient, SluiceServer, type TransferError } from '../../src/index.ts';
 import { addSluice, sluiceServerOptions } from '../../src/server/add-sluice.ts';
 import { assertBytes, lines, noise } from '../support/content.ts';
 import { RawClient } from '../support/peers/raw-client.ts';
@@ -24,14 +28,14 @@ const ECHO = {
 } satisfies ServiceDefinition;
 
 /** A program with a service of its own. */
-async function program(t: TestContext) {
+async function program(t: TestContext, options: ServicesOptions = {}) {
   const config = testConfig(scratchRoot(t), { writable: true });
   const server = new Server(sluiceServerOptions(config));
   server.addService(ECHO, {
     Say: (call: { request: Buffer }, answer: (error: null, bytes: Buffer) => void) =>
       answer(null, call.request),
   });
-  const added = await addSluice(server, config);
+  const added = await addSluice(server, config, options);
   const port = await new Promise<number>((resolve, reject) =>
     server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
       error === null ? resolve(bound) : reject(error),
@@ -99,4 +103,58 @@ test('a server of another copy of grpc-js is refused with the remedy', async (t)
   const config = testConfig(scratchRoot(t));
   const foreign = Object.create({ addService() {} }) as Server;
   await assert.rejects(addSluice(foreign, config), /install one version for both/);
+});
+
+/** A program's own /metrics, which has one metric of its own. */
+function ownMetrics(t: TestContext) {
+  const registry = new Registry();
+  new Counter({ name: 'orders_total', help: 'Orders of the program.', registers: [registry] }).inc(7);
+  const http = createServer((_request, response) => {
+    void registry.metrics().then((text) => response.end(text));
+  });
+  http.listen(0, '127.0.0.1');
+  t.after(() => {
+    http.closeAllConnections();
+    http.close();
+  });
+  const scrape = async () => {
+    if (!http.listening) await once(http, 'listening');
+    const { port } = http.address() as AddressInfo;
+    return await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+  };
+  return { registry, scrape };
+}
+
+test('the metrics of a program have those of sluice beside its own, until sluice has ended', async (t) => {
+  const { registry, scrape } = ownMetrics(t);
+  const { added, address, server } = await program(t, { metrics: registry });
+  const client = new SluiceClient(address, { ownConnection: true });
+  t.after(() => client.close());
+  await client.upload(Buffer.alloc(1000, 'x'), 'file');
+
+  const during = await scrape();
+  assert.match(during, /^orders_total 7$/m);
+  assert.match(during, /^sluice_received_bytes_total\{form="raw",coding="\w+"\} 1000$/m);
+  assert.match(during, /^sluice_job_seconds_bucket\{kind="drain",le="\+Inf"\} [1-9]/m);
+
+  server.forceShutdown();
+  await added.stop(0);
+  const behind = await scrape();
+  assert.match(behind, /^orders_total 7$/m);
+  assert.doesNotMatch(behind, /sluice_/);
+});
+
+test('a server has its metrics in the registry of its program, and a second server needs another', async (t) => {
+  const { registry, scrape } = ownMetrics(t);
+  const config = testConfig(scratchRoot(t));
+  const server = new SluiceServer(config, { metrics: registry });
+  await server.start();
+  t.after(() => server.stop());
+
+  const second = new SluiceServer(testConfig(scratchRoot(t)), { metrics: registry });
+  await assert.rejects(second.start(), { code: 'INVALID_ARGUMENT', message: /a registry of its own/ });
+
+  const text = await scrape();
+  assert.match(text, /^orders_total 7$/m);
+  assert.match(text, new RegExp(`^sluice_slabs\\{state="free"\\} ${config.slab.count}$`, 'm'));
 });
