@@ -1,6 +1,6 @@
 /** 500 readers that stop after their first message must neither slow a healthy one down nor cost memory. */
 import { GIB, KIB, MIB } from '../../src/base/units.ts';
-import { memoryBoundBytes } from '../../src/config/memory-bound.ts';
+import { memoryBoundBytes } from '../../src/config/memory/memory-bound.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { atLeast, atMost, figureOf, ratio } from '../harness/bar.ts';
 import { type Contender, startDriver } from '../harness/contender.ts';

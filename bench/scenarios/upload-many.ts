@@ -1,7 +1,7 @@
 /** 64 uploads at once: what they get together, how evenly they get it, and the memory it takes. */
 import { join } from 'node:path';
 import { GIB, KIB, MIB } from '../../src/base/units.ts';
-import { memoryBoundBytes } from '../../src/config/memory-bound.ts';
+import { memoryBoundBytes } from '../../src/config/memory/memory-bound.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { atLeast, atMost, figureOf, ratioOf } from '../harness/bar.ts';
 import type { Scenario } from '../harness/scenario.ts';

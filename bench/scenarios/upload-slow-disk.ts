@@ -1,7 +1,7 @@
 /** Senders far faster than the disk: memory must stay bounded, nobody fail, and all get their share. */
 import { join } from 'node:path';
 import { GIB, KIB, MIB } from '../../src/base/units.ts';
-import { memoryBoundBytes } from '../../src/config/memory-bound.ts';
+import { memoryBoundBytes } from '../../src/config/memory/memory-bound.ts';
 import { configSchema } from '../../src/config/schema.ts';
 import { atLeast, atMost, figureOf } from '../harness/bar.ts';
 import type { BenchContext, Case, Scenario } from '../harness/scenario.ts';

@@ -2,7 +2,7 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 import { PLACE_KINDS } from '../base/counters/counters.ts';
 import { packageVersion } from '../base/package-version.ts';
-import { memoryBoundBytes } from '../config/memory-bound.ts';
+import { memoryBoundBytes } from '../config/memory/memory-bound.ts';
 import type { OpenUpload as StoredUpload } from '../storage/upload-store.ts';
 import type {
   EventLoop,

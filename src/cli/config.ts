@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { formatBytes } from '../base/units.ts';
 import { writeSource } from '../config/given-value.ts';
 import { type LoadedConfig, loadConfig } from '../config/load.ts';
-import { type MemoryBound, memoryBoundBytes } from '../config/memory-bound.ts';
+import { type MemoryBound, memoryBoundBytes } from '../config/memory/memory-bound.ts';
 import { writeValue } from '../config/notation.ts';
 import { fileExample } from '../config/reference.ts';
 import type { SettingValue } from '../config/setting-kinds.ts';

@@ -5,7 +5,7 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { MIB } from '../base/units.ts';
 import { SluiceClient } from '../client/client.ts';
-import { availableMemoryBytes } from '../config/available-memory.ts';
+import { availableMemoryBytes } from '../config/memory/available-memory.ts';
 import { nearestName } from '../config/nearest-name.ts';
 import { countArgument, durationArgument } from './argument.ts';
 import { Interrupt } from './process/interrupt.ts';

@@ -4,7 +4,7 @@
  * are reported at once.
  */
 import { TransferError } from '../base/errors.ts';
-import { availableMemoryBytes } from './available-memory.ts';
+import { availableMemoryBytes } from './memory/available-memory.ts';
 import type { SettingValues } from './config.ts';
 import { readConfigFile } from './config-file.ts';
 import { readEnvironment } from './environment.ts';

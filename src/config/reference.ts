@@ -3,7 +3,7 @@
  * program; a test checks for drift.
  */
 import { formatBytes } from '../base/units.ts';
-import { memoryBoundBytes } from './memory-bound.ts';
+import { memoryBoundBytes } from './memory/memory-bound.ts';
 import { writeRange, writeValue } from './notation.ts';
 import { configSchema } from './schema.ts';
 import type { SettingMeta } from './setting-kinds.ts';

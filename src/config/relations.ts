@@ -13,7 +13,7 @@ import {
   memoryBoundBytes,
   sharedWindowBytes,
   slabStrideBytes,
-} from './memory-bound.ts';
+} from './memory/memory-bound.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
 import { trustedProxyProblems } from './trusted-proxies.ts';

@@ -8,7 +8,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { MIN_CHUNK_LIMIT_BYTES, MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
-import { availableMemoryBytes } from './available-memory.ts';
+import { availableMemoryBytes } from './memory/available-memory.ts';
 import type { Config } from './config.ts';
 import { bytes, choice, count, durationMs, flag, group, live, text } from './setting-kinds.ts';
 

@@ -8,7 +8,7 @@
 import { Mutex } from '../base/async/mutex.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { availableMemoryBytes } from '../config/available-memory.ts';
+import { availableMemoryBytes } from '../config/memory/available-memory.ts';
 import { writeValue } from '../config/notation.ts';
 import { relationProblems } from '../config/relations.ts';
 import type { Config } from '../config/schema.ts';

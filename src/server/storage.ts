@@ -7,7 +7,7 @@ import { QuotaUploads } from '../access/quota-uploads.ts';
 import type { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
-import { availableMemoryBytes } from '../config/available-memory.ts';
+import { availableMemoryBytes } from '../config/memory/available-memory.ts';
 import { memoryProblems } from '../config/relations.ts';
 import type { Config } from '../config/schema.ts';
 import { HashPool } from '../engine/jobs/hash-pool.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { GIB, MIB } from '../../src/base/units.ts';
 import { loadConfig } from '../../src/config/load.ts';
-import { memoryBoundBytes } from '../../src/config/memory-bound.ts';
+import { memoryBoundBytes } from '../../src/config/memory/memory-bound.ts';
 import { memoryProblems, relationProblems } from '../../src/config/relations.ts';
 import { configSchema } from '../../src/config/schema.ts';
 

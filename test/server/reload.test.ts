@@ -5,7 +5,7 @@ import { writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { availableMemoryBytes } from '../../src/config/available-memory.ts';
+import { availableMemoryBytes } from '../../src/config/memory/available-memory.ts';
 import { writeValue } from '../../src/config/notation.ts';
 import { SETTINGS, type Setting } from '../../src/config/settings.ts';
 import type { GetConfigResponse } from '../../src/wire/admin-messages.ts';

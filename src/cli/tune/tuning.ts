@@ -2,7 +2,7 @@
  * One tuning from sample to result: the descent over the settings, and at the
  * end the best against the defaults, which alone decides what is recommended.
  */
-import { availableMemoryBytes } from '../../config/available-memory.ts';
+import { availableMemoryBytes } from '../../config/memory/available-memory.ts';
 import { type Candidate, DEFAULTS, isSame, neighbours, problemOf, type TunedKey } from './candidate.ts';
 import { type Comparison, winnerOf } from './comparison.ts';
 import { descend } from './descent.ts';

@@ -15,7 +15,7 @@ import type { TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Child } from '../../../src/cli/process/child.ts';
-import { memoryBoundBytes } from '../../../src/config/memory-bound.ts';
+import { memoryBoundBytes } from '../../../src/config/memory/memory-bound.ts';
 import { type Config, configSchema } from '../../../src/config/schema.ts';
 import { openDescriptors, openFilesBelow, scratchDirectory, scratchRoot } from '../scratch.ts';
 import { startChild } from '../start-child.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { ClientHttp2Stream } from 'node:http2';
 import { connect } from 'node:net';
 import type { TestContext } from 'node:test';
-import { memoryBoundBytes } from '../../../src/config/memory-bound.ts';
+import { memoryBoundBytes } from '../../../src/config/memory/memory-bound.ts';
 import { SluiceClient } from '../../../src/index.ts';
 import { assertBytes, noise, writeContent } from '../content.ts';
 import { scratchRoot } from '../scratch.ts';

@@ -12,11 +12,11 @@ import {
   MIN_LISTING_BYTES,
   MIN_WINDOW_BYTES,
   SLAB_HEADROOM_BYTES,
-} from '../base/limits.ts';
-import { leavingPlaces } from '../base/places.ts';
-import { KIB, MIB } from '../base/units.ts';
-import { writeBytes } from './notation.ts';
-import type { Config } from './schema.ts';
+} from '../../base/limits.ts';
+import { leavingPlaces } from '../../base/places.ts';
+import { KIB, MIB } from '../../base/units.ts';
+import { writeBytes } from '../notation.ts';
+import type { Config } from '../schema.ts';
 
 /** State of the largest compressor, zstd level 3 with its buffers, rounded up; gzip takes 2^17 + 2^18 bytes (zconf.h). */
 const COMPRESSOR_STATE_BYTES = 4 * MIB;
