@@ -1,6 +1,7 @@
 /**
- * A pack of any store, by what every store has: each file is opened, read,
- * verified and closed, a few of them at the same time.
+ * A pack of a store whose files the event loop reads: by what every store has, each
+ * file is opened, read, verified and closed; or by what the store has for it. A few
+ * files are read at the same time.
  *
  * A file whose leading byte was read as 0 never turns into zeros behind it; a
  * read that begins inside of a file waits for what the one before it found.
@@ -21,20 +22,38 @@ const readAt = promisify(readDescriptor);
 /** A pack of `files`, by what the store has for it, or else by `open`. Throws a TransferError. */
 export async function openPack(store: Store, files: readonly PackedFile[]): Promise<OpenPack> {
   if (store.openPack !== undefined) return await store.openPack(files);
-  const reader = new PackReader(store, files);
+  return packByReading(files, (file, content, position, signal) =>
+    readByOpening(store, file, content, position, signal),
+  );
+}
+
+/**
+ * Fills `content` with the bytes of a file from `position` on; false when the file is not as asked, whatever is in
+ * `content` then. Settles once nobody writes to it any more. Throws what is no word on the file.
+ */
+type ReadPacked = (
+  file: PackedFile,
+  content: Uint8Array<SharedArrayBuffer>,
+  position: number,
+  signal: AbortSignal,
+) => Promise<boolean>;
+
+/** A pack of `files`, each of which `read` reads. */
+export function packByReading(files: readonly PackedFile[], read: ReadPacked): OpenPack {
+  const reader = new PackReader(read, files);
   return { size: reader.layout.size, source: reader, close: async () => {} };
 }
 
 class PackReader implements Reader {
   readonly kind = 'reader';
   readonly layout: PackLayout;
-  readonly #store: Pick<Store, 'open'>;
+  readonly #readFile: ReadPacked;
   readonly #files: readonly PackedFile[];
   /** Of files whose leading byte was read: whether it is 0. */
   readonly #isWhole = new Map<number, Promise<boolean>>();
 
-  constructor(store: Pick<Store, 'open'>, files: readonly PackedFile[]) {
-    this.#store = store;
+  constructor(read: ReadPacked, files: readonly PackedFile[]) {
+    this.#readFile = read;
     this.#files = files;
     this.layout = new PackLayout(files);
   }
@@ -71,7 +90,8 @@ class PackReader implements Reader {
     const content = leads ? part.subarray(1) : part;
     const position = leads ? 0 : skipBytes - 1;
     // Both ends of a file may be read at the same time: what the leading one finds must be known to come.
-    const reading = semaphore.run(() => this.#readAsAsked(file, content, position, signal));
+    const asked = this.#files[file] as PackedFile;
+    const reading = semaphore.run(() => this.#readFile(asked, content, position, signal));
     if (leads) this.#isWhole.set(file, reading);
     const isWhole = await reading;
     if (leads) part[0] = isWhole ? 0 : 1;
@@ -80,31 +100,30 @@ class PackReader implements Reader {
     if (leads || (await this.#isWhole.get(file)) === false) return;
     throw packedFileChanged();
   }
+}
 
-  /** Fills `content` from `position` on; false when the file is not as asked, whatever is in `content` then. */
-  async #readAsAsked(
-    index: number,
-    content: Uint8Array<SharedArrayBuffer>,
-    position: number,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const { fileName, size, version } = this.#files[index] as PackedFile;
-    let file: OpenFile | undefined;
-    try {
-      signal.throwIfAborted();
-      file = await this.#store.open(fileName);
-      if (file.identity.size !== size || file.identity.version !== version) return false;
-      if ((await readFrom(file.source, content, position, signal)) < content.length) return false;
-      await file.verifyUnchanged();
-      return true;
-    } catch (reason) {
-      // An end of the read is no word on the file.
-      signal.throwIfAborted();
-      if (reason instanceof TransferError) return false;
-      throw reason;
-    } finally {
-      await file?.close();
-    }
+async function readByOpening(
+  store: Pick<Store, 'open'>,
+  { fileName, size, version }: PackedFile,
+  content: Uint8Array<SharedArrayBuffer>,
+  position: number,
+  signal: AbortSignal,
+): Promise<boolean> {
+  let file: OpenFile | undefined;
+  try {
+    signal.throwIfAborted();
+    file = await store.open(fileName);
+    if (file.identity.size !== size || file.identity.version !== version) return false;
+    if ((await readFrom(file.source, content, position, signal)) < content.length) return false;
+    await file.verifyUnchanged();
+    return true;
+  } catch (reason) {
+    // An end of the read is no word on the file.
+    signal.throwIfAborted();
+    if (reason instanceof TransferError) return false;
+    throw reason;
+  } finally {
+    await file?.close();
   }
 }
 

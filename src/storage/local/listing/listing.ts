@@ -13,12 +13,13 @@ import { LIST_BATCH_BYTES, MAX_NAME_COMPONENT_BYTES, MAX_NAME_DEPTH } from '../.
 import { entryOfRaw } from '../../entry-name.ts';
 import { isReserved, nameFault } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
+import { shownName } from '../../shown-name.ts';
 import type { Listed, OmissionReason, StoreListOptions } from '../../store.ts';
 import type { Directory } from '../directory.ts';
 import { toStorageError } from '../io-error.ts';
 import { directoryObstacle } from '../obstacle.ts';
 import type { ListingShare } from './listing-share.ts';
-import { omissionOf, shownName } from './omission.ts';
+import { omissionOf } from './omission.ts';
 import { sortedNames, throwIfAborted } from './sorted-names.ts';
 
 /** Concurrent looks from here: enough to keep libuv's four threads busy between two turns of the event loop. */
