@@ -53,6 +53,12 @@ export const LISTING_NAMES_BYTES = 16 * MIB;
 /** What each listing may hold beyond `LISTING_NAMES_BYTES`: a little for each level, and one message. */
 export const MIN_LISTING_BYTES = 128 * KIB;
 
+/** Pages of listings that are asked of an object store, and parsed, at the same time. */
+export const OBJECT_PAGES_AT_ONCE = 8;
+
+/** A page of 1000 keys of 300 bytes, as text and as what it says. */
+export const OBJECT_PAGE_BYTES = 4 * MIB;
+
 /** The window of HTTP/2 without settings; nothing is gained by less. */
 export const MIN_WINDOW_BYTES = 65_535;
 

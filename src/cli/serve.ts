@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { TransferError } from '../base/errors.ts';
+import { bucketRootOf } from '../config/bucket-root.ts';
 import { writeDuration } from '../config/notation.ts';
 import type { Reloadable } from '../server/reload.ts';
 import { SluiceServer } from '../server/server.ts';
@@ -20,6 +21,7 @@ Examples:
   sluice serve /srv/files --listen :50051 --tls-cert cert.pem --tls-key key.pem
   sluice serve /srv/files --listen 10.0.0.7:50051 --insecure
   sluice serve /srv/inbox --writable            also accept uploads and deletes
+  sluice serve s3://models/public               a bucket, with the credentials that the AWS tools use
   SLUICE_POOL_THREADS=8 sluice serve --config /etc/sluice.yaml
 
 It prints one line as soon as it accepts calls. After Ctrl-C or SIGTERM, running
@@ -36,8 +38,8 @@ interface ServeOptions {
 export function addServeCommand(program: Command): void {
   const command = program
     .command('serve')
-    .description('Serve a directory, read-only unless --writable.')
-    .argument('[dir]', 'the directory; the same as --root')
+    .description('Serve a directory or a bucket, read-only unless --writable.')
+    .argument('[dir]', 'the directory, or s3://bucket/prefix; the same as --root')
     .option('--json', 'print the ready line as JSON')
     .option('--trace', TRACE_HELP)
     .action(async (dir: string | undefined, options: ServeOptions) => serve(command, dir, options));
@@ -72,7 +74,7 @@ async function serve(command: Command, dir: string | undefined, options: ServeOp
     const grace = writeDuration(config.shutdown.grace);
     logger.info({}, `stopping; running transfers get ${grace}, a second signal ends at once`);
   });
-  const root = resolve(config.root);
+  const root = bucketRootOf(config.root) === undefined ? resolve(config.root) : config.root;
   const tls = config.tls.cert !== '';
   if (options.json === true)
     await writeJson({ event: 'ready', address, root, tls, readOnly: !config.writable });

@@ -4,7 +4,7 @@
 export interface Config {
   /** Where to accept calls: host:port, [ipv6]:port, :port (all addresses) or unix:/path. Port 0 picks a free one. (default 127.0.0.1:50051) */
   listen: string;
-  /** The directory to serve. (default .) */
+  /** The directory to serve. s3://bucket/prefix serves what is below the prefix in a bucket of an object store (docs/object-store.md). (default .) */
   root: string;
   /** Accept uploads and deletes. Only one writable server may serve a directory. Without this setting the directory is only read. (default false) */
   writable: boolean;
@@ -80,6 +80,16 @@ export interface Config {
     /** Unfinished uploads at the same time. When there are this many, a new upload replaces one without a byte, else the emptiest one of the address that has the most. If there is none to replace, it gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1000) */
     maxOpen: number;
   };
+  s3: {
+    /** Where a root in a bucket is, unless Amazon has it: the URL of a store that speaks S3, such as https://ceph.example:7480. (default empty) */
+    endpoint: string;
+    /** The region of the bucket. Empty: that of the environment or profile of AWS, or us-east-1 where s3.endpoint is set and they have none. (default empty) */
+    region: string;
+    /** Name the bucket in the path of a request, not in the name of the host. Most stores other than that of Amazon want this. (default false) */
+    pathStyle: boolean;
+    /** Requests to the object store under way at the same time. Others wait. (1 to 4096; default 64) */
+    requests: number;
+  };
   compression: {
     /** auto: compress for clients that can decompress, where the data gets smaller and the transfer faster. off: never. (default auto) */
     mode: 'auto' | 'off';
@@ -139,7 +149,7 @@ export interface Config {
 export interface SettingValues {
   /** Where to accept calls: host:port, [ipv6]:port, :port (all addresses) or unix:/path. Port 0 picks a free one. (default 127.0.0.1:50051) */
   readonly listen?: string | undefined;
-  /** The directory to serve. (default .) */
+  /** The directory to serve. s3://bucket/prefix serves what is below the prefix in a bucket of an object store (docs/object-store.md). (default .) */
   readonly root?: string | undefined;
   /** Accept uploads and deletes. Only one writable server may serve a directory. Without this setting the directory is only read. (default false) */
   readonly writable?: boolean | string | undefined;
@@ -201,6 +211,14 @@ export interface SettingValues {
   readonly 'uploads.minFree'?: number | string | undefined;
   /** Unfinished uploads at the same time. When there are this many, a new upload replaces one without a byte, else the emptiest one of the address that has the most. If there is none to replace, it gets RESOURCE_EXHAUSTED. (1 to 1000000; default 1000) */
   readonly 'uploads.maxOpen'?: number | string | undefined;
+  /** Where a root in a bucket is, unless Amazon has it: the URL of a store that speaks S3, such as https://ceph.example:7480. (default empty) */
+  readonly 's3.endpoint'?: string | undefined;
+  /** The region of the bucket. Empty: that of the environment or profile of AWS, or us-east-1 where s3.endpoint is set and they have none. (default empty) */
+  readonly 's3.region'?: string | undefined;
+  /** Name the bucket in the path of a request, not in the name of the host. Most stores other than that of Amazon want this. (default false) */
+  readonly 's3.pathStyle'?: boolean | string | undefined;
+  /** Requests to the object store under way at the same time. Others wait. (1 to 4096; default 64) */
+  readonly 's3.requests'?: number | string | undefined;
   /** auto: compress for clients that can decompress, where the data gets smaller and the transfer faster. off: never. (default auto) */
   readonly 'compression.mode'?: 'auto' | 'off' | undefined;
   /** gzip level for clients that ask to have everything compressed. Level 1 is about three times as fast as 6. (1 to 9; default 1) */

@@ -4,11 +4,11 @@
  * are reported at once.
  */
 import { TransferError } from '../base/errors.ts';
-import { availableMemoryBytes } from './memory/available-memory.ts';
 import type { SettingValues } from './config.ts';
 import { readConfigFile } from './config-file.ts';
 import { readEnvironment } from './environment.ts';
 import { type GivenValue, type GivenValues, type ValueSource, writeSource } from './given-value.ts';
+import { availableMemoryBytes } from './memory/available-memory.ts';
 import { relationProblems } from './relations.ts';
 import { type Config, configSchema } from './schema.ts';
 import { CONFIG_FILE_ENV, SETTINGS, settingOfKey } from './settings.ts';

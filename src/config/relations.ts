@@ -5,6 +5,7 @@
 import { TransferError } from '../base/errors.ts';
 import { MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { formatBytes } from '../base/units.ts';
+import { bucketProblems } from './bucket-root.ts';
 import { isLoopback, isOff, type ListenAddress, parseListenAddress } from './listen-address.ts';
 import {
   heldPlaces,
@@ -34,6 +35,7 @@ export function relationProblems(config: Config, availableBytes: number, hasOwnS
     ...listenProblems(config),
     ...adminProblems(config),
     ...tlsProblems(config),
+    ...bucketProblems(config),
     ...sizeProblems(config),
     ...slabCountProblems(config),
     ...windowProblems(config),

@@ -8,8 +8,8 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { MIN_CHUNK_LIMIT_BYTES, MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
-import { availableMemoryBytes } from './memory/available-memory.ts';
 import type { Config } from './config.ts';
+import { availableMemoryBytes } from './memory/available-memory.ts';
 import { bytes, choice, count, durationMs, flag, group, live, text } from './setting-kinds.ts';
 
 const DAY_MS = 86_400_000;
@@ -27,7 +27,10 @@ const schemaShape = {
     '127.0.0.1:50051',
     'Where to accept calls: host:port, [ipv6]:port, :port (all addresses) or unix:/path. Port 0 picks a free one.',
   ),
-  root: text('.', 'The directory to serve.'),
+  root: text(
+    '.',
+    'The directory to serve. s3://bucket/prefix serves what is below the prefix in a bucket of an object store (docs/object-store.md).',
+  ),
   writable: flag(
     false,
     'Accept uploads and deletes. Only one writable server may serve a directory. Without this setting the directory is only read.',
@@ -200,6 +203,21 @@ const schemaShape = {
       1_000_000,
       'Unfinished uploads at the same time. When there are this many, a new upload replaces one without a byte, else the emptiest one of the address that has the most. If there is none to replace, it gets RESOURCE_EXHAUSTED.',
     ),
+  }),
+  s3: group({
+    endpoint: text(
+      '',
+      'Where a root in a bucket is, unless Amazon has it: the URL of a store that speaks S3, such as https://ceph.example:7480.',
+    ),
+    region: text(
+      '',
+      'The region of the bucket. Empty: that of the environment or profile of AWS, or us-east-1 where s3.endpoint is set and they have none.',
+    ),
+    pathStyle: flag(
+      false,
+      'Name the bucket in the path of a request, not in the name of the host. Most stores other than that of Amazon want this.',
+    ),
+    requests: count(64, 1, 4_096, 'Requests to the object store under way at the same time. Others wait.'),
   }),
   compression: group({
     mode: choice(

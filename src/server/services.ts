@@ -37,7 +37,7 @@ import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
 import { openAccess } from './access.ts';
-import { givenStorage, openLocalStorage, type Storage, withQuotas } from './storage.ts';
+import { givenStorage, openRootStorage, type Storage, withQuotas } from './storage.ts';
 import { uploadWindows } from './upload-windows.ts';
 
 export type { MetricsRegistry };
@@ -49,7 +49,7 @@ export interface ServicesOptions extends AccessFunctions {
   /** false sends and receives every message through grpc-js' copying path, as where the self-tests fail. */
   zeroCopy?: boolean | undefined;
   /**
-   * Where the files are; whoever made it closes it, behind the server. Default: the directory `config.root`.
+   * Where the files are; whoever made it closes it, behind the server. Default: the directory or bucket `config.root`.
    */
   store?: Store | undefined;
   /** Where uploads go that `config.writable` lets in, when `store` is given. As `store`. */
@@ -275,7 +275,7 @@ async function openStorage(
   { store, uploads }: ServicesOptions,
   { counters, logger }: ServerRecords,
 ): Promise<Storage> {
-  if (store === undefined) return await openLocalStorage(config, logger, counters);
+  if (store === undefined) return await openRootStorage(config, logger, counters);
   return givenStorage(config, store, uploads);
 }
 

@@ -1,17 +1,19 @@
 /**
- * The store of a server: a given one, or the configured directory. The only
- * place above storage that knows which stores there are.
+ * The store of a server: a given one, or the configured directory or bucket. The
+ * only place above storage that knows which stores there are.
  */
 import type { Access } from '../access/access.ts';
 import { QuotaUploads } from '../access/quota-uploads.ts';
 import type { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
 import type { Logger } from '../base/logger.ts';
+import { type BucketRoot, bucketRootOf } from '../config/bucket-root.ts';
 import { availableMemoryBytes } from '../config/memory/available-memory.ts';
 import { memoryProblems } from '../config/relations.ts';
 import type { Config } from '../config/schema.ts';
 import { HashPool } from '../engine/jobs/hash-pool.ts';
 import { openLocalStore } from '../storage/local/local-store.ts';
+import { openS3 } from '../storage/s3/open-s3.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 
@@ -64,8 +66,32 @@ export function withQuotas(storage: Storage, access: Access | null, logger: Logg
   };
 }
 
-/** The directory `config.root`. Throws TransferError INVALID_CONFIG when it cannot be served. */
-export async function openLocalStorage(config: Config, logger: Logger, counters: Counters): Promise<Storage> {
+/** The directory or bucket `config.root`. Throws TransferError INVALID_CONFIG when it cannot be served. */
+export async function openRootStorage(config: Config, logger: Logger, counters: Counters): Promise<Storage> {
+  const root = bucketRootOf(config.root);
+  return root === undefined
+    ? await openLocalStorage(config, logger, counters)
+    : await openBucketStorage(config, root, logger);
+}
+
+async function openBucketStorage(
+  { s3, writable }: Config,
+  root: BucketRoot,
+  logger: Logger,
+): Promise<Storage> {
+  const { store, uploads } = await openS3({ ...s3, ...root, writable, logger });
+  return {
+    store,
+    uploads,
+    interrupt: async () => {},
+    close: async () => {
+      await uploads?.close();
+      await store.close();
+    },
+  };
+}
+
+async function openLocalStorage(config: Config, logger: Logger, counters: Counters): Promise<Storage> {
   const store = await openLocalStore(config.root, { logger });
   const hashes = new HashPool(config.pool.niceness, logger);
   let uploads: UploadStore | null = null;

@@ -42,7 +42,8 @@ export interface OpenFile {
   readonly source: FileSource;
   /**
    * Throws FILE_CHANGED when the content is not that of `identity` any more:
-   * written to, truncated, replaced or removed under its name.
+   * written to, truncated, replaced or removed under its name. A store whose reads are each
+   * pinned to that version has nothing left to check.
    */
   verifyUnchanged(): Promise<void>;
   /** Closes once; safe to call twice. */

@@ -1,4 +1,4 @@
-/** A TCP relay before a server that cuts connections after a number of bytes. */
+/** A TCP relay before a server that cuts connections after a number of bytes, or all of them. */
 import { once } from 'node:events';
 import net from 'node:net';
 import type { TestContext } from 'node:test';
@@ -10,13 +10,20 @@ export interface Relay {
   readonly cutAfterBytes: number[];
   /** As cutAfterBytes, of bytes to the server. */
   readonly cutAfterSentBytes: number[];
+  /** As if there were no server: connections are cut, and so are new ones, until it is back. */
+  setAway(isAway: boolean): void;
 }
 
 export async function startRelay(t: TestContext, port: number): Promise<Relay> {
   const cutAfterBytes: number[] = [];
   const cutAfterSentBytes: number[] = [];
   const sockets = new Set<net.Socket>();
+  let isAway = false;
   const listener = net.createServer((near) => {
+    if (isAway) {
+      near.destroy();
+      return;
+    }
     const far = net.connect(port, '127.0.0.1');
     for (const socket of [near, far]) {
       sockets.add(socket);
@@ -33,12 +40,19 @@ export async function startRelay(t: TestContext, port: number): Promise<Relay> {
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
+  const cutAll = () => {
+    for (const socket of sockets) socket.destroy();
+  };
   t.after(() => {
     listener.close();
-    for (const socket of sockets) socket.destroy();
+    cutAll();
   });
+  const setAway = (away: boolean) => {
+    isAway = away;
+    if (away) cutAll();
+  };
   const address = `127.0.0.1:${(listener.address() as net.AddressInfo).port}`;
-  return { address, cutAfterBytes, cutAfterSentBytes };
+  return { address, cutAfterBytes, cutAfterSentBytes, setAway };
 }
 
 function pass(from: net.Socket, to: net.Socket, cutAfterBytes = Number.POSITIVE_INFINITY): void {

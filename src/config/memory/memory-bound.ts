@@ -11,10 +11,13 @@ import {
   MAX_STANDING_CALLS,
   MIN_LISTING_BYTES,
   MIN_WINDOW_BYTES,
+  OBJECT_PAGE_BYTES,
+  OBJECT_PAGES_AT_ONCE,
   SLAB_HEADROOM_BYTES,
 } from '../../base/limits.ts';
 import { leavingPlaces } from '../../base/places.ts';
 import { KIB, MIB } from '../../base/units.ts';
+import { bucketRootOf } from '../bucket-root.ts';
 import { writeBytes } from '../notation.ts';
 import type { Config } from '../schema.ts';
 
@@ -32,6 +35,9 @@ const OPEN_REQUEST_BYTES = 8 * KIB;
 
 /** What a request can hold before it is handled, and its headers for as long as it lasts. */
 const REQUEST_BYTES = MAX_REQUEST_MESSAGE_BYTES + MAX_HEADER_BYTES;
+
+/** A request to an object store: socket, parser, TLS, and a piece of the body. */
+const STORE_REQUEST_BYTES = 256 * KIB;
 
 /** The headers of an upload call, and a decompressor of its messages: state, window, a piece on each side. */
 const UPLOAD_CALL_BYTES = MAX_HEADER_BYTES + 128 * KIB;
@@ -58,11 +64,13 @@ export interface MemoryBound {
     threads: MemoryLine;
     uploads?: MemoryLine;
     store?: MemoryLine;
+    objectStore?: MemoryLine;
   };
 }
 
-/** The sum for one configuration. `hasOwnStore`: with a store that the caller gives, not the local directory. */
+/** The sum for one configuration. `hasOwnStore`: with a store that the caller gives, in place of `config.root`. */
 export function memoryBoundBytes(config: Config, hasOwnStore = false): MemoryBound {
+  const hasBucket = !hasOwnStore && bucketRootOf(config.root) !== undefined;
   const lines = {
     slabs: slabLine(config),
     streams: streamLine(config),
@@ -73,7 +81,8 @@ export function memoryBoundBytes(config: Config, hasOwnStore = false): MemoryBou
     connections: connectionLine(config),
     threads: threadLine(config),
     ...(config.writable ? { uploads: uploadLine(config) } : {}),
-    ...(config.writable && hasOwnStore ? { store: storeLine(config) } : {}),
+    ...(config.writable && (hasOwnStore || hasBucket) ? { store: storeLine(config) } : {}),
+    ...(hasBucket ? { objectStore: objectStoreLine(config) } : {}),
   };
   const total = Object.values(lines).reduce((sum, line) => sum + line.bytes, 0);
   return { total, lines };
@@ -190,6 +199,15 @@ function storeLine({ pool: { threads }, slab }: Config): MemoryLine {
     bytes: slab.size * (2 * threads + 1),
     arithmetic: `slab.size ${writeBytes(slab.size)} × (2 × pool.threads ${threads} + 1)`,
     holder: 'uploads to a store without descriptors',
+  };
+}
+
+/** Beside the names that listings hold, which any store has. */
+function objectStoreLine({ s3 }: Config): MemoryLine {
+  return {
+    bytes: STORE_REQUEST_BYTES * s3.requests + OBJECT_PAGE_BYTES * OBJECT_PAGES_AT_ONCE,
+    arithmetic: `${writeBytes(STORE_REQUEST_BYTES)} × s3.requests ${s3.requests} + ${writeBytes(OBJECT_PAGE_BYTES)} × ${OBJECT_PAGES_AT_ONCE} for pages of listings`,
+    holder: 'requests to the object store',
   };
 }
 

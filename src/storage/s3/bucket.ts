@@ -1,0 +1,204 @@
+/**
+ * The requests that sluice makes of a bucket, by key. Errors are those of the SDK,
+ * or the reason of the signal; `s3-error.ts` says what they mean.
+ */
+import { randomUUID } from 'node:crypto';
+import type { Readable } from 'node:stream';
+import type * as Sdk from '@aws-sdk/client-s3';
+import { Semaphore } from '../../base/async/semaphore.ts';
+import { OBJECT_PAGES_AT_ONCE } from '../../base/limits.ts';
+import type { Attempts } from './attempts.ts';
+import { fillFrom } from './fill-from.ts';
+import type { S3Sdk } from './sdk.ts';
+
+/** What an object is at one moment. */
+export interface StoredObject {
+  /** Bytes. */
+  readonly size: number;
+  /** The ETag, without quotes. */
+  readonly version: string;
+  /** Whole seconds: HEAD has no more. */
+  readonly modifiedMs: number;
+  /** Of whoever wrote it; empty where no server of sluice did. */
+  readonly mark: string;
+}
+
+export interface ListedObject extends Omit<StoredObject, 'mark'> {
+  readonly key: string;
+}
+
+/** A part of what a bucket has, in the order of its keys. */
+export interface ListedPage {
+  readonly objects: readonly ListedObject[];
+  /** What several keys begin with, up to a '/' behind the prefix that was asked for. */
+  readonly prefixes: readonly string[];
+  /** What asks for the rest; undefined behind the last page. */
+  readonly token: string | undefined;
+}
+
+export interface PageOptions {
+  /** What comes behind this key. */
+  readonly after?: string | undefined;
+  readonly token?: string | undefined;
+  readonly max?: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** The key of user metadata that has the mark. */
+const MARK = 'sluice-mark';
+
+export class Bucket {
+  readonly #attempts: Attempts;
+  readonly #sdk: S3Sdk;
+  readonly #client: Sdk.S3Client;
+  readonly #bucket: string;
+  readonly #pages = new Semaphore(OBJECT_PAGES_AT_ONCE);
+
+  /** Takes over `client`, and closes it. */
+  constructor(sdk: S3Sdk, client: Sdk.S3Client, bucket: string, attempts: Attempts) {
+    this.#attempts = attempts;
+    this.#sdk = sdk;
+    this.#client = client;
+    this.#bucket = bucket;
+  }
+
+  async head(key: string, signal?: AbortSignal): Promise<StoredObject> {
+    const command = new this.#sdk.HeadObjectCommand({ Bucket: this.#bucket, Key: key });
+    const answer = await this.#attempts.run(
+      (abortSignal) => this.#client.send(command, { abortSignal }),
+      signal,
+    );
+    return { ...objectOf(answer, answer.ContentLength), mark: answer.Metadata?.[MARK] ?? '' };
+  }
+
+  /**
+   * Fills `target`, of a byte at least, with the bytes of this version from `offset` on.
+   *
+   * Settles once nothing more is written to `target`.
+   *
+   * @throws what is not transient, such as a refusal with status 412, and `UnlikeRange`
+   */
+  async read(
+    key: string,
+    { version, size }: Pick<StoredObject, 'version' | 'size'>,
+    target: Uint8Array<SharedArrayBuffer>,
+    offset: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    let done = 0;
+    const count = (bytes: number) => {
+      done += bytes;
+    };
+    const last = offset + target.length - 1;
+    await this.#attempts.run(async (abortSignal) => {
+      if (done === target.length) return;
+      const start = offset + done;
+      const command = new this.#sdk.GetObjectCommand({
+        Bucket: this.#bucket,
+        Key: key,
+        Range: `bytes=${start}-${last}`,
+        IfMatch: `"${version}"`,
+      });
+      const { Body, ContentRange, ETag } = await this.#client.send(command, { abortSignal });
+      const body = Body as Readable;
+      if (ContentRange !== `bytes ${start}-${last}/${size}` || versionOf(ETag) !== version) {
+        body.destroy();
+        throw new UnlikeRange();
+      }
+      await fillFrom(body, target.subarray(done), count, abortSignal);
+    }, signal);
+  }
+
+  /** What begins with `prefix`, by whole components. */
+  async page(prefix: string, { after, token, max, signal }: PageOptions = {}): Promise<ListedPage> {
+    const command = new this.#sdk.ListObjectsV2Command({
+      Bucket: this.#bucket,
+      Prefix: prefix,
+      Delimiter: '/',
+      // Keys may have characters that XML does not.
+      EncodingType: 'url',
+      StartAfter: after,
+      ContinuationToken: token,
+      MaxKeys: max,
+    });
+    const answer = await this.#pages.run(
+      () => this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }), signal),
+      signal,
+    );
+    const textOf = answer.EncodingType === 'url' ? decoded : (text: string) => text;
+    return {
+      objects: (answer.Contents ?? []).map((each) => ({
+        ...objectOf(each, each.Size),
+        key: textOf(each.Key ?? ''),
+      })),
+      prefixes: (answer.CommonPrefixes ?? []).map((each) => textOf(each.Prefix ?? '')),
+      token: answer.IsTruncated === true ? answer.NextContinuationToken : undefined,
+    };
+  }
+
+  /**
+   * Writes a small object whole.
+   *
+   * @param ifMatch what must be under the key, as the store wants it in `If-Match`; null: nothing may be there
+   * @returns its version
+   */
+  async put(key: string, body: Uint8Array, ifMatch?: string | null): Promise<string> {
+    const mark = randomUUID();
+    const command = new this.#sdk.PutObjectCommand({
+      Bucket: this.#bucket,
+      Key: key,
+      Body: body,
+      ContentLength: body.length,
+      Metadata: { [MARK]: mark },
+      ...(ifMatch === null ? { IfNoneMatch: '*' } : { IfMatch: ifMatch }),
+    });
+    try {
+      const { ETag } = await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+      return versionOf(ETag);
+    } catch (reason) {
+      // An attempt whose answer was lost may have written it, and broken the condition of the next one.
+      const now = await this.head(key).catch(() => undefined);
+      if (now?.mark === mark) return now.version;
+      throw reason;
+    }
+  }
+
+  /** @param ifMatch as in `put` */
+  async delete(key: string, ifMatch?: string): Promise<void> {
+    const command = new this.#sdk.DeleteObjectCommand({ Bucket: this.#bucket, Key: key, IfMatch: ifMatch });
+    await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+  }
+
+  /** Whether any key begins with `prefix`. */
+  async hasAny(prefix: string, signal?: AbortSignal): Promise<boolean> {
+    const { objects, prefixes } = await this.page(prefix, { max: 1, signal });
+    return objects.length + prefixes.length > 0;
+  }
+
+  close(): void {
+    this.#client.destroy();
+  }
+}
+
+/** A store that gave other bytes than were asked for. */
+export class UnlikeRange extends Error {
+  constructor() {
+    super('the object store answered with another range or version than it was asked for');
+  }
+}
+
+function objectOf(
+  { ETag, LastModified }: { ETag?: string | undefined; LastModified?: Date | undefined },
+  size = 0,
+): Omit<StoredObject, 'mark'> {
+  const modifiedMs = Math.floor((LastModified?.getTime() ?? 0) / 1000) * 1000;
+  return { size, version: versionOf(ETag), modifiedMs };
+}
+
+function versionOf(etag = ''): string {
+  return etag.replace(/^"|"$/g, '');
+}
+
+function decoded(text: string): string {
+  return decodeURIComponent(text.replaceAll('+', ' '));
+}

@@ -1,0 +1,76 @@
+/**
+ * What a store does with the conditions of a request. Stores that do not know one
+ * ignore it, so each is tried at start, with an object of its own.
+ */
+import { randomUUID } from 'node:crypto';
+import { TransferError } from '../../base/errors.ts';
+import type { Bucket } from './bucket.ts';
+import type { Keys } from './keys.ts';
+import { isTransient, saidOf, statusOf } from './s3-error.ts';
+
+export interface Capabilities {
+  /** How `If-Match` of a PUT wants an ETag; null: it is ignored. */
+  readonly putIfMatch: ((version: string) => string) | null;
+  /** DELETE has `If-Match`. */
+  readonly deleteIfMatch: boolean;
+}
+
+/** Writers that race for one key; of a store without an atomic check several win. */
+const RACERS = 8;
+
+const NO_VERSION = '00000000000000000000000000000000';
+
+/** How stores want an ETag: as RFC 9110 has it, and as Ceph up to version 16 has it. */
+const FORMS = [(version: string) => `"${version}"`, (version: string) => version];
+
+/** Throws INVALID_CONFIG where nothing can be written safely, or at all. */
+export async function probeCapabilities(bucket: Bucket, keys: Keys): Promise<Capabilities> {
+  const key = `${keys.prefix}.sluice-probe/${randomUUID()}`;
+  try {
+    await requireCreateOnly(bucket, key);
+    const putIfMatch = await putForm(bucket, key);
+    return { putIfMatch, deleteIfMatch: await isRefused(bucket.delete(key, `"${NO_VERSION}"`)) };
+  } catch (reason) {
+    if (reason instanceof TransferError) throw reason;
+    const message = `nothing can be written to the bucket: ${saidOf(reason)}; grant the right, or serve it without --writable`;
+    throw new TransferError(isTransient(reason) ? 'UNAVAILABLE' : 'INVALID_CONFIG', message, {
+      cause: reason,
+    });
+  } finally {
+    await bucket.delete(key).catch(() => {});
+  }
+}
+
+/** `If-None-Match: *` is what keeps two writers apart. */
+async function requireCreateOnly(bucket: Bucket, key: string): Promise<void> {
+  const racers = Array.from({ length: RACERS }, (_, racer) => bucket.put(key, Buffer.from([racer]), null));
+  const results = await Promise.allSettled(racers);
+  const failed = results.find(({ status }) => status === 'rejected') as PromiseRejectedResult | undefined;
+  const winners = results.filter(({ status }) => status === 'fulfilled').length;
+  if (winners === 0) throw failed?.reason;
+  if (winners === 1) return;
+  const message =
+    'the object store does not keep PUT with If-None-Match from replacing objects, so writers could overwrite each other; serve it without --writable';
+  throw new TransferError('INVALID_CONFIG', message);
+}
+
+async function putForm(bucket: Bucket, key: string): Promise<Capabilities['putIfMatch']> {
+  for (const form of FORMS) {
+    if (!(await isRefused(bucket.put(key, Buffer.from('x'), form(NO_VERSION))))) return null;
+    const { version } = await bucket.head(key);
+    if (!(await isRefused(bucket.put(key, Buffer.from('y'), form(version))))) return form;
+  }
+  return null;
+}
+
+/** The condition was broken, or is not known: 501 at Amazon for kinds of buckets. */
+async function isRefused(request: Promise<unknown>): Promise<boolean> {
+  try {
+    await request;
+    return false;
+  } catch (reason) {
+    if (statusOf(reason) === 412) return true;
+    if (statusOf(reason) === 501) return false;
+    throw reason;
+  }
+}

@@ -1,0 +1,134 @@
+/** Reads of an object when its store has a bad moment. */
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import type { Reader } from '../../../src/storage/byte-source.ts';
+import type { OpenFile, Store } from '../../../src/storage/store.ts';
+import { noise } from '../../support/content.ts';
+import { ScriptedS3, type Step } from '../../support/stores/scripted-s3.ts';
+import { until } from '../../support/until.ts';
+
+process.env.AWS_ACCESS_KEY_ID = 'key';
+process.env.AWS_SECRET_ACCESS_KEY = 'secret';
+
+const SIZE = 300_000;
+const BYTES = noise(1, SIZE).bytes(0, SIZE);
+const BUSY: Step = { kind: 'status', status: 503, code: 'SlowDown' };
+const never = new AbortController().signal;
+
+async function scene(
+  t: TestContext,
+  ...script: Step[]
+): Promise<{ s3: ScriptedS3; store: Store; file: OpenFile; source: Reader }> {
+  const s3 = await ScriptedS3.start(t, BYTES);
+  const store = await s3.open();
+  const file = await store.open('file');
+  s3.script.push(...script);
+  return { s3, store, file, source: file.source as Reader };
+}
+
+function memory(size = SIZE): Uint8Array<SharedArrayBuffer> {
+  return new Uint8Array(new SharedArrayBuffer(size));
+}
+
+describe('a read of an object', () => {
+  it('has the bytes of its range, and fewer only at the end of the file', async (t) => {
+    const { source } = await scene(t);
+    const target = memory(1000);
+    assert.equal(await source.read(target, 7, never), 1000);
+    assert.ok(BYTES.subarray(7, 1007).equals(target));
+    assert.equal(await source.read(target, SIZE - 10, never), 10);
+    assert.ok(BYTES.subarray(SIZE - 10).equals(target.subarray(0, 10)));
+    assert.equal(await source.read(target, SIZE, never), 0);
+  });
+
+  it('is tried again after refusals, and goes on where it was cut', async (t) => {
+    const cut: Step = { kind: 'cut', bytes: 100_000 };
+    const { s3, source } = await scene(t, BUSY, { ...BUSY, status: 500, code: 'InternalError' }, cut);
+    const target = memory();
+    assert.equal(await source.read(target, 0, never), SIZE);
+    assert.ok(BYTES.equals(target));
+    const [first, second, third, fourth = ''] = s3.ranges;
+    assert.deepEqual([first, second, third], Array(3).fill(`bytes=0-${SIZE - 1}`));
+    const from = Number(/^bytes=(\d+)-/.exec(fourth)?.[1]);
+    assert.ok(from > 0 && from <= 100_000, fourth);
+  });
+
+  it('ends with UNAVAILABLE after four attempts', async (t) => {
+    const { s3, source } = await scene(t, ...Array(5).fill(BUSY));
+    await assert.rejects(source.read(memory(), 0, never), { code: 'UNAVAILABLE' });
+    assert.equal(s3.ranges.length, 4);
+  });
+
+  it('asks once where the object may not be read', async (t) => {
+    const { s3, source } = await scene(t, { kind: 'status', status: 403, code: 'AccessDenied' });
+    await assert.rejects(source.read(memory(), 0, never), { code: 'PERMISSION_DENIED' });
+    assert.equal(s3.ranges.length, 1);
+  });
+
+  it('ends with FILE_CHANGED and the new version where the object was replaced', async (t) => {
+    const { s3, source } = await scene(t);
+    s3.etag = 'e2';
+    await assert.rejects(source.read(memory(), 0, never), { code: 'FILE_CHANGED', version: 'e2' });
+  });
+
+  it('takes no bytes of another version from a store that ignores If-Match', async (t) => {
+    const other: Step = { kind: 'etag', etag: 'e2' };
+    const { source } = await scene(t, other, other, other, other);
+    const target = memory();
+    await assert.rejects(source.read(target, 0, never), { code: 'FILE_CHANGED' });
+    assert.ok(target.every((byte) => byte === 0));
+  });
+
+  it('takes no bytes of another range from a store that ignores Range', async (t) => {
+    const whole: Step = { kind: 'whole' };
+    const { source } = await scene(t, whole, whole, whole, whole);
+    const target = memory(100);
+    await assert.rejects(source.read(target, 5, never), { code: 'FILE_CHANGED' });
+    assert.ok(target.every((byte) => byte === 0));
+  });
+
+  it('ends with its signal, and leaves the memory and the connection alone from then on', async (t) => {
+    const { s3, source } = await scene(t, { kind: 'hang', bytes: 1000 });
+    const controller = new AbortController();
+    const target = memory();
+    const read = source.read(target, 0, controller.signal);
+    await until('some bytes are there', () => target[500] === BYTES[500]);
+    controller.abort();
+    await assert.rejects(read, { code: 'CANCELLED' });
+    await until('the connection is given up', () => s3.hanging === 0);
+  });
+
+  it('does not wait for a place once its signal aborts', async (t) => {
+    const s3 = await ScriptedS3.start(t, BYTES);
+    const store = await s3.open(1);
+    const { source } = (await store.open('file')) as OpenFile & { source: Reader };
+    s3.script.push({ kind: 'hang', bytes: 0 });
+    const first = new AbortController();
+    const reading = source.read(memory(), 0, first.signal);
+    await until('the first read is under way', () => s3.hanging === 1);
+    await assert.rejects(source.read(memory(), 0, AbortSignal.abort()), { code: 'CANCELLED' });
+    first.abort();
+    await assert.rejects(reading, { code: 'CANCELLED' });
+  });
+});
+
+describe('a pack of objects', () => {
+  it('says which file is not as asked, and fails where the store does not answer', async (t) => {
+    const { s3, store } = await scene(t);
+    const small = BYTES.subarray(0, 1000);
+    s3.bytes = small;
+    const asked = { fileName: 'file', size: 1000 };
+    const pack = await store.openPack?.([
+      { ...asked, version: 'e1' },
+      { ...asked, version: 'other' },
+    ]);
+    const source = pack?.source as Reader;
+    const target = memory(2002);
+    assert.equal(await source.read(target, 0, never), 2002);
+    assert.equal(target[0], 0);
+    assert.ok(small.equals(target.subarray(1, 1001)));
+    assert.equal(target[1001], 1);
+    s3.script.push(...Array(8).fill(BUSY));
+    await assert.rejects(source.read(target, 0, never), { code: 'UNAVAILABLE' });
+  });
+});

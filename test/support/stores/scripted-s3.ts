@@ -1,0 +1,106 @@
+/**
+ * One object behind HTTP, with the answers of an object store in good and in bad
+ * moments: each GET takes the next step of a script, and behind it all is well.
+ */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { TestContext } from 'node:test';
+import { silentLogger } from '../../../src/base/logger.ts';
+import { openS3, type S3Storage } from '../../../src/storage/s3/open-s3.ts';
+
+export type Step =
+  | { readonly kind: 'status'; readonly status: number; readonly code: string }
+  /** Some bytes of the body, and then the connection is cut. */
+  | { readonly kind: 'cut'; readonly bytes: number }
+  /** Some bytes of the body, and nothing more. */
+  | { readonly kind: 'hang'; readonly bytes: number }
+  | { readonly kind: 'etag'; readonly etag: string }
+  /** As of a store that knows no ranges. */
+  | { readonly kind: 'whole' };
+
+export class ScriptedS3 {
+  readonly script: Step[] = [];
+  /** Ranges that were asked for. */
+  readonly ranges: string[] = [];
+  bytes: Buffer;
+  etag = 'e1';
+  /** Answers under way. */
+  hanging = 0;
+  readonly #storages: S3Storage[] = [];
+  #endpoint = '';
+
+  private constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  static async start(t: TestContext, bytes: Buffer): Promise<ScriptedS3> {
+    const s3 = new ScriptedS3(bytes);
+    const server = createServer((request, response) => s3.#answer(request, response)).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    s3.#endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    t.after(async () => {
+      for (const { store } of s3.#storages) await store.close();
+      server.close();
+      server.closeAllConnections();
+    });
+    return s3;
+  }
+
+  /** The object is `file`. */
+  async open(requests = 8): Promise<S3Storage['store']> {
+    const options = { bucket: 'bucket', prefix: '', endpoint: this.#endpoint, region: 'us-east-1' };
+    const how = { pathStyle: true, requests, writable: false, logger: silentLogger };
+    const storage = await openS3({ ...options, ...how });
+    this.#storages.push(storage);
+    return storage.store;
+  }
+
+  #answer({ method, headers, url = '' }: IncomingMessage, response: ServerResponse): void {
+    if (url.includes('list-type=2')) {
+      response.end('<?xml version="1.0"?><ListBucketResult></ListBucketResult>');
+      return;
+    }
+    const etag = `"${this.etag}"`;
+    response.setHeader('ETag', etag).setHeader('Last-Modified', new Date(1e12).toUTCString());
+    if (method === 'HEAD') {
+      response.setHeader('Content-Length', this.bytes.length).end();
+      return;
+    }
+    this.ranges.push(headers.range ?? '');
+    if (headers['if-match'] !== etag) refuse(response, 412, 'PreconditionFailed');
+    else this.#get(headers.range ?? '', response, this.script.shift());
+  }
+
+  #get(range: string, response: ServerResponse, step: Step | undefined): void {
+    const [, from = '', to = ''] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
+    const [start, end] = step?.kind === 'whole' ? [0, this.bytes.length] : [Number(from), Number(to) + 1];
+    const body = this.bytes.subarray(start, end);
+    if (step?.kind === 'status') {
+      refuse(response, step.status, step.code);
+      return;
+    }
+    if (step?.kind === 'etag') response.setHeader('ETag', `"${step.etag}"`);
+    response.setHeader('Content-Length', body.length);
+    if (step?.kind === 'whole') {
+      response.end(body);
+      return;
+    }
+    response.statusCode = 206;
+    response.setHeader('Content-Range', `bytes ${from}-${to}/${this.bytes.length}`);
+    if (step?.kind === 'cut') response.write(body.subarray(0, step.bytes), () => response.destroy());
+    else if (step?.kind === 'hang') {
+      this.hanging += 1;
+      response.on('close', () => {
+        this.hanging -= 1;
+      });
+      response.write(body.subarray(0, step.bytes));
+    } else response.end(body);
+  }
+}
+
+function refuse(response: ServerResponse, status: number, code: string): void {
+  response.statusCode = status;
+  response.setHeader('Content-Type', 'application/xml');
+  response.end(`<?xml version="1.0"?><Error><Code>${code}</Code><Message>no</Message></Error>`);
+}
