@@ -1,7 +1,9 @@
 /** Two servers behind one client: what becomes of transfers when one of them drains, and where uploads go. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { SluiceClient } from '../../src/client/client.ts';
 import type { ClientOptions } from '../../src/client/options.ts';
@@ -14,6 +16,9 @@ const CONTENT = noise(1, 4 * MIB + 1);
 const DIGEST = digestOf(CONTENT.bytes(0, CONTENT.size));
 const STREAMS_EACH = 3;
 const MOST_STREAMS = 64;
+
+/** Half of them begin with either of two servers. */
+const NAMES = Array.from({ length: 8 }, (_, index) => `file-${index}`);
 
 function digestOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -76,14 +81,13 @@ test('all uploads of one name begin with the same server, whoever sends them', a
   const servers = [await startServer(t, { writable: true }), await startServer(t, { writable: true })];
   const one = clientOf(t, servers);
   const other = clientOf(t, servers.toReversed());
-  const names = Array.from({ length: 8 }, (_, index) => `file-${index}`);
-  const holders = () => names.map((name) => servers.filter((server) => existsSync(server.at(name))).length);
-  for (const name of names) await one.upload(Buffer.from('one'), name);
+  const holders = () => NAMES.map((name) => servers.filter((server) => existsSync(server.at(name))).length);
+  for (const name of NAMES) await one.upload(Buffer.from('one'), name);
   assert.deepEqual(new Set(holders()), new Set([1]));
-  for (const server of servers) assert.ok(names.some((name) => existsSync(server.at(name))));
-  for (const name of names) await other.upload(Buffer.from('other'), name);
+  for (const server of servers) assert.ok(NAMES.some((name) => existsSync(server.at(name))));
+  for (const name of NAMES) await other.upload(Buffer.from('other'), name);
   assert.deepEqual(new Set(holders()), new Set([1]));
-  for (const name of names) {
+  for (const name of NAMES) {
     const holder = servers.find((server) => existsSync(server.at(name)));
     assert.equal(readFileSync(holder?.at(name) ?? '', 'utf8'), 'other');
   }
@@ -94,11 +98,50 @@ test('an upload goes to the next server where its own cannot be reached', async 
     await startServer(t, { writable: true }),
     await startServer(t, { writable: true }),
   ] as const;
-  const names = Array.from({ length: 4 }, (_, index) => `file-${index}`);
   await servers[0].server.stop(0);
   const client = clientOf(t, servers);
-  for (const name of names) await client.upload(Buffer.from(name), name);
-  for (const name of names) assert.equal(readFileSync(servers[1].at(name), 'utf8'), name);
+  for (const name of NAMES) await client.upload(Buffer.from(name), name);
+  for (const name of NAMES) assert.equal(readFileSync(servers[1].at(name), 'utf8'), name);
+});
+
+test('an upload goes to the next server where its own accepts connections and says nothing', async (t) => {
+  const server = await startServer(t, { writable: true });
+  const sockets = new Set<Socket>();
+  const silent = createServer((socket) => sockets.add(socket)).listen(0, '127.0.0.1');
+  t.after(() => {
+    silent.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  await once(silent, 'listening');
+  const client = new SluiceClient([`127.0.0.1:${(silent.address() as AddressInfo).port}`, server.address], {
+    connectTimeoutMs: 200,
+  });
+  t.after(() => client.close());
+  for (const name of NAMES) await client.upload(Buffer.from(name), name);
+  for (const name of NAMES) assert.equal(readFileSync(server.at(name), 'utf8'), name);
+  assert.ok(sockets.size > 0);
+});
+
+test('an upload waits for a server to come back where all are away, and takes the first that does', async (t) => {
+  const servers = [
+    await startServer(t, { writable: true }),
+    await startServer(t, { writable: true }),
+  ] as const;
+  const client = clientOf(t, servers, { retry: { initialBackoffMs: 5, maxBackoffMs: 50 } });
+  for (const name of NAMES) await client.upload(Buffer.from('old'), name);
+  const holder = servers.findIndex((server) => existsSync(server.at('file-0')));
+  await Promise.all(servers.map(({ server }) => server.stop(0)));
+  let waits = 0;
+  const uploading = client.upload(Buffer.from('new'), 'file-0', {
+    onProgress: ({ phase }) => {
+      if (phase === 'waiting') waits += 1;
+    },
+  });
+  await until('the upload has tried all servers', () => waits > 4);
+  const other = servers[1 - holder] as TestServer;
+  const back = await startServer(t, { writable: true, listen: other.address }, { root: other.root });
+  await within('the upload completes', uploading);
+  assert.equal(readFileSync(back.at('file-0'), 'utf8'), 'new');
 });
 
 test('one server with one address has one connection for calls, and no health watch', async (t) => {

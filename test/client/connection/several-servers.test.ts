@@ -8,6 +8,7 @@ import { withoutOpenssl as skip } from '../../support/peers/certificates.ts';
 import { startChild } from '../../support/start-child.ts';
 import { within } from '../../support/until.ts';
 import { clientOf, failureOf } from '../fixtures.ts';
+import { startNameServer } from './name-server.ts';
 import { certificateFor, NumberedServer, type NumberedServerOptions } from './numbered-server.ts';
 
 const UNCLOSED_CLIENT = fileURLToPath(new URL('./unclosed-client.js', import.meta.url));
@@ -136,9 +137,21 @@ test('leaves out a server that fails its calls', async (t) => {
 
 test('a client that is not closed keeps no process alive', async (t) => {
   const [, , list] = await twoServers(t);
-  const child = startChild(t, process.execPath, [UNCLOSED_CLIENT, list]);
+  const child = startChild(t, process.execPath, [UNCLOSED_CLIENT, list, '2']);
   assert.equal(await within('the end of the process', child.ended, 10_000), 0);
-  assert.equal(child.stdout, 'answered');
+  assert.equal(child.stdout, '1,2');
+});
+
+test('takes the addresses of one name for several servers', async (t) => {
+  const one = await NumberedServer.start(t, 1);
+  await NumberedServer.start(t, 2, { host: '127.0.0.2', port: one.port });
+  const nameServer = await startNameServer(t, ['127.0.0.1', '127.0.0.2']);
+  const target = `dns://${nameServer}/sluice.localhost:${one.port}`;
+  // grpc-js asks another name server than the system's only then.
+  const env = { ...process.env, GRPC_NODE_USE_ALTERNATIVE_RESOLVER: 'true' };
+  const child = startChild(t, process.execPath, [UNCLOSED_CLIENT, target, '2'], { env });
+  assert.equal(await within('the end of the process', child.ended, 10_000), 0);
+  assert.equal(child.stdout, '1,2');
 });
 
 test('verifies each server of a list by its own name or address', { skip }, async (t) => {
