@@ -66,6 +66,8 @@ export type {
   Store,
   StoreEntry,
   StoreListOptions,
+  StoreOpenOptions,
+  StoreStatOptions,
 } from './storage/store.ts';
 export type {
   ExpectedContent,

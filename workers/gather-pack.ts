@@ -9,7 +9,7 @@
  * is none. Nothing read from anything else leaves.
  */
 import { type BigIntStats, closeSync, fstatSync, lstatSync, openSync } from 'node:fs';
-import { versionOf } from '../src/base/files/file-version.ts';
+import { hasVersion } from '../src/base/files/file-version.ts';
 import { OPEN_FILE_FLAGS } from '../src/base/files/open-flags.ts';
 import { msUntilSettled } from '../src/base/files/settled-stats.ts';
 import type { PackSlice } from '../src/engine/jobs/job.ts';
@@ -120,7 +120,7 @@ function isAsAsked(stats: BigIntStats, { root, sizes, versions }: PackSlice, ind
     stats.isFile() &&
     stats.dev === root.device &&
     Number(stats.size) === sizes[index] &&
-    versionOf(stats) === versions[index] &&
+    hasVersion(stats, versions[index] as string) &&
     (root.isStampedPrecisely || msUntilSettled(stats) === 0)
   );
 }

@@ -23,7 +23,7 @@ import {
 import { errnoOf } from '../src/base/errors.ts';
 import { entryStatsOf, type FailedCall } from '../src/base/files/entry-stats.ts';
 import { fileTimeOf } from '../src/base/files/file-time.ts';
-import { versionOf } from '../src/base/files/file-version.ts';
+import { identityVersionOf } from '../src/base/files/file-version.ts';
 import { keepRightsSync } from '../src/base/files/keep-rights.ts';
 import { swapCase } from '../src/base/files/spelling.ts';
 import type { FileToName, FoundEntry, MadeFile, Naming, NewFile } from '../src/engine/jobs/job.ts';
@@ -169,7 +169,7 @@ function linkFile({ from, to, ino }: FileToName, calls: SystemCalls): Naming {
 function renameFile({ from, to, ino, found }: FileToName, calls: SystemCalls): Naming {
   const now = calls.lstat(to);
   if (now?.ino === ino) return 'named';
-  if ((now === undefined ? null : versionOf(now)) !== found) return 'changed';
+  if ((now === undefined ? null : identityVersionOf(now)) !== found) return 'changed';
   calls.rename(from, to);
   return 'named';
 }

@@ -18,6 +18,8 @@ import type {
   PackedFile,
   Store,
   StoreListOptions,
+  StoreOpenOptions,
+  StoreStatOptions,
 } from '../storage/store.ts';
 import type { Guard } from './guard.ts';
 
@@ -30,14 +32,14 @@ export class GuardedStore implements Store {
     this.#guard = guard;
   }
 
-  async open(name: string): Promise<OpenFile> {
+  async open(name: string, options?: StoreOpenOptions): Promise<OpenFile> {
     this.#guard.require('read', name);
-    return await withoutHint(name, this.#store.open(name));
+    return await withoutHint(name, this.#store.open(name, options));
   }
 
-  async stat(name: string): Promise<FileIdentity> {
+  async stat(name: string, options?: StoreStatOptions): Promise<FileIdentity> {
     this.#guard.require('read', name);
-    return await withoutHint(name, this.#store.stat(name));
+    return await withoutHint(name, this.#store.stat(name, options));
   }
 
   /** A file that may not be read is as one that is not there. */

@@ -42,6 +42,13 @@ const schemaShape = {
       'YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does.',
     ),
   ),
+  version: group({
+    by: choice(
+      'identity',
+      ['identity', 'size-mtime', 'digest'],
+      'What a version of a file is, by which a transfer can go on at another server. identity: the inode and its times; servers agree where they serve one file system. size-mtime: the size and the time of the last change; servers agree where copies keep their times, and other content of the same size and time is not noticed. digest: SHA-256 of the content; each version of a file is read once before it is first sent. See docs/several-servers.md.',
+    ),
+  }),
   admin: group({
     listen: text(
       '127.0.0.1:50052',

@@ -2,17 +2,21 @@
  * The store of a server: a given one, or the configured directory or bucket. The
  * only place above storage that knows which stores there are.
  */
+import { createHash } from 'node:crypto';
+import { realpath } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Access } from '../access/access.ts';
 import { QuotaUploads } from '../access/quota-uploads.ts';
 import type { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
+import { stateDirectory } from '../base/files/state-directory.ts';
 import type { Logger } from '../base/logger.ts';
 import { type BucketRoot, bucketRootOf } from '../config/bucket-root.ts';
 import { availableMemoryBytes } from '../config/memory/available-memory.ts';
 import { memoryProblems } from '../config/relations.ts';
 import type { Config } from '../config/schema.ts';
 import { HashPool } from '../engine/jobs/hash-pool.ts';
-import { openLocalStore } from '../storage/local/local-store.ts';
+import { type LocalStore, openLocalStore } from '../storage/local/local-store.ts';
 import { openS3 } from '../storage/s3/open-s3.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
@@ -92,14 +96,18 @@ async function openBucketStorage(
 }
 
 async function openLocalStorage(config: Config, logger: Logger, counters: Counters): Promise<Storage> {
-  const store = await openLocalStore(config.root, { logger });
   const hashes = new HashPool(config.pool.niceness, logger);
+  const hash = (fd: number, size: number) => hashes.sha256(fd, size);
+  let store: LocalStore | undefined;
   let uploads: UploadStore | null = null;
   try {
-    if (config.writable) uploads = await store.openUploads(uploadOptions(config, hashes, logger, counters));
+    store = await openLocalStore(config.root, { logger, versionBy: config.version.by, hash });
+    if (config.writable)
+      uploads = await store.openUploads({ ...uploadOptions(config), hash, logger, counters });
+    else await keepDigests(store, config.root, logger);
   } catch (error) {
     await hashes.stop();
-    await store.close();
+    await store?.close();
     throw error;
   }
   return {
@@ -113,7 +121,23 @@ async function openLocalStorage(config: Config, logger: Logger, counters: Counte
   };
 }
 
-function uploadOptions({ uploads }: Config, hashes: HashPool, logger: Logger, counters: Counters) {
+/** A directory that is only read is nothing to write to: what is known of it goes to the user's own. */
+async function keepDigests(store: LocalStore, root: string, logger: Logger): Promise<void> {
+  const state = stateDirectory();
+  if (state === undefined) {
+    logger.info(
+      {},
+      'digests of files are remembered in memory only; set XDG_STATE_HOME to a writable directory',
+    );
+    return;
+  }
+  const file = createHash('sha256')
+    .update(await realpath(root))
+    .digest('hex');
+  await store.keepDigestsAt(join(state, 'digests', file));
+}
+
+function uploadOptions({ uploads }: Config) {
   return {
     sync: uploads.sync,
     syncBytes: uploads.syncBytes,
@@ -123,8 +147,5 @@ function uploadOptions({ uploads }: Config, hashes: HashPool, logger: Logger, co
     maxTotalBytes: uploads.maxTotalSize,
     minFreeBytes: uploads.minFree,
     maxOpen: uploads.maxOpen,
-    logger,
-    counters,
-    hash: (fd: number, size: number) => hashes.sha256(fd, size),
   };
 }

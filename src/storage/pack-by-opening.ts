@@ -112,7 +112,7 @@ async function readByOpening(
   let file: OpenFile | undefined;
   try {
     signal.throwIfAborted();
-    file = await store.open(fileName);
+    file = await store.open(fileName, { ifMatch: version, signal });
     if (file.identity.size !== size || file.identity.version !== version) return false;
     if ((await readFrom(file.source, content, position, signal)) < content.length) return false;
     await file.verifyUnchanged();

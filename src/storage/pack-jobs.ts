@@ -40,7 +40,7 @@ export interface FileToName {
   readonly to: string;
   /** Of the file, so that a second try sees what the first one did. */
   readonly ino: bigint;
-  /** The version that was seen under the name; null for nothing. */
+  /** The identity (`EntryStats`) that was seen under the name; null for nothing. */
   readonly found: string | null;
   /** Never replace anything. */
   readonly isNew: boolean;

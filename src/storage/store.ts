@@ -18,6 +18,8 @@ export interface FileIdentity {
   readonly modifiedMs: number;
   /** Permission bits (07777); absent where the store has none. */
   readonly mode?: number;
+  /** SHA-256 of the content, `sha256:` and 64 hexadecimal digits; absent where it is not known. */
+  readonly digest?: string;
 }
 
 /** A file or directory in a listing. */
@@ -106,6 +108,25 @@ export interface Listed {
  */
 export type LookAtEntries = (paths: readonly string[]) => Promise<readonly (EntryStats | FailedCall)[]>;
 
+/** What a file is opened for. */
+export interface StoreOpenOptions {
+  /**
+   * A version that is asked for; a store may have several forms of one. Where the file has it, the identity has it in
+   * just this form; otherwise in any. Empty: none.
+   */
+  ifMatch?: string;
+  /** Aborts when nobody waits any more; its reason is thrown then. */
+  signal?: AbortSignal;
+}
+
+/** What is to be told of a file. */
+export interface StoreStatOptions {
+  /** Its digest too, where the store can compute it. Default: only where it is known. */
+  digest?: boolean;
+  /** Aborts when nobody waits any more; its reason is thrown then. */
+  signal?: AbortSignal;
+}
+
 /** What a listing is asked for. */
 export interface StoreListOptions {
   /** What is in the directories below it, too. */
@@ -132,9 +153,9 @@ export interface StoreListOptions {
  */
 export interface Store {
   /** Opens the version that is there now. The caller closes it. */
-  open(name: string): Promise<OpenFile>;
+  open(name: string, options?: StoreOpenOptions): Promise<OpenFile>;
   /** The version that is there now. */
-  stat(name: string): Promise<FileIdentity>;
+  stat(name: string, options?: StoreStatOptions): Promise<FileIdentity>;
   /** Default: by `open`. The store may be closed behind the last pack only. */
   openPack?(files: readonly PackedFile[]): Promise<OpenPack>;
   /**

@@ -5,7 +5,7 @@ import { appendFile, chmod, mkdir, rename, rm, symlink, utimes, writeFile } from
 import { syncBuiltinESMExports } from 'node:module';
 import { dirname } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { versionOf } from '../../src/base/files/file-version.ts';
+import { identityVersionOf, timeVersionOf } from '../../src/base/files/file-version.ts';
 import { openLocalStore } from '../../src/storage/local/local-store.ts';
 import { openPack } from '../../src/storage/pack-by-opening.ts';
 import type { PackedFile, Store } from '../../src/storage/store.ts';
@@ -65,7 +65,7 @@ async function assertRefused(store: Store, files: readonly PackedFile[], asked: 
 /** What is at `path`, called `fileName`: nothing but the name can be what is wrong with it. */
 function asThere(path: string, fileName: string): PackedFile {
   const stats = fs.lstatSync(path, { bigint: true });
-  return { fileName, size: Number(stats.size), version: versionOf(stats) };
+  return { fileName, size: Number(stats.size), version: identityVersionOf(stats) };
 }
 
 /** Runs `change` once, in front of a call of a function of node:fs. */
@@ -101,6 +101,19 @@ describe('a gathered pack', () => {
       assert.deepEqual(refused, []);
       assert.equal(lost, undefined);
     }
+  });
+
+  it('takes versions of size and time as well', async (t) => {
+    const { at, store } = await filledStore(t);
+    const files = NAMES.map((name) => ({
+      ...asThere(at(name), name),
+      version: timeVersionOf(fs.lstatSync(at(name), { bigint: true })),
+    }));
+    const { bytes, refused } = await gather(store, files);
+    assert.deepEqual(bytes, BYTES);
+    assert.deepEqual(refused, []);
+    const later = { ...(files[0] as PackedFile), version: `${files[0]?.version}1` };
+    await assertRefused(store, files, later);
   });
 
   it('is the same from any byte to any other', async (t) => {

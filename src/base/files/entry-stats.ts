@@ -1,6 +1,6 @@
 /** What a look at an entry of a directory says, in few plain values, because these cross threads. */
 import type { BigIntStats } from 'node:fs';
-import { versionOf } from './file-version.ts';
+import { identityVersionOf } from './file-version.ts';
 
 /** What lstat(2) says, as far as a store needs it. */
 export interface EntryStats {
@@ -14,8 +14,9 @@ export interface EntryStats {
   readonly size: number;
   /** Milliseconds since the epoch. */
   readonly modifiedMs: number;
-  /** As a file of these stats has it. */
-  readonly version: string;
+  readonly mtimeNs: bigint;
+  /** The version of the inode; see `identityVersionOf`. */
+  readonly identity: string;
 }
 
 /** A system call failed: the name of its error, such as ENOSPC. */
@@ -24,7 +25,7 @@ export interface FailedCall {
 }
 
 export function entryStatsOf(stats: BigIntStats): EntryStats {
-  const { dev, gid, ino, mode, mtimeMs, size, uid } = stats;
+  const { dev, gid, ino, mode, mtimeMs, mtimeNs, size, uid } = stats;
   return {
     dev,
     ino,
@@ -33,6 +34,7 @@ export function entryStatsOf(stats: BigIntStats): EntryStats {
     gid: Number(gid),
     size: Number(size),
     modifiedMs: Number(mtimeMs),
-    version: versionOf(stats),
+    mtimeNs,
+    identity: identityVersionOf(stats),
   };
 }

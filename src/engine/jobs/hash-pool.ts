@@ -1,5 +1,5 @@
 /**
- * Whole-file SHA-256, off the event loop. A thread of its own, started on demand
+ * Whole-file SHA-256, off the event loop. Threads of its own, started on demand
  * and ended when idle: the pool's threads work in slices of milliseconds, and a
  * hash cannot move between threads.
  */
@@ -11,6 +11,9 @@ import { workerFile } from './worker-file.ts';
 
 const IDLE_TIMEOUT_MS = 10_000;
 
+/** One is left for uploads, which wait for it, while two digests of large files are computed. */
+const MAX_THREADS = 3;
+
 export class HashPool {
   readonly #piscina: Piscina<HashJob, HashResult>;
   readonly #stop = new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
@@ -20,7 +23,7 @@ export class HashPool {
     this.#piscina = new Piscina<HashJob, HashResult>({
       filename: workerFile('hash-file'),
       minThreads: 0,
-      maxThreads: 1,
+      maxThreads: MAX_THREADS,
       idleTimeout: IDLE_TIMEOUT_MS,
       workerData: setup,
     });
@@ -33,7 +36,7 @@ export class HashPool {
     if (result.kind === 'hashed') return result.sha256;
     if (result.errno === 'ECANCELED')
       throw new TransferError('UNAVAILABLE', 'the server is stopping; resume');
-    throw new TransferError('DATA_LOSS', `the upload cannot be read back (${result.errno})`);
+    throw new TransferError('DATA_LOSS', `stored bytes cannot be read (${result.errno})`);
   }
 
   async stop(): Promise<void> {

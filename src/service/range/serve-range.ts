@@ -21,7 +21,13 @@ export async function serveRange(
   facts: RequestFacts,
 ): Promise<void> {
   const chunkBytes = chunkBytesOf(request, context.chunk);
-  const file = await context.store.open(request.fileName);
+  // The store may have to read the whole file first, to know its version.
+  const ended = new AbortController();
+  outlet.onEnd((error) => ended.abort(error));
+  const file = await context.store.open(request.fileName, {
+    ifMatch: request.ifMatch,
+    signal: ended.signal,
+  });
   try {
     await serveOpened(context, request, outlet, facts, file, chunkBytes);
   } finally {

@@ -1,20 +1,9 @@
-/** What a look at an inode tells of a file's content. */
+/** What a look at an inode tells of a file. */
 import type { BigIntStats } from 'node:fs';
-import { versionOf } from '../../base/files/file-version.ts';
-import type { FileIdentity } from '../store.ts';
-
-export function identityOf(name: string, stats: BigIntStats): FileIdentity {
-  return {
-    name,
-    size: Number(stats.size),
-    version: versionOf(stats),
-    modifiedMs: Number(stats.mtimeMs),
-    mode: modeOf(stats),
-  };
-}
+import { identityVersionOf } from '../../base/files/file-version.ts';
 
 /** The permission bits, without the type of the inode. */
-export function modeOf({ mode }: BigIntStats): number {
+export function modeOf({ mode }: { readonly mode: bigint | number }): number {
   return Number(mode) & 0o7777;
 }
 
@@ -23,5 +12,5 @@ export function changeBetween(before: BigIntStats, now: BigIntStats): string | u
   if (now.ino !== before.ino) return 'was replaced';
   if (now.size > before.size) return 'grew';
   if (now.size < before.size) return 'shrank';
-  return versionOf(now) === versionOf(before) ? undefined : 'was modified';
+  return identityVersionOf(now) === identityVersionOf(before) ? undefined : 'was modified';
 }

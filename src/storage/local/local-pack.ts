@@ -10,16 +10,21 @@ import { nameFault } from '../name.ts';
 import { PackLayout } from '../pack-layout.ts';
 import type { OpenPack, PackedFile } from '../store.ts';
 import type { HeldRoot } from './served-root.ts';
+import type { Versions } from './versions/versions.ts';
 
 /** Throws UNAVAILABLE when the root is closed; it stays open until the pack is closed. */
-export function openLocalPack({ root, use }: HeldRoot, files: readonly PackedFile[]): OpenPack {
+export function openLocalPack(
+  { root, use }: HeldRoot,
+  files: readonly PackedFile[],
+  known: Versions,
+): OpenPack {
   const release = use.hold();
   const { device, directory, isStampedPrecisely } = root;
   const sliceRoot = { path: directory.pathOf('.'), kind: directory.kind, device, isStampedPrecisely };
   const layout = new PackLayout(files);
   const names = files.map(({ fileName }) => (nameFault(fileName) === undefined ? fileName : ''));
   const sizes = files.map(({ size }) => size);
-  const versions = files.map(({ version }) => version);
+  const versions = files.map(({ fileName, version }) => known.comparable(fileName, version));
 
   function slice(offset: number, bytes: number): PackSlice {
     const first = layout.fileAt(offset);

@@ -4,6 +4,9 @@
  * a descriptor holds (`ServedRoot`); nothing outside is reached, even when
  * directories are moved or become links meanwhile.
  */
+import { mkdir } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { entryStatsOf } from '../../base/files/entry-stats.ts';
 import { type Logger, silentLogger } from '../../base/logger.ts';
 import { parsePosition } from '../listing-position.ts';
 import { parseName, parsePrefix } from '../name.ts';
@@ -15,11 +18,12 @@ import type {
   PackedFile,
   Store,
   StoreListOptions,
+  StoreOpenOptions,
+  StoreStatOptions,
 } from '../store.ts';
 import type { UploadStore } from '../upload-store.ts';
 import type { Directory } from './directory.ts';
 import { inParentOf } from './directory-walk.ts';
-import { identityOf } from './file-identity.ts';
 import { toStorageError } from './io-error.ts';
 import { listingOf, openPrefix } from './listing/listing.ts';
 import { ListingShare } from './listing/listing-share.ts';
@@ -29,14 +33,23 @@ import { openRegularFile, statRegularFile } from './regular-file.ts';
 import { openRoot } from './root-directory.ts';
 import { type HeldRoot, ServedRoot } from './served-root.ts';
 import { withSuggestion } from './suggestion.ts';
+import { nodeFileSystem } from './uploads/disk/file-system.ts';
+import { hashHere } from './uploads/disk/read-pieces.ts';
 import { openLocalUploads } from './uploads/local-uploads.ts';
 import type { UploadOptions } from './uploads/options.ts';
+import { Digests, type HashFile } from './versions/digests.ts';
+import { KeptDigests } from './versions/kept-digests.ts';
+import { type VersionBy, Versions } from './versions/versions.ts';
 
 export interface LocalStoreOptions {
   /** Default: drops everything. */
   readonly logger?: Logger;
   /** How often it is seen whether the directory was replaced, at most. Default: LOOK_EVERY_MS. */
   readonly lookEveryMs?: number;
+  /** What a version of a file is. Default: identity. */
+  readonly versionBy?: VersionBy;
+  /** For digests. Default: on this thread, a piece at a time. */
+  readonly hash?: HashFile;
 }
 
 /** A look by path costs nothing, and a remounted volume is noticed within a second. */
@@ -48,39 +61,57 @@ const LOOK_EVERY_MS = 1000;
  * @throws TransferError INVALID_CONFIG when the directory cannot be served.
  */
 export async function openLocalStore(rootPath: string, options: LocalStoreOptions = {}): Promise<LocalStore> {
-  const { logger = silentLogger, lookEveryMs = LOOK_EVERY_MS } = options;
-  return new LocalStore(new ServedRoot(rootPath, await openRoot(rootPath), { logger, lookEveryMs }));
+  const { logger = silentLogger, lookEveryMs = LOOK_EVERY_MS, versionBy = 'identity' } = options;
+  const digests = new Digests(options.hash ?? hashHere(nodeFileSystem), new KeptDigests(logger));
+  const served = new ServedRoot(rootPath, await openRoot(rootPath), { logger, lookEveryMs });
+  return new LocalStore(served, new Versions(versionBy, digests));
 }
 
 export class LocalStore implements Store {
   readonly #served: ServedRoot;
+  readonly #versions: Versions;
   readonly #listingShare = new ListingShare();
 
   /** Takes over `served` and closes it. */
-  constructor(served: ServedRoot) {
+  constructor(served: ServedRoot, versions: Versions) {
     this.#served = served;
+    this.#versions = versions;
   }
 
-  async open(name: string): Promise<OpenFile> {
+  async open(name: string, options: StoreOpenOptions = {}): Promise<OpenFile> {
+    const file = await this.#open(name);
+    return await orClosed(file, file.identify(options));
+  }
+
+  async stat(name: string, { digest = false, signal }: StoreStatOptions = {}): Promise<FileIdentity> {
+    const found = await this.#look(name);
+    if (!digest || found.digest !== undefined) return found;
+    const file = await this.#open(name);
+    const { identity } = await orClosed(file, file.addDigest(signal));
+    await file.close();
+    return identity;
+  }
+
+  async #open(name: string): Promise<LocalFile> {
     const components = parseName(name);
     const held = await this.#served.current();
     const file = await atEntry(held, components, (parent, entry) =>
       openRegularFile(parent, entry, name, held.root.device),
     );
-    return new LocalFile(components, file, held.root, held.use);
+    return new LocalFile(components, file, held, this.#versions);
   }
 
-  async stat(name: string): Promise<FileIdentity> {
+  async #look(name: string): Promise<FileIdentity> {
     const components = parseName(name);
     const held = await this.#served.current();
     const stats = await atEntry(held, components, (parent, entry) =>
       statRegularFile(parent, entry, name, held.root.device),
     );
-    return identityOf(name, stats);
+    return this.#versions.identityOf(name, entryStatsOf(stats));
   }
 
   async openPack(files: readonly PackedFile[]): Promise<OpenPack> {
-    return openLocalPack(await this.#served.current(), files);
+    return openLocalPack(await this.#served.current(), files, this.#versions);
   }
 
   async *list(
@@ -98,6 +129,7 @@ export class LocalStore implements Store {
       recursive,
       device,
       share: this.#listingShare,
+      versions: this.#versions,
       ...(look === undefined ? {} : { look }),
       ...(signal === undefined ? {} : { signal }),
       ...(enters === undefined ? {} : { enters }),
@@ -120,16 +152,37 @@ export class LocalStore implements Store {
    *   another server uses it.
    */
   openUploads(options: UploadOptions): Promise<UploadStore> {
-    const { root, use } = this.#served.pin();
-    return use.use(() => openLocalUploads(root, use, options, () => this.#served.current()));
+    const held = this.#served.pin();
+    const checkRoot = () => this.#served.current();
+    return held.use.use(() => openLocalUploads(held, this.#versions, options, checkRoot));
+  }
+
+  /** Keeps the digests of files in `path`, for a later process: where the directory is only read. */
+  async keepDigestsAt(path: string): Promise<void> {
+    await this.#versions.digests.kept.keepAt(async (to) => {
+      if (to === 'write') await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+      return path;
+    });
   }
 
   /**
    * Refuses further calls; resolves when those under way have ended, and packs are closed. Open files stay
    * readable, but not verifiable.
    */
-  close(): Promise<void> {
-    return this.#served.close();
+  async close(): Promise<void> {
+    await this.#served.close();
+    await this.#versions.digests.kept.stopKeeping();
+  }
+}
+
+/** The result of `work` on `file`, which is closed where that fails. */
+async function orClosed<T>(file: LocalFile, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (reason) {
+    // Not waited for: a computation that its caller left goes on with the descriptor.
+    file.close().catch(() => {});
+    throw reason;
   }
 }
 

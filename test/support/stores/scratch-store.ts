@@ -11,6 +11,11 @@ import { silentLogger } from '../../../src/base/logger.ts';
 import { LocalStore, openLocalStore } from '../../../src/storage/local/local-store.ts';
 import { openPathDirectory } from '../../../src/storage/local/path-directory.ts';
 import { ServedRoot } from '../../../src/storage/local/served-root.ts';
+import { nodeFileSystem } from '../../../src/storage/local/uploads/disk/file-system.ts';
+import { hashHere } from '../../../src/storage/local/uploads/disk/read-pieces.ts';
+import { Digests } from '../../../src/storage/local/versions/digests.ts';
+import { KeptDigests } from '../../../src/storage/local/versions/kept-digests.ts';
+import { Versions } from '../../../src/storage/local/versions/versions.ts';
 import type { Listed, Omission, OpenFile, Store, StoreEntry } from '../../../src/storage/store.ts';
 
 export interface ScratchStore {
@@ -53,7 +58,10 @@ export async function storeByPath(root: string): Promise<LocalStore> {
   const { dev, ino } = await lstat(root, { bigint: true });
   const options = { logger: silentLogger, lookEveryMs: 0 };
   const held = { directory, device: dev, inode: ino, isStampedPrecisely: await isStampedPrecisely(root) };
-  return new LocalStore(new ServedRoot(root, held, options));
+  return new LocalStore(
+    new ServedRoot(root, held, options),
+    new Versions('identity', new Digests(hashHere(nodeFileSystem), new KeptDigests(silentLogger))),
+  );
 }
 
 /** Reads an open file through its descriptor, as a worker does. */

@@ -10,11 +10,11 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import type { z } from 'zod';
 import { errnoOf } from '../../../base/errors.ts';
 import type { Zod } from '../../../base/files/checked-json.ts';
+import { stateDirectory } from '../../../base/files/state-directory.ts';
 import type { Logger } from '../../../base/logger.ts';
 import type { FileAttributes } from '../../file-attributes.ts';
 import { MAX_SWEPT_RECORDS } from '../../limits.ts';
@@ -66,7 +66,7 @@ export class UploadRecords {
   readonly #logger: Logger;
 
   /** Default: in the user's state directory. */
-  constructor(key: UploadKey, logger: Logger, directory = stateDirectory()) {
+  constructor(key: UploadKey, logger: Logger, directory = recordDirectory()) {
     const { path, target, name, overwrite, ifMatch, sha256, crc32 } = key;
     const text = JSON.stringify([path, target, name, overwrite, ifMatch, sha256, crc32 ?? null]);
     const hash = createHash('sha256').update(text).digest('hex');
@@ -154,21 +154,9 @@ export function isRecordOf(
   return isSameFile && size === identity.size && mtimeNs === identity.mtimeNs && ctimeNs === identity.ctimeNs;
 }
 
-/** Where the records of this user are; XDG Base Directory Specification. Undefined for a user without a home. */
-function stateDirectory(): string | undefined {
-  const { XDG_STATE_HOME = '' } = process.env;
-  if (isAbsolute(XDG_STATE_HOME)) return join(XDG_STATE_HOME, 'sluice', 'uploads');
-  const home = homeDirectory();
-  return isAbsolute(home) ? join(home, '.local', 'state', 'sluice', 'uploads') : undefined;
-}
-
-/** Empty for a user that the system does not know, as in a container. */
-function homeDirectory(): string {
-  try {
-    return homedir();
-  } catch {
-    return '';
-  }
+function recordDirectory(): string | undefined {
+  const state = stateDirectory();
+  return state === undefined ? undefined : join(state, 'uploads');
 }
 
 /** Drafts and unreadable records count as expired after a day. */

@@ -18,6 +18,7 @@ import type { Listed, OmissionReason, StoreListOptions } from '../../store.ts';
 import type { Directory } from '../directory.ts';
 import { toStorageError } from '../io-error.ts';
 import { directoryObstacle } from '../obstacle.ts';
+import type { Versions } from '../versions/versions.ts';
 import type { ListingShare } from './listing-share.ts';
 import { omissionOf } from './omission.ts';
 import { sortedNames, throwIfAborted } from './sorted-names.ts';
@@ -33,6 +34,7 @@ export interface ListingScope extends Pick<StoreListOptions, 'enters' | 'look' |
   /** Entries on other devices are not shown. */
   readonly device: bigint;
   readonly share: ListingShare;
+  readonly versions: Versions;
 }
 
 interface Level {
@@ -152,7 +154,7 @@ async function lookAt(
   );
   const looks = (await looksAt(paths, scope)).values();
   return found.map((each) =>
-    each !== undefined && 'rawName' in each ? listedOf(each, looks.next().value as Look, scope.device) : each,
+    each !== undefined && 'rawName' in each ? listedOf(each, looks.next().value as Look, scope) : each,
   );
 }
 
@@ -197,7 +199,11 @@ async function lookFromHere(path: string): Promise<Look> {
   }
 }
 
-function listedOf({ name, position, rawName }: Candidate, look: Look, device: bigint): Listed | undefined {
+function listedOf(
+  { name, position, rawName }: Candidate,
+  look: Look,
+  { device, versions }: ListingScope,
+): Listed | undefined {
   if ('errno' in look) {
     const cause = Object.assign(new Error(`lstat: ${look.errno}`), { code: look.errno });
     const omitted = omissionOf(rawName, cause);
@@ -208,8 +214,8 @@ function listedOf({ name, position, rawName }: Candidate, look: Look, device: bi
   if (look.dev !== device) return leftOut(rawName, position, 'OTHER_FILE_SYSTEM');
   const isDirectory = type === constants.S_IFDIR;
   if (!isDirectory && type !== constants.S_IFREG) return leftOut(rawName, position, 'SPECIAL_FILE');
-  const { mode, modifiedMs, size, version } = look;
-  const content = isDirectory ? { size: 0, version: '' } : { size, version };
+  const { mode, modifiedMs, size } = look;
+  const content = isDirectory ? { size: 0, version: '' } : { size, version: versions.of(name, look) };
   return { entry: { name, isDirectory, ...content, modifiedMs, mode: mode & PERMISSION_BITS }, position };
 }
 

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { lstat } from 'node:fs/promises';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
-import { versionOf } from '../../../base/files/file-version.ts';
 import { parseName } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { WriteCondition } from '../../upload-store.ts';
@@ -11,7 +10,7 @@ import { directoryObstacle } from '../obstacle.ts';
 import { withSuggestion } from '../suggestion.ts';
 import { toWriteError } from './disk/write-error.ts';
 import type { UploadContext } from './options.ts';
-import { atTarget, checkCondition } from './target.ts';
+import { atTarget, checkCondition, foundAt } from './target.ts';
 
 /** @throws TransferError NOT_FOUND, NOT_A_FILE, VERSION_MISMATCH, and those of writing. */
 export async function deleteFile(
@@ -28,14 +27,17 @@ export async function deleteFile(
 }
 
 async function removeFile(context: UploadContext, name: string, condition: WriteCondition): Promise<void> {
-  await atTarget(context, name, 'enter', async ({ parent, entry, stats }) => {
-    if (stats === undefined) throw notFound(name);
-    checkCondition(condition, name, versionOf(stats));
+  await atTarget(context, name, 'enter', async (target) => {
+    const found = foundAt(target);
+    if (found === undefined) throw notFound(name);
+    await checkCondition(context, condition, name, found);
+    const { parent, entry } = target;
     try {
       await context.fs.unlink(parent.pathOf(entry));
     } catch (reason) {
       throw errnoOf(reason) === 'ENOENT' ? notFound(name) : reason;
     }
+    context.versions.digests.kept.forget(name);
     await context.durability.directory(parent);
   });
 }

@@ -5,7 +5,7 @@
  */
 import { constants } from 'node:fs';
 import { TransferError } from '../../../base/errors.ts';
-import { versionOf } from '../../../base/files/file-version.ts';
+import { entryStatsOf } from '../../../base/files/entry-stats.ts';
 import { settledStats } from '../../../base/files/settled-stats.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
@@ -35,12 +35,12 @@ export async function checkFinished(
 }
 
 async function hashOf(context: UploadContext, { name, size, version }: FileIdentity): Promise<Uint8Array> {
-  const { fs, hash } = context;
+  const { fs, hash, versions } = context;
   return await atTarget(context, name, 'enter', async ({ parent, entry, stats }) => {
     if (stats === undefined) throw replaced(name);
     return await withDescriptor(fs, parent.pathOf(entry), READ_FLAGS, async (fd) => {
       const opened = await settledStats(fd, (each) => fs.fstat(each));
-      if (versionOf(opened) !== version) throw replaced(name);
+      if (versions.has(name, entryStatsOf(opened), version) !== true) throw replaced(name);
       return await hash(fd, size);
     });
   });

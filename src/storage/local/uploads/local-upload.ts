@@ -6,6 +6,7 @@
 import { constants } from 'node:fs';
 import { Mutex } from '../../../base/async/mutex.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { entryStatsOf } from '../../../base/files/entry-stats.ts';
 import { settledStats } from '../../../base/files/settled-stats.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
 import type { ByteRange } from '../../../base/ranges.ts';
@@ -13,7 +14,6 @@ import type { CheckedRange } from '../../../wire/checked-ranges.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
 import type { ExpectedContent, Upload, UploadSpec, UploadState, UploadWriter } from '../../upload-store.ts';
-import { identityOf } from '../file-identity.ts';
 import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
 import { isRecordOf } from './create-upload.ts';
 import { RefCountedDescriptor } from './disk/ref-counted-descriptor.ts';
@@ -278,7 +278,7 @@ export class LocalUpload implements Upload {
 
   /** `sha256` was checked, where it is given. */
   async #publish(fd: number, size: number, sha256: string | undefined): Promise<FileIdentity> {
-    const { fs, logger, now } = this.#context;
+    const { fs, logger, now, options, versions } = this.#context;
     let file: FileIdentity;
     let isNamed = false;
     try {
@@ -290,7 +290,12 @@ export class LocalUpload implements Upload {
           isNamed = true;
         },
       });
-      file = identityOf(this.name, await settledStats(fd, (opened) => fs.fstat(opened)));
+      const look = entryStatsOf(await settledStats(fd, (opened) => fs.fstat(opened)));
+      if (sha256 !== undefined) {
+        const record = { name: this.name, identity: look.identity, sha256 };
+        versions.digests.kept.set(record, options.sync !== 'none');
+      }
+      file = versions.identityOf(this.name, look);
     } catch (reason) {
       // The name exists, but may not be durable. Only a later process can find out: a second fsync would falsely succeed.
       if (isNamed) this.#stop(toWriteError(reason, this.name));

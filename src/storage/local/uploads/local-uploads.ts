@@ -6,7 +6,6 @@ import { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import { Counters } from '../../../base/counters/counters.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
-import { versionOf } from '../../../base/files/file-version.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
 import type { PackJobs } from '../../pack-jobs.ts';
@@ -19,7 +18,8 @@ import type {
   WriteCondition,
   WriteOutcome,
 } from '../../upload-store.ts';
-import type { Root } from '../directory.ts';
+import type { HeldRoot } from '../served-root.ts';
+import type { Versions } from '../versions/versions.ts';
 import { createUpload } from './create-upload.ts';
 import { deleteDirectory, deleteFile } from './delete.ts';
 import { Durability } from './disk/durability.ts';
@@ -37,24 +37,24 @@ import { Packs } from './packs/packs.ts';
 import { requireSize } from './quota.ts';
 import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
-import { atTarget, checkCondition } from './target.ts';
+import { atTarget, checkCondition, foundAt } from './target.ts';
 import { uploadNotFound } from './upload-id.ts';
 import { UploadIndex } from './upload-index.ts';
 import { UploadsDirectory } from './uploads-directory.ts';
 
 /**
- * The uploads below `root`, which stays open for them until their `close`.
+ * The uploads below the root, which stays open for them until their `close`.
  * Each call begins with `checkRoot`, and fails with what that rejects with.
  *
  * @throws TransferError INVALID_CONFIG when the directory of uploads cannot be used, or another server uses it.
  */
 export async function openLocalUploads(
-  root: Root,
-  rootUse: RefCountedResource,
+  held: HeldRoot,
+  versions: Versions,
   options: UploadOptions,
   checkRoot: () => Promise<unknown>,
 ): Promise<UploadStore> {
-  const context = contextOf(root, rootUse, options);
+  const context = contextOf(held, versions, options);
   const lock = await RootLock.acquire(context);
   try {
     const uploads = new LocalUploads(context, lock, checkRoot);
@@ -69,7 +69,11 @@ export async function openLocalUploads(
   }
 }
 
-function contextOf(root: Root, rootUse: RefCountedResource, options: UploadOptions): UploadContext {
+function contextOf(
+  { root, use: rootUse }: HeldRoot,
+  versions: Versions,
+  options: UploadOptions,
+): UploadContext {
   const fs = options.fileSystem ?? nodeFileSystem;
   const logger = options.logger ?? silentLogger;
   const now = options.now ?? Date.now;
@@ -81,6 +85,7 @@ function contextOf(root: Root, rootUse: RefCountedResource, options: UploadOptio
     fs,
     root,
     rootUse,
+    versions,
     options,
     logger,
     counters,
@@ -122,7 +127,13 @@ class LocalUploads implements UploadStore {
 
   /** Looks at what earlier processes left. */
   async resume(): Promise<void> {
-    if (await this.#context.directory.openIfThere()) this.#sweep.begin();
+    const { directory, versions } = this.#context;
+    if (await directory.openIfThere()) this.#sweep.begin();
+    await versions.digests.kept.keepAt(async (to) => {
+      if (to === 'write') await directory.open();
+      else if (!(await directory.openIfThere())) throw Object.assign(new Error(), { code: 'ENOENT' });
+      return directory.pathOfEntry(DIGESTS_ENTRY);
+    });
   }
 
   start(spec: UploadSpec, owner?: string | null): Promise<Upload> {
@@ -260,8 +271,13 @@ class LocalUploads implements UploadStore {
   }
 
   async #requireReplaceable(name: string, condition: WriteCondition): Promise<void> {
-    const stats = await orNotFound(atTarget(this.#context, name, 'enter', async (target) => target.stats));
-    checkCondition(condition, name, stats && versionOf(stats));
+    const target = await orNotFound(
+      atTarget(this.#context, name, 'enter', async (each) => {
+        await checkCondition(this.#context, condition, name, foundAt(each));
+        return each;
+      }),
+    );
+    if (target === undefined) await checkCondition(this.#context, condition, name, undefined);
   }
 
   async #find(id: string): Promise<Upload> {
@@ -317,10 +333,14 @@ class LocalUploads implements UploadStore {
     await this.#sweep.end();
     await Promise.all(Array.from(this.#uploads.values(), (upload) => upload.close()));
     await this.#context.freeSpace.idle();
+    await this.#context.versions.digests.kept.stopKeeping();
     await this.#context.directory.close();
     await this.#lock.release();
   }
 }
+
+/** No upload has such a name. */
+const DIGESTS_ENTRY = 'digests';
 
 const BAD_ID =
   'the upload_id of a new upload has 32 hexadecimal digits in lower case, chosen at random; or is empty';

@@ -4,6 +4,8 @@ import type { RefCountedResource } from '../../../base/async/ref-counted-resourc
 import type { Counters } from '../../../base/counters/counters.ts';
 import type { Logger } from '../../../base/logger.ts';
 import type { Root } from '../directory.ts';
+import type { HashFile } from '../versions/digests.ts';
+import type { Versions } from '../versions/versions.ts';
 import type { FileSystem } from './disk/file-system.ts';
 import type { FreeSpace } from './disk/free-space.ts';
 import type { GroupSync } from './disk/group-sync.ts';
@@ -12,9 +14,6 @@ import type { UploadIndex } from './upload-index.ts';
 
 /** When written bytes are made durable: behind each write, in batches, or never. */
 export type SyncPolicy = 'always' | 'batched' | 'none';
-
-/** SHA-256 of the first `size` bytes of a file. */
-export type HashFile = (fd: number, size: number) => Promise<Uint8Array>;
 
 export interface UploadOptions {
   readonly sync: SyncPolicy;
@@ -51,6 +50,7 @@ export interface UploadContext extends JournalPlace {
   readonly root: Root;
   /** Of the store that owns the root: it stays open while a name is walked. */
   readonly rootUse: RefCountedResource;
+  readonly versions: Versions;
   readonly options: UploadOptions;
   readonly logger: Logger;
   readonly counters: Counters;

@@ -5,13 +5,12 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { entryStatsOf } from '../../../base/files/entry-stats.ts';
 import { fileTimeOf } from '../../../base/files/file-time.ts';
-import { versionOf } from '../../../base/files/file-version.ts';
 import { keepRights } from '../../../base/files/keep-rights.ts';
 import { settledStatsOf } from '../../../base/files/settled-stats.ts';
 import type { FileIdentity } from '../../store.ts';
 import type { WriteCondition } from '../../upload-store.ts';
-import { identityOf } from '../file-identity.ts';
 import type { FileSystem } from './disk/file-system.ts';
 import type { Journal } from './journal/journal.ts';
 import type { IntentRecord, SpecRecord } from './journal/journal-record.ts';
@@ -19,6 +18,7 @@ import type { UploadContext } from './options.ts';
 import {
   atTarget,
   checkCondition,
+  foundAt,
   refuseOtherSpelling,
   type Target,
   whileDirectoriesVanish,
@@ -48,7 +48,7 @@ async function publishOnce(context: UploadContext, publication: Publication): Pr
   const { id, state } = publication.journal;
   const { spec } = state;
   await atTarget(context, spec.name, 'make', async (target) => {
-    checkCondition(spec.condition, spec.name, target.stats && versionOf(target.stats));
+    await checkCondition(context, spec.condition, spec.name, foundAt(target));
     if (target.stats !== undefined) await refuseOtherSpelling(target, spec.name);
     await writeIntent(context, publication, target.stats);
     await giveName(context, id, spec.condition, target);
@@ -131,7 +131,7 @@ export async function completePublication(
   { name, condition }: SpecRecord,
   intent: IntentRecord,
 ): Promise<FileIdentity | undefined> {
-  const { fs, directory, durability } = context;
+  const { fs, directory, durability, versions } = context;
   try {
     return await context.names.run(name, () =>
       atTarget(context, name, 'sync', async ({ parent, entry, stats }) => {
@@ -139,7 +139,8 @@ export async function completePublication(
         await removeLinkedPartial(context, id, condition);
         await durability.directory(parent);
         await directory.sync();
-        return identityOf(name, await settledStatsOf(() => fs.lstat(parent.pathOf(entry))));
+        const settled = await settledStatsOf(() => fs.lstat(parent.pathOf(entry)));
+        return versions.identityOf(name, entryStatsOf(settled));
       }),
     );
   } catch (reason) {

@@ -4,13 +4,17 @@
  */
 import type { BigIntStats } from 'node:fs';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
+import { type EntryStats, entryStatsOf } from '../../../base/files/entry-stats.ts';
+import { identityVersionOf } from '../../../base/files/file-version.ts';
 import { otherSpelling } from '../../../base/files/spelling.ts';
 import { parseName } from '../../name.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { WriteCondition } from '../../upload-store.ts';
 import type { Directory } from '../directory.ts';
 import { inParentOf } from '../directory-walk.ts';
+import { LocalFile } from '../local-file.ts';
 import { fileObstacle } from '../obstacle.ts';
+import { openRegularFile } from '../regular-file.ts';
 import { toWriteError } from './disk/write-error.ts';
 import type { UploadContext } from './options.ts';
 
@@ -29,6 +33,11 @@ export interface Place {
 export interface Target extends Place {
   /** What is there now; undefined for nothing. */
   readonly stats: BigIntStats | undefined;
+}
+
+/** A file that is there. */
+interface Found extends Place {
+  readonly look: EntryStats;
 }
 
 /**
@@ -95,27 +104,63 @@ export async function whileDirectoriesVanish<T>(work: () => Promise<T>): Promise
 }
 
 /**
- * Whether what is there may be replaced, by its version; undefined for nothing.
+ * Whether what is there may be replaced; undefined for nothing.
  *
- * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH
+ * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH, FILE_CHANGED where that happens while its digest is computed
  */
-export function checkCondition(condition: WriteCondition, name: string, version: string | undefined): void {
-  if (condition.kind === 'any' || (condition.kind === 'absent' && version === undefined)) return;
+export async function checkCondition(
+  context: UploadContext,
+  condition: WriteCondition,
+  name: string,
+  found: Found | undefined,
+): Promise<void> {
+  if (condition.kind === 'any' || (condition.kind === 'absent' && found === undefined)) return;
   if (condition.kind === 'absent') {
     throw new TransferError(
       'ALREADY_EXISTS',
       `${quoteName(name)} exists already; choose another name or overwrite it`,
     );
   }
-  if (version === undefined) {
+  if (found === undefined) {
     throw new TransferError(
       'VERSION_MISMATCH',
       `there is no ${quoteName(name)} any more; start over without a version`,
     );
   }
-  if (version === condition.version) return;
+  const { versions } = context;
+  let { look } = found;
+  let isAsAsked = versions.has(name, look, condition.version);
+  if (isAsAsked === undefined) {
+    look = await withDigest(context, name, found);
+    isAsAsked = versions.has(name, look, condition.version);
+  }
+  if (isAsAsked === true) return;
   const message = `${quoteName(name)} has another version than the one asked for; start over with the new one`;
-  throw new TransferError('VERSION_MISMATCH', message, { version });
+  throw new TransferError('VERSION_MISMATCH', message, { version: versions.of(name, look) });
+}
+
+/** Sees to it that the digest of what is there is known; it is the same then as it was. */
+async function withDigest(
+  { root, rootUse, versions }: UploadContext,
+  name: string,
+  { entry, look, parent }: Found,
+): Promise<EntryStats> {
+  const opened = await openRegularFile(parent, entry, name, root.device);
+  const file = new LocalFile(parseName(name), opened, { root, use: rootUse }, versions);
+  try {
+    await file.addDigest();
+    await file.verifyUnchanged();
+  } finally {
+    await file.close();
+  }
+  // What is to be replaced is what was looked at, and what was read.
+  if (identityVersionOf(opened.stats) === look.identity) return look;
+  throw new TransferError('FILE_CHANGED', `${quoteName(name)} changed meanwhile; ask again`);
+}
+
+/** For `checkCondition`. */
+export function foundAt({ entry, parent, stats }: Target): Found | undefined {
+  return stats === undefined ? undefined : { entry, parent, look: entryStatsOf(stats) };
 }
 
 /** To a file system that ignores case, another file may have the name. Throws ALREADY_EXISTS then. */

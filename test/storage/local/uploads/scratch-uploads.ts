@@ -106,7 +106,8 @@ export function descriptorOf({ sink }: UploadWriter): number {
 /** The files of unfinished uploads. */
 export function uploadEntries(root: string): string[] {
   try {
-    return readdirSync(join(root, '.sluice-uploads')).sort();
+    const entries = readdirSync(join(root, '.sluice-uploads')).sort();
+    return entries.filter((entry) => entry !== 'digests');
   } catch {
     return [];
   }

@@ -4,7 +4,7 @@ import type { ByteRange } from '../../../../base/ranges.ts';
 import { MIB } from '../../../../base/units.ts';
 import type { CheckedRange } from '../../../../wire/checked-ranges.ts';
 import { crc32 } from '../../../../wire/crc32.ts';
-import type { HashFile } from '../options.ts';
+import type { HashFile } from '../../versions/digests.ts';
 import type { FileSystem } from './file-system.ts';
 
 /** Large enough that calls do not count, small enough to allocate each time. */

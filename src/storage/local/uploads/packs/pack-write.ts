@@ -20,6 +20,7 @@ import type { FoundEntry, PackJobs } from '../../../pack-jobs.ts';
 import { quoteName } from '../../../quoted-name.ts';
 import type { PackFile, WriteOutcome } from '../../../upload-store.ts';
 import { fileObstacle } from '../../obstacle.ts';
+import type { Versions } from '../../versions/versions.ts';
 import { toWriteError, writeErrorOf } from '../disk/write-error.ts';
 import type { UploadContext } from '../options.ts';
 import { requireSize } from '../quota.ts';
@@ -157,7 +158,12 @@ export class PackWrite {
     if (found !== null && 'errno' in found) throw writeErrorOf(found.errno, name);
     const obstacle = found === null ? undefined : fileObstacle(found.stats, this.#context.root.device);
     if (obstacle !== undefined) throw new TransferError('NOT_A_FILE', `${quoteName(name)} ${obstacle}`);
-    checkCondition(condition, name, found?.stats.version);
+    await checkCondition(
+      this.#context,
+      condition,
+      name,
+      found === null ? undefined : { ...place, look: found.stats },
+    );
     if (found === null) return place;
     if (found.hasOtherSpelling) await refuseOtherSpelling(place, name);
     return { ...place, stats: found.stats };
@@ -207,7 +213,7 @@ export class PackWrite {
       from: temporary,
       to: path,
       ino: ino as bigint,
-      found: stats?.version ?? null,
+      found: stats?.identity ?? null,
       isNew: file.condition.kind === 'absent',
     }));
     const results = await this.#jobs.name(files);
@@ -233,7 +239,7 @@ export class PackWrite {
     if (durable.length === 0) return;
     const found = await this.#jobs.look(durable.map(({ path }) => path));
     for (const [index, entry] of durable.entries()) {
-      entry.outcome = outcomeOf(entry, found[index] ?? null);
+      entry.outcome = outcomeOf(entry, found[index] ?? null, this.#context.versions);
     }
   }
 
@@ -271,10 +277,14 @@ function placeOf(
 }
 
 /** Of a file that was named, by what is there now. */
-function outcomeOf({ file: { name }, ino }: Entry, now: FoundEntry | FailedCall | null): WriteOutcome {
+function outcomeOf(
+  { file: { name }, ino }: Entry,
+  now: FoundEntry | FailedCall | null,
+  versions: Versions,
+): WriteOutcome {
   if (now === null) return changedAgain(name);
   if ('errno' in now) return writeErrorOf(now.errno, name);
-  return now.stats.ino === ino ? { version: now.stats.version } : changedAgain(name);
+  return now.stats.ino === ino ? { version: versions.of(name, now.stats) } : changedAgain(name);
 }
 
 function changedAgain(name: string): TransferError {
