@@ -7,6 +7,7 @@ export {
   type DeleteOptions,
   type MakeDirectoryOptions,
   SluiceClient,
+  type StatOptions,
 } from './client/client.ts';
 export type { CodecBytes } from './client/codec-account.ts';
 export type { MetadataSource, TokenSource } from './client/connection/proof.ts';

@@ -29,6 +29,7 @@ export {
   type SessionReadOptions,
   type SessionWriteOptions,
   SluiceClient,
+  type StatOptions,
   type SluiceSession,
   type StreamOptions,
   silentLogger,

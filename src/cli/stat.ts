@@ -1,5 +1,6 @@
 /** `sluice stat`: what a file is, without its bytes. */
 import type { Command } from 'commander';
+import { TransferError } from '../base/errors.ts';
 import { formatBytes } from '../base/units.ts';
 import type { FileInfo } from '../wire/messages.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
@@ -13,12 +14,14 @@ const EXAMPLES = `
 Examples:
   sluice stat localhost:50051/images/disk.iso
   sluice stat --json localhost:50051/images/disk.iso | jq .size
+  sluice stat --digest localhost:50051/images/disk.iso
 
 The version changes with the content; \`sluice get --if-match VERSION\` accepts
-no other one.`;
+no other one, and the digest may stand in its place.`;
 
 interface StatOptions extends ConnectionOptions {
   json?: boolean;
+  digest?: boolean;
 }
 
 export function addStatCommand(program: Command): void {
@@ -26,6 +29,7 @@ export function addStatCommand(program: Command): void {
     .command('stat')
     .description('Show size, time of change, mode, version and type of a file.')
     .argument('<target>', 'host:port/name', parseCliTarget)
+    .option('--digest', 'also show the SHA-256 of the content; the server may have to read the whole file')
     .option('--json', 'print one JSON object')
     .option('-v, --verbose', 'on failure, also print its cause and stack')
     .action(stat);
@@ -36,7 +40,13 @@ async function stat(target: CliTarget, options: StatOptions): Promise<void> {
   const connections = new Connections(options, createStderrNotes(options));
   const interrupt = new Interrupt();
   try {
-    const file = await connections.clientFor(target).stat(target.name, { signal: interrupt.signal });
+    const { digest } = options;
+    const file = await connections.clientFor(target).stat(target.name, { signal: interrupt.signal, digest });
+    if (digest === true && file.digest === undefined)
+      throw new TransferError(
+        'UNIMPLEMENTED',
+        'this server computes no digests; use sha256sum where the file is',
+      );
     if (options.json === true) await writeJson(file);
     else await writeLine(describe(file));
   } finally {
@@ -52,6 +62,7 @@ function describe(file: FileInfo): string {
     `modified  ${writeTime(file.modifiedMs)}`,
     ...(file.mode === undefined ? [] : [`mode      ${writeOctal(file.mode)} (${writeMode(file.mode)})`]),
     `version   ${printable(file.version)}`,
+    ...(file.digest === undefined ? [] : [`digest    ${printable(file.digest)}`]),
     `type      ${printable(file.contentType) || 'unknown'}`,
   ].join('\n');
 }

@@ -26,6 +26,7 @@ import type { DownloadOptions, DownloadResult, StreamOptions } from './download/
 import { streamFile } from './download/stream.ts';
 import { SluiceSession } from './exchange/session.ts';
 import { attributesOf } from './file-attributes.ts';
+import { FINISH_BYTES_PER_MS } from './limits.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import type { TreeOptions, TreeResult } from './tree/options.ts';
@@ -38,6 +39,14 @@ import { checkReceivedFile, receivedSize } from './wire-size.ts';
 export interface CallOptions {
   /** Aborting rejects with CANCELLED, a timeout (`AbortSignal.timeout`) with DEADLINE_EXCEEDED. */
   signal?: AbortSignal | undefined;
+}
+
+export interface StatOptions extends CallOptions {
+  /**
+   * Tell the SHA-256 of the content too, which may take the server as long as reading the whole file. Servers that
+   * cannot leave it out. Default: only where the server knows it.
+   */
+  digest?: boolean | undefined;
 }
 
 export interface DeleteOptions extends CallOptions {
@@ -90,14 +99,21 @@ export class SluiceClient {
     return receivedSize(response.size, name);
   }
 
-  /** Size, version, modification time, type and permission bits of a file. */
-  async stat(name: string, options: CallOptions = {}): Promise<FileInfo> {
-    const request: StatFileRequest = { fileName: name };
+  /** Size, version, modification time, type and permission bits of a file; its digest too, where it is asked for or known. */
+  async stat(name: string, { digest = false, signal }: StatOptions = {}): Promise<FileInfo> {
+    const file = await this.#stat({ fileName: name, digest: false }, signal);
+    if (!digest || file.digest !== undefined) return file;
+    return await this.#stat({ fileName: name, digest }, signal, file.size / FINISH_BYTES_PER_MS);
+  }
+
+  async #stat(request: StatFileRequest, signal: AbortSignal | undefined, workMs = 0): Promise<FileInfo> {
     const { file } = await this.#unary<StatFileRequest, StatFileResponse>(
       'StatFile',
       request,
-      options.signal,
+      signal,
+      workMs,
     );
+    const name = request.fileName;
     if (file === null)
       throw new TransferError('PROTOCOL_ERROR', `the server sent no information about ${name}`);
     checkReceivedFile(file);
@@ -277,13 +293,14 @@ export class SluiceClient {
     method: 'GetFileSize' | 'StatFile' | 'MakeDirectory',
     request: Request,
     signal: AbortSignal | undefined,
+    workMs = 0,
   ): Promise<Response> {
     const channel = this.#open();
     const retry = new Retry({ retry: this.#options.retry, channel, what: UNANSWERED, signal });
     return await this.#options.tracing.operation(
       `sluice ${method}`,
       { 'sluice.file': request.fileName },
-      () => retry.run(() => channel.unary<Request, Response>(method, request, signal)),
+      () => retry.run(() => channel.unary<Request, Response>(method, request, signal, workMs)),
     );
   }
 

@@ -17,14 +17,17 @@ export function receivedSize(size: number, name: string): number {
 
 /** Throws PROTOCOL_ERROR for a file that cannot be, or whose name or version is longer than any. */
 export function checkReceivedFile({
+  digest = '',
   name,
   size,
   version,
 }: {
+  digest?: string;
   name: string;
   size: number;
   version: string;
 }): void {
+  checkLength('a digest', digest, MAX_VERSION_CHARS);
   checkLength('a name', name, MAX_NAME_BYTES);
   checkLength('a version', version, MAX_VERSION_CHARS);
   receivedSize(size, name);

@@ -4,7 +4,9 @@ import type { FileInfo } from '../wire/messages.ts';
 
 /** A file's identity as the wire has it. */
 export function fileInfoOf(identity: FileIdentity): FileInfo {
-  const { mode, modifiedMs, name, size, version } = identity;
-  const info = { name, size, version, modifiedMs, contentType: contentTypeOf(name) };
-  return mode === undefined ? info : { ...info, mode };
+  const { digest, mode, modifiedMs, name, size, version } = identity;
+  const info: FileInfo = { name, size, version, modifiedMs, contentType: contentTypeOf(name) };
+  if (mode !== undefined) info.mode = mode;
+  if (digest !== undefined) info.digest = digest;
+  return info;
 }

@@ -2,6 +2,7 @@
 import type {
   DeleteFileRequest,
   DeleteFileResponse,
+  FileInfo,
   GetFileSizeRequest,
   GetFileSizeResponse,
   MakeDirectoryRequest,
@@ -23,7 +24,16 @@ export async function getFileSize(
 
 /** StatFile: what a file is, without its bytes. */
 export async function statFile(context: ServiceContext, request: StatFileRequest): Promise<StatFileResponse> {
-  return { file: fileInfoOf(await context.store.stat(request.fileName)) };
+  return { file: await statInfo(context, request) };
+}
+
+/** @param signal aborts when the peer does not wait any more */
+export async function statInfo(
+  { store }: ServiceContext,
+  { digest, fileName }: StatFileRequest,
+  signal?: AbortSignal,
+): Promise<FileInfo> {
+  return fileInfoOf(await store.stat(fileName, signal === undefined ? { digest } : { digest, signal }));
 }
 
 /** DeleteFile: removes a file, any version of it or just one, or an empty directory. */

@@ -62,10 +62,13 @@ export interface FileInfo {
   contentType: string;
   /** Permission bits; absent where the store has none. */
   mode?: number;
+  /** SHA-256 of the content, `sha256:` and 64 hexadecimal digits; absent where the server does not know it. */
+  digest?: string;
 }
 
 export interface StatFileRequest {
   fileName: string;
+  digest: boolean;
 }
 
 export interface StatFileResponse {

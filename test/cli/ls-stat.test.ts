@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { chmodSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { lines } from '../support/content.ts';
@@ -88,6 +89,30 @@ test('stat --json prints one object', async (t) => {
   const { mode, modifiedMs, name, size } = JSON.parse(stdout) as Record<string, unknown>;
   const expected = { mode: 0o640, modifiedMs: 1_000_000_000_000, name: 'a.txt', size: 1536 };
   assert.deepEqual({ mode, modifiedMs, name, size }, expected);
+});
+
+test('stat --digest shows the SHA-256, and get takes it as the version', async (t) => {
+  const server = await startServer(t, { writable: true });
+  const content = lines(1536);
+  server.write('a.txt', content);
+  const target = `${server.address}/a.txt`;
+  const digest = `sha256:${createHash('sha256').update(content.bytes(0, 1536)).digest('hex')}`;
+
+  assert.doesNotMatch((await runCommand(['stat', target])).stdout, /digest/);
+  assert.match(
+    (await runCommand(['stat', '--digest', target])).stdout,
+    new RegExp(`^digest {4}${digest}$`, 'm'),
+  );
+  const { stdout } = await runCommand(['stat', '--json', '--digest', target]);
+  assert.equal((JSON.parse(stdout) as Record<string, unknown>).digest, digest);
+
+  const asked = await runCommand(['get', target, '-o', '-', '--if-match', digest]);
+  assert.equal(asked.code, 0, asked.stderr);
+  assert.equal(asked.stdout, content.bytes(0, 1536).toString());
+  const other = await runCommand(['get', target, '-o', '-', '--if-match', `sha256:${'0'.repeat(64)}`]);
+  assert.equal(other.code, 4);
+  assert.match(other.stderr, new RegExp(digest));
+  assert.equal((await runCommand(['rm', target, '--if-match', digest])).code, 0);
 });
 
 test('the suggestion of the server is passed on', async (t) => {

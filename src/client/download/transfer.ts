@@ -158,7 +158,7 @@ export class Transfer implements SinkListener {
   async #versionChange(error: TransferError): Promise<TransferError | undefined> {
     const { channel, position } = this.#context;
     if (position.ifMatch === '') return undefined;
-    const request: StatFileRequest = { fileName: position.request.name };
+    const request: StatFileRequest = { fileName: position.request.name, digest: false };
     try {
       const { file } = await channel.unary<StatFileRequest, StatFileResponse>(
         'StatFile',

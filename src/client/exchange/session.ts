@@ -63,7 +63,7 @@ export class SluiceSession implements AsyncDisposable {
       kind: 'stat',
       name,
       signal: options.signal,
-      fields: () => ({ stat: { fileName: name } }),
+      fields: () => ({ stat: { fileName: name, digest: false } }),
       read: ({ info }) => {
         if (info) checkReceivedFile(info);
         return info ?? undefined;

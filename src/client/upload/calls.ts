@@ -71,7 +71,7 @@ export class UploadCalls {
 
   /** What is under the name now; undefined when there is nothing. */
   async stat(): Promise<FileInfo | undefined> {
-    const request: StatFileRequest = { fileName: this.#context.name };
+    const request: StatFileRequest = { fileName: this.#context.name, digest: false };
     try {
       const { file } = await this.#retried((channel, signal) =>
         channel.unary<StatFileRequest, StatFileResponse>('StatFile', request, signal),

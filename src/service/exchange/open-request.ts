@@ -9,7 +9,7 @@ import type { BulkCall } from '../../flow/calls/bulk-call.ts';
 import type { ExchangeRequest, ExchangeResponse } from '../../wire/messages.ts';
 import { failureOf } from '../../wire/status.ts';
 import type { ServiceContext } from '../context.ts';
-import { makeDirectory, statFile } from '../file-requests.ts';
+import { makeDirectory, statInfo } from '../file-requests.ts';
 import { listFiles } from '../list-files.ts';
 import { type RequestFacts, spanAttributesOf } from '../prelude/request-log.ts';
 import { servePack } from '../range/serve-pack.ts';
@@ -154,8 +154,9 @@ export class OpenRequest implements PlaceHolder {
       await outlet.beyond(0);
       await servePack(context, readPack, outlet, this.#facts);
     } else if (stat) {
-      const { file } = await statFile(context, stat);
-      this.#answers.post({ id, info: file });
+      const ended = new AbortController();
+      outlet.onEnd((error) => ended.abort(error));
+      this.#answers.post({ id, info: await statInfo(context, stat, ended.signal) });
     } else if (write) {
       this.#facts.files = write.files.length;
       this.#answers.post({ id, written: await writePack(context, write, owner) });
