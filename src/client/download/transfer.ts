@@ -36,6 +36,10 @@ export class Transfer implements SinkListener {
   #chunkBytes: number;
   /** The furthest offset of this version so far; only what lies beyond it is progress. */
   #furthestOffset: number;
+  /** Versions that the transfer was pinned to before it started over. */
+  readonly #left = new Set<string>();
+  /** One of those came back: no file changes in this way, but servers with copies of their own answer in turn. */
+  #isInTurns = false;
   #onSinkDrained: (() => void) | undefined;
 
   constructor(context: TransferContext) {
@@ -199,10 +203,15 @@ export class Transfer implements SinkListener {
     const { sink, position, progress, options } = this.#context;
     const isPinnedByCaller = position.request.ifMatch !== '' && error.code === 'VERSION_MISMATCH';
     const isTooLate = position.receivedBytes > 0 && !sink.isRewindable;
-    if (isPinnedByCaller || isTooLate || progress.restarts >= MAX_RESTARTS) throw error;
     const { name } = position.request;
+    this.#left.add(position.ifMatch);
+    if (error.version !== undefined && this.#left.has(error.version) && error.version !== position.ifMatch)
+      this.#isInTurns = true;
+    if (isPinnedByCaller || isTooLate) throw error;
+    if (progress.restarts >= MAX_RESTARTS) throw this.#isInTurns ? noSharedVersion(name, error) : error;
     const fields = { name, discardedBytes: position.receivedBytes, version: error.version };
-    options.logger.warn(fields, 'the file changed; starting over');
+    const why = this.#isInTurns ? 'another server answered, with another version' : 'the file changed';
+    options.logger.warn(fields, `${why}; starting over`);
     options.tracing.event('restarted', { reason: error.message });
     progress.restarts += 1;
     progress.resumedBytes = 0;
@@ -211,6 +220,11 @@ export class Transfer implements SinkListener {
     if (sink.isRewindable) await sink.rewind(0, 0);
     await delay(options.retry.initialBackoffMs, this.#stop.signal);
   }
+}
+
+function noSharedVersion(name: string, cause: TransferError): TransferError {
+  const message = `${name} makes no headway: servers that answer in turn give it different versions, and each time it starts over; have them share versions by the setting version.by, or name one of them`;
+  return new TransferError('VERSION_MISMATCH', message, { cause, version: cause.version });
 }
 
 /** FAILED_PRECONDITION without a sluice code may mean more than another version. */
