@@ -2,8 +2,12 @@
  * Floods from a process of their own against a server in another, with a third
  * that asks for the size of a file beside them.
  *
+ * Each runs in two modes: plain, and secured, which is over TLS, by an identity
+ * with a token, while metrics are scraped each second.
+ *
  * SLUICE_TEST_FLOOD_SECONDS (3) and SLUICE_TEST_FLOOD_CONNECTIONS (20) say how
- * long and how wide; SLUICE_TEST_FLOODS names some of them, with commas.
+ * long and how wide; SLUICE_TEST_FLOODS names some of them, with commas, and
+ * SLUICE_TEST_FLOOD_MODES one of the modes.
  * SLUICE_TEST_FLOOD_QUIET=1 also judges how fast the server answers meanwhile,
  * which takes a machine that does nothing else.
  */
@@ -13,6 +17,8 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { accessFile, Tokens } from '../access/tokens.ts';
+import { selfSigned, withoutOpenssl } from '../support/peers/certificates.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { startChild } from '../support/start-child.ts';
 import { until, within } from '../support/until.ts';
@@ -20,6 +26,7 @@ import { until, within } from '../support/until.ts';
 const SECONDS = Number(process.env.SLUICE_TEST_FLOOD_SECONDS ?? 3);
 const CONNECTIONS = Number(process.env.SLUICE_TEST_FLOOD_CONNECTIONS ?? 20);
 const NAMES = process.env.SLUICE_TEST_FLOODS?.split(',');
+const MODES = (process.env.SLUICE_TEST_FLOOD_MODES ?? 'plain,secured').split(',');
 const IS_QUIET = process.env.SLUICE_TEST_FLOOD_QUIET === '1';
 
 const MIB = 1024 * 1024;
@@ -29,11 +36,14 @@ const MAX_SLOWER = 10;
 const BACK_WITHIN_MS = 2000;
 /** Its start-up is over, and its memory settled. */
 const IDLE_MS = 2000;
+const SCRAPE_EVERY_MS = 1000;
+/** How much longer a flood lasts for which the server closes connections. */
+const UNTIL_CLOSED = 3;
 
 interface Flood {
   /** The name in test/support/peers/flood-child.ts. */
   name: string;
-  /** Whoever does it loses the connection within seconds, also on a busy machine. */
+  /** Whoever does it loses the connection within seconds; on a busy machine the server sees less of it in that time. */
   closesOffenders: boolean;
   /** How fast the server answers meanwhile is bounded. */
   staysFast: boolean;
@@ -56,12 +66,59 @@ const SLUICE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const FLOOD_CHILD = fileURLToPath(new URL('../support/peers/flood-child.js', import.meta.url));
 const PROBE_CHILD = fileURLToPath(new URL('../support/peers/probe-child.js', import.meta.url));
 
+/** What a server and its clients need in the mode `secured`. */
+interface Security {
+  readonly flags: readonly string[];
+  /** The last arguments of a child: the authority, and a token. */
+  argsOf(identity: string): [ca: string, token: string];
+}
+
+function secured(t: TestContext): Security {
+  const { cert, key } = selfSigned(scratchDirectory(t), 'server');
+  const tokens = new Tokens();
+  for (const identity of ['flooder', 'probe', 'scraper']) tokens.of(identity);
+  const { path } = accessFile(t, {
+    tokens: tokens.section(),
+    rules: [
+      { who: ['flooder', 'probe'], may: ['read', 'list', 'write'], on: ['**'] },
+      { who: ['scraper'], may: ['observe'] },
+    ],
+  });
+  return {
+    flags: ['--tls-cert', cert, '--tls-key', key, '--access', path],
+    argsOf: (identity) => [cert, tokens.of(identity)],
+  };
+}
+
+/** Asks for the metrics each second; the function ends that, and tells how often there were some, and what came instead. */
+function scrape(t: TestContext, address: string, token: string) {
+  const failures: string[] = [];
+  let scrapes = 0;
+  const once = async () => {
+    const { ok, status } = await fetch(`http://${address}/metrics`, {
+      headers: { authorization: `Bearer ${token}` },
+    });
+    if (ok) scrapes += 1;
+    else failures.push(`status ${status}`);
+  };
+  const timer = setInterval(() => {
+    once().catch((reason: unknown) => failures.push(String(reason)));
+  }, SCRAPE_EVERY_MS);
+  const stop = () => clearInterval(timer);
+  t.after(stop);
+  return () => {
+    stop();
+    return { scrapes, failures: [...failures] };
+  };
+}
+
 /** The command, so that its log and its heap are those of a user's server. */
-async function startServer(t: TestContext, files: number) {
+async function startServer(t: TestContext, files: number, flags: readonly string[]) {
   const root = scratchDirectory(t);
   writeFileSync(join(root, 'file'), 'x'.repeat(1000));
   for (let i = 0; i < files; i++) writeFileSync(join(root, `${'n'.repeat(100)}${i}`), '');
-  const args = ['serve', root, '--listen', '127.0.0.1:0', '--writable', '--log-format', 'json'];
+  const args = ['serve', root, '--listen', '127.0.0.1:0', '--writable', '--log-format', 'json', ...flags];
+  args.push('--admin-listen', '127.0.0.1:0');
   const child = startChild(t, process.execPath, [SLUICE, ...args]);
   let logBytes = 0;
   for (const output of ['stdout', 'stderr'] as const) {
@@ -69,16 +126,17 @@ async function startServer(t: TestContext, files: number) {
       logBytes += text.length;
     });
   }
-  const [address] = await child.says(/127\.0\.0\.1:\d+(?=\D)/);
+  const [, address = ''] = await child.says(/ready on (\S+),/);
+  const [, admin = ''] = await child.says(/"address":"([^"]+)","msg":"metrics and probes are served"/);
   const memoryBytes = () =>
     Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))?.[1]) * 1024;
-  return { child, address, memoryBytes, logBytes: () => logBytes };
+  return { child, address, admin, memoryBytes, logBytes: () => logBytes };
 }
 
 /** The times of its answers since the last look, in milliseconds; -1 for none. */
-function startProbe(t: TestContext, address: string): () => number[] {
+function startProbe(t: TestContext, address: string, proof: readonly string[]): () => number[] {
   // The probe ends with its input.
-  const child = startChild(t, process.execPath, [PROBE_CHILD, address, 'file'], { stdio: 'pipe' });
+  const child = startChild(t, process.execPath, [PROBE_CHILD, address, 'file', ...proof], { stdio: 'pipe' });
   let seen = 0;
   return () => {
     const times = child.stdout.split('\n').slice(seen, -1).map(Number);
@@ -92,11 +150,18 @@ function p99(times: readonly number[]): number {
   return sorted[Math.floor(sorted.length * 0.99)] ?? Number.POSITIVE_INFINITY;
 }
 
-for (const { name, closesOffenders, staysFast } of FLOODS) {
-  if (NAMES !== undefined && !NAMES.includes(name)) continue;
-  test(`a server stays up and small through ${SECONDS} s of ${name} on ${CONNECTIONS} connections`, async (t) => {
-    const server = await within('the server is ready', startServer(t, name === 'listings' ? 20_000 : 0));
-    const answers = startProbe(t, server.address);
+const RUNS = MODES.flatMap((mode) =>
+  FLOODS.filter(({ name }) => NAMES?.includes(name) ?? true).map((flood) => ({ ...flood, mode })),
+);
+
+for (const { name, mode, closesOffenders, staysFast } of RUNS) {
+  const title = `a ${mode} server stays up and small through ${name} on ${CONNECTIONS} connections`;
+  test(title, { skip: mode === 'secured' && withoutOpenssl }, async (t) => {
+    const security = mode === 'secured' ? secured(t) : undefined;
+    const files = name === 'listings' ? 20_000 : 0;
+    const server = await within('the server is ready', startServer(t, files, security?.flags ?? []));
+    const answers = startProbe(t, server.address, security?.argsOf('probe') ?? []);
+    const scraped = security && scrape(t, server.admin, security.argsOf('scraper')[1]);
     await sleep(IDLE_MS);
     const idleMs = p99(answers().slice(5));
     const before = { memory: server.memoryBytes(), log: server.logBytes() };
@@ -105,21 +170,25 @@ for (const { name, closesOffenders, staysFast } of FLOODS) {
       peakBytes = Math.max(peakBytes, server.memoryBytes());
     }, 50);
     t.after(() => clearInterval(watch));
-    const args = [name, server.address, String(SECONDS), String(CONNECTIONS)];
+    const proof = security?.argsOf('flooder') ?? [];
+    const seconds = closesOffenders ? UNTIL_CLOSED * SECONDS : SECONDS;
+    const args = [name, server.address, String(seconds), String(CONNECTIONS), ...proof];
     const flood = startChild(t, process.execPath, [FLOOD_CHILD, ...args]);
-    await within('the flood ends', flood.ended, (SECONDS + 30) * 1000);
+    await within('the flood ends', flood.ended, (seconds + 30) * 1000);
     const during = answers();
     const endMs = performance.now();
     await until('the probe is answered', () => answers().some((ms) => ms >= 0));
     const backMs = performance.now() - endMs;
     clearInterval(watch);
+    const metrics = scraped?.();
     const sent = JSON.parse(flood.stdout) as { opened: number; closed: number; sentBytes: number };
     const growth = peakBytes - before.memory;
     const logged = server.logBytes() - before.log;
     t.diagnostic(
-      `${name}: RSS ${(before.memory / MIB).toFixed(0)} + ${(growth / MIB).toFixed(0)} MiB, answers in ${idleMs} ms idle, ` +
+      `${name}, ${mode}: RSS ${(before.memory / MIB).toFixed(0)} + ${(growth / MIB).toFixed(0)} MiB, answers in ${idleMs} ms idle, ` +
         `${p99(during)} ms meanwhile (p99 of ${during.length}), back after ${backMs.toFixed(0)} ms, ` +
-        `${sent.closed} of ${sent.opened} connections closed, ${(sent.sentBytes / MIB).toFixed(1)} MiB sent, log ${(logged / MIB).toFixed(1)} MiB`,
+        `${sent.closed} of ${sent.opened} connections closed, ${(sent.sentBytes / MIB).toFixed(1)} MiB sent, log ${(logged / MIB).toFixed(1)} MiB` +
+        (metrics === undefined ? '' : `, ${metrics.scrapes} scrapes`),
     );
     assert(!server.child.hasEnded, 'the server is gone');
     // Its directory goes before other hooks of the test.
@@ -127,6 +196,10 @@ for (const { name, closesOffenders, staysFast } of FLOODS) {
     assert(growth <= MAX_GROWTH_BYTES, `memory grew by ${growth} bytes`);
     assert(backMs <= BACK_WITHIN_MS, `the first answer came after ${backMs} ms`);
     assert(logged <= MAX_LOG_BYTES, `the log grew by ${logged} bytes`);
+    if (metrics !== undefined) {
+      assert.deepEqual(metrics.failures, []);
+      assert(metrics.scrapes > 0, 'nobody got the metrics');
+    }
     if (closesOffenders) assert(sent.closed > 0, 'no connection was closed');
     if (staysFast && IS_QUIET) {
       assert(p99(during) <= MAX_SLOWER * idleMs, `${p99(during)} ms beside ${idleMs} ms`);

@@ -1,11 +1,13 @@
 /**
- * Floods a server from a process of its own: `node flood-child.js KIND HOST:PORT SECONDS CONNECTIONS`.
- * Prints one line of JSON at its end: connections that the server closed, bytes sent.
+ * Floods a server from a process of its own: `node flood-child.js KIND HOST:PORT SECONDS CONNECTIONS [CA TOKEN]`,
+ * with the last two over TLS, as whoever the token proves. Prints one line of JSON at its end: connections that the server closed, bytes sent.
  */
+import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { gzipSync } from 'node:zlib';
 import {
-  callBlock,
+  callBlock as anonymousBlock,
   data,
   END_HEADERS,
   END_STREAM,
@@ -24,6 +26,11 @@ const RETRY_MS = 20;
 
 /** Sends on one connection until it is closed: each piece when the one before it was taken. */
 type Flood = (socket: Socket, send: (bytes: Uint8Array) => Promise<boolean>) => Promise<void>;
+
+const [kind = '', address = '', seconds = '3', connections = '20', ca, token] = process.argv.slice(2);
+const proof: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+const callBlock = (method: string, more: Record<string, string> = {}) =>
+  anonymousBlock(method, { ...proof, ...more });
 
 const odd = (index: number) => 2 * index + 1;
 
@@ -152,18 +159,20 @@ async function exchange(
   }
 }
 
-const [kind = '', address = '', seconds = '3', connections = '20'] = process.argv.slice(2);
 const flood = FLOODS[kind];
 if (flood === undefined) throw new Error(`there is no flood ${kind}`);
 const [host = '', port = ''] = address.split(':');
 const endAtMs = performance.now() + Number(seconds) * 1000;
 const counts = { opened: 0, closed: 0, sentBytes: 0 };
 const sockets = new Set<Socket>();
+const tls = ca === undefined ? undefined : { ca: readFileSync(ca), ALPNProtocols: ['h2'] };
 
 async function floodOn(run: Flood): Promise<void> {
   while (performance.now() < endAtMs) {
     // Another address than that of whoever looks on.
-    const socket = connect({ host, port: Number(port), localAddress: '127.0.0.2' });
+    const plain = connect({ host, port: Number(port), localAddress: '127.0.0.2' });
+    plain.on('error', () => {});
+    const socket = tls === undefined ? plain : connectTls({ ...tls, socket: plain, servername: 'localhost' });
     counts.opened += 1;
     sockets.add(socket);
     let isClosed = false;

@@ -1,13 +1,16 @@
 /**
  * Asks a server for the size of a file every 50 ms, from a process of its own:
- * `node probe-child.js HOST:PORT NAME`. Prints the time of each answer, in
+ * `node probe-child.js HOST:PORT NAME [CA TOKEN]`. Prints the time of each answer, in
  * milliseconds, as a line; -1 for one that was no answer.
  */
+import { readFileSync } from 'node:fs';
+import { credentials } from '@grpc/grpc-js';
 import { RawClient } from './raw-client.ts';
 
 const EVERY_MS = 50;
-const [address = '', name = ''] = process.argv.slice(2);
-const client = new RawClient(address);
+const [address = '', name = '', ca, token] = process.argv.slice(2);
+const security = ca === undefined ? credentials.createInsecure() : credentials.createSsl(readFileSync(ca));
+const client = new RawClient(address, {}, security, token);
 
 async function ask(): Promise<void> {
   const startMs = performance.now();
