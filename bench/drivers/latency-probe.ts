@@ -13,8 +13,8 @@ const INTERVAL_MS = 5;
 /** Unmeasured questions that make the connection and warm the probe up. */
 const WARM_UP_CALLS = 50;
 
-const { target, file, seconds } = parseRequest<ProbeRequest>();
-const client = new StockClient(target, 'default');
+const { target, token, file, seconds } = parseRequest<ProbeRequest>();
+const client = new StockClient(target, 'default', { token });
 for (let call = 0; call < WARM_UP_CALLS; call += 1) await client.getFileSize(file);
 
 const latenciesMs: number[] = [];

@@ -11,6 +11,12 @@ export type Sink = { kind: 'discard' } | { kind: 'file'; path: string; synced: b
 export interface LoadRequest {
   /** host:port */
   target: string;
+  /** PEM file with the authority of the server; undefined: without TLS. */
+  ca?: string;
+  /** Proves who calls; undefined: nobody asks. */
+  token?: string;
+  /** How often in a row sluice's client tries in vain; default: its own. */
+  attempts?: number;
   /** Whose CPU time to measure. */
   serverPid: number;
   /** Settings of the stock client; the others ignore it. */
@@ -102,6 +108,7 @@ export interface LoadReport {
 
 export interface ProbeRequest {
   target: string;
+  token?: string;
   file: string;
   /** How long to probe. */
   seconds: number;
@@ -113,6 +120,39 @@ export interface ProbeReport {
   p50Ms: number;
   p99Ms: number;
   maxMs: number;
+}
+
+export interface UnaryLoadRequest {
+  /** host:port */
+  target: string;
+  token?: string;
+  /** Whose CPU time to measure. */
+  serverPid: number;
+  /** Whose size to ask for. */
+  file: string;
+  /** Questions at the same time, on one connection. */
+  inFlight: number;
+  /** How long to ask before it counts. */
+  warmUpSeconds: number;
+  seconds: number;
+}
+
+export interface UnaryLoadReport {
+  event: 'report';
+  calls: number;
+  seconds: number;
+  serverCpuSeconds: number;
+}
+
+export interface GreedyRequest {
+  target: string;
+  token: string;
+  file: string;
+}
+
+/** The line that says that limits of each kind have refused something. */
+export interface GreedyLimited {
+  event: 'limited';
 }
 
 export interface StalledReadersRequest {
@@ -152,7 +192,16 @@ export function parseRequest<T>(): T {
   return JSON.parse(process.argv[2] as string) as T;
 }
 
+type Answer =
+  | LoadStarted
+  | LoadReport
+  | UnaryLoadReport
+  | ProbeReport
+  | GreedyLimited
+  | ReadersStalled
+  | HeldReport;
+
 /** Writes one answer. */
-export function answer(line: LoadStarted | LoadReport | ProbeReport | ReadersStalled | HeldReport): void {
+export function answer(line: Answer): void {
   console.log(JSON.stringify(line));
 }

@@ -1,16 +1,19 @@
 /** The load of `load.ts` by sluice's client. */
-import { createWriteStream } from 'node:fs';
+import { createWriteStream, readFileSync } from 'node:fs';
 import { SluiceClient } from '../../src/client/client.ts';
 import { type LoadClient, rangeOf, runLoad } from './load.ts';
 import { type LoadRequest, parseRequest } from './protocol.ts';
 
 function open(request: LoadRequest): LoadClient {
-  const { target, file, chunkBytes, verified, compression, windowBytes } = request;
+  const { target, ca, token, attempts, file, chunkBytes, verified, compression, windowBytes } = request;
   let size = 0;
   const client = new SluiceClient(target, {
     verify: verified,
     compression,
     ownConnection: true,
+    token,
+    ...(ca === undefined ? {} : { tls: { ca: readFileSync(ca) } }),
+    ...(attempts === undefined ? {} : { retry: { attempts } }),
     ...(chunkBytes > 0 ? { chunkBytes } : {}),
     ...(windowBytes === undefined ? {} : { windowBytes }),
   });

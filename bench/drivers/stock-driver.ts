@@ -9,8 +9,8 @@ const WISHES = {
   always: 'COMPRESSION_ALWAYS',
 } as const;
 
-function open({ target, settings, file, chunkBytes, compression }: LoadRequest): LoadClient {
-  const client = new StockClient(target, settings);
+function open({ target, ca, token, settings, file, chunkBytes, compression }: LoadRequest): LoadClient {
+  const client = new StockClient(target, settings, { ca, token });
   const request = {
     fileName: file,
     chunkSize: chunkBytes,

@@ -64,9 +64,14 @@ export function completeLoad(server: Server, plan: LoadPlan, settings: StockSett
   };
 }
 
-/** Runs a server program until it prints its ready line. */
-export async function startServer(name: string, command: string, args: readonly string[]): Promise<Server> {
-  const child = new Child(name, command, args);
+/** Runs a server program until it prints its ready line; `log` is a descriptor for its standard error. */
+export async function startServer(
+  name: string,
+  command: string,
+  args: readonly string[],
+  log?: number,
+): Promise<Server> {
+  const child = new Child(name, command, args, { stdio: ['ignore', 'pipe', log ?? 'pipe'] });
   const [ready] = await child.says(/^.*ready.*\n/m, START_TIMEOUT_MS);
   const target = /\S+:\d+/.exec(ready)?.[0];
   if (target === undefined) {

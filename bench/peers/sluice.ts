@@ -19,14 +19,15 @@ export const sluice: Contender = driverContender(
   'tuned',
 );
 
-/** Serves a directory with further flags of `sluice serve`, and of Node. */
+/** Serves a directory with further flags of `sluice serve`, and of Node; `log` is a descriptor for its log. */
 export async function startSluice(
   directory: string,
   flags: readonly string[] = [],
   nodeFlags: readonly string[] = [],
+  log?: number,
 ): Promise<Server> {
   const program = compiledPath('src/cli/sluice.cjs');
   if (!existsSync(program)) throw new Error(`there is no ${program}; build it first: npm run build`);
   const serve = [...nodeFlags, program, 'serve', directory, ...SERVE_FLAGS, ...flags];
-  return startServer('sluice', process.execPath, serve);
+  return startServer('sluice', process.execPath, serve, log);
 }

@@ -1,6 +1,6 @@
 /** The client of the stock peer, as a competent developer writes it: one channel, messages in order. */
 import { once } from 'node:events';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, readFileSync } from 'node:fs';
 import { open, stat } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { gunzip as gunzipWithCallback } from 'node:zlib';
@@ -16,15 +16,24 @@ import { STOCK_SETTINGS, type StockSettings } from './stock-settings.ts';
 
 const gunzip = promisify<Buffer, Buffer>(gunzipWithCallback);
 
+interface Security {
+  /** PEM file with the authority of the server; undefined: without TLS. */
+  readonly ca?: string | undefined;
+  readonly token?: string | undefined;
+}
+
 export class StockClient {
   readonly #client: TransferServiceClient;
   readonly #chunkBytes: number;
 
   /** Has a connection of its own, whatever other clients there are. */
-  constructor(target: string, settings: StockSettings) {
+  constructor(target: string, settings: StockSettings, { ca, token }: Security = {}) {
     this.#chunkBytes = STOCK_SETTINGS[settings].chunkBytes;
-    this.#client = new TransferService(target, grpc.credentials.createInsecure(), {
+    const { createInsecure, createSsl } = grpc.credentials;
+    const credentials = ca === undefined ? createInsecure() : createSsl(readFileSync(ca));
+    this.#client = new TransferService(target, credentials, {
       ...STOCK_SETTINGS[settings].channelOptions,
+      ...(token === undefined ? {} : { interceptors: [proving(token)] }),
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_http_proxy': 0,
     });
@@ -100,6 +109,17 @@ export class StockClient {
   close(): void {
     this.#client.close();
   }
+}
+
+/** Sends a token with each call. */
+export function proving(token: string): grpc.Interceptor {
+  return (options, nextCall) =>
+    new grpc.InterceptingCall(nextCall(options), {
+      start(metadata, listener, next) {
+        metadata.set('authorization', `Bearer ${token}`);
+        next(metadata, listener);
+      },
+    });
 }
 
 async function syncFile(path: string): Promise<void> {

@@ -2,10 +2,10 @@
  * The stock peer: the plain contract served with grpc-js, proto-loader,
  * createReadStream and async gzip, as a competent developer writes it.
  *
- *     node stock-server.js DIRECTORY default|tuned|large-heap
+ *     node stock-server.js DIRECTORY default|tuned|large-heap [CERTIFICATE KEY]
  */
 import { once } from 'node:events';
-import { createReadStream, createWriteStream, type WriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, readFileSync, type WriteStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { promisify } from 'node:util';
@@ -118,6 +118,12 @@ async function receiveFile(call: UploadCall, callback: UploadCallback): Promise<
   }
 }
 
+function credentialsOf(cert: string | undefined, key: string | undefined): grpc.ServerCredentials {
+  if (cert === undefined || key === undefined) return grpc.ServerCredentials.createInsecure();
+  const pair = { cert_chain: readFileSync(cert), private_key: readFileSync(key) };
+  return grpc.ServerCredentials.createSsl(null, [pair]);
+}
+
 const server = new grpc.Server(settings.serverOptions);
 server.addService(TransferService.service, {
   getFileSize(call: SizeCall, callback: SizeCallback) {
@@ -130,7 +136,7 @@ server.addService(TransferService.service, {
     void receiveFile(call, callback);
   },
 });
-server.bindAsync('127.0.0.1:0', grpc.ServerCredentials.createInsecure(), (error, port) => {
+server.bindAsync('127.0.0.1:0', credentialsOf(process.argv[4], process.argv[5]), (error, port) => {
   if (error !== null) throw error;
   console.log(`stock is ready on 127.0.0.1:${port}`);
 });

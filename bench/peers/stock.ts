@@ -12,9 +12,19 @@ function stock(settings: StockSettings): Contender {
   return driverContender(`stock ${settings}`, start, 'stock-driver', settings);
 }
 
-/** Serves a directory, and takes files into it. */
-export async function startStock(settings: StockSettings, directory: string): Promise<Server> {
+/** Serves a directory, and takes files into it; over TLS where there is a `pair`. */
+export async function startStock(
+  settings: StockSettings,
+  directory: string,
+  pair: readonly string[] = [],
+): Promise<Server> {
   const program = compiledPath('bench/peers/stock-server.js');
   const { nodeFlags } = STOCK_SETTINGS[settings];
-  return startServer(`stock ${settings}`, process.execPath, [...nodeFlags, program, directory, settings]);
+  return startServer(`stock ${settings}`, process.execPath, [
+    ...nodeFlags,
+    program,
+    directory,
+    settings,
+    ...pair,
+  ]);
 }

@@ -8,6 +8,9 @@ import { gzipText } from './gzip-text.ts';
 import { latencyDownload, latencyLarge, latencyUpload } from './latency.ts';
 import { manyStreams } from './many-streams.ts';
 import { oneStream } from './one-stream.ts';
+import { neighbours } from './operation/neighbours.ts';
+import { production } from './operation/production.ts';
+import { tls } from './operation/tls.ts';
 import { slowStore } from './slow-store.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { stoppedConsumers } from './stopped-consumers.ts';
@@ -47,4 +50,7 @@ export const SCENARIOS: readonly Scenario[] = [
   smallFilesGet,
   smallFilesPut,
   mixedTree,
+  tls,
+  production,
+  neighbours,
 ];
