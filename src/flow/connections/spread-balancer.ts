@@ -35,8 +35,15 @@ const FAULTS: ReadonlySet<status> = new Set([
   status.INTERNAL,
   status.UNKNOWN,
   status.DATA_LOSS,
-  status.DEADLINE_EXCEEDED,
 ]);
+
+/**
+ * A connection that was lost is no answer, and has no metadata: grpc-js leaves the server out until it can be
+ * connected to, and then it must not stay out, because it may be the only one.
+ */
+function isFault(code: status, metadata: Metadata): boolean {
+  return code === status.DEADLINE_EXCEEDED || (FAULTS.has(code) && Object.keys(metadata.getMap()).length > 0);
+}
 
 let isRegistered = false;
 
@@ -127,7 +134,7 @@ class SpreadPicker implements experimental.Picker {
       },
       onCallEnded: (code: status, details: string, metadata: Metadata) => {
         this.#health.callEnded();
-        picked.onCallEnded?.(FAULTS.has(code) ? code : status.OK, details, metadata);
+        picked.onCallEnded?.(isFault(code, metadata) ? code : status.OK, details, metadata);
       },
     };
   }
