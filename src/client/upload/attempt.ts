@@ -26,7 +26,7 @@ import type { Channel } from '../connection/channel.ts';
 import { FINISH_BYTES_PER_MS, OUTSTANDING_MESSAGES, SEND_SLOTS, UNDER_WAY_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import type { ContentCrc } from './content-crc.ts';
-import type { SendingPart } from './lanes/parts.ts';
+import type { SendingPart } from './parts.ts';
 import type { OpenSource } from './sources/source.ts';
 
 export interface AttemptContext {
@@ -194,7 +194,7 @@ export class UploadAttempt implements WatchedAttempt {
     const { chunkBytes, contentCrc, options, part, source } = this.#context;
     const end = Math.min(part.end, offset + chunkBytes);
     const stop = contentCrc?.chunkEnd(offset, end) ?? end;
-    part.readEnd = stop;
+    part.takenEnd = stop;
     const memory = slot.buffer.subarray(UPLOAD_HEADROOM_BYTES, UPLOAD_HEADROOM_BYTES + stop - offset);
     const outcome = await source.read(memory, offset);
     if (typeof outcome === 'string') {
@@ -280,7 +280,7 @@ export class UploadAttempt implements WatchedAttempt {
   }
 
   #recycle(slot: Slot): void {
-    this.#context.part.sentEnd = slot.end;
+    this.#context.part.movedEnd = slot.end;
     this.#context.coder.drained();
     slot.coded = undefined;
     slot.frame = slot.buffer;

@@ -12,6 +12,7 @@ import { crc32 } from '../../wire/crc32.ts';
 import { Channel } from '../connection/channel.ts';
 import type { Interruptions } from '../connection/interruptions.ts';
 import type { Target } from '../connection/target.ts';
+import { LaneChannels } from '../lanes/channels.ts';
 import { SAFE_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 
@@ -27,53 +28,21 @@ export interface UploadTerms {
 }
 
 /** To one server, and to the next one when that is lost. */
-export class UploadChannels {
+export class UploadChannels extends LaneChannels {
   /** Of a server that lets its clients choose the ids of uploads; undefined until an upload has begun there. */
   terms: UploadTerms | undefined;
   /** Used until the server has named its limit; smaller after a refusal. */
   firstChunkBytes = SAFE_CHUNK_BYTES;
   /** The target, for messages to people. */
   readonly target: string;
-  readonly #target: Target;
-  readonly #turn: Turn;
   /** Of the client. */
   readonly interruptions: Interruptions;
-  readonly #options: ResolvedOptions;
-  readonly #channels: Channel[] = [];
-  #isClosed = false;
 
   constructor(target: Target, options: ResolvedOptions, interruptions: Interruptions, start: number) {
+    const turn = new Turn(start);
+    super(() => new Channel(target, options, interruptions, turn));
     this.target = target.address;
-    this.#target = target;
-    this.#turn = new Turn(start);
     this.interruptions = interruptions;
-    this.#options = options;
-  }
-
-  /** The connection `index`; 0 is the one for everything but parts of large files. */
-  at(index: number): Channel {
-    const known = this.#channels[index];
-    if (known !== undefined) return known;
-    const channel = new Channel(this.#target, this.#options, this.interruptions, this.#turn);
-    if (this.#isClosed) channel.close();
-    this.#channels[index] = channel;
-    return channel;
-  }
-
-  /** The server has answered on one of them. */
-  get hasConnected(): boolean {
-    return this.#channels.some((channel) => channel?.hasConnected);
-  }
-
-  /** As for `Channel`. */
-  get hasAnother(): boolean {
-    return this.#channels.some((channel) => channel?.hasAnother);
-  }
-
-  /** As for `Channel.close`. */
-  close(): void {
-    this.#isClosed = true;
-    for (const channel of this.#channels) channel?.close();
   }
 }
 

@@ -4,12 +4,12 @@ import { missingRanges } from '../../base/ranges.ts';
 import type { FileInfo } from '../../wire/messages.ts';
 import { UploadCompression } from '../compression/compression.ts';
 import { onCancelled } from '../connection/cancellation.ts';
+import { Lanes } from '../lanes/lanes.ts';
 import type { Begun } from './beginning.ts';
 import { DurableWatch } from './durable-watch.ts';
 import { checkedContent } from './ending.ts';
-import type { LaneContext } from './lanes/lane.ts';
-import { UploadLanes } from './lanes/lanes.ts';
-import { UploadParts } from './lanes/parts.ts';
+import { type LaneContext, UploadLane } from './lane.ts';
+import { type UploadParts, uploadParts } from './parts.ts';
 import type { UploadContext, UploadRun } from './run.ts';
 import type { UploadState } from './state.ts';
 
@@ -19,11 +19,11 @@ import type { UploadState } from './state.ts';
  * Rejects with a TransferError.
  */
 export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInfo | undefined> {
-  const { progress, request, source } = run.context;
+  const { options, progress, request, source } = run.context;
   const { size } = source;
   const missing = missingRanges(begun.state.durable, 0, size ?? Number.POSITIVE_INFINITY);
-  const parts = new UploadParts(missing);
-  progress.sentBytes = () => (size === undefined ? parts.sentEnd : size - parts.remainingBytes);
+  const parts = uploadParts(missing);
+  progress.sentBytes = () => (size === undefined ? parts.movedEnd : size - parts.remainingBytes);
   noteState(run.context, begun.state);
   const stop = new AbortController();
   const ignoreSignal = onCancelled(run.signal, (error) => stop.abort(error));
@@ -38,13 +38,32 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
   const shared = laneContext(run, begun, parts, compression, stop.signal);
   const watch = new DurableWatch(shared);
   try {
-    const connections = source.isSeekable ? request.connections : 1;
-    await new UploadLanes(shared, connections, stop).run();
+    const connections = source.isSeekable ? connectionsFor(parts, request.connections) : 1;
+    if (connections !== undefined && connections > 1) await begun.opening.ensure();
+    const wholeBytes = parts.remainingBytes;
+    await new Lanes({
+      parts,
+      connections,
+      stop,
+      make: (index) => new UploadLane(shared, index),
+      ready: () => begun.opening.ensure(),
+      moved: () => {
+        const leftBytes = parts.remainingBytes;
+        return { movedBytes: wholeBytes - leftBytes, leftBytes };
+      },
+      onRefused: ({ message: reason }) =>
+        options.logger.debug({ name: request.name, reason }, 'no further connection'),
+    }).run();
     return shared.ending.file;
   } finally {
     watch.close();
     ignoreSignal();
   }
+}
+
+/** One call begins the upload as well, where there is nothing for a second one to send. */
+function connectionsFor(parts: UploadParts, wanted: number | undefined): number | undefined {
+  return parts.isDivisible ? wanted : 1;
 }
 
 function laneContext(

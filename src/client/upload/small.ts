@@ -80,8 +80,8 @@ async function hasSmallerLimit(run: UploadRun, sizeBytes: number): Promise<boole
 
 function callFor(run: UploadRun, uploadId: string, sizeBytes: number): UploadAttempt {
   const { channels, options, progress, source } = run.context;
-  const part = { start: 0, end: sizeBytes, readEnd: 0, sentEnd: 0 };
-  progress.sentBytes = () => part.sentEnd;
+  const part = { start: 0, end: sizeBytes, takenEnd: 0, movedEnd: 0 };
+  progress.sentBytes = () => part.movedEnd;
   return new UploadAttempt({
     channel: channels.at(0),
     options,

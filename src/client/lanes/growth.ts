@@ -1,5 +1,5 @@
 /**
- * How many connections an upload is worth: adds one as long as that brings
+ * How many connections a transfer is worth: adds one as long as that brings
  * bandwidth. A single connection that fills the link costs both ends the least;
  * several get more from a link that shares by connection, or that loses packets.
  * Logic only.
@@ -21,9 +21,9 @@ const GAIN = 1.15;
 const FIRST_WAIT_MS = 10_000;
 const MAX_WAIT_MS = 160_000;
 
-export interface SendingState {
-  /** Of what had to be sent. */
-  readonly sentBytes: number;
+export interface MovedBytes {
+  /** Of what had to be moved. */
+  readonly movedBytes: number;
   readonly leftBytes: number;
 }
 
@@ -33,7 +33,7 @@ export class LaneGrowth {
   /** Since the number of connections changed, or the last measure ended. */
   #sinceMs: number;
   /** Where the measure under way began. */
-  #from: { readonly atMs: number; readonly sentBytes: number } | undefined;
+  #from: { readonly atMs: number; readonly movedBytes: number } | undefined;
   /** The rate before the last connection was added; undefined unless that is a probe. */
   #toBeat: number | undefined;
   #nextProbeAtMs = 0;
@@ -46,18 +46,18 @@ export class LaneGrowth {
   }
 
   /** What to do now; `retire` means the connection that was added last. Ask several times a second. */
-  next({ sentBytes, leftBytes }: SendingState, nowMs: number): 'add' | 'retire' | undefined {
+  next({ movedBytes, leftBytes }: MovedBytes, nowMs: number): 'add' | 'retire' | undefined {
     if (nowMs - this.#sinceMs < SETTLE_MS) return undefined;
-    this.#from ??= { atMs: nowMs, sentBytes };
+    this.#from ??= { atMs: nowMs, movedBytes };
     const ms = nowMs - this.#from.atMs;
     if (ms < MEASURE_MS) return undefined;
-    const rate = (sentBytes - this.#from.sentBytes) / ms;
+    const rate = (movedBytes - this.#from.movedBytes) / ms;
     this.#from = undefined;
     const isBetter = this.#toBeat === undefined || rate >= this.#toBeat * GAIN;
     this.#toBeat = undefined;
     if (!isBetter) return this.#failed(nowMs);
     if (this.#lanes >= this.#most || nowMs < this.#nextProbeAtMs) return undefined;
-    // A stalled upload gets no faster by another connection.
+    // A stalled transfer gets no faster by another connection.
     if (rate <= 0 || leftBytes < rate * MIN_REST_MS) return undefined;
     this.#toBeat = rate;
     this.#lanes += 1;

@@ -1,8 +1,8 @@
-/** How many connections an upload gets, over links whose rate with so many connections is known. */
+/** How many connections a transfer gets, over links whose rate with so many connections is known. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { GIB, MIB } from '../../../../src/base/units.ts';
-import { LaneGrowth } from '../../../../src/client/upload/lanes/lane-growth.ts';
+import { GIB, MIB } from '../../../src/base/units.ts';
+import { LaneGrowth } from '../../../src/client/lanes/growth.ts';
 
 const STEP_MS = 100;
 
@@ -14,7 +14,7 @@ function send(bytes: number, most: number, rateOf: (lanes: number, atMs: number)
   let sentBytes = 0;
   let nowMs = 0;
   for (; sentBytes < bytes && nowMs < 1_000_000; nowMs += STEP_MS) {
-    const next = growth.next({ sentBytes, leftBytes: bytes - sentBytes }, nowMs);
+    const next = growth.next({ movedBytes: sentBytes, leftBytes: bytes - sentBytes }, nowMs);
     if (next === 'add') lanes += 1;
     if (next === 'retire') lanes -= 1;
     assert.ok(lanes >= 1 && lanes <= most, `${lanes} lanes`);
@@ -24,7 +24,7 @@ function send(bytes: number, most: number, rateOf: (lanes: number, atMs: number)
   return { seen, seconds: nowMs / 1000 };
 }
 
-describe('the number of connections of an upload', () => {
+describe('the number of connections of a transfer', () => {
   it('grows while each brings its share', () => {
     const { seen, seconds } = send(10 * GIB, 4, (lanes) => lanes * 25 * MIB);
     assert.equal(seen.at(-1), 4);

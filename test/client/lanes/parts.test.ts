@@ -2,11 +2,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { missingRanges } from '../../../../src/base/ranges.ts';
-import { MIN_PART_BYTES } from '../../../../src/client/limits.ts';
-import { type SendingPart, UploadParts } from '../../../../src/client/upload/lanes/parts.ts';
-import { uploadStateOf } from '../../../../src/client/upload/state.ts';
-import type { GetUploadStatusResponse, Part } from '../../../../src/wire/messages.ts';
+import { missingRanges } from '../../../src/base/ranges.ts';
+import { MIN_PART_BYTES } from '../../../src/client/limits.ts';
+import { type SendingPart, uploadParts } from '../../../src/client/upload/parts.ts';
+import { uploadStateOf } from '../../../src/client/upload/state.ts';
+import type { GetUploadStatusResponse, Part } from '../../../src/wire/messages.ts';
 
 const SIZE = 60;
 
@@ -56,7 +56,7 @@ test('parts are taken once, in order, and cover what was missing', () => {
   fc.assert(
     fc.property(presence, (present) => {
       const missing = missingRanges(rangesOf(present), 0, SIZE);
-      const parts = new UploadParts(missing);
+      const parts = uploadParts(missing);
       const taken: Part[] = [];
       for (let part = parts.take(); part !== undefined; part = parts.take()) {
         assert.ok(part.start >= (taken.at(-1)?.end ?? 0));
@@ -70,10 +70,10 @@ test('parts are taken once, in order, and cover what was missing', () => {
 });
 
 test('what failed of a part is taken again, before the others', () => {
-  const parts = new UploadParts([0, 10, 20].map((start) => ({ start, end: start + 10 })));
+  const parts = uploadParts([0, 10, 20].map((start) => ({ start, end: start + 10 })));
   const first = parts.take();
   assert.ok(first !== undefined);
-  first.sentEnd = 8;
+  first.movedEnd = 8;
   assert.equal(parts.remainingBytes, 22);
   parts.settle(first, [{ start: 5, end: 10 }]);
   assert.deepEqual([parts.count, parts.remainingBytes], [3, 25]);
@@ -82,23 +82,23 @@ test('what failed of a part is taken again, before the others', () => {
 
 test('one who sends has the whole; a second one gets half of what is left, as long as halves are worth it', () => {
   const whole = 16 * MIN_PART_BYTES;
-  const parts = new UploadParts([{ start: 0, end: whole }]);
+  const parts = uploadParts([{ start: 0, end: whole }]);
   assert.equal(parts.isDivisible, true);
   const first = parts.take();
   assert.deepEqual([first?.start, first?.end, parts.count], [0, whole, 1]);
-  (first as SendingPart).readEnd = 2 * MIN_PART_BYTES;
+  (first as SendingPart).takenEnd = 2 * MIN_PART_BYTES;
   const second = parts.take();
   assert.deepEqual([second?.start, second?.end], [9 * MIN_PART_BYTES, whole]);
   assert.equal(first?.end, second?.start);
-  (first as SendingPart).readEnd = (first as SendingPart).end;
-  (second as SendingPart).readEnd = whole - 2 * MIN_PART_BYTES + 1;
+  (first as SendingPart).takenEnd = (first as SendingPart).end;
+  (second as SendingPart).takenEnd = whole - 2 * MIN_PART_BYTES + 1;
   assert.equal(parts.take(), undefined);
 });
 
 test('a part that is cut leaves the rest to others', () => {
-  const parts = new UploadParts([{ start: 0, end: 30 }]);
+  const parts = uploadParts([{ start: 0, end: 30 }]);
   const part = parts.take() as SendingPart;
-  part.readEnd = 12;
+  part.takenEnd = 12;
   parts.cut(part);
   assert.equal(part.end, 12);
   assert.deepEqual([parts.count, parts.remainingBytes], [2, 30]);
@@ -113,12 +113,12 @@ test('two gaps are for two, a short one is for one', () => {
     { start: 0, end: 10 },
     { start: 20, end: 30 },
   ];
-  assert.equal(new UploadParts([one, two]).isDivisible, true);
-  assert.equal(new UploadParts([one]).isDivisible, false);
+  assert.equal(uploadParts([one, two]).isDivisible, true);
+  assert.equal(uploadParts([one]).isDivisible, false);
 });
 
 test('a stream of unknown length is not divided', () => {
-  const parts = new UploadParts([{ start: 0, end: Number.POSITIVE_INFINITY }]);
+  const parts = uploadParts([{ start: 0, end: Number.POSITIVE_INFINITY }]);
   assert.equal(parts.isDivisible, false);
   parts.take();
   assert.equal(parts.take(), undefined);

@@ -3,26 +3,27 @@
  * it. After a failure it asks what the server has, and returns the missing rest
  * of the part to the pool.
  */
-import { type ErrorCode, TransferError } from '../../../base/errors.ts';
-import { missingRanges } from '../../../base/ranges.ts';
-import type { Expected, FileInfo, UploadFileRequest } from '../../../wire/messages.ts';
-import type { ChunkCoder } from '../../compression/chunk-coder.ts';
-import type { UploadCompression } from '../../compression/compression.ts';
-import { cancelledBy } from '../../connection/cancellation.ts';
-import type { Channel } from '../../connection/channel.ts';
-import type { Retry } from '../../connection/retry.ts';
-import { MIN_CHUNK_BYTES } from '../../limits.ts';
-import type { ResolvedOptions } from '../../options.ts';
-import { UploadAttempt } from '../attempt.ts';
-import { isGone } from '../beginning.ts';
-import type { UploadCalls } from '../calls.ts';
-import type { UploadChannels } from '../channels.ts';
-import type { ContentCrc } from '../content-crc.ts';
-import type { UploadOpening } from '../opening.ts';
-import type { UploadReporter } from '../progress.ts';
-import type { OpenSource } from '../sources/source.ts';
-import type { UploadState } from '../state.ts';
+import { type ErrorCode, TransferError } from '../../base/errors.ts';
+import { missingRanges } from '../../base/ranges.ts';
+import type { Expected, FileInfo, UploadFileRequest } from '../../wire/messages.ts';
+import type { ChunkCoder } from '../compression/chunk-coder.ts';
+import type { UploadCompression } from '../compression/compression.ts';
+import { cancelledBy } from '../connection/cancellation.ts';
+import type { Channel } from '../connection/channel.ts';
+import type { Retry } from '../connection/retry.ts';
+import type { Lane } from '../lanes/lanes.ts';
+import { MIN_CHUNK_BYTES } from '../limits.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { UploadAttempt } from './attempt.ts';
+import { isGone } from './beginning.ts';
+import type { UploadCalls } from './calls.ts';
+import type { UploadChannels } from './channels.ts';
+import type { ContentCrc } from './content-crc.ts';
+import type { UploadOpening } from './opening.ts';
 import type { SendingPart, UploadParts } from './parts.ts';
+import type { UploadReporter } from './progress.ts';
+import type { OpenSource } from './sources/source.ts';
+import type { UploadState } from './state.ts';
 
 /** What all lanes of an upload share. */
 export interface LaneContext {
@@ -55,7 +56,7 @@ export interface LaneEnding {
   file: FileInfo | undefined;
 }
 
-export class UploadLane {
+export class UploadLane implements Lane {
   readonly #context: LaneContext;
   readonly #index: number;
   readonly #channel: Channel;
@@ -126,7 +127,7 @@ export class UploadLane {
       progress.link = attempt.link;
       this.#context.ending.file = response.file ?? undefined;
       source.release(response.committedSize);
-      parts.settle(part, isIdle ? [{ start: part.sentEnd, end: part.end }] : []);
+      parts.settle(part, isIdle ? [{ start: part.movedEnd, end: part.end }] : []);
       return true;
     } catch (reason) {
       opening.confirm(attempt.startedUploadId);
@@ -166,7 +167,7 @@ export class UploadLane {
     progress.attempts += 1;
     const isOurs = (error.code === 'STALLED' || error.code === 'ABORTED') && attempt.hasStarved;
     if (isOurs) options.logger.debug({ name }, 'the stream paused; the server ended the call');
-    else await this.#retry.pause(error, { offset: part.sentEnd });
+    else await this.#retry.pause(error, { offset: part.movedEnd });
     await opening.ensure();
     const state = await calls.sync(opening.uploadId, source.size);
     this.#context.onState(state);
@@ -174,7 +175,7 @@ export class UploadLane {
     this.#coder = this.#context.compression.coder();
     this.#chunkBytes = Math.min(this.#chunkBytes, state.maxChunkBytes);
     const hasProgress = this.#noteProgress(state, error, attempt);
-    if (isOurs && !hasProgress) await this.#retry.pause(error, { offset: part.sentEnd });
+    if (isOurs && !hasProgress) await this.#retry.pause(error, { offset: part.movedEnd });
     ending.file = state.file;
     parts.settle(part, state.file ? [] : missingRanges(state.durable, part.start, part.end));
     return true;
