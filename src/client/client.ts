@@ -5,6 +5,7 @@
  */
 import type { Writable } from 'node:stream';
 import { TransferError } from '../base/errors.ts';
+import { Turn } from '../flow/connections/turn.ts';
 import type {
   DeleteFileRequest,
   DeleteFileResponse,
@@ -26,6 +27,7 @@ import type { DownloadOptions, DownloadResult, StreamOptions } from './download/
 import { streamFile } from './download/stream.ts';
 import { SluiceSession } from './exchange/session.ts';
 import { attributesOf } from './file-attributes.ts';
+import { LaneChannels } from './lanes/channels.ts';
 import { FINISH_BYTES_PER_MS } from './limits.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
@@ -66,6 +68,7 @@ export interface MakeDirectoryOptions extends CallOptions {
  */
 export class SluiceClient {
   readonly #channel: Channel;
+  readonly #downloadChannels: LaneChannels;
   readonly #uploadServers: UploadServers;
   readonly #options: ResolvedOptions;
   readonly #sessions = new Set<SluiceSession>();
@@ -86,6 +89,11 @@ export class SluiceClient {
     );
     const parsed = parseTarget(target);
     this.#channel = new Channel(parsed, this.#options, interruptions);
+    this.#downloadChannels = new LaneChannels((index) => {
+      if (index === 0) return this.#channel;
+      // Each begins with another server, where there are several.
+      return new Channel(parsed, this.#options, interruptions, { purpose: 'download', turn: new Turn(index) });
+    });
     this.#uploadServers = new UploadServers(parsed, this.#options, interruptions);
   }
 
@@ -141,11 +149,11 @@ export class SluiceClient {
     target: string | Writable | WritableStream<Uint8Array>,
     options: DownloadOptions = {},
   ): Promise<DownloadResult> {
-    const channel = this.#open();
+    this.#open();
     return await this.#options.tracing.operation(
       'sluice download',
       { 'sluice.file': name },
-      () => download(channel, this.#options, name, target, options),
+      () => download(this.#downloadChannels, this.#options, name, target, options),
       transferAttributes,
     );
   }
@@ -160,7 +168,7 @@ export class SluiceClient {
     options: StreamOptions = {},
   ): AsyncGenerator<Uint8Array<ArrayBuffer>, void, undefined> {
     // Not a generator itself: delegation would cost a microtask for every chunk.
-    return streamFile(this.#channel, this.#options, name, options);
+    return streamFile(this.#downloadChannels, this.#options, name, options);
   }
 
   /**
@@ -285,6 +293,7 @@ export class SluiceClient {
   close(): void {
     for (const session of this.#sessions) void session.close();
     this.#channel.close();
+    this.#downloadChannels.close();
     this.#uploadServers.close();
     this.#options.renewableTls?.close();
   }

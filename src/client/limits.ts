@@ -34,7 +34,7 @@ export const RESUME_POINT_BYTES = 64 * MIB;
 export const RESUME_POINT_MS = 2_000;
 
 /** One read when the bytes of a resumed partial file are checked. */
-export const PREFIX_READ_BYTES = 1 * MIB;
+export const RESUME_READ_BYTES = 1 * MIB;
 
 /** Bytes that wait for the consumer of `stream()`; above it the call is paused. A consumer that stops holds them. */
 export const STREAM_QUEUE_BYTES = 512 * KIB;
@@ -54,7 +54,10 @@ export const FIRST_CONNECT_WAITS = 20;
 /** A server that has never answered is given up after this time, whatever the cause. */
 export const FIRST_CONNECT_MS = 10_000;
 
-/** Resume records are a few hundred bytes; anything larger is not one. */
+/** Ranges in a resume record: one for each connection, and what earlier runs left apart. Further ones are fetched again. */
+export const MAX_RECORD_RANGES = 64;
+
+/** Resume records are a few hundred bytes, a few thousand at the most; anything larger is not one. */
 export const MAX_RECORD_BYTES = 64 * KIB;
 
 /**
@@ -74,8 +77,11 @@ export const MAX_CONNECTIONS = 16;
 /** The most connections of one upload, unless the caller says how many. */
 export const DEFAULT_CONNECTIONS = 4;
 
-/** A part is at least this long: its end makes the server sync. */
+/** A part of an upload is at least this long: its end makes the server sync. */
 export const MIN_PART_BYTES = 32 * MIB;
+
+/** What one connection of a download takes from another is at least this long: it costs a round trip and what is in flight. */
+export const MIN_STRIPE_BYTES = 8 * MIB;
 
 /** Chunks of one call that are being read, compressed or sent: its memory is so many chunks. */
 export const SEND_SLOTS = 6;

@@ -51,6 +51,11 @@ type Method =
   | 'Exchange'
   | 'Watch';
 
+export interface OwnConnection {
+  readonly purpose: Exclude<ChannelPurpose, 'general'>;
+  readonly turn: Turn;
+}
+
 export class Channel {
   /** The target, for messages to people. */
   readonly address: string;
@@ -69,15 +74,15 @@ export class Channel {
   /**
    * Connects at the first call. Throws INVALID_ARGUMENT for unusable TLS material.
    *
-   * @param turn of uploads, which have connections of their own, to one server at a time
+   * @param own for what has connections of its own, to one server at a time
    */
-  constructor(target: Target, options: ResolvedOptions, interruptions: Interruptions, turn?: Turn) {
+  constructor(target: Target, options: ResolvedOptions, interruptions: Interruptions, own?: OwnConnection) {
     this.address = target.address;
     this.interruptions = interruptions;
     this.#options = options;
     const transport = usesTls(target, options) ? 'TLS' : 'plaintext';
     this.#failures = new CallFailures(target.address, transport, options.connectTimeoutMs);
-    const purpose: ChannelPurpose = turn === undefined ? 'general' : 'upload';
+    const { purpose = 'general', turn } = own ?? {};
     this.#session = purpose === 'upload' ? new AgentSession() : undefined;
     const constant = options.renewableTls === undefined ? credentialsFor(target, options) : undefined;
     const grpcOptions = { ...channelOptions(target, options, purpose), ...this.#session?.channelOptions };

@@ -94,13 +94,11 @@ function givenServerName(options: ResolvedOptions): string | undefined {
   return typeof options.tls === 'object' ? options.tls.serverName : undefined;
 }
 
-/** Uploads have connections of their own: their queued bytes would hold up every other call. */
-export type ChannelPurpose = 'general' | 'upload';
-
-const UPLOAD_OPTIONS: ChannelOptions = {
-  ...DIRECT_WRITE_OPTIONS,
-  'grpc.use_local_subchannel_pool': 1,
-};
+/**
+ * Uploads have connections of their own: their queued bytes would hold up every other call. Further connections
+ * of a download are others than the first.
+ */
+export type ChannelPurpose = 'general' | 'download' | 'upload';
 
 export function channelOptions(
   target: Target,
@@ -120,8 +118,8 @@ export function channelOptions(
     'grpc.max_reconnect_backoff_ms': options.retry.maxBackoffMs,
     'grpc.keepalive_time_ms': KEEPALIVE_INTERVAL_MS,
     'grpc.keepalive_timeout_ms': KEEPALIVE_TIMEOUT_MS,
-    'grpc.use_local_subchannel_pool': options.ownConnection ? 1 : 0,
-    ...(purpose === 'upload' ? UPLOAD_OPTIONS : {}),
+    'grpc.use_local_subchannel_pool': options.ownConnection || purpose !== 'general' ? 1 : 0,
+    ...(purpose === 'upload' ? DIRECT_WRITE_OPTIONS : {}),
     // A proxy cannot reach the loopback of this machine; grpc-js asks it for one server.
     ...(target.isLocal || isList ? { 'grpc.enable_http_proxy': 0 } : {}),
     ...(serverName === undefined ? {} : { 'grpc.default_authority': serverName }),

@@ -20,14 +20,14 @@ import type { ResolvedOptions } from '../options.ts';
 import type { Position } from './position.ts';
 import type { DownloadReporter } from './progress.ts';
 import { type RangeListener, RangeReceiver } from './range-receiver.ts';
-import type { Sink } from './sinks/sink.ts';
+import type { ChunkSink } from './sinks/sink.ts';
 import { streamRequest } from './stream-request.ts';
 
 export interface AttemptContext {
   readonly channel: Channel;
   readonly options: ResolvedOptions;
   readonly position: Position;
-  readonly sink: Sink;
+  readonly sink: ChunkSink;
   readonly progress: DownloadReporter;
   /** The chunk size to ask for. */
   readonly chunkBytes: number;
@@ -52,6 +52,7 @@ export class Attempt implements RangeListener, WatchedAttempt {
   #status: status | undefined;
   /** The status is OK, and every message was taken. */
   #hasEnded = false;
+  #isCutShort = false;
   #call: ClientReadableStream<StreamFileResponse> | undefined;
   #link: CallLink | undefined;
   #settle: (error?: TransferError) => void = () => {};
@@ -64,6 +65,11 @@ export class Attempt implements RangeListener, WatchedAttempt {
   /** As `RangeReceiver.isSuspect`. */
   get isSuspect(): boolean {
     return this.#receiver.isSuspect;
+  }
+
+  /** The rest of the range went to another lane, so the call was ended before the server could say that all went well. */
+  get isCutShort(): boolean {
+    return this.#isCutShort;
   }
 
   /** Resolves when the rest of the range is delivered and verified. Rejects with a TransferError. */
@@ -117,6 +123,14 @@ export class Attempt implements RangeListener, WatchedAttempt {
     else if (this.#call.isPaused()) this.#call.resume();
   }
 
+  /** Ends the call where all has arrived of a range that was cut. */
+  endIfCut(): void {
+    if (this.#isCutShort || this.#state !== 'streaming' || !this.#receiver.isCutShort) return;
+    this.#isCutShort = true;
+    this.#call?.pause();
+    this.#receiver.finish();
+  }
+
   /** Ends the attempt; only the first end counts. */
   fail(error: TransferError): void {
     if (this.#state === 'settled') return;
@@ -140,11 +154,12 @@ export class Attempt implements RangeListener, WatchedAttempt {
   }
 
   #mustPause(): boolean {
-    return this.#state === 'sizing' || this.#context.sink.isFull || this.#receiver.isFull;
+    const { sink } = this.#context;
+    return this.#state === 'sizing' || this.#isCutShort || sink.isFull || this.#receiver.isFull;
   }
 
   #onMessage(message: StreamFileResponse): void {
-    if (this.#state === 'settled') return;
+    if (this.#state === 'settled' || this.#isCutShort) return;
     if (isKeepAlive(message)) return;
     this.deliveredBytes += message.chunk.byteLength;
     try {
@@ -195,14 +210,15 @@ export class Attempt implements RangeListener, WatchedAttempt {
 
   #take(message: StreamFileResponse): void {
     this.#receiver.take(message);
-    if (this.#context.position.isPlain && message.chunk.byteLength > 0) this.#endPlain();
+    if (!this.#context.position.isPlain) this.endIfCut();
+    else if (message.chunk.byteLength > 0) this.#endPlain();
   }
 
   /** Stops a plain server at the limit, and notices a file that grew. */
   #endPlain(): void {
     const { position } = this.#context;
-    const excessBytes = this.#receiver.arrivalOffset - (position.end as number);
-    const isCut = position.request.limit !== undefined && position.end !== position.file?.size;
+    const excessBytes = this.#receiver.arrivalOffset - position.end;
+    const isCut = position.end !== position.file?.size;
     if (isCut && excessBytes >= 0) {
       this.#call?.pause();
       this.#receiver.finish();

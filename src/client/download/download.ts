@@ -1,13 +1,13 @@
 /** One download: picks the sink for its target, runs the transfer, and sums up. */
 import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
-import type { Channel } from '../connection/channel.ts';
+import type { LaneChannels } from '../lanes/channels.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { type DownloadOptions, type DownloadResult, requestOf } from './options.ts';
 import { openPartialFile, type PartialFileOpening } from './partial-file/partial-file.ts';
 import { targetPaths } from './partial-file/target-path.ts';
-import { Position } from './position.ts';
 import { DownloadReporter } from './progress.ts';
+import { DownloadRanges } from './ranges.ts';
 import type { Sink } from './sinks/sink.ts';
 import { WebSink } from './sinks/web-sink.ts';
 import { WritableSink } from './sinks/writable-sink.ts';
@@ -15,22 +15,22 @@ import { Transfer } from './transfer.ts';
 
 /** See `SluiceClient.download`. */
 export async function download(
-  channel: Channel,
+  channels: LaneChannels,
   options: ResolvedOptions,
   name: string,
   target: string | Writable | WritableStream<Uint8Array>,
   downloadOptions: DownloadOptions,
 ): Promise<DownloadResult> {
-  const position = new Position(requestOf(name, downloadOptions));
-  const progress = new DownloadReporter(position, downloadOptions.onProgress);
+  const ranges = new DownloadRanges(requestOf(name, downloadOptions));
+  const progress = new DownloadReporter(ranges, downloadOptions.onProgress);
   const { signal } = downloadOptions;
   try {
     const overwrite = downloadOptions.overwrite ?? true;
     const keepMode = downloadOptions.keepMode ?? false;
-    const opening = { position, progress, logger: options.logger, overwrite, keepMode, signal };
+    const opening = { ranges, progress, logger: options.logger, overwrite, keepMode, signal };
     const sink = await sinkFor(target, downloadOptions.end, opening);
-    await new Transfer({ channel, options, position, sink, progress, signal }).run();
-    return resultOf(position, progress, options.verify, sink);
+    await new Transfer({ channels, options, ranges, sink, progress, connections: 1, signal }).run();
+    return resultOf(ranges, progress, options.verify, sink);
   } finally {
     progress.close();
   }
@@ -54,17 +54,17 @@ async function sinkForPath(path: string, opening: PartialFileOpening): Promise<S
 }
 
 function resultOf(
-  position: Position,
+  ranges: DownloadRanges,
   progress: DownloadReporter,
   verify: boolean,
   sink: Sink,
 ): DownloadResult {
   return {
-    bytes: position.receivedBytes,
+    bytes: ranges.receivedBytes,
     resumedBytes: progress.resumedBytes,
-    version: position.file?.version ?? '',
-    crc32: verify || sink.needsCrc32 ? position.crc32 : undefined,
-    verified: verify && !position.isPlain,
+    version: ranges.content.file?.version ?? '',
+    crc32: verify || sink.needsCrc32 ? ranges.crc32 : undefined,
+    verified: verify && !ranges.content.isPlain,
     attempts: progress.attempts,
     restarts: progress.restarts,
     ...progress.codecs.total,

@@ -1,12 +1,13 @@
 /**
- * How far one transfer has come, and which content it is pinned to. Shared by
- * the transfer, which resumes from here, and the attempt that moves it.
+ * How far one range of a transfer has come. Shared by who resumes from here, and
+ * the attempt that moves it.
  */
-import { TransferError } from '../../base/errors.ts';
+import type { ByteRange } from '../../base/ranges.ts';
 import { combineCrc32 } from '../../wire/crc32.ts';
 import type { FileInfo } from '../../wire/messages.ts';
-import { checkReceivedFile } from '../wire-size.ts';
+import type { Part } from '../lanes/parts.ts';
 import type { TransferRequest } from './options.ts';
+import { PinnedContent } from './pinned-content.ts';
 
 /** A position to rewind to. */
 export interface Mark {
@@ -14,73 +15,74 @@ export interface Mark {
   readonly crc32: number;
 }
 
-export class Position {
+export class Position implements Part {
   readonly request: TransferRequest;
+  readonly content: PinnedContent;
+  readonly start: number;
   /** Offset in the file of the next byte. */
   offset: number;
-  /** CRC-32 of [request.start, offset), where it is computed. */
+  /** CRC-32 of [start, offset), where it is computed. */
   crc32 = 0;
-  /** The content pinned to: undefined before the first answer. */
-  file: FileInfo | undefined;
-  /** Ask for this version; empty for any. */
-  ifMatch: string;
-  /** The server sends no details: only lengths can be checked. */
-  isPlain = false;
+  /** Everything before it has arrived. */
+  takenEnd: number;
+  /** Infinity: up to the end of the file. */
+  #limitEnd: number;
 
-  constructor(request: TransferRequest) {
+  /** @param range of the request; default: the whole */
+  constructor(
+    request: TransferRequest,
+    content = new PinnedContent(request.ifMatch),
+    range = requestedRange(request),
+  ) {
     this.request = request;
-    this.offset = request.start;
-    this.ifMatch = request.ifMatch;
+    this.content = content;
+    this.start = range.start;
+    this.offset = range.start;
+    this.takenEnd = range.start;
+    this.#limitEnd = range.end;
   }
 
-  /** Offset after the last byte of the range; undefined before the first answer. */
-  get end(): number | undefined {
-    const { start, limit } = this.request;
-    if (this.file === undefined) return undefined;
-    return limit === undefined ? this.file.size : Math.min(this.file.size, start + limit);
+  /** As `PinnedContent.file`. */
+  get file(): FileInfo | undefined {
+    return this.content.file;
+  }
+
+  /** As `PinnedContent.isPlain`. */
+  get isPlain(): boolean {
+    return this.content.isPlain;
+  }
+
+  /** Offset after the last byte of the range; may be Infinity before the first answer. */
+  get end(): number {
+    return Math.min(this.#limitEnd, this.content.file?.size ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Another lane takes what is behind it. */
+  set end(offset: number) {
+    this.#limitEnd = offset;
+  }
+
+  get movedEnd(): number {
+    return this.offset;
   }
 
   get receivedBytes(): number {
-    return this.offset - this.request.start;
+    return this.offset - this.start;
+  }
+
+  /** What is still to come. */
+  get rest(): ByteRange {
+    return { start: this.offset, end: this.#limitEnd };
   }
 
   /** What is still to come of the range's limit; undefined without one. */
   get remainingLimit(): number | undefined {
-    const { start, limit } = this.request;
-    return limit === undefined ? undefined : start + limit - this.offset;
+    return this.#limitEnd === Number.POSITIVE_INFINITY ? undefined : this.#limitEnd - this.offset;
   }
 
-  /**
-   * Pins the transfer to the file that the server named, or compares the file
-   * with the pin. Throws VERSION_MISMATCH, FILE_CHANGED or PROTOCOL_ERROR.
-   *
-   * @param isPlain the size is all that is known
-   */
+  /** As `PinnedContent.pin`, for a file that goes on to here at least. */
   pin(file: FileInfo, isPlain: boolean): void {
-    checkReceivedFile(file);
-    if (this.ifMatch !== '' && file.version !== this.ifMatch) {
-      throw new TransferError(
-        'VERSION_MISMATCH',
-        `${file.name} has version ${JSON.stringify(file.version)}, not ${JSON.stringify(this.ifMatch)}`,
-        { version: file.version },
-      );
-    }
-    if (this.file !== undefined && this.file.size !== file.size) {
-      throw new TransferError(
-        isPlain ? 'FILE_CHANGED' : 'PROTOCOL_ERROR',
-        `${file.name} had ${this.file.size} bytes and now has ${file.size}`,
-        { version: file.version },
-      );
-    }
-    if (this.offset > file.size) {
-      throw new TransferError(
-        'OUT_OF_RANGE',
-        `${file.name} has ${file.size} bytes, less than ${this.offset}`,
-      );
-    }
-    this.file = file;
-    this.isPlain = isPlain;
-    this.ifMatch = file.version;
+    this.content.pin(file, isPlain, this.offset);
   }
 
   advance(bytes: number, crc: number): void {
@@ -94,14 +96,12 @@ export class Position {
 
   rewind(mark: Mark): void {
     this.offset = mark.offset;
+    this.takenEnd = mark.offset;
     this.crc32 = mark.crc32;
   }
+}
 
-  /** Back to the start, for whatever version there is now. */
-  restart(): void {
-    this.offset = this.request.start;
-    this.crc32 = 0;
-    this.file = undefined;
-    this.ifMatch = this.request.ifMatch;
-  }
+/** Up to Infinity where the request has no limit. */
+export function requestedRange({ limit, start }: TransferRequest): ByteRange {
+  return { start, end: limit === undefined ? Number.POSITIVE_INFINITY : start + limit };
 }

@@ -1,24 +1,20 @@
-/** The account of one download; its amounts are those of the position. */
+/** The account of one download; its amounts are those of its ranges. */
 import { ProgressReporter } from '../progress-reporter.ts';
 import type { Progress, TransferPhase } from './options.ts';
-import type { Position } from './position.ts';
+import type { DownloadRanges } from './ranges.ts';
 
 type Amounts = Pick<Progress, 'name' | 'sizeBytes' | 'receivedBytes'>;
 
 export class DownloadReporter extends ProgressReporter<TransferPhase, Amounts> {
-  readonly #position: Position;
+  readonly #ranges: DownloadRanges;
 
-  constructor(position: Position, report: ((progress: Progress) => void) | undefined) {
+  constructor(ranges: DownloadRanges, report: ((progress: Progress) => void) | undefined) {
     super(0, report);
-    this.#position = position;
+    this.#ranges = ranges;
   }
 
   protected override amounts(): Amounts {
-    const { request, end, receivedBytes } = this.#position;
-    return {
-      name: request.name,
-      sizeBytes: end === undefined ? undefined : end - request.start,
-      receivedBytes,
-    };
+    const { receivedBytes, request, sizeBytes } = this.#ranges;
+    return { name: request.name, sizeBytes, receivedBytes };
   }
 }

@@ -13,12 +13,12 @@ import type { ResolvedOptions } from '../options.ts';
 import { type ChunkListener, ChunkQueue } from './chunk-queue.ts';
 import type { Position } from './position.ts';
 import { declaredCodec, declaredCrc, NO_CRC, ReceivedRange } from './received-range.ts';
-import type { Sink } from './sinks/sink.ts';
+import type { ChunkSink } from './sinks/sink.ts';
 
 export interface RangeContext {
   readonly options: Pick<ResolvedOptions, 'compression' | 'verify'>;
   readonly position: Position;
-  readonly sink: Pick<Sink, 'begin' | 'needsCrc32' | 'write'>;
+  readonly sink: Pick<ChunkSink, 'begin' | 'needsCrc32' | 'write'>;
   /** Told of each chunk when it comes, ahead of its delivery to the sink. */
   readonly codecs: Pick<CodecAccount, 'note'>;
 }
@@ -40,6 +40,8 @@ export class RangeReceiver implements ChunkListener {
   readonly #range: ReceivedRange;
   readonly #queue: ChunkQueue;
   readonly #computesCrc: boolean;
+  /** What was asked for; another lane may have taken the rest since. */
+  #askedEnd: number;
   #isPinned = false;
   #hasEnded = false;
   #isClosed = false;
@@ -50,6 +52,7 @@ export class RangeReceiver implements ChunkListener {
     this.#computesCrc = context.options.verify || context.sink.needsCrc32;
     this.#queue = new ChunkQueue(this, this.#computesCrc);
     this.#range = new ReceivedRange(context.position.offset);
+    this.#askedEnd = context.position.end;
   }
 
   /** The file of this answer is known. */
@@ -67,11 +70,18 @@ export class RangeReceiver implements ChunkListener {
     return this.#range.arrivalOffset;
   }
 
+  /** Everything has arrived of a range whose rest went to another lane. */
+  get isCutShort(): boolean {
+    const { end } = this.#context.position;
+    return this.#range.arrivalOffset >= end && end < this.#askedEnd;
+  }
+
   /** The server has named the file; comes before the first `take`. Throws as `Position.pin`. */
   pin(file: FileInfo, isPlain: boolean): void {
     const { position, sink } = this.#context;
     const isFirst = position.file === undefined;
     position.pin(file, isPlain);
+    this.#askedEnd = Math.min(this.#askedEnd, file.size);
     if (isFirst) sink.begin(file);
     this.#isPinned = true;
   }
@@ -96,14 +106,14 @@ export class RangeReceiver implements ChunkListener {
 
   onChunk(content: Uint8Array, contentCrc: number): void {
     const { position, sink } = this.#context;
-    const excessBytes = position.offset + content.byteLength - (position.end as number);
-    // Only a plain server, which knows no limit, can send more than the range.
+    const excessBytes = position.offset + content.byteLength - position.end;
+    // Of a range that was cut short, or from a plain server, which knows no limit.
     const bytes = excessBytes > 0 ? content.subarray(0, -excessBytes) : content;
     const crc = excessBytes > 0 && this.#computesCrc ? crc32(bytes) : contentCrc;
     if (bytes.byteLength === 0) return;
     this.#range.noteDelivered(bytes.byteLength, crc);
     position.advance(bytes.byteLength, crc);
-    sink.write(bytes, position.crc32);
+    sink.write(bytes, crc);
   }
 
   onChunkError(error: TransferError): void {
@@ -117,11 +127,12 @@ export class RangeReceiver implements ChunkListener {
 
   #takeChunk(message: StreamFileResponse): void {
     const { codecs, options, position } = this.#context;
-    const { isPlain, end } = position;
+    const { isPlain } = position;
     const offset = this.#range.arrivalOffset;
     const rawBytes = isPlain
       ? this.#range.admitPlain(message)
-      : this.#range.admitDetailed(message, end as number);
+      : this.#range.admitDetailed(message, this.#askedEnd);
+    position.takenEnd = Math.min(this.#range.arrivalOffset, position.end);
     const crc = isPlain ? NO_CRC : declaredCrc(message, options.verify);
     if (message.compressed) {
       const codec = declaredCodec(message);
@@ -141,8 +152,9 @@ export class RangeReceiver implements ChunkListener {
     const { position, options } = this.#context;
     this.close();
     try {
-      this.#range.checkLength(position.end as number);
-      if (options.verify && !position.isPlain) this.#range.checkSummary();
+      this.#range.checkLength(position.end);
+      // Of a range that was cut short there is no summary; each chunk was checked.
+      if (options.verify && !position.isPlain && position.end === this.#askedEnd) this.#range.checkSummary();
     } catch (reason) {
       const error = TransferError.from(reason);
       this.isSuspect = error.code === 'CHECKSUM_MISMATCH';

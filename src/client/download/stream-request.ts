@@ -30,7 +30,7 @@ export function streamRequest({ options, position, chunkBytes }: WantedRange): S
     chunkSize: chunkBytes,
     canDecompress: options.compression !== 'never',
     ...(remainingLimit === undefined ? {} : { limit: remainingLimit }),
-    ifMatch: position.ifMatch,
+    ifMatch: position.content.ifMatch,
     wantDetails: true,
     wantChecksums: options.verify,
     compression: compressionWish(options.compression),

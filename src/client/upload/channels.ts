@@ -40,7 +40,7 @@ export class UploadChannels extends LaneChannels {
 
   constructor(target: Target, options: ResolvedOptions, interruptions: Interruptions, start: number) {
     const turn = new Turn(start);
-    super(() => new Channel(target, options, interruptions, turn));
+    super(() => new Channel(target, options, interruptions, { purpose: 'upload', turn }));
     this.target = target.address;
     this.interruptions = interruptions;
   }

@@ -6,7 +6,7 @@ import { crc32 } from '../../wire/crc32.ts';
 import type { Expected, FileInfo } from '../../wire/messages.ts';
 import { cancelledBy } from '../connection/cancellation.ts';
 import type { Retry } from '../connection/retry.ts';
-import { PREFIX_READ_BYTES } from '../limits.ts';
+import { RESUME_READ_BYTES } from '../limits.ts';
 
 import type { UploadRun } from './run.ts';
 import type { UploadState } from './state.ts';
@@ -37,7 +37,7 @@ async function readGaps(run: UploadRun, size: number): Promise<void> {
   let gap = contentCrc?.gap(size);
   if (contentCrc === undefined || gap === undefined) return;
   progress.enter('checking');
-  const buffer = Buffer.allocUnsafeSlow(PREFIX_READ_BYTES);
+  const buffer = Buffer.allocUnsafeSlow(RESUME_READ_BYTES);
   for (; gap !== undefined; gap = contentCrc.gap(size)) {
     if (signal.aborted) throw cancelledBy(signal);
     const bytes = await source.read(buffer.subarray(0, gap.end - gap.start), gap.start);

@@ -119,11 +119,14 @@ test('starts over when the file changed since the part was left', async (t) => {
 });
 
 for (const [problem, spoil] of [
-  ['a record that is not one', (part: string) => writeFile(`${part}.json`, '{"format":1')],
+  ['a record that is not one', (part: string) => writeFile(`${part}.json`, '{"format":2')],
   ['a record about another file', (part: string) => changeRecord(part, { name: 'b' })],
   ['a record about another range', (part: string) => changeRecord(part, { start: 1 })],
-  ['a record that promises too much', (part: string) => changeRecord(part, { durableBytes: 1e9 })],
-  ['a record of an unknown format', (part: string) => changeRecord(part, { format: 2 })],
+  [
+    'a record that promises too much',
+    (part: string) => changeRecord(part, { ranges: [{ start: 0, end: 1e9, crc32: 1 }] }),
+  ],
+  ['a record of an unknown format', (part: string) => changeRecord(part, { format: 3 })],
   ['changed bytes in the part', (part: string) => writeFile(part, Buffer.alloc(7 * CHUNK_BYTES))],
   ['a shorter part', (part: string) => writeFile(part, Buffer.alloc(7))],
 ] as const) {
@@ -141,6 +144,39 @@ for (const [problem, spoil] of [
     assert.deepEqual(await readdir(directory), ['a']);
   });
 }
+
+test('keeps those ranges of an earlier run that still are what was recorded', async (t) => {
+  const file = someFile();
+  const directory = await scratchDirectory(t);
+  const server = await startServer(t, { a: file });
+  const client = clientOf(t, server);
+  server.scripts.push({ messages: first(2), ending: new TransferError('PERMISSION_DENIED', 'no more') });
+  await failureOf(client.download('a', join(directory, 'a')));
+  const size = file.content.byteLength;
+  const ranges = [0, 5, 9, 18].map((chunk) => {
+    const [start, end] = [chunk * CHUNK_BYTES, Math.min(size, (chunk + 3) * CHUNK_BYTES)];
+    return { start, end, crc32: crc32(file.content.subarray(start, end)) };
+  });
+  const part = Buffer.alloc(size);
+  for (const { start, end } of ranges) file.content.copy(part, start, start, end);
+  // One byte of the second range has changed since.
+  part[6 * CHUNK_BYTES] = 1 + (part[6 * CHUNK_BYTES] as number);
+  await writeFile(join(directory, 'a.part'), part);
+  await changeRecord(join(directory, 'a.part'), { ranges });
+  const result = await client.download('a', join(directory, 'a'));
+  assert.deepEqual(await readFile(join(directory, 'a')), file.content);
+  assert.equal(result.resumedBytes, 6 * CHUNK_BYTES + size - 18 * CHUNK_BYTES);
+  assert.equal(result.crc32, crc32(file.content));
+  assert.deepEqual(
+    server.requests
+      .slice(1)
+      .map(({ start, limit }) => [start / CHUNK_BYTES, (limit as number) / CHUNK_BYTES]),
+    [
+      [3, 6],
+      [12, 6],
+    ],
+  );
+});
 
 async function changeRecord(part: string, change: object): Promise<void> {
   const record = JSON.parse(await readFile(`${part}.json`, 'utf8')) as object;

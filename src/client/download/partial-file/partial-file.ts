@@ -14,20 +14,22 @@ import type { Logger } from '../../../base/logger.ts';
 import type { FileInfo } from '../../../wire/messages.ts';
 import { localError } from '../../local-error.ts';
 import type { TransferRequest } from '../options.ts';
-import type { Position } from '../position.ts';
 import type { DownloadReporter } from '../progress.ts';
-import type { Sink, SinkListener } from '../sinks/sink.ts';
+import type { DownloadRanges } from '../ranges.ts';
+import type { RangedSink, Section, SinkListener } from '../sinks/sink.ts';
 import { lockPartialFile } from './lock.ts';
-import { provenRecord } from './proven-prefix.ts';
+import { provenRecord } from './proven-ranges.ts';
 import { publish } from './publish.ts';
 import { ResumePoints } from './resume-points.ts';
 import { type ResumeRecord, removeResumeRecord } from './resume-record.ts';
+import { PartialFileSection, type SectionOwner } from './section.ts';
 import type { TargetPaths } from './target-path.ts';
 import { PartialFileWriter, type WriterListener } from './writer.ts';
+import { WrittenRanges, type WrittenRun } from './written-ranges.ts';
 
 export interface PartialFileOpening {
-  /** Moved to where an earlier run stopped. */
-  readonly position: Position;
+  /** Learns what an earlier run has left. */
+  readonly ranges: DownloadRanges;
   readonly progress: DownloadReporter;
   readonly logger: Logger;
   readonly overwrite: boolean;
@@ -43,19 +45,20 @@ const OPEN_FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 
 /** Locks and opens the partial file, keeping verified bytes of an earlier run. Throws LOCAL_IO or CANCELLED. */
 export async function openPartialFile(paths: TargetPaths, opening: PartialFileOpening): Promise<PartialFile> {
-  const { position, progress } = opening;
+  const { progress, ranges } = opening;
   let lock: FileLock | undefined;
   let handle: FileHandle | undefined;
   try {
     lock = await lockPartialFile(paths.lock, opening.logger);
     handle = await openAlone(paths.partial, modeFor(await replacedBy(paths)));
-    const record = await provenRecord(handle, paths.record, { ...opening, request: position.request });
+    const record = await provenRecord(handle, paths.record, { ...opening, request: ranges.request });
     if (record === undefined) await removeResumeRecord(paths.record);
-    // Bytes behind the recorded ones were never verified.
-    await handle.truncate(record?.durableBytes ?? 0);
-    if (record !== undefined) resume(position, record);
-    progress.resumedBytes = record?.durableBytes ?? 0;
-    return new PartialFile(paths, handle, lock, opening, record);
+    const written = new WrittenRanges(record?.ranges ?? []);
+    // Bytes behind the recorded ones were never verified; those between them are written over.
+    await handle.truncate(written.end);
+    if (record !== undefined) resume(ranges, record);
+    progress.resumedBytes = written.bytes;
+    return new PartialFile(paths, handle, lock, opening, written);
   } catch (cause) {
     await handle?.close();
     await lock?.release();
@@ -90,12 +93,17 @@ function modeFor(replaced: Stats | undefined): number {
   return replaced === undefined ? 0o666 : (replaced.mode & 0o666) | 0o600;
 }
 
-function resume(position: Position, record: ResumeRecord): void {
-  position.rewind({ offset: record.start + record.durableBytes, crc32: record.crc32 });
-  position.ifMatch = record.version;
+function resume(ranges: DownloadRanges, record: ResumeRecord): void {
+  const first = record.start;
+  const there = record.ranges.map(({ start, end, crc32 }) => ({
+    start: first + start,
+    end: first + end,
+    crc32,
+  }));
+  ranges.resume(record.version, record.sizeBytes, there);
 }
 
-export class PartialFile implements Sink, WriterListener {
+export class PartialFile implements RangedSink, SectionOwner, WriterListener {
   readonly isRewindable = true;
   readonly needsCrc32 = true;
   listener: SinkListener | undefined;
@@ -107,6 +115,7 @@ export class PartialFile implements Sink, WriterListener {
   readonly #logger: Logger;
   readonly #request: TransferRequest;
   readonly #writer: PartialFileWriter;
+  readonly #written: WrittenRanges;
   readonly #points: ResumePoints;
   #file: FileInfo | undefined;
   #isPublished = false;
@@ -117,9 +126,9 @@ export class PartialFile implements Sink, WriterListener {
     handle: FileHandle,
     lock: FileLock,
     opening: PartialFileOpening,
-    record: ResumeRecord | undefined,
+    written: WrittenRanges,
   ) {
-    const { request } = opening.position;
+    const { request } = opening.ranges;
     this.#paths = paths;
     this.#handle = handle;
     this.#lock = lock;
@@ -127,10 +136,9 @@ export class PartialFile implements Sink, WriterListener {
     this.#keepMode = opening.keepMode;
     this.#logger = opening.logger;
     this.#request = request;
-    const durableBytes = record?.durableBytes ?? 0;
     this.#writer = new PartialFileWriter(handle, paths.partial, this);
-    this.#writer.seek(durableBytes, record?.crc32 ?? 0);
-    this.#points = new ResumePoints(handle, paths.record, request, durableBytes, (cause) =>
+    this.#written = written;
+    this.#points = new ResumePoints(handle, paths.record, request, written, (cause) =>
       this.onWriteFailed(localError('cannot make durable', paths.partial, cause)),
     );
   }
@@ -147,8 +155,19 @@ export class PartialFile implements Sink, WriterListener {
     if (mode !== undefined) this.#narrowed = this.#handle.chmod((mode & 0o666) | OWNER_ONLY).catch(() => {});
   }
 
-  write(bytes: Uint8Array, crc32: number): void {
-    this.#writer.push(bytes, crc32);
+  section(offset: number): Section {
+    const run = this.#written.open(offset - this.#request.start);
+    return new PartialFileSection(run, this.#writer, this);
+  }
+
+  async takeBack(run: WrittenRun): Promise<void> {
+    this.#written.drop(run);
+    try {
+      // What of it still waits is written before what comes in its place.
+      await this.#points.renew();
+    } catch (cause) {
+      throw localError('cannot write', this.#paths.partial, cause);
+    }
   }
 
   onDrained(): void {
@@ -156,22 +175,22 @@ export class PartialFile implements Sink, WriterListener {
   }
 
   onWritten(): void {
-    this.#points.note(this.#writer.writtenBytes, this.#writer.writtenCrc32);
+    this.#points.note();
   }
 
   onWriteFailed(error: TransferError): void {
     this.listener?.onFailed(error);
   }
 
-  async rewind(bytes: number, crc32: number): Promise<void> {
+  async restart(): Promise<void> {
     try {
       await this.#writer.idle();
-      await this.#points.rewind(bytes);
-      await this.#handle.truncate(bytes);
+      this.#written.clear();
+      await this.#points.renew();
+      await this.#handle.truncate(0);
     } catch (cause) {
       throw localError('cannot write', this.#paths.partial, cause);
     }
-    this.#writer.seek(bytes, crc32);
   }
 
   async finish(bytes: number): Promise<void> {
@@ -201,22 +220,22 @@ export class PartialFile implements Sink, WriterListener {
   }
 
   async #keepForResume(): Promise<void> {
-    const { writtenBytes, writtenCrc32 } = this.#writer;
-    if (writtenBytes === 0) {
+    if (this.#written.bytes === 0) {
       await rm(this.#paths.partial, { force: true }).catch(() => {});
       return;
     }
     // On a full disk, cutting off the incomplete chunk frees space for the record.
-    await this.#handle.truncate(writtenBytes).catch(() => {});
-    await this.#points.close(writtenBytes, writtenCrc32);
+    await this.#handle.truncate(this.#written.end).catch(() => {});
+    await this.#points.close();
   }
 
   async #checkBeforePublishing(bytes: number): Promise<void> {
     const { size } = await this.#handle.stat();
-    if (size !== bytes || this.#writer.writtenBytes !== bytes) {
+    const written = this.#written.all();
+    if (size !== bytes || written.crc32Of(bytes) === undefined) {
       throw new TransferError(
         'LOCAL_IO',
-        `${this.#paths.partial} has ${size} bytes and should have ${bytes}`,
+        `${this.#paths.partial} has ${size} bytes, ${written.bytes} of them written, and should have ${bytes}`,
       );
     }
     if (!(await this.#lock.isHeld())) {

@@ -5,14 +5,16 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { FileInfo } from '../../../wire/messages.ts';
-import { RESUME_POINT_BYTES, RESUME_POINT_MS } from '../../limits.ts';
+import { MAX_RECORD_RANGES, RESUME_POINT_BYTES, RESUME_POINT_MS } from '../../limits.ts';
 import type { TransferRequest } from '../options.ts';
 import { removeResumeRecord, writeResumeRecord } from './resume-record.ts';
+import type { WrittenRanges } from './written-ranges.ts';
 
 export class ResumePoints {
   readonly #handle: FileHandle;
   readonly #recordPath: string;
   readonly #request: TransferRequest;
+  readonly #written: WrittenRanges;
   readonly #onFailed: (cause: unknown) => void;
   #file: FileInfo | undefined;
   #recordedBytes: number;
@@ -20,17 +22,19 @@ export class ResumePoints {
   #running: Promise<void> | undefined;
   #hasFailed = false;
 
+  /** @param written what the record at `recordPath` names now; grows */
   constructor(
     handle: FileHandle,
     recordPath: string,
     request: TransferRequest,
-    recordedBytes: number,
+    written: WrittenRanges,
     onFailed: (cause: unknown) => void,
   ) {
     this.#handle = handle;
     this.#recordPath = recordPath;
     this.#request = request;
-    this.#recordedBytes = recordedBytes;
+    this.#written = written;
+    this.#recordedBytes = written.bytes;
     this.#onFailed = onFailed;
   }
 
@@ -39,48 +43,57 @@ export class ResumePoints {
     this.#file = file.version === '' ? undefined : file;
   }
 
-  /** The first `bytes` bytes are written; starts a point when one is due. */
-  note(bytes: number, crc32: number): void {
+  /** More bytes are written; starts a point when one is due. */
+  note(): void {
     if (this.#running !== undefined || this.#file === undefined || this.#hasFailed) return;
     const isDue =
-      bytes - this.#recordedBytes >= RESUME_POINT_BYTES ||
+      this.#written.bytes - this.#recordedBytes >= RESUME_POINT_BYTES ||
       performance.now() - this.#lastPointAtMs >= RESUME_POINT_MS;
-    if (isDue) this.#running = this.#make(bytes, crc32, this.#file);
+    if (isDue) this.#running = this.#make(this.#file);
   }
 
   /** Makes a last point for what is written, due or not. */
-  async close(bytes: number, crc32: number): Promise<void> {
-    await this.#running;
+  async close(): Promise<void> {
+    await this.settle();
+    const { bytes } = this.#written;
     if (this.#file === undefined || this.#hasFailed || bytes === this.#recordedBytes || bytes === 0) return;
-    await this.#make(bytes, crc32, this.#file);
+    await this.#make(this.#file);
   }
 
-  /** Nothing is running, and no record promises more than the first `bytes` bytes. */
-  async rewind(bytes: number): Promise<void> {
-    await this.#running;
-    if (this.#recordedBytes <= bytes) return;
-    await removeResumeRecord(this.#recordPath);
-    this.#recordedBytes = 0;
+  /** Bytes were dropped: from now on no record names them. */
+  async renew(): Promise<void> {
+    await this.settle();
+    if (this.#recordedBytes === 0 || this.#hasFailed) return;
+    if (this.#file !== undefined && this.#written.bytes > 0) {
+      this.#running = this.#make(this.#file);
+      await this.#running;
+    } else {
+      await removeResumeRecord(this.#recordPath);
+      this.#recordedBytes = 0;
+    }
   }
 
   async settle(): Promise<void> {
-    await this.#running;
+    while (this.#running !== undefined) await this.#running;
   }
 
-  async #make(bytes: number, crc32: number, file: FileInfo): Promise<void> {
+  async #make(file: FileInfo): Promise<void> {
     try {
+      const written = this.#written.all();
       await this.#handle.datasync();
       await writeResumeRecord(this.#recordPath, {
-        format: 1,
+        format: 2,
         name: this.#request.name,
         start: this.#request.start,
         limit: this.#request.limit ?? null,
         version: file.version,
         sizeBytes: file.size,
-        durableBytes: bytes,
-        crc32,
+        // copy: only what belongs into the record.
+        ranges: [...written]
+          .slice(0, MAX_RECORD_RANGES)
+          .map(({ start, end, crc32 }) => ({ start, end, crc32 })),
       });
-      this.#recordedBytes = bytes;
+      this.#recordedBytes = written.bytes;
       this.#lastPointAtMs = performance.now();
     } catch (cause) {
       this.#hasFailed = true;

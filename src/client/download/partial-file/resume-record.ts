@@ -1,19 +1,21 @@
 /**
- * The resume record beside a partial file: which bytes of which version are durable,
- * and their CRC-32. It is written only after an fdatasync of the partial file up to
- * `durableBytes`, and replaced as a whole, so the record is always true.
+ * The resume record beside a partial file: which ranges of which version are durable,
+ * and the CRC-32 of each. It is written only after an fdatasync of the partial file,
+ * and replaced as a whole, so the record is always true.
  */
 import { rm } from 'node:fs/promises';
 import type { z } from 'zod';
 import { errnoOf } from '../../../base/errors.ts';
 import type { Zod } from '../../../base/files/checked-json.ts';
+import { MAX_RECORD_RANGES } from '../../limits.ts';
 import { readRecord, replaceRecord } from '../../record-file.ts';
 import type { TransferRequest } from '../options.ts';
 
 const resumeRecordSchema = (zod: Zod) => {
   const bytes = zod.int().min(0);
+  const range = zod.strictObject({ start: bytes, end: bytes, crc32: zod.int().min(0).max(0xffffffff) });
   return zod.strictObject({
-    format: zod.literal(1),
+    format: zod.literal(2),
     /** The file's name on the server. */
     name: zod.string(),
     start: bytes,
@@ -22,10 +24,14 @@ const resumeRecordSchema = (zod: Zod) => {
     version: zod.string().min(1),
     /** Of the whole file on the server. */
     sizeBytes: bytes,
-    /** The partial file's first so many bytes are on disk. */
-    durableBytes: bytes,
-    /** CRC-32 of those bytes. */
-    crc32: zod.int().min(0).max(0xffffffff),
+    /** These bytes of the partial file are on disk; ascending, without overlaps. */
+    ranges: zod
+      .array(range)
+      .min(1)
+      .max(MAX_RECORD_RANGES)
+      .refine((ranges) =>
+        ranges.every(({ start, end }, index) => (ranges[index - 1]?.end ?? 0) <= start && start < end),
+      ),
   });
 };
 
@@ -58,10 +64,13 @@ export async function removeResumeRecord(path: string): Promise<void> {
 
 /** The record is about this very range. */
 export function isRecordOf(record: ResumeRecord, request: TransferRequest): boolean {
+  const { limit, name, ranges, sizeBytes, start } = record;
+  const endBytes = Math.min(sizeBytes - start, limit ?? Number.POSITIVE_INFINITY);
   return (
-    record.name === request.name &&
-    record.start === request.start &&
-    record.limit === (request.limit ?? null) &&
+    name === request.name &&
+    start === request.start &&
+    limit === (request.limit ?? null) &&
+    (ranges.at(-1)?.end ?? 0) <= endBytes &&
     (request.ifMatch === '' || request.ifMatch === record.version)
   );
 }

@@ -1,38 +1,42 @@
 /**
  * Writes a partial file from its queue, off the event loop, in order: one `pwrite` at a
- * time, of everything gathered meanwhile. Chunks are copied into a few reused
- * buffers, which coalesces small chunks and frees each message at once. After an
- * error nothing more is written.
+ * time. Chunks are copied into a few reused buffers, which coalesces small chunks of a
+ * run and frees each message at once. After an error nothing more is written.
  *
- *   push ─▶ | filling | ─▶ ready, ready ─▶ pwrite ─▶ free ─▶ filling …
+ *   push ─▶ | filling | ─▶ ready, ready ─▶ a pwrite for each run in it ─▶ free ─▶ filling …
  */
 import { Buffer } from 'node:buffer';
 import type { FileHandle } from 'node:fs/promises';
 import type { TransferError } from '../../../base/errors.ts';
 import { writeFully } from '../../../base/files/write-fully.ts';
+import { combineCrc32 } from '../../../wire/crc32.ts';
 import { WRITE_BUFFER_BYTES, WRITE_QUEUE_BYTES } from '../../limits.ts';
 import { localError } from '../../local-error.ts';
+import type { WrittenRun } from './written-ranges.ts';
 
 export interface WriterListener {
   /** The queue was full and is half empty. */
   onDrained(): void;
-  /** `writtenBytes` has grown. */
+  /** A run has grown. */
   onWritten(): void;
   onWriteFailed(error: TransferError): void;
+}
+
+/** Whole chunks that follow each other in the partial file. */
+interface Piece {
+  readonly run: WrittenRun;
+  bytes: number;
+  crc32: number;
 }
 
 interface Gathered {
   readonly buffer: Uint8Array;
   usedBytes: number;
-  /** CRC-32 of the partial file up to the end of these bytes. */
-  crc32: number;
+  /** In the order in which they lie in the buffer. */
+  readonly pieces: Piece[];
 }
 
 export class PartialFileWriter {
-  /** All bytes before this were written; always the end of a chunk. */
-  writtenBytes = 0;
-  /** CRC-32 of the written bytes. */
-  writtenCrc32 = 0;
   /** Set at WRITE_QUEUE_BYTES, cleared at half of that. */
   isFull = false;
   readonly #writeSome: (bytes: Uint8Array, position: number) => Promise<number>;
@@ -53,10 +57,11 @@ export class PartialFileWriter {
     this.#listener = listener;
   }
 
-  /** Queues bytes and owns them. `crc32` is that of the partial file up to their end. */
-  push(bytes: Uint8Array, crc32: number): void {
+  /** Queues a chunk behind what was pushed of its run, and owns it. */
+  push(run: WrittenRun, bytes: Uint8Array, crc32: number): void {
     if (this.#failure !== undefined) return;
-    this.#gather(bytes, crc32);
+    this.#gather(run, bytes, crc32);
+    run.queuedBytes += bytes.byteLength;
     this.#queuedBytes += bytes.byteLength;
     this.isFull ||= this.#queuedBytes >= WRITE_QUEUE_BYTES;
     this.#running ??= this.#run();
@@ -68,23 +73,23 @@ export class PartialFileWriter {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Continues after the first `bytes` bytes, whose CRC-32 is `crc32`. Only while idle. */
-  seek(bytes: number, crc32: number): void {
-    this.writtenBytes = bytes;
-    this.writtenCrc32 = crc32;
-  }
-
-  #gather(bytes: Uint8Array, crc32: number): void {
-    if ((this.#filling?.usedBytes ?? 0) + bytes.byteLength > WRITE_BUFFER_BYTES) this.#finishFilling();
-    if (bytes.byteLength > WRITE_BUFFER_BYTES) {
-      this.#ready.push({ buffer: bytes, usedBytes: bytes.byteLength, crc32 });
+  #gather(run: WrittenRun, bytes: Uint8Array, crc32: number): void {
+    const { byteLength } = bytes;
+    if ((this.#filling?.usedBytes ?? 0) + byteLength > WRITE_BUFFER_BYTES) this.#finishFilling();
+    if (byteLength > WRITE_BUFFER_BYTES) {
+      this.#ready.push({ buffer: bytes, usedBytes: byteLength, pieces: [{ run, bytes: byteLength, crc32 }] });
       return;
     }
-    this.#filling ??= { buffer: this.#takeBuffer(), usedBytes: 0, crc32 };
+    this.#filling ??= { buffer: this.#takeBuffer(), usedBytes: 0, pieces: [] };
+    const { buffer, pieces, usedBytes } = this.#filling;
     // copy: messages that wait for a write outlive young garbage collections, and full collections cost more.
-    this.#filling.buffer.set(bytes, this.#filling.usedBytes);
-    this.#filling.usedBytes += bytes.byteLength;
-    this.#filling.crc32 = crc32;
+    buffer.set(bytes, usedBytes);
+    this.#filling.usedBytes += byteLength;
+    const last = pieces.at(-1);
+    if (last?.run === run) {
+      last.bytes += byteLength;
+      last.crc32 = combineCrc32(last.crc32, crc32, byteLength);
+    } else pieces.push({ run, bytes: byteLength, crc32 });
   }
 
   #takeBuffer(): Buffer {
@@ -114,11 +119,14 @@ export class PartialFileWriter {
     return this.#ready.shift();
   }
 
-  async #write({ buffer, usedBytes, crc32 }: Gathered): Promise<void> {
-    await writeFully(this.#writeSome, buffer.subarray(0, usedBytes), this.writtenBytes);
+  async #write({ buffer, pieces, usedBytes }: Gathered): Promise<void> {
+    let at = 0;
+    for (const { run, bytes, crc32 } of pieces) {
+      await writeFully(this.#writeSome, buffer.subarray(at, at + bytes), run.end);
+      run.wrote(bytes, crc32);
+      at += bytes;
+    }
     if (buffer.byteLength === WRITE_BUFFER_BYTES) this.#free.push(buffer as Buffer);
-    this.writtenBytes += usedBytes;
-    this.writtenCrc32 = crc32;
     this.#queuedBytes -= usedBytes;
     this.#listener.onWritten();
     if (!this.isFull || this.#queuedBytes > WRITE_QUEUE_BYTES / 2) return;

@@ -5,9 +5,9 @@
 import type { TransferError } from '../../../base/errors.ts';
 import { STREAM_QUEUE_BYTES } from '../../limits.ts';
 import { ownedChunk } from './owned-chunk.ts';
-import type { Sink, SinkListener } from './sink.ts';
+import type { OrderedSink, SinkListener } from './sink.ts';
 
-export class IteratorSink implements Sink {
+export class IteratorSink implements OrderedSink {
   readonly isRewindable = false;
   readonly needsCrc32 = false;
   listener: SinkListener | undefined;
@@ -27,10 +27,6 @@ export class IteratorSink implements Sink {
     this.#chunks.push(ownedChunk(bytes));
     this.#queuedBytes += bytes.byteLength;
     this.#wake?.();
-  }
-
-  rewind(): Promise<void> {
-    throw new Error('an iteration cannot take bytes back');
   }
 
   async finish(): Promise<void> {

@@ -1,9 +1,9 @@
 /** A WHATWG WritableStream as the target. Full while its queue is. */
 import { TransferError } from '../../../base/errors.ts';
 import { ownedChunk } from './owned-chunk.ts';
-import type { Sink, SinkListener } from './sink.ts';
+import type { OrderedSink, SinkListener } from './sink.ts';
 
-export class WebSink implements Sink {
+export class WebSink implements OrderedSink {
   readonly isRewindable = false;
   readonly needsCrc32 = false;
   listener: SinkListener | undefined;
@@ -38,10 +38,6 @@ export class WebSink implements Sink {
       },
       () => {},
     );
-  }
-
-  rewind(): Promise<void> {
-    throw new Error('a WritableStream cannot take bytes back');
   }
 
   async finish(): Promise<void> {

@@ -6,9 +6,9 @@ import { Buffer } from 'node:buffer';
 import type { Writable } from 'node:stream';
 import { finished } from 'node:stream';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
-import type { Sink, SinkListener } from './sink.ts';
+import type { OrderedSink, SinkListener } from './sink.ts';
 
-export class WritableSink implements Sink {
+export class WritableSink implements OrderedSink {
   readonly isRewindable = false;
   readonly needsCrc32 = false;
   isFull = false;
@@ -35,10 +35,6 @@ export class WritableSink implements Sink {
 
   write(bytes: Uint8Array): void {
     this.isFull = !this.#target.write(bytes);
-  }
-
-  rewind(): Promise<void> {
-    throw new Error('a Writable cannot take bytes back');
   }
 
   async finish(): Promise<void> {

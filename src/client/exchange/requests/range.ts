@@ -26,7 +26,7 @@ export abstract class RangeRequest extends SessionRequest implements RangeListen
   /** Some of the range has neither come nor been granted. */
   get #needsCredit(): boolean {
     const { end } = this.position;
-    if (end === undefined || this.receiver === undefined) return true;
+    if (this.receiver === undefined) return true;
     return this.receiver.arrivalOffset + this.window.grantedBytes < end;
   }
 

@@ -1,0 +1,252 @@
+/**
+ * One connection of a download: takes ranges and fetches each. What fails goes
+ * back, for whoever is next; the lane goes on after a wait.
+ */
+import { TransferError } from '../../base/errors.ts';
+import type { StatFileRequest, StatFileResponse } from '../../wire/messages.ts';
+import { isStated } from '../../wire/status.ts';
+import { cancelledBy, onCancelled } from '../connection/cancellation.ts';
+import type { Channel } from '../connection/channel.ts';
+import { Retry } from '../connection/retry.ts';
+import type { LaneChannels } from '../lanes/channels.ts';
+import type { Lane } from '../lanes/lanes.ts';
+import { MIN_CHUNK_BYTES } from '../limits.ts';
+import type { ResolvedOptions } from '../options.ts';
+import { Attempt } from './attempt.ts';
+import type { Mark, Position } from './position.ts';
+import type { DownloadReporter } from './progress.ts';
+import type { DownloadRanges } from './ranges.ts';
+import type { Section, Sink } from './sinks/sink.ts';
+
+/** What the lanes of a transfer have met together. */
+export interface LaneAccount {
+  /** Failures and changes of the file that were followed by another try. */
+  interruptions: number;
+}
+
+/** What all lanes of a transfer share. */
+export interface LaneContext {
+  readonly channels: LaneChannels;
+  readonly options: ResolvedOptions;
+  readonly ranges: DownloadRanges;
+  readonly sink: Sink;
+  readonly progress: DownloadReporter;
+  readonly account: LaneAccount;
+  /** Aborted when the transfer ends; its reason is the error. */
+  readonly signal: AbortSignal;
+}
+
+export class DownloadLane implements Lane {
+  readonly #context: LaneContext;
+  readonly #index: number;
+  readonly #channel: Channel;
+  readonly #retry: Retry;
+  /** Asked for with the next attempt; shrinks when chunks are too large to arrive within the stall timeout. */
+  #chunkBytes: number;
+  /** The most bytes that the transfer had at any failure of this lane; only more is progress. */
+  #furthestBytes: number;
+  #position: Position | undefined;
+  #attempt: Attempt | undefined;
+  #isRetired = false;
+  #onSinkDrained: (() => void) | undefined;
+
+  /** @param index of the connection; the first one decides what becomes of the transfer */
+  constructor(context: LaneContext, index: number) {
+    const { channels, options, progress, ranges, signal } = context;
+    this.#context = context;
+    this.#index = index;
+    this.#channel = channels.at(index);
+    this.#retry = new Retry({
+      retry: options.retry,
+      channel: this.#channel,
+      what: 'transfer interrupted; resuming',
+      name: ranges.request.name,
+      signal: AbortSignal.any([signal, ranges.complete]),
+      onWait: () => {
+        if (!ranges.areMoving) progress.enter('waiting');
+      },
+    });
+    this.#chunkBytes = options.chunkBytes;
+    this.#furthestBytes = ranges.receivedBytes;
+  }
+
+  async run(): Promise<void> {
+    const { ranges } = this.#context;
+    while (!this.#isRetired) {
+      this.#position = ranges.take();
+      if (this.#position === undefined || !(await this.#fetch(this.#position))) return;
+    }
+  }
+
+  /** Keeps what has arrived, and takes nothing more. */
+  retire(): void {
+    this.#isRetired = true;
+    if (this.#position === undefined) return;
+    this.#context.ranges.cut(this.#position);
+    if (this.#position.takenEnd > this.#position.start) this.#attempt?.endIfCut();
+    else this.#attempt?.fail(new TransferError('CANCELLED', 'the connection is not needed'));
+  }
+
+  /** The sink takes bytes again. */
+  onDrained(): void {
+    this.#onSinkDrained?.();
+    this.#attempt?.resumeIfPossible();
+  }
+
+  /** True when the lane may go on with what is next. */
+  async #fetch(position: Position): Promise<boolean> {
+    const { account, options, progress, ranges, signal, sink } = this.#context;
+    for (;;) {
+      await this.#sinkTakesBytes();
+      const begun = position.mark();
+      progress.attempts = 1 + account.interruptions;
+      progress.enter('receiving');
+      const section = sink.isRewindable ? sink.section(begun.offset) : undefined;
+      const attempt = new Attempt({
+        channel: this.#channel,
+        options,
+        position,
+        sink: sink.isRewindable ? (section as Section) : sink,
+        progress,
+        chunkBytes: this.#chunkBytes,
+        signal,
+      });
+      this.#attempt = attempt;
+      try {
+        await attempt.run();
+        section?.close();
+      } catch (reason) {
+        return await this.#recover(TransferError.from(reason), { position, begun, attempt, section });
+      } finally {
+        this.#attempt = undefined;
+      }
+      // Only OK says that all of it was of one version: asking for what is behind the end confirms that.
+      if (attempt.isCutShort) continue;
+      this.#logLink(attempt);
+      this.#position = undefined;
+      ranges.settle(position);
+      return true;
+    }
+  }
+
+  #logLink({ link }: Attempt): void {
+    const { options, ranges } = this.#context;
+    if (link === undefined) return;
+    const { receiveWindowBytes: windowBytes, roundTripMs } = link;
+    options.tracing.event('received', { windowBytes, roundTripMs });
+    options.logger.debug({ name: ranges.request.name, windowBytes, roundTripMs }, 'received');
+  }
+
+  /** Waits for the sink first: a call whose chunks nobody takes would stall. */
+  async #sinkTakesBytes(): Promise<void> {
+    const { signal, sink } = this.#context;
+    if (signal.aborted) throw cancelledBy(signal);
+    if (!sink.isFull) return;
+    await new Promise<void>((resolve, reject) => {
+      const ignoreSignal = onCancelled(signal, reject);
+      this.#onSinkDrained = () => {
+        ignoreSignal();
+        this.#onSinkDrained = undefined;
+        resolve();
+      };
+    });
+  }
+
+  /** True when the lane may go on, false when others have to; throws what ends the transfer. */
+  async #recover(
+    failure: TransferError,
+    { attempt, begun, position, section }: FailedFetch,
+  ): Promise<boolean> {
+    const { ranges, signal, sink } = this.#context;
+    const { receivedBytes } = ranges;
+    const hasArrived = position.offset > begun.offset;
+    this.#position = undefined;
+    if (attempt.isSuspect) position.rewind(begun);
+    await (attempt.isSuspect ? section?.takeBack() : section?.close());
+    if (this.#isRetired && position.end === position.start) {
+      ranges.settle(position);
+      return false;
+    }
+    ranges.giveBack(position);
+    if (signal.aborted) throw cancelledBy(signal);
+    const change = await this.#fileChange(failure, position);
+    if (change !== undefined) throw change;
+    const error = isGuess(failure)
+      ? new TransferError('ABORTED', failure.message, { cause: failure.cause })
+      : failure;
+    if (attempt.isSuspect && !sink.isRewindable) throw error;
+    if (receivedBytes > this.#furthestBytes) {
+      this.#furthestBytes = receivedBytes;
+      this.#retry.refill();
+    }
+    if (error.code === 'STALLED' && !hasArrived) {
+      // On a very slow link one whole chunk may take longer than the stall timeout.
+      this.#chunkBytes = Math.max(MIN_CHUNK_BYTES, Math.floor(this.#chunkBytes / 4));
+    }
+    return await this.#pause(error, position.offset);
+  }
+
+  /** Waits for the next try; false when there is none on this connection. */
+  async #pause(error: TransferError, offset: number): Promise<boolean> {
+    const { account, options, ranges, signal } = this.#context;
+    try {
+      if (this.#index > 0 && this.#isRefused(error)) throw error;
+      await this.#retry.pause(error, { offset });
+      account.interruptions += 1;
+      return true;
+    } catch (reason) {
+      if (signal.aborted || (this.#index === 0 && !ranges.complete.aborted)) throw reason;
+      const fields = { name: ranges.request.name, reason: error.message };
+      options.logger.debug(fields, 'continuing without one of the connections');
+      return false;
+    }
+  }
+
+  /** There is no place for a further connection. */
+  #isRefused({ code }: TransferError): boolean {
+    return code === 'RESOURCE_EXHAUSTED' || (code === 'UNAVAILABLE' && !this.#channel.hasConnected);
+  }
+
+  /** The error when it means that the file is not the one that was begun with. */
+  async #fileChange(error: TransferError, position: Position): Promise<TransferError | undefined> {
+    const { ranges } = this.#context;
+    const hasShrunk = error.code === 'OUT_OF_RANGE' && position.start > ranges.request.start;
+    const change = hasShrunk ? new TransferError('FILE_CHANGED', error.message, { cause: error }) : error;
+    if (change.code !== 'VERSION_MISMATCH' && change.code !== 'FILE_CHANGED') return undefined;
+    // Another server may answer on a further connection, and have another version.
+    return this.#index > 0 || isGuess(change) ? await this.#versionChange(change) : change;
+  }
+
+  /** The file has changed only if its version on the first connection has. */
+  async #versionChange(error: TransferError): Promise<TransferError | undefined> {
+    const { channels, ranges, signal } = this.#context;
+    const { ifMatch } = ranges.content;
+    if (ifMatch === '') return undefined;
+    const request: StatFileRequest = { fileName: ranges.request.name, digest: false };
+    try {
+      const { file } = await channels
+        .at(0)
+        .unary<StatFileRequest, StatFileResponse>('StatFile', request, signal);
+      if (file === null || file.version === ifMatch) return undefined;
+      return new TransferError('VERSION_MISMATCH', error.message, {
+        cause: error.cause,
+        version: file.version,
+      });
+    } catch {
+      // The next attempt is pinned to the version anyway.
+      return undefined;
+    }
+  }
+}
+
+interface FailedFetch {
+  readonly attempt: Attempt;
+  readonly begun: Mark;
+  readonly position: Position;
+  readonly section: Section | undefined;
+}
+
+/** FAILED_PRECONDITION without a sluice code may mean more than another version. */
+function isGuess(error: TransferError): boolean {
+  return error.code === 'VERSION_MISMATCH' && !isStated(error);
+}
