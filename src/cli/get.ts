@@ -2,6 +2,7 @@
 import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import type { SluiceClient } from '../client/client.ts';
+import { MAX_CONNECTIONS } from '../client/limits.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { runDownloads } from '../client/tree/download/download-run.ts';
 import { DEFAULT_PARALLEL, MAX_PARALLEL } from '../client/tree/options.ts';
@@ -35,6 +36,7 @@ interface GetOptions extends ConnectionOptions {
   recursive?: boolean;
   ignoreTimes?: boolean;
   overwrite: boolean;
+  connections?: number;
   parallel: number;
   start?: number;
   limit?: number;
@@ -65,6 +67,11 @@ export function addGetCommand(program: Command): void {
       'how many files to transfer at a time',
       countArgument(MAX_PARALLEL),
       DEFAULT_PARALLEL,
+    )
+    .option(
+      '--connections <count>',
+      'connections for one file that is fetched to a path (default: 1)',
+      countArgument(MAX_CONNECTIONS),
     )
     .option('--start <size>', 'offset to start from', bytesArgument)
     .option('--limit <size>', 'download at most this much', bytesArgument)
@@ -141,9 +148,10 @@ function transferOptions({ chunkSize, compression, verify, window }: GetOptions)
   };
 }
 
-function rangeOptions({ ifMatch, limit, overwrite, start }: GetOptions) {
+function rangeOptions({ connections, ifMatch, limit, overwrite, start }: GetOptions) {
   return {
     overwrite,
+    ...(connections === undefined ? {} : { connections }),
     ...(start === undefined ? {} : { start }),
     ...(limit === undefined ? {} : { limit }),
     ...(ifMatch === undefined ? {} : { ifMatch }),

@@ -5,6 +5,7 @@
  */
 import type { Writable } from 'node:stream';
 import { TransferError } from '../base/errors.ts';
+import { MIN_WINDOW_BYTES } from '../base/limits.ts';
 import { Turn } from '../flow/connections/turn.ts';
 import type {
   DeleteFileRequest,
@@ -28,7 +29,7 @@ import { streamFile } from './download/stream.ts';
 import { SluiceSession } from './exchange/session.ts';
 import { attributesOf } from './file-attributes.ts';
 import { LaneChannels } from './lanes/channels.ts';
-import { FINISH_BYTES_PER_MS } from './limits.ts';
+import { DEFAULT_CONNECTIONS, FINISH_BYTES_PER_MS } from './limits.ts';
 import { type ListOptions, listEntries } from './list.ts';
 import { type ClientOptions, type ResolvedOptions, resolveOptions } from './options.ts';
 import type { TreeOptions, TreeResult } from './tree/options.ts';
@@ -92,7 +93,8 @@ export class SluiceClient {
     this.#downloadChannels = new LaneChannels((index) => {
       if (index === 0) return this.#channel;
       // Each begins with another server, where there are several.
-      return new Channel(parsed, this.#options, interruptions, { purpose: 'download', turn: new Turn(index) });
+      const own = { purpose: 'download', turn: new Turn(index) } as const;
+      return new Channel(parsed, laneOptions(this.#options), interruptions, own);
     });
     this.#uploadServers = new UploadServers(parsed, this.#options, interruptions);
   }
@@ -317,6 +319,12 @@ export class SluiceClient {
     this.#channel.assertOpen();
     return this.#channel;
   }
+}
+
+/** Further connections of a download share what windows one more could have. */
+function laneOptions(options: ResolvedOptions): ResolvedOptions {
+  const share = Math.floor(options.maxWindowBytes / DEFAULT_CONNECTIONS);
+  return { ...options, maxWindowBytes: Math.max(MIN_WINDOW_BYTES, share) };
 }
 
 function transferAttributes({

@@ -71,7 +71,7 @@ export const KEEPALIVE_TIMEOUT_MS = 60_000;
 /** Times a transfer begins again because the file changed under it; a file in constant change must end in an error. */
 export const MAX_RESTARTS = 5;
 
-/** Connections of one upload, at most: each costs the server a socket and a share of its streams. */
+/** Connections of one transfer, at most: each costs the server a socket and a share of its streams. */
 export const MAX_CONNECTIONS = 16;
 
 /** The most connections of one upload, unless the caller says how many. */

@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs';
 import type { Writable } from 'node:stream';
 import type { LaneChannels } from '../lanes/channels.ts';
 import type { ResolvedOptions } from '../options.ts';
-import { type DownloadOptions, type DownloadResult, requestOf } from './options.ts';
+import { connectionsOf, type DownloadOptions, type DownloadResult, requestOf } from './options.ts';
 import { openPartialFile, type PartialFileOpening } from './partial-file/partial-file.ts';
 import { targetPaths } from './partial-file/target-path.ts';
 import { DownloadReporter } from './progress.ts';
@@ -24,12 +24,14 @@ export async function download(
   const ranges = new DownloadRanges(requestOf(name, downloadOptions));
   const progress = new DownloadReporter(ranges, downloadOptions.onProgress);
   const { signal } = downloadOptions;
+  const wanted = connectionsOf(downloadOptions);
   try {
     const overwrite = downloadOptions.overwrite ?? true;
     const keepMode = downloadOptions.keepMode ?? false;
     const opening = { ranges, progress, logger: options.logger, overwrite, keepMode, signal };
     const sink = await sinkFor(target, downloadOptions.end, opening);
-    await new Transfer({ channels, options, ranges, sink, progress, connections: 1, signal }).run();
+    const connections = sink.isRewindable ? wanted : 1;
+    await new Transfer({ channels, options, ranges, sink, progress, connections, signal }).run();
     return resultOf(ranges, progress, options.verify, sink);
   } finally {
     progress.close();

@@ -195,7 +195,8 @@ export class DownloadLane implements Lane {
       account.interruptions += 1;
       return true;
     } catch (reason) {
-      if (signal.aborted || (this.#index === 0 && !ranges.complete.aborted)) throw reason;
+      if (ranges.complete.aborted) return false;
+      if (signal.aborted || this.#index === 0) throw reason;
       const fields = { name: ranges.request.name, reason: error.message };
       options.logger.debug(fields, 'continuing without one of the connections');
       return false;
@@ -204,7 +205,8 @@ export class DownloadLane implements Lane {
 
   /** There is no place for a further connection. */
   #isRefused({ code }: TransferError): boolean {
-    return code === 'RESOURCE_EXHAUSTED' || (code === 'UNAVAILABLE' && !this.#channel.hasConnected);
+    const { hasAnother, hasConnected } = this.#channel;
+    return code === 'RESOURCE_EXHAUSTED' || (code === 'UNAVAILABLE' && !hasConnected && !hasAnother);
   }
 
   /** The error when it means that the file is not the one that was begun with. */

@@ -3,6 +3,7 @@
  * [start, start + limit).
  */
 import type { CodecBytes } from '../codec-account.ts';
+import { MAX_CONNECTIONS } from '../limits.ts';
 import { inRange } from '../options.ts';
 
 export interface StreamOptions {
@@ -26,6 +27,8 @@ export interface DownloadOptions extends StreamOptions {
    * those of the file it replaces, or of any new one.
    */
   keepMode?: boolean | undefined;
+  /** Path targets: TCP connections to fetch ranges of the file over, which takes a server that tells versions. Default 1; streams always use one. */
+  connections?: number | undefined;
   /** Writable and WritableStream targets: end them after the last byte. Default true, except for stdout and stderr. */
   end?: boolean | undefined;
 }
@@ -47,7 +50,7 @@ export interface Progress {
   readonly receivedBytes: number;
   /** Bytes taken over from an earlier run. */
   readonly resumedBytes: number;
-  /** Calls so far; 1 is the first. */
+  /** 1, and one more for each interruption of any of the calls. */
   readonly attempt: number;
   /** Times the transfer began again because the file changed. */
   readonly restarts: number;
@@ -77,6 +80,11 @@ export interface TransferRequest {
   readonly limit: number | undefined;
   /** Empty: any version. */
   readonly ifMatch: string;
+}
+
+/** How many connections a download is to use; throws INVALID_ARGUMENT for a number that cannot be. */
+export function connectionsOf({ connections = 1 }: DownloadOptions): number {
+  return inRange('connections', connections, 1, MAX_CONNECTIONS);
 }
 
 /** Throws INVALID_ARGUMENT for a bad start or limit. */

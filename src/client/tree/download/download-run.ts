@@ -23,7 +23,7 @@ export interface DownloadRunOptions
   extends Pick<FileRunOptions<DownloadJob>, 'observer' | 'parallel' | 'signal'> {
   /** Fetch also what is there already. */
   ignoreTimes: boolean;
-  transfer: Pick<DownloadOptions, 'start' | 'limit' | 'ifMatch' | 'overwrite'>;
+  transfer: Pick<DownloadOptions, 'connections' | 'start' | 'limit' | 'ifMatch' | 'overwrite'>;
   /** Where all files of a tree come from; small ones come in packs then. */
   packClient: TreeClient | undefined;
 }
