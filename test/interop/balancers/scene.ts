@@ -43,8 +43,6 @@ export interface Scene {
   readonly servers: readonly [ServerProcess, ServerProcess];
   /** `host:port` of the balancer. */
   readonly address: string;
-  /** What the balancer said, as soon as it matches. */
-  says(pattern: RegExp): Promise<RegExpExecArray>;
   /** A client with a connection of its own. */
   client(options?: ClientOptions): SluiceClient;
   /** What each server counts; an ended one counts nothing. */
@@ -61,12 +59,14 @@ interface SceneOptions {
   /** Of each server; one directory for both, or one for each. */
   readonly roots: readonly [string, string];
   readonly settings?: Settings;
-  /** Changes that the page describes in words: a text of the configuration and what stands in its place. */
-  readonly instead?: readonly (readonly [RegExp, string])[];
+  /** As the table of the page says; otherwise the servers take turns. */
+  readonly affinity?: boolean;
+  /** In place of the ten minutes of the page. */
+  readonly idleTimeout?: string;
 }
 
 export async function startScene(t: TestContext, options: SceneOptions): Promise<Scene> {
-  const { name, roots, settings = {}, instead = [] } = options;
+  const { name, roots, settings = {}, affinity = false, idleTimeout = '10m' } = options;
   const block = `127.${randomInt(1, 255)}.${randomInt(256)}`;
   const servers = await Promise.all(
     roots.map((root, index) => {
@@ -77,17 +77,14 @@ export async function startScene(t: TestContext, options: SceneOptions): Promise
   );
   let config = configOf(name).replaceAll('10.0.0.', `${block}.`);
   config = config.replace(/^( +(?:bind|listen) ):?(?=50443)/m, `$1${block}.10:`);
-  for (const [text, other] of instead) {
-    if (!text.test(config)) throw new Error(`the configuration has no ${text}`);
-    config = config.replace(text, other);
-  }
+  config = config.replaceAll('10m', idleTimeout);
+  if (affinity) config = withAffinity(name, config);
   const address = `${block}.10:50443`;
   const child = name.startsWith('HAProxy') ? haproxy(t, config) : nginx(t, name, config);
   await within('the balancer listens', accepts(address, child));
   return {
     servers: servers as unknown as Scene['servers'],
     address,
-    says: (pattern) => within(`the balancer says ${pattern}`, child.says(pattern)),
     client: (clientOptions) => {
       const retry = { initialBackoffMs: 10 };
       const client = new SluiceClient(address, { ownConnection: true, retry, ...clientOptions });
@@ -104,6 +101,15 @@ function configOf(name: BalancerName): string {
   const [, config] = /^```\w+\n([^`]+)```/m.exec(section) ?? [];
   if (config === undefined) throw new Error(`the page has no configuration for ${name}`);
   return config;
+}
+
+function withAffinity(name: BalancerName, config: string): string {
+  const [kind = ''] = name.split(',');
+  const [, row = ''] = new RegExp(`^\\| ${kind} \\| (.+) \\|$`, 'm').exec(readFileSync(PAGE, 'utf8')) ?? [];
+  const [first = '', second = ''] = [...row.matchAll(/`([^`]+)`/g)].map(([, code]) => code);
+  return kind === 'nginx'
+    ? config.replace(/^upstream .+$/m, `$&\n${first}`)
+    : config.replace('balance roundrobin', `${first}\n${second}`);
 }
 
 function haproxy(t: TestContext, config: string) {
