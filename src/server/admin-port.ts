@@ -38,6 +38,7 @@ export class AdminPort {
   #delay: NodeJS.Timeout | undefined;
   #opening: Promise<void> | null = null;
   #listener: AdminListener | null = null;
+  #isDraining = false;
 
   constructor(parts: AdminPortParts) {
     this.#parts = parts;
@@ -65,6 +66,11 @@ export class AdminPort {
     this.#delay = setTimeout(() => {
       this.#opening = this.#open().catch((reason: unknown) => this.#goWithout(reason));
     }, OPEN_DELAY_MS).unref();
+  }
+
+  /** From now on the server is not ready, also while it still serves. */
+  drain(): void {
+    this.#isDraining = true;
   }
 
   async close(): Promise<void> {
@@ -112,8 +118,8 @@ export class AdminPort {
   }
 
   async #whyNotReady(): Promise<string | null> {
-    const { admin, engine, store } = this.#parts;
-    if (admin.observed.isDraining()) return 'draining';
+    const { engine, store } = this.#parts;
+    if (this.#isDraining) return 'draining';
     if (engine.workers.alive === 0) return 'no worker thread is alive';
     const signal = AbortSignal.timeout(CHECK_TIMEOUT_MS);
     const late = new Promise<never>((_resolve, reject) => {

@@ -223,6 +223,7 @@ export class SluiceServer {
     const { services, adminPort, grpc, health, listener, gate, certificates, goAway } = running;
     health.setStatus('', 'NOT_SERVING');
     health.setStatus(SERVICE_NAME, 'NOT_SERVING');
+    adminPort.drain();
     if (this.#shutdown.pause > 0) await delay(this.#shutdown.pause);
     listener.close();
     goAway();

@@ -117,6 +117,18 @@ test('is not ready while it drains', async (t) => {
   await within('it stops', stopped);
 });
 
+test('is not ready from the beginning of the pause, in which it still serves', async (t) => {
+  const { server, ask } = await served(t, { shutdown: { pause: '3s' } });
+  server.write('file', noise(1, MIB));
+
+  const stopped = server.server.stop(0);
+  const answer = await ask('/readyz');
+
+  assert.equal(answer.status, 503);
+  assert.equal((await server.client().fetch({ fileName: 'file' })).status, 'OK');
+  await within('it stops', stopped);
+});
+
 test('JSON has what the gRPC service says', async (t) => {
   const { server, ask } = await served(t);
 

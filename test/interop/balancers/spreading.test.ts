@@ -1,4 +1,4 @@
-/** Which server behind a balancer gets connections and calls: by the age of connections, by the client's address. */
+/** Which server behind a balancer gets connections and calls: by health, by age, by the client's address. */
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,6 +16,34 @@ function rootWithFile(t: TestContext): string {
   const root = scratchRoot(t);
   writeContent(join(root, 'file'), CONTENT);
   return root;
+}
+
+for (const name of ['HAProxy, L4', 'HAProxy, L7'] as const) {
+  test(`${name}: a server that drains gets no new clients while it still serves`, {
+    skip: lacks(name),
+  }, async (t) => {
+    const root = rootWithFile(t);
+    const settings = { shutdown: { pause: '10m' } };
+    const { client, servers, totals } = await startScene(t, { name, roots: [root, root], settings });
+    const [one, two] = [client(), client()];
+    await Promise.all([one.stat('file'), two.stat('file')]);
+
+    process.kill(servers[0].pid, 'SIGTERM');
+    // Taking turns, each of them has two of four new connections.
+    const fourCalls = async () => {
+      const before = await totals();
+      for (let clients = 0; clients < 4; clients += 1) await client().stat('file');
+      return (await totals()).map(({ calls }, index) => calls - (before[index]?.calls ?? 0));
+    };
+    const untilOneIsOut = async () => {
+      for (;;) if ((await fourCalls())[0] === 0) return;
+    };
+    await within('the balancer has noticed', untilOneIsOut());
+    assert.deepEqual(await fourCalls(), [0, 4]);
+    // One of them has its connection to the server that drains.
+    await Promise.all([one.stat('file'), two.stat('file')]);
+    assert.equal(servers[0].hasExited, false);
+  });
 }
 
 for (const name of ['HAProxy, L4', 'nginx, L4'] as const) {
