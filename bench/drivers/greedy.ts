@@ -17,8 +17,8 @@ const DOWNLOADS = 4;
 const UPLOADS = 2;
 const CALLS = 8;
 
-/** A refused client waits, if only for so long: what it costs to refuse is measured elsewhere. */
-const AFTER_REFUSAL_MS = 50;
+/** Where the server does not say how long a refused client is to wait. What it costs to refuse floods is measured elsewhere. */
+const AFTER_REFUSAL_MS = 1000;
 
 const CHUNK = Buffer.alloc(64 * KIB);
 const CHUNK_EVERY_MS = 50;
@@ -41,13 +41,17 @@ async function again(call: () => Promise<void>): Promise<never> {
     try {
       await call();
     } catch (reason) {
-      note(reason as grpc.ServiceError);
-      await sleep(AFTER_REFUSAL_MS);
+      const error = reason as grpc.ServiceError;
+      note(error);
+      const [pushback] = error.metadata.get('grpc-retry-pushback-ms');
+      await sleep(pushback === undefined ? AFTER_REFUSAL_MS : Number(pushback));
     }
   }
 }
 
 function note({ code, details }: grpc.ServiceError): void {
+  // Its connection was closed: it makes another.
+  if (code === grpc.status.UNAVAILABLE) return;
   if (code !== grpc.status.RESOURCE_EXHAUSTED) throw new Error(`status ${code}: ${details}`);
   const kind = KINDS.find((each) => details.includes(each));
   if (kind === undefined || refused.has(kind)) return;

@@ -28,7 +28,8 @@ const limited: Contender = {
     startWithAccess(
       directory,
       [{ who: ['greedy'], each: LIMITS }],
-      ['--writable', '--uploads-sync=none', '--uploads-min-free=0'],
+      // Both come from this machine, as through a proxy; otherwise they share what one address may.
+      ['--writable', '--uploads-sync=none', '--uploads-min-free=0', '--limits-trusted-proxies=127.0.0.1'],
     ),
   // The first refusal ends it.
   load: (server, plan) => sluice.load(server, { ...plan, token: TOKENS.ours, attempts: 1 }),
