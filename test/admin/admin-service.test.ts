@@ -1,7 +1,7 @@
 /** What operators see of a server, and do to it, asked by bare grpc-js. */
 import assert from 'node:assert/strict';
 import { PassThrough } from 'node:stream';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { SluiceClient } from '../../src/index.ts';
 import { countersOf } from '../../src/server/server.ts';
 import type {
@@ -14,10 +14,24 @@ import { noise } from '../support/content.ts';
 import { LineLog } from '../support/line-log.ts';
 import { AdminClient } from '../support/peers/admin-client.ts';
 import { endOf } from '../support/peers/raw-client.ts';
-import { MIB, startServer } from '../support/test-server.ts';
+import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 
 type Affected = Readonly<Record<'file' | 'id' | 'result' | 'what', string>>;
+
+/** A download of `large` whose reader has stopped, as an operator sees it. */
+async function heldDownload(t: TestContext, server: TestServer) {
+  server.write('large', noise(2, 64 * MIB));
+  const call = server.client().stream({ fileName: 'large' });
+  call.once('data', () => call.pause());
+  const ended = endOf(call);
+  const admin = new AdminClient(t, server.address);
+  const { id } = await within(
+    'the download is seen',
+    admin.transfer(({ name }) => name === 'large'),
+  );
+  return { admin, call, ended, id };
+}
 
 async function first(admin: AdminClient): Promise<WatchResponse> {
   return await within(
@@ -107,15 +121,7 @@ test('the configuration is as a file has it, and says what was set', async (t) =
 
 test('an operator ends a download, and its client is told not to come back', async (t) => {
   const server = await startServer(t);
-  server.write('large', noise(2, 64 * MIB));
-  const call = server.client().stream({ fileName: 'large' });
-  call.once('data', () => call.pause());
-  const ended = endOf(call);
-  const admin = new AdminClient(t, server.address);
-  const { id } = await within(
-    'the download is seen',
-    admin.transfer(({ name }) => name === 'large'),
-  );
+  const { admin, call, ended, id } = await heldDownload(t, server);
 
   const { answer } = await admin.unary('CancelTransfer', { id });
   call.resume();
@@ -163,15 +169,7 @@ test('an operator ends an upload, whose bytes stay, and discards it, and then th
 test('the audit has what was done to which transfer and upload, also without access rules', async (t) => {
   const log = new LineLog();
   const server = await startServer(t, { writable: true }, { logger: log });
-  server.write('large', noise(5, 64 * MIB));
-  const call = server.client().stream({ fileName: 'large' });
-  call.once('data', () => call.pause());
-  const ended = endOf(call);
-  const admin = new AdminClient(t, server.address);
-  const { id } = await within(
-    'the download is seen',
-    admin.transfer(({ name }) => name === 'large'),
-  );
+  const { admin, call, ended, id } = await heldDownload(t, server);
   const started = await server.client().unary('StartUpload', { fileName: 'new' });
   const uploadId = String(started.answer?.uploadId);
 

@@ -31,7 +31,7 @@ const IS_QUIET = process.env.SLUICE_TEST_FLOOD_QUIET === '1';
 
 const MIB = 1024 * 1024;
 const MAX_GROWTH_BYTES = 96 * MIB;
-/** Of the server: with gigabytes to spare V8 leaves garbage for so long that a leak could not be told from it. */
+/** Of the server, as docs/operations.md has it: with gigabytes to spare V8 leaves garbage for so long that a leak could not be told from it. */
 const MAX_HEAP = '--max-old-space-size=96';
 const MAX_LOG_BYTES = 8 * MIB;
 const MAX_SLOWER = 10;
@@ -112,7 +112,7 @@ function scrape(t: TestContext, address: string, token: string) {
   };
 }
 
-/** The command, so that its log and its heap are those of a user's server. */
+/** The command as a user runs it, but for the bound of its heap. */
 async function startServer(t: TestContext, files: number, flags: readonly string[]) {
   const root = scratchDirectory(t);
   writeFileSync(join(root, 'file'), 'x'.repeat(1000));

@@ -10,35 +10,13 @@
  * upload. Here it connects to the addresses of one server.
  */
 import { type ChannelOptions, connectivityState, experimental } from '@grpc/grpc-js';
-import { configOf, optionsFor, type UseOfServers } from './server-endpoints.ts';
+import { optionsFor, type UseOfServers, useOf } from './server-endpoints.ts';
 import type { Turn } from './turn.ts';
 
 const NAME = 'sluice_in_turn';
 
 /** Attributes under this prefix are for balancers, not for connections. */
 const TURN = `${experimental.SUBCHANNEL_ARGS_EXCLUDE_KEY_PREFIX}.sluice_turn`;
-
-let isRegistered = false;
-
-export function inTurn(turn: Turn): UseOfServers {
-  if (!isRegistered) experimental.registerLoadBalancerType(NAME, InTurnBalancer, InTurnConfig);
-  isRegistered = true;
-  return { attributes: { [TURN]: turn }, serviceConfig: configOf({ [NAME]: {} }) };
-}
-
-class InTurnConfig implements experimental.TypedLoadBalancingConfig {
-  static createFromJson(): InTurnConfig {
-    return new InTurnConfig();
-  }
-
-  getLoadBalancerName(): string {
-    return NAME;
-  }
-
-  toJsonObject(): object {
-    return { [NAME]: {} };
-  }
-}
 
 class InTurnBalancer implements experimental.LoadBalancer {
   readonly #helper: experimental.ChannelControlHelper;
@@ -175,4 +153,10 @@ class InTurnBalancer implements experimental.LoadBalancer {
       this.#helper.updateState(state, connection.getPicker(), null);
     }
   }
+}
+
+const use = useOf(NAME, InTurnBalancer);
+
+export function inTurn(turn: Turn): UseOfServers {
+  return use({ [TURN]: turn });
 }

@@ -37,9 +37,36 @@ export interface UseOfServers {
   readonly serviceConfig: Parameters<experimental.ResolverListener>[2];
 }
 
-export function configOf(...policies: object[]): UseOfServers['serviceConfig'] {
-  return experimental.statusOrFromValue({
-    loadBalancingConfig: policies,
+type LoadBalancerType = Parameters<typeof experimental.registerLoadBalancerType>[1];
+
+/**
+ * The balancer `type`, known to grpc-js as `name` from its first use on. It takes no configuration: what it needs
+ * comes with the attributes of a resolution.
+ */
+export function useOf(
+  name: string,
+  type: LoadBalancerType,
+): (attributes: UseOfServers['attributes']) => UseOfServers {
+  class NoConfig implements experimental.TypedLoadBalancingConfig {
+    static createFromJson(): NoConfig {
+      return new NoConfig();
+    }
+
+    getLoadBalancerName(): string {
+      return name;
+    }
+
+    toJsonObject(): object {
+      return { [name]: {} };
+    }
+  }
+  const serviceConfig = experimental.statusOrFromValue({
+    loadBalancingConfig: [{ [name]: {} }],
     methodConfig: [],
   } as never);
+  return (attributes) => {
+    if (!experimental.isLoadBalancerNameRegistered(name))
+      experimental.registerLoadBalancerType(name, type, NoConfig);
+    return { attributes, serviceConfig };
+  };
 }

@@ -5,7 +5,7 @@
  * what a server is to blame for counts against it.
  */
 import { type ChannelOptions, connectivityState, experimental, type Metadata, status } from '@grpc/grpc-js';
-import { configOf, optionsFor, type UseOfServers } from './server-endpoints.ts';
+import { optionsFor, type UseOfServers, useOf } from './server-endpoints.ts';
 import { ServerHealth, type WatchedServer } from './server-health.ts';
 
 const NAME = 'sluice_spread';
@@ -43,28 +43,6 @@ const FAULTS: ReadonlySet<status> = new Set([
  */
 function isFault(code: status, metadata: Metadata): boolean {
   return code === status.DEADLINE_EXCEEDED || (FAULTS.has(code) && Object.keys(metadata.getMap()).length > 0);
-}
-
-let isRegistered = false;
-
-export function spread(): UseOfServers {
-  if (!isRegistered) experimental.registerLoadBalancerType(NAME, SpreadBalancer, SpreadConfig);
-  isRegistered = true;
-  return { attributes: {}, serviceConfig: configOf({ [NAME]: {} }) };
-}
-
-class SpreadConfig implements experimental.TypedLoadBalancingConfig {
-  static createFromJson(): SpreadConfig {
-    return new SpreadConfig();
-  }
-
-  getLoadBalancerName(): string {
-    return NAME;
-  }
-
-  toJsonObject(): object {
-    return { [NAME]: {} };
-  }
 }
 
 class SpreadBalancer implements experimental.LoadBalancer {
@@ -138,4 +116,10 @@ class SpreadPicker implements experimental.Picker {
       },
     };
   }
+}
+
+const use = useOf(NAME, SpreadBalancer);
+
+export function spread(): UseOfServers {
+  return use({});
 }
