@@ -1,5 +1,6 @@
 /** What a connection may cost before grpc-js: by raw sockets, because no library would do it. */
 import assert from 'node:assert/strict';
+import { constants } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { deflateSync, gzipSync } from 'node:zlib';
@@ -12,6 +13,7 @@ import {
   data,
   END_HEADERS,
   END_STREAM,
+  goAway,
   headers,
   literal,
   opening,
@@ -22,6 +24,8 @@ import { firstMessage, methodOf } from '../support/peers/raw-client.ts';
 import { answerOf, framed, RawSession } from '../support/peers/raw-http2.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
+
+const { NGHTTP2_PROTOCOL_ERROR: PROTOCOL_ERROR } = constants;
 
 const odd = (index: number) => 2 * index + 1;
 
@@ -302,3 +306,22 @@ for (const [what, method, fields] of [
     await server.untilIdle();
   });
 }
+
+test('a GOAWAY with an error, and a call behind it, end that connection and nothing else', async (t) => {
+  const server = await startServer(t);
+  const { socket, closed } = peer(t, server);
+
+  socket.write(
+    Buffer.concat([
+      opening(),
+      goAway(PROTOCOL_ERROR),
+      headers(1, callBlock('GetFileSize')),
+      data(1, Buffer.alloc(100)),
+    ]),
+  );
+
+  await within('the connection is closed', closed);
+  const session = new RawSession(t, server.port);
+  const answer = await within('the answer', answerOf(session.call('GetFileSize', { fileName: 'missing' })));
+  assert.equal(Number(answer.headers['grpc-status']), status.NOT_FOUND);
+});

@@ -1,5 +1,9 @@
 /**
- * Closes connections whose HTTP/2 has ended while Node believes that it goes on.
+ * What the HTTP/2 of Node does to a session that ends before its time.
+ *
+ * Within a read, Node 22 aborts the process when a session is destroyed and a
+ * stream that follows has data (nodejs/node#64850). A peer can have that with a
+ * GOAWAY that has an error: so sessions are destroyed behind the read.
  *
  * Some violations, such as DATA on a stream that never was, make nghttp2 end the
  * session by itself: it sends GOAWAY, and then neither reads nor writes. Node 22
@@ -17,6 +21,14 @@ interface CountingHandle {
   readonly bytesRead?: number;
   readonly bytesWritten?: number;
   readonly writeQueueSize?: number;
+}
+
+/** From now on, whoever destroys `session` does so in the next turn of the event loop; Node itself does, too. */
+export function destroyBehindReads(session: ServerHttp2Session): void {
+  const destroy = session.destroy.bind(session);
+  session.destroy = (...args) => {
+    setImmediate(() => destroy(...args));
+  };
 }
 
 /** Destroys `session` some seconds after it broke; `socket` is the one below it. */

@@ -21,7 +21,7 @@ import { type Server, type ServerCredentials, status } from '@grpc/grpc-js';
 import { TransferError } from '../../base/errors.ts';
 import { REQUEST_MESSAGE_TIMEOUT_MS } from '../../base/limits.ts';
 import { CODE_TRAILER } from '../../wire/status.ts';
-import { destroyOnceBroken } from './broken-session.ts';
+import { destroyBehindReads, destroyOnceBroken } from './broken-session.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { HeldStream, RequestHeaders } from './held-stream.ts';
 import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
@@ -63,7 +63,7 @@ export interface StreamGateOptions {
   connectionOf(socket: Socket): GuardedConnection | undefined;
   /**
    * Takes the place of a call; where the result has an error, the call was refused with it. A promise while it
-   * is found out who makes the call; it does not reject.
+   * is found out who makes the call, or its caller is ahead of its rate; it does not reject.
    */
   admit(stream: ServerHttp2Stream, headers: RequestHeaders): HeldStream | Promise<HeldStream>;
   /** Whether a method takes a stream of requests: any other must have sent its request in time. */
@@ -123,6 +123,7 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
   http2Server.prependListener('connection', arrives);
   http2Server.prependListener('secureConnection', arrives);
   http2Server.prependListener('session', (session) => {
+    destroyBehindReads(session);
     const connection = arriving && options.connectionOf(injectedSocketOf(arriving));
     if (arriving === undefined || connection === undefined) {
       session.on('stream', inner);
@@ -133,8 +134,7 @@ function guard(http2Server: Http2Server, options: StreamGateOptions): boolean {
     connection.sessionBegan({
       end: () => {
         streams.drop();
-        // Behind the read: within it, Node 22 aborts when a stream that follows has data.
-        setImmediate(() => session.destroy());
+        session.destroy();
       },
       rest: () => streams.rest(),
     });
@@ -208,6 +208,7 @@ function admit(
       if (held.error.code === 'RESOURCE_EXHAUSTED') connection.streamRefused();
       return;
     }
+    if (isOver(stream)) return;
     const late = () => {
       connection.streamWasted();
       // Answered already, with an error: the rest of the request is not waited for.

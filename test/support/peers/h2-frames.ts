@@ -6,6 +6,7 @@ const DATA = 0;
 const HEADERS = 1;
 const RST_STREAM = 3;
 const SETTINGS = 4;
+const GOAWAY = 7;
 const CONTINUATION = 9;
 
 export const END_STREAM = 1;
@@ -35,6 +36,13 @@ export const reset = (stream: number, code = 8): Buffer => {
   const payload = Buffer.alloc(4);
   payload.writeUInt32BE(code);
   return frame(RST_STREAM, 0, stream, payload);
+};
+
+/** The peer begins no more streams, because of an error. */
+export const goAway = (code: number): Buffer => {
+  const payload = Buffer.alloc(8);
+  payload.writeUInt32BE(code, 4);
+  return frame(GOAWAY, 0, 0, payload);
 };
 
 /** What a peer sends first. */
