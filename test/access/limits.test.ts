@@ -182,6 +182,18 @@ test('a rate holds for uploads, and no byte is wrong', async (t) => {
   assertBytes(server.read('sent') as Buffer, content, 0);
 });
 
+test('calls of an identity with a rate wait for their turn, and none is refused', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { rate: '8MiB' } }]);
+  const client = server.client({}, tokens.of('ci'));
+  const startedMs = performance.now();
+  for (let round = 0; round < 10; round++) {
+    const calls = Array.from({ length: 6 }, () => client.unary('GetFileSize', { fileName: 'large' }));
+    for (const { status } of await Promise.all(calls)) assert.equal(status, 'OK');
+  }
+  // 60 calls at 100 a second, the first ten at once.
+  assert.ok(performance.now() - startedMs > 400);
+});
+
 test('bytes in flight are limited by waiting, and for nobody else', async (t) => {
   const { fetch, hold, limit, server, tokens } = await served(t, [
     { who: ['ci'], each: { inFlight: '64KiB' } },

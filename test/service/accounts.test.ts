@@ -38,3 +38,20 @@ it('what all may have together holds until the last of them is gone', () => {
   first.leave();
   accounts.enter(ANONYMOUS, '10.0.0.2').take('streams');
 });
+
+it('a call costs as much of a rate as 256 KiB, and a hundred a second are always allowed', () => {
+  const callsInASecond = (rate?: string): number => {
+    const owner = accountsWith({ each: { streams: 1, ...(rate === undefined ? {} : { rate }) } }).enter(
+      ANONYMOUS,
+      '10.0.0.1',
+    );
+    const startMs = 1000;
+    let calls = 0;
+    while (calls < 10_000 && owner.payForCall(startMs) < startMs + 1000) calls += 1;
+    return calls;
+  };
+  // A tenth of a second ahead.
+  assert.equal(callsInASecond('64MiB'), 282);
+  assert.equal(callsInASecond('1KiB'), 110);
+  assert.equal(callsInASecond(), 10_000);
+});

@@ -13,6 +13,7 @@ import { type AppliedLimit, type LimitedKind, NO_LIMITS } from '../../access/lim
 import type { Counters } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
 import { RateLimit } from '../../base/rate-limit.ts';
+import { KIB } from '../../base/units.ts';
 import { InFlightLimit } from '../../engine/jobs/in-flight-limit.ts';
 import { Share } from '../../engine/jobs/share.ts';
 import type { PeerSocket } from '../../flow/gate/held-stream.ts';
@@ -21,10 +22,21 @@ import { quoteName } from '../../storage/quoted-name.ts';
 /** How long an owner that has left is remembered beyond its rates. */
 const FORGET_MS = 1000;
 
+/**
+ * What a call costs beside its bytes, of the rate of its owner: about a quarter of a
+ * millisecond of the event loop, in which a download moves as much.
+ */
+const CALL_COST_BYTES = 256 * KIB;
+
+/** However low their rate, owners may make about a hundred calls a second. */
+const LEAST_CALL_RATE = 100 * CALL_COST_BYTES;
+
 /** A limit, and what those that it means hold together. */
 class Allowance {
   limit: AppliedLimit;
   readonly rate: RateLimit;
+  /** Of the calls, in their costs. They do not wait for the bytes of transfers. */
+  readonly callRate: RateLimit;
   readonly inFlight: InFlightLimit;
   readonly held = new Map<LimitedKind, number>();
   /** Accounts that it applies to. */
@@ -33,6 +45,7 @@ class Allowance {
   constructor(limit: AppliedLimit) {
     this.limit = limit;
     this.rate = new RateLimit(limit.rate ?? Number.POSITIVE_INFINITY);
+    this.callRate = new RateLimit(callRateOf(limit));
     this.inFlight = new InFlightLimit(limit.inFlight ?? Number.POSITIVE_INFINITY);
   }
 
@@ -40,6 +53,7 @@ class Allowance {
   becomes(limit: AppliedLimit): void {
     this.limit = limit;
     this.rate.limitTo(limit.rate ?? Number.POSITIVE_INFINITY);
+    this.callRate.limitTo(callRateOf(limit));
     this.inFlight.limitTo(limit.inFlight ?? Number.POSITIVE_INFINITY);
   }
 
@@ -50,6 +64,10 @@ class Allowance {
   add(kind: LimitedKind, count: number): void {
     this.held.set(kind, (this.held.get(kind) ?? 0) + count);
   }
+}
+
+function callRateOf({ rate }: AppliedLimit): number {
+  return rate === undefined ? Number.POSITIVE_INFINITY : Math.max(rate, LEAST_CALL_RATE);
 }
 
 /** One owner. */
@@ -111,6 +129,16 @@ export class Account {
     this.take('connections');
     this.#sockets.add(socket);
     socket.once('close', () => this.give('connections'));
+  }
+
+  /** A call costs its owner something whatever it moves. Returns the time from which on it may be handled; 0: at once. */
+  payForCall(nowMs: number): number {
+    let fromMs = 0;
+    for (const { callRate } of this.#allowances) {
+      fromMs = Math.max(fromMs, callRate.notBeforeMs);
+      callRate.charge(CALL_COST_BYTES, nowMs);
+    }
+    return fromMs;
   }
 
   /** Throws RESOURCE_EXHAUSTED where the owner may have no more unfinished uploads than it has. */

@@ -9,6 +9,7 @@
  * No interceptor of grpc-js: one would wrap the calls whose streams are written
  * and read directly.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Metadata, Server, ServiceDefinition, StatusObject } from '@grpc/grpc-js';
 import type { Access } from '../../access/access.ts';
 import { ANONYMOUS, type Identity, ownerOf } from '../../access/identity.ts';
@@ -206,7 +207,7 @@ export class CallPrelude {
       if (error.code === 'UNAUTHENTICATED') this.#callers.refused(request);
       return error;
     };
-    const admitted = (identity: Identity): AdmittedCall | TransferError => {
+    const admitted = (identity: Identity): AdmittedCall | TransferError | Promise<AdmittedCall> => {
       const owner = ownerOf(identity, address);
       const account = this.#accounts.enter(identity, owner);
       let taken: LimitedKind | undefined;
@@ -230,7 +231,8 @@ export class CallPrelude {
         this.#byStream.set(stream, call);
         this.#live.add(call);
         this.#callers.began(call, headers);
-        return call;
+        const waitMs = kind === 'standing' ? 0 : account.payForCall(call.startMs) - call.startMs;
+        return waitMs > 0 ? sleep(waitMs, call, { ref: false }) : call;
       } catch (reason) {
         if (taken !== undefined) account.give(taken);
         account.leave();
