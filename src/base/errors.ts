@@ -45,7 +45,7 @@ export const ERROR_CODES = {
   CANCELLED: 'the caller cancelled the transfer',
   CANCELLED_BY_OPERATOR: 'an operator of the server ended the call; ask them before you start it again',
   DEADLINE_EXCEEDED: 'the deadline of the call or the timeout of the caller passed; resume',
-  DATA_LOSS: 'stored bytes cannot be read',
+  DATA_LOSS: 'stored bytes cannot be read, or do not have the checksum that is stored with them',
   CHECKSUM_MISMATCH: 'bytes arrived damaged; the transfer is retried',
   PROTOCOL_ERROR: 'the peer violated the protocol',
   LOCAL_IO: 'reading or writing a local file failed',

@@ -93,6 +93,8 @@ export interface Config {
     pathStyle: boolean;
     /** Requests to the object store under way at the same time. Others wait. (1 to 4096; default 64) */
     requests: number;
+    /** Ask the object store a second time for a range that is late, and take the answer that comes first. At most one read in 20 is asked for twice. (default true) */
+    hedge: boolean;
   };
   compression: {
     /** auto: compress for clients that can decompress, where the data gets smaller and the transfer faster. off: never. (default auto) */
@@ -225,6 +227,8 @@ export interface SettingValues {
   readonly 's3.pathStyle'?: boolean | string | undefined;
   /** Requests to the object store under way at the same time. Others wait. (1 to 4096; default 64) */
   readonly 's3.requests'?: number | string | undefined;
+  /** Ask the object store a second time for a range that is late, and take the answer that comes first. At most one read in 20 is asked for twice. (default true) */
+  readonly 's3.hedge'?: boolean | string | undefined;
   /** auto: compress for clients that can decompress, where the data gets smaller and the transfer faster. off: never. (default auto) */
   readonly 'compression.mode'?: 'auto' | 'off' | undefined;
   /** gzip level for clients that ask to have everything compressed. Level 1 is about three times as fast as 6. (1 to 9; default 1) */

@@ -225,6 +225,10 @@ const schemaShape = {
       'Name the bucket in the path of a request, not in the name of the host. Most stores other than that of Amazon want this.',
     ),
     requests: count(64, 1, 4_096, 'Requests to the object store under way at the same time. Others wait.'),
+    hedge: flag(
+      true,
+      'Ask the object store a second time for a range that is late, and take the answer that comes first. At most one read in 20 is asked for twice.',
+    ),
   }),
   compression: group({
     mode: choice(

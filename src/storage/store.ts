@@ -45,9 +45,12 @@ export interface OpenFile {
   /**
    * Throws FILE_CHANGED when the content is not that of `identity` any more:
    * written to, truncated, replaced or removed under its name. A store whose reads are each
-   * pinned to that version has nothing left to check.
+   * pinned to that version has nothing left to check, unless it keeps a checksum of the content.
+   *
+   * @param crc32 CRC-32 of the whole content as it was read; absent where a part was read, or nobody computed it.
+   *   Throws DATA_LOSS where the store keeps another one.
    */
-  verifyUnchanged(): Promise<void>;
+  verifyUnchanged(crc32?: number): Promise<void>;
   /** Closes once; safe to call twice. */
   close(): Promise<void>;
 }

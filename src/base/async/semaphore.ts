@@ -7,6 +7,11 @@ export class Semaphore {
     this.#free = count;
   }
 
+  /** `run` would begin at once. */
+  get isFree(): boolean {
+    return this.#free > 0;
+  }
+
   /** Throws the reason of `signal` when that aborts before the work has begun. */
   async run<T>(work: () => Promise<T>, signal?: AbortSignal): Promise<T> {
     if (this.#free > 0) this.#free -= 1;

@@ -136,6 +136,7 @@ export class Attempt implements RangeListener, WatchedAttempt {
     if (this.#state === 'settled') return;
     this.#state = 'settled';
     this.#receiver.close();
+    if (error.code === 'DATA_LOSS') this.#receiver.noteDataLoss();
     this.#settle(error);
   }
 

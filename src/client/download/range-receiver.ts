@@ -33,7 +33,7 @@ export interface RangeListener {
 }
 
 export class RangeReceiver implements ChunkListener {
-  /** The chunks were right but their summary was not: none of the bytes received here can be trusted. */
+  /** The chunks were right but the whole was not: none of the bytes received here can be trusted. */
   isSuspect = false;
   readonly #context: RangeContext;
   readonly #listener: RangeListener;
@@ -96,6 +96,11 @@ export class RangeReceiver implements ChunkListener {
   finish(): void {
     this.#hasEnded = true;
     this.#concludeIfDone();
+  }
+
+  /** The server says that stored bytes are wrong: behind the last one it means all that it has sent. */
+  noteDataLoss(): void {
+    this.isSuspect = this.#isPinned && this.#range.arrivalOffset >= this.#context.position.end;
   }
 
   /** Delivers nothing from now on. */

@@ -18,7 +18,8 @@ export interface RangeOutlet extends Outlet {
 /**
  * Sends `range` and, where checksums are wanted, its summary behind it.
  *
- * @param verify throws where what was read is not what was promised; runs behind the last read
+ * @param verify throws where what was read is not what was promised; runs behind the last read, and is told the
+ *   CRC-32 of the range where checksums are wanted and all of it was read
  * @throws TransferError. Either way nothing uses the source any more, and what touches bytes is known to the outlet.
  */
 export async function sendRange(
@@ -26,7 +27,7 @@ export async function sendRange(
   range: RangeRequest,
   outlet: RangeOutlet,
   facts: RequestFacts,
-  verify?: () => Promise<void>,
+  verify?: (crc32?: number) => Promise<void>,
 ): Promise<void> {
   const { checksums, start } = range;
   const pipeline = engine.sendRange(range, outlet, share);
@@ -45,7 +46,7 @@ export async function sendRange(
     const codings = pipeline.codings();
     if (codings !== undefined) facts.codings = codings;
   }
-  await verify?.();
+  await verify?.(checksums ? pipeline.totals.crc32 : undefined);
   if (checksums) await outlet.send(summaryOf(start, pipeline.totals));
 }
 

@@ -60,5 +60,8 @@ async function serveOpened(
     compression: compressionOf(request, identity, context.compression),
     codecs: codecsOf(request),
   };
-  await sendRange(context, range, outlet, facts, () => file.verifyUnchanged());
+  const isWhole = start === 0 && end === identity.size;
+  await sendRange(context, range, outlet, facts, (crc32) =>
+    file.verifyUnchanged(isWhole ? crc32 : undefined),
+  );
 }

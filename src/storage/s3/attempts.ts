@@ -43,6 +43,11 @@ export class Attempts {
     }
   }
 
+  /** Runs `work`, a request beside those of `run`, if it can begin at once; undefined: too many are under way. */
+  spare(work: () => Promise<void>): Promise<void> | undefined {
+    return this.#places.isFree ? this.#places.run(work) : undefined;
+  }
+
   /** A single attempt; its signal aborts with `signal`, and when it takes too long. */
   async #once<T>(attempt: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
     return await this.#places.run(async () => {

@@ -3,12 +3,16 @@
  * or the reason of the signal; `s3-error.ts` says what they mean.
  */
 import { randomUUID } from 'node:crypto';
-import type { Readable } from 'node:stream';
 import type * as Sdk from '@aws-sdk/client-s3';
 import { Semaphore } from '../../base/async/semaphore.ts';
 import { OBJECT_PAGES_AT_ONCE } from '../../base/limits.ts';
 import type { Attempts } from './attempts.ts';
-import { fillFrom } from './fill-from.ts';
+import {
+  type StoredChecksum,
+  type StoredPart,
+  storedChecksumOf,
+  wholeCrc32,
+} from './reads/stored-checksum.ts';
 import type { S3Sdk } from './sdk.ts';
 
 /** What an object is at one moment. */
@@ -21,9 +25,14 @@ export interface StoredObject {
   readonly modifiedMs: number;
   /** Of whoever wrote it; empty where no server of sluice did. */
   readonly mark: string;
+  /** Undefined where the store tells none. */
+  readonly checksum: StoredChecksum | undefined;
 }
 
-export interface ListedObject extends Omit<StoredObject, 'mark'> {
+/** What of an object a page of a listing tells, too. */
+type ListedFacts = Omit<StoredObject, 'checksum' | 'mark'>;
+
+export interface ListedObject extends ListedFacts {
   readonly key: string;
 }
 
@@ -63,50 +72,53 @@ export class Bucket {
   }
 
   async head(key: string, signal?: AbortSignal): Promise<StoredObject> {
-    const command = new this.#sdk.HeadObjectCommand({ Bucket: this.#bucket, Key: key });
+    const command = new this.#sdk.HeadObjectCommand({
+      Bucket: this.#bucket,
+      Key: key,
+      ChecksumMode: 'ENABLED',
+    });
     const answer = await this.#attempts.run(
       (abortSignal) => this.#client.send(command, { abortSignal }),
       signal,
     );
-    return { ...objectOf(answer, answer.ContentLength), mark: answer.Metadata?.[MARK] ?? '' };
+    return {
+      ...objectOf(answer, answer.ContentLength),
+      mark: answer.Metadata?.[MARK] ?? '',
+      checksum: storedChecksumOf(answer),
+    };
   }
 
   /**
-   * Fills `target`, of a byte at least, with the bytes of this version from `offset` on.
-   *
-   * Settles once nothing more is written to `target`.
-   *
-   * @throws what is not transient, such as a refusal with status 412, and `UnlikeRange`
+   * The CRC-32 of an object that was uploaded in parts, by what the store keeps of each part; undefined where it
+   * keeps less, or has another version now.
    */
-  async read(
+  async partsCrc32(
     key: string,
-    { version, size }: Pick<StoredObject, 'version' | 'size'>,
-    target: Uint8Array<SharedArrayBuffer>,
-    offset: number,
-    signal: AbortSignal,
-  ): Promise<void> {
-    let done = 0;
-    const count = (bytes: number) => {
-      done += bytes;
-    };
-    const last = offset + target.length - 1;
-    await this.#attempts.run(async (abortSignal) => {
-      if (done === target.length) return;
-      const start = offset + done;
-      const command = new this.#sdk.GetObjectCommand({
+    { size, version }: Pick<StoredObject, 'size' | 'version'>,
+    checksum: StoredChecksum,
+  ): Promise<number | undefined> {
+    const parts: StoredPart[] = [];
+    let marker: string | undefined;
+    do {
+      const command = new this.#sdk.GetObjectAttributesCommand({
         Bucket: this.#bucket,
         Key: key,
-        Range: `bytes=${start}-${last}`,
-        IfMatch: `"${version}"`,
+        ObjectAttributes: ['ETag', 'ObjectParts'],
+        PartNumberMarker: marker,
       });
-      const { Body, ContentRange, ETag } = await this.#client.send(command, { abortSignal });
-      const body = Body as Readable;
-      if (ContentRange !== `bytes ${start}-${last}/${size}` || versionOf(ETag) !== version) {
-        body.destroy();
-        throw new UnlikeRange();
+      const answer = await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+      if (versionOf(answer.ETag) !== version) return undefined;
+      for (const part of answer.ObjectParts?.Parts ?? []) {
+        const ofPart = storedChecksumOf(part);
+        if (ofPart === undefined) return undefined;
+        parts.push({ bytes: part.Size ?? 0, crc32: ofPart.crc32 });
       }
-      await fillFrom(body, target.subarray(done), count, abortSignal);
-    }, signal);
+      const { IsTruncated, NextPartNumberMarker } = answer.ObjectParts ?? {};
+      const next = IsTruncated === true ? NextPartNumberMarker : undefined;
+      // A store may not get on.
+      marker = next === marker ? undefined : next;
+    } while (marker !== undefined);
+    return wholeCrc32(checksum, size, parts);
   }
 
   /** What begins with `prefix`, by whole components. */
@@ -180,22 +192,16 @@ export class Bucket {
   }
 }
 
-/** A store that gave other bytes than were asked for. */
-export class UnlikeRange extends Error {
-  constructor() {
-    super('the object store answered with another range or version than it was asked for');
-  }
-}
-
 function objectOf(
   { ETag, LastModified }: { ETag?: string | undefined; LastModified?: Date | undefined },
   size = 0,
-): Omit<StoredObject, 'mark'> {
+): ListedFacts {
   const modifiedMs = Math.floor((LastModified?.getTime() ?? 0) / 1000) * 1000;
   return { size, version: versionOf(ETag), modifiedMs };
 }
 
-function versionOf(etag = ''): string {
+/** Without its quotes. */
+export function versionOf(etag = ''): string {
   return etag.replace(/^"|"$/g, '');
 }
 

@@ -7,6 +7,8 @@ import { Attempts } from './attempts.ts';
 import { Bucket } from './bucket.ts';
 import { probeCapabilities } from './capabilities.ts';
 import { Keys } from './keys.ts';
+import { Hedging } from './reads/hedging.ts';
+import { RangeReads } from './reads/range-reads.ts';
 import { isTransient, saidOf } from './s3-error.ts';
 import { S3Store } from './s3-store.ts';
 import { S3Uploads } from './s3-uploads.ts';
@@ -26,14 +28,17 @@ export interface S3Storage {
 
 /** Throws INVALID_CONFIG for what the operator can mend, UNAVAILABLE where the store does not answer. */
 export async function openS3(options: OpenS3Options): Promise<S3Storage> {
-  const { bucket: name, logger, prefix, requests, writable } = options;
+  const { bucket: name, hedge, logger, prefix, requests, writable } = options;
   const sdk = await loadSdk();
   const client = await makeClient(sdk, options);
-  const bucket = new Bucket(sdk, client, name, new Attempts(requests, logger));
+  const attempts = new Attempts(requests, logger);
+  const bucket = new Bucket(sdk, client, name, attempts);
   const keys = new Keys(prefix);
   try {
     await checkAccess(bucket, keys, options);
-    const store = new S3Store(bucket, keys);
+    const hedging = hedge ? new Hedging() : null;
+    const reads = new RangeReads(sdk, client, name, attempts, { hedging, checksums: true });
+    const store = new S3Store(bucket, reads, keys);
     if (!writable) return { store, uploads: null };
     const capabilities = await probeCapabilities(bucket, keys);
     const { putIfMatch, deleteIfMatch } = capabilities;

@@ -36,6 +36,13 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
 /** Nothing is gained by asking again: the SDK found no credentials, or could not use those it found. */
 const NO_CREDENTIALS = /Credentials|TokenProvider|SSOToken/;
 
+/** What came is not what the store keeps a checksum of. */
+export class DamagedObject extends Error {
+  constructor() {
+    super('the object does not have the checksum that the object store keeps of it');
+  }
+}
+
 /** What the store called its refusal; undefined where it did not answer. */
 interface Refusal {
   readonly name: string;
@@ -79,6 +86,7 @@ export function saidOf(reason: unknown): string {
 }
 
 function codeOf(reason: unknown): ErrorCode {
+  if (reason instanceof DamagedObject) return 'DATA_LOSS';
   const refusal = refusalOf(reason);
   if (refusal === undefined) return 'UNAVAILABLE';
   const { name, status } = refusal;
@@ -94,6 +102,8 @@ function messageOf(code: ErrorCode, name: string): string {
       return `the object store refuses ${what} to the server; its operator can grant the permission`;
     case 'VERSION_MISMATCH':
       return `${what} does not have the version asked for; start over with the present version`;
+    case 'DATA_LOSS':
+      return `${what} does not have the checksum that the object store keeps of it; upload it again`;
     case 'UNAVAILABLE':
       return 'the object store behind the server does not answer, or not to this server; resume';
     case 'DISK_FULL':

@@ -16,37 +16,35 @@ import type {
   Store,
   StoreListOptions,
 } from '../store.ts';
-import type { Bucket } from './bucket.ts';
+import type { Bucket, StoredObject } from './bucket.ts';
 import type { Keys } from './keys.ts';
 import { PageShare } from './listing/page-share.ts';
 import { S3Listing } from './listing/s3-listing.ts';
-import { isOtherVersion, ObjectFile } from './object-file.ts';
+import { isOtherVersion, ObjectFile } from './reads/object-file.ts';
+import type { RangeReads } from './reads/range-reads.ts';
 import { statusOf, toS3Error } from './s3-error.ts';
 
 export class S3Store implements Store {
   readonly #bucket: Bucket;
+  readonly #reads: RangeReads;
   readonly #keys: Keys;
   readonly #share = new PageShare();
 
   /** Takes over `bucket` and closes it. */
-  constructor(bucket: Bucket, keys: Keys) {
+  constructor(bucket: Bucket, reads: RangeReads, keys: Keys) {
     this.#bucket = bucket;
+    this.#reads = reads;
     this.#keys = keys;
   }
 
   async open(name: string): Promise<OpenFile> {
-    return new ObjectFile(this.#bucket, this.#keys.ofFile(name), await this.stat(name));
+    const { checksum, ...object } = await this.#head(name);
+    const context = { bucket: this.#bucket, reads: this.#reads, key: this.#keys.ofFile(name), checksum };
+    return new ObjectFile(context, identityOf(name, object));
   }
 
   async stat(name: string): Promise<FileIdentity> {
-    const key = this.#keys.ofFile(name);
-    try {
-      const { modifiedMs, size, version } = await this.#bucket.head(key);
-      return { name, size, version, modifiedMs };
-    } catch (reason) {
-      if (statusOf(reason) === 404) throw await this.#noFile(name);
-      throw toS3Error(reason, name);
-    }
+    return identityOf(name, await this.#head(name));
   }
 
   async openPack(files: readonly PackedFile[]): Promise<OpenPack> {
@@ -93,7 +91,7 @@ export class S3Store implements Store {
     try {
       const key = this.#keys.ofFile(fileName);
       if (content.length > 0) {
-        await this.#bucket.read(key, { size, version }, content, position, signal);
+        await this.#reads.read(key, { size, version }, content, position, signal);
         return true;
       }
       // A range cannot be empty.
@@ -108,6 +106,16 @@ export class S3Store implements Store {
     }
   }
 
+  async #head(name: string): Promise<StoredObject> {
+    const key = this.#keys.ofFile(name);
+    try {
+      return await this.#bucket.head(key);
+    } catch (reason) {
+      if (statusOf(reason) === 404) throw await this.#noFile(name);
+      throw toS3Error(reason, name);
+    }
+  }
+
   /** Nothing has the key of the file `name`. */
   async #noFile(name: string): Promise<TransferError> {
     try {
@@ -118,4 +126,11 @@ export class S3Store implements Store {
     }
     return new TransferError('NOT_FOUND', `there is no ${quoteName(name)}`);
   }
+}
+
+function identityOf(
+  name: string,
+  { modifiedMs, size, version }: Pick<StoredObject, 'modifiedMs' | 'size' | 'version'>,
+): FileIdentity {
+  return { name, size, version, modifiedMs };
 }

@@ -20,6 +20,8 @@ export interface S3Options {
   readonly pathStyle: boolean;
   /** Requests at the same time. */
   readonly requests: number;
+  /** A read that is late is asked for a second time. */
+  readonly hedge: boolean;
 }
 
 /** Where neither the environment nor a profile has one. Stores other than that of Amazon have no regions, but signatures do. */

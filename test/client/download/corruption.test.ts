@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import { TransferError } from '../../../src/base/errors.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import {
   CHUNK_BYTES,
@@ -146,6 +147,29 @@ test('does not trust a range whose summary is wrong: a stream ends with the erro
   });
   const failure = await failureOf(collect(clientOf(t, server).stream('a')));
   assert.equal(failure.code, 'CHECKSUM_MISMATCH');
+});
+
+test('keeps nothing of a download that the server calls DATA_LOSS behind the last byte', async (t) => {
+  const file = someFile();
+  const path = join(await scratchDirectory(t), 'a');
+  const server = await startServer(t, { a: file });
+  const ending = new TransferError('DATA_LOSS', 'a does not have the checksum that is stored with it');
+  server.scripts.push({ messages: (honest) => [...honest].filter(({ summary }) => !summary), ending });
+  assert.equal((await failureOf(clientOf(t, server).download('a', path))).code, 'DATA_LOSS');
+  await assert.rejects(readFile(path));
+  const { resumedBytes } = await clientOf(t, server).download('a', path);
+  assert.equal(resumedBytes, 0);
+  assert.deepEqual(await readFile(path), file.content);
+});
+
+test('resumes behind what came before bytes that cannot be read', async (t) => {
+  const path = join(await scratchDirectory(t), 'a');
+  const server = await startServer(t, { a: someFile() });
+  const ending = new TransferError('DATA_LOSS', 'stored bytes cannot be read');
+  server.scripts.push({ messages: (honest) => [...honest].slice(0, 5), ending });
+  assert.equal((await failureOf(clientOf(t, server).download('a', path))).code, 'DATA_LOSS');
+  const { resumedBytes } = await clientOf(t, server).download('a', path);
+  assert.equal(resumedBytes, 4 * CHUNK_BYTES);
 });
 
 test('does not believe a size that no file can have', async (t) => {

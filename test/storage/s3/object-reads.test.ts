@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
 import type { Reader } from '../../../src/storage/byte-source.ts';
+import { checksumText } from '../../../src/storage/s3/reads/stored-checksum.ts';
 import type { OpenFile, Store } from '../../../src/storage/store.ts';
+import { crc32 } from '../../../src/wire/crc32.ts';
 import { noise } from '../../support/content.ts';
 import { ScriptedS3, type Step } from '../../support/stores/scripted-s3.ts';
 import { until } from '../../support/until.ts';
@@ -48,7 +50,7 @@ describe('a read of an object', () => {
     assert.equal(await source.read(target, 0, never), SIZE);
     assert.ok(BYTES.equals(target));
     const [first, second, third, fourth = ''] = s3.ranges;
-    assert.deepEqual([first, second, third], Array(3).fill(`bytes=0-${SIZE - 1}`));
+    assert.deepEqual([first, second, third], ['', '', '']);
     const from = Number(/^bytes=(\d+)-/.exec(fourth)?.[1]);
     assert.ok(from > 0 && from <= 100_000, fourth);
   });
@@ -109,6 +111,87 @@ describe('a read of an object', () => {
     await assert.rejects(source.read(memory(), 0, AbortSignal.abort()), { code: 'CANCELLED' });
     first.abort();
     await assert.rejects(reading, { code: 'CANCELLED' });
+  });
+});
+
+/** As the store has it of the bytes. */
+const CHECKSUM = checksumText(crc32(BYTES));
+
+describe('an object whose checksum the store keeps', () => {
+  it('is DATA_LOSS where the whole that was read has another one', async (t) => {
+    const s3 = await ScriptedS3.start(t, BYTES);
+    const store = await s3.open();
+    s3.checksum = CHECKSUM;
+    const file = await store.open('file');
+    await file.verifyUnchanged(crc32(BYTES));
+    await file.verifyUnchanged();
+    await assert.rejects(file.verifyUnchanged(crc32(BYTES) ^ 1), { code: 'DATA_LOSS' });
+  });
+
+  it('is read again where one answer has all of it, damaged, and is DATA_LOSS in the end', async (t) => {
+    const s3 = await ScriptedS3.start(t, BYTES);
+    const store = await s3.open();
+    s3.checksum = CHECKSUM;
+    const source = (await store.open('file')).source as Reader;
+    const target = memory();
+    s3.script.push({ kind: 'damage', at: 7 }, { kind: 'cut', bytes: 100_000 });
+    assert.equal(await source.read(target, 0, never), SIZE);
+    assert.ok(BYTES.equals(target));
+    assert.equal(s3.ranges.length, 3);
+    s3.script.push(...Array(4).fill({ kind: 'damage', at: 7 }));
+    await assert.rejects(source.read(target, 0, never), { code: 'DATA_LOSS' });
+  });
+
+  it('has one that is not of the whole but of parts, and is compared with what they are', async (t) => {
+    const s3 = await ScriptedS3.start(t, BYTES);
+    const store = await s3.open();
+    const parts = [BYTES.subarray(0, 100_000), BYTES.subarray(100_000, 200_000), BYTES.subarray(200_000)];
+    const ofParts = parts.map((part) => Buffer.from(checksumText(crc32(part)), 'base64'));
+    s3.checksum = `${checksumText(crc32(Buffer.concat(ofParts)))}-3`;
+    const file = await store.open('file');
+    // Nothing is known of the parts.
+    await file.verifyUnchanged(1);
+    s3.parts = parts.map((part) => ({ bytes: part.length, checksum: checksumText(crc32(part)) }));
+    await file.verifyUnchanged(crc32(BYTES));
+    await assert.rejects(file.verifyUnchanged(crc32(BYTES) ^ 1), { code: 'DATA_LOSS' });
+    s3.parts.reverse();
+    // These are not the parts that the object is of.
+    await file.verifyUnchanged(1);
+  });
+});
+
+describe('a read that is late', () => {
+  /** As many as the store must have answered before it is known what is late, and for a few second requests. */
+  async function known(t: TestContext): Promise<{ s3: ScriptedS3; source: Reader }> {
+    const s3 = await ScriptedS3.start(t, BYTES);
+    const store = await s3.open(8, true);
+    const source = (await store.open('file')).source as Reader;
+    for (let read = 0; read < 64; read++) await source.read(memory(1000), 10, never);
+    s3.ranges.length = 0;
+    return { s3, source };
+  }
+
+  it('is asked for again from where it is, and the first request is given up', async (t) => {
+    const { s3, source } = await known(t);
+    for (const bytes of [0, 100_000]) {
+      s3.script.push({ kind: 'hang', bytes });
+      const target = memory();
+      assert.equal(await source.read(target, 0, never), SIZE);
+      assert.ok(BYTES.equals(target));
+      await until('the first request is given up', () => s3.hanging === 0);
+    }
+    const [all, again, other, rest = ''] = s3.ranges;
+    assert.deepEqual([all, again, other], ['', '', '']);
+    assert.match(rest, /^bytes=\d+-299999$/);
+  });
+
+  it('goes on where the second request fails, and has more than one when it is late again', async (t) => {
+    const { s3, source } = await known(t);
+    const target = memory();
+    s3.script.push({ kind: 'hang', bytes: 1000 }, BUSY, { kind: 'hang', bytes: 1000 });
+    assert.equal(await source.read(target, 0, never), SIZE);
+    assert.ok(BYTES.equals(target));
+    assert.equal(s3.ranges.length, 4);
   });
 });
 

@@ -74,8 +74,8 @@ export class BucketScene {
 
   /** What is below `prefix` as a store. */
   async store(prefix = '', writable = false): Promise<S3Storage> {
-    const how = { endpoint: ENDPOINT, region: '', pathStyle: true, requests: REQUESTS, logger: silentLogger };
-    const storage = await openS3({ bucket: this.bucket, prefix, writable, ...how });
+    const how = { endpoint: ENDPOINT, region: '', pathStyle: true, requests: REQUESTS, hedge: false };
+    const storage = await openS3({ bucket: this.bucket, prefix, writable, logger: silentLogger, ...how });
     this.#t.after(() => storage.store.close());
     return storage;
   }

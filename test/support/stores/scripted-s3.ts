@@ -16,15 +16,21 @@ export type Step =
   /** Some bytes of the body, and nothing more. */
   | { readonly kind: 'hang'; readonly bytes: number }
   | { readonly kind: 'etag'; readonly etag: string }
+  /** The byte there is another one. */
+  | { readonly kind: 'damage'; readonly at: number }
   /** As of a store that knows no ranges. */
   | { readonly kind: 'whole' };
 
 export class ScriptedS3 {
   readonly script: Step[] = [];
-  /** Ranges that were asked for. */
+  /** Ranges that were asked for; '' is all. */
   readonly ranges: string[] = [];
   bytes: Buffer;
   etag = 'e1';
+  /** Told of the whole to whoever wants it. */
+  checksum: string | undefined;
+  /** What is told of the parts that the object was uploaded in. */
+  parts: { bytes: number; checksum: string }[] = [];
   /** Answers under way. */
   hanging = 0;
   readonly #storages: S3Storage[] = [];
@@ -48,9 +54,9 @@ export class ScriptedS3 {
   }
 
   /** The object is `file`. */
-  async open(requests = 8): Promise<S3Storage['store']> {
+  async open(requests = 8, hedge = false): Promise<S3Storage['store']> {
     const options = { bucket: 'bucket', prefix: '', endpoint: this.#endpoint, region: 'us-east-1' };
-    const how = { pathStyle: true, requests, writable: false, logger: silentLogger };
+    const how = { pathStyle: true, requests, hedge, writable: false, logger: silentLogger };
     const storage = await openS3({ ...options, ...how });
     this.#storages.push(storage);
     return storage.store;
@@ -63,8 +69,15 @@ export class ScriptedS3 {
     }
     const etag = `"${this.etag}"`;
     response.setHeader('ETag', etag).setHeader('Last-Modified', new Date(1e12).toUTCString());
+    const isWhole = method === 'HEAD' || headers.range === undefined;
+    if (isWhole && this.checksum !== undefined && headers['x-amz-checksum-mode'] === 'ENABLED')
+      response.setHeader('x-amz-checksum-crc32', this.checksum);
     if (method === 'HEAD') {
       response.setHeader('Content-Length', this.bytes.length).end();
+      return;
+    }
+    if (url.includes('?attributes')) {
+      response.end(attributesOf(this.parts));
       return;
     }
     this.ranges.push(headers.range ?? '');
@@ -73,30 +86,44 @@ export class ScriptedS3 {
   }
 
   #get(range: string, response: ServerResponse, step: Step | undefined): void {
-    const [, from = '', to = ''] = /^bytes=(\d+)-(\d+)$/.exec(range) ?? [];
-    const [start, end] = step?.kind === 'whole' ? [0, this.bytes.length] : [Number(from), Number(to) + 1];
-    const body = this.bytes.subarray(start, end);
     if (step?.kind === 'status') {
       refuse(response, step.status, step.code);
       return;
     }
     if (step?.kind === 'etag') response.setHeader('ETag', `"${step.etag}"`);
+    const [, from, to] = (step?.kind === 'whole' ? null : /^bytes=(\d+)-(\d+)$/.exec(range)) ?? [];
+    const body = from === undefined ? this.bytes : this.bytes.subarray(Number(from), Number(to) + 1);
     response.setHeader('Content-Length', body.length);
-    if (step?.kind === 'whole') {
-      response.end(body);
-      return;
+    if (from !== undefined) {
+      response.statusCode = 206;
+      response.setHeader('Content-Range', `bytes ${from}-${to}/${this.bytes.length}`);
     }
-    response.statusCode = 206;
-    response.setHeader('Content-Range', `bytes ${from}-${to}/${this.bytes.length}`);
     if (step?.kind === 'cut') response.write(body.subarray(0, step.bytes), () => response.destroy());
-    else if (step?.kind === 'hang') {
-      this.hanging += 1;
-      response.on('close', () => {
-        this.hanging -= 1;
-      });
-      response.write(body.subarray(0, step.bytes));
-    } else response.end(body);
+    else if (step?.kind === 'hang') this.#hang(body, step.bytes, response);
+    else response.end(step?.kind === 'damage' ? damaged(body, step.at) : body);
   }
+
+  #hang(body: Buffer, bytes: number, response: ServerResponse): void {
+    this.hanging += 1;
+    response.on('close', () => {
+      this.hanging -= 1;
+    });
+    if (bytes > 0) response.write(body.subarray(0, bytes));
+  }
+}
+
+function damaged(body: Buffer, at: number): Buffer {
+  const other = Buffer.from(body);
+  other[at] = (other[at] as number) ^ 1;
+  return other;
+}
+
+function attributesOf(parts: ScriptedS3['parts']): string {
+  const told = parts.map(
+    ({ bytes, checksum }, index) =>
+      `<Part><PartNumber>${index + 1}</PartNumber><Size>${bytes}</Size><ChecksumCRC32>${checksum}</ChecksumCRC32></Part>`,
+  );
+  return `<GetObjectAttributesResponse><ETag>e1</ETag><ObjectParts>${told.join('')}</ObjectParts></GetObjectAttributesResponse>`;
 }
 
 function refuse(response: ServerResponse, status: number, code: string): void {

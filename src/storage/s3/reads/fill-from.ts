@@ -1,13 +1,13 @@
 /** The body of a response into memory that the caller has. */
 import type { Readable } from 'node:stream';
-import { copyBytes } from '../../base/copy-bytes.ts';
+import { copyBytes } from '../../../base/copy-bytes.ts';
 
 /**
  * Fills all of `target` with `body`, which it destroys where that fails.
  *
- * Settles once nothing more is written to `target`, soon after `signal` aborts.
+ * Settles once nothing more is written to `target`. When `signal` aborts, nothing is written from that moment on.
  *
- * @param onBytes told of the bytes that came in since it was told last
+ * @param onBytes told of bytes that have come, just before they are written
  * @throws Error when the body is cut, or is not as long as `target`
  */
 export function fillFrom(
@@ -24,9 +24,9 @@ export function fillFrom(
         end(new Error('the response is longer than what was asked for'));
         return;
       }
+      onBytes(piece.length);
       copyBytes(piece, target, at);
       at += piece.length;
-      onBytes(piece.length);
     };
     const abort = (): void => end(signal.reason as Error);
     const end = (error?: Error): void => {
