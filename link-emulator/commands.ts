@@ -5,6 +5,7 @@ import { parseDelays, parseDirection, parseFault, parseRates } from './notation.
 export const COMMANDS_HELP = `delay 8ms[,2ms]      from now on; with a comma: up, down
 jitter 2ms[,1ms]
 rate 10MiB/s|none
+connection-rate 1MiB/s|none
 cut                  break all connections
 cut down,1MiB        break the next connection when 1 MiB has come down it
 stall [up|down]      move nothing any more; connections stay open
@@ -32,6 +33,10 @@ const COMMANDS: Readonly<Record<string, (link: Link, argument: string) => string
   },
   rate(link, argument) {
     link.change({ rateBytesPerSec: parseRates(argument) });
+    return undefined;
+  },
+  'connection-rate'(link, argument) {
+    link.change({ connectionRateBytesPerSec: parseRates(argument) });
     return undefined;
   },
   cut(link, argument) {

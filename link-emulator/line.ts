@@ -4,9 +4,11 @@
  *     push ─▶ waiting, a queue for each lane ─rate─▶ flight ─delay, jitter─▶ lane ─▶ receiver
  *
  * Invariants: what was pushed to a lane arrives in the same order, whole, and
- * not before its delay; together the lanes send no more than the rate allows.
+ * not before its delay; together the lanes send no more than the rate allows,
+ * and each of them no more than the rate of a connection.
  * One timer serves everything, whatever there is on the way.
  */
+import { Allowance } from './allowance.ts';
 import type { Clock } from './clock.ts';
 import { Fifo } from './fifo.ts';
 import { Lane, type Parcel, parcelBytes, type Receiver } from './lane.ts';
@@ -19,6 +21,8 @@ export interface LineSettings {
   jitterMs: number;
   /** What all connections may send together; Infinity for no limit. */
   rateBytesPerSec: number;
+  /** What each connection may send, as where a link loses packets; Infinity for no limit. */
+  connectionRateBytesPerSec: number;
 }
 
 interface Flight {
@@ -33,9 +37,6 @@ const TOLERANCE_MS = 0.5;
 /** How often a line with a rate sends. */
 const SEND_INTERVAL_MS = 1;
 
-/** What an idle line saves up, in milliseconds of its rate. */
-const BURST_MS = 2;
-
 /** How long one value of the jitter holds; with another for each piece the largest would always win. */
 const JITTER_INTERVAL_MS = 10;
 
@@ -45,14 +46,14 @@ const TURN_BYTES = 64 * 1024;
 export class Line {
   readonly #clock: Clock;
   readonly #random: () => number;
-  readonly #lanes = new Set<Lane>();
+  /** With what each may send by its own rate. */
+  readonly #lanes = new Map<Lane, Allowance>();
   /** The lanes that wait for the rate, in the order of their turns. */
   readonly #turns = new Fifo<Lane>();
   readonly #flight = new Fifo<Flight>();
+  readonly #allowance: Allowance;
   #settings: LineSettings;
   #isStalled = false;
-  #allowanceBytes = 0;
-  #refilledAtMs: number;
   #jitterNowMs = 0;
   #jitterUntilMs = Number.NEGATIVE_INFINITY;
   #lastDueMs = Number.NEGATIVE_INFINITY;
@@ -63,7 +64,7 @@ export class Line {
     this.#settings = settings;
     this.#clock = clock;
     this.#random = random;
-    this.#refilledAtMs = clock.nowMs();
+    this.#allowance = new Allowance(clock.nowMs());
   }
 
   get settings(): Readonly<LineSettings> {
@@ -75,7 +76,10 @@ export class Line {
     this.#refill();
     this.#settings = { ...this.#settings, ...settings };
     // Another rate neither owes nor has saved anything.
-    if (settings.rateBytesPerSec !== undefined) this.#allowanceBytes = 0;
+    if (settings.rateBytesPerSec !== undefined) this.#allowance.clear();
+    if (settings.connectionRateBytesPerSec !== undefined) {
+      for (const own of this.#lanes.values()) own.clear();
+    }
     this.#turn();
   }
 
@@ -83,7 +87,7 @@ export class Line {
   open(receiver: Receiver): Lane {
     const lane = new Lane(receiver, (pushed) => this.#pushed(pushed));
     if (this.#isStalled) lane.stall();
-    this.#lanes.add(lane);
+    this.#lanes.set(lane, new Allowance(this.#clock.nowMs()));
     return lane;
   }
 
@@ -99,18 +103,17 @@ export class Line {
   /** Nothing arrives any more, on connections to come as well, until `go`. */
   stall(): void {
     this.#isStalled = true;
-    for (const lane of this.#lanes) lane.stall();
+    for (const lane of this.#lanes.keys()) lane.stall();
   }
 
   /** Ends every stall. */
   go(): void {
     this.#isStalled = false;
-    for (const lane of this.#lanes) lane.go();
+    for (const lane of this.#lanes.keys()) lane.go();
   }
 
   #pushed(lane: Lane): void {
     if (lane.isInTurn) return;
-    this.#refill(); // Before the line counts as busy: the time until now was idle, unless others wait.
     lane.isInTurn = true;
     this.#turns.push(lane);
     this.#turn();
@@ -125,31 +128,42 @@ export class Line {
 
   #refill(): void {
     const nowMs = this.#clock.nowMs();
-    const elapsedMs = nowMs - this.#refilledAtMs;
-    this.#refilledAtMs = nowMs;
-    const { rateBytesPerSec } = this.#settings;
-    if (!Number.isFinite(rateBytesPerSec)) return;
-    this.#allowanceBytes += (elapsedMs / 1000) * rateBytesPerSec;
-    // While lanes wait the line is busy: then a late timer costs it nothing.
-    if (this.#turns.length > 0) return;
-    this.#allowanceBytes = Math.min(this.#allowanceBytes, (BURST_MS / 1000) * rateBytesPerSec);
+    const { connectionRateBytesPerSec, rateBytesPerSec } = this.#settings;
+    this.#allowance.refill(nowMs, rateBytesPerSec);
+    for (const own of this.#lanes.values()) own.refill(nowMs, connectionRateBytesPerSec);
   }
 
   #send(): void {
-    const isLimited = Number.isFinite(this.#settings.rateBytesPerSec);
-    for (let lane = this.#turns.peek(); lane !== undefined; lane = this.#turns.peek()) {
-      const limitBytes = isLimited
-        ? Math.min(TURN_BYTES, Math.floor(this.#allowanceBytes))
-        : Number.POSITIVE_INFINITY;
-      const parcel = lane.take(limitBytes);
-      if (parcel === undefined && lane.hasWaiting) return; // The rate allows no more for now.
+    // Lanes in a row to which their own rate allows no more for now.
+    let spent = 0;
+    while (spent < this.#turns.length) {
+      const lane = this.#turns.peek() as Lane;
+      const isSpent = !this.#sendFrom(lane);
+      if (isSpent && this.#allowance.bytes === 0) {
+        this.#allowance.ranOut();
+        return;
+      }
       this.#turns.shift();
       lane.isInTurn = lane.hasWaiting;
       if (lane.isInTurn) this.#turns.push(lane);
-      if (parcel === undefined) continue;
-      if (isLimited) this.#allowanceBytes -= parcelBytes(parcel);
-      this.#depart(lane, parcel);
+      spent = isSpent ? spent + 1 : 0;
     }
+  }
+
+  /** Sends what the rates allow of what waits; false where that is nothing. */
+  #sendFrom(lane: Lane): boolean {
+    const own = this.#lanes.get(lane);
+    const allowedBytes = Math.min(this.#allowance.bytes, own?.bytes ?? 0);
+    const limitBytes = Number.isFinite(allowedBytes) ? Math.min(TURN_BYTES, allowedBytes) : allowedBytes;
+    const parcel = lane.take(limitBytes);
+    if (parcel !== undefined) {
+      this.#allowance.spend(parcelBytes(parcel));
+      own?.spend(parcelBytes(parcel));
+      this.#depart(lane, parcel);
+      return true;
+    }
+    if (lane.hasWaiting && this.#allowance.bytes > 0) own?.ranOut();
+    return !lane.hasWaiting;
   }
 
   #depart(lane: Lane, parcel: Parcel): void {

@@ -66,10 +66,14 @@ export class LinkProcess {
   }
 
   /** From now on; what is on its way keeps its delay. */
-  async change({ delayMs, jitterMs, rateBytesPerSec }: LinkSettings): Promise<void> {
+  async change(settings: LinkSettings): Promise<void> {
+    const { connectionRateBytesPerSec, delayMs, jitterMs, rateBytesPerSec } = settings;
     if (delayMs !== undefined) await this.#command(`delay ${writeEachWay(delayMs, 'ms')}`);
     if (jitterMs !== undefined) await this.#command(`jitter ${writeEachWay(jitterMs, 'ms')}`);
     if (rateBytesPerSec !== undefined) await this.#command(`rate ${writeEachWay(rateBytesPerSec, '')}`);
+    if (connectionRateBytesPerSec !== undefined) {
+      await this.#command(`connection-rate ${writeEachWay(connectionRateBytesPerSec, '')}`);
+    }
   }
 
   /** Breaks all connections there are; later ones get through. */
@@ -119,13 +123,14 @@ export class LinkProcess {
 }
 
 function argumentsFor(options: LinkProcessOptions): string[] {
-  const { target, listen, delayMs, jitterMs, rateBytesPerSec, queueBytes, faults = [], isWarm } = options;
+  const { target, listen, delayMs, jitterMs, queueBytes, faults = [], isWarm } = options;
   const given: [flag: string, value: string | undefined][] = [
     ['--target', writeEndpoint(target)],
     ['--listen', listen && writeEndpoint(listen)],
     ['--delay', each(delayMs, 'ms')],
     ['--jitter', each(jitterMs, 'ms')],
-    ['--rate', each(rateBytesPerSec, '')],
+    ['--rate', each(options.rateBytesPerSec, '')],
+    ['--connection-rate', each(options.connectionRateBytesPerSec, '')],
     ['--queue', queueBytes?.toString()],
     ...faults.map(
       ({ kind, direction, atByte }) => [`--${kind}`, `${direction},${atByte}`] as [string, string],

@@ -37,7 +37,12 @@ export interface LinkStats {
   waitingBytes: number;
 }
 
-const IDEAL: LineSettings = { delayMs: 0, jitterMs: 0, rateBytesPerSec: Number.POSITIVE_INFINITY };
+const IDEAL: LineSettings = {
+  delayMs: 0,
+  jitterMs: 0,
+  rateBytesPerSec: Number.POSITIVE_INFINITY,
+  connectionRateBytesPerSec: Number.POSITIVE_INFINITY,
+};
 
 const DEFAULT_QUEUE_BYTES = MIB;
 
@@ -126,6 +131,7 @@ export class Link {
       `delay ${describeEachWay(up.delayMs, down.delayMs, ms)}`,
       `jitter ${describeEachWay(up.jitterMs, down.jitterMs, ms)}`,
       `rate ${describeEachWay(up.rateBytesPerSec, down.rateBytesPerSec, formatRate)}`,
+      `of a connection ${describeEachWay(up.connectionRateBytesPerSec, down.connectionRateBytesPerSec, formatRate)}`,
     ].join('; ');
   }
 
@@ -152,7 +158,7 @@ export class Link {
   }
 }
 
-const SETTINGS = ['delayMs', 'jitterMs', 'rateBytesPerSec'] as const;
+const SETTINGS = ['delayMs', 'jitterMs', 'rateBytesPerSec', 'connectionRateBytesPerSec'] as const;
 
 /** What is set for one direction. */
 function settingsOf(settings: LinkSettings, direction: Direction): Partial<LineSettings> {

@@ -18,6 +18,7 @@ interface Options {
   delay?: EachWay<number>;
   jitter?: EachWay<number>;
   rate?: EachWay<number>;
+  connectionRate?: EachWay<number>;
   queue?: number;
   cut?: DirectedFault;
   stall?: DirectedFault;
@@ -51,6 +52,7 @@ const program = new Command('link')
   )
   .option('--jitter <time>', 'what is added to it at most; order is kept', reading(parseDelays))
   .option('--rate <rate>', 'of all connections together: 10MiB/s (default: none)', reading(parseRates))
+  .option('--connection-rate <rate>', 'of each connection (default: none)', reading(parseRates))
   .option(
     '--queue <size>',
     'what may wait in one direction of a connection (default: 1MiB)',
@@ -92,6 +94,7 @@ function settingsOf({
   delay,
   jitter,
   rate,
+  connectionRate,
   queue,
   cut,
   stall,
@@ -103,6 +106,7 @@ function settingsOf({
     ...(delay !== undefined && { delayMs: delay }),
     ...(jitter !== undefined && { jitterMs: jitter }),
     ...(rate !== undefined && { rateBytesPerSec: rate }),
+    ...(connectionRate !== undefined && { connectionRateBytesPerSec: connectionRate }),
     ...(queue !== undefined && { queueBytes: queue }),
   };
 }

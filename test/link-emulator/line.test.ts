@@ -63,7 +63,12 @@ interface Bench {
 
 function lineWith(settings: Partial<LineSettings>, random?: () => number): Bench {
   const clock = new FakeClock();
-  const ideal = { delayMs: 0, jitterMs: 0, rateBytesPerSec: Number.POSITIVE_INFINITY };
+  const ideal = {
+    delayMs: 0,
+    jitterMs: 0,
+    rateBytesPerSec: Number.POSITIVE_INFINITY,
+    connectionRateBytesPerSec: Number.POSITIVE_INFINITY,
+  };
   const line = new Line({ ...ideal, ...settings }, clock, random);
   const end = new Recorder(clock);
   return { clock, line, lane: line.open(end), end };
@@ -169,6 +174,26 @@ describe('a line of the link emulator', () => {
     line.open(other).push(Buffer.alloc(MIB));
     clock.passTo(1000);
     assert.ok(Math.abs(end.size - other.size) <= 0.05 * MIB);
+  });
+
+  it('limits each connection by itself, and all of them together', () => {
+    const { clock, line, lane, end } = lineWith({
+      connectionRateBytesPerSec: MIB,
+      rateBytesPerSec: 1.5 * MIB,
+    });
+    const other = new Recorder(clock);
+    lane.push(Buffer.alloc(4 * MIB));
+    clock.passTo(1000);
+    assert.ok(Math.abs(end.size - MIB) <= 0.01 * MIB, `${end.size} bytes alone`);
+    line.open(other).push(Buffer.alloc(4 * MIB));
+    clock.passTo(2000);
+    const together = end.size - MIB + other.size;
+    assert.ok(Math.abs(together - 1.5 * MIB) <= 0.02 * MIB, `${together} bytes together`);
+    line.change({ rateBytesPerSec: Number.POSITIVE_INFINITY });
+    const before = end.size + other.size;
+    clock.passTo(3000);
+    const each = (end.size + other.size - before) / 2;
+    assert.ok(Math.abs(each - MIB) <= 0.02 * MIB, `${each} bytes each`);
   });
 
   it('counts as backlog what the rate does not let through, not what is on its way', () => {
