@@ -70,7 +70,7 @@ export function addGetCommand(program: Command): void {
     )
     .option(
       '--connections <count>',
-      'connections for one file that is fetched to a path (default: 1)',
+      'connections for one file to a path (default: 1, or 1 to each server, and up to 4 while each makes it faster)',
       countArgument(MAX_CONNECTIONS),
     )
     .option('--start <size>', 'offset to start from', bytesArgument)

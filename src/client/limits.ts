@@ -74,7 +74,7 @@ export const MAX_RESTARTS = 5;
 /** Connections of one transfer, at most: each costs the server a socket and a share of its streams. */
 export const MAX_CONNECTIONS = 16;
 
-/** The most connections of one upload, unless the caller says how many. */
+/** The most connections of one transfer, unless the caller says how many. */
 export const DEFAULT_CONNECTIONS = 4;
 
 /** A part of an upload is at least this long: its end makes the server sync. */

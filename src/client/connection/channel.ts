@@ -103,6 +103,11 @@ export class Channel {
     return this.#hasConnected;
   }
 
+  /** Servers of the target, as far as it has been resolved. */
+  get serverCount(): number {
+    return this.#connection.serverCount;
+  }
+
   /** Another server may answer a call that one has failed. */
   get hasAnother(): boolean {
     return this.#connection.hasAnother;
@@ -282,7 +287,7 @@ export class Channel {
       else this.interruptions.over();
     });
     return (failure) => {
-      const server = connection.hasSeveral ? call.getPeer() : undefined;
+      const server = connection.serverCount > 1 ? call.getPeer() : undefined;
       this.#failures.note(failure, { requestId, foreignType, server });
     };
   }

@@ -37,15 +37,15 @@ export class Connection {
     return this.client.getChannel().getConnectivityState(false) === connectivityState.READY;
   }
 
-  /** There are several servers. */
-  get hasSeveral(): boolean {
-    return this.#target.hasSeveral;
+  /** Servers of the target, as far as it has been resolved. */
+  get serverCount(): number {
+    return this.#target.serverCount;
   }
 
   /** Another server may answer a call that one has failed. */
   get hasAnother(): boolean {
     const state = this.client.getChannel().getConnectivityState(false);
-    return this.hasSeveral && state !== connectivityState.TRANSIENT_FAILURE;
+    return this.serverCount > 1 && state !== connectivityState.TRANSIENT_FAILURE;
   }
 
   /** No call may begin on it any more. */

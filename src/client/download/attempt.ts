@@ -112,6 +112,11 @@ export class Attempt implements RangeListener, WatchedAttempt {
     return this.#link;
   }
 
+  /** The address of the server that has answered. */
+  get server(): string | undefined {
+    return this.#call?.getPeer();
+  }
+
   get isPaused(): boolean {
     return this.#mustPause();
   }

@@ -8,11 +8,11 @@ import { isStated } from '../../wire/status.ts';
 import { cancelledBy, onCancelled } from '../connection/cancellation.ts';
 import type { Channel } from '../connection/channel.ts';
 import { Retry } from '../connection/retry.ts';
-import type { LaneChannels } from '../lanes/channels.ts';
 import type { Lane } from '../lanes/lanes.ts';
 import { MIN_CHUNK_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Attempt } from './attempt.ts';
+import type { LaneServers } from './lane-servers.ts';
 import type { Mark, Position } from './position.ts';
 import type { DownloadReporter } from './progress.ts';
 import type { DownloadRanges } from './ranges.ts';
@@ -26,7 +26,7 @@ export interface LaneAccount {
 
 /** What all lanes of a transfer share. */
 export interface LaneContext {
-  readonly channels: LaneChannels;
+  readonly servers: LaneServers;
   readonly options: ResolvedOptions;
   readonly ranges: DownloadRanges;
   readonly sink: Sink;
@@ -52,10 +52,10 @@ export class DownloadLane implements Lane {
 
   /** @param index of the connection; the first one decides what becomes of the transfer */
   constructor(context: LaneContext, index: number) {
-    const { channels, options, progress, ranges, signal } = context;
+    const { options, progress, ranges, servers, signal } = context;
     this.#context = context;
     this.#index = index;
-    this.#channel = channels.at(index);
+    this.#channel = servers.at(index);
     this.#retry = new Retry({
       retry: options.retry,
       channel: this.#channel,
@@ -85,6 +85,11 @@ export class DownloadLane implements Lane {
     this.#context.ranges.cut(this.#position);
     if (this.#position.takenEnd > this.#position.start) this.#attempt?.endIfCut();
     else this.#attempt?.fail(new TransferError('CANCELLED', 'the connection is not needed'));
+  }
+
+  /** The server that sends the range. */
+  get server(): string | undefined {
+    return this.#attempt?.server;
   }
 
   /** The sink takes bytes again. */
@@ -221,12 +226,12 @@ export class DownloadLane implements Lane {
 
   /** The file has changed only if its version on the first connection has. */
   async #versionChange(error: TransferError): Promise<TransferError | undefined> {
-    const { channels, ranges, signal } = this.#context;
+    const { ranges, servers, signal } = this.#context;
     const { ifMatch } = ranges.content;
     if (ifMatch === '') return undefined;
     const request: StatFileRequest = { fileName: ranges.request.name, digest: false };
     try {
-      const { file } = await channels
+      const { file } = await servers
         .at(0)
         .unary<StatFileRequest, StatFileResponse>('StatFile', request, signal);
       if (file === null || file.version === ifMatch) return undefined;

@@ -27,7 +27,11 @@ export interface DownloadOptions extends StreamOptions {
    * those of the file it replaces, or of any new one.
    */
   keepMode?: boolean | undefined;
-  /** Path targets: TCP connections to fetch ranges of the file over, which takes a server that tells versions. Default 1; streams always use one. */
+  /**
+   * Path targets: TCP connections to fetch ranges of the file over, which takes a server that tells versions.
+   * Default: one, or one to each of several servers, then more while each makes the download faster; at most 4.
+   * Streams always use one.
+   */
   connections?: number | undefined;
   /** Writable and WritableStream targets: end them after the last byte. Default true, except for stdout and stderr. */
   end?: boolean | undefined;
@@ -82,9 +86,9 @@ export interface TransferRequest {
   readonly ifMatch: string;
 }
 
-/** How many connections a download is to use; throws INVALID_ARGUMENT for a number that cannot be. */
-export function connectionsOf({ connections = 1 }: DownloadOptions): number {
-  return inRange('connections', connections, 1, MAX_CONNECTIONS);
+/** How many connections a download is to use, undefined for as many as help. Throws INVALID_ARGUMENT for a number that cannot be. */
+export function connectionsOf({ connections }: DownloadOptions): number | undefined {
+  return connections === undefined ? undefined : inRange('connections', connections, 1, MAX_CONNECTIONS);
 }
 
 /** Throws INVALID_ARGUMENT for a bad start or limit. */

@@ -10,6 +10,7 @@ import { Lanes } from '../lanes/lanes.ts';
 import { MAX_RESTARTS } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { DownloadLane, type LaneAccount } from './lane.ts';
+import { LaneServers } from './lane-servers.ts';
 import type { DownloadReporter } from './progress.ts';
 import type { DownloadRanges } from './ranges.ts';
 import type { Sink, SinkListener } from './sinks/sink.ts';
@@ -75,17 +76,28 @@ export class Transfer implements SinkListener {
 
   /** True when all is there; false when the file has changed and is to be fetched again. */
   async #fetchOnce(): Promise<boolean> {
-    const { connections, options, ranges } = this.#context;
+    const { options, progress, ranges } = this.#context;
+    // What looked like a change may be another server's copy: a single call has a single server.
+    const connections = this.#context.connections ?? (progress.restarts > 0 ? 1 : undefined);
     const stop = new AbortController();
     const ignoreStop = onCancelled(this.#stop.signal, (error) => stop.abort(error));
     const { name } = ranges.request;
-    const shared = { ...this.#context, account: this.#account, signal: stop.signal };
+    const context = { ...this.#context, connections, signal: stop.signal };
+    const servers = new LaneServers(context);
+    const shared = { ...context, account: this.#account, servers };
+    let first: DownloadLane | undefined;
+    const agreed = () => servers.agreed(() => first?.server);
     this.#lanes = new Lanes({
       parts: ranges,
       connections,
       stop,
-      make: (index) => new DownloadLane(shared, index),
-      ready: () => ranges.content.pinned(stop.signal),
+      make: (index) => {
+        const lane = new DownloadLane(shared, index);
+        if (index === 0) first = lane;
+        return lane;
+      },
+      atOnce: agreed,
+      ready: agreed,
       moved: () => ranges.moved,
       onRefused: ({ message: reason }) => options.logger.debug({ name, reason }, 'no further connection'),
     });

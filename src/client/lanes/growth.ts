@@ -29,7 +29,7 @@ export interface MovedBytes {
 
 export class LaneGrowth {
   readonly #most: number;
-  #lanes = 1;
+  #lanes: number;
   /** Since the number of connections changed, or the last measure ended. */
   #sinceMs: number;
   /** Where the measure under way began. */
@@ -39,8 +39,12 @@ export class LaneGrowth {
   #nextProbeAtMs = 0;
   #waitMs = FIRST_WAIT_MS;
 
-  /** @param most connections there may be */
-  constructor(most: number, nowMs: number) {
+  /**
+   * @param first connections to begin with, which stay
+   * @param most connections there may be
+   */
+  constructor(first: number, most: number, nowMs: number) {
+    this.#lanes = first;
     this.#most = most;
     this.#sinceMs = nowMs;
   }

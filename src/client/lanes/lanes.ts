@@ -22,8 +22,10 @@ export interface LanesContext<Kind extends Lane> {
   /** Aborted when a lane cannot go on; its reason is the error. */
   readonly stop: AbortController;
   make(index: number): Kind;
+  /** How many lanes to begin with where their number is left open; a rejection means that it stays one. Default: one. */
+  atOnce?(): Promise<number>;
   /** Resolves when a second lane may begin; a rejection means that there will be none. */
-  ready(): Promise<void>;
+  ready(): Promise<unknown>;
   moved(): MovedBytes;
   /** There is no further lane, for this reason. */
   onRefused(reason: TransferError): void;
@@ -34,6 +36,7 @@ export class Lanes<Kind extends Lane> {
   readonly #lanes: Kind[] = [];
   readonly #running = new Map<Kind, Promise<void>>();
   readonly #beginning = new Set<Promise<void>>();
+  #growing: NodeJS.Timeout | undefined;
 
   constructor(context: LanesContext<Kind>) {
     this.#context = context;
@@ -47,10 +50,10 @@ export class Lanes<Kind extends Lane> {
   /** Resolves when no part is left. Rejects with what ended the first lane that failed, once all have ended. */
   async run(): Promise<void> {
     const { connections, parts, stop } = this.#context;
-    const timer = connections === undefined ? this.#grow() : undefined;
     try {
       this.#add();
-      for (let count = 1; count < (connections ?? 1); count += 1) this.#begin();
+      if (connections === undefined) this.#track(this.#grow());
+      else this.#begin(connections - 1);
       await this.#ended();
       // Parts given back by lanes that failed to connect or were retired go over the first connection.
       while (parts.count > 0 && !stop.signal.aborted) {
@@ -59,24 +62,39 @@ export class Lanes<Kind extends Lane> {
         await this.#ended();
       }
     } finally {
-      clearInterval(timer);
+      clearInterval(this.#growing);
     }
     if (stop.signal.aborted) throw cancelledBy(stop.signal);
   }
 
-  #grow(): NodeJS.Timeout {
-    const growth = new LaneGrowth(DEFAULT_CONNECTIONS, performance.now());
-    return setInterval(() => {
-      const next = growth.next(this.#context.moved(), performance.now());
-      if (next === 'add') this.#begin();
-      // It may not have begun yet.
-      else if (next === 'retire' && this.#lanes.length > 1) this.#lanes.pop()?.retire();
-    }, LOOK_MS).unref();
+  /** Never rejects, as `#addReady`. */
+  async #grow(): Promise<void> {
+    const { stop } = this.#context;
+    try {
+      const first = (await this.#context.atOnce?.()) ?? 1;
+      if (stop.signal.aborted) return;
+      this.#begin(first - 1);
+      const growth = new LaneGrowth(first, DEFAULT_CONNECTIONS, performance.now());
+      this.#growing = setInterval(() => this.#follow(growth), LOOK_MS).unref();
+    } catch (reason) {
+      if (!stop.signal.aborted) this.#context.onRefused(TransferError.from(reason));
+    }
   }
 
-  /** Adds a lane once it may begin. */
-  #begin(): void {
-    const beginning = this.#addReady();
+  #follow(growth: LaneGrowth): void {
+    const next = growth.next(this.#context.moved(), performance.now());
+    if (next === 'add') this.#begin(1);
+    // It may not have begun yet.
+    else if (next === 'retire' && this.#lanes.length > 1) this.#lanes.pop()?.retire();
+  }
+
+  /** Adds lanes, each once it may begin. */
+  #begin(count: number): void {
+    for (let begun = 0; begun < count; begun += 1) this.#track(this.#addReady());
+  }
+
+  /** Before it is over, the transfer is not. */
+  #track(beginning: Promise<void>): void {
     this.#beginning.add(beginning);
     void beginning.then(() => this.#beginning.delete(beginning));
   }

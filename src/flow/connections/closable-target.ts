@@ -41,8 +41,8 @@ export class ClosableTarget {
   readonly text: string;
   /** The name was resolved once; from then on only a connection can be missing. */
   isResolved = false;
-  /** It resolved to several servers. */
-  hasSeveral = false;
+  /** So many servers it resolved to. */
+  serverCount = 1;
   readonly #servers: readonly NamedServer[];
   readonly #turn: Turn | undefined;
   readonly #key: string;
@@ -117,8 +117,8 @@ export class ClosableTarget {
           ),
     );
     return new MergedResolver(usual, (endpoints, attributes, config, note) => {
-      if (endpoints.ok) this.hasSeveral = endpoints.value.length > 1;
-      if (!endpoints.ok || !this.hasSeveral) return listener(endpoints, attributes, config, note);
+      if (endpoints.ok) this.serverCount = endpoints.value.length;
+      if (!endpoints.ok || this.serverCount <= 1) return listener(endpoints, attributes, config, note);
       const use = this.#turn === undefined ? spread() : inTurn(this.#turn);
       return listener(endpoints, { ...attributes, ...use.attributes }, use.serviceConfig, note);
     });

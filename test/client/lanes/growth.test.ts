@@ -7,17 +7,17 @@ import { LaneGrowth } from '../../../src/client/lanes/growth.ts';
 const STEP_MS = 100;
 
 /** Sends `bytes` at `rateOf(lanes)` bytes a second; how many lanes there were after each second, and how long it took. */
-function send(bytes: number, most: number, rateOf: (lanes: number, atMs: number) => number) {
-  const growth = new LaneGrowth(most, 0);
+function send(bytes: number, most: number, rateOf: (lanes: number, atMs: number) => number, first = 1) {
+  const growth = new LaneGrowth(first, most, 0);
   const seen: number[] = [];
-  let lanes = 1;
+  let lanes = first;
   let sentBytes = 0;
   let nowMs = 0;
   for (; sentBytes < bytes && nowMs < 1_000_000; nowMs += STEP_MS) {
     const next = growth.next({ movedBytes: sentBytes, leftBytes: bytes - sentBytes }, nowMs);
     if (next === 'add') lanes += 1;
     if (next === 'retire') lanes -= 1;
-    assert.ok(lanes >= 1 && lanes <= most, `${lanes} lanes`);
+    assert.ok(lanes >= first && lanes <= most, `${lanes} lanes`);
     if (nowMs % 1000 === 0) seen.push(lanes);
     sentBytes += (rateOf(lanes, nowMs) * STEP_MS) / 1000;
   }
@@ -56,6 +56,11 @@ describe('the number of connections of a transfer', () => {
   it('is not raised while nothing moves', () => {
     const { seen } = send(GIB, 4, (_, atMs) => (atMs < 20_000 ? 0 : 500 * MIB));
     assert.equal(Math.max(...seen.slice(0, 20)), 1);
+  });
+
+  it('does not fall below what it began with', () => {
+    const { seen } = send(10 * GIB, 4, () => 100 * MIB, 2);
+    assert.deepEqual([Math.min(...seen), seen.at(-1), Math.max(...seen)], [2, 2, 3]);
   });
 
   it('is one where no more are allowed', () => {
