@@ -30,6 +30,8 @@ export interface LoadRequest {
   rangeBytes?: number;
   /** The most connections; default 8. */
   connections?: number;
+  /** Connections of each download to a file, where the number is not left to the client. Only sluice's client does that. */
+  stripes?: number;
   /** Requests that are open beside the streams and have no credit. Only sessions do that. */
   waitingRequests?: number;
   /** 0 leaves it to the server. */

@@ -5,7 +5,8 @@ import { type LoadClient, rangeOf, runLoad } from './load.ts';
 import { type LoadRequest, parseRequest } from './protocol.ts';
 
 function open(request: LoadRequest): LoadClient {
-  const { target, ca, token, attempts, file, chunkBytes, verified, compression, windowBytes } = request;
+  const { target, ca, token, attempts, file, chunkBytes, stripes, verified, compression, windowBytes } =
+    request;
   let size = 0;
   const client = new SluiceClient(target, {
     verify: verified,
@@ -27,7 +28,9 @@ function open(request: LoadRequest): LoadClient {
     },
     async download(path, synced) {
       // A path is downloaded durably and can be resumed; a stream is written as it comes.
-      const result = await client.download(file, synced ? path : createWriteStream(path));
+      const result = await client.download(file, synced ? path : createWriteStream(path), {
+        connections: stripes,
+      });
       return result.bytes;
     },
   };

@@ -1,6 +1,7 @@
 /** Servers seen from far away: through a link with a delay, in a process of its own. */
 
-import { startLinkProcess } from '../../link-emulator/link-process.ts';
+import type { LinkSettings } from '../../link-emulator/link.ts';
+import { type LinkProcess, startLinkProcess } from '../../link-emulator/link-process.ts';
 import { measureLinkRate } from '../../link-emulator/measure.ts';
 import { parseEndpoint } from '../../link-emulator/notation.ts';
 import { MIB } from '../../src/base/units.ts';
@@ -16,10 +17,19 @@ export async function fromAfar<T>(
   roundTripMs: number,
   work: (far: Server) => Promise<T>,
 ): Promise<T> {
+  return await throughLink(server, { delayMs: roundTripMs / 2 }, work);
+}
+
+/** As `fromAfar`, through any link. */
+export async function throughLink<T>(
+  server: Server,
+  settings: LinkSettings,
+  work: (far: Server, link: LinkProcess) => Promise<T>,
+): Promise<T> {
   const target = parseEndpoint(server.target);
-  const link = await startLinkProcess({ target, delayMs: roundTripMs / 2, isWarm: true });
+  const link = await startLinkProcess({ target, ...settings, isWarm: true });
   try {
-    return await work({ ...server, target: link.address });
+    return await work({ ...server, target: link.address }, link);
   } finally {
     await link.stop();
   }

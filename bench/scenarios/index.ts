@@ -14,6 +14,7 @@ import { tls } from './operation/tls.ts';
 import { slowStore } from './slow-store.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { stoppedConsumers } from './stopped-consumers.ts';
+import { stripes } from './stripes.ts';
 import { toDisk } from './to-disk.ts';
 import { mixedTree } from './trees/mixed-tree.ts';
 import { smallFilesGet, smallFilesPut } from './trees/small-files.ts';
@@ -36,6 +37,7 @@ export const SCENARIOS: readonly Scenario[] = [
   stoppedConsumers,
   flatMemory,
   toDisk,
+  stripes,
   uploadOneStream,
   uploadDurable,
   uploadDurableDisk,
