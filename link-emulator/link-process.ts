@@ -7,7 +7,7 @@ import { compiledPath } from '../bench/harness/paths.ts';
 import { Child } from '../src/cli/process/child.ts';
 import type { DirectedFault, Direction } from './connection.ts';
 import type { EachWay, LinkOptions, LinkSettings, LinkStats } from './link.ts';
-import { parseEndpoint, writeEachWay } from './notation.ts';
+import { parseEndpoint, writeEachWay, writeEndpoint } from './notation.ts';
 
 const START_TIMEOUT_MS = 20_000;
 const ANSWER_TIMEOUT_MS = 20_000;
@@ -125,7 +125,7 @@ export class LinkProcess {
 function argumentsFor(options: LinkProcessOptions): string[] {
   const { target, listen, delayMs, jitterMs, queueBytes, faults = [], isWarm } = options;
   const given: [flag: string, value: string | undefined][] = [
-    ['--target', writeEndpoint(target)],
+    ['--target', [target].flat().map(writeEndpoint).join()],
     ['--listen', listen && writeEndpoint(listen)],
     ['--delay', each(delayMs, 'ms')],
     ['--jitter', each(jitterMs, 'ms')],
@@ -142,8 +142,4 @@ function argumentsFor(options: LinkProcessOptions): string[] {
 
 function each(value: EachWay<number> | undefined, unit: string): string | undefined {
   return value === undefined ? undefined : writeEachWay(value, unit);
-}
-
-function writeEndpoint({ host, port }: { host: string; port: number }): string {
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

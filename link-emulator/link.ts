@@ -17,7 +17,8 @@ export type EachWay<T> = T | Partial<Record<Direction, T>>;
 export type LinkSettings = { [Key in keyof LineSettings]?: EachWay<LineSettings[Key]> };
 
 export interface LinkOptions extends LinkSettings {
-  target: Endpoint;
+  /** Several: each connection goes to the next one. */
+  target: Endpoint | readonly Endpoint[];
   /** Default: a free port of the loopback. */
   listen?: Endpoint;
   /** What one direction of a connection may have waiting before its source is not read. Default 1 MiB. */
@@ -67,10 +68,12 @@ export class Link {
       up: new Line({ ...IDEAL, ...settingsOf(options, 'up') }, this.#clock),
       down: new Line({ ...IDEAL, ...settingsOf(options, 'down') }, this.#clock),
     };
+    const targets = [options.target].flat();
+    let accepted = 0;
     this.#server = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (client) => {
       const connection: Connection = new Connection({
         client,
-        target: options.target,
+        target: targets[accepted++ % targets.length] as Endpoint,
         lines: this.#lines,
         queueBytes: options.queueBytes ?? DEFAULT_QUEUE_BYTES,
         faults: [...(options.faults ?? []), ...this.#nextFaults.splice(0, 1)],

@@ -9,11 +9,19 @@ import { COMMANDS_HELP, runCommand } from './commands.ts';
 import type { DirectedFault, Endpoint } from './connection.ts';
 import { type EachWay, type Link, type LinkOptions, startLink } from './link.ts';
 import { measureLinkRate } from './measure.ts';
-import { formatRate, parseDelays, parseEndpoint, parseFault, parseRates, parseSize } from './notation.ts';
+import {
+  formatRate,
+  parseDelays,
+  parseEndpoint,
+  parseFault,
+  parseRates,
+  parseSize,
+  writeEndpoint,
+} from './notation.ts';
 import { warmUpLinks } from './warm-up.ts';
 
 interface Options {
-  target?: Endpoint;
+  target?: readonly Endpoint[];
   listen?: Endpoint;
   delay?: EachWay<number>;
   jitter?: EachWay<number>;
@@ -43,7 +51,11 @@ function reading<T>(parse: (text: string) => T): (text: string) => T {
 
 const program = new Command('link')
   .description('A TCP proxy that delays, limits, cuts and stalls, as a link between two places does.')
-  .option('--target <host:port>', 'where connections go', reading(parseEndpoint))
+  .option(
+    '--target <host:port>',
+    'where connections go; of several, with commas, each to the next one',
+    reading((text) => text.split(',').map(parseEndpoint)),
+  )
   .option('--listen <host:port>', 'where to accept them (default: a free port)', reading(parseEndpoint))
   .option(
     '--delay <time>',
@@ -114,8 +126,8 @@ function settingsOf({
 async function serve(options: LinkOptions, { untilInputEnds, warmUp }: Options): Promise<void> {
   if (warmUp) await warmUpLinks();
   const link = await startLink(options);
-  const { host, port } = options.target;
-  console.log(`link is ready on ${link.address}, to ${host}:${port}: ${link.describe()}`);
+  const targets = [options.target].flat().map(writeEndpoint).join();
+  console.log(`link is ready on ${link.address}, to ${targets}: ${link.describe()}`);
   let commands = 0;
   const input = createInterface(process.stdin);
   input.on('line', (line) => {

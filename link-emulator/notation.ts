@@ -27,6 +27,11 @@ export function parseEndpoint(text: string): Endpoint {
   return { host: match[1] ?? (match[2] || '127.0.0.1'), port };
 }
 
+/** The opposite of `parseEndpoint`. */
+export function writeEndpoint({ host, port }: Endpoint): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
 export function parseDirection(text: string): Direction {
   if (text === 'up' || text === 'down') return text;
   throw new Error(`"${text}" is not a direction: up (from the client) or down`);

@@ -219,6 +219,18 @@ describe('the link emulator in a process of its own', () => {
     assert.equal((await link.stats()).connections, 0);
   });
 
+  it('takes each connection to the next of several targets', async (t) => {
+    const [one, other] = [
+      await startTarget(t, (socket) => void socket.end('one')),
+      await startTarget(t, (socket) => void socket.end('other')),
+    ];
+    const link = await startLinkProcess({ target: [one, other] });
+    t.after(() => link.stop());
+    const said: string[] = [];
+    for (let times = 0; times < 3; times += 1) said.push((await buffer(dial(t, link))).toString());
+    assert.deepEqual(said, ['one', 'other', 'one']);
+  });
+
   it('says what it does not understand', async (t) => {
     const link = await startLinkProcess({ target: await startTarget(t, echo) });
     t.after(() => link.stop());
