@@ -26,10 +26,19 @@ export async function throughLink<T>(
   settings: LinkSettings,
   work: (far: Server, link: LinkProcess) => Promise<T>,
 ): Promise<T> {
-  const target = parseEndpoint(server.target);
+  return await throughBalancer([server], settings, (link) => work({ ...server, target: link.address }, link));
+}
+
+/** Each connection goes to the next of the servers. */
+export async function throughBalancer<T>(
+  servers: readonly Server[],
+  settings: LinkSettings,
+  work: (link: LinkProcess) => Promise<T>,
+): Promise<T> {
+  const target = servers.map((server) => parseEndpoint(server.target));
   const link = await startLinkProcess({ target, ...settings, isWarm: true });
   try {
-    return await work({ ...server, target: link.address }, link);
+    return await work(link);
   } finally {
     await link.stop();
   }
