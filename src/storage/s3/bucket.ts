@@ -13,6 +13,7 @@ import {
   storedChecksumOf,
   wholeCrc32,
 } from './reads/stored-checksum.ts';
+import { statusOf } from './s3-error.ts';
 import type { S3Sdk } from './sdk.ts';
 
 /** What an object is at one moment. */
@@ -169,7 +170,7 @@ export class Bucket {
       return versionOf(ETag);
     } catch (reason) {
       // An attempt whose answer was lost may have written it, and broken the condition of the next one.
-      const now = await this.head(key).catch(() => undefined);
+      const now = await this.#found(key);
       if (now?.mark === mark) return now.version;
       throw reason;
     }
@@ -178,7 +179,22 @@ export class Bucket {
   /** @param ifMatch as in `put` */
   async delete(key: string, ifMatch?: string): Promise<void> {
     const command = new this.#sdk.DeleteObjectCommand({ Bucket: this.#bucket, Key: key, IfMatch: ifMatch });
-    await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+    try {
+      await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+    } catch (reason) {
+      // As with `put`: gone is what it should be.
+      if (statusOf(reason) !== 412 || (await this.#found(key)) !== undefined) throw reason;
+    }
+  }
+
+  /** Undefined where there is nothing. */
+  async #found(key: string): Promise<StoredObject | undefined> {
+    try {
+      return await this.head(key);
+    } catch (reason) {
+      if (statusOf(reason) === 404) return undefined;
+      throw reason;
+    }
   }
 
   /** Whether any key begins with `prefix`. */

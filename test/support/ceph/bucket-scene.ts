@@ -6,8 +6,10 @@ import {
   CreateBucketCommand,
   DeleteBucketCommand,
   DeleteObjectCommand,
+  GetObjectCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  NoSuchKey,
   PutObjectCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
@@ -43,10 +45,23 @@ export class BucketScene {
     return scene;
   }
 
-  async put(key: string, body: Uint8Array | string): Promise<void> {
+  /** Returns its ETag. */
+  async put(key: string, body: Uint8Array | string): Promise<string> {
     const Body = Buffer.from(body);
     const command = { Bucket: this.bucket, Key: key, Body, ContentLength: Body.length };
-    await this.#client.send(new PutObjectCommand(command));
+    const { ETag = '' } = await this.#client.send(new PutObjectCommand(command));
+    return ETag.replaceAll('"', '');
+  }
+
+  /** Undefined where there is no such object. */
+  async get(key: string): Promise<Buffer | undefined> {
+    try {
+      const { Body } = await this.#client.send(new GetObjectCommand({ Bucket: this.bucket, Key: key }));
+      return Buffer.from((await Body?.transformToByteArray()) ?? []);
+    } catch (reason) {
+      if (reason instanceof NoSuchKey) return undefined;
+      throw reason;
+    }
   }
 
   async putAll(keys: readonly string[], bodyOf: (key: string) => Uint8Array): Promise<void> {

@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Child } from '../../../src/cli/process/child.ts';
 import { until } from '../until.ts';
@@ -29,9 +30,12 @@ const OSD_BYTES = 16 * 2 ** 30;
 
 const START_LIMIT_MS = 120_000;
 
+/** After its death, an OSD is started again: late enough that all that is under way has to do without it. */
+const OSD_RESTART_MS = 30_000;
+
 const run = promisify(execFile);
 
-export interface S3Access {
+interface S3Access {
   readonly endpoint: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -48,6 +52,8 @@ export class Ceph {
   readonly s3: S3Access;
   readonly #folder: string;
   readonly #children: Child[] = [];
+  readonly #stop = new AbortController();
+  #osdPid = 0;
 
   private constructor(folder: string, port: number) {
     this.#folder = folder;
@@ -67,8 +73,14 @@ export class Ceph {
     }
   }
 
-  /** Ends all of its processes, the ones above first. The data is worth nothing then. */
+  /** Of an OSD, which may be killed once. */
+  get osdPid(): number {
+    return this.#osdPid;
+  }
+
+  /** Ends all of its processes, the last ones first. The data is worth nothing then. */
   async stop(): Promise<void> {
+    this.#stop.abort();
     for (const child of this.#children.reverse()) await child.end();
   }
 
@@ -104,7 +116,19 @@ export class Ceph {
     const uuid = randomUUID();
     await this.#ceph('osd', 'new', uuid, String(id));
     await run('ceph-osd', ['-c', this.#config, '-i', String(id), '--mkfs', '--osd-uuid', uuid]);
-    this.#daemon('ceph-osd', '-i', String(id));
+    this.#osdPid = this.#runOsd(id).pid;
+  }
+
+  #runOsd(id: number): Child {
+    const osd = this.#daemon('ceph-osd', '-i', String(id));
+    void this.#runAgain(id, osd).catch(() => {});
+    return osd;
+  }
+
+  async #runAgain(id: number, osd: Child): Promise<void> {
+    await osd.ended;
+    await delay(OSD_RESTART_MS, undefined, { signal: this.#stop.signal });
+    this.#runOsd(id);
   }
 
   async #answers(): Promise<void> {
@@ -127,8 +151,10 @@ export class Ceph {
     if (dead !== undefined) throw new Error(`a part of Ceph has ended:\n${dead.stderr}`);
   }
 
-  #daemon(program: string, ...args: string[]): void {
-    this.#children.push(new Child(program, program, ['-c', this.#config, ...args, '-f']));
+  #daemon(program: string, ...args: string[]): Child {
+    const child = new Child(program, program, ['-c', this.#config, ...args, '-f']);
+    this.#children.push(child);
+    return child;
   }
 
   async #ceph(...args: string[]): Promise<void> {

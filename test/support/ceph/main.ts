@@ -9,7 +9,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Ceph, missingPackages, type S3Access } from './ceph.ts';
+import { Ceph, missingPackages } from './ceph.ts';
 
 /** Seen from dist/test/support/ceph. */
 const TESTS = fileURLToPath(new URL('../../s3/', import.meta.url));
@@ -35,8 +35,10 @@ async function runTests(env: NodeJS.ProcessEnv): Promise<number> {
   return code ?? 1;
 }
 
-function environmentOf({ endpoint, accessKeyId, secretAccessKey }: S3Access): NodeJS.ProcessEnv {
+function environmentOf({ osdPid, s3 }: Ceph): NodeJS.ProcessEnv {
+  const { endpoint, accessKeyId, secretAccessKey } = s3;
   return {
+    SLUICE_TEST_CEPH_OSD: String(osdPid),
     SLUICE_TEST_S3_ENDPOINT: endpoint,
     AWS_ACCESS_KEY_ID: accessKeyId,
     AWS_SECRET_ACCESS_KEY: secretAccessKey,
@@ -56,7 +58,7 @@ async function runWithCeph(): Promise<number> {
   try {
     const ceph = await Ceph.start(folder);
     try {
-      return await runTests(environmentOf(ceph.s3));
+      return await runTests(environmentOf(ceph));
     } finally {
       await ceph.stop();
     }
