@@ -14,7 +14,9 @@ const KUBECTL = 'kubectl';
 const hasKustomize = spawnSync(KUBECTL, ['kustomize', '--help']).status === 0;
 
 const FOLDER = join(ROOT, 'docs/deploy/kubernetes');
-const VARIANTS = ['base', 'tls'] as const;
+const VARIANTS = ['base', 'tls', 's3'] as const;
+
+type Variant = (typeof VARIANTS)[number];
 
 /** What threads and files get after shutdown.grace: docs/deploy/systemd.md. */
 const LAST_CALLS_SECONDS = 11;
@@ -57,12 +59,12 @@ function base(): Map<string, Manifest> {
   const { resources } = parse(readFileSync(join(FOLDER, 'base/kustomization.yaml'), 'utf8')) as {
     resources: string[];
   };
-  const made = resources.map((name) => parse(readFileSync(join(FOLDER, 'base', name), 'utf8')) as Manifest);
+  const made = resources.map((name) => read(join('base', name)));
   return new Map(made.map((manifest) => [manifest.kind, manifest]));
 }
 
 /** What kubectl makes of a variant, by kind. */
-function built(variant: string): Map<string, Manifest> {
+function built(variant: Variant): Map<string, Manifest> {
   const { status, stdout, stderr } = spawnSync(KUBECTL, ['kustomize', join(FOLDER, variant)], {
     encoding: 'utf8',
   });
@@ -78,10 +80,20 @@ function specOf(manifests: Map<string, Manifest>, kind: string): Manifest['spec'
 }
 
 function podOf(manifests: Map<string, Manifest>): PodSpec {
-  return specOf(manifests, 'StatefulSet').template.spec as PodSpec;
+  const kind = manifests.has('Deployment') ? 'Deployment' : 'StatefulSet';
+  return specOf(manifests, kind).template.spec as PodSpec;
 }
 
-function configOf(variant: string) {
+/** The pod of a variant as it is written; that of `tls` is that of `base`. */
+function writtenPodOf(variant: Variant): PodSpec {
+  return variant === 's3' ? podOf(new Map([['Deployment', read('s3/deployment.yaml')]])) : podOf(base());
+}
+
+function read(name: string): Manifest {
+  return parse(readFileSync(join(FOLDER, name), 'utf8')) as Manifest;
+}
+
+function configOf(variant: Variant) {
   return loadConfig({ filePath: join(FOLDER, variant, 'sluice.yaml'), availableBytes: GIB }).config;
 }
 
@@ -111,13 +123,13 @@ test('clients are let in by a label of their own', () => {
 for (const variant of VARIANTS) {
   test(`${variant}: the configuration is one that a server takes, in the memory of its container`, () => {
     const config = configOf(variant);
-    const [container] = podOf(base()).containers;
+    const [container] = writtenPodOf(variant).containers;
 
     assert.equal(container.resources.limits.memory, '1Gi');
-    assert.equal(config.insecure, variant === 'base');
+    assert.equal(config.insecure, variant !== 'tls');
     assert.equal(Number(config.listen.split(':')[1]), container.ports[0]?.containerPort);
     assert.ok(
-      container.volumeMounts.some(({ mountPath }) => mountPath === config.root),
+      variant === 's3' || container.volumeMounts.some(({ mountPath }) => mountPath === config.root),
       config.root,
     );
   });
@@ -127,26 +139,45 @@ for (const variant of VARIANTS) {
     const seconds = (shutdown.pause + shutdown.grace) / 1000 + LAST_CALLS_SECONDS;
 
     assert.ok(shutdown.pause > 0, 'clients hear of the end first');
-    assert.ok(podOf(base()).terminationGracePeriodSeconds > seconds, `${seconds} s are needed`);
+    assert.ok(writtenPodOf(variant).terminationGracePeriodSeconds > seconds, `${seconds} s are needed`);
   });
 }
 
-test('the pod is not root and writes to its volume only', () => {
-  const { containers, securityContext } = podOf(base());
-  const [{ args, securityContext: own }] = containers;
+for (const variant of ['base', 's3'] as const) {
+  test(`${variant}: the pod is not root and writes to its volume only`, () => {
+    const { containers, securityContext } = writtenPodOf(variant);
+    const [{ args, securityContext: own }] = containers;
 
-  assert.equal(securityContext.runAsNonRoot, true);
-  assert.equal(own.readOnlyRootFilesystem, true);
-  assert.equal(own.allowPrivilegeEscalation, false);
-  assert.deepEqual(own.capabilities, { drop: ['ALL'] });
-  assert.deepEqual(args, ['serve', '--config', '/etc/sluice/sluice.yaml']);
+    assert.equal(securityContext.runAsNonRoot, true);
+    assert.equal(own.readOnlyRootFilesystem, true);
+    assert.equal(own.allowPrivilegeEscalation, false);
+    assert.deepEqual(own.capabilities, { drop: ['ALL'] });
+    assert.deepEqual(args, ['serve', '--config', '/etc/sluice/sluice.yaml']);
+  });
+}
+
+test('s3: the autoscaler scales the servers, which have the labels that everything selects', () => {
+  const { spec, metadata } = read('s3/deployment.yaml');
+  const scaler = read('s3/autoscaler.yaml').spec;
+
+  assert.deepEqual(spec.selector, specOf(base(), 'StatefulSet').selector);
+  assert.deepEqual(spec.selector.matchLabels, spec.template.metadata.labels);
+  assert.equal(spec.replicas, undefined, 'an apply would undo what the autoscaler did');
+  assert.deepEqual(scaler.scaleTargetRef, {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    name: metadata.name,
+  });
+  assert.match(configOf('s3').root, /^s3:/);
 });
 
-test('both variants are what kubectl makes of them', {
+test('the variants are what kubectl makes of them', {
   skip: hasKustomize ? false : `needs ${KUBECTL}`,
 }, () => {
   for (const variant of VARIANTS) {
     const manifests = built(variant);
+    assert.equal(manifests.has('StatefulSet'), variant !== 's3');
+    assert.equal(manifests.has('HorizontalPodAutoscaler'), variant === 's3');
     const pod = podOf(manifests);
     const [container] = pod.containers;
     const volumes = new Map(pod.volumes.map((volume) => [volume.name, volume]));
@@ -163,8 +194,8 @@ test('both variants are what kubectl makes of them', {
       container.livenessProbe,
     ]) {
       // A probe of kubelet that speaks gRPC knows no TLS.
-      assert.equal(grpc?.port, variant === 'base' ? 50051 : undefined);
-      assert.equal(httpGet?.scheme, variant === 'base' ? undefined : 'HTTPS');
+      assert.equal(grpc?.port, variant === 'tls' ? undefined : 50051);
+      assert.equal(httpGet?.scheme, variant === 'tls' ? 'HTTPS' : undefined);
       assert.ok(httpGet === undefined || container.ports.some(({ name }) => name === httpGet.port));
     }
   }
