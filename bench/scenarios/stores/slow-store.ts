@@ -4,13 +4,13 @@
  * bytes take anyway. The whole is verified, so the order is kept.
  */
 import { pathToFileURL } from 'node:url';
-import { MIB } from '../../src/base/units.ts';
-import { atMost, type Figure, figureOf } from '../harness/bar.ts';
-import { driverContender } from '../harness/contender.ts';
-import { toMetrics } from '../harness/metrics.ts';
-import { compiledPath } from '../harness/paths.ts';
-import { type BenchContext, type Case, type Scenario, withServer } from '../harness/scenario.ts';
-import { startSluice } from '../peers/sluice.ts';
+import { MIB } from '../../../src/base/units.ts';
+import { atMost, type Figure, figureOf } from '../../harness/bar.ts';
+import { driverContender } from '../../harness/contender.ts';
+import { toMetrics } from '../../harness/metrics.ts';
+import { compiledPath } from '../../harness/paths.ts';
+import { type BenchContext, type Case, type Scenario, withServer } from '../../harness/scenario.ts';
+import { startSluice } from '../../peers/sluice.ts';
 
 const CHUNKS = 12;
 const CHUNK_BYTES = 10 * MIB;
