@@ -89,6 +89,24 @@ export interface UploadRequest {
   seconds?: number;
 }
 
+/** What the SDK of AWS does with a bucket, without sluice. */
+export interface S3Request {
+  /** A URL. */
+  endpoint: string;
+  bucket: string;
+  /** Requests at the same time. */
+  inFlight: number;
+  work: S3Work;
+}
+
+export type S3Work =
+  /** An object by ranges, which are discarded. Before that, from `warmUpStart` on. */
+  | { kind: 'read'; key: string; partBytes: number; warmUpStart: number }
+  /** A file by parts. Before that, `warmUpPath`. */
+  | { kind: 'write'; key: string; partBytes: number; path: string; warmUpPath: string }
+  /** All objects below a prefix, into files below `to`. */
+  | { kind: 'tree'; prefix: string; to: string };
+
 /** The line that says that every stream has got its first bytes. */
 export interface LoadStarted {
   event: 'started';
@@ -107,6 +125,9 @@ export interface LoadReport {
   /** Over the time in which all streams ran: up to the end of the first one. */
   perStreamBytesPerSec: number[];
 }
+
+export interface S3Report
+  extends Pick<LoadReport, 'event' | 'bytes' | 'seconds' | 'clientCpuSeconds' | 'clientPeakRssBytes'> {}
 
 export interface ProbeRequest {
   target: string;
@@ -197,6 +218,7 @@ export function parseRequest<T>(): T {
 type Answer =
   | LoadStarted
   | LoadReport
+  | S3Report
   | UnaryLoadReport
   | ProbeReport
   | GreedyLimited

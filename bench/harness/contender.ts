@@ -81,10 +81,15 @@ export async function startServer(
   return { target, pid: child.pid, stop: () => child.end() };
 }
 
+/** What runs a driver program with its request. */
+export function driverCommand(driver: string, request: object): [program: string, ...args: string[]] {
+  return [process.execPath, compiledPath(`bench/drivers/${driver}.js`), JSON.stringify(request)];
+}
+
 /** Starts a driver program with its request. */
 export function startDriver(driver: string, request: object): Child {
-  const script = compiledPath(`bench/drivers/${driver}.js`);
-  return new Child(driver, process.execPath, [script, JSON.stringify(request)]);
+  const [program, ...args] = driverCommand(driver, request);
+  return new Child(driver, program, args);
 }
 
 /** Waits for a driver and returns its report, the last line it printed. */

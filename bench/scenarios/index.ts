@@ -13,6 +13,7 @@ import { production } from './operation/production.ts';
 import { tls } from './operation/tls.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { stoppedConsumers } from './stopped-consumers.ts';
+import { objectStore } from './stores/object-store.ts';
 import { slowStore } from './stores/slow-store.ts';
 import { stripes } from './stripes.ts';
 import { toDisk } from './to-disk.ts';
@@ -34,6 +35,7 @@ export const SCENARIOS: readonly Scenario[] = [
   autoCompressionUpload,
   stalledReaders,
   slowStore,
+  objectStore,
   stoppedConsumers,
   flatMemory,
   toDisk,
