@@ -90,8 +90,19 @@ export class BucketScene {
   /** What is below `prefix` as a store. */
   async store(prefix = '', writable = false): Promise<S3Storage> {
     const how = { endpoint: ENDPOINT, region: '', pathStyle: true, requests: REQUESTS, hedge: false };
-    const storage = await openS3({ bucket: this.bucket, prefix, writable, logger: silentLogger, ...how });
-    this.#t.after(() => storage.store.close());
+    const uploads = { expiryMs: 86_400_000, maxSizeBytes: 0 };
+    const storage = await openS3({
+      bucket: this.bucket,
+      prefix,
+      writable,
+      uploads,
+      logger: silentLogger,
+      ...how,
+    });
+    this.#t.after(async () => {
+      await storage.uploads?.close();
+      await storage.store.close();
+    });
     return storage;
   }
 

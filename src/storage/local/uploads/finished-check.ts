@@ -10,7 +10,7 @@ import { settledStats } from '../../../base/files/settled-stats.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
 import type { ExpectedContent } from '../../upload-store.ts';
-import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
+import { checkCommitted, checkSha256, declaredContent } from '../../content-check.ts';
 import { withDescriptor } from './disk/file-system.ts';
 import type { FinishedRecord } from './journal/journal-record.ts';
 import type { JournalState } from './journal/journal-state.ts';

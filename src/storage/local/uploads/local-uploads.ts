@@ -9,6 +9,7 @@ import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
 import type { PackJobs } from '../../pack-jobs.ts';
+import { uploadNotFound } from '../../upload-not-found.ts';
 import type {
   OpenUpload,
   PackFile,
@@ -38,7 +39,6 @@ import { requireSize } from './quota.ts';
 import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
 import { atTarget, checkCondition, foundAt } from './target.ts';
-import { uploadNotFound } from './upload-id.ts';
 import { UploadIndex } from './upload-index.ts';
 import { UploadsDirectory } from './uploads-directory.ts';
 

@@ -1,0 +1,100 @@
+/** Gives the bytes of an upload their name: the small file by one PUT, parts by the completion. */
+import { type ErrorCode, TransferError } from '../../../base/errors.ts';
+import { quoteName } from '../../quoted-name.ts';
+import type { FileIdentity } from '../../store.ts';
+import type { S3UploadContext } from './context.ts';
+import { markOf, parseMark } from './marks.ts';
+import { unlessMissing } from './ownership.ts';
+import type { Session } from './session.ts';
+
+/** What an upload has become. */
+export interface Published {
+  readonly file: FileIdentity;
+  /** As far as the object tells. */
+  readonly crc32: number | undefined;
+}
+
+/** A part is not what the owner had stored, or is not there. */
+export const BROKEN_PARTS: ErrorCode = 'WRITE_FAILED';
+
+/** What the upload has become, if it was finished and nothing has replaced the file. Throws errors of the SDK. */
+export async function findPublished(
+  { bucket, keys }: S3UploadContext,
+  { id, name }: Pick<Session, 'id' | 'name'>,
+): Promise<Published | undefined> {
+  const now = await bucket.head(keys.ofFile(name)).catch(unlessMissing);
+  const mark = now === undefined ? undefined : parseMark(now.mark, id);
+  if (now === undefined || mark === undefined) return undefined;
+  const { modifiedMs, size, version } = now;
+  return { file: { name, size, version, modifiedMs }, crc32: mark.crc32 };
+}
+
+/** @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH, and what a request may end with */
+export async function publishSmall(
+  context: S3UploadContext,
+  session: Session,
+  bytes: Uint8Array,
+  crc32: number,
+): Promise<Published> {
+  const { bucket, conditions, keys } = context;
+  const { condition, id, name } = session;
+  return await published(context, session, async () => {
+    const ifMatch = await conditions.forPut(name, condition);
+    await bucket.put(keys.ofFile(name), bytes, ifMatch, markOf(id, crc32));
+  });
+}
+
+/** @throws TransferError as `publishSmall`; BROKEN_PARTS where the store has other parts than `etags` */
+export async function publishParts(
+  context: S3UploadContext,
+  session: Session,
+  uploadId: string,
+  etags: readonly string[],
+): Promise<Published> {
+  const { conditions, keys, multipart } = context;
+  const { condition, name } = session;
+  return await published(context, session, async () => {
+    const asked = await conditions.forComplete(name, condition);
+    await multipart.complete(keys.ofFile(name), uploadId, etags, asked);
+  });
+}
+
+/** A failure may be that of an attempt behind one that succeeded: then the object has our mark. */
+async function published(
+  context: S3UploadContext,
+  session: Session,
+  write: () => Promise<void>,
+): Promise<Published> {
+  const { conditions, names } = context;
+  const { condition, name } = session;
+  return await names.run(name, async () => {
+    let failure: unknown;
+    try {
+      await write();
+    } catch (reason) {
+      failure = reason;
+    }
+    // Without an answer here, whoever asks again finds the mark.
+    const found = await findPublished(context, session);
+    if (found !== undefined) return found;
+    if (failure === undefined) throw replaced(name);
+    if (isBroken(failure)) throw brokenParts(name, failure);
+    throw await conditions.refused(failure, name, condition);
+  });
+}
+
+function isBroken(reason: unknown): boolean {
+  return reason instanceof Error && BROKEN.has(reason.name);
+}
+
+const BROKEN: ReadonlySet<string> = new Set(['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'NoSuchUpload']);
+
+function brokenParts(name: string, cause: unknown): TransferError {
+  const message = `parts of ${quoteName(name)} were replaced or removed in the object store; send them again`;
+  return new TransferError(BROKEN_PARTS, message, { cause });
+}
+
+function replaced(name: string): TransferError {
+  const message = `${quoteName(name)} was finished, and replaced or removed at once by somebody else; look at what is there now`;
+  return new TransferError('VERSION_MISMATCH', message);
+}
