@@ -8,6 +8,7 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
@@ -85,6 +86,12 @@ export class BucketScene {
       token = page.NextContinuationToken;
     } while (token !== undefined);
     return keys;
+  }
+
+  /** Multipart uploads that are neither completed nor aborted. */
+  async openMultiparts(): Promise<number> {
+    const { Uploads } = await this.#client.send(new ListMultipartUploadsCommand({ Bucket: this.bucket }));
+    return Uploads?.length ?? 0;
   }
 
   /** What is below `prefix` as a store. */

@@ -68,8 +68,8 @@ export class Ownership {
     return EMPTY_LEDGER;
   }
 
-  /** The ledger of the owner before. Throws UPLOAD_NOT_FOUND, TAKEN_OVER. */
-  async takeOver(): Promise<Ledger> {
+  /** The upload is ours once `load` has taken over the ledger of the owner before. Throws UPLOAD_NOT_FOUND, TAKEN_OVER. */
+  async takeOver(load: (ledger: Ledger) => Promise<void>): Promise<void> {
     for (let race = 0; race < MAX_RACES; race++) {
       const before = await this.look();
       if (!before.hasRecord) throw uploadNotFound(this.#id, 'expired, was aborted or never began');
@@ -77,18 +77,20 @@ export class Ownership {
       if (!(await this.#create(epoch))) continue;
       const { epochs } = await this.look();
       if (epochs[0] !== epoch) continue;
+      await load(await this.read(epochs));
       this.#epoch = epoch;
-      return await this.read(epochs);
+      return;
     }
     throw this.#takenOver();
   }
 
   /** Writes the ledger of this owner, one at a time. Throws as `check`. */
   async write(ledger: Ledger): Promise<void> {
-    const key = ledgerKey(this.#keys, this.#id, this.#requireEpoch());
+    const epoch = this.#requireEpoch();
+    const key = ledgerKey(this.#keys, this.#id, epoch);
     await this.#bucket.put(key, Buffer.from(ledgerText(ledger)));
     try {
-      await this.check();
+      await this.#check(epoch);
     } catch (reason) {
       // Nobody would look for it again.
       if (isGone(reason)) await this.#bucket.delete(key).catch(() => {});
@@ -98,10 +100,14 @@ export class Ownership {
 
   /** Throws TAKEN_OVER, or UPLOAD_NOT_FOUND, where the upload is not ours any more. */
   async check(): Promise<void> {
-    const epoch = this.#requireEpoch();
+    await this.#check(this.#requireEpoch());
+  }
+
+  /** Whatever has become of the upload here since then. */
+  async #check(epoch: number): Promise<void> {
     const { epochs, hasRecord } = await this.look();
     if (hasRecord && (epochs[0] ?? 0) <= epoch) return;
-    this.#epoch = undefined;
+    if (this.#epoch === epoch) this.#epoch = undefined;
     throw hasRecord ? this.#takenOver() : uploadNotFound(this.#id, 'expired or was aborted');
   }
 

@@ -38,9 +38,9 @@ export async function publishSmall(
 ): Promise<Published> {
   const { bucket, conditions, keys } = context;
   const { condition, id, name } = session;
-  return await published(context, session, async () => {
+  return await published(context, session, bytes.length, async () => {
     const ifMatch = await conditions.forPut(name, condition);
-    await bucket.put(keys.ofFile(name), bytes, ifMatch, markOf(id, crc32));
+    return await bucket.put(keys.ofFile(name), bytes, ifMatch, markOf(id, crc32));
   });
 }
 
@@ -48,14 +48,15 @@ export async function publishSmall(
 export async function publishParts(
   context: S3UploadContext,
   session: Session,
+  size: number,
   uploadId: string,
   etags: readonly string[],
 ): Promise<Published> {
   const { conditions, keys, multipart } = context;
   const { condition, name } = session;
-  return await published(context, session, async () => {
+  return await published(context, session, size, async () => {
     const asked = await conditions.forComplete(name, condition);
-    await multipart.complete(keys.ofFile(name), uploadId, etags, asked);
+    return await multipart.complete(keys.ofFile(name), uploadId, etags, asked);
   });
 }
 
@@ -63,23 +64,23 @@ export async function publishParts(
 async function published(
   context: S3UploadContext,
   session: Session,
-  write: () => Promise<void>,
+  size: number,
+  write: () => Promise<string>,
 ): Promise<Published> {
-  const { conditions, names } = context;
+  const { conditions, names, now } = context;
   const { condition, name } = session;
   return await names.run(name, async () => {
-    let failure: unknown;
     try {
-      await write();
+      const version = await write();
+      const found = await findPublished(context, session).catch(() => undefined);
+      // Somebody may have replaced it at once.
+      return found ?? { file: { name, size, version, modifiedMs: now() }, crc32: undefined };
     } catch (reason) {
-      failure = reason;
+      const found = await findPublished(context, session);
+      if (found !== undefined) return found;
+      if (isBroken(reason)) throw brokenParts(name, reason);
+      throw await conditions.refused(reason, name, condition);
     }
-    // Without an answer here, whoever asks again finds the mark.
-    const found = await findPublished(context, session);
-    if (found !== undefined) return found;
-    if (failure === undefined) throw replaced(name);
-    if (isBroken(failure)) throw brokenParts(name, failure);
-    throw await conditions.refused(failure, name, condition);
   });
 }
 
@@ -92,9 +93,4 @@ const BROKEN: ReadonlySet<string> = new Set(['InvalidPart', 'InvalidPartOrder', 
 function brokenParts(name: string, cause: unknown): TransferError {
   const message = `parts of ${quoteName(name)} were replaced or removed in the object store; send them again`;
   return new TransferError(BROKEN_PARTS, message, { cause });
-}
-
-function replaced(name: string): TransferError {
-  const message = `${quoteName(name)} was finished, and replaced or removed at once by somebody else; look at what is there now`;
-  return new TransferError('VERSION_MISMATCH', message);
 }

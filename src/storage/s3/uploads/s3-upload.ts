@@ -102,7 +102,8 @@ export class S3Upload implements Upload {
   /** What the store says of an upload that is not ours. */
   async load(ledger: Ledger, published: Published | undefined): Promise<void> {
     this.#published = published;
-    await this.#stored.load(ledger);
+    if (published === undefined) await this.#stored.load(ledger);
+    else this.#stored.remember(ledger);
   }
 
   state(): UploadState {
@@ -283,7 +284,7 @@ export class S3Upload implements Upload {
     if (etags === undefined) throw new TransferError('INTERNAL', 'an upload was checked and lacks a part');
     await this.#ownership.check();
     try {
-      return await publishParts(this.#context, this.session, await this.#stored.uploadId(), etags);
+      return await publishParts(this.#context, this.session, size, await this.#stored.uploadId(), etags);
     } catch (reason) {
       if (!(reason instanceof TransferError) || reason.code !== BROKEN_PARTS) throw reason;
       this.#mayLackBytes = true;
@@ -315,8 +316,9 @@ export class S3Upload implements Upload {
     if (this.#ownership.isOurs) return;
     this.#dropAll();
     await this.#gathering.idle();
-    const ledger = await this.#ownership.takeOver();
-    await this.load(ledger, await findPublished(this.#context, this.session));
+    await this.#ownership.takeOver(async (ledger) =>
+      this.load(ledger, await findPublished(this.#context, this.session)),
+    );
     this.#listener.owned(this);
   }
 

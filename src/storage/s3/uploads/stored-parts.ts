@@ -55,6 +55,11 @@ export class StoredParts {
     this.#uploadId = uploadId === undefined ? undefined : Promise.resolve(uploadId);
   }
 
+  /** Takes all that a ledger names: the parts have become a file. */
+  remember({ parts }: Ledger): void {
+    this.#stored = new Map(parts);
+  }
+
   /** As `load`, for an owner that found its parts broken. */
   async reload(): Promise<void> {
     await this.load({ uploadId: await this.uploadId(), parts: this.#stored });
