@@ -56,6 +56,8 @@ export class S3Upload implements Upload {
   #touchedMs: number;
   /** Bytes that were sent to a server may not be here. */
   #mayLackBytes: boolean;
+  /** No finish follows at once: whoever wrote last has made it durable, as far as that goes. */
+  #isLeft = true;
   #published: Published | undefined;
   #gone: TransferError | undefined;
   /** Why a part could not be stored, since the last flush. */
@@ -200,15 +202,19 @@ export class S3Upload implements Upload {
   /** They are in a part already: only checked bytes are written. */
   written(): void {
     this.#touchedMs = this.#context.now();
+    this.#isLeft = false;
   }
 
   /** Commits the parts that are full. */
   async sync(): Promise<void> {
     if (this.#published !== undefined) return;
     this.#requireOpen();
-    if (!this.#ownership.isOurs) return;
-    await this.#flush();
-    this.#maybeIdle();
+    this.#isLeft = true;
+    try {
+      if (this.#ownership.isOurs) await this.#flush();
+    } finally {
+      this.#maybeIdle();
+    }
   }
 
   finish(expected: ExpectedContent): Promise<FileIdentity> {
@@ -221,6 +227,7 @@ export class S3Upload implements Upload {
       } catch (reason) {
         throw toS3Error(reason, this.name);
       } finally {
+        this.#isLeft = true;
         this.#maybeIdle();
       }
     });
@@ -372,7 +379,8 @@ export class S3Upload implements Upload {
 
   /** What is left of parts stays while nobody wants the memory. */
   #maybeIdle(): void {
-    if (!this.isBusy && !this.#gathering.isEmpty) this.#context.memory.mayDrop(this.#drop);
+    if (this.#isLeft && !this.isBusy && !this.#gathering.isEmpty)
+      this.#context.memory.mayDrop(this.#drop);
   }
 
   #requireOpen(): void {
