@@ -8,6 +8,7 @@ import { Counters } from '../../../base/counters/counters.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
+import { requireSize } from '../../max-size.ts';
 import type { PackJobs } from '../../pack-jobs.ts';
 import { uploadNotFound } from '../../upload-not-found.ts';
 import type {
@@ -35,7 +36,6 @@ import { LocalUpload } from './local-upload.ts';
 import { makeDirectory } from './make-directory.ts';
 import type { UploadContext, UploadOptions } from './options.ts';
 import { Packs } from './packs/packs.ts';
-import { requireSize } from './quota.ts';
 import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
 import { atTarget, checkCondition, foundAt } from './target.ts';

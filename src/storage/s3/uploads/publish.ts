@@ -1,11 +1,12 @@
 /** Gives the bytes of an upload their name: the small file by one PUT, parts by the completion. */
 import { type ErrorCode, TransferError } from '../../../base/errors.ts';
+import type { Declared } from '../../content-check.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
 import type { S3UploadContext } from './context.ts';
 import { markOf, parseMark } from './marks.ts';
 import { unlessMissing } from './ownership.ts';
-import type { Session } from './session.ts';
+import { noSha256, type Session } from './session.ts';
 
 /** What an upload has become. */
 export interface Published {
@@ -82,6 +83,17 @@ async function published(
       throw await conditions.refused(reason, name, condition);
     }
   });
+}
+
+/** Throws CONTENT_MISMATCH, UNIMPLEMENTED, where what is declared is not what was `published`, as far as that is known. */
+export function requirePublished(session: Session, { crc32, file }: Published, declared: Declared): void {
+  if (declared.sha256 !== undefined && file.size > session.partBytes) throw noSha256(session.name);
+  const isOther =
+    (declared.size !== undefined && declared.size !== file.size) ||
+    (declared.crc32 !== undefined && crc32 !== undefined && declared.crc32 !== crc32);
+  if (!isOther) return;
+  const message = `${quoteName(session.name)} was finished with other content than is declared now; look at what is there`;
+  throw new TransferError('CONTENT_MISMATCH', message);
 }
 
 function isBroken(reason: unknown): boolean {

@@ -5,6 +5,7 @@
 import { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { TransferError } from '../../../base/errors.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
+import { requireSize } from '../../max-size.ts';
 import { uploadNotFound } from '../../upload-not-found.ts';
 import type { OpenUpload, Upload, UploadSpec } from '../../upload-store.ts';
 import { statusOf, toS3Error } from '../s3-error.ts';
@@ -12,8 +13,8 @@ import type { S3UploadContext } from './context.ts';
 import { discardSession } from './discard.ts';
 import { Ownership, unlessMissing } from './ownership.ts';
 import { findPublished } from './publish.ts';
-import { noSha256, S3Upload, tooLarge, type UploadListener } from './s3-upload.ts';
-import { isSessionOf, parseKey, parseSession, sessionKey, sessionOf, sessionsPrefix, textOf } from './session.ts';
+import { S3Upload, type UploadListener } from './s3-upload.ts';
+import { isSessionOf, noSha256, parseKey, parseSession, sessionKey, sessionOf, sessionsPrefix, textOf } from './session.ts';
 
 /** Uploads stay at most this much longer than their expiry. */
 const SWEEP_MS = 3_600_000;
@@ -127,8 +128,7 @@ export class S3Sessions {
     const { bucket, conditions, keys, now, options, partBytes } = this.#context;
     const { condition, expected, name } = spec;
     keys.ofFile(name);
-    if (options.maxSizeBytes > 0 && (expected.size ?? 0) > options.maxSizeBytes)
-      throw tooLarge(name, options.maxSizeBytes);
+    requireSize(options.maxSizeBytes, name, expected.size ?? 0);
     const session = sessionOf(id, spec, now(), partBytes);
     if (expected.sha256 !== undefined && (expected.size ?? 0) > session.partBytes) throw noSha256(name);
     await Promise.all([checkName(), conditions.check(name, condition)]);

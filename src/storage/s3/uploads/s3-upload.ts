@@ -14,6 +14,7 @@ import { type ByteRange, missingRanges } from '../../../base/ranges.ts';
 import { CheckedRanges } from '../../../wire/checked-ranges.ts';
 import { crc32 } from '../../../wire/crc32.ts';
 import { checkCommitted, checkSha256, type Declared, declaredContent } from '../../content-check.ts';
+import { requireSize } from '../../max-size.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
 import { uploadNotFound } from '../../upload-not-found.ts';
@@ -26,8 +27,15 @@ import { Gathering } from './gathering.ts';
 import type { Ledger } from './ledger.ts';
 import type { Ownership } from './ownership.ts';
 import { PartShare } from './part-memory.ts';
-import { BROKEN_PARTS, findPublished, type Published, publishParts, publishSmall } from './publish.ts';
-import { requireParts, type Session } from './session.ts';
+import {
+  BROKEN_PARTS,
+  findPublished,
+  type Published,
+  publishParts,
+  publishSmall,
+  requirePublished,
+} from './publish.ts';
+import { noSha256, requireParts, type Session } from './session.ts';
 import { StoredParts } from './stored-parts.ts';
 
 export interface UploadListener {
@@ -112,7 +120,7 @@ export class S3Upload implements Upload {
     const { expectedSize } = this;
     const expiresMs = this.#touchedMs + this.#context.options.expiryMs;
     const file = this.#published?.file;
-    const parts = file === undefined ? joined(this.#stored.committed) : wholeOf(file);
+    const parts = file === undefined ? this.#stored.committed : wholeOf(file);
     const [first] = parts;
     return { committedSize: first?.start === 0 ? first.end : 0, parts, expectedSize, file, expiresMs };
   }
@@ -191,8 +199,7 @@ export class S3Upload implements Upload {
   checkQuota(offset: number, bytes: number): void {
     this.#requireOpen();
     const end = offset + bytes;
-    const { maxSizeBytes } = this.#context.options;
-    if (maxSizeBytes > 0 && end > maxSizeBytes) throw tooLarge(this.name, maxSizeBytes);
+    requireSize(this.#context.options.maxSizeBytes, this.name, end);
     requireParts(this.session, end);
     if (this.expectedSize === undefined || end <= this.expectedSize) return;
     const message = `${quoteName(this.name)} was declared with ${this.expectedSize} bytes, and ${end} are sent; start over`;
@@ -220,7 +227,7 @@ export class S3Upload implements Upload {
   finish(expected: ExpectedContent): Promise<FileIdentity> {
     return this.#mutex.run(async () => {
       const declared = declaredContent(this.session, expected);
-      if (this.#published !== undefined) return this.#checkPublished(this.#published, declared);
+      if (this.#published !== undefined) return this.#finished(this.#published, declared);
       this.#requireOpen();
       try {
         return await this.#finish(declared);
@@ -261,7 +268,7 @@ export class S3Upload implements Upload {
 
   async #finish(declared: Declared): Promise<FileIdentity> {
     await this.#own();
-    if (this.#published !== undefined) return this.#checkPublished(this.#published, declared);
+    if (this.#published !== undefined) return this.#finished(this.#published, declared);
     await this.#flush();
     const size = checkCommitted(this.name, declared, this.#checked(), this.#mayLackBytes);
     const isSmall = this.#stored.isEmpty && size <= this.session.partBytes;
@@ -300,15 +307,11 @@ export class S3Upload implements Upload {
     }
   }
 
-  #checkPublished({ crc32: crc, file }: Published, declared: Declared): FileIdentity {
-    if (declared.sha256 !== undefined && file.size > this.session.partBytes) throw noSha256(this.name);
+  /** A repeated finish. */
+  #finished({ crc32: crc, file }: Published, declared: Declared): FileIdentity {
     const known = crc ?? new CheckedRanges(this.#stored.all).crc32Of(file.size);
-    const isOther =
-      (declared.size !== undefined && declared.size !== file.size) ||
-      (declared.crc32 !== undefined && known !== undefined && declared.crc32 !== known);
-    if (!isOther) return file;
-    const message = `${quoteName(this.name)} was finished with other content than is declared now; look at what is there`;
-    throw new TransferError('CONTENT_MISMATCH', message);
+    requirePublished(this.session, { crc32: known, file }, declared);
+    return file;
   }
 
   /** All that is here, with its checksums. */
@@ -390,29 +393,6 @@ export class S3Upload implements Upload {
   }
 }
 
-/** Those that touch are one; `ranges` are ascending. */
-function joined(ranges: readonly ByteRange[]): ByteRange[] {
-  const all: { start: number; end: number }[] = [];
-  for (const { start, end } of ranges) {
-    const last = all.at(-1);
-    if (last?.end === start) last.end = end;
-    else all.push({ start, end });
-  }
-  return all;
-}
-
 function wholeOf({ size }: FileIdentity): ByteRange[] {
   return size === 0 ? [] : [{ start: 0, end: size }];
-}
-
-/** The file is larger than any that this server takes. */
-export function tooLarge(name: string, maxSizeBytes: number): TransferError {
-  const message = `${quoteName(name)} is larger than the ${maxSizeBytes} bytes that this server takes; split it`;
-  return new TransferError('TOO_LARGE', message);
-}
-
-/** Parts cannot be read before they are a file. */
-export function noSha256(name: string): TransferError {
-  const message = `the SHA-256 of ${quoteName(name)} cannot be checked before it gets its name in an object store; declare its CRC-32`;
-  return new TransferError('UNIMPLEMENTED', message);
 }

@@ -68,6 +68,12 @@ export function requireParts({ name, partBytes }: Session, size: number): void {
   throw new TransferError('TOO_LARGE', message);
 }
 
+/** Parts cannot be read before they are a file. */
+export function noSha256(name: string): TransferError {
+  const message = `the SHA-256 of ${quoteName(name)} cannot be checked before it gets its name in an object store; declare its CRC-32`;
+  return new TransferError('UNIMPLEMENTED', message);
+}
+
 /** What the keys of all sessions begin with. */
 export function sessionsPrefix({ prefix }: Keys): string {
   return `${prefix}.sluice-uploads/`;

@@ -65,9 +65,15 @@ export class StoredParts {
     await this.load({ uploadId: await this.uploadId(), parts: this.#stored });
   }
 
-  /** Committed ranges of the file. */
-  get committed(): CheckedRange[] {
-    return this.#ranges(this.#committed.parts);
+  /** Committed ranges of the file, ascending; those that touch are one. */
+  get committed(): ByteRange[] {
+    const all: { start: number; end: number }[] = [];
+    for (const { start, end } of this.#ranges(this.#committed.parts)) {
+      const last = all.at(-1);
+      if (last?.end === start) last.end = end;
+      else all.push({ start, end });
+    }
+    return all;
   }
 
   /** Also those that no ledger names yet. */
