@@ -12,6 +12,8 @@ export class GatheredPart {
   readonly end: number;
   /** While it is being sent to the store; never rejects. */
   storing: Promise<void> | undefined;
+  /** It was given up while it was being sent. */
+  isDropped = false;
   readonly #bytes: Buffer;
   #filled: ByteRange[] = [];
 

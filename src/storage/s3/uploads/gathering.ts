@@ -3,7 +3,8 @@
  * sent to the store.
  *
  *   gathering ──full──▶ storing ──▶ stored, and out of memory
- *                  ▲        └──failed──┘ (sent again by `flush`)
+ *       ▲               │
+ *       └────failed─────┘  and sent again by `flush`
  *
  * Invariants: a part is sent only when it is full, or by `flush` up to the end of
  * the file; its bytes do not change from then on. Memory is that of the share.
@@ -73,9 +74,12 @@ export class Gathering {
     await this.idle();
   }
 
-  /** Gives up what is not being sent. */
+  /** Gives up all parts; those that are being sent go when that has ended. */
   drop(): void {
-    for (const part of this.#parts.values()) if (part.storing === undefined) this.#remove(part);
+    for (const part of this.#parts.values()) {
+      part.isDropped = true;
+      if (part.storing === undefined) this.#remove(part);
+    }
   }
 
   /** Resolves when nothing is being sent. */
@@ -129,7 +133,8 @@ export class Gathering {
   }
 
   #remove(part: GatheredPart): void {
-    if (!this.#parts.delete(part.index)) return;
+    if (this.#parts.get(part.index) !== part) return;
+    this.#parts.delete(part.index);
     this.#share.give(part.size);
   }
 
@@ -142,6 +147,7 @@ export class Gathering {
       )
       .finally(() => {
         part.storing = undefined;
+        if (part.isDropped) this.#remove(part);
       });
   }
 }

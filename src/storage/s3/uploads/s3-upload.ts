@@ -278,7 +278,7 @@ export class S3Upload implements Upload {
       ? await this.#publishSmall(size, declared.sha256)
       : await this.#publishParts(size);
     this.#touchedMs = this.#context.now();
-    this.#gathering.drop();
+    this.#dropAll();
     this.#listener.ended(this);
     return this.#published.file;
   }
@@ -356,7 +356,7 @@ export class S3Upload implements Upload {
     if (error.code === 'UPLOAD_NOT_FOUND') this.#gone = error;
     this.#writers.fail(error);
     if (!this.isGone && this.#ownership.isOurs) return;
-    this.#gathering.drop();
+    this.#dropAll();
     this.#listener.ended(this);
   }
 
@@ -375,6 +375,7 @@ export class S3Upload implements Upload {
   }
 
   #dropAll(): void {
+    this.#context.memory.mayNotDrop(this.#drop);
     if (this.#gathering.isEmpty) return;
     this.#gathering.drop();
     this.#mayLackBytes = true;

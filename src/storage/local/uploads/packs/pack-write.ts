@@ -17,13 +17,13 @@ import type { EntryStats, FailedCall } from '../../../../base/files/entry-stats.
 import { TICK_MS } from '../../../../base/files/settled-stats.ts';
 import { parseName } from '../../../name.ts';
 import type { FoundEntry, PackJobs } from '../../../pack-jobs.ts';
+import { requireSize } from '../../../max-size.ts';
 import { quoteName } from '../../../quoted-name.ts';
 import type { PackFile, WriteOutcome } from '../../../upload-store.ts';
 import { fileObstacle } from '../../obstacle.ts';
 import type { Versions } from '../../versions/versions.ts';
 import { toWriteError, writeErrorOf } from '../disk/write-error.ts';
 import type { UploadContext } from '../options.ts';
-import { requireSize } from '../quota.ts';
 import { checkCondition, refuseOtherSpelling, type Target, toTargetError } from '../target.ts';
 import { packEntry } from '../upload-id.ts';
 import { PackDirectories } from './pack-directories.ts';
