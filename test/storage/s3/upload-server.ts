@@ -12,7 +12,7 @@ import type { S3UploadContext } from '../../../src/storage/s3/uploads/context.ts
 import { PartMemory } from '../../../src/storage/s3/uploads/part-memory.ts';
 import { S3Sessions } from '../../../src/storage/s3/uploads/s3-sessions.ts';
 import type { FileIdentity } from '../../../src/storage/store.ts';
-import type { Upload, UploadSpec, UploadWriter } from '../../../src/storage/upload-store.ts';
+import type { ExpectedContent, Upload, UploadSpec, UploadWriter } from '../../../src/storage/upload-store.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import type { ModelS3 } from '../../support/stores/model-s3.ts';
 
@@ -119,6 +119,23 @@ export async function send(
   if (stream.error !== undefined) throw stream.error;
 }
 
+/** As the service ends a stream that finishes: the stream closes first, and nothing is made durable before. */
+async function sendAndFinish(
+  upload: Upload,
+  content: Buffer,
+  expected: ExpectedContent,
+): Promise<FileIdentity> {
+  const stream = await Stream.open(upload);
+  try {
+    await stream.write(content, 0, content.length);
+    if (stream.error !== undefined) throw stream.error;
+    await stream.close();
+    return await upload.finish(expected);
+  } finally {
+    await stream.end();
+  }
+}
+
 /** As a client does: sends what is missing and finishes, asks again after each interruption, on any of `servers`. */
 export async function sendTo(
   servers: readonly UploadServer[],
@@ -134,8 +151,7 @@ export async function sendTo(
       const upload = await server.start(spec);
       const { file } = upload.state();
       if (file !== undefined) return file;
-      await send(upload, content);
-      return await upload.finish(expected);
+      return await sendAndFinish(upload, content, expected);
     } catch (reason) {
       const { code } = TransferError.from(reason);
       failure = reason;

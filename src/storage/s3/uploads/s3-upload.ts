@@ -329,7 +329,7 @@ export class S3Upload implements Upload {
     await this.#ownership.takeOver(async (ledger) =>
       this.load(ledger, await findPublished(this.#context, this.session)),
     );
-    this.#listener.owned(this);
+    if (this.#published === undefined) this.#listener.owned(this);
   }
 
   /** Sends full parts, with `size` the last one too, and commits them. Throws why that failed. */
