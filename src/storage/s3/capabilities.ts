@@ -74,7 +74,7 @@ async function putForm(bucket: Bucket, key: string): Promise<Capabilities['putIf
 
 /** There is an object under the key, so neither condition holds. */
 async function hasCompleteConditions(multipart: Multipart, key: string): Promise<boolean> {
-  const uploadId = await multipart.create(key, '');
+  const uploadId = await multipart.create(key, 'probe');
   try {
     const etags = [await multipart.putPart(key, uploadId, 1, Buffer.from('z'))];
     for (const condition of [{ ifNoneMatch: '*' }, { ifMatch: `"${NO_VERSION}"` }] as const) {

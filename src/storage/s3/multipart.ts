@@ -1,6 +1,6 @@
 /** The requests of multipart uploads. Errors are as of `Bucket`. */
 import type * as Sdk from '@aws-sdk/client-s3';
-import type { Attempts } from './attempts.ts';
+import { ATTEMPT_TIMEOUT_MS, type Attempts } from './attempts.ts';
 import { MARK, versionOf } from './bucket.ts';
 import type { S3Sdk } from './sdk.ts';
 
@@ -9,6 +9,12 @@ export interface CompleteCondition {
   readonly ifNoneMatch?: '*' | undefined;
   readonly ifMatch?: string | undefined;
 }
+
+/** Parts share the link to the store with others. */
+const LEAST_BYTES_PER_MS = 128;
+
+/** Stores work on it for a time that grows with the parts. */
+const COMPLETE_TIMEOUT_MS = 120_000;
 
 export class Multipart {
   readonly #attempts: Attempts;
@@ -46,7 +52,11 @@ export class Multipart {
       Body: body,
       ContentLength: body.length,
     });
-    const { ETag } = await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+    const { ETag } = await this.#attempts.run(
+      (abortSignal) => this.#client.send(command, { abortSignal }),
+      undefined,
+      ATTEMPT_TIMEOUT_MS + body.length / LEAST_BYTES_PER_MS,
+    );
     return versionOf(ETag);
   }
 
@@ -88,7 +98,11 @@ export class Multipart {
       IfMatch: ifMatch,
       IfNoneMatch: ifNoneMatch,
     });
-    const { ETag } = await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+    const { ETag } = await this.#attempts.run(
+      (abortSignal) => this.#client.send(command, { abortSignal }),
+      undefined,
+      COMPLETE_TIMEOUT_MS,
+    );
     return versionOf(ETag);
   }
 
