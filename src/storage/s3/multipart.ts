@@ -37,7 +37,9 @@ export class Multipart {
       Key: key,
       Metadata: { [MARK]: mark },
     });
-    const { UploadId } = await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+    const { UploadId } = await this.#attempts.run((abortSignal) =>
+      this.#client.send(command, { abortSignal }),
+    );
     if (UploadId === undefined) throw new Error('the object store began a multipart upload without an id');
     return UploadId;
   }

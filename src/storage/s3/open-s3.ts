@@ -70,7 +70,10 @@ export async function openS3(options: OpenS3Options): Promise<S3Storage> {
   }
 }
 
-function warnOfMissing({ completeConditions, deleteIfMatch, putIfMatch }: Capabilities, logger: Logger): void {
+function warnOfMissing(
+  { completeConditions, deleteIfMatch, putIfMatch }: Capabilities,
+  logger: Logger,
+): void {
   if (putIfMatch !== null && deleteIfMatch && completeConditions) return;
   logger.warn(
     { putIfMatch: putIfMatch !== null, deleteIfMatch, completeConditions },

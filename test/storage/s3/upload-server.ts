@@ -1,6 +1,7 @@
 /** Servers on one model of a store, with small parts, and what clients do on them. */
-import { setImmediate as turn } from 'node:timers/promises';
+
 import type { TestContext } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import { KeyedMutex } from '../../../src/base/async/keyed-mutex.ts';
 import { TransferError } from '../../../src/base/errors.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
@@ -12,7 +13,13 @@ import type { S3UploadContext } from '../../../src/storage/s3/uploads/context.ts
 import { PartMemory } from '../../../src/storage/s3/uploads/part-memory.ts';
 import { S3Sessions } from '../../../src/storage/s3/uploads/s3-sessions.ts';
 import type { FileIdentity } from '../../../src/storage/store.ts';
-import type { ExpectedContent, Upload, UploadSpec, UploadWriter } from '../../../src/storage/upload-store.ts';
+import type {
+  ExpectedContent,
+  Upload,
+  UploadSpec,
+  UploadStore,
+  UploadWriter,
+} from '../../../src/storage/upload-store.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import type { ModelS3 } from '../../support/stores/model-s3.ts';
 
@@ -124,10 +131,11 @@ async function sendAndFinish(
   upload: Upload,
   content: Buffer,
   expected: ExpectedContent,
+  slabBytes?: number,
 ): Promise<FileIdentity> {
   const stream = await Stream.open(upload);
   try {
-    await stream.write(content, 0, content.length);
+    await stream.write(content, 0, content.length, slabBytes);
     if (stream.error !== undefined) throw stream.error;
     await stream.close();
     return await upload.finish(expected);
@@ -136,31 +144,36 @@ async function sendAndFinish(
   }
 }
 
-/** As a client does: sends what is missing and finishes, asks again after each interruption, on any of `servers`. */
+/** What of a server the clients here use. */
+export type Uploads = Pick<UploadStore, 'start'>;
+
+/** As a client does: sends what is missing and finishes, and asks again after each interruption, on the server that `pick` names. */
 export async function sendTo(
-  servers: readonly UploadServer[],
-  spec: Partial<UploadSpec> & { readonly id: string },
+  pick: () => Uploads,
+  spec: UploadSpec,
   content: Buffer,
-  pick: () => UploadServer,
+  slabBytes?: number,
 ): Promise<FileIdentity> {
   const expected = { size: content.length, crc32: crc32(content) };
   let failure: unknown;
-  for (let attempt = 0; attempt < 60; attempt++) {
-    const server = servers.length === 1 ? (servers[0] as UploadServer) : pick();
+  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+    let upload: Upload | undefined;
     try {
-      const upload = await server.start(spec);
-      const { file } = upload.state();
-      if (file !== undefined) return file;
-      return await sendAndFinish(upload, content, expected);
+      upload = await pick().start(spec);
+      if (upload.state().file !== undefined) return await upload.finish(expected);
+      return await sendAndFinish(upload, content, expected, slabBytes);
     } catch (reason) {
       const { code } = TransferError.from(reason);
       failure = reason;
-      if (!AGAIN.has(code)) throw reason;
+      const isOther = code === 'CONTENT_MISMATCH' && upload !== undefined && isWhole(upload, content.length);
+      if (isOther || !AGAIN.has(code)) throw reason;
       await turn();
     }
   }
   throw failure;
 }
+
+const MAX_ATTEMPTS = 60;
 
 const AGAIN: ReadonlySet<string> = new Set([
   'UNAVAILABLE',
@@ -168,6 +181,11 @@ const AGAIN: ReadonlySet<string> = new Set([
   'CONTENT_MISMATCH',
   'UPLOAD_NOT_FOUND',
 ]);
+
+/** Nothing that could be sent again is missing. */
+function isWhole(upload: Upload, size: number): boolean {
+  return upload.state().file !== undefined || upload.missing(0, size).length === 0;
+}
 
 async function stat(s3: ModelS3, name: string): Promise<FileIdentity> {
   try {

@@ -55,17 +55,21 @@ export class ModelS3 {
   readonly bucket: UploadBucket = {
     head: (key) => this.#request('head', key, () => this.#object(key)),
     get: (key) => this.#request('get', key, () => this.#found(key).body),
-    put: (key, body, ifMatch, mark = '') =>
+    put: (key, body, ifMatch, mark) =>
       this.#request('put', key, () => {
         this.#check(key, ifMatch ?? undefined, ifMatch === null);
-        this.#set(key, Buffer.from(body), mark);
+        this.#set(key, Buffer.from(body), mark ?? '');
         return this.#object(key).version;
       }),
     delete: (key) => this.#request('delete', key, () => void this.objects.delete(key)),
     page: (prefix) =>
       this.#request('page', prefix, () => {
         const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
-        return { objects: keys.map((key) => ({ ...this.#object(key), key })), prefixes: [], token: undefined };
+        return {
+          objects: keys.map((key) => ({ ...this.#object(key), key })),
+          prefixes: [],
+          token: undefined,
+        };
       }),
   };
 
@@ -91,9 +95,10 @@ export class ModelS3 {
         const parts = [...this.#upload(id).parts];
         return new Map(parts.map(([number, body]) => [number, etagOf(body)]));
       }),
-    complete: (key, id, etags, { ifMatch, ifNoneMatch } = {}) =>
+    complete: (key, id, etags, condition) =>
       this.#request('complete', key, () => {
         const { mark, parts } = this.#upload(id);
+        const { ifMatch, ifNoneMatch } = condition ?? {};
         if (this.hasCompleteConditions)
           this.#check(key, ifMatch?.replaceAll('"', ''), ifNoneMatch !== undefined);
         const bodies = etags.map((etag, index) => {
@@ -141,7 +146,7 @@ export class ModelS3 {
 
   #object(key: string): StoredObject {
     const { body, mark, modifiedMs } = this.#found(key);
-    return { size: body.length, version: etagOf(body), modifiedMs, mark };
+    return { size: body.length, version: etagOf(body), modifiedMs, mark, checksum: undefined };
   }
 
   #found(key: string): ModelObject {

@@ -99,7 +99,8 @@ export class Gathering {
       signal.throwIfAborted();
       if (this.#host.isStored(index)) return undefined;
       const known = this.#parts.get(index);
-      if (known !== undefined) return known.isFull || known.storing !== undefined ? undefined : this.#last(known);
+      if (known !== undefined)
+        return known.isFull || known.storing !== undefined ? undefined : this.#last(known);
       const range = this.#rangeOf(index);
       if (this.#share.take(range.end - range.start)) return this.#last(new GatheredPart(index, range));
       const storing = this.#storing();

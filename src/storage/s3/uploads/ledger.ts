@@ -30,5 +30,8 @@ export function parseLedger(text: Buffer): Ledger {
     uploadId?: string;
     parts: readonly PartFields[];
   };
-  return { uploadId, parts: new Map(parts.map(([index, etag, crc32, bytes]) => [index, { etag, crc32, bytes }])) };
+  return {
+    uploadId,
+    parts: new Map(parts.map(([index, etag, crc32, bytes]) => [index, { etag, crc32, bytes }])),
+  };
 }

@@ -39,7 +39,7 @@ export async function publishSmall(
 ): Promise<Published> {
   const { bucket, conditions, keys } = context;
   const { condition, id, name } = session;
-  return await published(context, session, bytes.length, async () => {
+  return await published(context, session, { size: bytes.length, crc32 }, async () => {
     const ifMatch = await conditions.forPut(name, condition);
     return await bucket.put(keys.ofFile(name), bytes, ifMatch, markOf(id, crc32));
   });
@@ -55,17 +55,22 @@ export async function publishParts(
 ): Promise<Published> {
   const { conditions, keys, multipart } = context;
   const { condition, name } = session;
-  return await published(context, session, size, async () => {
+  return await published(context, session, { size, crc32: undefined }, async () => {
     const asked = await conditions.forComplete(name, condition);
     return await multipart.complete(keys.ofFile(name), uploadId, etags, asked);
   });
 }
 
-/** A failure may be that of an attempt behind one that succeeded: then the object has our mark. */
+interface Content {
+  readonly size: number;
+  readonly crc32: number | undefined;
+}
+
+/** A failure may be that of an attempt behind one that succeeded: then the object has our mark, or that of another server. */
 async function published(
   context: S3UploadContext,
   session: Session,
-  size: number,
+  content: Content,
   write: () => Promise<string>,
 ): Promise<Published> {
   const { conditions, names, now } = context;
@@ -74,11 +79,15 @@ async function published(
     try {
       const version = await write();
       const found = await findPublished(context, session).catch(() => undefined);
-      // Somebody may have replaced it at once.
-      return found ?? { file: { name, size, version, modifiedMs: now() }, crc32: undefined };
+      // Ceph does not always say the version. Somebody may have replaced the file at once.
+      if (found !== undefined && (version === '' || found.file.version === version)) return found;
+      return { file: { name, size: content.size, version, modifiedMs: now() }, crc32: content.crc32 };
     } catch (reason) {
       const found = await findPublished(context, session);
-      if (found !== undefined) return found;
+      if (found !== undefined) {
+        requirePublished(session, found, { ...content, sha256: undefined });
+        return found;
+      }
       if (isBroken(reason)) throw brokenParts(name, reason);
       throw await conditions.refused(reason, name, condition);
     }
@@ -100,7 +109,12 @@ function isBroken(reason: unknown): boolean {
   return reason instanceof Error && BROKEN.has(reason.name);
 }
 
-const BROKEN: ReadonlySet<string> = new Set(['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'NoSuchUpload']);
+const BROKEN: ReadonlySet<string> = new Set([
+  'InvalidPart',
+  'InvalidPartOrder',
+  'EntityTooSmall',
+  'NoSuchUpload',
+]);
 
 function brokenParts(name: string, cause: unknown): TransferError {
   const message = `parts of ${quoteName(name)} were replaced or removed in the object store; send them again`;

@@ -8,16 +8,30 @@ import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
 import { requireSize } from '../../max-size.ts';
 import { uploadNotFound } from '../../upload-not-found.ts';
 import type { OpenUpload, Upload, UploadSpec } from '../../upload-store.ts';
-import { statusOf, toS3Error } from '../s3-error.ts';
+import { toS3Error } from '../s3-error.ts';
 import type { S3UploadContext } from './context.ts';
 import { discardSession } from './discard.ts';
 import { Ownership, unlessMissing } from './ownership.ts';
 import { findPublished } from './publish.ts';
 import { S3Upload, type UploadListener } from './s3-upload.ts';
-import { isSessionOf, noSha256, parseKey, parseSession, sessionKey, sessionOf, sessionsPrefix, textOf } from './session.ts';
+import {
+  isSessionOf,
+  noSha256,
+  parseKey,
+  parseSession,
+  sessionKey,
+  sessionOf,
+  sessionsPrefix,
+  textOf,
+} from './session.ts';
 
 /** Uploads stay at most this much longer than their expiry. */
 const SWEEP_MS = 3_600_000;
+
+interface Touched {
+  readonly id: string;
+  readonly touchedMs: number;
+}
 
 export class S3Sessions {
   readonly #context: S3UploadContext;
@@ -76,36 +90,35 @@ export class S3Sessions {
       const { id, isBusy, name, owner, receivedSize, session, touchedMs } = upload;
       const { atMs: startedMs } = session;
       const about = expectedSize === undefined ? {} : { expectedSize };
-      return { id, name, owner, startedMs, touchedMs, receivedSize, committedSize, expiresMs, isBusy, ...about };
+      return {
+        id,
+        name,
+        owner,
+        startedMs,
+        touchedMs,
+        receivedSize,
+        committedSize,
+        expiresMs,
+        isBusy,
+        ...about,
+      };
     });
   }
 
   /** Discards what has expired, of any server. Never rejects. */
   async sweep(): Promise<void> {
-    const { bucket, keys, logger, now, options } = this.#context;
+    const { logger, now, options } = this.#context;
     const oldestMs = now() - options.expiryMs;
     for (const upload of this.#uploads.values())
       if (!upload.isBusy && upload.touchedMs <= oldestMs) this.#uploads.delete(upload.id);
     try {
-      const touched = new Map<string, number>();
-      let token: string | undefined;
-      do {
-        const page = await bucket.page(sessionsPrefix(keys), { token });
-        for (const { key, modifiedMs } of page.objects) {
-          const id = parseKey(keys, key)?.id;
-          if (id !== undefined) touched.set(id, Math.max(modifiedMs, touched.get(id) ?? 0));
-        }
-        token = page.token;
-        // Keys are sorted: the last one may go on in the next page.
-        const last = token === undefined ? undefined : [...touched.keys()].at(-1);
-        for (const [id, touchedMs] of touched) {
-          if (id === last) continue;
-          touched.delete(id);
-          if (touchedMs <= oldestMs && !this.#uploads.has(id)) await discardSession(this.#context, id);
-        }
-      } while (token !== undefined);
+      for await (const { id, touchedMs } of this.#stored())
+        if (touchedMs <= oldestMs && !this.#uploads.has(id)) await discardSession(this.#context, id);
     } catch (reason) {
-      logger.warn({ err: reason }, 'expired uploads could not be removed from the object store; tried again later');
+      logger.warn(
+        { err: reason },
+        'expired uploads could not be removed from the object store; tried again later',
+      );
     }
   }
 
@@ -113,6 +126,26 @@ export class S3Sessions {
     clearInterval(this.#timer);
     await Promise.all(Array.from(this.#uploads.values(), (upload) => upload.close()));
     await this.#sweeping;
+  }
+
+  /** All sessions in the bucket, each with when the newest of its objects was written. */
+  async *#stored(): AsyncGenerator<Touched, void, undefined> {
+    const { bucket, keys } = this.#context;
+    let current: Touched | undefined;
+    let token: string | undefined;
+    do {
+      const page = await bucket.page(sessionsPrefix(keys), { token });
+      for (const { key, modifiedMs } of page.objects) {
+        const id = parseKey(keys, key)?.id;
+        if (id === undefined) continue;
+        // Keys are sorted: those of one session follow each other.
+        if (current !== undefined && current.id !== id) yield current;
+        const earlierMs = current?.id === id ? current.touchedMs : 0;
+        current = { id, touchedMs: Math.max(modifiedMs, earlierMs) };
+      }
+      token = page.token;
+    } while (token !== undefined);
+    if (current !== undefined) yield current;
   }
 
   /** What an earlier call with the same id and wish has started. */
@@ -131,12 +164,11 @@ export class S3Sessions {
     requireSize(options.maxSizeBytes, name, expected.size ?? 0);
     const session = sessionOf(id, spec, now(), partBytes);
     if (expected.sha256 !== undefined && (expected.size ?? 0) > session.partBytes) throw noSha256(name);
-    await Promise.all([checkName(), conditions.check(name, condition)]);
     try {
+      await Promise.all([checkName(), conditions.check(name, condition)]);
       await bucket.put(sessionKey(keys, id), Buffer.from(textOf(session)), null);
     } catch (reason) {
-      // Another server has begun it at the same moment.
-      if (statusOf(reason) !== 412) throw reason;
+      // Another server may have begun it meanwhile, and even finished it.
       return (await this.#started(spec)) ?? fail(reason);
     }
     const ownership = new Ownership(bucket, keys, id, 0);
@@ -156,10 +188,9 @@ export class S3Sessions {
     if (record === undefined) return undefined;
     const session = parseSession(record);
     const ownership = new Ownership(bucket, keys, id);
-    const [{ epochs, touchedMs }, published] = await Promise.all([
-      ownership.look(),
-      findPublished(this.#context, session),
-    ]);
+    // The look comes behind: it sees the ledger of whoever has finished it.
+    const published = await findPublished(this.#context, session);
+    const { epochs, touchedMs } = await ownership.look();
     if (touchedMs + options.expiryMs <= now()) {
       await discardSession(this.#context, id);
       return undefined;

@@ -285,7 +285,8 @@ export class S3Upload implements Upload {
 
   async #publishSmall(size: number, sha256: string | undefined): Promise<Published> {
     const bytes = size === 0 ? new Uint8Array(0) : this.#gathering.part(0)?.bytesTo(size);
-    if (bytes === undefined) throw new TransferError('INTERNAL', 'a small upload was checked and is not there');
+    if (bytes === undefined)
+      throw new TransferError('INTERNAL', 'a small upload was checked and is not there');
     if (sha256 !== undefined) checkSha256(this.name, sha256, createHash('sha256').update(bytes).digest());
     await this.#ownership.check();
     return await publishSmall(this.#context, this.session, bytes, crc32(bytes));
@@ -326,9 +327,12 @@ export class S3Upload implements Upload {
     if (this.#ownership.isOurs) return;
     this.#dropAll();
     await this.#gathering.idle();
-    await this.#ownership.takeOver(async (ledger) =>
-      this.load(ledger, await findPublished(this.#context, this.session)),
-    );
+    await this.#ownership.takeOver(async (ledger) => {
+      await this.#stored.load(ledger);
+      // Behind the look for parts: a completion takes them away, and the file is there before.
+      this.#published = await findPublished(this.#context, this.session);
+      if (this.#published !== undefined) this.#stored.remember(ledger);
+    });
     if (this.#published === undefined) this.#listener.owned(this);
   }
 
@@ -383,13 +387,11 @@ export class S3Upload implements Upload {
 
   /** What is left of parts stays while nobody wants the memory. */
   #maybeIdle(): void {
-    if (this.#isLeft && !this.isBusy && !this.#gathering.isEmpty)
-      this.#context.memory.mayDrop(this.#drop);
+    if (this.#isLeft && !this.isBusy && !this.#gathering.isEmpty) this.#context.memory.mayDrop(this.#drop);
   }
 
   #requireOpen(): void {
-    if (this.#published !== undefined)
-      throw uploadNotFound(this.id, 'is finished and accepts no more bytes');
+    if (this.#published !== undefined) throw uploadNotFound(this.id, 'is finished and accepts no more bytes');
     if (this.#gone !== undefined) throw this.#gone;
   }
 }

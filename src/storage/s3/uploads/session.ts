@@ -38,7 +38,8 @@ export function sessionOf(id: string, spec: UploadSpec, atMs: number, leastPartB
   const { condition, expected, name, owner } = spec;
   const { sha256, ...rest } = expected;
   const declared = sha256 === undefined ? rest : { ...rest, sha256: Buffer.from(sha256).toString('hex') };
-  const partBytes = Math.max(leastPartBytes, Math.ceil((expected.size ?? 0) / MAX_PARTS / MIB) * MIB);
+  const neededBytes = (expected.size ?? 0) / MAX_PARTS;
+  const partBytes = neededBytes <= leastPartBytes ? leastPartBytes : Math.ceil(neededBytes / MIB) * MIB;
   const session = { id, name, expected: declared, condition, partBytes, atMs };
   requireParts(session, expected.size ?? 0);
   return owner === undefined ? session : { ...session, owner };
@@ -47,7 +48,9 @@ export function sessionOf(id: string, spec: UploadSpec, atMs: number, leastPartB
 /** Whether it was started with this spec. */
 export function isSessionOf(session: Session, spec: UploadSpec): boolean {
   // What is undefined is left out of the text.
-  const wished = parseSession(Buffer.from(textOf(sessionOf(session.id, spec, session.atMs, session.partBytes))));
+  const wished = parseSession(
+    Buffer.from(textOf(sessionOf(session.id, spec, session.atMs, session.partBytes))),
+  );
   return isDeepStrictEqual(wished, session);
 }
 
