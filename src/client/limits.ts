@@ -80,8 +80,15 @@ export const DEFAULT_CONNECTIONS = 4;
 /** A part of an upload is at least this long: its end makes the server sync. */
 export const MIN_PART_BYTES = 32 * MIB;
 
-/** What one connection of a download takes from another is at least this long: it costs a round trip and what is in flight. */
+/**
+ * What one connection of a download takes from another is at least this long: it costs a round trip and what is in
+ * flight. A connection that has brought less in a second takes less.
+ */
 export const MIN_STRIPE_BYTES = 8 * MIB;
+export const MIN_SLOW_STRIPE_BYTES = MIB;
+
+/** How often a connection of a download that has nothing to fetch looks after the others. */
+export const IDLE_LOOK_MS = 100;
 
 /** Chunks of one call that are being read, compressed or sent: its memory is so many chunks. */
 export const SEND_SLOTS = 6;

@@ -3,20 +3,23 @@
  * back, for whoever is next; the lane goes on after a wait.
  */
 import { TransferError } from '../../base/errors.ts';
-import type { StatFileRequest, StatFileResponse } from '../../wire/messages.ts';
-import { isStated } from '../../wire/status.ts';
-import { cancelledBy, onCancelled } from '../connection/cancellation.ts';
+import { cancelledBy, delay, onCancelled } from '../connection/cancellation.ts';
 import type { Channel } from '../connection/channel.ts';
 import { Retry } from '../connection/retry.ts';
 import type { Lane } from '../lanes/lanes.ts';
-import { MIN_CHUNK_BYTES } from '../limits.ts';
+import { IDLE_LOOK_MS, MIN_CHUNK_BYTES, MIN_SLOW_STRIPE_BYTES, MIN_STRIPE_BYTES } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { Attempt } from './attempt.ts';
+import { fileChange, isGuess } from './file-change.ts';
 import type { LaneServers } from './lane-servers.ts';
 import type { Mark, Position } from './position.ts';
 import type { DownloadReporter } from './progress.ts';
 import type { DownloadRanges } from './ranges.ts';
 import type { Section, Sink } from './sinks/sink.ts';
+import { type Fetching, Stragglers } from './stragglers.ts';
+
+/** Its range goes on over another connection. */
+const RELIEVED = new TransferError('CANCELLED', 'a faster connection goes on');
 
 /** What the lanes of a transfer have met together. */
 export interface LaneAccount {
@@ -34,19 +37,25 @@ export interface LaneContext {
   readonly account: LaneAccount;
   /** Aborted when the transfer ends; its reason is the error. */
   readonly signal: AbortSignal;
+  /** Lanes that have not ended. */
+  lanes(): Iterable<DownloadLane>;
 }
 
-export class DownloadLane implements Lane {
+export class DownloadLane implements Lane, Fetching {
   readonly #context: LaneContext;
   readonly #index: number;
   readonly #channel: Channel;
   readonly #retry: Retry;
+  /** All is there, or the transfer has ended. */
+  readonly #over: AbortSignal;
   /** Asked for with the next attempt; shrinks when chunks are too large to arrive within the stall timeout. */
   #chunkBytes: number;
   /** The most bytes that the transfer had at any failure of this lane; only more is progress. */
   #furthestBytes: number;
   #position: Position | undefined;
   #attempt: Attempt | undefined;
+  /** Of what it has fetched last; zero before that. */
+  #bytesPerMs = 0;
   #isRetired = false;
   #onSinkDrained: (() => void) | undefined;
 
@@ -56,12 +65,13 @@ export class DownloadLane implements Lane {
     this.#context = context;
     this.#index = index;
     this.#channel = servers.at(index);
+    this.#over = AbortSignal.any([signal, ranges.complete]);
     this.#retry = new Retry({
       retry: options.retry,
       channel: this.#channel,
       what: 'transfer interrupted; resuming',
       name: ranges.request.name,
-      signal: AbortSignal.any([signal, ranges.complete]),
+      signal: this.#over,
       onWait: () => {
         if (!ranges.areMoving) progress.enter('waiting');
       },
@@ -71,10 +81,8 @@ export class DownloadLane implements Lane {
   }
 
   async run(): Promise<void> {
-    const { ranges } = this.#context;
-    while (!this.#isRetired) {
-      this.#position = ranges.take();
-      if (this.#position === undefined || !(await this.#fetch(this.#position))) return;
+    for (let position = await this.#next(); position !== undefined; position = await this.#next()) {
+      if (!(await this.#fetch(position))) return;
     }
   }
 
@@ -87,6 +95,15 @@ export class DownloadLane implements Lane {
     else this.#attempt?.fail(new TransferError('CANCELLED', 'the connection is not needed'));
   }
 
+  /** Gives back what has not arrived, and ends: another lane is much faster. */
+  relieve(): void {
+    this.#attempt?.fail(RELIEVED);
+  }
+
+  get fetched(): Position | undefined {
+    return this.#attempt === undefined || this.#attempt.isPaused ? undefined : this.#position;
+  }
+
   /** The server that sends the range. */
   get server(): string | undefined {
     return this.#attempt?.server;
@@ -96,6 +113,24 @@ export class DownloadLane implements Lane {
   onDrained(): void {
     this.#onSinkDrained?.();
     this.#attempt?.resumeIfPossible();
+  }
+
+  /** The next range. Where there is none: what others give back, until all is there. */
+  async #next(): Promise<Position | undefined> {
+    const { ranges } = this.#context;
+    const stragglers = new Stragglers<DownloadLane>();
+    for (;;) {
+      if (this.#isRetired || this.#over.aborted) return undefined;
+      this.#position = ranges.take(this.#leastBytes);
+      if (this.#position !== undefined) return this.#position;
+      stragglers.find(this.#context.lanes(), this.#bytesPerMs, performance.now())?.relieve();
+      await delay(IDLE_LOOK_MS, this.#over).catch(() => {});
+    }
+  }
+
+  get #leastBytes(): number {
+    if (this.#bytesPerMs === 0) return MIN_STRIPE_BYTES;
+    return Math.min(MIN_STRIPE_BYTES, Math.max(MIN_SLOW_STRIPE_BYTES, this.#bytesPerMs * 1000));
   }
 
   /** True when the lane may go on with what is next. */
@@ -117,6 +152,7 @@ export class DownloadLane implements Lane {
         signal,
       });
       this.#attempt = attempt;
+      const begunAtMs = performance.now();
       try {
         await attempt.run();
         section?.close();
@@ -125,6 +161,7 @@ export class DownloadLane implements Lane {
       } finally {
         this.#attempt = undefined;
       }
+      this.#noteRate(position.offset - begun.offset, performance.now() - begunAtMs);
       // Only OK says that all of it was of one version: asking for what is behind the end confirms that.
       if (attempt.isCutShort) continue;
       this.#logLink(attempt);
@@ -132,6 +169,10 @@ export class DownloadLane implements Lane {
       ranges.settle(position);
       return true;
     }
+  }
+
+  #noteRate(bytes: number, ms: number): void {
+    if (bytes > 0) this.#bytesPerMs = bytes / ms;
   }
 
   #logLink({ link }: Attempt): void {
@@ -162,7 +203,7 @@ export class DownloadLane implements Lane {
     failure: TransferError,
     { attempt, begun, position, section }: FailedFetch,
   ): Promise<boolean> {
-    const { ranges, signal, sink } = this.#context;
+    const { ranges, servers, signal, sink } = this.#context;
     const { receivedBytes } = ranges;
     const hasArrived = position.offset > begun.offset;
     this.#position = undefined;
@@ -174,7 +215,10 @@ export class DownloadLane implements Lane {
     }
     ranges.giveBack(position);
     if (signal.aborted) throw cancelledBy(signal);
-    const change = await this.#fileChange(failure, position);
+    if (failure === RELIEVED) return false;
+    // Another server may answer on a further connection, and have another version.
+    const isFirst = this.#index === 0;
+    const change = await fileChange(failure, position, { channel: servers.at(0), isFirst, signal });
     if (change !== undefined) throw change;
     const error = isGuess(failure)
       ? new TransferError('ABORTED', failure.message, { cause: failure.cause })
@@ -213,37 +257,6 @@ export class DownloadLane implements Lane {
     const { hasAnother, hasConnected } = this.#channel;
     return code === 'RESOURCE_EXHAUSTED' || (code === 'UNAVAILABLE' && !hasConnected && !hasAnother);
   }
-
-  /** The error when it means that the file is not the one that was begun with. */
-  async #fileChange(error: TransferError, position: Position): Promise<TransferError | undefined> {
-    const { ranges } = this.#context;
-    const hasShrunk = error.code === 'OUT_OF_RANGE' && position.start > ranges.request.start;
-    const change = hasShrunk ? new TransferError('FILE_CHANGED', error.message, { cause: error }) : error;
-    if (change.code !== 'VERSION_MISMATCH' && change.code !== 'FILE_CHANGED') return undefined;
-    // Another server may answer on a further connection, and have another version.
-    return this.#index > 0 || isGuess(change) ? await this.#versionChange(change) : change;
-  }
-
-  /** The file has changed only if its version on the first connection has. */
-  async #versionChange(error: TransferError): Promise<TransferError | undefined> {
-    const { ranges, servers, signal } = this.#context;
-    const { ifMatch } = ranges.content;
-    if (ifMatch === '') return undefined;
-    const request: StatFileRequest = { fileName: ranges.request.name, digest: false };
-    try {
-      const { file } = await servers
-        .at(0)
-        .unary<StatFileRequest, StatFileResponse>('StatFile', request, signal);
-      if (file === null || file.version === ifMatch) return undefined;
-      return new TransferError('VERSION_MISMATCH', error.message, {
-        cause: error.cause,
-        version: file.version,
-      });
-    } catch {
-      // The next attempt is pinned to the version anyway.
-      return undefined;
-    }
-  }
 }
 
 interface FailedFetch {
@@ -251,9 +264,4 @@ interface FailedFetch {
   readonly begun: Mark;
   readonly position: Position;
   readonly section: Section | undefined;
-}
-
-/** FAILED_PRECONDITION without a sluice code may mean more than another version. */
-function isGuess(error: TransferError): boolean {
-  return error.code === 'VERSION_MISMATCH' && !isStated(error);
 }

@@ -31,9 +31,9 @@ export class DownloadRanges {
     this.#parts = this.#lacking(sizeBytes);
   }
 
-  /** The next range to fetch, if there is one. */
-  take(): Position | undefined {
-    return this.#parts.take();
+  /** As `Parts.take`. */
+  take(leastBytes: number): Position | undefined {
+    return this.#parts.take(leastBytes);
   }
 
   /** All of the range is there. */

@@ -84,7 +84,8 @@ export class Transfer implements SinkListener {
     const { name } = ranges.request;
     const context = { ...this.#context, connections, signal: stop.signal };
     const servers = new LaneServers(context);
-    const shared = { ...context, account: this.#account, servers };
+    const lanes = () => this.#lanes?.running ?? [];
+    const shared = { ...context, account: this.#account, lanes, servers };
     let first: DownloadLane | undefined;
     const agreed = () => servers.agreed(() => first?.server);
     this.#lanes = new Lanes({

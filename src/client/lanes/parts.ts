@@ -34,9 +34,13 @@ export class Parts<Moving extends Part> {
     this.#begin = begin;
   }
 
-  /** The next part to move, if there is one. */
-  take(): Moving | undefined {
-    const next = this.#waiting.shift() ?? this.#half();
+  /**
+   * The next part to move, if there is one.
+   *
+   * @param leastBytes of a half for the connection that asks
+   */
+  take(leastBytes = this.#leastBytes): Moving | undefined {
+    const next = this.#waiting.shift() ?? this.#half(leastBytes);
     if (next === undefined) return undefined;
     const part = this.#begin(next);
     this.#moving.add(part);
@@ -69,8 +73,8 @@ export class Parts<Moving extends Part> {
   /** There is something for another connection to take, beside the first one's part. */
   get isDivisible(): boolean {
     const first = this.#moving.size === 0 ? 1 : 0;
-    if (this.#waiting.length > first || this.#longest() !== undefined) return true;
-    return this.#waiting.some(({ start, end }) => this.#isWorthHalving(end - start));
+    if (this.#waiting.length > first || this.#longest(this.#leastBytes) !== undefined) return true;
+    return this.#waiting.some(({ start, end }) => isWorthHalving(end - start, this.#leastBytes));
   }
 
   /** Bytes that no one has moved. */
@@ -88,8 +92,8 @@ export class Parts<Moving extends Part> {
   }
 
   /** The second half of the longest remaining part, unless that is short. */
-  #half(): ByteRange | undefined {
-    const longest = this.#longest();
+  #half(leastBytes: number): ByteRange | undefined {
+    const longest = this.#longest(leastBytes);
     if (longest === undefined) return undefined;
     const { end, takenEnd } = longest;
     // Parts should not share pages of the file.
@@ -98,17 +102,17 @@ export class Parts<Moving extends Part> {
   }
 
   /** The part with the most left, if its halves are worth it. A stream of unknown length has no half. */
-  #longest(): Moving | undefined {
+  #longest(leastBytes: number): Moving | undefined {
     let longest: Moving | undefined;
     for (const part of this.#moving) {
       if (longest === undefined || leftOf(part) > leftOf(longest)) longest = part;
     }
-    return longest !== undefined && this.#isWorthHalving(leftOf(longest)) ? longest : undefined;
+    return longest !== undefined && isWorthHalving(leftOf(longest), leastBytes) ? longest : undefined;
   }
+}
 
-  #isWorthHalving(bytes: number): boolean {
-    return Number.isFinite(bytes) && bytes >= 2 * this.#leastBytes;
-  }
+function isWorthHalving(bytes: number, leastBytes: number): boolean {
+  return Number.isFinite(bytes) && bytes >= 2 * leastBytes;
 }
 
 function leftOf({ end, takenEnd }: Part): number {

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { KIB, MIB } from '../../../src/base/units.ts';
 import type { Position } from '../../../src/client/download/position.ts';
 import { DownloadRanges } from '../../../src/client/download/ranges.ts';
+import { MIN_SLOW_STRIPE_BYTES, MIN_STRIPE_BYTES } from '../../../src/client/limits.ts';
 import { combineCrc32 } from '../../../src/wire/crc32.ts';
 import { Random, seedOf } from '../../support/seed.ts';
 
@@ -47,7 +48,7 @@ class World {
   }
 
   #take(): void {
-    const position = this.#ranges.take();
+    const position = this.#ranges.take(this.#random.pick([MIN_STRIPE_BYTES, MIN_SLOW_STRIPE_BYTES]));
     if (position === undefined) return;
     if (this.#ranges.content.file === undefined) {
       position.pin({ name: 'a', size: this.#size, version: 'v', modifiedMs: 0, contentType: '' }, false);
@@ -122,6 +123,6 @@ test('every byte is fetched once, whatever is taken, stolen, lost and given back
 test('a file that cannot be pinned to a version is not divided', () => {
   const ranges = new DownloadRanges({ name: 'a', start: 0, limit: undefined, ifMatch: '' });
   const file = { name: 'a', size: 100 * MIB, version: '', modifiedMs: 0, contentType: '' };
-  ranges.take()?.pin(file, true);
+  ranges.take(MIN_STRIPE_BYTES)?.pin(file, true);
   assert.equal(ranges.isDivisible, false);
 });
