@@ -226,6 +226,10 @@ class QuotaUpload implements Upload {
     return this.#upload.expectedSize;
   }
 
+  get maxStreams(): number | undefined {
+    return this.#upload.maxStreams;
+  }
+
   state(): UploadState {
     return this.#upload.state();
   }

@@ -80,6 +80,8 @@ export interface Upload {
   readonly owner?: string | undefined;
   /** Bytes, where the client has said. */
   readonly expectedSize: number | undefined;
+  /** How many streams may carry parts of it at once without taking it away from each other. Default: any number. */
+  readonly maxStreams?: number | undefined;
   /** As it is now, without waiting for anything. */
   state(): UploadState;
   /**

@@ -155,6 +155,7 @@ export interface StartUploadResponse {
   acceptedCodecs: (Codec | number)[];
   /** HTTP/2 PINGs may measure the link below an upload. */
   takesPings: boolean;
+  maxStreams?: number;
 }
 
 export interface UploadFileRequest {
@@ -205,6 +206,7 @@ export interface GetUploadStatusResponse {
   maxChunkSize: number;
   /** HTTP/2 PINGs may measure the link below an upload. */
   takesPings: boolean;
+  maxStreams?: number;
 }
 
 export interface FinishUploadRequest {

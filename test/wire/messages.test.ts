@@ -128,6 +128,7 @@ const FIELDS_IN_CODE: {
     expiresMs: true,
     acceptedCodecs: true,
     takesPings: true,
+    maxStreams: true,
   },
   UploadFileRequest: {
     chunk: true,
@@ -155,6 +156,7 @@ const FIELDS_IN_CODE: {
     acceptedCodecs: true,
     maxChunkSize: true,
     takesPings: true,
+    maxStreams: true,
   },
   FinishUploadRequest: { uploadId: true, fileName: true, expected: true },
   FinishUploadResponse: { file: true },

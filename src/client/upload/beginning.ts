@@ -19,6 +19,8 @@ export interface Begun {
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;
+  /** Calls that may carry parts at once; 0: any number. */
+  readonly maxStreams: number;
   readonly state: UploadState;
 }
 
@@ -44,13 +46,15 @@ async function start(run: UploadRun): Promise<Begun> {
     run.isOnTrust = true;
     return await begun(run, opening, known, Date.now() + known.lifetimeMs);
   }
-  const { acceptedCodecs, expiresMs, maxChunkSize, takesPings, uploadId } = await run.calls.start(request);
+  const { acceptedCodecs, expiresMs, maxChunkSize, maxStreams, takesPings, uploadId } =
+    await run.calls.start(request);
   if (uploadId === '') throw new TransferError('PROTOCOL_ERROR', 'the server gave no upload id');
   checkLength('an upload id', uploadId, MAX_UPLOAD_ID_CHARS);
   const terms = {
     maxChunkBytes: receivedChunkLimit(maxChunkSize) ?? SAFE_CHUNK_BYTES,
     codecs: codecsFromContract(acceptedCodecs),
     takesPings,
+    maxStreams: maxStreams ?? 0,
     lifetimeMs: expiresMs - Date.now(),
   };
   // A server that chooses its own ids cannot be asked about an upload whose call was cut.
@@ -61,12 +65,12 @@ async function start(run: UploadRun): Promise<Begun> {
 async function begun(
   run: UploadRun,
   opening: UploadOpening,
-  { codecs, maxChunkBytes, takesPings }: UploadTerms,
+  { codecs, maxChunkBytes, maxStreams, takesPings }: UploadTerms,
   expiresMs: number,
 ): Promise<Begun> {
   const acceptsGzip = codecs.includes('gzip');
   await run.enter({ uploadId: opening.uploadId, maxChunkBytes, acceptsGzip, expiresMs });
-  return { opening, maxChunkBytes, codecs, takesPings, state: EMPTY_STATE };
+  return { opening, maxChunkBytes, codecs, takesPings, maxStreams, state: EMPTY_STATE };
 }
 
 /** Undefined when the server has nothing that could be resumed. */
@@ -88,8 +92,9 @@ async function resume(run: UploadRun, record: UploadRecord): Promise<Begun | und
   const remembered: readonly CodecName[] = acceptsGzip ? ['gzip'] : [];
   const codecs = state.codecs.length > 0 ? state.codecs : remembered;
   const opening = new UploadOpening(uploadId, run.calls);
-  const { takesPings } = state;
-  return { opening, maxChunkBytes: Math.min(maxChunkBytes, state.maxChunkBytes), codecs, takesPings, state };
+  const { maxStreams, takesPings } = state;
+  const chunkBytes = Math.min(maxChunkBytes, state.maxChunkBytes);
+  return { opening, maxChunkBytes: chunkBytes, codecs, takesPings, maxStreams, state };
 }
 
 /** The server does not know the upload. */

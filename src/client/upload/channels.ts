@@ -23,6 +23,8 @@ export interface UploadTerms {
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;
+  /** Calls that may carry parts of an upload at once; 0: any number. */
+  readonly maxStreams: number;
   /** How long an upload lives without getting bytes. */
   readonly lifetimeMs: number;
 }

@@ -38,14 +38,14 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
   const shared = laneContext(run, begun, parts, compression, stop.signal);
   const watch = new DurableWatch(shared);
   try {
-    const connections = source.isSeekable ? connectionsFor(parts, request.connections) : 1;
+    const connections = source.isSeekable ? connectionsFor(parts, request.connections, begun.maxStreams) : 1;
     if (connections !== undefined && connections > 1) await begun.opening.ensure();
     const wholeBytes = parts.remainingBytes;
-    const lanes: Lanes<UploadLane> = new Lanes({
+    await new Lanes({
       parts,
       connections,
       stop,
-      make: (index) => new UploadLane({ ...shared, goAlone: () => lanes.goAlone() }, index),
+      make: (index) => new UploadLane(shared, index),
       ready: () => begun.opening.ensure(),
       moved: () => {
         const leftBytes = parts.remainingBytes;
@@ -53,8 +53,7 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
       },
       onRefused: ({ message: reason }) =>
         options.logger.debug({ name: request.name, reason }, 'no further connection'),
-    });
-    await lanes.run();
+    }).run();
     return shared.ending.file;
   } finally {
     watch.close();
@@ -63,8 +62,9 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
 }
 
 /** One call begins the upload as well, where there is nothing for a second one to send. */
-function connectionsFor(parts: UploadParts, wanted: number | undefined): number | undefined {
-  return parts.isDivisible ? wanted : 1;
+function connectionsFor(parts: UploadParts, wanted: number | undefined, most: number): number | undefined {
+  if (!parts.isDivisible) return 1;
+  return most > 0 ? Math.min(wanted ?? most, most) : wanted;
 }
 
 function laneContext(
@@ -73,7 +73,7 @@ function laneContext(
   parts: UploadParts,
   compression: UploadCompression,
   signal: AbortSignal,
-): Omit<LaneContext, 'goAlone'> {
+): LaneContext {
   const { channels, options, progress, request, source } = run.context;
   return {
     name: request.name,

@@ -18,6 +18,8 @@ export interface UploadState {
   readonly codecs: readonly CodecName[];
   /** Pings may measure the link. */
   readonly takesPings: boolean;
+  /** Calls that may carry parts at once; 0: any number. */
+  readonly maxStreams: number;
   /** The largest chunk that the server takes now; Infinity when it does not say. */
   readonly maxChunkBytes: number;
 }
@@ -31,13 +33,22 @@ export const EMPTY_STATE: UploadState = {
   expiresMs: 0,
   codecs: [],
   takesPings: false,
+  maxStreams: 0,
   maxChunkBytes: Number.POSITIVE_INFINITY,
 };
 
 /** Throws PROTOCOL_ERROR. `size` is undefined for a stream of unknown size. */
 export function uploadStateOf(response: GetUploadStatusResponse, size: number | undefined): UploadState {
-  const { acceptedCodecs, committedSize, complete, expiresMs, file, maxChunkSize, parts, takesPings } =
-    response;
+  const {
+    acceptedCodecs,
+    committedSize,
+    complete,
+    expiresMs,
+    file,
+    maxChunkSize,
+    maxStreams = 0,
+    parts,
+  } = response;
   const durable = parts.length === 0 && committedSize > 0 ? [{ start: 0, end: committedSize }] : parts;
   const most = size ?? Number.MAX_SAFE_INTEGER;
   let durableBytes = 0;
@@ -60,7 +71,8 @@ export function uploadStateOf(response: GetUploadStatusResponse, size: number | 
     file: file ?? undefined,
     expiresMs,
     codecs: codecsFromContract(acceptedCodecs),
-    takesPings,
+    takesPings: response.takesPings,
+    maxStreams,
     maxChunkBytes: receivedChunkLimit(maxChunkSize) ?? Number.POSITIVE_INFINITY,
   };
 }

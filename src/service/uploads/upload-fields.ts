@@ -88,6 +88,7 @@ export function startedResponse(upload: Upload, maxChunkSize: number): StartUplo
     expiresMs: upload.state().expiresMs,
     acceptedCodecs: acceptedCodecs(),
     takesPings: true,
+    ...(upload.maxStreams === undefined ? {} : { maxStreams: upload.maxStreams }),
   };
 }
 
@@ -104,6 +105,7 @@ export function statusResponse(upload: Upload, maxChunkSize: number): GetUploadS
     acceptedCodecs: acceptedCodecs(),
     maxChunkSize,
     takesPings: true,
+    ...(upload.maxStreams === undefined ? {} : { maxStreams: upload.maxStreams }),
   };
 }
 
