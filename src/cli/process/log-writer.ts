@@ -17,6 +17,12 @@ export interface LogWriterOptions {
   onResumed: (droppedLines: number) => void;
 }
 
+/**
+ * Lines that are written together: the system writes so many bytes to a pipe at once (PIPE_BUF), so that lines of
+ * several processes do not mix.
+ */
+const BATCH_BYTES = 4096;
+
 /** When a full pipe or terminal is tried again: a reader that keeps up takes 64 KiB each time. */
 const FULL_RETRY_MS = 10;
 
@@ -101,10 +107,16 @@ export class LogWriter {
 
   #takeBatch(): boolean {
     if (this.#offset < this.#batch.length) return true;
-    this.#batch = Buffer.from(this.#lines.join(''));
+    let bytes = 0;
+    let count = 0;
+    for (const line of this.#lines) {
+      bytes += Buffer.byteLength(line);
+      if (count > 0 && bytes > BATCH_BYTES) break;
+      count += 1;
+    }
+    this.#batch = Buffer.from(this.#lines.splice(0, count).join(''));
+    this.#lineBytes -= this.#batch.length;
     this.#offset = 0;
-    this.#lines = [];
-    this.#lineBytes = 0;
     return this.#batch.length > 0;
   }
 }
