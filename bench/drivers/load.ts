@@ -4,7 +4,7 @@
  * request to the last byte. Only the client below it differs.
  */
 import { randomInt } from 'node:crypto';
-import { readCpuSeconds, readPeakRssBytes } from '../harness/proc.ts';
+import { readFamilyCpuSeconds, readFamilyPeakRssBytes, readPeakRssBytes } from '../harness/proc.ts';
 import { answer, type LoadReport, type LoadRequest } from './protocol.ts';
 
 /** Streams share connections beyond this many, as those of one service do. */
@@ -95,7 +95,7 @@ export class Load {
   /** Runs all streams at once; rejects when one of them fails. */
   async measure(): Promise<LoadReport> {
     const { serverPid } = this.#measurement;
-    const serverCpuBefore = readCpuSeconds(serverPid);
+    const serverCpuBefore = readFamilyCpuSeconds(serverPid);
     const clientCpuBefore = process.cpuUsage();
     this.#startMs = performance.now();
     await this.#runAll();
@@ -107,8 +107,8 @@ export class Load {
       bytes: this.#bytesByStream.reduce((sum, bytes) => sum + bytes, 0),
       seconds,
       clientCpuSeconds: (clientCpu.user + clientCpu.system) / 1e6,
-      serverCpuSeconds: readCpuSeconds(serverPid) - serverCpuBefore,
-      serverPeakRssBytes: readPeakRssBytes(serverPid),
+      serverCpuSeconds: readFamilyCpuSeconds(serverPid) - serverCpuBefore,
+      serverPeakRssBytes: readFamilyPeakRssBytes(serverPid),
       clientPeakRssBytes: readPeakRssBytes(process.pid),
       perStreamBytesPerSec: this.#perStreamBytesPerSec ?? [],
     };

@@ -20,6 +20,22 @@ export function readChildrenCpuSeconds(pid: number): number {
   return secondsOf(pid, CHILDREN_USER_TIME_FIELD, CHILDREN_SYSTEM_TIME_FIELD);
 }
 
+/** The process and its children that live, of a server with several processes. */
+function familyOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim();
+  return [pid, ...(children === '' ? [] : children.split(' ').map(Number))];
+}
+
+/** As `readCpuSeconds`, with its children that live. */
+export function readFamilyCpuSeconds(pid: number): number {
+  return familyOf(pid).reduce((sum, each) => sum + readCpuSeconds(each), 0);
+}
+
+/** As `readPeakRssBytes`, with its children that live; their peaks may have been at different times. */
+export function readFamilyPeakRssBytes(pid: number): number {
+  return familyOf(pid).reduce((sum, each) => sum + readPeakRssBytes(each), 0);
+}
+
 /** Whether a process has children. */
 export function hasChildren(pid: number): boolean {
   return readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1').trim() !== '';

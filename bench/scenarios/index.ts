@@ -11,6 +11,7 @@ import { oneStream } from './one-stream.ts';
 import { neighbours } from './operation/neighbours.ts';
 import { production } from './operation/production.ts';
 import { tls } from './operation/tls.ts';
+import { processes } from './processes.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { stoppedConsumers } from './stopped-consumers.ts';
 import { objectStore } from './stores/object-store.ts';
@@ -57,4 +58,5 @@ export const SCENARIOS: readonly Scenario[] = [
   tls,
   production,
   neighbours,
+  processes,
 ];
