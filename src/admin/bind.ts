@@ -73,25 +73,31 @@ function watch(admin: Admin, caller: Caller, admitted: AdmittedCall, call: Watch
   try {
     const watching = admin.watch(caller, whole(call.request));
     let isReadOn = true;
-    const send = () => {
-      if (isReadOn) isReadOn = call.write(watching.snapshot());
+    let isAsking = false;
+    let isOver = false;
+    const end = () => {
+      isOver = true;
+      clearInterval(timer);
+      watching.close();
+    };
+    const send = async () => {
+      if (!isReadOn || isAsking) return;
+      isAsking = true;
+      try {
+        const snapshot = await watching.snapshot();
+        if (!isOver) isReadOn = call.write(snapshot);
+      } catch (reason) {
+        if (!isOver) fail(reason);
+        end();
+      }
+      isAsking = false;
     };
     call.on('drain', () => {
       isReadOn = true;
     });
-    send();
-    const timer = setInterval(() => {
-      try {
-        send();
-      } catch (reason) {
-        clearInterval(timer);
-        fail(reason);
-      }
-    }, watching.intervalMs).unref();
-    admitted.onClose(() => {
-      clearInterval(timer);
-      watching.close();
-    });
+    const timer = setInterval(() => void send(), watching.intervalMs).unref();
+    void send();
+    admitted.onClose(end);
   } catch (reason) {
     fail(reason);
   }

@@ -7,8 +7,10 @@ import type { LiveUploads } from '../service/uploads/live-uploads.ts';
 import type { RecentEvents } from './events.ts';
 
 export interface Observed {
-  /** In force now. */
+  /** In force now in this process. */
   readonly config: Config;
+  /** That of the server, of which a process has its share. */
+  readonly whole: Config;
   readonly counters: Counters;
   readonly prelude: Pick<CallPrelude, 'live' | 'places'>;
   readonly uploads: LiveUploads;

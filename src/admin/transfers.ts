@@ -8,7 +8,7 @@ import { bottleneckOf, type Marked } from './bottleneck.ts';
 const TRANSFERS: ReadonlySet<string> = new Set(['StreamFile', 'UploadFile', 'ListFiles', 'Exchange']);
 
 /** In one message. */
-const MAX_IDENTITIES = 20;
+export const MAX_IDENTITIES = 20;
 
 /** How a call that has been looked at stood then. */
 interface Mark extends Marked {
@@ -95,9 +95,12 @@ export function topIdentities(looks: readonly Look[]): IdentityUse[] {
     use.wireBytesPerSec += wireBytesPerSec;
     uses.set(who, use);
   }
-  const byRate = (a: IdentityUse, b: IdentityUse) =>
-    b.rawBytesPerSec - a.rawBytesPerSec || b.transfers - a.transfers;
   return [...uses.values()].sort(byRate).slice(0, MAX_IDENTITIES);
+}
+
+/** Who moves most comes first. */
+export function byRate(a: IdentityUse, b: IdentityUse): number {
+  return b.rawBytesPerSec - a.rawBytesPerSec || b.transfers - a.transfers;
 }
 
 /** Who a peer is, for people. */

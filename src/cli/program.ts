@@ -11,7 +11,7 @@ import { flushed, isReaderGone, lossOfOutput } from './process/output.ts';
 
 /** In the order of the help. Loaded on demand, because all of them take half a second. */
 const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void>>> = {
-  serve: async () => (await import('./serve.ts')).addServeCommand,
+  serve: async () => (await import('./serve/serve.ts')).addServeCommand,
   get: async () => (await import('./get.ts')).addGetCommand,
   put: async () => (await import('./put.ts')).addPutCommand,
   ls: async () => (await import('./ls.ts')).addLsCommand,

@@ -12,6 +12,8 @@ export interface Config {
   insecure: boolean;
   /** YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does. (default empty) */
   access: string;
+  /** Processes that serve together, or auto: one for each processor. Connections are handed to them in turn. All settings are for the server as a whole, and each process has its share of threads, slabs, places and windows (docs/processes.md). (1 to 64; default 1) */
+  processes: number;
   version: {
     /** What a version of a file is, by which a transfer can go on at another server. identity: the inode and its times; servers agree where they serve one file system. size-mtime: the size and the time of the last change; servers agree where copies keep their times, and other content of the same size and time is not noticed. digest: SHA-256 of the content; each version of a file is read once before it is first sent. See docs/several-servers.md. (default identity) */
     by: 'identity' | 'size-mtime' | 'digest';
@@ -163,6 +165,8 @@ export interface SettingValues {
   readonly insecure?: boolean | string | undefined;
   /** YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does. (default empty) */
   readonly access?: string | undefined;
+  /** Processes that serve together, or auto: one for each processor. Connections are handed to them in turn. All settings are for the server as a whole, and each process has its share of threads, slabs, places and windows (docs/processes.md). (1 to 64; default 1) */
+  readonly processes?: number | string | undefined;
   /** What a version of a file is, by which a transfer can go on at another server. identity: the inode and its times; servers agree where they serve one file system. size-mtime: the size and the time of the last change; servers agree where copies keep their times, and other content of the same size and time is not noticed. digest: SHA-256 of the content; each version of a file is read once before it is first sent. See docs/several-servers.md. (default identity) */
   readonly 'version.by'?: 'identity' | 'size-mtime' | 'digest' | undefined;
   /** Where operators and their tools find metrics, probes and the page, over HTTP: an address as for listen, or off. Where the default is taken by another process, the server runs without it and warns. (default 127.0.0.1:50052) */

@@ -23,7 +23,7 @@ Every setting of \`sluice serve\` can be given as a flag, as an environment vari
 - An empty environment variable or file entry counts as not set. An unknown name is an error that names the nearest known one.
 - Relative paths start at the working directory.
 - All problems are reported at once, and the program exits with code 2.
-- On SIGHUP a running server reads its configuration again, and takes over the settings that are marked *live*. The others take effect after a restart. One line of the log says which settings changed, and which of them need a restart.
+- On SIGHUP a running server reads its configuration again, and takes over the settings that are marked *live*. The others take effect after a restart. One line of the log says which settings changed, and which of them need a restart. With several processes, the others take effect by new processes, one after the other ([processes.md](processes.md)).
 `;
 
 /** The whole page. */

@@ -17,6 +17,7 @@ import {
 } from './memory/memory-bound.ts';
 import { writeBytes } from './notation.ts';
 import type { Config } from './schema.ts';
+import { shareOf } from './share.ts';
 import { trustedProxyProblems } from './trusted-proxies.ts';
 
 /**
@@ -103,8 +104,14 @@ function sizeProblems({ chunk, slab, stream }: Config): string[] {
   ];
 }
 
-function windowProblems({ uploads }: Config): string[] {
+function windowProblems({ processes, uploads }: Config): string[] {
   const { maxWindow, window, windowBudget } = uploads;
+  const least = MIN_WINDOW_BUDGET_BYTES * processes;
+  if (window === 0 && windowBudget < least) {
+    return [
+      `uploads.windowBudget ${writeBytes(windowBudget)} is too little for processes ${processes}; raise it to at least ${writeBytes(least)}`,
+    ];
+  }
   if (window > 0 && window < MIN_WINDOW_BYTES) {
     return [
       `uploads.window ${writeBytes(window)} is less than every HTTP/2 stream begins with; ` +
@@ -127,11 +134,14 @@ function minSlabCount(threads: number): number {
   return threads + 1 + SLABS_BESIDE_JOBS;
 }
 
-function slabCountProblems({ pool, slab }: Config): string[] {
-  const least = minSlabCount(pool.threads);
+function slabCountProblems(config: Config): string[] {
+  const { processes, slab } = config;
+  const { threads } = shareOf(config).pool;
+  const least = minSlabCount(threads) * processes;
   if (slab.count >= least) return [];
+  const each = processes === 1 ? '' : ` in each of ${processes} processes`;
   return [
-    `slab.count ${slab.count} is too few for pool.threads ${pool.threads}: ${pool.threads} + 1 jobs fill a slab each, ` +
+    `slab.count ${slab.count} is too few for pool.threads ${threads}${each}: ${threads} + 1 jobs fill a slab each, ` +
       `and ${SLABS_BESIDE_JOBS} more are ready or being sent; raise slab.count to at least ${least}`,
   ];
 }
@@ -166,9 +176,10 @@ function remedy(config: Config, { lines, total }: MemoryBound, availableBytes: n
   return 'lower slab.count, limits.streams, limits.uploadStreams and limits.connections';
 }
 
-function slabRemedy({ pool, slab }: Config, leftBytes: number): string | undefined {
-  const slabCount = Math.floor(leftBytes / slabStrideBytes(slab.size));
-  return slabCount >= minSlabCount(pool.threads) ? `lower slab.count to ${slabCount}` : undefined;
+function slabRemedy(config: Config, leftBytes: number): string | undefined {
+  const slabCount = Math.floor(leftBytes / slabStrideBytes(config.slab.size));
+  const least = minSlabCount(shareOf(config).pool.threads) * config.processes;
+  return slabCount >= least ? `lower slab.count to ${slabCount}` : undefined;
 }
 
 /** For a line that grows with a limit on places. */

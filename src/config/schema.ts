@@ -6,11 +6,16 @@
  */
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { MIN_CHUNK_LIMIT_BYTES, MIN_WINDOW_BUDGET_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
+import {
+  MAX_PROCESSES,
+  MIN_CHUNK_LIMIT_BYTES,
+  MIN_WINDOW_BUDGET_BYTES,
+  MIN_WINDOW_BYTES,
+} from '../base/limits.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 import type { Config } from './config.ts';
 import { availableMemoryBytes } from './memory/available-memory.ts';
-import { bytes, choice, count, durationMs, flag, group, live, text } from './setting-kinds.ts';
+import { bytes, choice, count, countOrAuto, durationMs, flag, group, live, text } from './setting-kinds.ts';
 
 const DAY_MS = 86_400_000;
 
@@ -41,6 +46,13 @@ const schemaShape = {
       '',
       'YAML file that says who may do what (docs/access.md): tokens and other proofs of identities, groups, rules. It is read again when it changes. Without one, whoever can connect may do everything that the server does.',
     ),
+  ),
+  processes: countOrAuto(
+    1,
+    1,
+    MAX_PROCESSES,
+    Math.min(availableParallelism(), MAX_PROCESSES),
+    'Processes that serve together, or auto: one for each processor. Connections are handed to them in turn. All settings are for the server as a whole, and each process has its share of threads, slabs, places and windows (docs/processes.md).',
   ),
   version: group({
     by: choice(

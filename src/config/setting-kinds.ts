@@ -67,6 +67,13 @@ export function count(initial: number, min: number, max: number, describe: strin
   return register(schema, initialRule === undefined ? meta : { ...meta, initialRule });
 }
 
+/** A whole number, or `auto`, which is `automatic` here. */
+export function countOrAuto(initial: number, min: number, max: number, automatic: number, describe: string) {
+  const read = (value: unknown) => (value === 'auto' ? automatic : readCount(value));
+  const schema = z.preprocess(read, z.int().min(min).max(max)).default(initial);
+  return register(schema, { kind: 'count', describe, initial, range: { min, max } });
+}
+
 /** Text; where the default is not empty, it may not be set to empty either. */
 export function text(initial: string, describe: string) {
   const schema = z

@@ -20,6 +20,7 @@ import { AdminPort } from './admin-port.ts';
 import { Certificates } from './certificates.ts';
 import { Gate } from './gate.ts';
 import { Listener } from './listener.ts';
+import type { PrimaryLink } from './processes/link.ts';
 import { Reload, type Reloadable } from './reload.ts';
 import { ServerRecords, Services, type ServicesOptions } from './services.ts';
 import { addStandardServices } from './standard-services.ts';
@@ -62,13 +63,19 @@ export class SluiceServer {
   readonly #records: ServerRecords;
   readonly #reload: Reload;
   readonly #options: SluiceServerOptions;
+  readonly #primary: PrimaryLink | undefined;
   #shutdown: Config['shutdown'];
   #starting: Promise<Running> | null = null;
   #running: Running | null = null;
   #stopped: Promise<void> | null = null;
 
-  /** `config` is complete and valid: `loadConfig` made it. */
-  constructor(config: Config, options: SluiceServerOptions = {}) {
+  /**
+   * `config` is complete and valid: `loadConfig` made it.
+   *
+   * @param primary of one of several processes of `sluice serve`
+   */
+  constructor(config: Config, options: SluiceServerOptions = {}, primary?: PrimaryLink) {
+    this.#primary = primary;
     this.#config = config;
     this.#records = new ServerRecords(options.logger);
     this.#shutdown = config.shutdown;
@@ -127,7 +134,8 @@ export class SluiceServer {
     const listenAddress = parseListenAddress(config.listen);
     const certificates = config.tls.cert === '' ? null : await Certificates.open(config.tls, logger);
     const credentials = certificates?.credentials ?? ServerCredentials.createInsecure();
-    const services = await Services.open(config, this.#options, this.#records, () => this.#reload.inForce);
+    const inForce = () => this.#reload.inForce;
+    const services = await Services.open(config, this.#options, this.#records, inForce, this.#primary);
     const { access, admin, engine, peers, prelude, storage } = services;
     try {
       const grpc = new Server(services.grpcOptions);
@@ -180,7 +188,13 @@ export class SluiceServer {
    * answer keeps busy, a thread or a descriptor, is left behind after some seconds more.
    */
   stop(graceMs = this.#shutdown.grace): Promise<void> {
-    this.#stopped ??= this.#stop(graceMs);
+    this.#stopped ??= this.#stop(graceMs, false);
+    return this.#stopped;
+  }
+
+  /** As `stop`, while other processes serve the same addresses: at once, and without a word to health checks. */
+  leave(): Promise<void> {
+    this.#stopped ??= this.#stop(this.#shutdown.grace, true);
     return this.#stopped;
   }
 
@@ -216,15 +230,17 @@ export class SluiceServer {
     return { gate, goAway: () => streams.goAway() };
   }
 
-  async #stop(graceMs: number): Promise<void> {
+  async #stop(graceMs: number, isReplaced: boolean): Promise<void> {
     // A failed start left nothing to stop.
     const running = await this.#starting?.catch(() => null);
     if (!running) return;
     const { services, adminPort, grpc, health, listener, gate, certificates, goAway } = running;
-    health.setStatus('', 'NOT_SERVING');
-    health.setStatus(SERVICE_NAME, 'NOT_SERVING');
-    adminPort.drain();
-    if (this.#shutdown.pause > 0) await delay(this.#shutdown.pause);
+    if (!isReplaced) {
+      health.setStatus('', 'NOT_SERVING');
+      health.setStatus(SERVICE_NAME, 'NOT_SERVING');
+      adminPort.drain();
+      if (this.#shutdown.pause > 0) await delay(this.#shutdown.pause);
+    }
     listener.close();
     goAway();
     // Running calls end with UNAVAILABLE, and may send that before their connection closes.

@@ -37,6 +37,7 @@ import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
 import { SERVICE_NAME } from '../wire/service.ts';
 import { openAccess } from './access.ts';
+import type { PrimaryLink } from './processes/link.ts';
 import { givenStorage, openRootStorage, type Storage, withQuotas } from './storage.ts';
 import { uploadWindows } from './upload-windows.ts';
 
@@ -87,6 +88,7 @@ interface Parts {
   readonly openTelemetry: OpenTelemetryApi | undefined;
   readonly metrics: MetricsRegistry | undefined;
   readonly inForce: () => Config;
+  readonly primary: PrimaryLink | undefined;
 }
 
 /** Time for threads, and then the store, to end system calls: on a dead file system they never return. */
@@ -115,16 +117,18 @@ export class Services {
    * Throws INVALID_CONFIG for what the operator can mend.
    *
    * @param inForce the configuration as it is later, for operators
+   * @param primary of one of several processes of a server
    */
   static async open(
     config: Config,
     options: ServicesOptions,
     records: ServerRecords,
     inForce: () => Config = () => config,
+    primary?: PrimaryLink,
   ): Promise<Services> {
     const { counters, logger } = records;
     const { access, file: accessFile } = await openAccess(config, options, logger);
-    const stored = await openStorage(config, options, records).catch((error: unknown) => {
+    const stored = await openStorage(config, options, records, primary).catch((error: unknown) => {
       access?.close();
       throw error;
     });
@@ -141,7 +145,7 @@ export class Services {
       if (wantsZeroCopy) warnOfCopies(logger, zeroCopy, directReads);
       const { metrics, openTelemetry } = options;
       const parts = { access, accessFile, storage, engine, windows, zeroCopy, directReads };
-      return new Services({ ...parts, config, records, inForce, metrics, openTelemetry });
+      return new Services({ ...parts, config, records, inForce, metrics, openTelemetry, primary });
     } catch (error) {
       access?.close();
       await Promise.all([engine.stop(), storage.interrupt()]);
@@ -239,12 +243,15 @@ export class Services {
   }
 
   #adminOf(): Admin {
-    const { access, inForce, records } = this.#parts;
+    const { access, inForce, primary, records } = this.#parts;
     const may: MayAdminister | undefined =
       access === null ? undefined : (identity, right) => access.policy.mayServer(identity, right);
     const observed = {
       get config() {
         return inForce();
+      },
+      get whole() {
+        return primary?.whole ?? inForce();
       },
       counters: records.counters,
       events: records.events,
@@ -255,7 +262,9 @@ export class Services {
       address: () => this.address,
       isDraining: () => this.#draining.signal.aborted,
     };
-    return new Admin(observed, may);
+    const admin = new Admin(observed, may, primary?.processes);
+    primary?.answerWith((question) => admin.answer(question));
+    return admin;
   }
 
   /** Bytes not durable by then were never acknowledged; the next server finds the others. */
@@ -274,8 +283,9 @@ async function openStorage(
   config: Config,
   { store, uploads }: ServicesOptions,
   { counters, logger }: ServerRecords,
+  primary: PrimaryLink | undefined,
 ): Promise<Storage> {
-  if (store === undefined) return await openRootStorage(config, logger, counters);
+  if (store === undefined) return await openRootStorage(config, logger, counters, primary?.locks);
   return givenStorage(config, store, uploads);
 }
 

@@ -7,6 +7,7 @@ import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Access } from '../access/access.ts';
 import { QuotaUploads } from '../access/quota-uploads.ts';
+import { RefCountedResource } from '../base/async/ref-counted-resource.ts';
 import type { Counters } from '../base/counters/counters.ts';
 import { TransferError } from '../base/errors.ts';
 import { stateDirectory } from '../base/files/state-directory.ts';
@@ -17,9 +18,41 @@ import { memoryProblems } from '../config/relations.ts';
 import type { Config } from '../config/schema.ts';
 import { HashPool } from '../engine/jobs/hash-pool.ts';
 import { type LocalStore, openLocalStore } from '../storage/local/local-store.ts';
+import { openRoot } from '../storage/local/root-directory.ts';
+import { RootLock } from '../storage/local/uploads/root-lock.ts';
+import type { ProcessLocks } from '../storage/process-locks.ts';
 import { openS3 } from '../storage/s3/open-s3.ts';
 import type { Store } from '../storage/store.ts';
 import type { UploadStore } from '../storage/upload-store.ts';
+
+/** A directory that nobody else takes uploads for. */
+export interface RootHold {
+  release(): Promise<void>;
+}
+
+/**
+ * Takes the configured directory for all processes of a server; null where there is nothing to take: what is only
+ * read, and a bucket.
+ *
+ * @throws TransferError INVALID_CONFIG when another server has it, or it cannot be served.
+ */
+export async function lockRoot({ root: path, writable }: Config, logger: Logger): Promise<RootHold | null> {
+  if (!writable || bucketRootOf(path) !== undefined) return null;
+  const root = await openRoot(path);
+  const rootUse = new RefCountedResource('the root', () => root.directory.close());
+  try {
+    const lock = await RootLock.acquire({ root, rootUse, logger, number: null });
+    return {
+      release: async () => {
+        await lock.release();
+        await rootUse.close();
+      },
+    };
+  } catch (reason) {
+    await rootUse.close();
+    throw reason;
+  }
+}
 
 export interface Storage {
   readonly store: Store;
@@ -70,26 +103,29 @@ export function withQuotas(storage: Storage, access: Access | null, logger: Logg
   };
 }
 
-/** The directory or bucket `config.root`. Throws TransferError INVALID_CONFIG when it cannot be served. */
-export async function openRootStorage(config: Config, logger: Logger, counters: Counters): Promise<Storage> {
+/**
+ * The directory or bucket `config.root`. Throws TransferError INVALID_CONFIG when it cannot be served.
+ *
+ * @param locks of one of several processes that take uploads for it
+ */
+export async function openRootStorage(
+  config: Config,
+  logger: Logger,
+  counters: Counters,
+  locks?: ProcessLocks,
+): Promise<Storage> {
   const root = bucketRootOf(config.root);
   return root === undefined
-    ? await openLocalStorage(config, logger, counters)
+    ? await openLocalStorage(config, logger, counters, locks)
     : await openBucketStorage(config, root, logger);
 }
 
 async function openBucketStorage(
-  { s3, uploads: { expiry: expiryMs, maxSize: maxSizeBytes }, writable }: Config,
+  { s3, writable }: Config,
   root: BucketRoot,
   logger: Logger,
 ): Promise<Storage> {
-  const { store, uploads } = await openS3({
-    ...s3,
-    ...root,
-    writable,
-    uploads: { expiryMs, maxSizeBytes },
-    logger,
-  });
+  const { store, uploads } = await openS3({ ...s3, ...root, writable, logger });
   return {
     store,
     uploads,
@@ -101,7 +137,12 @@ async function openBucketStorage(
   };
 }
 
-async function openLocalStorage(config: Config, logger: Logger, counters: Counters): Promise<Storage> {
+async function openLocalStorage(
+  config: Config,
+  logger: Logger,
+  counters: Counters,
+  locks: ProcessLocks | undefined,
+): Promise<Storage> {
   const hashes = new HashPool(config.pool.niceness, logger);
   const hash = (fd: number, size: number) => hashes.sha256(fd, size);
   let store: LocalStore | undefined;
@@ -109,7 +150,7 @@ async function openLocalStorage(config: Config, logger: Logger, counters: Counte
   try {
     store = await openLocalStore(config.root, { logger, versionBy: config.version.by, hash });
     if (config.writable)
-      uploads = await store.openUploads({ ...uploadOptions(config), hash, logger, counters });
+      uploads = await store.openUploads({ ...uploadOptions(config), hash, logger, counters, locks });
     else await keepDigests(store, config.root, logger);
   } catch (error) {
     await hashes.stop();

@@ -96,7 +96,7 @@ export class AdminListener {
       if (request.method !== 'GET') requireOwnHeader(request.headers);
     });
     addPage(app);
-    addRoutes(app, { ...options, metrics: new Metrics(options.admin.observed.counters) });
+    addRoutes(app, { ...options, metrics: new Metrics(() => options.admin.metrics()) });
     try {
       await app.listen(placeOf(address));
     } catch (reason) {

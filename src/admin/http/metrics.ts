@@ -1,31 +1,30 @@
 /** What Prometheus scrapes: every counter of the server, and what prom-client knows of the process. */
-import { collectDefaultMetrics, Registry } from 'prom-client';
-import type { Counters } from '../../base/counters/counters.ts';
+import { AggregatorRegistry, Registry } from 'prom-client';
+import { Counters } from '../../base/counters/counters.ts';
 import { registerCounters } from '../metrics.ts';
-
-/** prom-client watches the process once for all servers in it, from the first scrape on. */
-let ofProcess: Registry | undefined;
+import type { ToldMetrics } from '../processes.ts';
 
 export class Metrics {
-  readonly #registry = new Registry();
+  readonly #tell: () => Promise<ToldMetrics>;
 
-  constructor(counters: Counters) {
-    registerCounters(this.#registry, counters);
+  constructor(tell: () => Promise<ToldMetrics>) {
+    this.#tell = tell;
   }
 
   /** Of what `text` returns. */
   get contentType(): string {
-    return this.#registry.contentType;
+    return Registry.PROMETHEUS_CONTENT_TYPE;
   }
 
-  /** All of them, as Prometheus reads them. */
+  /** All of them, as Prometheus reads them; what processes have counted is added up. */
   async text(): Promise<string> {
-    if (ofProcess === undefined) {
-      ofProcess = new Registry();
-      // A coarse clock: the server has one of its own for the delay of the event loop.
-      collectDefaultMetrics({ register: ofProcess, eventLoopMonitoringPrecision: 100 });
-    }
-    const [own, process] = await Promise.all([this.#registry.metrics(), ofProcess.metrics()]);
-    return own + process;
+    const { gone, told } = await this.#tell();
+    const counters = new Counters();
+    for (const each of told) counters.addValues(each.counters);
+    if (gone !== null) counters.addValues(gone, true);
+    const own = new Registry();
+    registerCounters(own, counters);
+    const ofProcesses = AggregatorRegistry.aggregate(told.map(({ process }) => process as object[]));
+    return (await own.metrics()) + (await ofProcesses.metrics());
   }
 }

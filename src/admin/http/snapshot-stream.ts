@@ -7,20 +7,23 @@ import { ANSWER_HEADERS } from './guards.ts';
 export function streamSnapshots(reply: FastifyReply, watching: Watching): void {
   const stream = reply.hijack().raw;
   stream.writeHead(200, { ...ANSWER_HEADERS, 'content-type': 'text/event-stream' });
-  const send = () => {
-    if (stream.writableNeedDrain) return;
+  let isAsking = false;
+  const send = async () => {
+    if (stream.writableNeedDrain || isAsking) return;
+    isAsking = true;
     try {
-      stream.write(`data: ${JSON.stringify(watching.snapshot())}\n\n`);
+      stream.write(`data: ${JSON.stringify(await watching.snapshot())}\n\n`);
     } catch {
       // What it may not see any more it is told when it asks again.
       stream.end();
     }
+    isAsking = false;
   };
-  const timer = setInterval(send, watching.intervalMs).unref();
+  const timer = setInterval(() => void send(), watching.intervalMs).unref();
   stream.once('close', () => {
     clearInterval(timer);
     watching.close();
   });
   stream.on('error', () => {});
-  send();
+  void send();
 }

@@ -80,6 +80,12 @@ const PLACE_KIND = label('kind', PLACE_KINDS);
 /** In seconds: a read from the page cache takes a tenth of a millisecond, a stuck disk seconds. */
 const TIME_BOUNDS = [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10];
 
+/** What all metrics of one process say, in the order of `Counters.all` and `Counters.histograms`. */
+export interface CounterValues {
+  readonly metrics: readonly (readonly number[])[];
+  readonly histograms: readonly (readonly number[])[];
+}
+
 export class Counters {
   readonly #metrics: Metric[] = [];
   readonly #histograms: Histogram[] = [];
@@ -204,10 +210,12 @@ export class Counters {
     'sluice_upload_window_connections',
     'Connections with uploads whose receive windows follow the link.',
   );
-  readonly windowBytes = this.#gauge(
+  readonly windowBytes = this.#declared(
+    'gauge',
     'sluice_upload_window_bytes',
     'What receive windows of uploads may offer: all together, and the largest of a stream.',
-    label('which', ['granted', 'largest']),
+    [label('which', ['granted', 'largest'])],
+    'largest',
   );
 
   /** All of them, in the order above. */
@@ -218,6 +226,21 @@ export class Counters {
   /** Beside `all`. */
   get histograms(): readonly Histogram[] {
     return this.#histograms;
+  }
+
+  /** What they say now. */
+  values(): CounterValues {
+    return {
+      metrics: this.#metrics.map((metric) => metric.numbers()),
+      histograms: this.#histograms.map((histogram) => histogram.numbers()),
+    };
+  }
+
+  /** Adds what another process has counted; of one that is gone, which has nothing any more, without its gauges. */
+  addValues({ histograms, metrics }: CounterValues, isGone = false): void {
+    for (const [at, metric] of this.#metrics.entries())
+      if (!isGone || metric.type === 'counter') metric.addNumbers(metrics[at] ?? []);
+    for (const [at, histogram] of this.#histograms.entries()) histogram.addNumbers(histograms[at] ?? []);
   }
 
   #histogram<const Value extends string>(name: string, help: string, values: Label<Value>): Histogram<Value> {
@@ -239,8 +262,9 @@ export class Counters {
     name: string,
     help: string,
     labels: Labels,
+    maximum?: string,
   ): Metric<LabelValues<Labels>> {
-    const metric = new Cells({ name, type, help, labels });
+    const metric = new Cells({ name, type, help, labels, maximum });
     this.#metrics.push(metric);
     return metric as unknown as Metric<LabelValues<Labels>>;
   }

@@ -36,6 +36,10 @@ export interface Metric<Values extends readonly string[] = readonly string[]> {
   observe(read: () => number, ...values: Values): void;
   value(...values: Values): number;
   samples(): Iterable<Sample>;
+  /** Of all cells, in a fixed order. */
+  numbers(): number[];
+  /** Adds what `numbers` of the same metric of another process has told. */
+  addNumbers(numbers: readonly number[]): void;
 }
 
 /** What a metric is made from. */
@@ -44,6 +48,8 @@ export interface MetricDefinition {
   readonly type: MetricType;
   readonly help: string;
   readonly labels: readonly Label[];
+  /** A value of the first label whose cells say a maximum: of several processes, the largest counts, not the sum. */
+  readonly maximum?: string | undefined;
 }
 
 const NO_VALUE = '';
@@ -54,12 +60,14 @@ export class Cells {
   readonly type: MetricType;
   readonly help: string;
   readonly labels: readonly Label[];
+  readonly #maximum: string | undefined;
   readonly #numbers: Float64Array;
   readonly #reads: (() => number)[] = [];
   readonly #first: ReadonlyMap<string, number>;
   readonly #second: ReadonlyMap<string, number>;
 
-  constructor({ name, type, help, labels }: MetricDefinition) {
+  constructor({ name, type, help, labels, maximum }: MetricDefinition) {
+    this.#maximum = maximum;
     this.name = name;
     this.type = type;
     this.help = help;
@@ -94,6 +102,19 @@ export class Cells {
         const value = this.#valueOf(at * this.#second.size + offset);
         yield { labels: [first, second].slice(0, this.labels.length), value };
       }
+    }
+  }
+
+  numbers(): number[] {
+    return Array.from(this.#numbers, (_, cell) => this.#valueOf(cell));
+  }
+
+  addNumbers(numbers: readonly number[]): void {
+    const maximum = this.#maximum === undefined ? undefined : this.#first.get(this.#maximum);
+    for (const [cell, value] of numbers.entries()) {
+      const before = this.#numbers[cell] as number;
+      const isMaximum = Math.floor(cell / this.#second.size) === maximum;
+      this.#numbers[cell] = isMaximum ? Math.max(before, value) : before + value;
     }
   }
 
@@ -166,6 +187,16 @@ export class Histogram<Value extends string = string> {
       });
       yield { labelValue: labelValue as Value, buckets, sum: row.at(-1) as number };
     }
+  }
+
+  /** Of all cells, in a fixed order. */
+  numbers(): number[] {
+    return [...this.#cells];
+  }
+
+  /** Adds what `numbers` of the same histogram of another process has told. */
+  addNumbers(numbers: readonly number[]): void {
+    for (const [cell, value] of numbers.entries()) this.#add(cell, value);
   }
 
   get #rowLength(): number {

@@ -13,7 +13,6 @@ import {
   MIN_WINDOW_BYTES,
   OBJECT_PAGE_BYTES,
   OBJECT_PAGES_AT_ONCE,
-  OBJECT_PARTS_BYTES,
   SLAB_HEADROOM_BYTES,
 } from '../../base/limits.ts';
 import { leavingPlaces } from '../../base/places.ts';
@@ -21,6 +20,7 @@ import { KIB, MIB } from '../../base/units.ts';
 import { bucketRootOf } from '../bucket-root.ts';
 import { writeBytes } from '../notation.ts';
 import type { Config } from '../schema.ts';
+import { shareOf } from '../share.ts';
 
 /** State of the largest compressor, zstd level 3 with its buffers, rounded up; gzip takes 2^17 + 2^18 bytes (zconf.h). */
 const COMPRESSOR_STATE_BYTES = 4 * MIB;
@@ -71,6 +71,22 @@ export interface MemoryBound {
 
 /** The sum for one configuration. `hasOwnStore`: with a store that the caller gives, in place of `config.root`. */
 export function memoryBoundBytes(config: Config, hasOwnStore = false): MemoryBound {
+  const { processes } = config;
+  const bound = boundOfProcess(shareOf(config), hasOwnStore);
+  return processes === 1 ? bound : times(bound, processes);
+}
+
+function times({ lines, total }: MemoryBound, processes: number): MemoryBound {
+  const all = Object.entries(lines).map(([name, { arithmetic, bytes, holder }]) => {
+    return [
+      name,
+      { bytes: bytes * processes, arithmetic: `(${arithmetic}) × processes ${processes}`, holder },
+    ];
+  });
+  return { total: total * processes, lines: Object.fromEntries(all) as MemoryBound['lines'] };
+}
+
+function boundOfProcess(config: Config, hasOwnStore: boolean): MemoryBound {
   const hasBucket = !hasOwnStore && bucketRootOf(config.root) !== undefined;
   const lines = {
     slabs: slabLine(config),
@@ -204,12 +220,10 @@ function storeLine({ pool: { threads }, slab }: Config): MemoryLine {
 }
 
 /** Beside the names that listings hold, which any store has. */
-function objectStoreLine({ s3, writable }: Config): MemoryLine {
-  const partBytes = writable ? OBJECT_PARTS_BYTES : 0;
-  const parts = writable ? ` + ${writeBytes(OBJECT_PARTS_BYTES)} for parts of uploads` : '';
+function objectStoreLine({ s3 }: Config): MemoryLine {
   return {
-    bytes: STORE_REQUEST_BYTES * s3.requests + OBJECT_PAGE_BYTES * OBJECT_PAGES_AT_ONCE + partBytes,
-    arithmetic: `${writeBytes(STORE_REQUEST_BYTES)} × s3.requests ${s3.requests} + ${writeBytes(OBJECT_PAGE_BYTES)} × ${OBJECT_PAGES_AT_ONCE} for pages of listings${parts}`,
+    bytes: STORE_REQUEST_BYTES * s3.requests + OBJECT_PAGE_BYTES * OBJECT_PAGES_AT_ONCE,
+    arithmetic: `${writeBytes(STORE_REQUEST_BYTES)} × s3.requests ${s3.requests} + ${writeBytes(OBJECT_PAGE_BYTES)} × ${OBJECT_PAGES_AT_ONCE} for pages of listings`,
     holder: 'requests to the object store',
   };
 }

@@ -36,7 +36,10 @@ export async function selfTest(
   try {
     const port = await new Promise<number>((resolve, reject) => {
       listener.once('error', reject);
-      listener.listen(0, '127.0.0.1', () => resolve((listener.address() as { port: number }).port));
+      // Exclusive: not a port that the processes of a cluster share.
+      listener.listen({ port: 0, host: '127.0.0.1', exclusive: true }, () =>
+        resolve((listener.address() as { port: number }).port),
+      );
     });
     client = new Client(`127.0.0.1:${port}`, credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,

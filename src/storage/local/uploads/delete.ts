@@ -20,7 +20,7 @@ export async function deleteFile(
 ): Promise<void> {
   assert.notEqual(condition.kind, 'absent', 'what is deleted is there');
   try {
-    await context.names.run(name, () => removeFile(context, name, condition));
+    await context.locks.names.run(name, () => removeFile(context, name, condition));
   } catch (reason) {
     throw isNotFound(reason) ? await suggesting(context, reason, name) : reason;
   }
@@ -61,7 +61,7 @@ function suggesting(
 /** @throws TransferError NOT_FOUND, NOT_A_FILE (it is no directory of the store), NOT_EMPTY, and those of writing. */
 export async function deleteDirectory(context: UploadContext, name: string): Promise<void> {
   try {
-    await context.names.run(name, () => removeDirectory(context, name));
+    await context.locks.names.run(name, () => removeDirectory(context, name));
   } catch (reason) {
     throw toDirectoryError(reason, name);
   }

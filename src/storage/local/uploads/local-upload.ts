@@ -11,12 +11,10 @@ import { settledStats } from '../../../base/files/settled-stats.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
 import type { ByteRange } from '../../../base/ranges.ts';
 import type { CheckedRange } from '../../../wire/checked-ranges.ts';
-import { checkCommitted, checkSha256, declaredContent } from '../../content-check.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
-import { uploadNotFound } from '../../upload-not-found.ts';
 import type { ExpectedContent, Upload, UploadSpec, UploadState, UploadWriter } from '../../upload-store.ts';
-import { Writers } from '../../writers.ts';
+import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
 import { isRecordOf } from './create-upload.ts';
 import { RefCountedDescriptor } from './disk/ref-counted-descriptor.ts';
 import { toWriteError, writeErrorOf } from './disk/write-error.ts';
@@ -28,6 +26,8 @@ import type { UploadContext } from './options.ts';
 import { publish } from './publish.ts';
 import { requireQuota } from './quota.ts';
 import { removeUploadFiles } from './remove-upload.ts';
+import { uploadNotFound } from './upload-id.ts';
+import { Writers } from './writers.ts';
 
 const OPEN_PARTIAL_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
@@ -39,6 +39,8 @@ export class LocalUpload implements Upload {
   readonly name: string;
   readonly owner: string | undefined;
   readonly expectedSize: number | undefined;
+  /** With several processes: another stream may come to another one. */
+  readonly maxStreams: number | undefined;
   readonly #context: UploadContext;
   readonly #journal: Journal;
   readonly #partial: RefCountedDescriptor;
@@ -64,6 +66,7 @@ export class LocalUpload implements Upload {
     this.name = spec.name;
     this.owner = spec.owner;
     this.expectedSize = spec.expected.size;
+    this.maxStreams = context.locks.number === null ? undefined : 1;
     this.#context = context;
     this.#journal = journal;
     this.#touchedMs = touchedMs;
@@ -203,6 +206,18 @@ export class LocalUpload implements Upload {
       if (this.#end !== undefined || this.#journal.state.finished !== undefined) return;
       await this.#commits.flush();
       this.#stop(new TransferError('UNAVAILABLE', 'the server is stopping; resume'));
+      await this.#commits.stop();
+    });
+  }
+
+  /** Commits what is written and lets go of the files, for another process that goes on. */
+  async handOver(): Promise<void> {
+    await this.#mutex.run(async () => {
+      if (this.#end !== undefined || this.#journal.state.finished !== undefined) return;
+      await this.#commits.flush();
+      const message = `another connection goes on with the upload of ${quoteName(this.name)}; ask for its state and resume`;
+      this.#stop(new TransferError('ABORTED', message));
+      await this.#writers.goodAgain();
       await this.#commits.stop();
     });
   }

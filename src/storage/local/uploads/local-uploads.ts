@@ -8,9 +8,8 @@ import { Counters } from '../../../base/counters/counters.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
-import { requireSize } from '../../max-size.ts';
 import type { PackJobs } from '../../pack-jobs.ts';
-import { uploadNotFound } from '../../upload-not-found.ts';
+import { ownLocks } from '../../process-locks.ts';
 import type {
   OpenUpload,
   PackFile,
@@ -36,10 +35,13 @@ import { LocalUpload } from './local-upload.ts';
 import { makeDirectory } from './make-directory.ts';
 import type { UploadContext, UploadOptions } from './options.ts';
 import { Packs } from './packs/packs.ts';
+import { requireSize } from './quota.ts';
 import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
 import { atTarget, checkCondition, foundAt } from './target.ts';
+import { uploadNotFound } from './upload-id.ts';
 import { UploadIndex } from './upload-index.ts';
+import { UploadLeases } from './upload-leases.ts';
 import { UploadsDirectory } from './uploads-directory.ts';
 
 /**
@@ -55,7 +57,9 @@ export async function openLocalUploads(
   checkRoot: () => Promise<unknown>,
 ): Promise<UploadStore> {
   const context = contextOf(held, versions, options);
-  const lock = await RootLock.acquire(context);
+  const { logger, root, rootUse } = context;
+  const { number } = context.locks;
+  const lock = await RootLock.acquire({ root, rootUse, logger, number, beatMs: options.lockBeatMs });
   try {
     const uploads = new LocalUploads(context, lock, checkRoot);
     await uploads.resume();
@@ -93,7 +97,7 @@ function contextOf(
     durability,
     hash: options.hash ?? hashHere(fs),
     directory,
-    names: new KeyedMutex(),
+    locks: options.locks ?? ownLocks(),
     index: new UploadIndex(options.maxOpen, options.maxTotalBytes),
     freeSpace: new FreeSpace(measure, options.minFreeBytes, now, logger),
     groupSync: new GroupSync(durability, () => directory.pathOfEntry('.'), logger),
@@ -108,6 +112,7 @@ class LocalUploads implements UploadStore {
   readonly #uploads = new Map<string, LocalUpload>();
   /** Held while one upload is loaded or removed. */
   readonly #ids = new KeyedMutex();
+  readonly #leases: UploadLeases;
   readonly #packs: Packs;
   readonly #sweep: Sweep;
   readonly #use: RefCountedResource;
@@ -118,9 +123,11 @@ class LocalUploads implements UploadStore {
     this.#lock = lock;
     this.#checkRoot = checkRoot;
     this.#packs = new Packs(context, () => lock.check());
+    this.#leases = new UploadLeases(context.locks, (id) => void this.#handOver(id));
     this.#sweep = new Sweep(context, this.#ids, {
       upload: (id) => this.#uploads.get(id),
       hasPack: (id) => this.#packs.has(id),
+      ifFree: (id, work) => this.#leases.runIfFree(id, work),
     });
     this.#use = new RefCountedResource('the store of uploads', () => this.#release());
   }
@@ -197,13 +204,31 @@ class LocalUploads implements UploadStore {
 
   async #start(spec: UploadSpec, owner: string | null | undefined): Promise<Upload> {
     const { id } = spec;
-    if (id === undefined) return await this.#create(newUploadId(), spec, owner);
+    if (id === undefined) {
+      const own = newUploadId();
+      return await this.#leased(own, () => this.#create(own, spec, owner));
+    }
     if (!isUploadId(id)) throw new TransferError('INVALID_ARGUMENT', BAD_ID);
     await this.#sweep.hasLooked();
-    return await this.#ids.run(
-      id,
-      async () => (await this.#started(id, spec)) ?? (await this.#create(id, spec, owner)),
+    return await this.#ids.run(id, () =>
+      this.#leased(id, async () => (await this.#started(id, spec)) ?? (await this.#create(id, spec, owner))),
     );
+  }
+
+  /** Runs `work` while no other process touches the upload, which stays with this one if it is in use then. */
+  #leased<T>(id: string, work: () => Promise<T>): Promise<T> {
+    return this.#leases.run(id, work, () => this.#uploads.has(id));
+  }
+
+  /** Another process goes on with the upload. */
+  async #handOver(id: string): Promise<void> {
+    await this.#ids.run(id, async () => {
+      try {
+        await this.#uploads.get(id)?.handOver();
+      } finally {
+        this.#ended(id, 'gone');
+      }
+    });
   }
 
   async #writePack(
@@ -213,13 +238,17 @@ class LocalUploads implements UploadStore {
   ): Promise<WriteOutcome[]> {
     const id = newUploadId();
     await this.#openDirectory('the pack');
-    await this.#admit(id, jobs.size, owner);
-    return await this.#packs.write(id, files, jobs);
+    return await this.#leased(id, async () => {
+      await this.#admit(id, jobs.size, owner);
+      return await this.#packs.write(id, files, jobs);
+    });
   }
 
   /** What an earlier call with the same id and wish has started. */
   async #started(id: string, spec: UploadSpec): Promise<Upload | undefined> {
-    const upload = this.#context.index.has(id) ? await this.#load(id) : undefined;
+    const { index, locks } = this.#context;
+    // Another process may have begun it.
+    const upload = index.has(id) || locks.number !== null ? await this.#load(id) : undefined;
     await upload?.expireIfOld();
     if (upload === undefined || upload.isGone) return undefined;
     if (!upload.isOf(spec)) throw new TransferError('INVALID_ARGUMENT', OTHER_ID);
@@ -283,7 +312,8 @@ class LocalUploads implements UploadStore {
   async #find(id: string): Promise<Upload> {
     // Checked before the id becomes part of a path.
     if (!isUploadId(id)) throw uploadNotFound(id, 'does not exist');
-    const upload = this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#load(id)));
+    const upload =
+      this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#leased(id, () => this.#load(id))));
     await upload?.expireIfOld();
     if (upload === undefined || upload.isGone)
       throw uploadNotFound(id, 'expired, was aborted or never began');
@@ -321,6 +351,7 @@ class LocalUploads implements UploadStore {
   #ended(id: string, end: 'finished' | 'gone'): void {
     const { index, now } = this.#context;
     this.#uploads.delete(id);
+    this.#leases.release(id);
     if (end === 'gone') {
       index.forget(id);
       return;
@@ -332,6 +363,7 @@ class LocalUploads implements UploadStore {
   async #release(): Promise<void> {
     await this.#sweep.end();
     await Promise.all(Array.from(this.#uploads.values(), (upload) => upload.close()));
+    this.#leases.releaseAll();
     await this.#context.freeSpace.idle();
     await this.#context.versions.digests.kept.stopKeeping();
     await this.#context.directory.close();

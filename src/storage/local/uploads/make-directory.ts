@@ -19,7 +19,7 @@ const OPEN_FLAGS = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFO
  * @throws TransferError NOT_A_FILE when something else is there or on the way, and those of writing.
  */
 export async function makeDirectory(context: UploadContext, name: string, mode?: number): Promise<void> {
-  await context.names.run(name, () =>
+  await context.locks.names.run(name, () =>
     whileDirectoriesVanish(() =>
       atEntry(context, name, 'make', async (place) => {
         if (await isMade(context, place, mode)) await giveMode(context, place, mode);

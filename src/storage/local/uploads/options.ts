@@ -1,8 +1,8 @@
 /** The options of a store of uploads, and the context that its parts share. */
-import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import type { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import type { Counters } from '../../../base/counters/counters.ts';
 import type { Logger } from '../../../base/logger.ts';
+import type { ProcessLocks } from '../../process-locks.ts';
 import type { Root } from '../directory.ts';
 import type { HashFile } from '../versions/digests.ts';
 import type { Versions } from '../versions/versions.ts';
@@ -41,6 +41,8 @@ export interface UploadOptions {
   readonly now?: () => number;
   /** Default: that of the system. */
   readonly fileSystem?: FileSystem;
+  /** What it agrees on with other processes of its server. Default: it is alone. */
+  readonly locks?: ProcessLocks | undefined;
   /** How often the server shows that it lives, in milliseconds. Default: LOCK_BEAT_MS. */
   readonly lockBeatMs?: number;
 }
@@ -56,8 +58,7 @@ export interface UploadContext extends JournalPlace {
   readonly counters: Counters;
   readonly hash: HashFile;
   readonly now: () => number;
-  /** Held while what a name stands for is changed. */
-  readonly names: KeyedMutex;
+  readonly locks: ProcessLocks;
   readonly index: UploadIndex;
   readonly freeSpace: FreeSpace;
   /** What makes packs durable. */

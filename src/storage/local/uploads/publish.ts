@@ -39,7 +39,7 @@ export interface Publication {
  * @throws TransferError ALREADY_EXISTS, VERSION_MISMATCH, NOT_A_FILE, and those of writing.
  */
 export async function publish(context: UploadContext, publication: Publication): Promise<void> {
-  await context.names.run(publication.journal.state.spec.name, () =>
+  await context.locks.names.run(publication.journal.state.spec.name, () =>
     whileDirectoriesVanish(() => publishOnce(context, publication)),
   );
 }
@@ -133,7 +133,7 @@ export async function completePublication(
 ): Promise<FileIdentity | undefined> {
   const { fs, directory, durability, versions } = context;
   try {
-    return await context.names.run(name, () =>
+    return await context.locks.names.run(name, () =>
       atTarget(context, name, 'sync', async ({ parent, entry, stats }) => {
         if (stats === undefined || !isIntended(stats, intent)) return undefined;
         await removeLinkedPartial(context, id, condition);

@@ -24,6 +24,8 @@ type UploadKinds = ReadonlySet<UploadEntryKind>;
 export interface InUse {
   upload(id: string): LocalUpload | undefined;
   hasPack(id: string): boolean;
+  /** Runs the work while no other process touches the upload or pack; false where one does. */
+  ifFree(id: string, work: () => Promise<void>): Promise<boolean>;
 }
 
 export class Sweep {
@@ -71,9 +73,27 @@ export class Sweep {
 
   /** Discards an unfinished upload that no call works on, because its place is needed. */
   async giveUp(id: string): Promise<void> {
-    const upload = this.#inUse.upload(id);
-    if (upload === undefined) await this.#forget(id);
-    else await upload.giveUp();
+    await this.#ifFree(id, async () => {
+      const upload = this.#inUse.upload(id);
+      if (upload !== undefined) await upload.giveUp();
+      else {
+        await this.#lookAgain(id);
+        if (this.#context.index.isOpen(id)) await this.#forget(id);
+      }
+    });
+  }
+
+  /** What another process works on, it counts and expires itself. */
+  async #ifFree(id: string, work: () => Promise<void>): Promise<void> {
+    if (!(await this.#inUse.ifFree(id, work))) this.#context.index.forget(id);
+  }
+
+  /** Another process may have gone on with it, and have left it again. */
+  async #lookAgain(id: string): Promise<void> {
+    const { index, locks } = this.#context;
+    if (locks.number === null) return;
+    index.forget(id);
+    await this.#getToKnow(id, new Set(['journal']));
   }
 
   /** Removes what is remembered beyond the limit. */
@@ -96,7 +116,8 @@ export class Sweep {
     await this.#removePackFiles(entries);
     for (const [id, kinds] of kindsById(entries)) {
       if (this.#hasEnded) return;
-      if (!index.has(id)) await this.#orLog(() => this.#ids.run(id, () => this.#getToKnow(id, kinds)));
+      if (!index.has(id))
+        await this.#orLog(() => this.#ids.run(id, () => this.#ifFree(id, () => this.#getToKnow(id, kinds))));
     }
     await this.#expireOld();
   }
@@ -108,7 +129,7 @@ export class Sweep {
       const id = packOfEntry(entry);
       if (this.#hasEnded) return;
       if (id !== undefined && !this.#inUse.hasPack(id))
-        await this.#orLog(() => removeFile(fs, directory.pathOfEntry(entry)));
+        await this.#orLog(() => this.#ifFree(id, () => removeFile(fs, directory.pathOfEntry(entry))));
     }
   }
 
@@ -155,9 +176,15 @@ export class Sweep {
 
   async #expire(id: string, untouchedSinceMs: number): Promise<void> {
     if (!this.#context.index.isUntouchedSince(id, untouchedSinceMs)) return;
-    const upload = this.#inUse.upload(id);
-    if (upload !== undefined) await upload.expireIfOld();
-    else await this.#forget(id);
+    await this.#ifFree(id, async () => {
+      const upload = this.#inUse.upload(id);
+      if (upload !== undefined) {
+        await upload.expireIfOld();
+        return;
+      }
+      await this.#lookAgain(id);
+      if (this.#context.index.isUntouchedSince(id, untouchedSinceMs)) await this.#forget(id);
+    });
   }
 
   async #forget(id: string): Promise<void> {

@@ -38,6 +38,10 @@ export class UploadIndex {
     return this.#open.has(id) || this.#finished.has(id);
   }
 
+  isOpen(id: string): boolean {
+    return this.#open.has(id);
+  }
+
   /** The unfinished ones, in order of beginning or discovery; those of an earlier process without an owner. */
   *open(): Generator<OpenEntry & { readonly id: string; readonly owner: string | undefined }> {
     for (const [id, { owner, ...entry }] of this.#open)

@@ -15,7 +15,6 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { errnoOf, TransferError } from '../../../../base/errors.ts';
 import type { EntryStats, FailedCall } from '../../../../base/files/entry-stats.ts';
 import { TICK_MS } from '../../../../base/files/settled-stats.ts';
-import { requireSize } from '../../../max-size.ts';
 import { parseName } from '../../../name.ts';
 import type { FoundEntry, PackJobs } from '../../../pack-jobs.ts';
 import { quoteName } from '../../../quoted-name.ts';
@@ -24,6 +23,7 @@ import { fileObstacle } from '../../obstacle.ts';
 import type { Versions } from '../../versions/versions.ts';
 import { toWriteError, writeErrorOf } from '../disk/write-error.ts';
 import type { UploadContext } from '../options.ts';
+import { requireSize } from '../quota.ts';
 import { checkCondition, refuseOtherSpelling, type Target, toTargetError } from '../target.ts';
 import { packEntry } from '../upload-id.ts';
 import { PackDirectories } from './pack-directories.ts';
@@ -100,7 +100,7 @@ export class PackWrite {
   async run(): Promise<WriteOutcome[]> {
     const names = this.#pending.map(({ file }) => file.name);
     try {
-      await this.#context.names.runAll(names, () => this.#write());
+      await this.#context.locks.names.runAll(names, () => this.#write());
     } finally {
       await this.#cleanUp();
     }
