@@ -15,6 +15,7 @@ import { processes } from './processes.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { stoppedConsumers } from './stopped-consumers.ts';
 import { objectStore } from './stores/object-store.ts';
+import { slowBucket } from './stores/slow-bucket.ts';
 import { slowStore } from './stores/slow-store.ts';
 import { stripes } from './stripes.ts';
 import { toDisk } from './to-disk.ts';
@@ -36,6 +37,7 @@ export const SCENARIOS: readonly Scenario[] = [
   autoCompressionUpload,
   stalledReaders,
   slowStore,
+  slowBucket,
   objectStore,
   stoppedConsumers,
   flatMemory,
