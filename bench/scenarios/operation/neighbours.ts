@@ -19,7 +19,8 @@ const LIMITS = {
   uploadStreams: 5,
   uploads: 8,
   calls: 8,
-  rate: '64MiB',
+  // Its client runs on the same processors: at higher rates that is what would be measured.
+  rate: '16MiB',
 };
 
 const limited: Contender = {

@@ -10,10 +10,11 @@ import type { Schedulable, Share } from './share.ts';
 import type { WorkerPool } from './worker-pool.ts';
 
 /**
- * Jobs shorter than this are reads from the page cache. With several streams
- * one thread then keeps up with the event loop, and a second only takes its
- * processor away (bench many-streams, 64 streams: a tenth of the rate, a
- * seventh of the CPU). Longer jobs wait for a disk or compress.
+ * Jobs shorter than this are reads from the page cache. With several streams one
+ * thread then keeps up with the event loop, and a second only takes its processor
+ * away (bench many-streams, 64 streams: a tenth of the rate, a seventh of the CPU).
+ * Streams that a rate holds back do not count: they do not fill the gaps between
+ * the jobs of others. Longer jobs wait for a disk or compress.
  */
 const SHORT_JOB_MS = 1;
 
@@ -91,7 +92,8 @@ export class JobQueue {
     this.#scheduler.worked(share, workMs);
     const { threads } = this.#workers;
     this.#meanJobMs += (workMs - this.#meanJobMs) / 16;
-    const oneKeepsUp = this.#meanJobMs < SHORT_JOB_MS && this.#streams.count > threads;
+    const streams = this.#streams.count - this.#scheduler.delayed;
+    const oneKeepsUp = this.#meanJobMs < SHORT_JOB_MS && streams > threads;
     this.#scheduler.limitTo(oneKeepsUp ? 1 : maxOutstandingJobs(threads));
   }
 
@@ -118,7 +120,7 @@ export class JobQueue {
     } finally {
       this.#isDispatching = false;
     }
-    if (this.#scheduler.hasDelayed) this.#wakeLater();
+    if (this.#scheduler.delayed > 0) this.#wakeLater();
   }
 
   stop(): void {

@@ -54,8 +54,11 @@ export class Scheduler {
     return [...this.#shares, ...this.#delayed].reduce((sum, { queue }) => sum + queue.length, 0);
   }
 
-  get hasDelayed(): boolean {
-    return this.#delayed.length > 0;
+  /** Streams among them that are ahead of their rates. */
+  get delayed(): number {
+    let count = 0;
+    for (const { queue } of this.#delayed) count += queue.length;
+    return count;
   }
 
   /** Until the first of the delayed may start. */

@@ -300,7 +300,7 @@ describe('the scheduler', () => {
       free.wants = false;
       startAll(scheduler, [later, late, free]);
       assert.equal(scheduler.dispatch(), true, 'nobody lacks a slab');
-      assert.deepEqual([scheduler.hasDelayed, scheduler.msUntilDue(), scheduler.outstanding], [true, 100, 0]);
+      assert.deepEqual([scheduler.delayed, scheduler.msUntilDue(), scheduler.outstanding], [2, 100, 0]);
       assert.equal(scheduler.waiting, 2);
       clock.passTo(99);
       step(scheduler);
@@ -312,7 +312,7 @@ describe('the scheduler', () => {
       late.wants = false;
       for (let i = 0; i < 3; i++) step(scheduler);
       assert.ok(later.jobs > 0);
-      assert.equal(scheduler.hasDelayed, false);
+      assert.equal(scheduler.delayed, 0);
     });
 
     it('keeps their turns for others meanwhile, and lets nobody catch up', () => {
@@ -355,7 +355,7 @@ describe('the scheduler', () => {
       scheduler.remove(gone);
       clock.passTo(1000);
       scheduler.dispatch();
-      assert.deepEqual([gone.jobs, scheduler.waiting, scheduler.hasDelayed], [0, 0, false]);
+      assert.deepEqual([gone.jobs, scheduler.waiting, scheduler.delayed], [0, 0, 0]);
     });
   });
 });
