@@ -191,7 +191,7 @@ export class SluiceClient {
     return await this.#options.tracing.operation(
       'sluice upload',
       { 'sluice.file': name },
-      () => upload(this.#uploadServers.for(name), this.#options, source, name, options),
+      () => upload(this.#uploadServers, this.#options, source, name, options),
       transferAttributes,
     );
   }

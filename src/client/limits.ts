@@ -102,6 +102,9 @@ export const MAX_GZIP_LEVEL = 6;
 /** Messages given to grpc-js and not yet taken by the transport: one under way, one ready behind it. */
 export const OUTSTANDING_MESSAGES = 2;
 
+/** How long the first upload waits to learn how many servers a name stands for. */
+export const SLOW_NAME_MS = 1_000;
+
 /** Uploads up to this size take one call from the start to the finish. */
 export const SMALL_UPLOAD_BYTES = 256 * KIB;
 

@@ -4,6 +4,7 @@
  * Every failure leaves here as a `TransferError`.
  */
 import { getDefaultHighWaterMark, setDefaultHighWaterMark } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type {
   ClientDuplexStream,
   ClientReadableStream,
@@ -19,7 +20,7 @@ import { clientWindows } from '../../flow/windows/client-windows.ts';
 import { decodeExchangeAnswer, type ExchangeAnswer } from '../../wire/exchange-answer.ts';
 import type { ExchangeRequest } from '../../wire/messages.ts';
 import { adminService, transferService } from '../../wire/service.ts';
-import { MAX_ANSWER_BYTES } from '../limits.ts';
+import { MAX_ANSWER_BYTES, SLOW_NAME_MS } from '../limits.ts';
 import type { ResolvedOptions } from '../options.ts';
 import { CallFailures } from './call-failures.ts';
 import { cancelCall, cancelledBy, onCancelled } from './cancellation.ts';
@@ -106,6 +107,11 @@ export class Channel {
   /** Servers of the target, as far as it has been resolved. */
   get serverCount(): number {
     return this.#connection.serverCount;
+  }
+
+  /** Connects. Resolves when the target was resolved, or after a while that is enough for most names. */
+  async resolved(): Promise<void> {
+    await Promise.race([this.#open().resolved(), sleep(SLOW_NAME_MS, undefined, { ref: false })]);
   }
 
   /** Another server may answer a call that one has failed. */

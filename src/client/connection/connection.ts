@@ -42,6 +42,12 @@ export class Connection {
     return this.#target.serverCount;
   }
 
+  /** Connects. Resolves when the target was resolved, or could not be. */
+  async resolved(): Promise<void> {
+    this.client.getChannel().getConnectivityState(true);
+    await this.#target.resolved;
+  }
+
   /** Another server may answer a call that one has failed. */
   get hasAnother(): boolean {
     const state = this.client.getChannel().getConnectivityState(false);

@@ -51,26 +51,41 @@ export class UploadChannels extends LaneChannels {
 /** Those of one client. */
 export class UploadServers {
   readonly #open: (start: number) => UploadChannels;
+  readonly #target: Target;
   /** By the position of the server that they begin with. */
-  readonly #channels: (UploadChannels | undefined)[];
+  readonly #channels = new Map<number, UploadChannels>();
   #isClosed = false;
 
   constructor(target: Target, options: ResolvedOptions, interruptions: Interruptions) {
     this.#open = (start) => new UploadChannels(target, options, interruptions, start);
-    this.#channels = target.servers.map(() => undefined);
+    this.#target = target;
   }
 
-  for(name: string): UploadChannels {
-    const start = this.#channels.length === 1 ? 0 : crc32(Buffer.from(name)) % this.#channels.length;
-    const channels = this.#channels[start] ?? this.#open(start);
-    if (this.#isClosed) channels.close();
-    this.#channels[start] = channels;
-    return channels;
+  async for(name: string): Promise<UploadChannels> {
+    const count = await this.#serverCount();
+    return this.#beginningWith(crc32(Buffer.from(name)) % count);
   }
 
   /** As for `Channel.close`. */
   close(): void {
     this.#isClosed = true;
-    for (const channels of this.#channels) channels?.close();
+    for (const channels of this.#channels.values()) channels.close();
+  }
+
+  /** Names may stand for several servers each. */
+  async #serverCount(): Promise<number> {
+    const { servers } = this.#target;
+    if (this.#isClosed || servers.every(({ ip }) => ip !== undefined)) return servers.length;
+    const channel = this.#beginningWith(0).at(0);
+    // What is wrong the upload will say.
+    await channel.resolved().catch(() => {});
+    return channel.serverCount;
+  }
+
+  #beginningWith(start: number): UploadChannels {
+    const channels = this.#channels.get(start) ?? this.#open(start);
+    if (this.#isClosed) channels.close();
+    this.#channels.set(start, channels);
+    return channels;
   }
 }

@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises';
 import { TransferError } from '../../base/errors.ts';
 import { readError } from '../local-error.ts';
 import type { ResolvedOptions } from '../options.ts';
-import type { UploadChannels } from './channels.ts';
+import type { UploadServers } from './channels.ts';
 import {
   type UploadOptions,
   type UploadRequest,
@@ -23,7 +23,7 @@ import { UploadTransfer } from './transfer.ts';
 
 /** See `SluiceClient.upload`. */
 export async function upload(
-  channels: UploadChannels,
+  servers: UploadServers,
   options: ResolvedOptions,
   given: UploadSource,
   name: string,
@@ -32,6 +32,7 @@ export async function upload(
   const request = uploadRequestOf(name, uploadOptions, options);
   const { onProgress, signal } = uploadOptions;
   const source = await openSource(given, request);
+  const channels = await servers.for(name);
   const progress = new UploadReporter(name, onProgress);
   const records = recordsOf(source, request, channels.target, options);
   const transfer = new UploadTransfer({ channels, options, request, source, records, progress }, signal);

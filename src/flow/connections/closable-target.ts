@@ -43,6 +43,9 @@ export class ClosableTarget {
   isResolved = false;
   /** So many servers it resolved to. */
   serverCount = 1;
+  /** The name was resolved, or could not be. */
+  readonly resolved: Promise<void>;
+  #onResolved = () => {};
   readonly #servers: readonly NamedServer[];
   readonly #turn: Turn | undefined;
   readonly #key: string;
@@ -61,6 +64,9 @@ export class ClosableTarget {
     this.#key = `${first.scheme}.${opened}`;
     this.#sharedAs = sharedAs;
     this.text = `${SCHEME}://${this.#key}/${first.path}`;
+    this.resolved = new Promise((resolve) => {
+      this.#onResolved = resolve;
+    });
     targets.set(this.#key, this);
     // Every open socket listens.
     setMaxListeners(0, this.#sockets.signal);
@@ -118,6 +124,7 @@ export class ClosableTarget {
     );
     return new MergedResolver(usual, (endpoints, attributes, config, note) => {
       if (endpoints.ok) this.serverCount = endpoints.value.length;
+      this.#onResolved();
       if (!endpoints.ok || this.serverCount <= 1) return listener(endpoints, attributes, config, note);
       const use = this.#turn === undefined ? spread() : inTurn(this.#turn);
       return listener(endpoints, { ...attributes, ...use.attributes }, use.serviceConfig, note);
@@ -138,6 +145,7 @@ export class ClosableTarget {
   #closeIfUnused(): void {
     if (this.#users > 0 || this.#runningCalls > 0) return;
     this.retire();
+    this.#onResolved();
     targets.delete(this.#key);
     // Deferred, because established connections are being closed with a GOAWAY now.
     setImmediate(() => this.#sockets.abort());

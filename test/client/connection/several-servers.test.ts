@@ -1,17 +1,23 @@
 /** A client of several servers: which of them it asks, and how it knows them. */
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { status } from '@grpc/grpc-js';
 import type { SluiceClient } from '../../../src/client/client.ts';
 import { withoutOpenssl as skip } from '../../support/peers/certificates.ts';
 import { startChild } from '../../support/start-child.ts';
+import { startServer } from '../../support/test-server.ts';
 import { within } from '../../support/until.ts';
 import { clientOf, failureOf } from '../fixtures.ts';
 import { startNameServer } from './name-server.ts';
 import { certificateFor, NumberedServer, type NumberedServerOptions } from './numbered-server.ts';
 
+const UPLOADING_CLIENT = fileURLToPath(new URL('./uploading-client.js', import.meta.url));
 const UNCLOSED_CLIENT = fileURLToPath(new URL('./unclosed-client.js', import.meta.url));
+
+/** grpc-js asks another name server than the system's only then. */
+const ASKING_ITS_NAME_SERVER = { ...process.env, GRPC_NODE_USE_ALTERNATIVE_RESOLVER: 'true' };
 
 async function twoServers(
   t: TestContext,
@@ -147,11 +153,32 @@ test('takes the addresses of one name for several servers', async (t) => {
   await NumberedServer.start(t, 2, { host: '127.0.0.2', port: one.port });
   const nameServer = await startNameServer(t, ['127.0.0.1', '127.0.0.2']);
   const target = `dns://${nameServer}/sluice.localhost:${one.port}`;
-  // grpc-js asks another name server than the system's only then.
-  const env = { ...process.env, GRPC_NODE_USE_ALTERNATIVE_RESOLVER: 'true' };
-  const child = startChild(t, process.execPath, [UNCLOSED_CLIENT, target, '2'], { env });
+  const child = startChild(t, process.execPath, [UNCLOSED_CLIENT, target, '2'], {
+    env: ASKING_ITS_NAME_SERVER,
+  });
   assert.equal(await within('the end of the process', child.ended, 10_000), 0);
   assert.equal(child.stdout, '1,2');
+});
+
+test('spreads uploads over the addresses of one name, those of one file to the same, whoever sends them', async (t) => {
+  const one = await startServer(t, { writable: true });
+  const two = await startServer(t, { writable: true, listen: `127.0.0.2:${one.port}` });
+  const names = Array.from({ length: 8 }, (_, index) => `file-${index}`);
+  const holders = () => names.map((name) => [one, two].map((server) => existsSync(server.at(name))));
+  for (const addresses of [
+    ['127.0.0.1', '127.0.0.2'],
+    ['127.0.0.2', '127.0.0.1'],
+  ]) {
+    const target = `dns://${await startNameServer(t, addresses)}/sluice.localhost:${one.port}`;
+    const args = [UPLOADING_CLIENT, target, ...names];
+    const child = startChild(t, process.execPath, args, { env: ASKING_ITS_NAME_SERVER });
+    assert.equal(await within('the end of the process', child.ended, 20_000), 0);
+    assert.ok(
+      holders().every(([isFirst, isSecond]) => isFirst !== isSecond),
+      JSON.stringify(holders()),
+    );
+  }
+  assert.ok([one, two].every((server) => names.some((name) => existsSync(server.at(name)))));
 });
 
 test('verifies each server of a list by its own name or address', { skip }, async (t) => {
