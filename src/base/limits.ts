@@ -59,6 +59,9 @@ export const OBJECT_PAGES_AT_ONCE = 8;
 /** A page of 1000 keys of 300 bytes, as text and as what it says. */
 export const OBJECT_PAGE_BYTES = 4 * MIB;
 
+/** Parts of uploads to an object store, gathered or being sent: 16 of the usual size. */
+export const OBJECT_PARTS_BYTES = 128 * MIB;
+
 /** The window of HTTP/2 without settings; nothing is gained by less. */
 export const MIN_WINDOW_BYTES = 65_535;
 

@@ -121,11 +121,17 @@ export async function openRootStorage(
 }
 
 async function openBucketStorage(
-  { s3, writable }: Config,
+  { s3, uploads: { expiry: expiryMs, maxSize: maxSizeBytes }, writable }: Config,
   root: BucketRoot,
   logger: Logger,
 ): Promise<Storage> {
-  const { store, uploads } = await openS3({ ...s3, ...root, writable, logger });
+  const { store, uploads } = await openS3({
+    ...s3,
+    ...root,
+    writable,
+    uploads: { expiryMs, maxSizeBytes },
+    logger,
+  });
   return {
     store,
     uploads,

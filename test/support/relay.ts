@@ -14,17 +14,19 @@ export interface Relay {
   setAway(isAway: boolean): void;
 }
 
-export async function startRelay(t: TestContext, port: number): Promise<Relay> {
+/** @param ports of one server; or of several, to which connections go in turn */
+export async function startRelay(t: TestContext, ...ports: readonly number[]): Promise<Relay> {
   const cutAfterBytes: number[] = [];
   const cutAfterSentBytes: number[] = [];
   const sockets = new Set<net.Socket>();
   let isAway = false;
+  let connections = 0;
   const listener = net.createServer((near) => {
     if (isAway) {
       near.destroy();
       return;
     }
-    const far = net.connect(port, '127.0.0.1');
+    const far = net.connect(ports[connections++ % ports.length] as number, '127.0.0.1');
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket

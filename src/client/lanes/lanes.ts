@@ -37,6 +37,8 @@ export class Lanes<Kind extends Lane> {
   readonly #running = new Map<Kind, Promise<void>>();
   readonly #beginning = new Set<Promise<void>>();
   #growing: NodeJS.Timeout | undefined;
+  #wasAlone = true;
+  #staysAlone = false;
 
   constructor(context: LanesContext<Kind>) {
     this.#context = context;
@@ -65,6 +67,18 @@ export class Lanes<Kind extends Lane> {
       clearInterval(this.#growing);
     }
     if (stop.signal.aborted) throw cancelledBy(stop.signal);
+  }
+
+  /**
+   * Goes on over the first connection only: retires the others, and adds none. False where no other was there since
+   * the last call.
+   */
+  goAlone(): boolean {
+    const wasAlone = this.#wasAlone && this.#running.size <= 1;
+    this.#wasAlone = true;
+    this.#staysAlone = true;
+    for (const lane of this.#lanes.splice(1)) lane.retire();
+    return !wasAlone;
   }
 
   /** Never rejects, as `#addReady`. */
@@ -104,7 +118,7 @@ export class Lanes<Kind extends Lane> {
     const { parts, stop } = this.#context;
     try {
       await this.#context.ready();
-      if (!stop.signal.aborted && parts.isDivisible) this.#add();
+      if (!stop.signal.aborted && !this.#staysAlone && parts.isDivisible) this.#add();
     } catch (reason) {
       this.#context.onRefused(TransferError.from(reason));
     }
@@ -112,6 +126,7 @@ export class Lanes<Kind extends Lane> {
 
   #add(): void {
     const lane = this.#context.make(this.#lanes.length);
+    this.#wasAlone &&= this.#lanes.length === 0;
     this.#lanes.push(lane);
     const running = lane
       .run()

@@ -43,6 +43,8 @@ export interface LaneContext {
   readonly signal: AbortSignal;
   /** One takeover may be by a dead stream of our own; see `mayBeOurs`. */
   readonly takeover: { hasBeen: boolean };
+  /** As `Lanes.goAlone`. */
+  goAlone(): boolean;
   readonly ending: LaneEnding;
   /** Learns what is durable, from whoever asked. */
   onState(state: UploadState): void;
@@ -158,8 +160,8 @@ export class UploadLane implements Lane {
     if (signal.aborted) throw cancelledBy(signal);
     // A failed call that asked for the finish may have finished the upload, even after the next call began.
     if (this.#hasFinished && isGone(error) && (await this.#isFinished(part))) return true;
-    if (ENDING.has(error.code) || (error.code === 'TAKEN_OVER' && !this.#mayBeOurs())) throw error;
-    if (this.#index > 0 && error.code === 'UNAVAILABLE' && !this.#channel.hasConnected) {
+    if (ENDING.has(error.code)) throw error;
+    if (!this.#goesOn(error)) {
       parts.settle(part, [{ start: part.start, end: part.end }]);
       options.logger.debug({ name, reason: error.message }, 'continuing without one of the connections');
       return false;
@@ -179,6 +181,17 @@ export class UploadLane implements Lane {
     ending.file = state.file;
     parts.settle(part, state.file ? [] : missingRanges(state.durable, part.start, part.end));
     return true;
+  }
+
+  /** False where the other connections have to do. Throws `error` where another process has the upload. */
+  #goesOn(error: TransferError): boolean {
+    if (error.code === 'TAKEN_OVER') {
+      // Behind one address there may be several servers, of which one at a time has the upload.
+      const isByOurs = this.#context.goAlone();
+      if (this.#index > 0) return false;
+      if (!isByOurs && !this.#mayBeOurs()) throw error;
+    }
+    return this.#index === 0 || error.code !== 'UNAVAILABLE' || this.#channel.hasConnected;
   }
 
   async #isFinished(part: SendingPart): Promise<boolean> {

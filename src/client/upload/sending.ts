@@ -41,11 +41,11 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
     const connections = source.isSeekable ? connectionsFor(parts, request.connections, begun.maxStreams) : 1;
     if (connections !== undefined && connections > 1) await begun.opening.ensure();
     const wholeBytes = parts.remainingBytes;
-    await new Lanes({
+    const lanes: Lanes<UploadLane> = new Lanes({
       parts,
       connections,
       stop,
-      make: (index) => new UploadLane(shared, index),
+      make: (index) => new UploadLane({ ...shared, goAlone: () => lanes.goAlone() }, index),
       ready: () => begun.opening.ensure(),
       moved: () => {
         const leftBytes = parts.remainingBytes;
@@ -53,7 +53,8 @@ export async function sendMissing(run: UploadRun, begun: Begun): Promise<FileInf
       },
       onRefused: ({ message: reason }) =>
         options.logger.debug({ name: request.name, reason }, 'no further connection'),
-    }).run();
+    });
+    await lanes.run();
     return shared.ending.file;
   } finally {
     watch.close();
@@ -73,7 +74,7 @@ function laneContext(
   parts: UploadParts,
   compression: UploadCompression,
   signal: AbortSignal,
-): LaneContext {
+): Omit<LaneContext, 'goAlone'> {
   const { channels, options, progress, request, source } = run.context;
   return {
     name: request.name,

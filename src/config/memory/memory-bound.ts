@@ -13,6 +13,7 @@ import {
   MIN_WINDOW_BYTES,
   OBJECT_PAGE_BYTES,
   OBJECT_PAGES_AT_ONCE,
+  OBJECT_PARTS_BYTES,
   SLAB_HEADROOM_BYTES,
 } from '../../base/limits.ts';
 import { leavingPlaces } from '../../base/places.ts';
@@ -220,10 +221,12 @@ function storeLine({ pool: { threads }, slab }: Config): MemoryLine {
 }
 
 /** Beside the names that listings hold, which any store has. */
-function objectStoreLine({ s3 }: Config): MemoryLine {
+function objectStoreLine({ s3, writable }: Config): MemoryLine {
+  const partBytes = writable ? OBJECT_PARTS_BYTES : 0;
+  const parts = writable ? ` + ${writeBytes(OBJECT_PARTS_BYTES)} for parts of uploads` : '';
   return {
-    bytes: STORE_REQUEST_BYTES * s3.requests + OBJECT_PAGE_BYTES * OBJECT_PAGES_AT_ONCE,
-    arithmetic: `${writeBytes(STORE_REQUEST_BYTES)} × s3.requests ${s3.requests} + ${writeBytes(OBJECT_PAGE_BYTES)} × ${OBJECT_PAGES_AT_ONCE} for pages of listings`,
+    bytes: STORE_REQUEST_BYTES * s3.requests + OBJECT_PAGE_BYTES * OBJECT_PAGES_AT_ONCE + partBytes,
+    arithmetic: `${writeBytes(STORE_REQUEST_BYTES)} × s3.requests ${s3.requests} + ${writeBytes(OBJECT_PAGE_BYTES)} × ${OBJECT_PAGES_AT_ONCE} for pages of listings${parts}`,
     holder: 'requests to the object store',
   };
 }

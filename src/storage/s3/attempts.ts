@@ -9,7 +9,7 @@ import { isTransient, saidOf, statusOf } from './s3-error.ts';
 
 /** With the limit of an attempt, a request ends within about a minute. */
 const MAX_ATTEMPTS = 4;
-const ATTEMPT_TIMEOUT_MS = 15_000;
+export const ATTEMPT_TIMEOUT_MS = 15_000;
 
 /** The most before the second attempt; doubled for each one after it. */
 const BACKOFF_MS = 200;
@@ -29,11 +29,17 @@ export class Attempts {
   /**
    * Runs `attempt` until it succeeds, or fails with what no further attempt changes. Throws what the last one
    * threw, or the reason of `signal`.
+   *
+   * @param timeoutMs of each attempt
    */
-  async run<T>(attempt: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async run<T>(
+    attempt: (signal: AbortSignal) => Promise<T>,
+    signal?: AbortSignal,
+    timeoutMs = ATTEMPT_TIMEOUT_MS,
+  ): Promise<T> {
     for (let failures = 1; ; failures++) {
       try {
-        return await this.#once(attempt, signal);
+        return await this.#once(attempt, signal, timeoutMs);
       } catch (reason) {
         signal?.throwIfAborted();
         if (failures >= MAX_ATTEMPTS || !isTransient(reason)) throw this.#noted(reason);
@@ -49,14 +55,18 @@ export class Attempts {
   }
 
   /** A single attempt; its signal aborts with `signal`, and when it takes too long. */
-  async #once<T>(attempt: (signal: AbortSignal) => Promise<T>, signal?: AbortSignal): Promise<T> {
+  async #once<T>(
+    attempt: (signal: AbortSignal) => Promise<T>,
+    signal: AbortSignal | undefined,
+    timeoutMs: number,
+  ): Promise<T> {
     return await this.#places.run(async () => {
       signal?.throwIfAborted();
       const controller = new AbortController();
       const abort = () => controller.abort(signal?.reason);
-      const late = () => controller.abort(new Error(`no answer within ${ATTEMPT_TIMEOUT_MS} ms`));
+      const late = () => controller.abort(new Error(`no answer within ${timeoutMs} ms`));
       signal?.addEventListener('abort', abort);
-      const timer = setTimeout(late, ATTEMPT_TIMEOUT_MS);
+      const timer = setTimeout(late, timeoutMs);
       try {
         return await attempt(controller.signal);
       } catch (reason) {

@@ -55,7 +55,7 @@ export interface PageOptions {
 }
 
 /** The key of user metadata that has the mark. */
-const MARK = 'sluice-mark';
+export const MARK = 'sluice-mark';
 
 export class Bucket {
   readonly #attempts: Attempts;
@@ -149,14 +149,28 @@ export class Bucket {
     };
   }
 
+  /** A small object whole. It is read for as long as it takes: the caller knows that it is small. */
+  async get(key: string): Promise<Buffer> {
+    const command = new this.#sdk.GetObjectCommand({ Bucket: this.#bucket, Key: key });
+    return await this.#attempts.run(async (abortSignal) => {
+      const { Body } = await this.#client.send(command, { abortSignal });
+      return Buffer.from((await Body?.transformToByteArray()) ?? []);
+    });
+  }
+
   /**
    * Writes a small object whole.
    *
    * @param ifMatch what must be under the key, as the store wants it in `If-Match`; null: nothing may be there
+   * @param mark of no other object; default: one of its own
    * @returns its version
    */
-  async put(key: string, body: Uint8Array, ifMatch?: string | null): Promise<string> {
-    const mark = randomUUID();
+  async put(
+    key: string,
+    body: Uint8Array,
+    ifMatch?: string | null,
+    mark: string = randomUUID(),
+  ): Promise<string> {
     const command = new this.#sdk.PutObjectCommand({
       Bucket: this.#bucket,
       Key: key,

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { TransferError } from '../../base/errors.ts';
 import type { Bucket } from './bucket.ts';
 import type { Keys } from './keys.ts';
+import type { Multipart } from './multipart.ts';
 import { isTransient, saidOf, statusOf } from './s3-error.ts';
 
 export interface Capabilities {
@@ -13,6 +14,8 @@ export interface Capabilities {
   readonly putIfMatch: ((version: string) => string) | null;
   /** DELETE has `If-Match`. */
   readonly deleteIfMatch: boolean;
+  /** The completion of a multipart upload has both conditions. */
+  readonly completeConditions: boolean;
 }
 
 /** Writers that race for one key; of a store without an atomic check several win. */
@@ -24,12 +27,18 @@ const NO_VERSION = '00000000000000000000000000000000';
 const FORMS = [(version: string) => `"${version}"`, (version: string) => version];
 
 /** Throws INVALID_CONFIG where nothing can be written safely, or at all. */
-export async function probeCapabilities(bucket: Bucket, keys: Keys): Promise<Capabilities> {
+export async function probeCapabilities(
+  bucket: Bucket,
+  multipart: Multipart,
+  keys: Keys,
+): Promise<Capabilities> {
   const key = `${keys.prefix}.sluice-probe/${randomUUID()}`;
   try {
     await requireCreateOnly(bucket, key);
     const putIfMatch = await putForm(bucket, key);
-    return { putIfMatch, deleteIfMatch: await isRefused(bucket.delete(key, `"${NO_VERSION}"`)) };
+    const completeConditions = await hasCompleteConditions(multipart, key);
+    const deleteIfMatch = await isRefused(bucket.delete(key, `"${NO_VERSION}"`));
+    return { putIfMatch, deleteIfMatch, completeConditions };
   } catch (reason) {
     if (reason instanceof TransferError) throw reason;
     const message = `nothing can be written to the bucket: ${saidOf(reason)}; grant the right, or serve it without --writable`;
@@ -61,6 +70,20 @@ async function putForm(bucket: Bucket, key: string): Promise<Capabilities['putIf
     if (!(await isRefused(bucket.put(key, Buffer.from('y'), form(version))))) return form;
   }
   return null;
+}
+
+/** There is an object under the key, so neither condition holds. */
+async function hasCompleteConditions(multipart: Multipart, key: string): Promise<boolean> {
+  const uploadId = await multipart.create(key, 'probe');
+  try {
+    const etags = [await multipart.putPart(key, uploadId, 1, Buffer.from('z'))];
+    for (const condition of [{ ifNoneMatch: '*' }, { ifMatch: `"${NO_VERSION}"` }] as const) {
+      if (!(await isRefused(multipart.complete(key, uploadId, etags, condition)))) return false;
+    }
+    return true;
+  } finally {
+    await multipart.abort(key, uploadId).catch(() => {});
+  }
 }
 
 /** The condition was broken, or is not known: 501 at Amazon for kinds of buckets. */

@@ -1,21 +1,29 @@
 /** Opens a bucket as a store, and finds out at once whether that can work. */
+import { KeyedMutex } from '../../base/async/keyed-mutex.ts';
 import { TransferError } from '../../base/errors.ts';
+import { OBJECT_PARTS_BYTES } from '../../base/limits.ts';
 import type { Logger } from '../../base/logger.ts';
 import type { Store } from '../store.ts';
 import type { UploadStore } from '../upload-store.ts';
 import { Attempts } from './attempts.ts';
 import { Bucket } from './bucket.ts';
-import { probeCapabilities } from './capabilities.ts';
+import { type Capabilities, probeCapabilities } from './capabilities.ts';
+import { Conditions } from './conditions.ts';
 import { Keys } from './keys.ts';
+import { Multipart } from './multipart.ts';
 import { Hedging } from './reads/hedging.ts';
 import { RangeReads } from './reads/range-reads.ts';
 import { isTransient, saidOf } from './s3-error.ts';
 import { S3Store } from './s3-store.ts';
 import { S3Uploads } from './s3-uploads.ts';
 import { loadSdk, makeClient, type S3Options } from './sdk.ts';
+import type { S3UploadOptions } from './uploads/context.ts';
+import { PartMemory } from './uploads/part-memory.ts';
+import { PART_BYTES } from './uploads/session.ts';
 
 export interface OpenS3Options extends S3Options {
   readonly writable: boolean;
+  readonly uploads: S3UploadOptions;
   readonly logger: Logger;
 }
 
@@ -40,19 +48,37 @@ export async function openS3(options: OpenS3Options): Promise<S3Storage> {
     const reads = new RangeReads(sdk, client, name, attempts, { hedging, checksums: true });
     const store = new S3Store(bucket, reads, keys);
     if (!writable) return { store, uploads: null };
-    const capabilities = await probeCapabilities(bucket, keys);
-    const { putIfMatch, deleteIfMatch } = capabilities;
-    if (putIfMatch === null || !deleteIfMatch) {
-      logger.warn(
-        { putIfMatch: putIfMatch !== null, deleteIfMatch },
-        'the object store has not all conditions; of two writers or deletes of one version at the same moment, both can succeed',
-      );
-    }
-    return { store, uploads: new S3Uploads(bucket, keys, store, capabilities) };
+    const multipart = new Multipart(sdk, client, name, attempts);
+    const capabilities = await probeCapabilities(bucket, multipart, keys);
+    warnOfMissing(capabilities, logger);
+    const uploads = new S3Uploads(bucket, {
+      bucket,
+      multipart,
+      keys,
+      logger,
+      conditions: new Conditions(store, capabilities),
+      options: options.uploads,
+      now: Date.now,
+      names: new KeyedMutex(),
+      partBytes: PART_BYTES,
+      memory: new PartMemory(OBJECT_PARTS_BYTES),
+    });
+    return { store, uploads };
   } catch (error) {
     bucket.close();
     throw error;
   }
+}
+
+function warnOfMissing(
+  { completeConditions, deleteIfMatch, putIfMatch }: Capabilities,
+  logger: Logger,
+): void {
+  if (putIfMatch !== null && deleteIfMatch && completeConditions) return;
+  logger.warn(
+    { putIfMatch: putIfMatch !== null, deleteIfMatch, completeConditions },
+    'the object store has not all conditions; of two writers or deletes of one version, or of two uploads of one new name that end at the same moment, both can succeed',
+  );
 }
 
 async function checkAccess(bucket: Bucket, keys: Keys, { bucket: name, endpoint }: S3Options): Promise<void> {

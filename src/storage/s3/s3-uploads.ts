@@ -1,22 +1,32 @@
 /**
- * Writes to a bucket: small files, each by one PUT, directories by their markers,
- * and deletes. Uploads of any size are not there yet.
+ * Writes to a bucket: small files of packs, each by one PUT, directories by their
+ * markers, and deletes. Uploads of any size are in `uploads/`.
  *
  * What a condition of the store cannot keep apart, a mutex of the name does within
  * this process.
  */
-import { KeyedMutex } from '../../base/async/keyed-mutex.ts';
+import type { KeyedMutex } from '../../base/async/keyed-mutex.ts';
 import { Semaphore } from '../../base/async/semaphore.ts';
 import { TransferError } from '../../base/errors.ts';
 import { parseName } from '../name.ts';
 import type { PackJobs } from '../pack-jobs.ts';
 import { quoteName } from '../quoted-name.ts';
-import type { Store } from '../store.ts';
-import type { PackFile, Upload, UploadStore, WriteCondition, WriteOutcome } from '../upload-store.ts';
+import type {
+  OpenUpload,
+  PackFile,
+  Upload,
+  UploadSpec,
+  UploadStore,
+  WriteCondition,
+  WriteOutcome,
+} from '../upload-store.ts';
 import type { Bucket } from './bucket.ts';
-import type { Capabilities } from './capabilities.ts';
+import type { Conditions } from './conditions.ts';
 import type { Keys } from './keys.ts';
+import { Obstacles } from './obstacles.ts';
 import { statusOf, toS3Error } from './s3-error.ts';
+import type { S3UploadContext } from './uploads/context.ts';
+import { S3Sessions } from './uploads/s3-sessions.ts';
 
 /** Files of one pack that are written at the same time. */
 const FILES_AT_ONCE = 16;
@@ -24,27 +34,28 @@ const FILES_AT_ONCE = 16;
 export class S3Uploads implements UploadStore {
   readonly #bucket: Bucket;
   readonly #keys: Keys;
-  readonly #store: Pick<Store, 'stat'>;
-  readonly #can: Capabilities;
-  readonly #names = new KeyedMutex();
+  readonly #conditions: Conditions;
+  readonly #names: KeyedMutex;
+  readonly #sessions: S3Sessions;
 
-  /** @param store of the same bucket and keys */
-  constructor(bucket: Bucket, keys: Keys, store: Pick<Store, 'stat'>, capabilities: Capabilities) {
+  /** @param bucket that of `context`, with all of its requests */
+  constructor(bucket: Bucket, context: S3UploadContext) {
     this.#bucket = bucket;
-    this.#keys = keys;
-    this.#store = store;
-    this.#can = capabilities;
+    this.#keys = context.keys;
+    this.#conditions = context.conditions;
+    this.#names = context.names;
+    this.#sessions = new S3Sessions(context);
   }
 
-  async start(): Promise<Upload> {
-    throw new TransferError(
-      'UNIMPLEMENTED',
-      'a server with an object store takes small files in packs only (sluice put -r); large uploads are not there yet',
+  async start(spec: UploadSpec): Promise<Upload> {
+    parseName(spec.name);
+    return await this.#sessions.start(spec, () =>
+      new Obstacles(this.#bucket, this.#keys).check(parentOf(spec.name)),
     );
   }
 
-  async find(): Promise<Upload> {
-    throw new TransferError('UPLOAD_NOT_FOUND', 'there is no such upload; start a new one');
+  async find(id: string): Promise<Upload> {
+    return await this.#sessions.find(id);
   }
 
   async writePack(files: readonly PackFile[], jobs: PackJobs): Promise<WriteOutcome[]> {
@@ -63,9 +74,9 @@ export class S3Uploads implements UploadStore {
   async delete(name: string, condition: WriteCondition): Promise<void> {
     const key = this.#keys.ofFile(name);
     await this.#names.run(name, async () => {
-      const ifMatch = await this.#found(name, condition);
+      const ifMatch = await this.#conditions.forDelete(name, condition);
       try {
-        await this.#bucket.delete(key, this.#can.deleteIfMatch ? ifMatch : undefined);
+        await this.#bucket.delete(key, ifMatch);
       } catch (reason) {
         // It was there: an attempt whose answer was lost removed it.
         if (statusOf(reason) !== 404) throw toS3Error(reason, name);
@@ -100,7 +111,13 @@ export class S3Uploads implements UploadStore {
     }
   }
 
-  async close(): Promise<void> {}
+  openUploads(): readonly OpenUpload[] {
+    return this.#sessions.open();
+  }
+
+  async close(): Promise<void> {
+    await this.#sessions.close();
+  }
 
   async #writeFile(
     { name, condition }: PackFile,
@@ -109,83 +126,17 @@ export class S3Uploads implements UploadStore {
   ): Promise<WriteOutcome> {
     try {
       const key = this.#keys.ofFile(name);
-      await obstacles.check(name.slice(0, Math.max(0, name.lastIndexOf('/'))));
+      await obstacles.check(parentOf(name));
       return await this.#names.run(name, async () => {
-        const version = await this.#bucket.put(key, bytes, await this.#ifMatch(name, condition));
+        const version = await this.#bucket.put(key, bytes, await this.#conditions.forPut(name, condition));
         return { version };
       });
     } catch (reason) {
-      return await this.#refused(reason, name, condition);
+      return await this.#conditions.refused(reason, name, condition);
     }
   }
-
-  /** For a PUT, as the store wants it; where it ignores such a condition, it is checked here. */
-  async #ifMatch(name: string, condition: WriteCondition): Promise<string | null | undefined> {
-    if (condition.kind === 'absent') return null;
-    if (condition.kind === 'any') return undefined;
-    if (this.#can.putIfMatch !== null) return this.#can.putIfMatch(condition.version);
-    await this.#found(name, condition);
-    return undefined;
-  }
-
-  /** What is under the name, for `If-Match` of a DELETE. Throws NOT_FOUND, NOT_A_FILE, VERSION_MISMATCH. */
-  async #found(name: string, condition: WriteCondition): Promise<string | undefined> {
-    const { version } = await this.#store.stat(name);
-    if (condition.kind !== 'version') return undefined;
-    if (condition.version === version) return `"${version}"`;
-    throw mismatch(name, version);
-  }
-
-  async #refused(reason: unknown, name: string, condition: WriteCondition): Promise<TransferError> {
-    const isBroken = statusOf(reason) === 412 || (statusOf(reason) === 404 && condition.kind === 'version');
-    if (!isBroken) return toS3Error(reason, name);
-    const found = await this.#store.stat(name).catch(() => undefined);
-    if (condition.kind === 'version') return mismatch(name, found?.version);
-    const message = `there is a file ${quoteName(name)} already; choose another name, or overwrite it`;
-    return new TransferError('ALREADY_EXISTS', message, { version: found?.version });
-  }
 }
 
-function mismatch(name: string, version: string | undefined): TransferError {
-  const message = `${quoteName(name)} does not have the version asked for; start over with the present version`;
-  return new TransferError('VERSION_MISMATCH', message, { version });
-}
-
-/** Files that are in the way of directories; each name is looked up once. */
-class Obstacles {
-  readonly #bucket: Bucket;
-  readonly #keys: Keys;
-  readonly #isFile = new Map<string, Promise<boolean>>();
-
-  constructor(bucket: Bucket, keys: Keys) {
-    this.#bucket = bucket;
-    this.#keys = keys;
-  }
-
-  /** Throws NOT_A_FILE where the directory `name` ('' is the root), or one above it, is a file. */
-  async check(name: string): Promise<void> {
-    const components = name === '' ? [] : name.split('/');
-    const directories = components.map((_, index) => components.slice(0, index + 1).join('/'));
-    const isFile = await Promise.all(directories.map((directory) => this.#lookUp(directory)));
-    const obstacle = directories[isFile.indexOf(true)];
-    if (obstacle === undefined) return;
-    throw new TransferError(
-      'NOT_A_FILE',
-      `${quoteName(obstacle)} is a file, and no directory; choose another name`,
-    );
-  }
-
-  #lookUp(name: string): Promise<boolean> {
-    const known = this.#isFile.get(name);
-    if (known !== undefined) return known;
-    const found = this.#bucket.head(this.#keys.ofFile(name)).then(
-      () => true,
-      (reason: unknown) => {
-        if (statusOf(reason) === 404) return false;
-        throw reason;
-      },
-    );
-    this.#isFile.set(name, found);
-    return found;
-  }
+function parentOf(name: string): string {
+  return name.slice(0, Math.max(0, name.lastIndexOf('/')));
 }

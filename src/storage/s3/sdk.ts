@@ -64,6 +64,8 @@ function clientConfig({ endpoint, pathStyle, requests }: S3Options, region: stri
     ...(endpoint === '' ? {} : { endpoint }),
     forcePathStyle: pathStyle,
     maxAttempts: 1,
+    // It costs each part a round trip, and six seconds where a proxy does not know it.
+    expectContinueHeader: false,
     // The defaults send and want checksums in trailers, which several stores do not understand.
     requestChecksumCalculation: 'WHEN_REQUIRED',
     responseChecksumValidation: 'WHEN_REQUIRED',

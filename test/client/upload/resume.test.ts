@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { TransferError } from '../../../src/base/errors.ts';
-import { MAX_RESTARTS } from '../../../src/client/limits.ts';
+import { MAX_RESTARTS, MIN_PART_BYTES } from '../../../src/client/limits.ts';
 import type { UploadSource } from '../../../src/client/upload/options.ts';
 import { CHUNK_BYTES, clientOf, failureOf, until } from '../fixtures.ts';
 import type { CallFault } from './peer.ts';
@@ -178,6 +178,15 @@ test('an upload taken over by another process ends, and leaves it to that one', 
   assert.equal((await failureOf(client.upload(pathOf(content), 'a'))).code, 'TAKEN_OVER');
   assert.deepEqual([peer.callsOf('UploadFile'), peer.callsOf('AbortUpload')], [1, 0]);
   assert.equal(records().length, 1);
+});
+
+test('connections that take the upload from each other, as servers behind one address do, become one', async (t) => {
+  const { client, pathOf, peer } = await scene(t);
+  const large = randomBytes(2 * MIN_PART_BYTES);
+  const takenOver = new TransferError('TAKEN_OVER', 'another server');
+  peer.faults.push({ how: takenOver, afterBytes: HALF }, { how: takenOver, afterBytes: HALF });
+  await client.upload(pathOf(large), 'a', { connections: 2 });
+  assert.ok(peer.files.get('a')?.content.equals(large));
 });
 
 test('bytes of a dead connection that arrive late are no other process, once', async (t) => {

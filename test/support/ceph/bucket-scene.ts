@@ -8,6 +8,7 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  ListMultipartUploadsCommand,
   ListObjectsV2Command,
   NoSuchKey,
   PutObjectCommand,
@@ -87,11 +88,28 @@ export class BucketScene {
     return keys;
   }
 
+  /** Multipart uploads that are neither completed nor aborted. */
+  async openMultiparts(): Promise<number> {
+    const { Uploads } = await this.#client.send(new ListMultipartUploadsCommand({ Bucket: this.bucket }));
+    return Uploads?.length ?? 0;
+  }
+
   /** What is below `prefix` as a store. */
   async store(prefix = '', writable = false): Promise<S3Storage> {
     const how = { endpoint: ENDPOINT, region: '', pathStyle: true, requests: REQUESTS, hedge: false };
-    const storage = await openS3({ bucket: this.bucket, prefix, writable, logger: silentLogger, ...how });
-    this.#t.after(() => storage.store.close());
+    const uploads = { expiryMs: 86_400_000, maxSizeBytes: 0 };
+    const storage = await openS3({
+      bucket: this.bucket,
+      prefix,
+      writable,
+      uploads,
+      logger: silentLogger,
+      ...how,
+    });
+    this.#t.after(async () => {
+      await storage.uploads?.close();
+      await storage.store.close();
+    });
     return storage;
   }
 

@@ -11,10 +11,12 @@ import { settledStats } from '../../../base/files/settled-stats.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
 import type { ByteRange } from '../../../base/ranges.ts';
 import type { CheckedRange } from '../../../wire/checked-ranges.ts';
+import { checkCommitted, checkSha256, declaredContent } from '../../content-check.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
+import { uploadNotFound } from '../../upload-not-found.ts';
 import type { ExpectedContent, Upload, UploadSpec, UploadState, UploadWriter } from '../../upload-store.ts';
-import { checkCommitted, checkSha256, declaredContent } from './content-check.ts';
+import { Writers } from '../../writers.ts';
 import { isRecordOf } from './create-upload.ts';
 import { RefCountedDescriptor } from './disk/ref-counted-descriptor.ts';
 import { toWriteError, writeErrorOf } from './disk/write-error.ts';
@@ -26,8 +28,6 @@ import type { UploadContext } from './options.ts';
 import { publish } from './publish.ts';
 import { requireQuota } from './quota.ts';
 import { removeUploadFiles } from './remove-upload.ts';
-import { uploadNotFound } from './upload-id.ts';
-import { Writers } from './writers.ts';
 
 const OPEN_PARTIAL_FLAGS = constants.O_RDWR | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 

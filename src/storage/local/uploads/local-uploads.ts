@@ -8,8 +8,10 @@ import { Counters } from '../../../base/counters/counters.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { silentLogger } from '../../../base/logger.ts';
 import { isUploadId, newUploadId } from '../../../base/upload-id.ts';
+import { requireSize } from '../../max-size.ts';
 import type { PackJobs } from '../../pack-jobs.ts';
 import { ownLocks } from '../../process-locks.ts';
+import { uploadNotFound } from '../../upload-not-found.ts';
 import type {
   OpenUpload,
   PackFile,
@@ -35,11 +37,9 @@ import { LocalUpload } from './local-upload.ts';
 import { makeDirectory } from './make-directory.ts';
 import type { UploadContext, UploadOptions } from './options.ts';
 import { Packs } from './packs/packs.ts';
-import { requireSize } from './quota.ts';
 import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
 import { atTarget, checkCondition, foundAt } from './target.ts';
-import { uploadNotFound } from './upload-id.ts';
 import { UploadIndex } from './upload-index.ts';
 import { UploadLeases } from './upload-leases.ts';
 import { UploadsDirectory } from './uploads-directory.ts';

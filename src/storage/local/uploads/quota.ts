@@ -1,6 +1,7 @@
 /** Whether more bytes of an upload are within all limits, before a slab or the disk takes them. */
 import { TransferError } from '../../../base/errors.ts';
 import type { CheckedRanges } from '../../../wire/checked-ranges.ts';
+import { requireSize } from '../../max-size.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { Upload } from '../../upload-store.ts';
 import type { UploadContext } from './options.ts';
@@ -28,19 +29,4 @@ export function requireQuota(
   }
   index.checkGrowth(id, written.bytes + bytes);
   freeSpace.check(bytes);
-}
-
-/**
- * `maxSizeBytes` 0 is no limit.
- *
- * @throws TransferError TOO_LARGE.
- */
-export function requireSize(maxSizeBytes: number, name: string, size: number): void {
-  if (maxSizeBytes > 0 && size > maxSizeBytes) {
-    const message = `${quoteName(name)} is larger than the ${maxSizeBytes} bytes that this server takes; split it`;
-    throw new TransferError('TOO_LARGE', message);
-  }
-  if (!Number.isSafeInteger(size)) {
-    throw new TransferError('TOO_LARGE', `${quoteName(name)} is larger than any file can be; split it`);
-  }
 }

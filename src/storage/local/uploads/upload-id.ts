@@ -1,7 +1,5 @@
 /** Checks upload ids from peers, because ids name files. */
-import { TransferError } from '../../../base/errors.ts';
 import { isUploadId } from '../../../base/upload-id.ts';
-import { quoteName } from '../../quoted-name.ts';
 
 /** What belongs to an upload, by its suffix: its bytes, which are a partial file, its journal, and a journal that is being written to replace that one. */
 export type UploadEntryKind = 'part' | 'journal' | 'new';
@@ -28,9 +26,4 @@ export function packOfEntry(entry: string): string | undefined {
   const [id = '', index = '', kind, ...rest] = entry.split('.');
   const isOurs = isUploadId(id) && /^\d{1,9}$/.test(index) && kind === 'pack' && rest.length === 0;
   return isOurs ? id : undefined;
-}
-
-/** `why` stands after the id in the message. */
-export function uploadNotFound(id: string, why: string): TransferError {
-  return new TransferError('UPLOAD_NOT_FOUND', `the upload ${quoteName(id)} ${why}; start a new one`);
 }

@@ -1,9 +1,15 @@
 /** Whether the bytes of an upload are what was declared, at its start or at its end. */
-import { TransferError } from '../../../base/errors.ts';
-import type { CheckedRanges } from '../../../wire/checked-ranges.ts';
-import { quoteName } from '../../quoted-name.ts';
-import type { ExpectedContent } from '../../upload-store.ts';
-import type { SpecRecord } from './journal/journal-record.ts';
+import { TransferError } from '../base/errors.ts';
+import type { CheckedRanges } from '../wire/checked-ranges.ts';
+import { quoteName } from './quoted-name.ts';
+import type { ExpectedContent } from './upload-store.ts';
+
+/** What an upload was started with, as stores keep it. */
+interface StartedWith {
+  readonly name: string;
+  /** The SHA-256 in hexadecimal. */
+  readonly expected: { readonly size?: number; readonly crc32?: number; readonly sha256?: string };
+}
 
 /** All of it, as it was declared; the two must agree. */
 export interface Declared {
@@ -14,7 +20,7 @@ export interface Declared {
 }
 
 /** @throws TransferError CONTENT_MISMATCH when start and end declared different things. */
-export function declaredContent(spec: SpecRecord, expected: ExpectedContent): Declared {
+export function declaredContent(spec: StartedWith, expected: ExpectedContent): Declared {
   const { name } = spec;
   const sha256 = expected.sha256 === undefined ? undefined : Buffer.from(expected.sha256).toString('hex');
   return {

@@ -3,8 +3,8 @@
  * jobs under way; until they have closed, reports of written bytes are ignored,
  * and no new writer is let in.
  */
-import type { ByteSink } from '../../byte-source.ts';
-import type { UploadWriter } from '../../upload-store.ts';
+import type { ByteSink } from './byte-source.ts';
+import type { UploadWriter } from './upload-store.ts';
 
 type OnFailed = (error: Error) => void;
 
