@@ -1,6 +1,6 @@
 /**
- * One upload to a bucket, as one server sees it: its parts in the store and in the
- * memory of this server, its writers, and its end.
+ * One upload to a bucket, as one server sees it: whose it is, its writers, and its
+ * end.
  *
  * Invariants: nothing is sent to the store unless the upload is ours; what is
  * committed never decreases while it stays ours; the file gets its name only by
@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { Mutex } from '../../../base/async/mutex.ts';
 import { TransferError } from '../../../base/errors.ts';
-import { type ByteRange, missingRanges } from '../../../base/ranges.ts';
+import type { ByteRange } from '../../../base/ranges.ts';
 import { CheckedRanges } from '../../../wire/checked-ranges.ts';
 import { crc32 } from '../../../wire/crc32.ts';
 import { checkCommitted, checkSha256, type Declared, declaredContent } from '../../content-check.ts';
@@ -23,10 +23,8 @@ import { Writers } from '../../writers.ts';
 import { statusOf, toS3Error } from '../s3-error.ts';
 import type { S3UploadContext } from './context.ts';
 import { discardSession } from './discard.ts';
-import { Gathering } from './gathering.ts';
 import type { Ledger } from './ledger.ts';
 import type { Ownership } from './ownership.ts';
-import { PartShare } from './part-memory.ts';
 import {
   BROKEN_PARTS,
   findPublished,
@@ -36,7 +34,7 @@ import {
   requirePublished,
 } from './publish.ts';
 import { noSha256, requireParts, type Session } from './session.ts';
-import { StoredParts } from './stored-parts.ts';
+import { UploadContent } from './upload-content.ts';
 
 export interface UploadListener {
   /** The upload is ours, and must be found here. */
@@ -54,16 +52,12 @@ export class S3Upload implements Upload {
   readonly #context: S3UploadContext;
   readonly #listener: UploadListener;
   readonly #ownership: Ownership;
-  readonly #stored: StoredParts;
-  readonly #share: PartShare;
-  readonly #gathering: Gathering;
+  readonly #content: UploadContent;
   readonly #writers = new Writers();
   /** Held by finish, end and the opening of writers. */
   readonly #mutex = new Mutex();
   readonly #drop = () => this.#dropAll();
   #touchedMs: number;
-  /** Bytes that were sent to a server may not be here. */
-  #mayLackBytes: boolean;
   /** No finish follows at once: whoever wrote last has made it durable, as far as that goes. */
   #isLeft = true;
   #published: Published | undefined;
@@ -88,39 +82,21 @@ export class S3Upload implements Upload {
     this.#listener = listener;
     this.#ownership = ownership;
     this.#touchedMs = touchedMs;
-    this.#mayLackBytes = !ownership.isOurs;
-    this.#stored = new StoredParts(context, session, ownership);
-    this.#share = new PartShare(context.memory);
-    this.#gathering = new Gathering(
-      {
-        partBytes: session.partBytes,
-        expectedSize: expected.size,
-        isStored: (index) => this.#stored.has(index),
-        store: async (part, body) => {
-          await this.#stored.send(part, body);
-          this.#commitSoon();
-        },
-        failed: (reason) => this.#failed(reason),
-        dropped: () => {
-          this.#mayLackBytes = true;
-        },
-      },
-      this.#share,
-    );
+    this.#content = new UploadContent(context, session, ownership, (reason) => this.#failed(reason));
   }
 
   /** What the store says of an upload that is not ours. */
   async load(ledger: Ledger, published: Published | undefined): Promise<void> {
     this.#published = published;
-    if (published === undefined) await this.#stored.load(ledger);
-    else this.#stored.remember(ledger);
+    if (published === undefined) await this.#content.stored.load(ledger);
+    else this.#content.stored.remember(ledger);
   }
 
   state(): UploadState {
     const { expectedSize } = this;
     const expiresMs = this.#touchedMs + this.#context.options.expiryMs;
     const file = this.#published?.file;
-    const parts = file === undefined ? this.#stored.committed : wholeOf(file);
+    const parts = file === undefined ? this.#content.stored.committed : wholeOf(file);
     const [first] = parts;
     return { committedSize: first?.start === 0 ? first.end : 0, parts, expectedSize, file, expiresMs };
   }
@@ -140,8 +116,7 @@ export class S3Upload implements Upload {
 
   /** Bytes that have come, durable or not. */
   get receivedSize(): number {
-    const ranges = [...this.#stored.all, ...this.#gathering.parts.flatMap(({ filled }) => filled)];
-    return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
+    return this.#content.receivedSize;
   }
 
   /** Whether what is known of it here is how it is. Throws errors of the SDK. */
@@ -164,36 +139,29 @@ export class S3Upload implements Upload {
       this.#requireOpen();
       const { memory } = this.#context;
       const bytes = Math.min(this.session.partBytes, this.expectedSize ?? Number.POSITIVE_INFINITY);
-      await this.#share.reserve(bytes);
+      await this.#content.share.reserve(bytes);
       try {
         await this.#own();
         this.#requireOpen();
       } catch (reason) {
-        this.#share.unreserve(bytes);
+        this.#content.share.unreserve(bytes);
         throw toS3Error(reason, this.name);
       }
       memory.mayNotDrop(this.#drop);
       const sink = {
         kind: 'writer',
         write: (data: Uint8Array, offset: number, signal: AbortSignal) =>
-          this.#gathering.write(data, offset, signal),
+          this.#content.write(data, offset, signal),
       } as const;
       return this.#writers.add(sink, onFailed, async () => {
-        this.#share.unreserve(bytes);
+        this.#content.share.unreserve(bytes);
         this.#maybeIdle();
       });
     });
   }
 
   missing(start: number, end: number): ByteRange[] {
-    const { partBytes } = this.session;
-    const present: ByteRange[] = [];
-    for (let index = Math.floor(start / partBytes); index * partBytes < end; index++) {
-      const stored = this.#stored.rangeOf(index);
-      if (stored === undefined) present.push(...(this.#gathering.part(index)?.filled ?? []));
-      else present.push(stored);
-    }
-    return missingRanges(present, start, end);
+    return this.#content.missing(start, end);
   }
 
   checkQuota(offset: number, bytes: number): void {
@@ -270,23 +238,21 @@ export class S3Upload implements Upload {
     await this.#own();
     if (this.#published !== undefined) return this.#finished(this.#published, declared);
     await this.#flush();
-    const size = checkCommitted(this.name, declared, this.#checked(), this.#mayLackBytes);
-    const isSmall = this.#stored.isEmpty && size <= this.session.partBytes;
-    if (declared.sha256 !== undefined && !isSmall) throw noSha256(this.name);
+    const size = checkCommitted(this.name, declared, this.#content.checked(), this.#content.mayLackBytes);
+    const onlyPart = this.#content.onlyPart(size);
+    if (declared.sha256 !== undefined && onlyPart === undefined) throw noSha256(this.name);
     await this.#endWriters();
-    this.#published = isSmall
-      ? await this.#publishSmall(size, declared.sha256)
-      : await this.#publishParts(size);
+    this.#published =
+      onlyPart === undefined
+        ? await this.#publishParts(size)
+        : await this.#publishSmall(onlyPart, declared.sha256);
     this.#touchedMs = this.#context.now();
     this.#dropAll();
     this.#listener.ended(this);
     return this.#published.file;
   }
 
-  async #publishSmall(size: number, sha256: string | undefined): Promise<Published> {
-    const bytes = size === 0 ? new Uint8Array(0) : this.#gathering.part(0)?.bytesTo(size);
-    if (bytes === undefined)
-      throw new TransferError('INTERNAL', 'a small upload was checked and is not there');
+  async #publishSmall(bytes: Uint8Array, sha256: string | undefined): Promise<Published> {
     if (sha256 !== undefined) checkSha256(this.name, sha256, createHash('sha256').update(bytes).digest());
     await this.#ownership.check();
     return await publishSmall(this.#context, this.session, bytes, crc32(bytes));
@@ -295,43 +261,42 @@ export class S3Upload implements Upload {
   async #publishParts(size: number): Promise<Published> {
     // Where nobody declared a size, the last part is known only now.
     await this.#flush(size);
-    const etags = this.#stored.etags(Math.ceil(size / this.session.partBytes));
+    const etags = this.#content.stored.etags(Math.ceil(size / this.session.partBytes));
     if (etags === undefined) throw new TransferError('INTERNAL', 'an upload was checked and lacks a part');
     await this.#ownership.check();
     try {
-      return await publishParts(this.#context, this.session, size, await this.#stored.uploadId(), etags);
+      return await publishParts(
+        this.#context,
+        this.session,
+        size,
+        await this.#content.stored.uploadId(),
+        etags,
+      );
     } catch (reason) {
       if (!(reason instanceof TransferError) || reason.code !== BROKEN_PARTS) throw reason;
-      this.#mayLackBytes = true;
-      await this.#stored.reload();
+      this.#content.lacksBytes();
+      await this.#content.stored.reload();
       throw new TransferError('CONTENT_MISMATCH', reason.message, { cause: reason });
     }
   }
 
   /** A repeated finish. */
   #finished({ crc32: crc, file }: Published, declared: Declared): FileIdentity {
-    const known = crc ?? new CheckedRanges(this.#stored.all).crc32Of(file.size);
+    const known = crc ?? new CheckedRanges(this.#content.stored.all).crc32Of(file.size);
     requirePublished(this.session, { crc32: known, file }, declared);
     return file;
-  }
-
-  /** All that is here, with its checksums. */
-  #checked(): CheckedRanges {
-    const ranges = new CheckedRanges(this.#stored.all);
-    for (const part of this.#gathering.parts) for (const range of part.checked()) ranges.add(range);
-    return ranges;
   }
 
   /** Takes the upload over from another server, unless it is ours. */
   async #own(): Promise<void> {
     if (this.#ownership.isOurs) return;
     this.#dropAll();
-    await this.#gathering.idle();
+    await this.#content.idle();
     await this.#ownership.takeOver(async (ledger) => {
-      await this.#stored.load(ledger);
+      await this.#content.stored.load(ledger);
       // Behind the look for parts: a completion takes them away, and the file is there before.
       this.#published = await findPublished(this.#context, this.session);
-      if (this.#published !== undefined) this.#stored.remember(ledger);
+      if (this.#published !== undefined) this.#content.stored.remember(ledger);
     });
     if (this.#published === undefined) this.#listener.owned(this);
   }
@@ -339,8 +304,7 @@ export class S3Upload implements Upload {
   /** Sends full parts, with `size` the last one too, and commits them. Throws why that failed. */
   async #flush(size?: number): Promise<void> {
     this.#failure = undefined;
-    await this.#gathering.flush(size);
-    await this.#stored.commit().catch((reason: unknown) => this.#failed(reason));
+    await this.#content.flush(size);
     this.#throwFailure();
   }
 
@@ -348,15 +312,11 @@ export class S3Upload implements Upload {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  #commitSoon(): void {
-    this.#stored.commit().catch((reason: unknown) => this.#failed(reason));
-  }
-
   /** Nothing more can be written for now: streams end, and the client asks for the state. */
   #failed(reason: unknown): void {
     const error = this.#errorOf(reason);
     this.#failure = error;
-    this.#mayLackBytes = true;
+    this.#content.lacksBytes();
     if (error.code === 'UPLOAD_NOT_FOUND') this.#gone = error;
     this.#writers.fail(error);
     if (!this.isGone && this.#ownership.isOurs) return;
@@ -380,14 +340,12 @@ export class S3Upload implements Upload {
 
   #dropAll(): void {
     this.#context.memory.mayNotDrop(this.#drop);
-    if (this.#gathering.isEmpty) return;
-    this.#gathering.drop();
-    this.#mayLackBytes = true;
+    this.#content.drop();
   }
 
   /** What is left of parts stays while nobody wants the memory. */
   #maybeIdle(): void {
-    if (this.#isLeft && !this.isBusy && !this.#gathering.isEmpty) this.#context.memory.mayDrop(this.#drop);
+    if (this.#isLeft && !this.isBusy && !this.#content.isStored) this.#context.memory.mayDrop(this.#drop);
   }
 
   #requireOpen(): void {
