@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { TransferError } from '../../src/base/errors.ts';
 import { newUploadId } from '../../src/base/upload-id.ts';
+import { SluiceClient } from '../../src/client/client.ts';
 import type { Reader } from '../../src/storage/byte-source.ts';
 import type { Store } from '../../src/storage/store.ts';
 import type { UploadStore } from '../../src/storage/upload-store.ts';
@@ -13,6 +14,7 @@ import { race } from '../storage/s3/upload-race.ts';
 import { Stream, send } from '../storage/s3/upload-server.ts';
 import { BucketScene } from '../support/ceph/bucket-scene.ts';
 import { assertBytes, noise } from '../support/content.ts';
+import { startRelay } from '../support/relay.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { runSluice, SluiceProcess } from '../support/sluice-process.ts';
 
@@ -94,6 +96,18 @@ test('an upload whose server is killed goes on on another one, with what is comm
   assert.equal(code, 0, stderr);
   assertBytes(await contentOf((await scene.store()).store, 'large'), content, 0);
   assert.equal(await scene.openMultiparts(), 0);
+});
+
+test('servers behind one address share an upload of several connections', async (t) => {
+  const scene = await BucketScene.make(t);
+  const servers = await Promise.all([0, 1].map(() => scene.served({}, ['--writable'])));
+  const { address } = await startRelay(t, ...servers.map((each) => Number(each.address.split(':').at(-1))));
+  const client = new SluiceClient(address, { ownConnection: true });
+  t.after(() => client.close());
+  const content = noise(6, 160 * MIB);
+  const { restarts } = await client.upload(content.bytes(0, content.size), 'shared', { connections: 4 });
+  assert.equal(restarts, 0);
+  assertBytes(await contentOf((await scene.store()).store, 'shared'), content, 0);
 });
 
 test('another server goes on with the parts that are committed, and the former owner is fenced off', async (t) => {
