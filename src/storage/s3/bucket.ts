@@ -8,6 +8,7 @@ import { Semaphore } from '../../base/async/semaphore.ts';
 import { OBJECT_PAGES_AT_ONCE } from '../../base/limits.ts';
 import type { Attempts } from './attempts.ts';
 import {
+  checksumText,
   type StoredChecksum,
   type StoredPart,
   storedChecksumOf,
@@ -163,6 +164,7 @@ export class Bucket {
    *
    * @param ifMatch what must be under the key, as the store wants it in `If-Match`; null: nothing may be there
    * @param mark of no other object; default: one of its own
+   * @param crc32 of `body`, where the store verifies and keeps it
    * @returns its version
    */
   async put(
@@ -170,6 +172,7 @@ export class Bucket {
     body: Uint8Array,
     ifMatch?: string | null,
     mark: string = randomUUID(),
+    crc32?: number,
   ): Promise<string> {
     const command = new this.#sdk.PutObjectCommand({
       Bucket: this.#bucket,
@@ -177,6 +180,7 @@ export class Bucket {
       Body: body,
       ContentLength: body.length,
       Metadata: { [MARK]: mark },
+      ...(crc32 === undefined ? {} : { ChecksumCRC32: checksumText(crc32) }),
       ...(ifMatch === null ? { IfNoneMatch: '*' } : { IfMatch: ifMatch }),
     });
     try {

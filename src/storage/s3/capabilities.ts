@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { TransferError } from '../../base/errors.ts';
+import { crc32 } from '../../wire/crc32.ts';
 import type { Bucket } from './bucket.ts';
 import type { Keys } from './keys.ts';
 import type { Multipart } from './multipart.ts';
@@ -16,29 +17,39 @@ export interface Capabilities {
   readonly deleteIfMatch: boolean;
   /** The completion of a multipart upload has both conditions. */
   readonly completeConditions: boolean;
+  /** PUT and the parts of multipart uploads have a CRC-32 that is verified. */
+  readonly checksums: boolean;
 }
 
 /** Writers that race for one key; of a store without an atomic check several win. */
 const RACERS = 8;
+
+const PART = Buffer.from('z');
+const PART_CRC32 = crc32(PART);
 
 const NO_VERSION = '00000000000000000000000000000000';
 
 /** How stores want an ETag: as RFC 9110 has it, and as Ceph up to version 16 has it. */
 const FORMS = [(version: string) => `"${version}"`, (version: string) => version];
 
-/** Throws INVALID_CONFIG where nothing can be written safely, or at all. */
+/**
+ * Throws INVALID_CONFIG where nothing can be written safely, or at all.
+ *
+ * @param multipart without checksums, or with them
+ */
 export async function probeCapabilities(
   bucket: Bucket,
-  multipart: Multipart,
+  multipart: (hasChecksums: boolean) => Multipart,
   keys: Keys,
 ): Promise<Capabilities> {
   const key = `${keys.prefix}.sluice-probe/${randomUUID()}`;
   try {
     await requireCreateOnly(bucket, key);
     const putIfMatch = await putForm(bucket, key);
-    const completeConditions = await hasCompleteConditions(multipart, key);
+    const completeConditions = await hasCompleteConditions(multipart(false), key);
+    const checksums = await verifiesChecksums(multipart(true), key);
     const deleteIfMatch = await isRefused(bucket.delete(key, `"${NO_VERSION}"`));
-    return { putIfMatch, deleteIfMatch, completeConditions };
+    return { putIfMatch, deleteIfMatch, completeConditions, checksums };
   } catch (reason) {
     if (reason instanceof TransferError) throw reason;
     const message = `nothing can be written to the bucket: ${saidOf(reason)}; grant the right, or serve it without --writable`;
@@ -76,14 +87,40 @@ async function putForm(bucket: Bucket, key: string): Promise<Capabilities['putIf
 async function hasCompleteConditions(multipart: Multipart, key: string): Promise<boolean> {
   const uploadId = await multipart.create(key, 'probe');
   try {
-    const etags = [await multipart.putPart(key, uploadId, 1, Buffer.from('z'))];
+    const parts = [{ etag: await multipart.putPart(key, uploadId, 1, PART, PART_CRC32), crc32: PART_CRC32 }];
     for (const condition of [{ ifNoneMatch: '*' }, { ifMatch: `"${NO_VERSION}"` }] as const) {
-      if (!(await isRefused(multipart.complete(key, uploadId, etags, condition)))) return false;
+      if (!(await isRefused(multipart.complete(key, uploadId, parts, condition)))) return false;
     }
     return true;
   } finally {
     await multipart.abort(key, uploadId).catch(() => {});
   }
+}
+
+/** It takes a part with its checksum, and refuses one with another. */
+async function verifiesChecksums(multipart: Multipart, key: string): Promise<boolean> {
+  let uploadId: string | undefined;
+  try {
+    uploadId = await multipart.create(key, 'probe');
+    await multipart.putPart(key, uploadId, 1, PART, PART_CRC32);
+  } catch (reason) {
+    // It knows the headers and does not take them.
+    if (isNotTaken(reason)) return false;
+    throw reason;
+  }
+  try {
+    await multipart.putPart(key, uploadId, 1, PART, crc32(PART, PART_CRC32));
+    return false;
+  } catch (reason) {
+    if (isNotTaken(reason)) return true;
+    throw reason;
+  } finally {
+    await multipart.abort(key, uploadId).catch(() => {});
+  }
+}
+
+function isNotTaken(reason: unknown): boolean {
+  return statusOf(reason) === 400 || statusOf(reason) === 501;
 }
 
 /** The condition was broken, or is not known: 501 at Amazon for kinds of buckets. */

@@ -2,12 +2,20 @@
 import type * as Sdk from '@aws-sdk/client-s3';
 import { ATTEMPT_TIMEOUT_MS, type Attempts } from './attempts.ts';
 import { MARK, versionOf } from './bucket.ts';
+import { checksumText } from './reads/stored-checksum.ts';
 import type { S3Sdk } from './sdk.ts';
 
 /** What must be under the key when an upload is completed, as headers have it; none of them: anything. */
 export interface CompleteCondition {
   readonly ifNoneMatch?: '*' | undefined;
   readonly ifMatch?: string | undefined;
+}
+
+/** A part as the store has it. */
+export interface PartReceipt {
+  /** Without quotes. */
+  readonly etag: string;
+  readonly crc32: number;
 }
 
 /** Parts share the link to the store with others. */
@@ -21,9 +29,15 @@ export class Multipart {
   readonly #sdk: S3Sdk;
   readonly #client: Sdk.S3Client;
   readonly #bucket: string;
+  readonly #hasChecksums: boolean;
 
-  /** `client` is closed by whoever else has it. */
-  constructor(sdk: S3Sdk, client: Sdk.S3Client, bucket: string, attempts: Attempts) {
+  /**
+   * `client` is closed by whoever else has it.
+   *
+   * @param hasChecksums the store verifies and keeps the CRC-32 of parts
+   */
+  constructor(sdk: S3Sdk, client: Sdk.S3Client, bucket: string, attempts: Attempts, hasChecksums: boolean) {
+    this.#hasChecksums = hasChecksums;
     this.#attempts = attempts;
     this.#sdk = sdk;
     this.#client = client;
@@ -36,6 +50,7 @@ export class Multipart {
       Bucket: this.#bucket,
       Key: key,
       Metadata: { [MARK]: mark },
+      ...(this.#hasChecksums ? { ChecksumAlgorithm: 'CRC32' } : {}),
     });
     const { UploadId } = await this.#attempts.run((abortSignal) =>
       this.#client.send(command, { abortSignal }),
@@ -45,7 +60,13 @@ export class Multipart {
   }
 
   /** Writes the part `number`, from 1 on; returns its ETag, without quotes. `body` is not changed until it settles. */
-  async putPart(key: string, uploadId: string, number: number, body: Uint8Array): Promise<string> {
+  async putPart(
+    key: string,
+    uploadId: string,
+    number: number,
+    body: Uint8Array,
+    crc32: number,
+  ): Promise<string> {
     const command = new this.#sdk.UploadPartCommand({
       Bucket: this.#bucket,
       Key: key,
@@ -53,6 +74,7 @@ export class Multipart {
       PartNumber: number,
       Body: body,
       ContentLength: body.length,
+      ...this.#checksum(crc32),
     });
     const { ETag } = await this.#attempts.run(
       (abortSignal) => this.#client.send(command, { abortSignal }),
@@ -81,13 +103,13 @@ export class Multipart {
   }
 
   /**
-   * Makes the object of all `etags`, which are those of the parts from 1 on; returns its ETag, without quotes.
+   * Makes the object of all `parts`, from 1 on; returns its ETag, without quotes.
    * A failure may be that of a second attempt behind a first one that succeeded.
    */
   async complete(
     key: string,
     uploadId: string,
-    etags: readonly string[],
+    parts: readonly PartReceipt[],
     { ifMatch, ifNoneMatch }: CompleteCondition = {},
   ): Promise<string> {
     const command = new this.#sdk.CompleteMultipartUploadCommand({
@@ -95,7 +117,11 @@ export class Multipart {
       Key: key,
       UploadId: uploadId,
       MultipartUpload: {
-        Parts: etags.map((etag, index) => ({ PartNumber: index + 1, ETag: `"${etag}"` })),
+        Parts: parts.map(({ etag, crc32 }, index) => ({
+          PartNumber: index + 1,
+          ETag: `"${etag}"`,
+          ...this.#checksum(crc32),
+        })),
       },
       IfMatch: ifMatch,
       IfNoneMatch: ifNoneMatch,
@@ -115,5 +141,9 @@ export class Multipart {
       UploadId: uploadId,
     });
     await this.#attempts.run((abortSignal) => this.#client.send(command, { abortSignal }));
+  }
+
+  #checksum(crc32: number): { ChecksumCRC32?: string } {
+    return this.#hasChecksums ? { ChecksumCRC32: checksumText(crc32) } : {};
   }
 }

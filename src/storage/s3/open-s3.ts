@@ -48,12 +48,14 @@ export async function openS3(options: OpenS3Options): Promise<S3Storage> {
     const reads = new RangeReads(sdk, client, name, attempts, { hedging, checksums: true });
     const store = new S3Store(bucket, reads, keys);
     if (!writable) return { store, uploads: null };
-    const multipart = new Multipart(sdk, client, name, attempts);
+    const multipart = (hasChecksums: boolean) => new Multipart(sdk, client, name, attempts, hasChecksums);
     const capabilities = await probeCapabilities(bucket, multipart, keys);
     warnOfMissing(capabilities, logger);
+    const { checksums } = capabilities;
     const uploads = new S3Uploads(bucket, {
       bucket,
-      multipart,
+      multipart: multipart(checksums),
+      checksums,
       keys,
       logger,
       conditions: new Conditions(store, capabilities),

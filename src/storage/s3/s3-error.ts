@@ -16,6 +16,8 @@ const CODE_OF_NAME: Readonly<Record<string, ErrorCode>> = {
   AuthorizationHeaderMalformed: 'UNAVAILABLE',
   PermanentRedirect: 'UNAVAILABLE',
   RequestTimeout: 'UNAVAILABLE',
+  // Damaged on the way to the store.
+  BadDigest: 'UNAVAILABLE',
   QuotaExceeded: 'DISK_FULL',
   EntityTooLarge: 'TOO_LARGE',
   KeyTooLongError: 'INVALID_NAME',

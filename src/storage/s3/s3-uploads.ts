@@ -8,6 +8,7 @@
 import type { KeyedMutex } from '../../base/async/keyed-mutex.ts';
 import { Semaphore } from '../../base/async/semaphore.ts';
 import { TransferError } from '../../base/errors.ts';
+import { crc32 } from '../../wire/crc32.ts';
 import { parseName } from '../name.ts';
 import type { PackJobs } from '../pack-jobs.ts';
 import { quoteName } from '../quoted-name.ts';
@@ -36,6 +37,7 @@ export class S3Uploads implements UploadStore {
   readonly #keys: Keys;
   readonly #conditions: Conditions;
   readonly #names: KeyedMutex;
+  readonly #checksums: boolean;
   readonly #sessions: S3Sessions;
 
   /** @param bucket that of `context`, with all of its requests */
@@ -44,6 +46,7 @@ export class S3Uploads implements UploadStore {
     this.#keys = context.keys;
     this.#conditions = context.conditions;
     this.#names = context.names;
+    this.#checksums = context.checksums;
     this.#sessions = new S3Sessions(context);
   }
 
@@ -128,8 +131,9 @@ export class S3Uploads implements UploadStore {
       const key = this.#keys.ofFile(name);
       await obstacles.check(parentOf(name));
       return await this.#names.run(name, async () => {
-        const version = await this.#bucket.put(key, bytes, await this.#conditions.forPut(name, condition));
-        return { version };
+        const ifMatch = await this.#conditions.forPut(name, condition);
+        const checksum = this.#checksums ? crc32(bytes) : undefined;
+        return { version: await this.#bucket.put(key, bytes, ifMatch, undefined, checksum) };
       });
     } catch (reason) {
       return await this.#conditions.refused(reason, name, condition);

@@ -1,6 +1,6 @@
 /**
  * A store that speaks S3 over HTTP, in this process: objects with ETags, conditions,
- * ranges and checksums, and listings, as Amazon S3 has them. Names of buckets are in
+ * ranges and checksums, multipart uploads and listings, as Amazon S3 has them. Names of buckets are in
  * paths; signatures are not checked.
  */
 import { createHash } from 'node:crypto';
@@ -11,6 +11,7 @@ import type { TestContext } from 'node:test';
 import { checksumText } from '../../../src/storage/s3/reads/stored-checksum.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import { ModelBucket } from '../stores/model-bucket.ts';
+import { Multiparts, Refusal } from './multiparts.ts';
 
 export interface ServedObject {
   readonly body: Buffer;
@@ -27,22 +28,14 @@ interface Request {
   readonly body: Buffer;
 }
 
-/** What the store does not do. */
-class Refusal extends Error {
-  readonly status: number;
-
-  constructor(status: number, name: string) {
-    super(name);
-    this.status = status;
-  }
-}
-
 const MODIFIED = new Date(1e12);
 const PAGE_KEYS = 1000;
 
 export class S3Server {
   readonly objects = new Map<string, ServedObject>();
   endpoint = '';
+  readonly multiparts: Multiparts;
+  readonly #verifies: boolean;
   readonly #handlers: Readonly<
     Record<string, (request: Request, response: ServerResponse) => void | Promise<void>>
   > = {
@@ -50,13 +43,18 @@ export class S3Server {
     GET: (request, response) =>
       request.key === '' ? this.#list(request, response) : this.#get(request, response),
     PUT: (request, response) => this.#put(request, response),
+    POST: (request, response) => this.#post(request, response),
     DELETE: (request, response) => this.#delete(request, response),
   };
 
-  private constructor() {}
+  private constructor(verifies: boolean) {
+    this.#verifies = verifies;
+    this.multiparts = new Multiparts(verifies);
+  }
 
-  static async start(t: TestContext): Promise<S3Server> {
-    const s3 = new S3Server();
+  /** @param verifies what comes is compared with the checksum that comes with it */
+  static async start(t: TestContext, verifies = true): Promise<S3Server> {
+    const s3 = new S3Server(verifies);
     const server = createServer((request, response) => void s3.#answer(request, response));
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');
@@ -99,6 +97,11 @@ export class S3Server {
   }
 
   #get(request: Request, response: ServerResponse): void {
+    const uploadId = request.query.get('uploadId');
+    if (uploadId !== null) {
+      response.end(this.multiparts.list(uploadId));
+      return;
+    }
     const { body } = this.#describe(request, response);
     const [, from, to] = /^bytes=(\d+)-(\d+)$/.exec(request.headers.range ?? '') ?? [];
     if (from === undefined) {
@@ -125,18 +128,44 @@ export class S3Server {
     return object;
   }
 
-  #put({ body, headers, key }: Request, response: ServerResponse): void {
+  #put({ body, headers, key, query }: Request, response: ServerResponse): void {
+    const uploadId = query.get('uploadId');
+    const checksum = textOf(headers['x-amz-checksum-crc32']);
+    if (uploadId !== null) {
+      const { etag } = this.multiparts.put(uploadId, Number(query.get('partNumber')), body, checksum);
+      response.setHeader('ETag', `"${etag}"`).end();
+      return;
+    }
     this.#check(key, headers);
-    const checksum = headers['x-amz-checksum-crc32'];
-    if (checksum !== undefined && checksum !== checksumText(crc32(body))) throw new Refusal(400, 'BadDigest');
-    const metadata = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-meta-'));
-    const { etag } = this.put(key, body, Object.fromEntries(metadata) as ServedObject['metadata']);
+    if (this.#verifies && checksum !== undefined && checksum !== checksumText(crc32(body)))
+      throw new Refusal(400, 'BadDigest');
+    const { etag } = this.put(key, body, metadataOf(headers));
     response.setHeader('ETag', `"${etag}"`).end();
   }
 
-  #delete({ headers, key }: Request, response: ServerResponse): void {
+  #post({ body, headers, key, query }: Request, response: ServerResponse): void {
+    const uploadId = query.get('uploadId');
+    if (uploadId === null) {
+      const id = this.multiparts.create(metadataOf(headers), textOf(headers['x-amz-checksum-algorithm']));
+      response.end(
+        `<?xml version="1.0"?><InitiateMultipartUploadResult><UploadId>${id}</UploadId></InitiateMultipartUploadResult>`,
+      );
+      return;
+    }
     this.#check(key, headers);
-    this.objects.delete(key);
+    const whole = this.multiparts.complete(uploadId, body.toString());
+    const { etag } = this.put(key, whole.body, whole.metadata);
+    response.end(
+      `<?xml version="1.0"?><CompleteMultipartUploadResult><ETag>&quot;${etag}&quot;</ETag></CompleteMultipartUploadResult>`,
+    );
+  }
+
+  #delete({ headers, key, query }: Request, response: ServerResponse): void {
+    const uploadId = query.get('uploadId');
+    if (uploadId === null) {
+      this.#check(key, headers);
+      this.objects.delete(key);
+    } else this.multiparts.abort(uploadId);
     response.statusCode = 204;
     response.end();
   }
@@ -166,6 +195,15 @@ export class S3Server {
       `<?xml version="1.0"?><ListBucketResult><EncodingType>url</EncodingType><IsTruncated>${token !== ''}</IsTruncated><NextContinuationToken>${token}</NextContinuationToken>${contents.join('')}${prefixes.join('')}</ListBucketResult>`,
     );
   }
+}
+
+function textOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : header?.[0];
+}
+
+function metadataOf(headers: IncomingMessage['headers']): ServedObject['metadata'] {
+  const metadata = Object.entries(headers).filter(([name]) => name.startsWith('x-amz-meta-'));
+  return Object.fromEntries(metadata) as ServedObject['metadata'];
 }
 
 function escaped(text: string): string {

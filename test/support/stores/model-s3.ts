@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { StoredObject } from '../../../src/storage/s3/bucket.ts';
 import type { UploadBucket, UploadMultipart } from '../../../src/storage/s3/uploads/context.ts';
+import { crc32 } from '../../../src/wire/crc32.ts';
 
 type Request =
   | 'abort'
@@ -81,10 +82,11 @@ export class ModelS3 {
         this.uploads.set(id, { key, mark, parts: new Map() });
         return id;
       }),
-    putPart: (key, id, number, body) => {
+    putPart: (key, id, number, body, crc) => {
       // What is sent is what is there when the request begins; a caller that changes it is wrong.
       const sent = Buffer.from(body);
       return this.#request('putPart', key, () => {
+        if (crc32(sent) !== crc) throw refusal(400, 'BadDigest');
         if (!sent.equals(body)) throw new Error('a part was changed while it was being sent');
         this.#upload(id).parts.set(number, sent);
         return etagOf(sent);
@@ -95,13 +97,13 @@ export class ModelS3 {
         const parts = [...this.#upload(id).parts];
         return new Map(parts.map(([number, body]) => [number, etagOf(body)]));
       }),
-    complete: (key, id, etags, condition) =>
+    complete: (key, id, receipts, condition) =>
       this.#request('complete', key, () => {
         const { mark, parts } = this.#upload(id);
         const { ifMatch, ifNoneMatch } = condition ?? {};
         if (this.hasCompleteConditions)
           this.#check(key, ifMatch?.replaceAll('"', ''), ifNoneMatch !== undefined);
-        const bodies = etags.map((etag, index) => {
+        const bodies = receipts.map(({ etag }, index) => {
           const body = parts.get(index + 1);
           if (body === undefined || etagOf(body) !== etag) throw refusal(400, 'InvalidPart');
           return body;

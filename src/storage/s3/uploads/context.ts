@@ -25,6 +25,8 @@ export interface S3UploadContext {
   readonly partBytes: number;
   readonly bucket: UploadBucket;
   readonly multipart: UploadMultipart;
+  /** As of `Capabilities`. */
+  readonly checksums: boolean;
   readonly keys: Keys;
   readonly conditions: Conditions;
   readonly options: S3UploadOptions;

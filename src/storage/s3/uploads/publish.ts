@@ -3,6 +3,7 @@ import { type ErrorCode, TransferError } from '../../../base/errors.ts';
 import type { Declared } from '../../content-check.ts';
 import { quoteName } from '../../quoted-name.ts';
 import type { FileIdentity } from '../../store.ts';
+import type { PartReceipt } from '../multipart.ts';
 import type { S3UploadContext } from './context.ts';
 import { markOf, parseMark } from './marks.ts';
 import { unlessMissing } from './ownership.ts';
@@ -37,27 +38,28 @@ export async function publishSmall(
   bytes: Uint8Array,
   crc32: number,
 ): Promise<Published> {
-  const { bucket, conditions, keys } = context;
+  const { bucket, checksums, conditions, keys } = context;
   const { condition, id, name } = session;
   return await published(context, session, { size: bytes.length, crc32 }, async () => {
     const ifMatch = await conditions.forPut(name, condition);
-    return await bucket.put(keys.ofFile(name), bytes, ifMatch, markOf(id, crc32));
+    const checksum = checksums ? crc32 : undefined;
+    return await bucket.put(keys.ofFile(name), bytes, ifMatch, markOf(id, crc32), checksum);
   });
 }
 
-/** @throws TransferError as `publishSmall`; BROKEN_PARTS where the store has other parts than `etags` */
+/** @throws TransferError as `publishSmall`; BROKEN_PARTS where the store has others than `parts` */
 export async function publishParts(
   context: S3UploadContext,
   session: Session,
   size: number,
   uploadId: string,
-  etags: readonly string[],
+  parts: readonly PartReceipt[],
 ): Promise<Published> {
   const { conditions, keys, multipart } = context;
   const { condition, name } = session;
   return await published(context, session, { size, crc32: undefined }, async () => {
     const asked = await conditions.forComplete(name, condition);
-    return await multipart.complete(keys.ofFile(name), uploadId, etags, asked);
+    return await multipart.complete(keys.ofFile(name), uploadId, parts, asked);
   });
 }
 

@@ -261,8 +261,8 @@ export class S3Upload implements Upload {
   async #publishParts(size: number): Promise<Published> {
     // Where nobody declared a size, the last part is known only now.
     await this.#flush(size);
-    const etags = this.#content.stored.etags(Math.ceil(size / this.session.partBytes));
-    if (etags === undefined) throw new TransferError('INTERNAL', 'an upload was checked and lacks a part');
+    const parts = this.#content.stored.first(Math.ceil(size / this.session.partBytes));
+    if (parts === undefined) throw new TransferError('INTERNAL', 'an upload was checked and lacks a part');
     await this.#ownership.check();
     try {
       return await publishParts(
@@ -270,7 +270,7 @@ export class S3Upload implements Upload {
         this.session,
         size,
         await this.#content.stored.uploadId(),
-        etags,
+        parts,
       );
     } catch (reason) {
       if (!(reason instanceof TransferError) || reason.code !== BROKEN_PARTS) throw reason;

@@ -81,10 +81,15 @@ export class StoredParts {
     return this.#ranges(this.#stored);
   }
 
-  /** ETags of the first `count` parts; undefined where one is missing. */
-  etags(count: number): string[] | undefined {
-    const etags = Array.from({ length: count }, (_, index) => this.#stored.get(index)?.etag);
-    return etags.includes(undefined) ? undefined : (etags as string[]);
+  /** The first `count` parts; undefined where one is missing. */
+  first(count: number): StoredPart[] | undefined {
+    const parts: StoredPart[] = [];
+    for (let index = 0; index < count; index++) {
+      const part = this.#stored.get(index);
+      if (part === undefined) return undefined;
+      parts.push(part);
+    }
+    return parts;
   }
 
   /** Sends a part. It is in the ledger after `commit`. */
@@ -92,9 +97,10 @@ export class StoredParts {
     const { keys, multipart } = this.#context;
     const stored = this.#stored;
     const uploadId = await this.uploadId();
-    const etag = await multipart.putPart(keys.ofFile(this.#session.name), uploadId, index + 1, body);
+    const crc = crc32(body);
+    const etag = await multipart.putPart(keys.ofFile(this.#session.name), uploadId, index + 1, body, crc);
     // Behind a `load` it may be a part of another multipart upload.
-    stored.set(index, { etag, crc32: crc32(body), bytes: body.length });
+    stored.set(index, { etag, crc32: crc, bytes: body.length });
   }
 
   /** That of the multipart upload, which begins with the first part. */
