@@ -150,6 +150,7 @@ export class ReadAhead implements Begun {
   #read(piece: Piece, reader: Reader): void {
     const read = new StoreRead(reader, piece.lease.payload(piece.rawBytes), piece.offset);
     piece.read = read;
+    this.#context.slabs.reading(piece.lease, read.ended);
     void read.ended.then((error) => {
       if (piece.abandoned) return;
       if (error === null) {

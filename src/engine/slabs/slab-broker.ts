@@ -67,6 +67,13 @@ export class SlabBroker {
     return lease;
   }
 
+  /** A store reads into the slab until `ended` resolves. */
+  reading({ use }: Lease, ended: Promise<unknown>): void {
+    if (use !== 'hold') return;
+    this.#policy.readBegan();
+    void ended.then(() => this.#policy.readEnded());
+  }
+
   /** To receive into; undefined when there is none: `waiter` is told later. */
   leaseToReceive(waiter: SlabWaiter): Lease | undefined {
     // A stream at work asks again at once, and would always get ahead of those that wait.

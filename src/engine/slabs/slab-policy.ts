@@ -23,6 +23,8 @@ export class SlabPolicy {
   #held = 0;
   /** Slabs held by uploads, a part of the held ones. */
   #receiving = 0;
+  /** Slabs that a store without descriptors is reading into, a part of the held ones. */
+  #reading = 0;
   #lastReturnMs = 0;
 
   constructor(slabCount: number, maxOutstandingJobs: number) {
@@ -60,9 +62,20 @@ export class SlabPolicy {
     this.returned(nowMs);
   }
 
-  /** Whether one that may not should rather wait than copy. */
+  /**
+   * Whether one that may not should rather wait than copy. Where the store holds most slabs, smaller
+   * reads would only make more of them.
+   */
   shouldWait(nowMs: number): boolean {
-    return nowMs - this.#lastReturnMs < MOVING_MS;
+    return nowMs - this.#lastReturnMs < MOVING_MS || this.#reading * 2 > this.#held;
+  }
+
+  readBegan(): void {
+    this.#reading += 1;
+  }
+
+  readEnded(): void {
+    this.#reading -= 1;
   }
 
   took(): void {

@@ -87,4 +87,13 @@ describe('the slab policy', () => {
     assert.ok(policy.shouldWait(5_001));
     assert.ok(!policy.shouldWait(65_000));
   });
+
+  it('says to wait while a store reads into most of what is held, however long that takes', () => {
+    const policy = new SlabPolicy(20, 3);
+    for (let held = 0; held < 4; held += 1) policy.took();
+    for (let reading = 0; reading < 3; reading += 1) policy.readBegan();
+    assert.ok(policy.shouldWait(65_000));
+    policy.readEnded();
+    assert.ok(!policy.shouldWait(65_000));
+  });
 });
