@@ -1,18 +1,21 @@
 /** Two servers of one directory that are killed in turn, under downloads that go on with the other one. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { SluiceClient } from '../../../src/client/client.ts';
 import { noise, writeContent } from '../content.ts';
-import { scratchRoot } from '../scratch.ts';
+import { scratchDirectory, scratchRoot } from '../scratch.ts';
 import { ServerProcess } from '../server-process.ts';
 import { KIB, MIB, testConfig } from '../test-server.ts';
 import { within } from '../until.ts';
 
 const CONTENT = noise(1, 24 * MIB + 321);
+
+/** Of a download to a path. */
+const MOST_CONNECTIONS = 4;
 
 /** What an interrupted attempt may have had beyond what was verified: chunks that wait to be checked. */
 const IN_FLIGHT_BYTES = 2 * MIB;
@@ -30,9 +33,8 @@ export interface KillPlan {
 export async function serversKilledInTurn(t: TestContext, plan: KillPlan): Promise<void> {
   const root = scratchRoot(t);
   writeContent(join(root, 'file'), CONTENT);
-  const digest = createHash('sha256')
-    .update(readFileSync(join(root, 'file')))
-    .digest('hex');
+  const digest = digestOf(join(root, 'file'));
+  const copies = scratchDirectory(t);
   const servers = await Promise.all([1, 2].map(() => ServerProcess.start(t, testConfig(root))));
   const client = new SluiceClient(
     servers.map(({ address }) => address),
@@ -44,15 +46,21 @@ export async function serversKilledInTurn(t: TestContext, plan: KillPlan): Promi
   const outcome = { downloads: 0, attempts: 0, repeatedBytes: 0 };
   let isOver = false;
   const downloading = Promise.all(
-    Array.from({ length: plan.downloads }, async () => {
+    Array.from({ length: plan.downloads }, async (_, index) => {
+      // Every other one in stripes.
+      const path = index % 2 === 0 ? undefined : join(copies, `${index}`);
       do {
         const hash = createHash('sha256');
-        const { attempts, restarts, wireBytes } = await client.download('file', hash);
-        assert.equal((hash.read() as Buffer).toString('hex'), digest);
+        const { attempts, restarts, wireBytes } = await client.download('file', path ?? hash);
+        const received = path === undefined ? (hash.read() as Buffer).toString('hex') : digestOf(path);
+        if (path !== undefined) rmSync(path);
+        assert.equal(received, digest);
         assert.equal(restarts, 0);
         const repeatedBytes = wireBytes - CONTENT.size;
+        // A connection that is given up is no further attempt.
+        const lost = attempts - 1 + (path === undefined ? 0 : MOST_CONNECTIONS - 1);
         assert.ok(
-          repeatedBytes <= (attempts - 1) * IN_FLIGHT_BYTES,
+          repeatedBytes <= lost * IN_FLIGHT_BYTES,
           `${repeatedBytes} bytes again, ${attempts} attempts`,
         );
         outcome.downloads += 1;
@@ -73,4 +81,8 @@ export async function serversKilledInTurn(t: TestContext, plan: KillPlan): Promi
   await within('all downloads complete', downloading, LAST_TRANSFER_MS);
   t.diagnostic(JSON.stringify(outcome));
   assert.ok(outcome.attempts > outcome.downloads, 'no download was interrupted');
+}
+
+function digestOf(path: string): string {
+  return createHash('sha256').update(readFileSync(path)).digest('hex');
 }
