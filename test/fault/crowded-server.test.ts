@@ -10,6 +10,7 @@ import { fromAddress } from '../support/peers/from-address.ts';
 import { endOf, methodOf, RawClient } from '../support/peers/raw-client.ts';
 import { answerOf, framed, RawSession } from '../support/peers/raw-http2.ts';
 import { expectedOf, sendMessages } from '../support/peers/raw-upload.ts';
+import { cannotBe, MODES } from '../support/peers/secured.ts';
 import { MIB, startServer, type TestServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 
@@ -165,10 +166,14 @@ test('downloads that lose their places again and again still get every byte', as
   await server.untilIdle();
 });
 
-test('a server full of peers that do next to nothing works for another address, in the memory it states', async (t) => {
-  const seen = await workBesideCrowd(t, { readers: 20, senders: 20, idle: 40, calls: 80 }, 4 * MIB);
-  assert.ok(seen.peakRssBytes <= seen.boundBytes + BASE_BYTES, JSON.stringify(seen));
-});
+for (const mode of MODES) {
+  const title = `a ${mode} server full of peers that do next to nothing works for another address, in the memory it states`;
+  test(title, { skip: cannotBe(mode) }, async (t) => {
+    const crowd = { readers: 20, senders: 20, starts: 20, idle: 40, calls: 80 };
+    const seen = await workBesideCrowd(t, mode, crowd, 4 * MIB);
+    assert.ok(seen.peakRssBytes <= seen.boundBytes + BASE_BYTES, JSON.stringify(seen));
+  });
+}
 
 /** Takes no more bytes than it may. */
 class GatedTarget extends Writable {

@@ -17,28 +17,25 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { accessFile, Tokens } from '../access/tokens.ts';
-import { selfSigned, withoutOpenssl } from '../support/peers/certificates.ts';
+import { cannotBe, MODES, type Security, scrape, securityOf } from '../support/peers/secured.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { SMALL_HEAP } from '../support/server-process.ts';
 import { startChild } from '../support/start-child.ts';
 import { until, within } from '../support/until.ts';
 
 const SECONDS = Number(process.env.SLUICE_TEST_FLOOD_SECONDS ?? 3);
 const CONNECTIONS = Number(process.env.SLUICE_TEST_FLOOD_CONNECTIONS ?? 20);
 const NAMES = process.env.SLUICE_TEST_FLOODS?.split(',');
-const MODES = (process.env.SLUICE_TEST_FLOOD_MODES ?? 'plain,secured').split(',');
+const CHOSEN_MODES = process.env.SLUICE_TEST_FLOOD_MODES?.split(',');
 const IS_QUIET = process.env.SLUICE_TEST_FLOOD_QUIET === '1';
 
 const MIB = 1024 * 1024;
 const MAX_GROWTH_BYTES = 96 * MIB;
-/** Of the server, as docs/operations.md has it: with gigabytes to spare V8 leaves garbage for so long that a leak could not be told from it. */
-const MAX_HEAP = '--max-old-space-size=96';
 const MAX_LOG_BYTES = 8 * MIB;
 const MAX_SLOWER = 10;
 const BACK_WITHIN_MS = 2000;
 /** Its start-up is over, and its memory settled. */
 const IDLE_MS = 2000;
-const SCRAPE_EVERY_MS = 1000;
 
 interface Flood {
   /** The name in test/support/peers/flood-child.ts. */
@@ -66,60 +63,18 @@ const SLUICE = fileURLToPath(new URL('../../src/cli/main.js', import.meta.url));
 const FLOOD_CHILD = fileURLToPath(new URL('../support/peers/flood-child.js', import.meta.url));
 const PROBE_CHILD = fileURLToPath(new URL('../support/peers/probe-child.js', import.meta.url));
 
-/** What a server and its clients need in the mode `secured`. */
-interface Security {
-  readonly flags: readonly string[];
-  /** The last arguments of a child: the authority, and a token. */
-  argsOf(identity: string): [ca: string, token: string];
-}
-
-function secured(t: TestContext): Security {
-  const { cert, key } = selfSigned(scratchDirectory(t), 'server');
-  const tokens = new Tokens();
-  for (const identity of ['flooder', 'probe', 'scraper']) tokens.of(identity);
-  const { path } = accessFile(t, {
-    tokens: tokens.section(),
-    rules: [
-      { who: ['flooder', 'probe'], may: ['read', 'list', 'write'], on: ['**'] },
-      { who: ['scraper'], may: ['observe'] },
-    ],
-  });
-  return {
-    flags: ['--tls-cert', cert, '--tls-key', key, '--access', path],
-    argsOf: (identity) => [cert, tokens.of(identity)],
-  };
-}
-
-/** Asks for the metrics each second; the function ends that, and tells how often there were some, and what came instead. */
-function scrape(t: TestContext, address: string, token: string) {
-  const failures: string[] = [];
-  let scrapes = 0;
-  const once = async () => {
-    const { ok, status } = await fetch(`http://${address}/metrics`, {
-      headers: { authorization: `Bearer ${token}` },
-    });
-    if (ok) scrapes += 1;
-    else failures.push(`status ${status}`);
-  };
-  const timer = setInterval(() => {
-    once().catch((reason: unknown) => failures.push(String(reason)));
-  }, SCRAPE_EVERY_MS);
-  const stop = () => clearInterval(timer);
-  t.after(stop);
-  return () => {
-    stop();
-    return { scrapes, failures: [...failures] };
-  };
-}
-
 /** The command as a user runs it, but for the bound of its heap. */
-async function startServer(t: TestContext, files: number, flags: readonly string[]) {
+async function startServer(t: TestContext, files: number, security: Security | undefined) {
   const root = scratchDirectory(t);
   writeFileSync(join(root, 'file'), 'x'.repeat(1000));
   for (let i = 0; i < files; i++) writeFileSync(join(root, `${'n'.repeat(100)}${i}`), '');
-  const args = ['serve', root, '--listen', '127.0.0.1:0', '--writable', '--log-format', 'json', ...flags];
+  const args = ['serve', root, '--listen', '127.0.0.1:0', '--writable', '--log-format', 'json'];
   args.push('--admin-listen', '127.0.0.1:0');
-  const child = startChild(t, process.execPath, [MAX_HEAP, SLUICE, ...args]);
+  if (security !== undefined) {
+    const { access, cert, key } = security;
+    args.push('--tls-cert', cert, '--tls-key', key, '--access', access);
+  }
+  const child = startChild(t, process.execPath, [SMALL_HEAP, SLUICE, ...args]);
   let logBytes = 0;
   for (const output of ['stdout', 'stderr'] as const) {
     child.process[output]?.on('data', (text: string) => {
@@ -150,18 +105,21 @@ function p99(times: readonly number[]): number {
   return sorted[Math.floor(sorted.length * 0.99)] ?? Number.POSITIVE_INFINITY;
 }
 
-const RUNS = MODES.flatMap((mode) =>
+const RUNS = MODES.filter((mode) => CHOSEN_MODES?.includes(mode) ?? true).flatMap((mode) =>
   FLOODS.filter(({ name }) => NAMES?.includes(name) ?? true).map((flood) => ({ ...flood, mode })),
 );
 
 for (const { name, mode, closesOffenders, staysFast } of RUNS) {
   const title = `a ${mode} server stays up and small through ${name} on ${CONNECTIONS} connections`;
-  test(title, { skip: mode === 'secured' && withoutOpenssl }, async (t) => {
-    const security = mode === 'secured' ? secured(t) : undefined;
+  test(title, { skip: cannotBe(mode) }, async (t) => {
+    const security = securityOf(t, mode, ['flooder', 'probe']);
+    // The last arguments of a child: the authority, and a token.
+    const proofOf = (who: string) =>
+      security === undefined ? [] : [security.cert, security.proofOf(who).token];
     const files = name === 'listings' ? 20_000 : 0;
-    const server = await within('the server is ready', startServer(t, files, security?.flags ?? []));
-    const answers = startProbe(t, server.address, security?.argsOf('probe') ?? []);
-    const scraped = security && scrape(t, server.admin, security.argsOf('scraper')[1]);
+    const server = await within('the server is ready', startServer(t, files, security));
+    const answers = startProbe(t, server.address, proofOf('probe'));
+    const scraped = security && scrape(t, server.admin, security);
     await sleep(IDLE_MS);
     const idleMs = p99(answers().slice(5));
     const before = { memory: server.memoryBytes(), log: server.logBytes() };
@@ -170,8 +128,7 @@ for (const { name, mode, closesOffenders, staysFast } of RUNS) {
       peakBytes = Math.max(peakBytes, server.memoryBytes());
     }, 50);
     t.after(() => clearInterval(watch));
-    const proof = security?.argsOf('flooder') ?? [];
-    const args = [name, server.address, String(SECONDS), String(CONNECTIONS), ...proof];
+    const args = [name, server.address, String(SECONDS), String(CONNECTIONS), ...proofOf('flooder')];
     const flood = startChild(t, process.execPath, [FLOOD_CHILD, ...args]);
     await within('the flood ends', flood.ended, (SECONDS + 30) * 1000);
     const during = answers();
@@ -179,7 +136,7 @@ for (const { name, mode, closesOffenders, staysFast } of RUNS) {
     await until('the probe is answered', () => answers().some((ms) => ms >= 0));
     const backMs = performance.now() - endMs;
     clearInterval(watch);
-    const metrics = scraped?.();
+    const metrics = await scraped?.();
     const sent = JSON.parse(flood.stdout) as { opened: number; closed: number; sentBytes: number };
     const growth = peakBytes - before.memory;
     const logged = server.logBytes() - before.log;
@@ -187,7 +144,7 @@ for (const { name, mode, closesOffenders, staysFast } of RUNS) {
       `${name}, ${mode}: RSS ${(before.memory / MIB).toFixed(0)} + ${(growth / MIB).toFixed(0)} MiB, answers in ${idleMs} ms idle, ` +
         `${p99(during)} ms meanwhile (p99 of ${during.length}), back after ${backMs.toFixed(0)} ms, ` +
         `${sent.closed} of ${sent.opened} connections closed, ${(sent.sentBytes / MIB).toFixed(1)} MiB sent, log ${(logged / MIB).toFixed(1)} MiB` +
-        (metrics === undefined ? '' : `, ${metrics.scrapes} scrapes`),
+        (metrics === undefined ? '' : `, ${metrics.count} scrapes`),
     );
     assert(!server.child.hasEnded, 'the server is gone');
     // Its directory goes before other hooks of the test.
@@ -197,7 +154,7 @@ for (const { name, mode, closesOffenders, staysFast } of RUNS) {
     assert(logged <= MAX_LOG_BYTES, `the log grew by ${logged} bytes`);
     if (metrics !== undefined) {
       assert.deepEqual(metrics.failures, []);
-      assert(metrics.scrapes > 0, 'nobody got the metrics');
+      assert(metrics.count > 0, 'nobody got the metrics');
     }
     if (closesOffenders) assert(sent.closed > 0, 'no connection was closed');
     if (staysFast && IS_QUIET) {

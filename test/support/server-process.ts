@@ -8,13 +8,22 @@ import { within } from './until.ts';
 
 const CHILD = fileURLToPath(new URL('./serve-child.js', import.meta.url));
 
+/**
+ * For a server that is judged by its memory, as docs/operations.md has it: with gigabytes to spare V8 leaves
+ * garbage for so long that a leak could not be told from it.
+ */
+export const SMALL_HEAP = '--max-old-space-size=96';
+
 export class ServerProcess {
   readonly address: string;
+  /** For operators; '' where `admin.listen` is off. */
+  readonly adminAddress: string;
   readonly #child: Child;
 
-  private constructor(child: Child, address: string) {
+  private constructor(child: Child, address: string, adminAddress: string) {
     this.#child = child;
     this.address = address;
+    this.adminAddress = adminAddress;
   }
 
   static async start(t: TestContext, config: Config, env: NodeJS.ProcessEnv = {}): Promise<ServerProcess> {
@@ -22,8 +31,9 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'inherit'],
       env: { ...process.env, ...env },
     });
-    const [, address = ''] = await within('the server process is ready', child.says(/^(.+)\n/));
-    return new ServerProcess(child, address);
+    const ready = await within('the server process is ready', child.says(/^(\S+) (\S*)\n/));
+    const [, address = '', adminAddress = ''] = ready;
+    return new ServerProcess(child, address, adminAddress);
   }
 
   get pid(): number {

@@ -2,6 +2,7 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect, type Settings } from 'node:http2';
 import { Socket } from 'node:net';
 import type { TestContext } from 'node:test';
+import { connect as connectTls } from 'node:tls';
 import { methodOf } from './raw-client.ts';
 
 export interface RawAnswer {
@@ -12,14 +13,37 @@ export interface RawAnswer {
   resetCode: number;
 }
 
+/** Of a server over TLS, its authority; of a client, its token. */
+export interface Proof {
+  readonly ca: Buffer;
+  readonly token: string;
+}
+
+/** TLS over `socket`, for HTTP/2. */
+export function overTls(socket: Socket, { ca }: Proof): Socket {
+  socket.on('error', () => {});
+  return connectTls({ socket, ca, servername: 'localhost', ALPNProtocols: ['h2'] }).on('error', () => {});
+}
+
 export class RawSession {
   readonly session: ClientHttp2Session;
   readonly socket: Socket;
+  readonly #headers: Record<string, string>;
 
-  constructor(t: TestContext, port: number, settings: Settings = {}, localAddress = '127.0.0.1') {
+  /** @param proof with it, over TLS and as whoever the token proves */
+  constructor(
+    t: TestContext,
+    port: number,
+    settings: Settings = {},
+    localAddress = '127.0.0.1',
+    proof?: Proof,
+  ) {
     const socket = new Socket().connect({ port, host: '127.0.0.1', localAddress });
-    this.socket = socket;
-    this.session = connect(`http://127.0.0.1:${port}`, { settings, createConnection: () => socket });
+    this.socket = proof === undefined ? socket : overTls(socket, proof);
+    this.#headers = proof === undefined ? {} : { authorization: `Bearer ${proof.token}` };
+    const scheme = proof === undefined ? 'http' : 'https';
+    const createConnection = () => this.socket;
+    this.session = connect(`${scheme}://127.0.0.1:${port}`, { settings, createConnection });
     this.session.on('error', () => {});
     t.after(() => this.session.destroy());
   }
@@ -38,6 +62,7 @@ export class RawSession {
       ':path': method.startsWith('/') ? method : `/sluice.v1.TransferService/${method}`,
       te: 'trailers',
       'content-type': 'application/grpc',
+      ...this.#headers,
       ...headers,
     });
     stream.on('error', () => {});
