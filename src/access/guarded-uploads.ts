@@ -6,7 +6,6 @@ import { TransferError } from '../base/errors.ts';
 import { nameFault, parseName } from '../storage/name.ts';
 import type { PackJobs } from '../storage/pack-jobs.ts';
 import type {
-  OpenUpload,
   PackFile,
   Upload,
   UploadSpec,
@@ -78,12 +77,6 @@ export class GuardedUploads implements UploadStore {
   async makeDirectory(name: string, mode?: number): Promise<void> {
     this.#guard.require('write', name);
     await this.#guard.audited('write', name, () => this.#store.makeDirectory(name, mode));
-  }
-
-  /** Those of the caller. */
-  openUploads(): readonly OpenUpload[] {
-    const { owner } = this.#guard;
-    return (this.#store.openUploads?.() ?? []).filter((each) => each.owner === owner);
   }
 
   /** Whoever made the store closes it. */

@@ -117,6 +117,10 @@ export class QuotaUploads implements UploadStore {
     return this.#uploads.openUploads?.() ?? [];
   }
 
+  async allKnown(): Promise<void> {
+    await this.#uploads.allKnown?.();
+  }
+
   /** Whoever made the store of uploads closes it. */
   async close(): Promise<void> {
     clearInterval(this.#timer);

@@ -139,7 +139,7 @@ export interface OpenUpload {
   readonly id: string;
   /** Undefined for one of an earlier process that nobody has asked for. */
   readonly name?: string | undefined;
-  /** Whose share it takes; undefined for one of an earlier process. */
+  /** Whose share it takes; undefined for one of an earlier process that no identity began. */
   readonly owner?: string | undefined;
   /** Milliseconds since the epoch. */
   readonly startedMs?: number | undefined;
@@ -181,8 +181,10 @@ export interface UploadStore {
    * bits of 0777 of `mode`. Throws NOT_A_FILE when something else is there, or on the way.
    */
   makeDirectory(name: string, mode?: number): Promise<void>;
-  /** The unfinished uploads, for operators; a store without it shows none. */
+  /** The unfinished uploads, for operators and limits; a store without it shows none. */
   openUploads?(): readonly OpenUpload[];
+  /** Resolves when `openUploads` has those of earlier processes, too; a store without it has them at once. */
+  allKnown?(): Promise<void>;
   /** Makes open uploads durable and lets go of them; they can be resumed by a later process. */
   close(): Promise<void>;
 }

@@ -148,6 +148,39 @@ test('an identity may have so many unfinished uploads, and goes on with those it
   assert.equal(await start(ids[2] as string), 'OK');
 });
 
+test('of uploads that begin at once no more than the limit do', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { uploads: 2 } }]);
+  const client = server.client({}, tokens.of('ci'));
+  const starts = Array.from({ length: 5 }, (_, i) => client.unary('StartUpload', { fileName: `${i}` }));
+  const statuses = (await Promise.all(starts)).map(({ status }) => status);
+  assert.deepEqual(statuses.toSorted(), ['OK', 'OK', ...Array(3).fill('RESOURCE_EXHAUSTED')]);
+});
+
+test('unfinished uploads of before a restart count for the identity that began them', async (t) => {
+  const limits = [{ who: ['ci', 'cd'], each: { uploads: 2 } }];
+  const { server, tokens } = await served(t, limits);
+  const ids = ['a', 'b', 'c'].map((letter) => letter.repeat(32));
+  const start = (on: TestServer, identity: string, uploadId?: string) =>
+    on.client({}, tokens.of(identity)).unary('StartUpload', { fileName: uploadId ?? 'new', uploadId });
+  for (const uploadId of ids.slice(0, 2)) assert.equal((await start(server, 'ci', uploadId)).status, 'OK');
+  assert.equal((await start(server, 'cd', ids[2])).status, 'OK');
+  await server.server.stop(0);
+
+  const next = await startServer(t, { writable: true, access: server.config.access }, { root: server.root });
+  assert.equal((await start(next, 'ci')).status, 'RESOURCE_EXHAUSTED');
+  assert.equal((await start(next, 'ci', ids[0])).status, 'OK', 'what it has it may go on with');
+  assert.equal((await start(next, 'cd')).status, 'OK');
+});
+
+test('unfinished uploads of callers without an identity are limited by address', async (t) => {
+  const everybody = { who: ['everyone'], may: ['write'], on: ['**'] };
+  const limits = [{ who: ['everyone'], each: { uploads: 1 } }];
+  const { path } = accessFile(t, { rules: [everybody], limits });
+  const server = await startServer(t, { writable: true, access: path });
+  const start = async (fileName: string) => (await server.client().unary('StartUpload', { fileName })).status;
+  assert.deepEqual([await start('one'), await start('two')], ['OK', 'RESOURCE_EXHAUSTED']);
+});
+
 test('a rate holds for all streams of an identity together, and for nobody else', async (t) => {
   const { server, tokens } = await served(t, [{ who: ['ci'], each: { rate: '8MiB' } }]);
   const startedMs = performance.now();

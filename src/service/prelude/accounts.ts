@@ -10,6 +10,7 @@
 import type { Access } from '../../access/access.ts';
 import type { Identity } from '../../access/identity.ts';
 import { type AppliedLimit, type LimitedKind, NO_LIMITS } from '../../access/limits.ts';
+import { Mutex } from '../../base/async/mutex.ts';
 import type { Counters } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
 import { RateLimit } from '../../base/rate-limit.ts';
@@ -81,6 +82,7 @@ export class Account {
   readonly #counters: Counters;
   readonly #held = new Map<LimitedKind, number>();
   readonly #sockets = new WeakSet<object>();
+  readonly #beginning = new Mutex();
   #allowances: readonly Allowance[] = [];
 
   /** @param onEmpty called whenever nothing is left of it */
@@ -141,12 +143,20 @@ export class Account {
     return fromMs;
   }
 
-  /** Throws RESOURCE_EXHAUSTED where the owner may have no more unfinished uploads than it has. */
-  mayBeginUpload(countOpen: () => number): void {
-    for (const allowance of this.#allowances) {
-      const { uploads } = allowance.limit.most;
-      if (uploads !== undefined && countOpen() >= uploads) throw this.#refusal('uploads', allowance);
-    }
+  /**
+   * Begins an upload; where there is a limit one after the other, because each counts only when it has begun. Throws
+   * RESOURCE_EXHAUSTED where the owner may have no more unfinished uploads than it has.
+   */
+  async beginUpload<Upload>(countOpen: () => Promise<number>, begin: () => Promise<Upload>): Promise<Upload> {
+    if (this.#allowances.every(({ limit }) => limit.most.uploads === undefined)) return await begin();
+    return await this.#beginning.run(async () => {
+      const open = await countOpen();
+      for (const allowance of this.#allowances) {
+        const { uploads = Number.POSITIVE_INFINITY } = allowance.limit.most;
+        if (open >= uploads) throw this.#refusal('uploads', allowance);
+      }
+      return await begin();
+    });
   }
 
   /** The limits that apply from now on. Returns those that did until now. */

@@ -21,29 +21,34 @@ export interface LiveUpload {
   readonly claims: UploadClaims;
 }
 
+/** Who uses them: what a call may do, and what its caller is counted by. */
+interface User {
+  readonly guard: Guard;
+  readonly account: Account;
+}
+
 export class LiveUploads {
+  /** As nobody in particular may use it. */
+  readonly #stored: UploadStore | null;
   readonly #store: UploadStore | null;
-  readonly #guard: Guard | null;
+  readonly #user: User | null;
   readonly #live: Map<string, LiveUpload>;
-  readonly #account: Account | null;
 
   /** @param store null where uploads are off. */
   constructor(
     store: UploadStore | null,
-    guard: Guard | null = null,
+    user: User | null = null,
     live: Map<string, LiveUpload> = new Map(),
-    account: Account | null = null,
   ) {
-    this.#account = account;
-    this.#store = store;
-    this.#guard = guard;
+    this.#stored = store;
+    this.#store = store === null || user === null ? store : new GuardedUploads(store, user.guard);
+    this.#user = user;
     this.#live = live;
   }
 
   /** The same uploads, as one caller may use them. */
   for(guard: Guard, account: Account): LiveUploads {
-    const store = this.#store === null ? null : new GuardedUploads(this.#store, guard);
-    return new LiveUploads(store, guard, this.#live, account);
+    return new LiveUploads(this.#stored, { guard, account }, this.#live);
   }
 
   /** Throws READ_ONLY where uploads are off. */
@@ -52,19 +57,21 @@ export class LiveUploads {
     throw new TransferError('READ_ONLY', 'the server is read-only; start it with --writable');
   }
 
-  /** The unfinished uploads, as far as the store tells. */
+  /** The unfinished uploads of all, as far as the store tells. */
   open(): readonly OpenUpload[] {
-    return this.#store?.openUploads?.() ?? [];
+    return this.#stored?.openUploads?.() ?? [];
   }
 
   /** @param owner whose share of all uploads it takes: what the peer is counted by, or null. */
   async start(spec: UploadSpec, owner: string | null): Promise<Upload> {
-    this.#account?.mayBeginUpload(() => this.#openBeside(spec.id, owner));
-    return await this.store.start(spec, owner);
+    const begin = () => this.store.start(spec, owner);
+    if (this.#user === null) return await begin();
+    return await this.#user.account.beginUpload(() => this.#openBeside(spec.id, owner), begin);
   }
 
   /** Unfinished uploads of an owner, if none of them has the id. */
-  #openBeside(id: string | undefined, owner: string | null): number {
+  async #openBeside(id: string | undefined, owner: string | null): Promise<number> {
+    await this.#stored?.allKnown?.();
     const own = this.open().filter((each) => each.owner === owner);
     return own.some((each) => each.id === id) ? 0 : own.length;
   }
@@ -72,7 +79,7 @@ export class LiveUploads {
   /** Throws UPLOAD_NOT_FOUND; also when it is an upload of another file than `fileName`, where that is given. */
   async find(id: string, fileName = ''): Promise<Upload> {
     const live = this.#live.get(id)?.upload;
-    if (live !== undefined) this.#guard?.requireOwn(live);
+    if (live !== undefined) this.#user?.guard.requireOwn(live);
     const upload = live ?? (await this.store.find(id));
     if (fileName === '' || fileName === upload.name) return upload;
     throw new TransferError('UPLOAD_NOT_FOUND', 'the upload belongs to another file; start a new one');
@@ -81,7 +88,7 @@ export class LiveUploads {
   /** As `Upload.finish`. */
   async finish(upload: Upload, expected: ExpectedContent): Promise<FileIdentity> {
     const finish = () => upload.finish(expected);
-    return await (this.#guard === null ? finish() : this.#guard.audited('write', upload.name, finish));
+    return await (this.#user === null ? finish() : this.#user.guard.audited('write', upload.name, finish));
   }
 
   /** The upload with its claims; `left` when the stream is over. */

@@ -190,6 +190,10 @@ class LocalUploads implements UploadStore {
     return uploads;
   }
 
+  allKnown(): Promise<void> {
+    return this.#sweep.hasLooked();
+  }
+
   close(): Promise<void> {
     return this.#use.close();
   }
@@ -342,8 +346,8 @@ class LocalUploads implements UploadStore {
       index.noteFinished(id, state.touchedMs);
       return upload;
     }
-    const { touchedMs, committed } = state;
-    index.noteOpen(id, { receivedSize: committed.bytes, touchedMs });
+    const { touchedMs, committed, spec } = state;
+    index.noteOpen(id, { receivedSize: committed.bytes, touchedMs }, spec.owner);
     this.#uploads.set(id, upload);
     return upload;
   }

@@ -156,7 +156,8 @@ export class Sweep {
       // At most a second name of the published file.
       await removeUploadFile(this.#context, id, 'part');
     } else {
-      index.noteOpen(id, { receivedSize: state.committed.bytes, touchedMs: state.touchedMs });
+      const { committed, spec, touchedMs } = state;
+      index.noteOpen(id, { receivedSize: committed.bytes, touchedMs }, spec.owner);
     }
   }
 

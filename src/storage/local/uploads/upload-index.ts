@@ -10,7 +10,7 @@ export interface OpenEntry {
   readonly touchedMs: number;
 }
 
-/** The owner of uploads of earlier processes. */
+/** The owner of uploads of earlier processes that no identity began. */
 const UNKNOWN_OWNER = '';
 
 /** How long an upload without a byte is spared when places are short: its first call may be in flight. */
@@ -42,7 +42,7 @@ export class UploadIndex {
     return this.#open.has(id);
   }
 
-  /** The unfinished ones, in order of beginning or discovery; those of an earlier process without an owner. */
+  /** The unfinished ones, in order of beginning or discovery; those of an earlier process that no identity began without an owner. */
   *open(): Generator<OpenEntry & { readonly id: string; readonly owner: string | undefined }> {
     for (const [id, { owner, ...entry }] of this.#open)
       yield { id, owner: owner === UNKNOWN_OWNER ? undefined : owner, ...entry };
@@ -123,10 +123,11 @@ export class UploadIndex {
     if (entry !== undefined) this.#checkTotal(receivedSize - entry.receivedSize);
   }
 
-  noteOpen(id: string, { receivedSize, touchedMs }: OpenEntry): void {
+  /** @param owner of one that was not known: the identity that began it in an earlier process */
+  noteOpen(id: string, { receivedSize, touchedMs }: OpenEntry, owner = UNKNOWN_OWNER): void {
     const before = this.#open.get(id);
     this.#totalBytes += receivedSize - (before?.receivedSize ?? 0);
-    this.#open.set(id, { owner: before?.owner ?? UNKNOWN_OWNER, receivedSize, touchedMs });
+    this.#open.set(id, { owner: before?.owner ?? owner, receivedSize, touchedMs });
   }
 
   noteFinished(id: string, finishedMs: number): void {
