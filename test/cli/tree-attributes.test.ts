@@ -137,13 +137,17 @@ test('directories that are there keep their modes, those that an interrupted run
   assert.ok(existsSync(server.at('tree/script')));
 });
 
-test('a tree of one empty directory is that directory', async (t) => {
+test('a tree of one empty directory is that directory, up and down', async (t) => {
   const { cwd, run, server } = await scene(t);
   mkdirSync(join(cwd, 'none'));
   assert.equal((await run('put', '-r', 'none', server.address)).code, 0);
   assert.ok(statSync(server.at('none')).isDirectory());
   assert.equal((await run('put', '-r', 'none/', `${server.address}/a/b`)).code, 0);
   assert.ok(statSync(server.at('a/b')).isDirectory());
+  assert.equal((await run('get', '-r', `${server.address}/none`, '-o', 'back')).code, 0);
+  assert.deepEqual(readdirSync(join(cwd, 'back')), []);
+  assert.equal((await run('get', '-r', `${server.address}/a`)).code, 0);
+  assert.deepEqual(readdirSync(join(cwd, 'a')), ['b']);
 });
 
 test('what is in the way of a directory fails by name, and does not keep the rest', async (t) => {

@@ -7,7 +7,7 @@ import { entriesOf } from '../plan/entries.ts';
 import { type FileJob, Places, type PlanContext, type PlanItem } from '../plan/plan.ts';
 import type { TreeClient } from '../tree-client.ts';
 import { LocalDirectories, type Place, type Release } from './local-directories.ts';
-import { directoryForTree, pathBelow, pathForFile } from './local-path.ts';
+import { directoryForTree, pathBelow, pathForFile, prepareTop } from './local-path.ts';
 
 /** Files beside an incomplete download; see client/download/partial-file. */
 export const PARTIAL_SUFFIXES = ['.part', '.part.json', '.part.lock'];
@@ -67,8 +67,10 @@ export async function* planTree(
   const onOmitted = ({ reason, shownName }: OmittedEntry) => leftOut.add(shownName, reason);
   const top = directoryForTree(root, output);
   const directories = new LocalDirectories(top);
+  let isEmpty = true;
   for await (const entry of entriesOf(client, root, { recursive: true, signal, onOmitted })) {
     const { isDirectory, mode, name } = entry;
+    isEmpty = false;
     const item = await planItem(name, async () => {
       if (isDirectory) {
         await directories.enter(name, pathBelow(top, nameBelow(root, name)), mode);
@@ -81,6 +83,8 @@ export async function* planTree(
     if (item !== undefined) yield item;
   }
   await directories.end();
+  // A directory all the same.
+  if (isEmpty) await prepareTop(top);
 }
 
 async function planEntry(
