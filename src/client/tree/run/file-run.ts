@@ -69,6 +69,7 @@ class FileRun<Job extends FileJob> {
   #untaken = 0;
   #firstFailure: RunFailure | undefined;
   #stoppedBy: TransferError | undefined;
+  #defect: TransferError | undefined;
   #failedFiles = 0;
   #interruptedFiles = 0;
   #movedFiles = 0;
@@ -87,9 +88,9 @@ class FileRun<Job extends FileJob> {
 
   async run(): Promise<RunOutcome> {
     const { packs, parallel } = this.#options;
-    const packLanes = Array.from({ length: packs?.inFlight ?? 0 }, () => this.#packLane());
-    const lanes = Array.from({ length: parallel }, () => this.#lane());
-    await Promise.all([this.#route(), ...packLanes]);
+    const packLanes = Array.from({ length: packs?.inFlight ?? 0 }, () => this.#orEnd(this.#packLane()));
+    const lanes = Array.from({ length: parallel }, () => this.#orEnd(this.#lane()));
+    await Promise.all([this.#orEnd(this.#route()), ...packLanes]);
     // Files that a pack could not move go by themselves.
     this.#singles.close();
     await Promise.all(lanes);
@@ -97,12 +98,26 @@ class FileRun<Job extends FileJob> {
     const notDone = this.#plan.waiting + this.#untakenFiles + this.#interruptedFiles;
     if (!this.#plan.isComplete) this.#planning.abort();
     await this.#plan.close();
+    if (this.#defect !== undefined) throw this.#defect;
     return {
       summary: this.#summary(notDone),
       totals: this.#totals.now,
       firstFailure: this.#firstFailure,
       stoppedBy: this.#stoppedBy,
     };
+  }
+
+  /** No part should throw. Where one does, the others end with what they have under way, and the run throws behind them. */
+  async #orEnd(part: Promise<void>): Promise<void> {
+    try {
+      await part;
+    } catch (reason) {
+      this.#defect ??= TransferError.from(reason);
+      this.#stoppedBy ??= this.#defect;
+      this.#planning.abort();
+      this.#packs.close();
+      this.#singles.close();
+    }
   }
 
   get #isStopping(): boolean {
