@@ -4,6 +4,9 @@ import type { Counters } from '../base/counters/counters.ts';
 /** A call or a request with one of these was not let in. */
 const REFUSING_CODES: ReadonlySet<string> = new Set(['PERMISSION_DENIED', 'UNAUTHENTICATED']);
 
+/** As it should be, or as its client wanted: also observers end their watch so. */
+const NO_ERRORS: ReadonlySet<string> = new Set(['OK', 'CANCELLED']);
+
 /** All but `atMs` only grow. */
 export interface Tally {
   /** Of `performance.now()`. */
@@ -37,7 +40,7 @@ export function tallyOf(counters: Counters, atMs: number): Tally {
   for (const metric of [calls, exchangeRequests]) {
     for (const { labels, value } of metric.samples()) {
       const [, code = ''] = labels;
-      if (code !== 'OK') errors += value;
+      if (!NO_ERRORS.has(code)) errors += value;
       if (REFUSING_CODES.has(code)) refused += value;
     }
   }

@@ -70,6 +70,20 @@ test('a snapshot says what the server holds, and its parts add up', async (t) =>
   assert.equal(state.address, server.address);
 });
 
+test('what a client cancels is no error', async (t) => {
+  const server = await startServer(t);
+  const { admin, call } = await heldDownload(t, server);
+  const { calls } = countersOf(server.server);
+  call.cancel();
+  // The observer has ended its watch, too.
+  const cancelled = () => [
+    calls.value('StreamFile', 'CANCELLED'),
+    calls.value('sluice.v1.AdminService/Watch', 'CANCELLED'),
+  ];
+  await until('both are counted', () => cancelled().every((count) => count > 0), { state: cancelled });
+  assert.equal((await first(admin)).totals?.errors, 0);
+});
+
 test('events are told once to each observer', async (t) => {
   const server = await startServer(t);
   const client = server.client();
