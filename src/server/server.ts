@@ -103,7 +103,7 @@ export class SluiceServer {
     this.#starting = this.#start();
     const running = await this.#starting;
     const { certificates, gate, services } = running;
-    const { accessFile, prelude } = services;
+    const { accessFile } = services;
     this.#reload.register({
       what: 'limits',
       keys: [
@@ -114,7 +114,7 @@ export class SluiceServer {
         'limits.connections',
       ],
       reload: async ({ limits }) => {
-        prelude.places.limitTo(limits);
+        services.limitTo(limits);
         gate.limitTo(limits.connections);
         return null;
       },

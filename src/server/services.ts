@@ -29,7 +29,6 @@ import { Engine } from '../engine/engine.ts';
 import { inflateRequests } from '../flow/gate/inflate-requests.ts';
 import { directReadsWork } from '../flow/self-tests/direct-read-test.ts';
 import { zeroCopyWorks } from '../flow/self-tests/zero-copy-test.ts';
-import type { StreamWindows } from '../flow/windows/receive-windows.ts';
 import { bindTransferService } from '../service/bind.ts';
 import { CallPrelude } from '../service/prelude/call-prelude.ts';
 import { LiveUploads } from '../service/uploads/live-uploads.ts';
@@ -39,7 +38,7 @@ import { SERVICE_NAME } from '../wire/service.ts';
 import { openAccess } from './access.ts';
 import type { PrimaryLink } from './processes/link.ts';
 import { givenStorage, openRootStorage, type Storage, withQuotas } from './storage.ts';
-import { uploadWindows } from './upload-windows.ts';
+import { type UploadWindows, uploadWindows } from './upload-windows.ts';
 
 export type { MetricsRegistry };
 
@@ -82,7 +81,7 @@ interface Parts {
   readonly accessFile: FileAccess | null;
   readonly storage: Storage;
   readonly engine: Engine;
-  readonly windows: StreamWindows;
+  readonly receiving: UploadWindows;
   readonly zeroCopy: boolean;
   readonly directReads: boolean;
   readonly openTelemetry: OpenTelemetryApi | undefined;
@@ -136,7 +135,7 @@ export class Services {
     const engine = new Engine({ ...engineOptions(config, logger), counters });
     const wantsZeroCopy = options.zeroCopy ?? true;
     try {
-      const [zeroCopy, directReads, windows] = await Promise.all([
+      const [zeroCopy, directReads, receiving] = await Promise.all([
         wantsZeroCopy && zeroCopyWorks(),
         wantsZeroCopy && directReadsWork(),
         uploadWindows(config, logger),
@@ -144,7 +143,7 @@ export class Services {
       ]);
       if (wantsZeroCopy) warnOfCopies(logger, zeroCopy, directReads);
       const { metrics, openTelemetry } = options;
-      const parts = { access, accessFile, storage, engine, windows, zeroCopy, directReads };
+      const parts = { access, accessFile, storage, engine, receiving, zeroCopy, directReads };
       return new Services({ ...parts, config, records, inForce, metrics, openTelemetry, primary });
     } catch (error) {
       access?.close();
@@ -163,9 +162,9 @@ export class Services {
       engine,
       metrics,
       openTelemetry,
+      receiving: { windows },
       records,
       storage,
-      windows,
     } = parts;
     const { counters, events, logger } = records;
     this.#forgetMetrics = metrics === undefined ? () => {} : registerCounters(metrics, counters);
@@ -197,7 +196,7 @@ export class Services {
 
   /** Adds them to a server that does not listen yet. */
   bind(grpc: Server): void {
-    const { config, directReads, engine, records, storage, windows, zeroCopy } = this.#parts;
+    const { config, directReads, engine, receiving, records, storage, zeroCopy } = this.#parts;
     bindTransferService(grpc, this.prelude, {
       store: storage.store,
       uploads: this.#uploads,
@@ -206,13 +205,19 @@ export class Services {
       zeroCopy,
       directReads,
       draining: this.#draining.signal,
-      uploadWindows: windows,
+      uploadWindows: receiving.windows,
       chunk: config.chunk,
       compression: config.compression,
       stallTimeoutMs: config.stream.stallTimeout,
       stallLingerMs: config.stream.stallLinger,
     });
     bindAdminService(grpc, this.prelude, this.admin);
+  }
+
+  /** Takes over limits that change while it runs. */
+  limitTo(limits: Config['limits']): void {
+    this.prelude.places.limitTo(limits);
+    this.#parts.receiving.limitTo(limits.uploadStreams);
   }
 
   /** From now on no Exchange without open requests holds up the end. */
@@ -237,7 +242,7 @@ export class Services {
     this.prelude.close();
     this.admin.close();
     this.access?.close();
-    this.#parts.windows.close();
+    this.#parts.receiving.windows.close();
     await this.#atMost('files', this.storage.close());
     this.#parts.records.logger.close();
   }

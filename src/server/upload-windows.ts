@@ -18,26 +18,40 @@ const UNCHANGED: StreamWindows = {
   close() {},
 };
 
+/** Windows, and what becomes of them when a limit changes. */
+export interface UploadWindows {
+  readonly windows: StreamWindows;
+  /** So many uploads may be under way from now on. */
+  limitTo(uploadStreams: number): void;
+}
+
 /** @param test whether windows can be changed here; only called where they are to follow the link */
 export async function uploadWindows(
   { limits, uploads, writable }: Pick<Config, 'limits' | 'uploads' | 'writable'>,
   logger: Logger,
   test: () => Promise<boolean> = () => windowsWork('server'),
-): Promise<StreamWindows> {
-  if (!writable) return UNCHANGED;
-  if (uploads.window > 0) return new StaticWindows(uploads.window);
+): Promise<UploadWindows> {
+  if (!writable) return unlimited(UNCHANGED);
+  if (uploads.window > 0) return unlimited(new StaticWindows(uploads.window));
   const startBytes = Math.min(START_WINDOW_BYTES, uploads.maxWindow);
   if (await test()) {
     const budget = new WindowBudget(uploads.windowBudget);
-    return new ReceiveWindows({ startBytes, maxBytes: uploads.maxWindow, budget });
+    return unlimited(new ReceiveWindows({ startBytes, maxBytes: uploads.maxWindow, budget }));
   }
   // `uploads.windowBudget` bounds this too.
-  const equalBytes = Math.floor(uploads.windowBudget / limits.uploadStreams);
-  const windowBytes = Math.max(MIN_WINDOW_BYTES, Math.min(startBytes, equalBytes));
+  const sizeFor = (streams: number) =>
+    Math.max(MIN_WINDOW_BYTES, Math.min(startBytes, Math.floor(uploads.windowBudget / streams)));
+  const windowBytes = sizeFor(limits.uploadStreams);
   const fields = { node: process.version, windowBytes };
   logger.warn(
     fields,
     'receive windows cannot follow the link on this version of Node; they keep their initial size',
   );
-  return new StaticWindows(windowBytes);
+  const windows = new StaticWindows(windowBytes);
+  return { windows, limitTo: (streams) => windows.resize(sizeFor(streams)) };
+}
+
+/** Their total does not depend on how many streams there may be, or is in the memory sum of the configuration. */
+function unlimited(windows: StreamWindows): UploadWindows {
+  return { windows, limitTo() {} };
 }

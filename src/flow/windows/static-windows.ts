@@ -15,8 +15,8 @@ import type { StreamWindows, WindowStats } from './receive-windows.ts';
 const CONNECTION_WINDOW_BYTES = 64 * MIB;
 
 export class StaticWindows implements StreamWindows {
-  readonly #windowBytes: number;
-  readonly #widened = new WeakSet<Http2Session>();
+  #windowBytes: number;
+  readonly #sessions = new Set<Http2Session>();
 
   /** @param windowBytes of each stream, also of those that exist when their session is met */
   constructor(windowBytes: number) {
@@ -25,10 +25,19 @@ export class StaticWindows implements StreamWindows {
 
   follow(stream: Http2Stream | undefined): void {
     const session = stream?.session;
-    if (session === undefined || session.destroyed || this.#widened.has(session)) return;
-    this.#widened.add(session);
+    if (session === undefined || session.destroyed || this.#sessions.has(session)) return;
+    this.#sessions.add(session);
+    session.once('close', () => this.#sessions.delete(session));
     session.settings({ initialWindowSize: this.#windowBytes });
     session.setLocalWindowSize(Math.max(CONNECTION_WINDOW_BYTES, this.#windowBytes));
+  }
+
+  /** Another size from now on, also of streams that exist. What peers have sent by then still comes. */
+  resize(windowBytes: number): void {
+    if (windowBytes === this.#windowBytes) return;
+    this.#windowBytes = windowBytes;
+    for (const session of this.#sessions)
+      if (!session.destroyed) session.settings({ initialWindowSize: windowBytes });
   }
 
   /** Nothing is followed. */
