@@ -107,6 +107,7 @@ export class UploadLane implements Lane {
   /** False when this connection cannot be had and the others have to do. */
   async #send(part: SendingPart): Promise<boolean> {
     const { opening, parts, progress, signal, source } = this.#context;
+    if (source.isFullAt(part.start)) await this.#relieve(part.start);
     await source.readable(part.start, signal);
     if (part.start === source.size) {
       parts.settle(part);
@@ -135,6 +136,16 @@ export class UploadLane implements Lane {
       opening.confirm(attempt.startedUploadId);
       return await this.#recover(TransferError.from(reason), part, attempt);
     }
+  }
+
+  /** The source waits for bytes before `offset` to become durable. Throws where the server keeps as many for later. */
+  async #relieve(offset: number): Promise<void> {
+    const { calls, opening, source } = this.#context;
+    this.#context.onState(await calls.sync(opening.uploadId, source.size));
+    if (!source.isFullAt(offset)) return;
+    const message =
+      'the server makes bytes durable in parts, of which one is more than replayBytes; raise replayBytes to 64 MiB';
+    throw new TransferError('INVALID_ARGUMENT', message);
   }
 
   /** The server has everything else, and the checksum of the whole will be known behind it. */

@@ -104,6 +104,8 @@ export class UploadPeer {
   /** Runs with each message of an UploadFile call. */
   onMessage: (message: UploadFileRequest) => void | Promise<void> = () => {};
   maxChunkBytes = 1024 * 1024;
+  /** Only whole parts of this size become durable before the finish. */
+  partBytes = 1;
   /** Whatever id a client asks for. */
   choosesIds = false;
   idPrefix = '';
@@ -262,7 +264,7 @@ export class UploadPeer {
 
   #status({ sync, uploadId }: GetUploadStatusRequest): GetUploadStatusResponse {
     const upload = this.#find(uploadId);
-    if (sync) upload.durable = [...upload.received];
+    if (sync) upload.durable = this.#durableOf(upload);
     const [first] = upload.durable;
     const expectedSize = upload.request.expected?.size;
     return this.lie({
@@ -277,6 +279,13 @@ export class UploadPeer {
       maxChunkSize: this.maxChunkBytes,
       takesPings: this.takesPings,
     });
+  }
+
+  #durableOf({ received }: PeerUpload): Part[] {
+    const { partBytes } = this;
+    return received
+      .map(({ start, end }) => ({ start, end: Math.floor(end / partBytes) * partBytes }))
+      .filter(({ start, end }) => start < end);
   }
 
   #finish(upload: PeerUpload, expected: Expected | null): FileInfo {
@@ -311,7 +320,7 @@ export class UploadPeer {
       const end = await this.#receive(call, fault);
       if (end === 'broken' || call.cancelled) return;
       const { file, upload } = end;
-      upload.durable = [...upload.received];
+      if (file === null) upload.durable = this.#durableOf(upload);
       const [first] = upload.durable;
       const committedSize = first?.start === 0 ? first.end : 0;
       if (fault?.how === 'lose answer') this.cutConnections();

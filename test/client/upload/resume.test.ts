@@ -214,6 +214,17 @@ test('an upload that the server has lost begins again', async (t) => {
   assert.ok(peer.files.get('a')?.content.equals(content));
 });
 
+test('a stream that may keep less than the server makes durable at once ends, and says why', async (t) => {
+  const { peer } = await scene(t);
+  const client = clientOf(t, peer.address, { chunkBytes: CHUNK_BYTES });
+  peer.partBytes = content.length;
+  const stream = Readable.from(piecesOf(content, 10_000));
+  const error = await failureOf(client.upload(stream, 'a', { replayBytes: 2 * CHUNK_BYTES }));
+  assert.equal(error.code, 'INVALID_ARGUMENT');
+  assert.match(error.message, /replayBytes/);
+  assert.equal(peer.uploads.size, 0);
+});
+
 test('a stream begins again only as long as nothing of it is gone', async (t) => {
   const { peer } = await scene(t);
   const client = clientOf(t, peer.address);

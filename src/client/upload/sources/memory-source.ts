@@ -27,6 +27,10 @@ export class MemorySource implements OpenSource {
 
   async readable(): Promise<void> {}
 
+  isFullAt(): boolean {
+    return false;
+  }
+
   release(): void {}
 
   async checkUnchanged(): Promise<void> {}

@@ -68,6 +68,10 @@ export class PathSource implements OpenSource {
 
   async readable(): Promise<void> {}
 
+  isFullAt(): boolean {
+    return false;
+  }
+
   release(): void {}
 
   async checkUnchanged(): Promise<void> {

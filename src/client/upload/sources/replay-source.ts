@@ -61,6 +61,10 @@ export class ReplaySource implements OpenSource {
     return this.#keptEnd - this.#base >= this.#limitBytes / 2 && !this.#hasEnded;
   }
 
+  isFullAt(offset: number): boolean {
+    return this.isFull && this.#keptEnd <= offset;
+  }
+
   get releasedBytes(): number {
     return this.#base;
   }

@@ -28,6 +28,8 @@ export interface OpenSource {
   readable(offset: number, signal: AbortSignal): Promise<void>;
   /** The bytes before `offset` are durable on the server and need not be kept. */
   release(offset: number): void;
+  /** There is nothing from `offset` on, and nothing comes before some of what is kept is released. */
+  isFullAt(offset: number): boolean;
   /** The bytes before this offset are gone. */
   readonly releasedBytes: number;
   /** Throws FILE_CHANGED when the source is not what was opened. */
