@@ -202,7 +202,7 @@ export class Primary {
     this.#inquiries.gone(member);
     this.#deaths = livedMs < STEADY_MS ? this.#deaths + 1 : 0;
     if (was !== 'serving' || this.#stopped !== null) return;
-    const fields = { pid: member.pid, how };
+    const fields = { process: member.pid, how };
     this.#logger.error(fields, 'a process of the server has died; another one takes its place');
     void this.#replace();
   }
@@ -216,7 +216,7 @@ export class Primary {
       const member = this.#add();
       try {
         await member.ready;
-        this.#logger.info({ pid: member.pid }, 'a new process serves');
+        this.#logger.info({ process: member.pid }, 'a new process serves');
         return;
       } catch (reason) {
         const problem = TransferError.from(reason).message;
