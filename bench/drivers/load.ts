@@ -34,7 +34,10 @@ export async function runLoad(
   const { connections = MAX_CONNECTIONS, streams } = request;
   const clients = Array.from({ length: Math.min(streams, connections) }, () => open(request));
   await Promise.all(clients.map((client) => client.connect()));
-  if (request.warmUpStart !== undefined) await clients[0]?.read(request.warmUpStart, () => {});
+  if (request.warmUpStart !== undefined) {
+    for (const client of clients.slice(0, request.warmUpConnections ?? 1))
+      await client.read(request.warmUpStart, () => {});
+  }
   if (request.warmUp !== undefined) {
     const { reads, seconds = 0, ...other } = request.warmUp;
     const client = other.target === undefined ? clients[0] : open({ ...request, ...other });

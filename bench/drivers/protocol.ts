@@ -43,6 +43,8 @@ export interface LoadRequest {
   sink: Sink;
   /** One stream reads from here to the end before the measurement; undefined for no warm-up. */
   warmUpStart?: number;
+  /** So many connections do that, one after the other; default 1. Those of a server with several processes come to all of them. */
+  warmUpConnections?: number;
   /**
    * Or reads so often and for so long, another file where one is named, from `target` over a connection of its own
    * where there is one: then only the code gets warm.

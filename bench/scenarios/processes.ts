@@ -29,6 +29,7 @@ export const processes: Scenario = {
       start: size - shareBytes,
       chunkBytes: CHUNK_BYTES,
       warmUpStart: size - WARM_UP_BYTES,
+      warmUpConnections: 8,
     };
     return [1, 2].map((count) => loadCase(count === 1 ? ONE : TWO, processesOf(count), context, plan));
   },

@@ -12,6 +12,7 @@ export interface SeveralOptions {
   readonly processes?: number;
   /** Beside those that make it small. */
   readonly args?: readonly string[];
+  readonly env?: Record<string, string>;
 }
 
 /** Small, and on a port of its own, as the listener for operators is. */
@@ -39,9 +40,9 @@ export class SeveralProcesses {
   }
 
   static async start(t: TestContext, options: SeveralOptions): Promise<SeveralProcesses> {
-    const { args = [], processes = 2, root } = options;
+    const { args = [], env = {}, processes = 2, root } = options;
     const all = ['serve', root, '--json', ...SMALL, '--processes', String(processes), ...args];
-    const server = new SeveralProcesses(new SluiceProcess(t, all), processes);
+    const server = new SeveralProcesses(new SluiceProcess(t, all, { env }), processes);
     const [line] = await server.primary.says(/^\{"event":"ready".*\}\n/);
     const ready = JSON.parse(line) as { address: string; processes: number };
     assert.equal(ready.processes, processes);
