@@ -1,4 +1,5 @@
 /** A `root` that is a bucket of an object store: `s3://bucket/prefix`. */
+import { parseStoreCapabilities, STORE_CAPABILITIES } from '../base/store-capabilities.ts';
 import type { Config } from './schema.ts';
 
 export interface BucketRoot {
@@ -36,7 +37,22 @@ export function bucketProblems({ root, s3 }: Pick<Config, 'root' | 's3'>): strin
   if (s3.endpoint !== '' && !isHttpUrl(s3.endpoint)) {
     problems.push(`s3.endpoint ${s3.endpoint} is no URL; write https://host or http://host:port`);
   }
+  const unknown = unknownCapability(s3.capabilities);
+  if (unknown !== undefined) {
+    problems.push(
+      `s3.capabilities names ${unknown}; write auto, none, or a list of ${STORE_CAPABILITIES.join(', ')}`,
+    );
+  }
   return problems;
+}
+
+function unknownCapability(text: string): string | undefined {
+  try {
+    parseStoreCapabilities(text);
+    return undefined;
+  } catch (reason) {
+    return (reason as Error).message || 'nothing';
+  }
 }
 
 function isHttpUrl(text: string): boolean {

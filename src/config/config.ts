@@ -97,6 +97,8 @@ export interface Config {
     requests: number;
     /** Ask the object store a second time for a range that is late, and take the answer that comes first. At most one read in 20 is asked for twice. (default true) */
     hedge: boolean;
+    /** What the object store does of what not every store does. auto: a writable server finds out when it starts. none, or a list of put-if-match, put-if-match-unquoted, delete-if-match, complete-conditions, checksums: just this, and nothing is tried (docs/object-store.md). (default auto) */
+    capabilities: string;
   };
   compression: {
     /** auto: compress for clients that can decompress, where the data gets smaller and the transfer faster. off: never. (default auto) */
@@ -233,6 +235,8 @@ export interface SettingValues {
   readonly 's3.requests'?: number | string | undefined;
   /** Ask the object store a second time for a range that is late, and take the answer that comes first. At most one read in 20 is asked for twice. (default true) */
   readonly 's3.hedge'?: boolean | string | undefined;
+  /** What the object store does of what not every store does. auto: a writable server finds out when it starts. none, or a list of put-if-match, put-if-match-unquoted, delete-if-match, complete-conditions, checksums: just this, and nothing is tried (docs/object-store.md). (default auto) */
+  readonly 's3.capabilities'?: string | undefined;
   /** auto: compress for clients that can decompress, where the data gets smaller and the transfer faster. off: never. (default auto) */
   readonly 'compression.mode'?: 'auto' | 'off' | undefined;
   /** gzip level for clients that ask to have everything compressed. Level 1 is about three times as fast as 6. (1 to 9; default 1) */

@@ -12,6 +12,7 @@ import {
   MIN_WINDOW_BUDGET_BYTES,
   MIN_WINDOW_BYTES,
 } from '../base/limits.ts';
+import { STORE_CAPABILITIES, UNKNOWN_CAPABILITIES } from '../base/store-capabilities.ts';
 import { GIB, KIB, MIB } from '../base/units.ts';
 import type { Config } from './config.ts';
 import { availableMemoryBytes } from './memory/available-memory.ts';
@@ -240,6 +241,10 @@ const schemaShape = {
     hedge: flag(
       true,
       'Ask the object store a second time for a range that is late, and take the answer that comes first. At most one read in 20 is asked for twice.',
+    ),
+    capabilities: text(
+      UNKNOWN_CAPABILITIES,
+      `What the object store does of what not every store does. auto: a writable server finds out when it starts. none, or a list of ${STORE_CAPABILITIES.join(', ')}: just this, and nothing is tried (docs/object-store.md).`,
     ),
   }),
   compression: group({

@@ -1,9 +1,11 @@
 /**
- * What a store does with the conditions of a request. Stores that do not know one
- * ignore it, so each is tried at start, with an object of its own.
+ * What a store does with the conditions and checksums of a request. Stores that do not
+ * know one ignore it, so each is tried at start, with an object of its own, unless the
+ * operator says what the store does.
  */
 import { randomUUID } from 'node:crypto';
 import { TransferError } from '../../base/errors.ts';
+import type { StoreCapability } from '../../base/store-capabilities.ts';
 import { crc32 } from '../../wire/crc32.ts';
 import type { Bucket } from './bucket.ts';
 import type { Keys } from './keys.ts';
@@ -12,7 +14,7 @@ import { isTransient, saidOf, statusOf } from './s3-error.ts';
 
 export interface Capabilities {
   /** How `If-Match` of a PUT wants an ETag; null: it is ignored. */
-  readonly putIfMatch: ((version: string) => string) | null;
+  readonly putIfMatch: Form | null;
   /** DELETE has `If-Match`. */
   readonly deleteIfMatch: boolean;
   /** The completion of a multipart upload has both conditions. */
@@ -30,7 +32,32 @@ const PART_CRC32 = crc32(PART);
 const NO_VERSION = '00000000000000000000000000000000';
 
 /** How stores want an ETag: as RFC 9110 has it, and as Ceph up to version 16 has it. */
-const FORMS = [(version: string) => `"${version}"`, (version: string) => version];
+const FORMS: readonly [Form, Form] = [(version) => `"${version}"`, (version) => version];
+
+type Form = (version: string) => string;
+
+/** Of a store of which the operator says what it does. */
+export function capabilitiesOf(names: ReadonlySet<StoreCapability>): Capabilities {
+  const [quoted, bare] = FORMS;
+  const unquoted = names.has('put-if-match-unquoted') ? bare : null;
+  return {
+    putIfMatch: names.has('put-if-match') ? quoted : unquoted,
+    deleteIfMatch: names.has('delete-if-match'),
+    completeConditions: names.has('complete-conditions'),
+    checksums: names.has('checksums'),
+  };
+}
+
+/** As the operator would say it. */
+export function namesOfCapabilities(can: Capabilities): ReadonlySet<StoreCapability> {
+  const names = new Set<StoreCapability>();
+  if (can.putIfMatch !== null)
+    names.add(can.putIfMatch === FORMS[0] ? 'put-if-match' : 'put-if-match-unquoted');
+  if (can.deleteIfMatch) names.add('delete-if-match');
+  if (can.completeConditions) names.add('complete-conditions');
+  if (can.checksums) names.add('checksums');
+  return names;
+}
 
 /**
  * Throws INVALID_CONFIG where nothing can be written safely, or at all.

@@ -38,7 +38,8 @@ export class S3Store implements Store {
   }
 
   async open(name: string): Promise<OpenFile> {
-    const { checksum, ...object } = await this.#head(name);
+    const object = await this.#head(name);
+    const checksum = this.#reads.comparesChecksums ? object.checksum : undefined;
     const context = { bucket: this.#bucket, reads: this.#reads, key: this.#keys.ofFile(name), checksum };
     return new ObjectFile(context, identityOf(name, object));
   }

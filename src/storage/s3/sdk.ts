@@ -22,6 +22,8 @@ export interface S3Options {
   readonly requests: number;
   /** A read that is late is asked for a second time. */
   readonly hedge: boolean;
+  /** What the store does, as `parseStoreCapabilities` reads it. */
+  readonly capabilities: string;
 }
 
 /** Where neither the environment nor a profile has one. Stores other than that of Amazon have no regions, but signatures do. */

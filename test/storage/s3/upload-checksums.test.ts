@@ -32,6 +32,7 @@ async function opened(
     pathStyle: true,
     requests: 8,
     hedge: false,
+    capabilities: 'auto',
     writable: true,
     uploads: { expiryMs: 86_400_000, maxSizeBytes: 0 },
     logger: silentLogger,

@@ -39,6 +39,9 @@ const MAX_HEADS = 4 * MAX_REQUESTS;
 
 const SIZES = [0, 1, 1000, 70_000, 700_000, 2_500_000];
 
+/** Parts have 8 MiB. */
+const UPLOAD_SIZES = [0, 100_000, 3_000_000, 9_000_000, 20_000_000];
+
 const REFUSALS: readonly Fault[] = [
   { kind: 'status', status: 500, code: 'InternalError' },
   { kind: 'status', status: 503, code: 'SlowDown' },
@@ -63,8 +66,12 @@ export interface FaultOptions {
   readonly hangs: boolean;
 }
 
-/** By the client, before the server is through with its attempts. */
-const GIVEN_UP: readonly ErrorCode[] = ['STALLED', 'DEADLINE_EXCEEDED'];
+const OF_KIND: Partial<Record<Fault['kind'], readonly ErrorCode[]>> = {
+  // The client gives up before the server is through with its attempts.
+  hang: ['STALLED', 'DEADLINE_EXCEEDED'],
+  // The list of parts that are to become a file.
+  damage: ['WRITE_FAILED', 'CONTENT_MISMATCH'],
+};
 
 /** Runs operations of all kinds at once, each on files of its own. */
 export async function runThroughFaults(
@@ -122,6 +129,8 @@ class FaultRun {
       () => this.#create(index),
       () => this.#replace(index),
       () => this.#remove(index),
+      () => this.#upload(index),
+      () => this.#upload(index),
     ];
     await this.#random.pick(kinds)();
   }
@@ -213,6 +222,17 @@ class FaultRun {
     if (isRemoved) assert.equal(await this.#scene.get(name), undefined);
   }
 
+  /** Of several parts, and of one. */
+  async #upload(index: number): Promise<void> {
+    const name = `up-${index}`;
+    const content = bytesOf(name, this.#random.pick(UPLOAD_SIZES));
+    const isThere = await this.#succeeds(name, () =>
+      this.#client.upload(content, name, { overwrite: false }),
+    );
+    const now = await this.#scene.get(name);
+    assert.ok(now?.equals(content) ?? !isThere, name);
+  }
+
   async #writes(
     name: string,
     content: Buffer,
@@ -241,9 +261,7 @@ class FaultRun {
   #explained(key: string, reason: unknown): void {
     if (!(reason instanceof TransferError)) throw reason;
     const injected = [...(this.#injected.get(key) ?? [])];
-    const codes = injected.flatMap((fault) =>
-      fault.kind === 'hang' ? GIVEN_UP : (EXPLAINED.get(fault) ?? []),
-    );
+    const codes = injected.flatMap((fault) => OF_KIND[fault.kind] ?? EXPLAINED.get(fault) ?? []);
     const isExplained = reason.code === 'UNAVAILABLE' || codes.includes(reason.code);
     const happened = JSON.stringify(injected);
     assert.ok(
@@ -281,7 +299,13 @@ class FaultRun {
     if (key === '') return body;
     if (method === 'HEAD') return [OTHER_CHECKSUM];
     if (method === 'GET') return [...body, BROKEN_CONDITION, OTHER_VERSION];
-    return [{ kind: 'lost', status: 500 }, { kind: 'lost', status: undefined }, BROKEN_CONDITION];
+    const lost: readonly Fault[] = [
+      { kind: 'lost', status: 500 },
+      { kind: 'lost', status: undefined },
+    ];
+    // A store that says of what the server keeps for itself that somebody else was there first cannot be written to.
+    // Its own objects are small, and the signature protects them.
+    return key.startsWith('.sluice-') ? lost : [...lost, BROKEN_CONDITION, { kind: 'damage' }];
   }
 
   async #put(name: string, size: number): Promise<Buffer> {

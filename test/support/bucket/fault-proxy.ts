@@ -23,8 +23,10 @@ export type Fault =
   | { readonly kind: 'slow'; readonly pauseMs: number }
   /** A header of the answer has another value. */
   | { readonly kind: 'header'; readonly name: string; readonly value: string }
-  /** A bit of the body is another. */
-  | { readonly kind: 'flip' };
+  /** A bit of the body of the answer is another. */
+  | { readonly kind: 'flip' }
+  /** A bit of the body of the request is another. */
+  | { readonly kind: 'damage' };
 
 export interface ProxiedRequest {
   readonly method: string;
@@ -88,7 +90,10 @@ export class FaultProxy {
     });
     if (fault?.kind === 'reset') request.socket.resetAndDestroy();
     else if (fault?.kind === 'status') refuse(response, fault.status, fault.code);
-    else await give(response, await this.#forward(request, body), fault);
+    else {
+      const sent = fault?.kind === 'damage' ? flipped(body) : body;
+      await give(response, await this.#forward(request, sent), fault);
+    }
   }
 
   async #forward({ method, rawHeaders, url }: IncomingMessage, body: Buffer): Promise<Answer> {

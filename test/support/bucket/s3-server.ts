@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import type { StoreCapability } from '../../../src/base/store-capabilities.ts';
 import { checksumText } from '../../../src/storage/s3/reads/stored-checksum.ts';
 import { crc32 } from '../../../src/wire/crc32.ts';
 import { ModelBucket } from '../stores/model-bucket.ts';
@@ -19,6 +20,7 @@ export interface ServedObject {
   readonly checksum: string;
   /** Of the user, by header. */
   readonly metadata: Readonly<Record<string, string>>;
+  readonly modified: Date;
 }
 
 interface Request {
@@ -28,11 +30,18 @@ interface Request {
   readonly body: Buffer;
 }
 
-const MODIFIED = new Date(1e12);
 const PAGE_KEYS = 1000;
 
 export class S3Server {
   readonly objects = new Map<string, ServedObject>();
+  /** Conditions that it knows; the others it ignores. */
+  conditions: ReadonlySet<StoreCapability> = new Set([
+    'put-if-match',
+    'delete-if-match',
+    'complete-conditions',
+  ]);
+  /** Requests that change something, or would. */
+  changes = 0;
   endpoint = '';
   readonly multiparts: Multiparts;
   readonly #verifies: boolean;
@@ -68,7 +77,7 @@ export class S3Server {
 
   put(key: string, body: Buffer, metadata: ServedObject['metadata'] = {}): ServedObject {
     const etag = createHash('md5').update(body).digest('hex');
-    const object = { body, etag, checksum: checksumText(crc32(body)), metadata };
+    const object = { body, etag, checksum: checksumText(crc32(body)), metadata, modified: new Date() };
     this.objects.set(key, object);
     return object;
   }
@@ -79,6 +88,7 @@ export class S3Server {
     const key = components.map(decodeURIComponent).join('/');
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
+    if (request.method !== 'GET' && request.method !== 'HEAD') this.changes += 1;
     try {
       const handler = this.#handlers[request.method ?? ''];
       if (handler === undefined) throw new Refusal(501, 'NotImplemented');
@@ -119,7 +129,7 @@ export class S3Server {
     const object = this.objects.get(key);
     if (object === undefined) throw new Refusal(404, 'NoSuchKey');
     this.#check(key, headers);
-    response.setHeader('ETag', `"${object.etag}"`).setHeader('Last-Modified', MODIFIED.toUTCString());
+    response.setHeader('ETag', `"${object.etag}"`).setHeader('Last-Modified', object.modified.toUTCString());
     for (const [name, value] of Object.entries(object.metadata)) response.setHeader(name, value);
     if (headers['x-amz-checksum-mode'] === 'ENABLED' && headers.range === undefined) {
       response.setHeader('x-amz-checksum-crc32', object.checksum);
@@ -136,7 +146,7 @@ export class S3Server {
       response.setHeader('ETag', `"${etag}"`).end();
       return;
     }
-    this.#check(key, headers);
+    this.#checkPut(key, headers);
     if (this.#verifies && checksum !== undefined && checksum !== checksumText(crc32(body)))
       throw new Refusal(400, 'BadDigest');
     const { etag } = this.put(key, body, metadataOf(headers));
@@ -152,7 +162,7 @@ export class S3Server {
       );
       return;
     }
-    this.#check(key, headers);
+    if (this.conditions.has('complete-conditions')) this.#check(key, headers);
     const whole = this.multiparts.complete(uploadId, body.toString());
     const { etag } = this.put(key, whole.body, whole.metadata);
     response.end(
@@ -163,11 +173,18 @@ export class S3Server {
   #delete({ headers, key, query }: Request, response: ServerResponse): void {
     const uploadId = query.get('uploadId');
     if (uploadId === null) {
-      this.#check(key, headers);
+      if (this.conditions.has('delete-if-match')) this.#check(key, headers);
       this.objects.delete(key);
     } else this.multiparts.abort(uploadId);
     response.statusCode = 204;
     response.end();
+  }
+
+  #checkPut(key: string, headers: IncomingMessage['headers']): void {
+    const { 'if-match': ifMatch, ...others } = headers;
+    if (ifMatch !== undefined && this.conditions.has('put-if-match-unquoted'))
+      this.#check(key, { ...others, 'if-match': `"${ifMatch}"` });
+    else this.#check(key, this.conditions.has('put-if-match') ? headers : others);
   }
 
   #check(key: string, headers: IncomingMessage['headers']): void {
@@ -184,8 +201,8 @@ export class S3Server {
     const told = query.get('continuation-token') ?? undefined;
     const page = await bucket.page(query.get('prefix') ?? '', { after, token: told });
     const contents = page.objects.map(({ key }) => {
-      const { body, etag } = this.objects.get(key) as ServedObject;
-      return `<Contents><Key>${encodeURIComponent(key)}</Key><LastModified>${MODIFIED.toISOString()}</LastModified><ETag>&quot;${etag}&quot;</ETag><Size>${body.length}</Size></Contents>`;
+      const { body, etag, modified } = this.objects.get(key) as ServedObject;
+      return `<Contents><Key>${encodeURIComponent(key)}</Key><LastModified>${modified.toISOString()}</LastModified><ETag>&quot;${etag}&quot;</ETag><Size>${body.length}</Size></Contents>`;
     });
     const prefixes = page.prefixes.map(
       (prefix) => `<CommonPrefixes><Prefix>${encodeURIComponent(prefix)}</Prefix></CommonPrefixes>`,

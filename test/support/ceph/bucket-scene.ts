@@ -96,7 +96,14 @@ export class BucketScene {
 
   /** What is below `prefix` as a store. */
   async store(prefix = '', writable = false): Promise<S3Storage> {
-    const how = { endpoint: ENDPOINT, region: '', pathStyle: true, requests: REQUESTS, hedge: false };
+    const how = {
+      endpoint: ENDPOINT,
+      region: '',
+      pathStyle: true,
+      requests: REQUESTS,
+      hedge: false,
+      capabilities: 'auto',
+    };
     const uploads = { expiryMs: 86_400_000, maxSizeBytes: 0 };
     const storage = await openS3({
       bucket: this.bucket,

@@ -56,7 +56,14 @@ export class ScriptedS3 {
   /** The object is `file`. */
   async open(requests = 8, hedge = false): Promise<S3Storage['store']> {
     const options = { bucket: 'bucket', prefix: '', endpoint: this.#endpoint, region: 'us-east-1' };
-    const how = { pathStyle: true, requests, hedge, writable: false, logger: silentLogger };
+    const how = {
+      pathStyle: true,
+      requests,
+      hedge,
+      capabilities: 'auto',
+      writable: false,
+      logger: silentLogger,
+    };
     const uploads = { expiryMs: 86_400_000, maxSizeBytes: 0 };
     const storage = await openS3({ ...options, ...how, uploads });
     this.#storages.push(storage);

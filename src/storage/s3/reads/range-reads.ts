@@ -41,6 +41,10 @@ export class RangeReads {
     this.#options = options;
   }
 
+  get comparesChecksums(): boolean {
+    return this.#options.checksums;
+  }
+
   /**
    * Fills `target`, of a byte at least, with the bytes of this version from `offset` on.
    *
