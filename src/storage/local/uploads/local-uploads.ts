@@ -1,8 +1,7 @@
 /**
- * The uploads of a local store: which there are, the limits they share, and their
- * expiry. An upload of an earlier process is read when it is asked for.
+ * The store of uploads in a local directory: lets new ones in as far as the limits
+ * that they share allow, and finds those that there are.
  */
-import { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { RefCountedResource } from '../../../base/async/ref-counted-resource.ts';
 import { Counters } from '../../../base/counters/counters.ts';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
@@ -31,9 +30,7 @@ import { FreeSpace } from './disk/free-space.ts';
 import { GroupSync } from './disk/group-sync.ts';
 import { hashHere } from './disk/read-pieces.ts';
 import { toWriteError } from './disk/write-error.ts';
-import type { Journal } from './journal/journal.ts';
-import { recoverUpload } from './journal/recovery.ts';
-import { LocalUpload } from './local-upload.ts';
+import { LoadedUploads } from './loaded-uploads.ts';
 import { makeDirectory } from './make-directory.ts';
 import type { UploadContext, UploadOptions } from './options.ts';
 import { Packs } from './packs/packs.ts';
@@ -41,7 +38,6 @@ import { RootLock } from './root-lock.ts';
 import { Sweep } from './sweep.ts';
 import { atTarget, checkCondition, foundAt } from './target.ts';
 import { UploadIndex } from './upload-index.ts';
-import { UploadLeases } from './upload-leases.ts';
 import { UploadsDirectory } from './uploads-directory.ts';
 
 /**
@@ -108,11 +104,7 @@ class LocalUploads implements UploadStore {
   readonly #context: UploadContext;
   readonly #lock: RootLock;
   readonly #checkRoot: () => Promise<unknown>;
-  /** Unfinished uploads in use; bounded by the index. */
-  readonly #uploads = new Map<string, LocalUpload>();
-  /** Held while one upload is loaded or removed. */
-  readonly #ids = new KeyedMutex();
-  readonly #leases: UploadLeases;
+  readonly #uploads: LoadedUploads;
   readonly #packs: Packs;
   readonly #sweep: Sweep;
   readonly #use: RefCountedResource;
@@ -123,12 +115,8 @@ class LocalUploads implements UploadStore {
     this.#lock = lock;
     this.#checkRoot = checkRoot;
     this.#packs = new Packs(context, () => lock.check());
-    this.#leases = new UploadLeases(context.locks, (id) => void this.#handOver(id));
-    this.#sweep = new Sweep(context, this.#ids, {
-      upload: (id) => this.#uploads.get(id),
-      hasPack: (id) => this.#packs.has(id),
-      ifFree: (id, work) => this.#leases.runIfFree(id, work),
-    });
+    this.#uploads = new LoadedUploads(context, () => this.#sweep.forgetSuperfluous());
+    this.#sweep = new Sweep(context, this.#uploads, this.#packs);
     this.#use = new RefCountedResource('the store of uploads', () => this.#release());
   }
 
@@ -210,29 +198,16 @@ class LocalUploads implements UploadStore {
     const { id } = spec;
     if (id === undefined) {
       const own = newUploadId();
-      return await this.#leased(own, () => this.#create(own, spec, owner));
+      return await this.#uploads.leased(own, () => this.#create(own, spec, owner));
     }
     if (!isUploadId(id)) throw new TransferError('INVALID_ARGUMENT', BAD_ID);
     await this.#sweep.hasLooked();
-    return await this.#ids.run(id, () =>
-      this.#leased(id, async () => (await this.#started(id, spec)) ?? (await this.#create(id, spec, owner))),
+    return await this.#uploads.ids.run(id, () =>
+      this.#uploads.leased(
+        id,
+        async () => (await this.#started(id, spec)) ?? (await this.#create(id, spec, owner)),
+      ),
     );
-  }
-
-  /** Runs `work` while no other process touches the upload, which stays with this one if it is in use then. */
-  #leased<T>(id: string, work: () => Promise<T>): Promise<T> {
-    return this.#leases.run(id, work, () => this.#uploads.has(id));
-  }
-
-  /** Another process goes on with the upload. */
-  async #handOver(id: string): Promise<void> {
-    await this.#ids.run(id, async () => {
-      try {
-        await this.#uploads.get(id)?.handOver();
-      } finally {
-        this.#ended(id, 'gone');
-      }
-    });
   }
 
   async #writePack(
@@ -242,7 +217,7 @@ class LocalUploads implements UploadStore {
   ): Promise<WriteOutcome[]> {
     const id = newUploadId();
     await this.#openDirectory('the pack');
-    return await this.#leased(id, async () => {
+    return await this.#uploads.leased(id, async () => {
       await this.#admit(id, jobs.size, owner);
       return await this.#packs.write(id, files, jobs);
     });
@@ -252,7 +227,7 @@ class LocalUploads implements UploadStore {
   async #started(id: string, spec: UploadSpec): Promise<Upload | undefined> {
     const { index, locks } = this.#context;
     // Another process may have begun it.
-    const upload = index.has(id) || locks.number !== null ? await this.#load(id) : undefined;
+    const upload = index.has(id) || locks.number !== null ? await this.#uploads.load(id) : undefined;
     await upload?.expireIfOld();
     if (upload === undefined || upload.isGone) return undefined;
     if (!upload.isOf(spec)) throw new TransferError('INVALID_ARGUMENT', OTHER_ID);
@@ -268,7 +243,7 @@ class LocalUploads implements UploadStore {
     await this.#admit(id, expected.size ?? 0, owner);
     try {
       await directory.open();
-      return this.#adopt(await createUpload(this.#context, id, spec), false);
+      return this.#uploads.adopt(await createUpload(this.#context, id, spec), false);
     } catch (reason) {
       index.forget(id);
       throw toWriteError(reason, name);
@@ -291,7 +266,7 @@ class LocalUploads implements UploadStore {
     if (!index.isFull) return;
     const isBusy = (each: string) => this.#packs.has(each) || (this.#uploads.get(each)?.isBusy ?? false);
     const id = index.victimFor(owner, now(), isBusy);
-    if (id !== undefined) await this.#ids.run(id, () => this.#sweep.giveUp(id));
+    if (id !== undefined) await this.#uploads.ids.run(id, () => this.#sweep.giveUp(id));
   }
 
   async #openDirectory(name: string): Promise<void> {
@@ -317,7 +292,8 @@ class LocalUploads implements UploadStore {
     // Checked before the id becomes part of a path.
     if (!isUploadId(id)) throw uploadNotFound(id, 'does not exist');
     const upload =
-      this.#uploads.get(id) ?? (await this.#ids.run(id, () => this.#leased(id, () => this.#load(id))));
+      this.#uploads.get(id) ??
+      (await this.#uploads.ids.run(id, () => this.#uploads.leased(id, () => this.#uploads.load(id))));
     await upload?.expireIfOld();
     if (upload === undefined || upload.isGone)
       throw uploadNotFound(id, 'expired, was aborted or never began');
@@ -325,49 +301,9 @@ class LocalUploads implements UploadStore {
     return upload;
   }
 
-  async #load(id: string): Promise<LocalUpload | undefined> {
-    const loaded = this.#uploads.get(id);
-    if (loaded !== undefined) return loaded;
-    try {
-      if (!(await this.#context.directory.openIfThere())) return undefined;
-      const journal = await recoverUpload(this.#context, id);
-      return journal === undefined ? undefined : this.#adopt(journal, true);
-    } catch (reason) {
-      throw toWriteError(reason, `the upload ${id}`);
-    }
-  }
-
-  /** Finished ones are not held: their journal answers a second finish. */
-  #adopt(journal: Journal, isRecovered: boolean): LocalUpload {
-    const { index } = this.#context;
-    const { id, state } = journal;
-    const upload = new LocalUpload(this.#context, journal, isRecovered, (end) => this.#ended(id, end));
-    if (state.finished !== undefined) {
-      index.noteFinished(id, state.touchedMs);
-      return upload;
-    }
-    const { touchedMs, committed, spec } = state;
-    index.noteOpen(id, { receivedSize: committed.bytes, touchedMs }, spec.owner);
-    this.#uploads.set(id, upload);
-    return upload;
-  }
-
-  #ended(id: string, end: 'finished' | 'gone'): void {
-    const { index, now } = this.#context;
-    this.#uploads.delete(id);
-    this.#leases.release(id);
-    if (end === 'gone') {
-      index.forget(id);
-      return;
-    }
-    index.noteFinished(id, now());
-    this.#sweep.forgetSuperfluous();
-  }
-
   async #release(): Promise<void> {
     await this.#sweep.end();
-    await Promise.all(Array.from(this.#uploads.values(), (upload) => upload.close()));
-    this.#leases.releaseAll();
+    await this.#uploads.close();
     await this.#context.freeSpace.idle();
     await this.#context.versions.digests.kept.stopKeeping();
     await this.#context.directory.close();

@@ -3,13 +3,13 @@
  * uploads of earlier processes, and removes expired ones and those that a crash
  * left incomplete. Reads one journal at a time.
  */
-import type { KeyedMutex } from '../../../base/async/keyed-mutex.ts';
 import { errnoOf } from '../../../base/errors.ts';
 import { EMPTY_UPLOAD_EXPIRY_MS } from '../../../base/limits.ts';
 import { readJournal } from './journal/journal.ts';
 import { JournalState } from './journal/journal-state.ts';
-import type { LocalUpload } from './local-upload.ts';
+import type { LoadedUploads } from './loaded-uploads.ts';
 import type { UploadContext } from './options.ts';
+import type { Packs } from './packs/packs.ts';
 import { removeFile, removeUploadFile, removeUploadFiles } from './remove-upload.ts';
 import { packOfEntry, parseUploadEntry, type UploadEntryKind } from './upload-id.ts';
 
@@ -20,28 +20,19 @@ const LOOKS_PER_EXPIRY = 4;
 
 type UploadKinds = ReadonlySet<UploadEntryKind>;
 
-/** What this process is working on. */
-export interface InUse {
-  upload(id: string): LocalUpload | undefined;
-  hasPack(id: string): boolean;
-  /** Runs the work while no other process touches the upload or pack; false where one does. */
-  ifFree(id: string, work: () => Promise<void>): Promise<boolean>;
-}
-
 export class Sweep {
   readonly #context: UploadContext;
-  readonly #ids: KeyedMutex;
-  readonly #inUse: InUse;
+  readonly #uploads: LoadedUploads;
+  readonly #packs: Pick<Packs, 'has'>;
   readonly #timers: NodeJS.Timeout[] = [];
   #firstLook: Promise<void> | undefined;
   #looking: Promise<void> = Promise.resolve();
   #hasEnded = false;
 
-  /** `ids` is what loading an upload holds as well. */
-  constructor(context: UploadContext, ids: KeyedMutex, inUse: InUse) {
+  constructor(context: UploadContext, uploads: LoadedUploads, packs: Pick<Packs, 'has'>) {
     this.#context = context;
-    this.#ids = ids;
-    this.#inUse = inUse;
+    this.#uploads = uploads;
+    this.#packs = packs;
   }
 
   /** The directory of uploads is open. Safe to call twice. */
@@ -74,7 +65,7 @@ export class Sweep {
   /** Discards an unfinished upload that no call works on, because its place is needed. */
   async giveUp(id: string): Promise<void> {
     await this.#ifFree(id, async () => {
-      const upload = this.#inUse.upload(id);
+      const upload = this.#uploads.get(id);
       if (upload !== undefined) await upload.giveUp();
       else {
         await this.#lookAgain(id);
@@ -85,7 +76,7 @@ export class Sweep {
 
   /** What another process works on, it counts and expires itself. */
   async #ifFree(id: string, work: () => Promise<void>): Promise<void> {
-    if (!(await this.#inUse.ifFree(id, work))) this.#context.index.forget(id);
+    if (!(await this.#uploads.ifFree(id, work))) this.#context.index.forget(id);
   }
 
   /** Another process may have gone on with it, and have left it again. */
@@ -117,7 +108,9 @@ export class Sweep {
     for (const [id, kinds] of kindsById(entries)) {
       if (this.#hasEnded) return;
       if (!index.has(id))
-        await this.#orLog(() => this.#ids.run(id, () => this.#ifFree(id, () => this.#getToKnow(id, kinds))));
+        await this.#orLog(() =>
+          this.#uploads.ids.run(id, () => this.#ifFree(id, () => this.#getToKnow(id, kinds))),
+        );
     }
     await this.#expireOld();
   }
@@ -128,7 +121,7 @@ export class Sweep {
     for (const entry of entries) {
       const id = packOfEntry(entry);
       if (this.#hasEnded) return;
-      if (id !== undefined && !this.#inUse.hasPack(id))
+      if (id !== undefined && !this.#packs.has(id))
         await this.#orLog(() => this.#ifFree(id, () => removeFile(fs, directory.pathOfEntry(entry))));
     }
   }
@@ -140,7 +133,7 @@ export class Sweep {
     const nowMs = now();
     for (const id of index.expired(nowMs, expiryMs, emptyMs)) {
       if (this.#hasEnded) return;
-      await this.#orLog(() => this.#ids.run(id, () => this.#expire(id, nowMs - emptyMs)));
+      await this.#orLog(() => this.#uploads.ids.run(id, () => this.#expire(id, nowMs - emptyMs)));
     }
   }
 
@@ -178,7 +171,7 @@ export class Sweep {
   async #expire(id: string, untouchedSinceMs: number): Promise<void> {
     if (!this.#context.index.isUntouchedSince(id, untouchedSinceMs)) return;
     await this.#ifFree(id, async () => {
-      const upload = this.#inUse.upload(id);
+      const upload = this.#uploads.get(id);
       if (upload !== undefined) {
         await upload.expireIfOld();
         return;
