@@ -4,8 +4,14 @@
  * request to the last byte. Only the client below it differs.
  */
 import { randomInt } from 'node:crypto';
-import { readFamilyCpuSeconds, readFamilyPeakRssBytes, readPeakRssBytes } from '../harness/proc.ts';
-import { answer, type LoadReport, type LoadRequest } from './protocol.ts';
+import {
+  countDescriptors,
+  readFamilyCpuSeconds,
+  readFamilyPeakRssBytes,
+  readLoopSeconds,
+  readPeakRssBytes,
+} from '../harness/proc.ts';
+import { answer, type DriverReport, type LoadRequest } from './protocol.ts';
 
 /** Streams share connections beyond this many, as those of one service do. */
 export const MAX_CONNECTIONS = 8;
@@ -96,9 +102,10 @@ export class Load {
   }
 
   /** Runs all streams at once; rejects when one of them fails. */
-  async measure(): Promise<LoadReport> {
+  async measure(): Promise<DriverReport> {
     const { serverPid } = this.#measurement;
     const serverCpuBefore = readFamilyCpuSeconds(serverPid);
+    const loopBefore = { server: readLoopSeconds(serverPid), client: readLoopSeconds(process.pid) };
     const clientCpuBefore = process.cpuUsage();
     this.#startMs = performance.now();
     await this.#runAll();
@@ -110,7 +117,10 @@ export class Load {
       bytes: this.#bytesByStream.reduce((sum, bytes) => sum + bytes, 0),
       seconds,
       clientCpuSeconds: (clientCpu.user + clientCpu.system) / 1e6,
+      clientLoopSeconds: readLoopSeconds(process.pid) - loopBefore.client,
       serverCpuSeconds: readFamilyCpuSeconds(serverPid) - serverCpuBefore,
+      serverLoopSeconds: readLoopSeconds(serverPid) - loopBefore.server,
+      serverDescriptors: countDescriptors(serverPid),
       serverPeakRssBytes: readFamilyPeakRssBytes(serverPid),
       clientPeakRssBytes: readPeakRssBytes(process.pid),
       perStreamBytesPerSec: this.#perStreamBytesPerSec ?? [],

@@ -32,6 +32,8 @@ export interface LoadRequest {
   connections?: number;
   /** Connections of each download to a file, where the number is not left to the client. Only sluice's client does that. */
   stripes?: number;
+  /** Each stream takes no more than so many bytes a second. Only sluice's client does that. */
+  streamBytesPerSec?: number;
   /** Requests that are open beside the streams and have no credit. Only sessions do that. */
   waitingRequests?: number;
   /** 0 leaves it to the server. */
@@ -63,6 +65,8 @@ export interface LoadRequest {
 export interface UploadRequest {
   /** host:port */
   target: string;
+  /** As in `LoadRequest`. */
+  ca?: string;
   /** Whose CPU time to measure. */
   serverPid: number;
   /** Settings of the stock client; sluice's ignores them. */
@@ -131,6 +135,15 @@ export interface LoadReport {
 export interface S3Report
   extends Pick<LoadReport, 'event' | 'bytes' | 'seconds' | 'clientCpuSeconds' | 'clientPeakRssBytes'> {}
 
+/** What drivers say beyond that. */
+export interface DriverReport extends LoadReport {
+  /** CPU time of the event loops alone. */
+  clientLoopSeconds: number;
+  serverLoopSeconds: number;
+  /** Of the server, at the end. */
+  serverDescriptors: number;
+}
+
 export interface ProbeRequest {
   target: string;
   token?: string;
@@ -167,6 +180,21 @@ export interface UnaryLoadReport {
   calls: number;
   seconds: number;
   serverCpuSeconds: number;
+  serverLoopSeconds: number;
+}
+
+export interface IdleRequest {
+  /** host:port */
+  target: string;
+  /** As in `LoadRequest`. */
+  ca?: string;
+  file: string;
+  connections: number;
+}
+
+/** The line that says that all connections are there, and each has asked something. */
+export interface ConnectionsIdle {
+  event: 'idle';
 }
 
 export interface GreedyRequest {
@@ -219,12 +247,13 @@ export function parseRequest<T>(): T {
 
 type Answer =
   | LoadStarted
-  | LoadReport
+  | DriverReport
   | S3Report
   | UnaryLoadReport
   | ProbeReport
   | GreedyLimited
   | ReadersStalled
+  | ConnectionsIdle
   | HeldReport;
 
 /** Writes one answer. */

@@ -1,5 +1,6 @@
 /** The load of `load.ts` by sluice's client. */
 import { createWriteStream, readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { SluiceClient } from '../../src/client/client.ts';
 import { type LoadClient, rangeOf, runLoad } from './load.ts';
 import { type LoadRequest, parseRequest } from './protocol.ts';
@@ -24,7 +25,11 @@ function open(request: LoadRequest): LoadClient {
     },
     async read(start, onBytes) {
       const range = rangeOf(request, start, size);
-      for await (const piece of client.stream(file, range)) onBytes(piece.length);
+      const wait = paced(request.streamBytesPerSec);
+      for await (const piece of client.stream(file, range)) {
+        onBytes(piece.length);
+        await wait?.(piece.length);
+      }
     },
     async download(path, synced) {
       // A path is downloaded durably and can be resumed; a stream is written as it comes.
@@ -33,6 +38,18 @@ function open(request: LoadRequest): LoadClient {
       });
       return result.bytes;
     },
+  };
+}
+
+/** Resolves when a stream of this rate would have had the bytes; undefined: there is no rate. */
+function paced(bytesPerSec?: number): ((bytes: number) => Promise<void>) | undefined {
+  if (bytesPerSec === undefined) return undefined;
+  const startMs = performance.now();
+  let bytes = 0;
+  return async (more) => {
+    bytes += more;
+    const aheadMs = startMs + (bytes / bytesPerSec) * 1000 - performance.now();
+    if (aheadMs > 0) await sleep(aheadMs);
   };
 }
 

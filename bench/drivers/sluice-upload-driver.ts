@@ -1,4 +1,5 @@
 /** The load of `upload-load.ts` by sluice's client. As the stock client does, it counts what it has handed to its connection. */
+import { readFileSync } from 'node:fs';
 import { SluiceClient } from '../../src/client/client.ts';
 import { parseRequest, type UploadRequest } from './protocol.ts';
 import { runUploads, type UploadClient } from './upload-load.ts';
@@ -16,11 +17,19 @@ interface Uploader {
   ): Promise<{ bytes: number }>;
 }
 
-function open({ target, chunkBytes, compression, connections = 1, verified }: UploadRequest): UploadClient {
+function open({
+  target,
+  ca,
+  chunkBytes,
+  compression,
+  connections = 1,
+  verified,
+}: UploadRequest): UploadClient {
   const client = new SluiceClient(target, {
     verify: verified,
     compression,
     ownConnection: true,
+    ...(ca === undefined ? {} : { tls: { ca: readFileSync(ca) } }),
     ...(chunkBytes > 0 ? { chunkBytes } : {}),
   }) as unknown as Uploader;
   return {

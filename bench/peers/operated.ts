@@ -36,10 +36,11 @@ export function overTls() {
     start,
     load: (server, plan) => contender.load(server, { ...plan, ca: cert }),
   });
+  const flags = [`--tls-cert=${cert}`, `--tls-key=${key}`];
   return {
-    sluice: secured(sluice, (directory) =>
-      startSluice(directory, [`--tls-cert=${cert}`, `--tls-key=${key}`]),
-    ),
+    flags,
+    ca: cert,
+    sluice: secured(sluice, (directory) => startSluice(directory, flags)),
     stockTuned: secured(stockTuned, (directory) => startStock('tuned', directory, [cert, key])),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };
