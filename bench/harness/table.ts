@@ -16,6 +16,17 @@ export function formatTable(header: readonly string[], rows: readonly (readonly 
   return [formatRow(header), rule, ...rows.map(formatRow)].join('\n');
 }
 
+/** A table of Markdown; the first column is text, all others figures. */
+export function markdownTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const rule = `|---|${header
+    .slice(1)
+    .map(() => '--:|')
+    .join('')}`;
+  return [line(header), rule, ...rows.map(line)].join('\n');
+}
+
 /** Two decimals below 10, one below 100, none above, without an exponent; `-` where there is no value. */
 export function formatFigure(value: number | undefined): string {
   if (value === undefined || !Number.isFinite(value)) return '-';

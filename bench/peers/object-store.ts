@@ -45,16 +45,19 @@ export class ObjectStore {
   readonly endpoint: string;
   readonly #client: S3Client;
   readonly #stop: () => Promise<void>;
+  /** Requests that it has had, where it is a Ceph of our own; NaN otherwise. */
+  readonly requests: () => Promise<number>;
 
-  private constructor(endpoint: string, stop: () => Promise<void>) {
+  private constructor(endpoint: string, stop = async () => {}, requests = async () => Number.NaN) {
     this.endpoint = endpoint;
+    this.requests = requests;
     this.#client = makeS3Client(endpoint, REQUESTS);
     this.#stop = stop;
   }
 
   /** With a new bucket. The programs that are started after it find its credentials. */
   static async start(): Promise<ObjectStore> {
-    const store = GIVEN === undefined ? await startCeph() : new ObjectStore(GIVEN, async () => {});
+    const store = GIVEN === undefined ? await startCeph() : new ObjectStore(GIVEN);
     await store.#client.send(new CreateBucketCommand({ Bucket: store.bucket }));
     return store;
 
@@ -65,10 +68,11 @@ export class ObjectStore {
       const ceph = await Ceph.start(folder);
       const { accessKeyId, secretAccessKey } = ceph.s3;
       Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
-      return new ObjectStore(ceph.s3.endpoint, async () => {
+      const stop = async () => {
         await ceph.stop();
         remove();
-      });
+      };
+      return new ObjectStore(ceph.s3.endpoint, stop, () => ceph.requests());
     }
   }
 

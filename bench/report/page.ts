@@ -3,7 +3,7 @@ import { GIB } from '../../src/base/units.ts';
 import { METRIC_TITLES, METRICS } from '../harness/metrics.ts';
 import { BUSY_LOAD, type Machine, type ResultDocument } from '../harness/report.ts';
 import { writeRounds } from '../harness/rounds.ts';
-import { formatFigure } from '../harness/table.ts';
+import { formatFigure, markdownTable } from '../harness/table.ts';
 import { CHARTS, type Chart } from './charts.ts';
 
 const HEAD = `# Benchmarks
@@ -47,7 +47,7 @@ function machineSection(documents: readonly ResultDocument[]): string {
   return `Measured on ${lines.join('; on ')}.\n`;
 }
 
-function writeMachine({ cores, cpu, kernel, memoryBytes, node }: Machine): string {
+export function writeMachine({ cores, cpu, kernel, memoryBytes, node }: Machine): string {
   return `${cores} cores of ${cpu}, ${Math.round(memoryBytes / GIB)} GiB, Linux ${kernel}, Node ${node.replace('v', '')}`;
 }
 
@@ -73,9 +73,9 @@ function scenarioSection(document: ResultDocument): string {
   return [
     `## ${scenario}`,
     `${capitalised(document.describe)}. ${how}`,
-    table(head, rows),
+    markdownTable(head, rows),
     ...(errors.length === 0 ? [] : [errors.join('\n')]),
-    table(['bar', 'figure', 'bound', 'kept'], barRows),
+    markdownTable(['bar', 'figure', 'bound', 'kept'], barRows),
     ...(missed.length === 0 ? [] : [missed.join('\n')]),
   ].join('\n\n');
 }
@@ -92,14 +92,4 @@ function writeLoad({ loadBefore }: Machine): string {
 
 function capitalised(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
-}
-
-function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  const rule = `|---|${head
-    .slice(1)
-    .map(() => '--:|')
-    .join('')}`;
-  return [line(head), rule, ...rows.map(line)].join('\n');
 }

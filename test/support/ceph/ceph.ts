@@ -78,6 +78,13 @@ export class Ceph {
     return this.#osdPid;
   }
 
+  /** Requests that its gateway has had. */
+  async requests(): Promise<number> {
+    const socket = join(this.#folder, 'run', 'client.rgw.asok');
+    const { stdout } = await run('ceph', ['--admin-daemon', socket, 'perf', 'dump', 'rgw']);
+    return (JSON.parse(stdout) as { rgw: { req: number } }).rgw.req;
+  }
+
   /** Ends all of its processes, the last ones first. The data is worth nothing then. */
   async stop(): Promise<void> {
     this.#stop.abort();
