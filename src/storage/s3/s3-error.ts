@@ -16,8 +16,8 @@ const CODE_OF_NAME: Readonly<Record<string, ErrorCode>> = {
   AuthorizationHeaderMalformed: 'UNAVAILABLE',
   PermanentRedirect: 'UNAVAILABLE',
   RequestTimeout: 'UNAVAILABLE',
-  // Damaged on the way to the store.
   BadDigest: 'UNAVAILABLE',
+  XAmzContentSHA256Mismatch: 'UNAVAILABLE',
   QuotaExceeded: 'DISK_FULL',
   EntityTooLarge: 'TOO_LARGE',
   KeyTooLongError: 'INVALID_NAME',
@@ -34,6 +34,13 @@ const CODE_OF_STATUS: Readonly<Record<number, ErrorCode>> = {
   501: 'UNIMPLEMENTED',
   507: 'DISK_FULL',
 };
+
+/** The request was cut or damaged on its way to the store. */
+const BROKEN_ON_THE_WAY: ReadonlySet<string> = new Set([
+  'RequestTimeout',
+  'BadDigest',
+  'XAmzContentSHA256Mismatch',
+]);
 
 /** Nothing is gained by asking again: the SDK found no credentials, or could not use those it found. */
 const NO_CREDENTIALS = /Credentials|TokenProvider|SSOToken/;
@@ -68,7 +75,7 @@ export function isTransient(reason: unknown): boolean {
   const refusal = refusalOf(reason);
   if (refusal === undefined) return !(reason instanceof Error && NO_CREDENTIALS.test(reason.name));
   const { name, status } = refusal;
-  if (name === 'RequestTimeout') return true;
+  if (BROKEN_ON_THE_WAY.has(name)) return true;
   return [408, 409, 429].includes(status) || (status >= 500 && status !== 501 && status !== 507);
 }
 

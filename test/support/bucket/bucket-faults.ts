@@ -84,8 +84,16 @@ export async function runThroughFaults(
   const run = new FaultRun(t, scene, random, hangs);
   await run.prepare();
   const semaphore = new Semaphore(OPERATIONS_AT_ONCE);
-  const all = Array.from({ length: operations }, (_, index) => semaphore.run(() => run.operate(index)));
-  await Promise.all(all);
+  let failure: unknown;
+  const operate = async (index: number): Promise<void> => {
+    if (failure !== undefined) return;
+    await run.operate(index).catch((reason: unknown) => {
+      failure ??= reason;
+    });
+  };
+  await Promise.all(Array.from({ length: operations }, (_, index) => semaphore.run(() => operate(index))));
+  // Behind the others: whoever cleans up wants nobody to work in the bucket.
+  if (failure !== undefined) throw failure;
   await run.end();
 }
 
@@ -296,16 +304,18 @@ class FaultRun {
       { kind: 'slow', pauseMs: this.#random.between(1, 30) },
       ...(this.#hangs ? [{ kind: 'hang', share: this.#random.next() } as const] : []),
     ];
+    const isOwn = key.startsWith('.sluice-');
     if (key === '') return body;
     if (method === 'HEAD') return [OTHER_CHECKSUM];
-    if (method === 'GET') return [...body, BROKEN_CONDITION, OTHER_VERSION];
+    // Of what the server keeps for itself it asks for no version.
+    if (method === 'GET') return isOwn ? body : [...body, BROKEN_CONDITION, OTHER_VERSION];
     const lost: readonly Fault[] = [
       { kind: 'lost', status: 500 },
       { kind: 'lost', status: undefined },
     ];
     // A store that says of what the server keeps for itself that somebody else was there first cannot be written to.
     // Its own objects are small, and the signature protects them.
-    return key.startsWith('.sluice-') ? lost : [...lost, BROKEN_CONDITION, { kind: 'damage' }];
+    return isOwn ? lost : [...lost, BROKEN_CONDITION, { kind: 'damage' }];
   }
 
   async #put(name: string, size: number): Promise<Buffer> {
