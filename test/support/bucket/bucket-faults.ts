@@ -84,10 +84,10 @@ export async function runThroughFaults(
   const run = new FaultRun(t, scene, random, hangs);
   await run.prepare();
   const semaphore = new Semaphore(OPERATIONS_AT_ONCE);
-  let failure: unknown;
+  let failure: Error | undefined;
   const operate = async (index: number): Promise<void> => {
     if (failure !== undefined) return;
-    await run.operate(index).catch((reason: unknown) => {
+    await run.operate(index).catch((reason: Error) => {
       failure ??= reason;
     });
   };
