@@ -268,7 +268,10 @@ class FaultRun {
 
   #explained(key: string, reason: unknown): void {
     if (!(reason instanceof TransferError)) throw reason;
-    const injected = [...(this.#injected.get(key) ?? [])];
+    const injected = [...this.#injected].flatMap(([of, faults]) =>
+      // Of a tree its files, too; and whoever looks for one lists the bucket.
+      of === '' || of === key || of.startsWith(`${key}/`) ? [...faults] : [],
+    );
     const codes = injected.flatMap((fault) => OF_KIND[fault.kind] ?? EXPLAINED.get(fault) ?? []);
     const isExplained = reason.code === 'UNAVAILABLE' || codes.includes(reason.code);
     const happened = JSON.stringify(injected);
