@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { countersOf } from '../../src/server/server.ts';
 import { codeBlocksIn } from '../project/code-blocks.ts';
 import { userEnvironment } from '../project/environment.ts';
+import { servedModel } from '../support/bucket/served-model.ts';
 import { assertBytes, noise, writeContent } from '../support/content.ts';
 import { type Relay, startRelay } from '../support/relay.ts';
 import { scratchDirectory } from '../support/scratch.ts';
@@ -81,18 +82,15 @@ for (const language of LANGUAGES) {
     before(() => build(language.name, copy, folder));
     after(() => rmSync(copy, { recursive: true, force: true }));
 
+    const runAt = async (address: string, ...args: string[]) => {
+      const [program, ...first] = language.command;
+      const options = { cwd: folder, env, timeout: patient(TIMEOUT_MS) };
+      return (await run(program, [...first, address, ...args], options)).stderr;
+    };
     const started = async (t: TestContext): Promise<Example> => {
       const server = await startServer(t, { writable: true });
       const relay = await startRelay(t, server.port);
-      const [program, ...first] = language.command;
-      return {
-        server,
-        relay,
-        run: async (...args) => {
-          const options = { cwd: folder, env, timeout: patient(TIMEOUT_MS) };
-          return (await run(program, [...first, relay.address, ...args], options)).stderr;
-        },
-      };
+      return { server, relay, run: (...args) => runAt(relay.address, ...args) };
     };
 
     it('downloads a file whose connection breaks again and again', async (t) => {
@@ -136,6 +134,15 @@ for (const language of LANGUAGES) {
       const sentBytes = receivedBytes.value('wire', 'identity');
       assert.ok(sentBytes < 6 * MIB + content.size, `${sentBytes} bytes were sent`);
       await example.server.untilIdle();
+    });
+
+    it('uploads a file that a server before a bucket keeps in memory until the finish', async (t) => {
+      const { address, get } = await servedModel(t);
+      const content = noise(5, 300 * KIB);
+      const source = join(scratchDirectory(t), 'source');
+      writeContent(source, content);
+      await runAt(address, 'put', source, 'dir/file');
+      assert.deepEqual(await get('dir/file'), readFileSync(source));
     });
 
     it('writes, lists and reads files on an Exchange that breaks', async (t) => {

@@ -63,7 +63,7 @@ func isPassing(err error) bool {
 		return false
 	}
 	switch failure.sluiceCode {
-	case "FILE_CHANGED", "TOO_LARGE":
+	case "CANCELLED_BY_OPERATOR", "FILE_CHANGED", "QUOTA_EXCEEDED", "TOO_LARGE":
 		return false
 	case "CHECKSUM_MISMATCH":
 		return true

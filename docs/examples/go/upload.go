@@ -44,14 +44,11 @@ func upload(client pb.TransferServiceClient, path, name string) error {
 	if err := persist(progress, func() error { return u.begin(name) }); err != nil {
 		return err
 	}
-	if err := persist(progress, u.sendRest); err != nil {
-		return err
-	}
 	crc, err := crc32Of(source)
 	if err != nil {
 		return err
 	}
-	return persist(progress, func() error { return u.finish(crc) })
+	return persist(progress, func() error { return u.attempt(crc) })
 }
 
 // begin may be repeated: the same request with the same id begins nothing new.
@@ -69,31 +66,61 @@ func (u *uploading) begin(name string) error {
 	return callFailure(err, trailer)
 }
 
+// attempt asks how far the upload has come, sends what is missing, and finishes.
+func (u *uploading) attempt(crc uint32) error {
+	state, err := u.ask()
+	if err != nil {
+		return err
+	}
+	file := state.File
+	if !state.Complete {
+		if err := u.sendRest(); err != nil {
+			return err
+		}
+		if file, err = u.finish(crc); err != nil {
+			return err
+		}
+	}
+	fmt.Printf("%s: %d bytes\n", file.Name, file.Size)
+	return nil
+}
+
+func (u *uploading) ask() (*pb.GetUploadStatusResponse, error) {
+	var trailer metadata.MD
+	request := &pb.GetUploadStatusRequest{UploadId: u.id, Sync: true}
+	state, err := u.client.GetUploadStatus(context.Background(), request, grpc.Trailer(&trailer))
+	if err != nil {
+		return nil, callFailure(err, trailer)
+	}
+	u.committed = state.CommittedSize
+	return state, nil
+}
+
 // finish may be repeated: a second call has the same result as the first.
-func (u *uploading) finish(crc uint32) error {
+func (u *uploading) finish(crc uint32) (*pb.FileInfo, error) {
 	var trailer metadata.MD
 	finished, err := u.client.FinishUpload(context.Background(), &pb.FinishUploadRequest{
 		UploadId: u.id,
 		Expected: &pb.Expected{Size: &u.size, Crc32: &crc},
 	}, grpc.Trailer(&trailer))
-	if err != nil {
-		return callFailure(err, trailer)
+	if err == nil {
+		return finished.File, nil
 	}
-	fmt.Printf("%s: %d bytes\n", finished.File.Name, finished.File.Size)
-	return nil
+	failure := callFailure(err, trailer)
+	if sluiceCode(failure) == "CONTENT_MISMATCH" {
+		// Bytes that were not durable may have been lost: they are sent again.
+		if state, err := u.ask(); err != nil || state.CommittedSize < u.size {
+			return nil, incomplete("not all bytes are stored")
+		}
+	}
+	return nil, failure
 }
 
-// sendRest asks how far the upload has come, and sends what is missing.
+// sendRest ends with OK where all bytes have come. A server before a bucket keeps
+// the rest of a part in memory until the finish.
 func (u *uploading) sendRest() error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	var trailer metadata.MD
-	ask := &pb.GetUploadStatusRequest{UploadId: u.id, Sync: true}
-	state, err := u.client.GetUploadStatus(ctx, ask, grpc.Trailer(&trailer))
-	if err != nil {
-		return callFailure(err, trailer)
-	}
-	u.committed = state.CommittedSize
 	call, err := u.client.UploadFile(ctx)
 	if err != nil {
 		return callFailure(err, nil)
@@ -102,15 +129,8 @@ func (u *uploading) sendRest() error {
 	if err := u.sendChunks(call); err != nil && err != io.EOF {
 		return callFailure(err, nil)
 	}
-	// Half-closes, and waits until everything is durable.
-	answer, err := call.CloseAndRecv()
-	if err != nil {
-		return callFailure(err, call.Trailer())
-	}
-	if u.committed = answer.CommittedSize; u.committed != u.size {
-		return incomplete("not all bytes are stored")
-	}
-	return nil
+	_, err = call.CloseAndRecv()
+	return callFailure(err, call.Trailer())
 }
 
 // sendChunks returns io.EOF when the call has ended.

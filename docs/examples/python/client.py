@@ -43,7 +43,7 @@ PASSING = {
     grpc.StatusCode.UNKNOWN,
 }
 # Those that waiting does not help.
-LASTING = {"FILE_CHANGED", "TOO_LARGE"}
+LASTING = {"CANCELLED_BY_OPERATOR", "FILE_CHANGED", "QUOTA_EXCEEDED", "TOO_LARGE"}
 MAX_FAILURES = 10
 
 
@@ -218,29 +218,39 @@ def upload(stub, path, name):
         expected=pb.Expected(size=size),
         overwrite=pb.OVERWRITE_ALWAYS,
     )
+    whole = pb.Expected(size=size, crc32=crc32_of(path))
     # The same request with the same id begins nothing new.
     started = persist(lambda: stub.StartUpload(start), lambda: committed)
     chunk_bytes = min(256 * KIB, started.max_chunk_size or 64 * KIB)
 
+    def ask():
+        nonlocal committed
+        state = stub.GetUploadStatus(pb.GetUploadStatusRequest(upload_id=upload_id, sync=True))
+        committed = state.committed_size
+        return state
+
     def messages(source):
+        source.seek(committed)
         yield pb.UploadFileRequest(upload_id=upload_id, offset=committed)
         while chunk := source.read(chunk_bytes):
             yield pb.UploadFileRequest(chunk=chunk, crc32=zlib.crc32(chunk))
 
     def attempt():
-        nonlocal committed
-        state = stub.GetUploadStatus(pb.GetUploadStatusRequest(upload_id=upload_id, sync=True))
-        committed = state.committed_size
+        state = ask()
+        if state.complete:
+            return state.file
         with open(path, "rb") as source:
-            source.seek(committed)
-            committed = stub.UploadFile(messages(source)).committed_size
-        check(committed == size, "not all bytes are stored")
+            # A server before a bucket keeps the rest of a part until the finish.
+            stub.UploadFile(messages(source))
+        try:
+            return stub.FinishUpload(pb.FinishUploadRequest(upload_id=upload_id, expected=whole)).file
+        except grpc.RpcError as error:
+            # Bytes that were not durable may have been lost: they are sent again.
+            lost = sluice_code(error) == "CONTENT_MISMATCH" and ask().committed_size < size
+            check(not lost, "not all bytes are stored")
+            raise
 
-    persist(attempt, lambda: committed)
-    whole = pb.Expected(size=size, crc32=crc32_of(path))
-    finish = pb.FinishUploadRequest(upload_id=upload_id, expected=whole)
-    # A second call has the same result as the first.
-    file = persist(lambda: stub.FinishUpload(finish), lambda: committed).file
+    file = persist(attempt, lambda: committed)
     print(f"{file.name}: {file.size} bytes")
 
 
