@@ -10,7 +10,7 @@ import { addConnectionOptions, type ConnectionOptions, Connections } from './con
 import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { printable, writeJson, writeLine } from './process/output.ts';
-import { writeFileCount } from './progress/progress-text.ts';
+import { writeFailed, writeFileCount } from './progress/progress-text.ts';
 import { type CliTarget, parseCliTarget, writeCliTarget } from './target/target.ts';
 import { leftOutLines } from './tree/left-out-text.ts';
 
@@ -38,7 +38,11 @@ export function addRmCommand(program: Command): void {
   const command = program
     .command('rm')
     .description('Remove files from a server.')
-    .argument('<targets...>', 'one or more of host:port/name', collectTargets)
+    .argument(
+      '<targets...>',
+      'one or more of host:port/name; see sluice --help for other forms',
+      collectTargets,
+    )
     .option('-f, --force', 'ignore files that do not exist')
     .option('-r, --recursive', 'remove a directory and everything below it')
     .option('--if-match <version>', 'remove only this version of the file (see sluice stat)')
@@ -171,6 +175,12 @@ class Removal {
     else if (verbose === true) await writeLine(`removed ${printable(name)}${isDirectory ? '/' : ''}`);
   }
 
+  async #tellFailure(name: string, error: TransferError): Promise<void> {
+    const { code, message } = error;
+    if (this.#options.json === true) await writeJson({ event: 'failed', name, code, message });
+    else await writeLine(printable(writeFailed(name, error)), process.stderr);
+  }
+
   /** Whether it is gone. */
   async #attempt(name: string, action: () => Promise<void>): Promise<boolean> {
     try {
@@ -182,8 +192,7 @@ class Removal {
       if (error.code === 'NOT_FOUND' && this.#options.force === true) return true;
       this.#firstFailure ??= error;
       this.#failedNames += 1;
-      if (this.#isBatch && this.#options.json !== true)
-        await writeLine(printable(`${name}: failed: ${error.message}`), process.stderr);
+      if (this.#isBatch) await this.#tellFailure(name, error);
       return false;
     }
   }

@@ -127,6 +127,11 @@ test('a directory that cannot be read does not keep the rest of a tree', async (
     assert.match(stderr, /^tree\/deep\/d+\S*: failed: cannot read .* \(ENAMETOOLONG\)$/m);
     assert.match(stderr, /^absent: failed: cannot read absent: there is no such file/m);
     assert.match(stderr, /^2 files, .*; 2 failed$/m);
+    const quiet = await run('put', '-r', '-q', 'tree', 'absent', `${server.address}/`);
+    assert.match(quiet.stderr, /^absent: failed: cannot read absent: there is no such file/m);
+    assert.doesNotMatch(quiet.stderr, /^2 files/m);
+    const { stdout } = await run('put', '-r', '--json', 'absent', `${server.address}/`);
+    assert.match(stdout, /^\{"event":"failed","name":"absent","code":"LOCAL_IO","message":"cannot read/m);
     for (const name of ['tree/b.txt', 'tree/deep/c.bin']) assert.ok(existsSync(server.at(name)), name);
   } finally {
     // Node's own rm goes by whole paths.

@@ -56,6 +56,8 @@ test('-r keeps a directory with something that is not listed, and says so', asyn
   assert.match(stderr, /^left out, symbolic links: 1 \(tree\/deep\/link\)$/m);
   assert.match(stderr, /^2 files removed in .*; 1 failed$/m);
   assert.deepEqual(readdirSync(server.at('tree'), { recursive: true }), ['deep', 'deep/link']);
+  const { stdout } = await runCommand(['rm', '-r', '--json', `${server.address}/tree`]);
+  assert.match(stdout, /^\{"event":"failed","name":"tree\/deep","code":"NOT_EMPTY",/m);
 });
 
 test('a directory, the root and another version are refused', async (t) => {

@@ -1,11 +1,19 @@
 /** Progress on a terminal: one bar that moves, with lines above it. */
 import { MultiBar, type Params, type SingleBar } from 'cli-progress';
+import type { TransferError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
 import { colorsFor, printable } from '../process/output.ts';
 import { shortened } from '../process/text-width.ts';
 import type { ProgressDisplay, Snapshot } from './progress.ts';
-import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
+import {
+  writeAmount,
+  writeFailed,
+  writeFinished,
+  writePace,
+  writePercent,
+  writeSummary,
+} from './progress-text.ts';
 
 /** The label is shortened to this before columns are left out. */
 const MIN_LABEL_COLUMNS = 8;
@@ -43,6 +51,10 @@ export class ProgressBar implements ProgressDisplay {
 
   finished(file: FinishedFile): void {
     this.note(writeFinished(file));
+  }
+
+  failed(name: string, error: TransferError): void {
+    this.note(writeFailed(name, error));
   }
 
   note(text: string): void {

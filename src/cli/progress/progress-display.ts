@@ -1,12 +1,20 @@
 /** Which display a command gets: the only place that decides. */
-import { isLive } from '../process/output.ts';
+import { isLive, printable, writeNote } from '../process/output.ts';
 import type { ProgressDisplay } from './progress.ts';
 import { ProgressBar } from './progress-bar.ts';
 import { ProgressJson } from './progress-json.ts';
 import { ProgressLines } from './progress-lines.ts';
+import { writeFailed } from './progress-text.ts';
 
-/** Shows nothing. */
-const QUIET: ProgressDisplay = { show() {}, finished() {}, note() {}, summary() {}, close() {} };
+/** Errors only. */
+const QUIET: ProgressDisplay = {
+  show() {},
+  finished() {},
+  failed: (name, error) => writeNote(printable(writeFailed(name, error)), process.stderr),
+  note() {},
+  summary() {},
+  close() {},
+};
 
 export interface DisplayOptions {
   json: boolean;

@@ -1,5 +1,6 @@
 /** Progress for programs: one JSON object a line, at most one a second beside the results. */
 import type { Writable } from 'node:stream';
+import type { TransferError } from '../../base/errors.ts';
 import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
 import { type ProgressDisplay, type Snapshot, Throttle } from './progress.ts';
 
@@ -26,6 +27,10 @@ export class ProgressJson implements ProgressDisplay {
 
   finished({ name, path, result }: FinishedFile): void {
     this.#write({ event: 'done', name, path, ...result });
+  }
+
+  failed(name: string, { code, message }: TransferError): void {
+    this.#write({ event: 'failed', name, code, message });
   }
 
   note(text: string): void {

@@ -1,10 +1,18 @@
 /** Progress where nothing can move: plain lines, at most one every ten seconds. */
 import type { Writable } from 'node:stream';
+import type { TransferError } from '../../base/errors.ts';
 import { formatBytes } from '../../base/units.ts';
 import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
 import { printable, writeNote } from '../process/output.ts';
 import { type ProgressDisplay, type Snapshot, Throttle } from './progress.ts';
-import { writeAmount, writeFinished, writePace, writePercent, writeSummary } from './progress-text.ts';
+import {
+  writeAmount,
+  writeFailed,
+  writeFinished,
+  writePace,
+  writePercent,
+  writeSummary,
+} from './progress-text.ts';
 
 /** Between two lines in a log file, where nobody watches a bar. */
 const INTERVAL_MS = 10_000;
@@ -28,6 +36,10 @@ export class ProgressLines implements ProgressDisplay {
 
   finished(file: FinishedFile): void {
     this.note(writeFinished(file));
+  }
+
+  failed(name: string, error: TransferError): void {
+    this.note(writeFailed(name, error));
   }
 
   note(text: string): void {

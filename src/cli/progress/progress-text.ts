@@ -1,4 +1,6 @@
 /** The words that the bar and the plain lines share. */
+
+import type { TransferError } from '../../base/errors.ts';
 import { formatBytes, formatDuration } from '../../base/units.ts';
 import type { CodecBytes } from '../../client/codec-account.ts';
 import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
@@ -49,6 +51,11 @@ export function writeFinished({ direction, name, path, result }: FinishedFile): 
   const [from, to] = direction === 'down' ? [name, path] : [path, name];
   const title = path === '-' || path === name ? name : `${from} → ${to}`;
   return `${printable(title)}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}${rate}, ${check}${resumed}`;
+}
+
+/** `dir/image.iso: failed: there is no …`. */
+export function writeFailed(name: string, { message }: TransferError): string {
+  return `${name}: failed: ${message}`;
 }
 
 /** `12 files, 1.20 GiB in 12.3s; 3 already there, 1 failed, 2 left out, 40 not done`. */

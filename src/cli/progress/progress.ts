@@ -1,4 +1,5 @@
 /** What a progress display shows. */
+import type { TransferError } from '../../base/errors.ts';
 import type { Progress, TransferPhase } from '../../client/download/options.ts';
 import type { FinishedFile, RunSummary } from '../../client/tree/run/run.ts';
 import type { TreeProgress } from '../../client/tree/run/totals.ts';
@@ -31,6 +32,8 @@ export interface ProgressDisplay {
   /** About ten times a second for each file; the display decides how often it shows one. */
   show(snapshot: Snapshot): void;
   finished(file: FinishedFile): void;
+  /** One file of several; the others go on. */
+  failed(name: string, error: TransferError): void;
   /** Something worth a line now: a retry, a skipped file. */
   note(text: string): void;
   /** The last line of a batch. */

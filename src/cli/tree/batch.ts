@@ -36,7 +36,7 @@ export class Batch implements RunObserver {
 
   failed(name: string, error: TransferError): void {
     const { display, isBatch } = this.#options;
-    if (isBatch) display.note(`${name}: failed: ${error.message}`);
+    if (isBatch) display.failed(name, error);
   }
 
   /** Sums up; throws the first failure, and INCOMPLETE where something was left out. */
