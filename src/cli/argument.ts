@@ -1,12 +1,16 @@
 /** Values of flags that are sizes, durations or counts; commander turns the refusals into usage errors. */
 import { InvalidArgumentError } from 'commander';
 import { parseBytes, parseDurationMs } from '../base/units.ts';
+import { writeBytes } from '../config/notation.ts';
 
-/** A whole number of bytes, 0 or more. */
-export function bytesArgument(text: string): number {
-  const bytes = parseBytes(text);
-  if (bytes === undefined) throw new InvalidArgumentError('Expected a size such as 65536, 64KiB or 1.5GiB.');
-  return bytes;
+/** For a flag that is a whole number of bytes from `least` to `most`. */
+export function sizeArgument(least = 0, most?: number): (text: string) => number {
+  return (text) => {
+    const bytes = parseBytes(text);
+    if (bytes !== undefined && bytes >= least && (most === undefined || bytes <= most)) return bytes;
+    const bounds = most === undefined ? '' : ` from ${writeBytes(least)} to ${writeBytes(most)},`;
+    throw new InvalidArgumentError(`Expected a size${bounds} such as 65536, 64KiB or 1.5GiB.`);
+  };
 }
 
 /** A whole number of milliseconds, more than 0. The unit must be written: a bare number could be seconds. */

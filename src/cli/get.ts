@@ -1,12 +1,14 @@
 /** `sluice get`: downloads files and trees, and resumes interrupted downloads. */
 import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
+import { MAX_RECEIVED_CHUNK_BYTES, MIN_WINDOW_BYTES } from '../base/limits.ts';
+import { GIB } from '../base/units.ts';
 import type { SluiceClient } from '../client/client.ts';
 import { MAX_CONNECTIONS } from '../client/limits.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { runDownloads } from '../client/tree/download/download-run.ts';
 import { DEFAULT_PARALLEL, MAX_PARALLEL } from '../client/tree/options.ts';
-import { bytesArgument, countArgument } from './argument.ts';
+import { countArgument, sizeArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './process/interrupt.ts';
@@ -29,7 +31,10 @@ existing file unless --no-overwrite is given. Rerun an interrupted command to re
 it. A file keeps its time of change; with -r, files and new directories also have the
 permissions that they have on the server. With -r, a local file of the same size that
 is not older than the one on the server is skipped, unless --ignore-times is given.
-Names are literal: there is no percent-decoding.`;
+Names are literal: there is no percent-decoding.
+
+With --json each line has an event: progress, done and failed of a file, note, and
+summary of several files. The error that ends the command goes to standard error.`;
 
 interface GetOptions extends ConnectionOptions {
   output?: string;
@@ -54,7 +59,11 @@ export function addGetCommand(program: Command): void {
   const command = program
     .command('get')
     .description('Download files, and resume by itself.')
-    .argument('<targets...>', 'one or more of host:port/name', collectTargets)
+    .argument(
+      '<targets...>',
+      'one or more of host:port/name; see sluice --help for other forms',
+      collectTargets,
+    )
     .option('-o, --output <path>', 'file or directory to write to; - is standard output')
     .option('-r, --recursive', 'download a directory and everything below it')
     .option(
@@ -73,8 +82,8 @@ export function addGetCommand(program: Command): void {
       'connections for one file to a path (default: 1, or 1 to each server, and up to 4 while each makes it faster)',
       countArgument(MAX_CONNECTIONS),
     )
-    .option('--start <size>', 'offset to start from', bytesArgument)
-    .option('--limit <size>', 'download at most this much', bytesArgument)
+    .option('--start <size>', 'offset to start from', sizeArgument())
+    .option('--limit <size>', 'download at most this much', sizeArgument())
     .option('--if-match <version>', 'accept only this version of the file (see sluice stat)')
     .option('--no-verify', 'skip checksum verification')
     .addOption(
@@ -82,11 +91,11 @@ export function addGetCommand(program: Command): void {
         .choices(['auto', 'never', 'always'])
         .default('auto'),
     )
-    .option('--chunk-size <size>', 'chunk size to ask for', bytesArgument)
+    .option('--chunk-size <size>', 'chunk size to ask for', sizeArgument(1, MAX_RECEIVED_CHUNK_BYTES))
     .option(
       '--window <size>',
       'fixed receive window, at least bandwidth × RTT (default: follows the link)',
-      bytesArgument,
+      sizeArgument(MIN_WINDOW_BYTES, GIB),
     )
     .option('--json', 'print progress and results as JSON, one object per line')
     .option('-q, --quiet', 'print errors only')

@@ -23,7 +23,11 @@ export function addMkdirCommand(program: Command): void {
   const command = program
     .command('mkdir')
     .description('Make directories on a server.')
-    .argument('<targets...>', 'one or more of host:port/name', collectTargets)
+    .argument(
+      '<targets...>',
+      'one or more of host:port/name; see sluice --help for other forms',
+      collectTargets,
+    )
     .option('-v, --verbose', 'on failure, also print its cause and stack')
     .action(makeDirectories);
   addConnectionOptions(command).addHelpText('after', EXAMPLES);

@@ -5,6 +5,7 @@
 import { Command, CommanderError } from 'commander';
 import { TransferError } from '../base/errors.ts';
 import { packageVersion } from '../base/package-version.ts';
+import { DEFAULT_PORT } from '../client/limits.ts';
 import { EXIT_CODES } from './process/exit-code.ts';
 import { reportFailure } from './process/failure.ts';
 import { flushed, isReaderGone, lossOfOutput } from './process/output.ts';
@@ -24,11 +25,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<(program: Command) => void
   tune: async () => (await import('./tune.ts')).addTuneCommand,
 };
 
-const EXIT_CODE_HELP = Object.values(EXIT_CODES)
-  .map(({ code, meaning }) => `  ${String(code).padStart(3)}  ${meaning}`)
-  .join('\n');
-
-const HELP_END = `
+const EXAMPLES = `
 Examples:
   sluice serve /srv/files                       on 127.0.0.1:50051
   sluice get localhost:50051/disk.iso
@@ -36,10 +33,16 @@ Examples:
   sluice put disk.iso localhost:50051/images/
   sluice ls -l localhost:50051
   sluice top                                    what the server on this machine is doing
-  sluice tune /srv/files                        find settings for this machine and these files
+  sluice tune /srv/files                        find settings for this machine and these files`;
 
-Exit codes:
-${EXIT_CODE_HELP}`;
+/** How a server and a file on it are written, in every command. */
+const TARGETS: readonly (readonly [form: string, meaning: string])[] = [
+  ['host:port/name', `the port is ${DEFAULT_PORT} where none is given`],
+  ['host1:port,host2:port/name', 'several servers that have the same files'],
+  ['unix:/path/to.sock:name', 'a Unix socket'],
+  ['grpcs://host:port/name', 'with TLS; grpc:// is without'],
+  ['alias/name', 'an alias from ~/.config/sluice/client.yaml'],
+];
 
 /** Runs the program with the arguments after its name; returns the exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
@@ -81,12 +84,29 @@ function hadEnough(reason: unknown): boolean {
 
 function createProgram(): Command {
   // Must come before the commands, which inherit these settings.
-  return new Command('sluice')
-    .description('Moves large files between services over gRPC.')
-    .version(packageVersion())
-    .exitOverride()
-    .showHelpAfterError('(--help shows all commands and flags)')
-    .addHelpText('after', HELP_END);
+  return (
+    new Command('sluice')
+      .description('Moves large files between services over gRPC.')
+      .version(packageVersion())
+      .exitOverride()
+      // As in its own help, where it says more than its arguments: `put`.
+      .configureHelp({ subcommandTerm: (command) => `${command.name()} ${command.usage()}` })
+      .showHelpAfterError('(--help shows all commands and flags)')
+      .addHelpText('after', ({ command }) => helpEnd(command))
+  );
+}
+
+function helpEnd(command: Command): string {
+  const help = command.createHelp();
+  help.helpWidth = process.stdout.columns || 80;
+  const table = (title: string, rows: readonly (readonly [string, string])[]) => {
+    const width = Math.max(...rows.map(([term]) => term.length));
+    return ['', title, ...rows.map(([term, meaning]) => help.formatItem(term, width, meaning, help))];
+  };
+  const exitCodes = Object.values(EXIT_CODES).map(
+    ({ code, meaning }) => [String(code).padStart(3), meaning] as const,
+  );
+  return [EXAMPLES, ...table('Targets:', TARGETS), ...table('Exit codes:', exitCodes)].join('\n');
 }
 
 /** Only the command that is run; all of them for help and to suggest a command for a mistyped one. */

@@ -1,17 +1,18 @@
 /** `sluice put`: uploads files and trees, and resumes interrupted uploads. */
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { TransferError } from '../base/errors.ts';
+import { MAX_RECEIVED_CHUNK_BYTES } from '../base/limits.ts';
 import { MAX_CONNECTIONS } from '../client/limits.ts';
 import type { ClientOptions, CompressionMode } from '../client/options.ts';
 import { DEFAULT_PARALLEL, MAX_PARALLEL } from '../client/tree/options.ts';
 import { runUploads } from '../client/tree/upload/upload-run.ts';
-import { bytesArgument, countArgument } from './argument.ts';
+import { countArgument, sizeArgument } from './argument.ts';
 import { writeCommandLine } from './command-line.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createNoteLogger } from './process/note-logger.ts';
 import { createDisplay } from './progress/progress-display.ts';
-import { type CliTarget, parseCliTarget } from './target/target.ts';
+import { parseCliTarget } from './target/target.ts';
 import { Batch } from './tree/batch.ts';
 import { isStdin, planUploads } from './tree/upload-plan.ts';
 
@@ -28,8 +29,12 @@ the server. It replaces an existing file unless --no-overwrite is given. Rerun a
 interrupted command to resume it; standard input has to be sent again. A file keeps its
 time of change; with -r, files and new directories also keep their permissions, and
 empty directories are made. With -r, a file that the server has with the same size, and
-not older, is skipped unless --ignore-times is given. Symbolic links and special files are left out; the exit code is then 8. The
-server must accept uploads (sluice serve --writable).`;
+not older, is skipped unless --ignore-times is given; symbolic links and special files
+are left out, and the exit code is then 8. The server must accept uploads
+(sluice serve --writable).
+
+With --json each line has an event: progress, done and failed of a file, note, and
+summary of several files. The error that ends the command goes to standard error.`;
 
 interface PutOptions extends ConnectionOptions {
   recursive?: boolean;
@@ -76,7 +81,11 @@ export function addPutCommand(program: Command): void {
         .choices(['auto', 'never', 'always'])
         .default('auto'),
     )
-    .option('--chunk-size <size>', 'chunk size; the server sets an upper limit', bytesArgument)
+    .option(
+      '--chunk-size <size>',
+      'chunk size; the server sets an upper limit',
+      sizeArgument(1, MAX_RECEIVED_CHUNK_BYTES),
+    )
     .option('--json', 'print progress and results as JSON, one object per line')
     .option('-q, --quiet', 'print errors only')
     .option('-v, --verbose', 'also print details; on failure, also its cause and stack')
@@ -87,7 +96,7 @@ export function addPutCommand(program: Command): void {
 async function put(args: string[], options: PutOptions): Promise<void> {
   const { json = false, quiet = false, recursive = false, verbose = false } = options;
   const paths = args.slice(0, -1);
-  const target = targetOf(args.at(-1) as string);
+  const target = parseCliTarget(args.at(-1) as string);
   const display = createDisplay({ json, quiet, isStdoutTaken: false });
   const connections = new Connections(options, createNoteLogger(display, verbose), clientOptions(options));
   const interrupt = new Interrupt();
@@ -114,17 +123,6 @@ async function put(args: string[], options: PutOptions): Promise<void> {
     display.close();
     interrupt.dispose();
     connections.close();
-  }
-}
-
-/** Commander does not know the target, the last of a variadic list, so its refusal is thrown here. */
-function targetOf(text: string): CliTarget {
-  try {
-    return parseCliTarget(text);
-  } catch (reason) {
-    if (!(reason instanceof InvalidArgumentError)) throw reason;
-    const message = `the target ${JSON.stringify(text)} is not one: ${reason.message}`;
-    throw new TransferError('INVALID_CONFIG', message, { cause: reason });
   }
 }
 

@@ -49,6 +49,7 @@ test('an unknown command or flag is wrong usage and names the nearest', async ()
     [['sevre'], /Did you mean serve\?/],
     [['serve', '--slab-cuont', '4'], /Did you mean --slab-count\?/],
     [['ls', '--connect-timeout', '3', 'localhost:1'], /Expected a duration such as 500ms/],
+    [['get', '--window', '1', 'localhost:1/a'], /Expected a size from 65535 to 1GiB/],
     [['get'], /missing required argument 'targets'/],
     [['get', 'https://localhost/a'], /write grpcs:\/\/localhost\/a/],
     [['ls', '--tls', '--insecure', 'localhost:1'], /cannot be used with option/],

@@ -1,12 +1,12 @@
 /**
  * The notation of a file on a server, or on several: `host:port/name`,
- * `host:port,host:port/name`, `alias/name`. Splits the servers from the name; the
- * client checks the servers' part.
+ * `host:port,host:port/name`, `alias/name`. Splits the servers from the name.
  *
  * Names are literal: `%20` is three characters, and `?` and `#` have no meaning.
  * The name is everything behind the first `/` after the server.
  */
-import { InvalidArgumentError } from 'commander';
+import { TransferError } from '../../base/errors.ts';
+import { parseTarget } from '../../client/connection/target.ts';
 import { DEFAULT_PORT } from '../../client/limits.ts';
 import { withoutAliases } from './aliases.ts';
 
@@ -27,17 +27,25 @@ const TRANSPORT_OF_SCHEME: Readonly<Record<string, CliTarget['transport']>> = {
   grpcs: 'tls',
 };
 
-const FORMS =
-  'host:port/name, host:port,host:port/name, [ipv6]:port/name, unix:/path/to.sock:name or grpcs://host:port/name';
-
-/** For commander: throws InvalidArgumentError with the forms that are accepted. */
+/** Throws INVALID_CONFIG, which says what to write instead. */
 export function parseCliTarget(text: string): CliTarget {
+  const target = split(text);
+  try {
+    parseTarget(target.server);
+  } catch (reason) {
+    throw new TransferError('INVALID_CONFIG', (reason as Error).message, { cause: reason });
+  }
+  return target;
+}
+
+function split(text: string): CliTarget {
   if (text.startsWith('unix:')) return unixTarget(text);
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
-  if (scheme === undefined) return splitAtSlash(text, undefined);
+  if (scheme === undefined) return splitAtSlash(text, text, undefined);
   if (scheme === 'dns') return dnsTarget(text);
-  if (!Object.hasOwn(TRANSPORT_OF_SCHEME, scheme)) throw refused(unknownScheme(scheme, text));
-  return splitAtSlash(text.slice(scheme.length + '://'.length), TRANSPORT_OF_SCHEME[scheme]);
+  const rest = text.slice(scheme.length + '://'.length);
+  if (!Object.hasOwn(TRANSPORT_OF_SCHEME, scheme)) throw refused(text, unknownScheme(scheme, rest));
+  return splitAtSlash(text, rest, TRANSPORT_OF_SCHEME[scheme]);
 }
 
 /** The target as it can be typed again. */
@@ -47,13 +55,15 @@ export function writeCliTarget({ server, name, transport }: Omit<CliTarget, 'isD
   return `${scheme}${server}${server.startsWith('unix:') ? ':' : '/'}${name}`;
 }
 
-function splitAtSlash(rest: string, transport: CliTarget['transport']): CliTarget {
+/** `rest` is what is behind the scheme of `text`. */
+function splitAtSlash(text: string, rest: string, transport: CliTarget['transport']): CliTarget {
   const slash = rest.indexOf('/');
   const written = slash < 0 ? rest : rest.slice(0, slash);
-  if (written === '') throw refused(`The server is missing: localhost:${DEFAULT_PORT}${rest}`);
-  if (written === '.' || written === '..') throw refused('This is a local path, not a server');
+  if (written === '') throw refused(text, `the server is missing; write localhost:${DEFAULT_PORT}${rest}`);
+  if (written === '.' || written === '..') throw refused(text, 'it is a local path; write host:port/name');
   const servers = written.split(',');
-  if (servers.includes('')) throw refused('The list of servers has a comma without a server');
+  if (servers.includes(''))
+    throw refused(text, 'it has a comma without a server; write host:port,host:port/name');
   const server = withoutAliases(servers.map((each) => (each.startsWith(':') ? `localhost${each}` : each)));
   return { server, ...nameOf(slash < 0 ? '' : rest.slice(slash + 1)), transport };
 }
@@ -61,14 +71,14 @@ function splitAtSlash(rest: string, transport: CliTarget['transport']): CliTarge
 /** nginx's form: the path of the socket ends at the next colon. */
 function unixTarget(text: string): CliTarget {
   const [, path = '', name = ''] = /^unix:(?:\/\/)?([^:]*):?\/?(.*)$/s.exec(text) ?? [];
-  if (path === '') throw refused('The path of the socket is missing');
+  if (path === '') throw refused(text, 'the path of the socket is missing; write unix:/path/to.sock:name');
   return { server: `unix:${path}`, ...nameOf(name), transport: undefined };
 }
 
 /** gRPC's form with an optional name server: `dns://authority/host:port`. */
 function dnsTarget(text: string): CliTarget {
   const [, server, name = ''] = /^(dns:\/\/[^/]*\/[^/]+)\/?(.*)$/is.exec(text) ?? [];
-  if (server === undefined) throw refused('Write dns:///host:port/name');
+  if (server === undefined) throw refused(text, 'write dns:///host:port/name');
   return { server, ...nameOf(name), transport: undefined };
 }
 
@@ -77,14 +87,12 @@ function nameOf(written: string): Pick<CliTarget, 'name' | 'isDirectory'> {
   return { name: written.endsWith('/') ? written.slice(0, -1) : written, isDirectory };
 }
 
-function unknownScheme(scheme: string, text: string): string {
-  const rest = text.slice(text.indexOf('://') + '://'.length);
-  if (scheme === 'http') return `Sluice speaks gRPC; write grpc://${rest}`;
-  if (scheme === 'https') return `Sluice speaks gRPC; write grpcs://${rest}`;
-  return `There is no scheme "${scheme}"; use sluice, grpc, grpcs or none`;
+function unknownScheme(scheme: string, rest: string): string {
+  if (scheme === 'http') return `sluice speaks gRPC; write grpc://${rest}`;
+  if (scheme === 'https') return `sluice speaks gRPC; write grpcs://${rest}`;
+  return `there is no scheme "${scheme}"; write host:port/name, grpc://host:port/name or grpcs://host:port/name`;
 }
 
-/** Commander prefixes the message with the argument. */
-function refused(why: string): InvalidArgumentError {
-  return new InvalidArgumentError(`${why}. A target is ${FORMS}.`);
+function refused(text: string, why: string): TransferError {
+  return new TransferError('INVALID_CONFIG', `"${text}" is not a target: ${why}`);
 }

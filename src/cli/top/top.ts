@@ -1,5 +1,6 @@
 /** `sluice top`: what a server is doing, live. */
 import { type Command, InvalidArgumentError } from 'commander';
+import { TransferError } from '../../base/errors.ts';
 import type { AdminClient } from '../../client/admin-client.ts';
 import { DEFAULT_PORT } from '../../client/limits.ts';
 import type { WatchRequest } from '../../wire/admin-messages.ts';
@@ -54,7 +55,10 @@ export function addTopCommand(program: Command): void {
 function serverArgument(text: string): CliTarget {
   const target = parseCliTarget(text);
   if (target.name === '') return target;
-  throw new InvalidArgumentError('top shows a whole server: host:port, without a name.');
+  throw new TransferError(
+    'INVALID_CONFIG',
+    `top shows a whole server; write ${target.server} without a name`,
+  );
 }
 
 function intervalArgument(text: string): number {
