@@ -52,13 +52,17 @@ export interface Scene {
 interface Totals {
   readonly calls: number;
   readonly sentRawBytes: number;
+  /** The methods of its transfers under way. */
+  readonly transfers: readonly string[];
 }
 
 interface SceneOptions {
   readonly name: BalancerName;
-  /** Of each server; one directory for both, or one for each. */
+  /** Of each server; one directory or bucket for both, or one for each. */
   readonly roots: readonly [string, string];
   readonly settings?: Settings;
+  /** Of both servers. */
+  readonly env?: NodeJS.ProcessEnv;
   /** As the table of the page says; otherwise the servers take turns. */
   readonly affinity?: boolean;
   /** In place of the ten minutes of the page. */
@@ -66,13 +70,13 @@ interface SceneOptions {
 }
 
 export async function startScene(t: TestContext, options: SceneOptions): Promise<Scene> {
-  const { name, roots, settings = {}, affinity = false, idleTimeout = '10m' } = options;
+  const { name, roots, settings = {}, env, affinity = false, idleTimeout = '10m' } = options;
   const block = `127.${randomInt(1, 255)}.${randomInt(256)}`;
   const servers = await Promise.all(
     roots.map((root, index) => {
       const host = `${block}.${index + 1}`;
       const at = { listen: `${host}:50051`, admin: { listen: `${host}:50052` } };
-      return ServerProcess.start(t, testConfig(root, { ...settings, ...at }));
+      return ServerProcess.start(t, testConfig(root, { ...settings, ...at }), env);
     }),
   );
   let config = configOf(name).replaceAll('10.0.0.', `${block}.`);
@@ -160,9 +164,16 @@ async function accepts(address: string, child: ReturnType<typeof startChild>): P
 
 async function totalsOf(admin: string): Promise<Totals> {
   try {
-    const { totals } = (await (await fetch(`http://${admin}/api/snapshot`)).json()) as { totals: Totals };
-    return { calls: Number(totals.calls), sentRawBytes: Number(totals.sentRawBytes) };
+    const { totals, transfers } = (await (await fetch(`http://${admin}/api/snapshot`)).json()) as {
+      totals: Omit<Totals, 'transfers'>;
+      transfers: { method: string }[];
+    };
+    return {
+      calls: Number(totals.calls),
+      sentRawBytes: Number(totals.sentRawBytes),
+      transfers: transfers.map(({ method }) => method),
+    };
   } catch {
-    return { calls: 0, sentRawBytes: 0 };
+    return { calls: 0, sentRawBytes: 0, transfers: [] };
   }
 }
