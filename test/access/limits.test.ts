@@ -227,6 +227,30 @@ test('calls of an identity with a rate wait for their turn, and none is refused'
   assert.ok(performance.now() - startedMs > 400);
 });
 
+test('requests of an Exchange cost what calls do: they wait for their turn, and none is refused', async (t) => {
+  const { server, tokens } = await served(t, [{ who: ['ci'], each: { rate: '8MiB' } }]);
+  const exchanges = [1, 2].map(() => new RawExchange(server.address, tokens.of('ci')));
+  t.after(() => {
+    for (const exchange of exchanges) exchange.close();
+  });
+  const startedMs = performance.now();
+  for (let round = 0; round < 30; round += 1)
+    for (const exchange of exchanges) exchange.ask({ stat: { fileName: 'small' } });
+  // What comes last on a stream is served to its end.
+  for (const exchange of exchanges) exchange.halfClose();
+  for (const exchange of exchanges) {
+    assert.equal(await exchange.ended(), 'OK');
+    const ends = exchange.received.filter(({ end }) => end);
+    assert.deepEqual(
+      ends.map(({ end }) => end?.failure),
+      Array(30).fill(null),
+    );
+  }
+  // 60 requests and two calls at 100 a second, the first ten at once.
+  assert.ok(performance.now() - startedMs > 400);
+  assert.equal(countersOf(server.server).limitRefusals.value('requests'), 0);
+});
+
 test('bytes in flight are limited by waiting, and for nobody else', async (t) => {
   const { fetch, hold, limit, server, tokens } = await served(t, [
     { who: ['ci'], each: { inFlight: '64KiB' } },

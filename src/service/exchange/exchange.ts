@@ -21,6 +21,7 @@ import { safeInteger } from '../../wire/safe-integer.ts';
 import { malformedRequest } from '../../wire/service.ts';
 import type { EndableCall } from '../call-end.ts';
 import type { ServiceContext } from '../context.ts';
+import type { Account } from '../prelude/accounts.ts';
 import type { AdmittedCall } from '../prelude/admitted-call.ts';
 import type { CallPlaces } from '../prelude/call-places.ts';
 import { exchangeLimits } from './limits.ts';
@@ -46,6 +47,8 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
   #lastId = 0;
   /** Requests with credit of which nothing was sent yet. */
   #starting = 0;
+  /** While the owner is ahead of its rate. */
+  #aheadTimer: NodeJS.Timeout | undefined;
   #isHalfClosed = false;
   /** Of requests that have ended; see StreamSight. */
   #endedPeerMs = 0;
@@ -76,6 +79,7 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
     draining.addEventListener('abort', drain);
     await settled;
     draining.removeEventListener('abort', drain);
+    clearTimeout(this.#aheadTimer);
     this.#call.stop();
     if (this.#error !== null) throw this.#error;
   }
@@ -171,6 +175,7 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
     const credit = creditOf(message.credit);
     const { account, facts, owner, requestId, span: streamSpan } = this.#admitted;
     facts.requests = (facts.requests ?? 0) + 1;
+    this.#pay(account);
     const request = new OpenRequest(kind, message, this.#context, this.#call.answers, this.#pace, (change) =>
       this.#countStarting(change),
     );
@@ -213,7 +218,26 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
 
   #countStarting(change: 1 | -1): void {
     this.#starting += change;
-    this.#call.hold(this.#starting >= MAX_STARTING);
+    this.#holdOrRead();
+  }
+
+  /**
+   * A request costs its owner what a call does. The stream waits and not the request, so that one whose owner is
+   * ahead of its rate holds no memory that all Exchanges share.
+   */
+  #pay(account: Account): void {
+    const nowMs = performance.now();
+    const waitMs = account.payForCall(nowMs) - nowMs;
+    if (waitMs <= 0) return;
+    this.#aheadTimer = setTimeout(() => {
+      this.#aheadTimer = undefined;
+      this.#holdOrRead();
+    }, waitMs).unref();
+    this.#holdOrRead();
+  }
+
+  #holdOrRead(): void {
+    this.#call.hold(this.#starting >= MAX_STARTING || this.#aheadTimer !== undefined);
   }
 
   #lost(error: TransferError): void {

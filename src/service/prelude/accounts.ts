@@ -24,8 +24,9 @@ import { quoteName } from '../../storage/quoted-name.ts';
 const FORGET_MS = 1000;
 
 /**
- * What a call costs beside its bytes, of the rate of its owner: about a quarter of a
- * millisecond of the event loop, in which a download moves as much.
+ * What a call, or a request of an Exchange, costs beside its bytes, of the rate of its
+ * owner: about a quarter of a millisecond of the event loop, in which a download moves
+ * as much.
  */
 const CALL_COST_BYTES = 256 * KIB;
 
@@ -36,7 +37,7 @@ const LEAST_CALL_RATE = 100 * CALL_COST_BYTES;
 class Allowance {
   limit: AppliedLimit;
   readonly rate: RateLimit;
-  /** Of the calls, in their costs. They do not wait for the bytes of transfers. */
+  /** Of calls and requests, in their costs. They do not wait for the bytes of transfers. */
   readonly callRate: RateLimit;
   readonly inFlight: InFlightLimit;
   readonly held = new Map<LimitedKind, number>();
@@ -133,7 +134,10 @@ export class Account {
     socket.once('close', () => this.give('connections'));
   }
 
-  /** A call costs its owner something whatever it moves. Returns the time from which on it may be handled; 0: at once. */
+  /**
+   * A call, or a request of an Exchange, costs its owner something whatever it moves. Returns the time from which on
+   * it may be handled; 0: at once.
+   */
   payForCall(nowMs: number): number {
     let fromMs = 0;
     for (const { callRate } of this.#allowances) {
