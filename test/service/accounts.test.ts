@@ -55,3 +55,16 @@ it('a call costs as much of a rate as 256 KiB, and a hundred a second are always
   assert.equal(callsInASecond('1KiB'), 110);
   assert.equal(callsInASecond(), 10_000);
 });
+
+it('an owner that is ahead of its rate is so with its next call too, when nothing of it was left meanwhile', () => {
+  const accounts = accountsWith({ each: { rate: '8MiB' } });
+  const nowMs = performance.now();
+  const call = () => {
+    const owner = accounts.enter(ANONYMOUS, '10.0.0.1');
+    const fromMs = owner.payForCall(nowMs);
+    owner.leave();
+    return fromMs;
+  };
+  for (let calls = 0; calls < 200; calls += 1) call();
+  assert.ok(call() > nowMs + 1000);
+});

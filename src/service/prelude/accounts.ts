@@ -103,6 +103,11 @@ export class Account {
     return this.#holds === 0;
   }
 
+  /** When its rates have caught up; 0: they have. */
+  get notBeforeMs(): number {
+    return Math.max(this.share.notBeforeMs, ...this.#allowances.map(({ callRate }) => callRate.notBeforeMs));
+  }
+
   /** A call begins, and is over. */
   enter(): void {
     this.#holds += 1;
@@ -238,7 +243,7 @@ export class Accounts {
 
   /** An owner that is ahead of its rate must not get a new one by calling again. */
   #forget(account: Account): void {
-    const dueMs = account.share.notBeforeMs;
+    const dueMs = account.notBeforeMs;
     if (dueMs === 0) this.#drop(account);
     else {
       const waitMs = Math.max(0, dueMs - performance.now()) + FORGET_MS;
