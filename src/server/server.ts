@@ -2,9 +2,10 @@
  * The server's life: new → starting → serving → draining → stopped.
  *
  * Draining: health says NOT_SERVING, while calls are still served for the pause;
- * then no new connections, GOAWAY on the ones there are, transfers in flight
- * finish up to the grace time; then uploads end behind what they have received,
- * which is made durable, connections are destroyed and the threads ended. `stop` is safe to call twice.
+ * then no new connections, GOAWAY on the ones there are, behind the first request
+ * of a peer that has just connected; transfers in flight finish up to the grace
+ * time; then uploads end behind what they have received, which is made durable,
+ * connections are destroyed and the threads ended. `stop` is safe to call twice.
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
@@ -40,8 +41,8 @@ interface Running {
   gate: Gate;
   /** null: without TLS. */
   certificates: Certificates | null;
-  /** Sends GOAWAY on every connection; calls under way go on. */
-  goAway: () => void;
+  /** Sends GOAWAY on every connection; resolves when no new request can come, after `graceMs` at the latest. */
+  goAway: (graceMs: number) => Promise<void>;
 }
 
 /** Time for a peer after its last call to take bytes in flight and to close the connection. */
@@ -227,7 +228,7 @@ export class SluiceServer {
         'requests cannot be inspected before gRPC on this version of Node; what hostile peers can cost is not bounded',
       );
     }
-    return { gate, goAway: () => streams.goAway() };
+    return { gate, goAway: (graceMs) => streams.goAway(graceMs) };
   }
 
   async #stop(graceMs: number, isReplaced: boolean): Promise<void> {
@@ -242,9 +243,8 @@ export class SluiceServer {
       if (this.#shutdown.pause > 0) await delay(this.#shutdown.pause);
     }
     listener.close();
-    goAway();
     // Running calls end with UNAVAILABLE, and may send that before their connection closes.
-    await services.drain(graceMs);
+    await services.drain(graceMs, goAway(graceMs));
     await listener.empty(CLOSE_MARGIN_MS);
     listener.destroyAll();
     grpc.forceShutdown();

@@ -228,10 +228,13 @@ export class Services {
   /**
    * Resolves when nothing runs any more: calls have ended by themselves within `graceMs`, uploads behind what they
    * have received, which is durable then, all others with UNAVAILABLE.
+   *
+   * @param noneToCome resolves when no new call can come
    */
-  async drain(graceMs: number): Promise<void> {
+  async drain(graceMs: number, noneToCome = Promise.resolve()): Promise<void> {
     this.beginDrain();
-    await Promise.race([this.prelude.noneUnderWay(), delay(graceMs, undefined, { ref: false })]);
+    const none = noneToCome.then(() => this.prelude.noneUnderWay());
+    await Promise.race([none, delay(graceMs, undefined, { ref: false })]);
     await this.#atMost('uploads', this.#uploads.endAll(stopping()));
     await this.#atMost('threads', Promise.all([this.engine.stop(), this.storage.interrupt()]));
   }

@@ -13,6 +13,18 @@ import { KIB, MIB } from '../../src/base/units.ts';
 import { SluiceClient } from '../../src/client/client.ts';
 import { countersOf } from '../../src/server/server.ts';
 import { noise } from '../support/content.ts';
+import { FrameReader } from '../support/fuzz/frame-reader.ts';
+import {
+  callBlock,
+  data,
+  END_STREAM,
+  FRAME_HEADER_BYTES,
+  GOAWAY,
+  headers,
+  opening,
+} from '../support/peers/h2-frames.ts';
+import { methodOf } from '../support/peers/raw-client.ts';
+import { framed } from '../support/peers/raw-http2.ts';
 import { scratchRoot } from '../support/scratch.ts';
 import { SluiceProcess } from '../support/sluice-process.ts';
 import { startServer } from '../support/test-server.ts';
@@ -139,4 +151,31 @@ test('what an upload has sent is durable when its server has stopped', async (t)
   const next = await startServer(t, { writable: true }, { root: server.root });
   const { answer } = await next.client().unary('GetUploadStatus', { uploadId: 'a'.repeat(32) });
   assert.equal(Number(answer?.committedSize), bytes);
+});
+
+test('the request of a peer that has just connected when its server stops is served', async (t) => {
+  const server = await startServer(t);
+  server.write('file', noise(2, KIB));
+  const socket = connect(server.port, '127.0.0.1').on('error', () => {});
+  t.after(() => socket.destroy());
+  const closed = new Promise((resolve) => socket.once('close', resolve));
+  /** The last streams that GOAWAY frames allow. */
+  const lastStreams: number[] = [];
+  const frames = new FrameReader((type, _, bytes) => {
+    if (type === GOAWAY) lastStreams.push(bytes.readUInt32BE(FRAME_HEADER_BYTES));
+  });
+  socket.on('data', (bytes) => frames.read(bytes));
+  socket.write(opening());
+  await until('the connection is there', () => server.server.stats().connections === 1);
+
+  const stopped = server.server.stop();
+  const { connections } = server.server.stats();
+  const request = methodOf('GetFileSize').requestSerialize({ fileName: 'file' });
+  socket.write(Buffer.concat([headers(1, callBlock('GetFileSize')), data(1, framed(request), END_STREAM)]));
+
+  await within('the server stops', stopped);
+  await within('the connection is closed', closed);
+  assert.equal(connections, 1);
+  assert.deepEqual([...new Set(lastStreams)], [1]);
+  assert.equal(countersOf(server.server).calls.value('GetFileSize', 'OK'), 1);
 });

@@ -24,6 +24,7 @@ import { CODE_TRAILER } from '../../wire/status.ts';
 import { destroyBehindReads, destroyOnceBroken } from './broken-session.ts';
 import { FairQueue } from './fair-queue.ts';
 import type { HeldStream, RequestHeaders } from './held-stream.ts';
+import { LeavingSessions } from './leaving-sessions.ts';
 import { dropEndlessTimeout, exceedsBounds, type ForeignAnswer, foreignAnswer } from './request-headers.ts';
 
 const LATE = 'the request did not come whole in time; send it with its headers';
@@ -78,8 +79,8 @@ export interface StreamGate {
   /** False where the private seams are missing. */
   readonly isGuarded: boolean;
   inject(socket: Socket): void;
-  /** Sends GOAWAY on every connection; calls under way go on. */
-  goAway(): void;
+  /** Sends GOAWAY on every connection; resolves when no new request can come, after `graceMs` at the latest. */
+  goAway(graceMs: number): Promise<void>;
 }
 
 type StreamListener = (
@@ -98,10 +99,15 @@ export function gateStreams(
   const injector = server.createConnectionInjector(credentials);
   const http2Server = newestHttp2Server(server);
   const isGuarded = http2Server !== undefined && guard(http2Server, options);
+  const sessions = new LeavingSessions();
+  http2Server?.on('session', (session) => sessions.add(session));
   return {
     isGuarded,
     inject: (socket) => injector.injectConnection(socket),
-    goAway: () => injector.destroy(),
+    goAway: async (graceMs) => {
+      await sessions.goAway(graceMs);
+      injector.destroy();
+    },
   };
 }
 

@@ -6,20 +6,22 @@ const DATA = 0;
 const HEADERS = 1;
 const RST_STREAM = 3;
 const SETTINGS = 4;
-const GOAWAY = 7;
+export const GOAWAY = 7;
 const CONTINUATION = 9;
 
 export const END_STREAM = 1;
 export const END_HEADERS = 4;
 
+export const FRAME_HEADER_BYTES = 9;
+
 /** Any frame at all. */
 export function frame(type: number, flags: number, stream: number, payload: Uint8Array): Buffer {
-  const bytes = Buffer.alloc(9 + payload.length);
+  const bytes = Buffer.alloc(FRAME_HEADER_BYTES + payload.length);
   bytes.writeUIntBE(payload.length, 0, 3);
   bytes.writeUInt8(type, 3);
   bytes.writeUInt8(flags, 4);
   bytes.writeUInt32BE(stream, 5);
-  bytes.set(payload, 9);
+  bytes.set(payload, FRAME_HEADER_BYTES);
   return bytes;
 }
 
