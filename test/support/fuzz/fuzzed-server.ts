@@ -71,6 +71,8 @@ export class FuzzedServer {
     };
     const child = startChild(t, process.execPath, [CHILD, JSON.stringify(settings)], {
       stdio: ['ignore', 'pipe', stderr, 'ipc'],
+      // As the command line has it: grpc-js has lines of its own for what a peer sends.
+      env: { ...process.env, GRPC_VERBOSITY: 'NONE' },
     });
     closeSync(stderr);
     const [, address = ''] = await within('the server is ready', child.says(/^(.+)\n/));
