@@ -1,4 +1,5 @@
 /** What a GiB costs both ends, of each kind of transfer; and how much so many connections move. */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { GIB, MIB } from '../../../src/base/units.ts';
 import type { DriverReport, UploadRequest } from '../../drivers/protocol.ts';
@@ -48,12 +49,13 @@ async function download(server: Server, bench: Bench, plan: Partial<LoadPlan> & 
   return await finishDriver<DriverReport>(startDriver('sluice-driver', completeLoad(server, load, 'tuned')));
 }
 
-function costOf(report: DriverReport, storeRequests = 0): TransferCost {
+/** @param requestsPerByte to the store */
+function costOf(report: DriverReport, requestsPerByte = 0): TransferCost {
   const gib = report.bytes / GIB;
   return {
     server: { loopSec: report.serverLoopSeconds / gib, cpuSec: report.serverCpuSeconds / gib },
     client: { loopSec: report.clientLoopSeconds / gib, cpuSec: report.clientCpuSeconds / gib },
-    storeRequests: storeRequests / gib,
+    storeRequests: requestsPerByte * GIB,
   };
 }
 
@@ -116,21 +118,29 @@ export async function bucketTransfers(bench: Bench): Promise<Transfers> {
   const store = await ObjectStore.start();
   try {
     await store.putFile(BUCKET_OBJECT, join(bench.directory, bench.file));
-    const counted = async (flags: readonly string[], load: (server: Server) => Promise<DriverReport>) => {
+    const counted = async (
+      flags: readonly string[],
+      load: (server: Server) => Promise<DriverReport>,
+      warmUpBytes = 0,
+    ) => {
       const server = await store.serve(flags);
       try {
         const before = await store.requests();
         const report = await load(server);
-        return costOf(report, (await store.requests()) - before);
+        const requests = (await store.requests()) - before;
+        return costOf(report, requests / (report.bytes + warmUpBytes));
       } finally {
         await server.stop();
       }
     };
+    const warmUpBytes = UPLOADS * statSync(join(bench.directory, bench.textFile)).size;
     const plan = { file: BUCKET_OBJECT, streams: BUCKET_STREAMS, warmUp: COLD };
     return {
       bucketDownload: await counted(BUCKET_FLAGS, (server) => download(server, bench, plan)),
-      bucketUpload: await counted(['--writable'], (server) =>
-        upload(server, bench, { file: bench.file, compression: 'never' }),
+      bucketUpload: await counted(
+        ['--writable'],
+        (server) => upload(server, bench, { file: bench.file, compression: 'never' }),
+        warmUpBytes,
       ),
     };
   } finally {
