@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { ClientReadableStream } from '@grpc/grpc-js';
 import { countersOf } from '../../src/server/server.ts';
+import { startBucketServer } from '../support/bucket/served-model.ts';
 import { assertBytes, noise } from '../support/content.ts';
 import { type ChunkMessage, firstMessage, receiveAll } from '../support/peers/raw-client.ts';
 import { RawExchange } from '../support/peers/raw-exchange.ts';
@@ -172,14 +173,24 @@ test('unfinished uploads of before a restart count for the identity that began t
   assert.equal((await start(next, 'cd')).status, 'OK');
 });
 
-test('unfinished uploads of callers without an identity are limited by address', async (t) => {
-  const everybody = { who: ['everyone'], may: ['write'], on: ['**'] };
-  const limits = [{ who: ['everyone'], each: { uploads: 1 } }];
-  const { path } = accessFile(t, { rules: [everybody], limits });
-  const server = await startServer(t, { writable: true, access: path });
-  const start = async (fileName: string) => (await server.client().unary('StartUpload', { fileName })).status;
-  assert.deepEqual([await start('one'), await start('two')], ['OK', 'RESOURCE_EXHAUSTED']);
-});
+for (const [kind, start] of [
+  ['a directory', startServer],
+  ['a bucket', startBucketServer],
+] as const) {
+  test(`unfinished uploads to ${kind} are limited by address where callers have no identity`, async (t) => {
+    const everybody = { who: ['everyone'], may: ['write'], on: ['**'] };
+    const limits = [{ who: ['everyone'], each: { uploads: 1 } }];
+    const { path } = accessFile(t, { rules: [everybody], limits });
+    const server = await start(t, { writable: true, access: path });
+    const begin = async (fileName: string, uploadId: string) =>
+      (await server.client().unary('StartUpload', { fileName, uploadId })).status;
+    const [one, two] = ['a'.repeat(32), 'b'.repeat(32)] as const;
+    assert.deepEqual([await begin('one', one), await begin('two', two)], ['OK', 'RESOURCE_EXHAUSTED']);
+    assert.equal(await begin('one', one), 'OK', 'what the address has it may go on with');
+    await server.client().unary('AbortUpload', { uploadId: one });
+    assert.equal(await begin('two', two), 'OK');
+  });
+}
 
 test('a rate holds for all streams of an identity together, and for nobody else', async (t) => {
   const { server, tokens } = await served(t, [{ who: ['ci'], each: { rate: '8MiB' } }]);

@@ -50,11 +50,10 @@ export class S3Uploads implements UploadStore {
     this.#sessions = new S3Sessions(context);
   }
 
-  async start(spec: UploadSpec): Promise<Upload> {
+  async start(spec: UploadSpec, share?: string | null): Promise<Upload> {
     parseName(spec.name);
-    return await this.#sessions.start(spec, () =>
-      new Obstacles(this.#bucket, this.#keys).check(parentOf(spec.name)),
-    );
+    const checkName = () => new Obstacles(this.#bucket, this.#keys).check(parentOf(spec.name));
+    return await this.#sessions.start(spec, checkName, share);
   }
 
   async find(id: string): Promise<Upload> {

@@ -57,12 +57,12 @@ export class S3Sessions {
   }
 
   /** As `UploadStore.start`. `checkName` throws where no file can be of that name. */
-  async start(spec: UploadSpec, checkName: () => Promise<void>): Promise<Upload> {
+  async start(spec: UploadSpec, checkName: () => Promise<void>, share?: string | null): Promise<Upload> {
     const { id = newUploadId(), name } = spec;
     if (!isUploadId(id)) throw new TransferError('INVALID_ARGUMENT', BAD_ID);
     return await this.#ids.run(id, async () => {
       try {
-        return (await this.#started(spec)) ?? (await this.#create(id, spec, checkName));
+        return (await this.#started(spec)) ?? (await this.#create(id, spec, checkName, share));
       } catch (reason) {
         throw toS3Error(reason, name);
       }
@@ -87,13 +87,13 @@ export class S3Sessions {
   open(): OpenUpload[] {
     return Array.from(this.#uploads.values(), (upload) => {
       const { committedSize, expectedSize, expiresMs } = upload.state();
-      const { id, isBusy, name, owner, receivedSize, session, touchedMs } = upload;
+      const { id, isBusy, name, receivedSize, session, share, touchedMs } = upload;
       const { atMs: startedMs } = session;
       const about = expectedSize === undefined ? {} : { expectedSize };
       return {
         id,
         name,
-        owner,
+        owner: share,
         startedMs,
         touchedMs,
         receivedSize,
@@ -157,7 +157,12 @@ export class S3Sessions {
     return upload;
   }
 
-  async #create(id: string, spec: UploadSpec, checkName: () => Promise<void>): Promise<S3Upload> {
+  async #create(
+    id: string,
+    spec: UploadSpec,
+    checkName: () => Promise<void>,
+    share: string | null | undefined,
+  ): Promise<S3Upload> {
     const { bucket, conditions, keys, now, options, partBytes } = this.#context;
     const { condition, expected, name } = spec;
     keys.ofFile(name);
@@ -173,6 +178,7 @@ export class S3Sessions {
     }
     const ownership = new Ownership(bucket, keys, id, 0);
     const upload = new S3Upload(this.#context, session, ownership, session.atMs, this.#listener);
+    upload.share = share ?? id;
     this.#uploads.set(id, upload);
     return upload;
   }

@@ -49,6 +49,8 @@ export class S3Upload implements Upload {
   readonly owner: string | undefined;
   readonly expectedSize: number | undefined;
   readonly session: Session;
+  /** Whose share of the unfinished uploads it takes: of one that another server began, only an identity is known. */
+  share: string | undefined;
   readonly #context: S3UploadContext;
   readonly #listener: UploadListener;
   readonly #ownership: Ownership;
@@ -76,6 +78,7 @@ export class S3Upload implements Upload {
     this.id = id;
     this.name = name;
     this.owner = owner;
+    this.share = owner;
     this.expectedSize = expected.size;
     this.session = session;
     this.#context = context;
