@@ -36,7 +36,8 @@ export async function* listEntries(
   prefix: string,
   { onOmitted, recursive = false, signal }: ListOptions,
 ): AsyncGenerator<ListEntry, void, undefined> {
-  yield* entriesOf(resumedBatches(channel, options, { prefix, recursive }, signal), onOmitted);
+  const request = { prefix, recursive, keepAliveMs: options.keepAliveMs };
+  yield* entriesOf(resumedBatches(channel, options, request, signal), onOmitted);
 }
 
 /** The entries of a listing, checked; tells what it leaves out. */
@@ -86,6 +87,11 @@ export function checkedPosition(position: Uint8Array): Uint8Array {
   throw new TransferError('PROTOCOL_ERROR', `the server sent a position of ${position.length} bytes`);
 }
 
+/** Such a message is no progress, and does not say where the listing is. */
+function isKeepAlive({ entries, omitted, position }: ListFilesResponse): boolean {
+  return entries.length + omitted.length + position.length === 0;
+}
+
 async function* batches(
   channel: Channel,
   options: ResolvedOptions,
@@ -105,6 +111,7 @@ async function* batches(
   const watch = new AttemptWatch(watched, channel, options);
   try {
     for await (const batch of call as AsyncIterable<ListFilesResponse>) {
+      if (isKeepAlive(batch)) continue;
       watched.deliveredBytes += 1;
       watched.isPaused = true;
       let isLetGo = false;

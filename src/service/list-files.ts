@@ -1,5 +1,6 @@
 import type { TransferError } from '../base/errors.ts';
 import { LIST_BATCH_BYTES, LIST_BATCH_ENTRIES } from '../base/limits.ts';
+import type { BulkCall } from '../flow/calls/bulk-call.ts';
 import { writePosition } from '../storage/listing-position.ts';
 import type { Listed, LookAtEntries } from '../storage/store.ts';
 import type { ListEntry, ListFilesRequest, ListFilesResponse, OmittedEntry } from '../wire/messages.ts';
@@ -14,8 +15,19 @@ export interface ListOutlet {
   onEnd(listener: (error: TransferError) => void): void;
 }
 
-/** ListFiles: batches of entries, the next one read only when the peer has taken the last. */
+/** ListFiles: a listing, as a call of its own. */
 export async function listFiles(
+  context: ServiceContext,
+  request: ListFilesRequest,
+  call: BulkCall<ListFilesRequest, ListFilesResponse>,
+  facts: RequestFacts,
+): Promise<void> {
+  call.keepAlive(request.keepAliveMs, new Batch().message);
+  await sendListing(context, request, call, facts);
+}
+
+/** Batches of entries, the next one read only when the peer has taken the last. */
+export async function sendListing(
   context: ServiceContext,
   { after, prefix, recursive }: ListFilesRequest,
   outlet: ListOutlet,

@@ -80,6 +80,8 @@ export interface ListFilesRequest {
   recursive: boolean;
   /** A position of an earlier response; empty: from the start. */
   after: Uint8Array;
+  /** As in StreamFileRequest. */
+  keepAliveMs: number;
 }
 
 export interface ListFilesResponse {

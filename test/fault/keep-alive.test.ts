@@ -2,10 +2,11 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
+import { LIST_BATCH_ENTRIES } from '../../src/base/limits.ts';
 import { type Logger, silentLogger } from '../../src/base/logger.ts';
 import { SluiceClient } from '../../src/client/client.ts';
 import { SluiceServer } from '../../src/server/server.ts';
-import type { OpenFile } from '../../src/storage/store.ts';
+import type { Listed, OpenFile, StoreListOptions } from '../../src/storage/store.ts';
 import { noise } from '../support/content.ts';
 import { type IdleProxy, startIdleProxy } from '../support/peers/idle-proxy.ts';
 import { scratchRoot } from '../support/scratch.ts';
@@ -18,10 +19,11 @@ const CONTENT = noise(1, 2 * MIB).bytes(0, 2 * MIB);
 /** Keep-alive messages that go by while nothing else moves: longer than the proxy waits. */
 const MESSAGES = 12;
 
-/** Opens files, and reads their second half, only when it is told to. */
+/** Opens files, reads their second half, and tells each entry of a listing and its end, only when it is told to. */
 class SlowStore extends MemoryStore {
   waitToOpen: () => Promise<void> = async () => {};
   waitToRead: () => Promise<void> = async () => {};
+  waitToList: () => Promise<void> = async () => {};
 
   override async open(name: string): Promise<OpenFile> {
     await this.waitToOpen();
@@ -33,6 +35,14 @@ class SlowStore extends MemoryStore {
       return await source.read(target, offset, signal);
     };
     return { ...file, source: { kind: 'reader', read } };
+  }
+
+  override async *list(prefix: string, options: StoreListOptions): AsyncGenerator<Listed, void, undefined> {
+    await this.waitToList();
+    for await (const listed of super.list(prefix, options)) {
+      yield listed;
+      await this.waitToList();
+    }
   }
 }
 
@@ -78,6 +88,32 @@ test('without keep-alive messages the proxy cuts such a download', async (t) => 
   let bytes = 0;
   for await (const chunk of client.stream('file')) bytes += chunk.length;
   assert.equal(bytes, CONTENT.length);
+});
+
+test('a listing lives on while the server waits for its store, before the first batch and behind it', async (t) => {
+  const { client, proxy, store, interruptions } = await scene(t, 100);
+  const names = Array.from({ length: LIST_BATCH_ENTRIES }, (_, index) => `more/${index}`);
+  for (const name of names) store.put(name, CONTENT.subarray(0, 1));
+  let listed = 0;
+  const waits = new Set([0, LIST_BATCH_ENTRIES]);
+  store.waitToList = async () => {
+    if (waits.delete(listed)) await manyPassed(proxy, 'down');
+    listed += 1;
+  };
+  const found: string[] = [];
+  for await (const { isDirectory, name } of client.list('', { recursive: true }))
+    if (!isDirectory) found.push(name);
+  assert.deepEqual(found.toSorted(), ['file', ...names].toSorted());
+  assert.equal(waits.size, 0);
+  assert.deepEqual([proxy.cuts, interruptions], [0, []]);
+});
+
+test('without keep-alive messages the proxy cuts such a listing', async (t) => {
+  const { client, proxy, store } = await scene(t, 0);
+  store.waitToList = () => until('the connection is cut', () => proxy.cuts > 0);
+  const found: string[] = [];
+  for await (const { name } of client.list('')) found.push(name);
+  assert.deepEqual(found, ['file']);
 });
 
 test('an upload lives on while its source has nothing to send', async (t) => {

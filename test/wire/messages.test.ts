@@ -108,7 +108,7 @@ const FIELDS_IN_CODE: {
   },
   StatFileRequest: { fileName: true, digest: true },
   StatFileResponse: { file: true },
-  ListFilesRequest: { prefix: true, recursive: true, after: true },
+  ListFilesRequest: { prefix: true, recursive: true, after: true, keepAliveMs: true },
   ListFilesResponse: { entries: true, omitted: true, position: true },
   OmittedEntry: { shownName: true, reason: true },
   ListEntry: { name: true, isDirectory: true, size: true, modifiedMs: true, version: true, mode: true },

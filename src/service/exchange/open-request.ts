@@ -10,7 +10,7 @@ import type { ExchangeRequest, ExchangeResponse } from '../../wire/messages.ts';
 import { failureOf } from '../../wire/status.ts';
 import type { ServiceContext } from '../context.ts';
 import { makeDirectory, statInfo } from '../file-requests.ts';
-import { listFiles } from '../list-files.ts';
+import { sendListing } from '../list-files.ts';
 import { type RequestFacts, spanAttributesOf } from '../prelude/request-log.ts';
 import { servePack } from '../range/serve-pack.ts';
 import { serveRange } from '../range/serve-range.ts';
@@ -146,7 +146,7 @@ export class OpenRequest implements PlaceHolder {
     const { id, list, makeDirectory: directory, read, readPack, stat, write } = this.#message;
     const outlet = this.#outlet;
     if (outlet instanceof ListRequestOutlet) {
-      if (list) await listFiles(context, list, outlet, this.#facts);
+      if (list) await sendListing(context, list, outlet, this.#facts);
     } else if (read) {
       await outlet.beyond(0);
       await serveRange(context, read, outlet, this.#facts);

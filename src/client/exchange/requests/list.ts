@@ -48,7 +48,7 @@ export class ListRequest extends SessionRequest {
   }
 
   override begin(): RequestFields {
-    const list = { prefix: this.name, recursive: this.#recursive, after: this.#after };
+    const list = { prefix: this.name, recursive: this.#recursive, after: this.#after, keepAliveMs: 0 };
     return { credit: this.#window.begin(this.host.maxCreditBytes), list };
   }
 
