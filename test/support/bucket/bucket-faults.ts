@@ -60,6 +60,9 @@ const EXPLAINED: ReadonlyMap<Fault, readonly ErrorCode[]> = new Map<Fault, reado
   [OTHER_CHECKSUM, ['DATA_LOSS']],
 ]);
 
+/** What asks for listings: trees, listings, uploads, and whoever is told that a new file is there and finds none. */
+const LISTS = /^(tree-|listed|up-|new-)/;
+
 export interface FaultOptions {
   readonly operations: number;
   /** Some answers never end; each of them takes an attempt of the server as long as that may be. */
@@ -177,7 +180,8 @@ class FaultRun {
     mkdirSync(directory);
     await this.#succeeds(prefix, async () => {
       const { failures } = await this.#client.downloadTree(prefix, directory);
-      for (const { name, error } of failures) this.#explained(name, error);
+      // Files of one pack wait for each other.
+      for (const { error } of failures) this.#explained(prefix, error);
       const failed = new Set(failures.map(({ name }) => name));
       for (const [name, content] of contents) {
         const path = join(directory, name);
@@ -189,7 +193,7 @@ class FaultRun {
   }
 
   async #list(): Promise<void> {
-    await this.#succeeds('', async () => {
+    await this.#succeeds('listed', async () => {
       const names: string[] = [];
       for await (const { isDirectory, name } of this.#client.list('listed', { recursive: true }))
         if (!isDirectory) names.push(name);
@@ -268,17 +272,11 @@ class FaultRun {
 
   #explained(key: string, reason: unknown): void {
     if (!(reason instanceof TransferError)) throw reason;
-    const injected = [...this.#injected].flatMap(([of, faults]) =>
-      // Of a tree its files, too; and whoever looks for one lists the bucket.
-      of === '' || of === key || of.startsWith(`${key}/`) ? [...faults] : [],
-    );
+    const injected = [...this.#injected].flatMap(([of, faults]) => (explains(of, key) ? [...faults] : []));
     const codes = injected.flatMap((fault) => OF_KIND[fault.kind] ?? EXPLAINED.get(fault) ?? []);
     const isExplained = reason.code === 'UNAVAILABLE' || codes.includes(reason.code);
     const happened = JSON.stringify(injected);
-    assert.ok(
-      isExplained,
-      `${key || 'a listing'} ended with ${reason.code} (${reason.message}) after ${happened}`,
-    );
+    assert.ok(isExplained, `${key} ended with ${reason.code} (${reason.message}) after ${happened}`);
   }
 
   #faultOf(request: ProxiedRequest): Fault | undefined {
@@ -326,6 +324,14 @@ class FaultRun {
     await this.#scene.put(name, content);
     return content;
   }
+}
+
+/** Whether a fault of requests for `of` may be why an operation on `key` fails. */
+function explains(of: string, key: string): boolean {
+  // Pages of listings wait for each other: few are asked for at the same time.
+  if (of === '') return LISTS.test(key);
+  if (of.startsWith('.sluice-uploads/')) return key.startsWith('up-');
+  return of === key || of.startsWith(`${key}/`);
 }
 
 function bytesOf(name: string, size: number): Buffer {
