@@ -117,13 +117,14 @@ export async function openRootStorage(
   const root = bucketRootOf(config.root);
   return root === undefined
     ? await openLocalStorage(config, logger, counters, locks)
-    : await openBucketStorage(config, root, logger);
+    : await openBucketStorage(config, root, logger, counters);
 }
 
 async function openBucketStorage(
   { s3, uploads: { expiry: expiryMs, maxSize: maxSizeBytes }, writable }: Config,
   root: BucketRoot,
   logger: Logger,
+  counters: Counters,
 ): Promise<Storage> {
   const { store, uploads } = await openS3({
     ...s3,
@@ -131,6 +132,7 @@ async function openBucketStorage(
     writable,
     uploads: { expiryMs, maxSizeBytes },
     logger,
+    counters,
   });
   return {
     store,

@@ -162,6 +162,11 @@ export class Counters {
     'Batches of written bytes of uploads that were committed, or lost because the disk failed.',
     label('result', ['committed', 'lost']),
   );
+  readonly secondReads = this.#counter(
+    'sluice_second_reads_total',
+    'Second requests for reads of a bucket that were late, by whether they had the next byte before the first one.',
+    label('result', ['won', 'lost']),
+  );
   readonly logLines = this.#counter(
     'sluice_log_lines_missing_total',
     'Lines that are missing from the log: left out of a flood of one kind, or dropped because nobody wrote them.',

@@ -1,6 +1,7 @@
 /** Opens a bucket as a store, and finds out at once whether that can work. */
 import type { S3Client } from '@aws-sdk/client-s3';
 import { KeyedMutex } from '../../base/async/keyed-mutex.ts';
+import type { Counters } from '../../base/counters/counters.ts';
 import { TransferError } from '../../base/errors.ts';
 import { OBJECT_PARTS_BYTES } from '../../base/limits.ts';
 import { type Logger, silentLogger } from '../../base/logger.ts';
@@ -27,6 +28,7 @@ export interface OpenS3Options extends S3Options {
   readonly writable: boolean;
   readonly uploads: S3UploadOptions;
   readonly logger: Logger;
+  readonly counters: Counters;
 }
 
 export interface S3Storage {
@@ -38,7 +40,7 @@ export interface S3Storage {
 
 /** Throws INVALID_CONFIG for what the operator can mend, UNAVAILABLE where the store does not answer. */
 export async function openS3(options: OpenS3Options): Promise<S3Storage> {
-  const { bucket: name, hedge, logger, prefix, requests, writable } = options;
+  const { bucket: name, counters, hedge, logger, prefix, requests, writable } = options;
   const sdk = await loadSdk();
   const client = await makeClient(sdk, options);
   const attempts = new Attempts(requests, logger);
@@ -46,7 +48,7 @@ export async function openS3(options: OpenS3Options): Promise<S3Storage> {
   const keys = new Keys(prefix);
   try {
     await checkAccess(bucket, keys, options);
-    const hedging = hedge ? new Hedging() : null;
+    const hedging = hedge ? new Hedging(counters) : null;
     const said = parseStoreCapabilities(options.capabilities);
     const compares = said?.has('checksums') ?? true;
     const reads = new RangeReads(sdk, client, name, attempts, { hedging, checksums: compares });

@@ -1,6 +1,7 @@
 /** What a server knows of its object store. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { Counters } from '../../../src/base/counters/counters.ts';
 import { type StoreCapability, storeCapabilitiesText } from '../../../src/base/store-capabilities.ts';
 import { openS3 } from '../../../src/storage/s3/open-s3.ts';
 import type { Store } from '../../../src/storage/store.ts';
@@ -25,7 +26,13 @@ async function open(t: TestContext, s3: S3Server, capabilities = 'auto'): Promis
   const where = { bucket: 'bucket', prefix: '', endpoint: s3.endpoint, region: 'us-east-1' };
   const how = { pathStyle: true, requests: 8, hedge: false, capabilities, writable: true };
   const limits = { expiryMs: 86_400_000, maxSizeBytes: 0 };
-  const { store, uploads } = await openS3({ ...where, ...how, uploads: limits, logger: log });
+  const { store, uploads } = await openS3({
+    ...where,
+    ...how,
+    uploads: limits,
+    logger: log,
+    counters: new Counters(),
+  });
   t.after(async () => {
     await uploads?.close();
     await store.close();

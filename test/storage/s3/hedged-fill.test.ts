@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { PassThrough, type Readable } from 'node:stream';
 import { describe, it } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { Counters } from '../../../src/base/counters/counters.ts';
 import { type FillContext, HedgedFill } from '../../../src/storage/s3/reads/hedged-fill.ts';
 import { Hedging } from '../../../src/storage/s3/reads/hedging.ts';
 import { noise } from '../../support/content.ts';
@@ -20,11 +21,10 @@ interface Asked {
   sent: number;
 }
 
-/** Every read is late at once, and may have as many second requests as it likes. */
-const EAGER: FillContext['hedging'] = { lateMs: 0, observe: () => {}, take: () => true };
-
 class Scene {
   readonly asked: Asked[] = [];
+  /** Of each second request that is over, whether it won. */
+  readonly won: boolean[] = [];
   readonly target = new Uint8Array(new SharedArrayBuffer(SIZE));
   readonly fill: HedgedFill;
 
@@ -38,7 +38,8 @@ class Scene {
     this.fill = new HedgedFill({
       target: this.target,
       open,
-      hedging: EAGER,
+      // Every read is late at once, and may have as many second requests as it likes.
+      hedging: { lateMs: 0, observe: () => {}, take: () => true, ended: (hasWon) => this.won.push(hasWon) },
       spare: (work) => work(),
       ...context,
     });
@@ -115,6 +116,8 @@ describe('memory that several responses fill', () => {
     scene.send({ ...second, at: 1 }, SIZE);
     await filling;
     assert.ok(BYTES.equals(scene.target));
+    await until('the second request is over', () => scene.won.length > 0);
+    assert.deepEqual(scene.won, [true]);
   });
 
   it('is waited for as long as it takes where no second request may be made', async () => {
@@ -140,12 +143,14 @@ describe('memory that several responses fill', () => {
     controller.abort(new Error('enough'));
     await assert.rejects(filling, /enough/);
     assert.ok(scene.asked.every(({ signal, body }) => signal.aborted && body.destroyed));
+    await until('the second request is over', () => scene.won.length > 0);
+    assert.deepEqual(scene.won, [false]);
   });
 });
 
 describe('a second request', () => {
   it('is made for what waits twice as long as nearly all have, and for one read in 20', () => {
-    const hedging = new Hedging();
+    const hedging = new Hedging(new Counters());
     for (let read = 0; read < 31; read++) hedging.observe(100);
     assert.equal(hedging.lateMs, Number.POSITIVE_INFINITY);
     for (let read = 0; read < 1000; read++) hedging.observe(read % 50 === 0 ? 9000 : 100);
@@ -160,7 +165,7 @@ describe('a second request', () => {
   });
 
   it('is not made while a busy event loop could be the reason', () => {
-    const hedging = new Hedging();
+    const hedging = new Hedging(new Counters());
     for (let read = 0; read < 64; read++) hedging.observe(1);
     assert.equal(hedging.lateMs, 50);
   });

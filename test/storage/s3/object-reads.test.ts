@@ -171,6 +171,16 @@ describe('a read that is late', () => {
     return { s3, source };
   }
 
+  async function counted(
+    { counters: { secondReads } }: ScriptedS3,
+    won: number,
+    lost: number,
+  ): Promise<void> {
+    const counts = () => [secondReads.value('won'), secondReads.value('lost')];
+    await until('all second requests are over', () => (counts()[0] ?? 0) + (counts()[1] ?? 0) >= won + lost);
+    assert.deepEqual(counts(), [won, lost]);
+  }
+
   it('is asked for again from where it is, and the first request is given up', async (t) => {
     const { s3, source } = await known(t);
     for (const bytes of [0, 100_000]) {
@@ -183,6 +193,7 @@ describe('a read that is late', () => {
     const [all, again, other, rest = ''] = s3.ranges;
     assert.deepEqual([all, again, other], ['', '', '']);
     assert.match(rest, /^bytes=\d+-299999$/);
+    await counted(s3, 2, 0);
   });
 
   it('goes on where the second request fails, and has more than one when it is late again', async (t) => {
@@ -192,6 +203,7 @@ describe('a read that is late', () => {
     assert.equal(await source.read(target, 0, never), SIZE);
     assert.ok(BYTES.equals(target));
     assert.equal(s3.ranges.length, 4);
+    await counted(s3, 2, 1);
   });
 });
 

@@ -1,6 +1,7 @@
 /** The CRC-32 of what is uploaded goes to a store that verifies it. */
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
+import { Counters } from '../../../src/base/counters/counters.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { newUploadId } from '../../../src/base/upload-id.ts';
 import { openS3 } from '../../../src/storage/s3/open-s3.ts';
@@ -36,6 +37,7 @@ async function opened(
     writable: true,
     uploads: { expiryMs: 86_400_000, maxSizeBytes: 0 },
     logger: silentLogger,
+    counters: new Counters(),
   });
   t.after(async () => {
     await uploads?.close();

@@ -15,6 +15,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { Semaphore } from '../../../src/base/async/semaphore.ts';
+import { Counters } from '../../../src/base/counters/counters.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { openS3, type S3Storage } from '../../../src/storage/s3/open-s3.ts';
 import { SluiceProcess } from '../sluice-process.ts';
@@ -111,6 +112,7 @@ export class BucketScene {
       writable,
       uploads,
       logger: silentLogger,
+      counters: new Counters(),
       ...how,
     });
     this.#t.after(async () => {

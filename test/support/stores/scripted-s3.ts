@@ -6,6 +6,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { TestContext } from 'node:test';
+import { Counters } from '../../../src/base/counters/counters.ts';
 import { silentLogger } from '../../../src/base/logger.ts';
 import { openS3, type S3Storage } from '../../../src/storage/s3/open-s3.ts';
 
@@ -33,6 +34,8 @@ export class ScriptedS3 {
   parts: { bytes: number; checksum: string }[] = [];
   /** Answers under way. */
   hanging = 0;
+  /** Of those who opened it. */
+  readonly counters = new Counters();
   readonly #storages: S3Storage[] = [];
   #endpoint = '';
 
@@ -63,6 +66,7 @@ export class ScriptedS3 {
       capabilities: 'auto',
       writable: false,
       logger: silentLogger,
+      counters: this.counters,
     };
     const uploads = { expiryMs: 86_400_000, maxSizeBytes: 0 };
     const storage = await openS3({ ...options, ...how, uploads });

@@ -17,7 +17,7 @@ export interface FillContext {
   /** Asks for what belongs into `target` from `at` on. */
   readonly open: (at: number, signal: AbortSignal) => Promise<Readable>;
   /** null: there is never a second request. */
-  readonly hedging: Pick<Hedging, 'lateMs' | 'observe' | 'take'> | null;
+  readonly hedging: Pick<Hedging, 'ended' | 'lateMs' | 'observe' | 'take'> | null;
   /** Runs a second request; undefined where none may be made now. */
   readonly spare: (work: () => Promise<void>) => Promise<void> | undefined;
 }
@@ -94,23 +94,28 @@ class Race {
     this.onEnd(error);
   }
 
-  /** Resolves when the request is over. */
-  async #request(): Promise<void> {
+  /** Resolves when the request is over, with whether any byte of it was taken. */
+  async #request(): Promise<boolean> {
     const { open, target } = this.#context;
     const controller = new AbortController();
+    let wasTaken = false;
     const { signal } = controller;
     this.#requests.add(controller);
     try {
       // Where another request moves on, this one is aborted: it begins where it was asked to.
       const at = this.#at;
       const body = await open(at, signal);
-      await fillFrom(body, target.subarray(at), (bytes) => this.#took(bytes, controller), signal);
+      const took = (bytes: number) => {
+        wasTaken = true;
+        this.#took(bytes, controller);
+      };
+      await fillFrom(body, target.subarray(at), took, signal);
       this.end();
     } catch (reason) {
       const wasAborted = !this.#requests.delete(controller);
-      if (wasAborted) return;
-      if (this.#requests.size === 0 || !isTransient(reason)) this.end(reason as Error);
+      if (!wasAborted && (this.#requests.size === 0 || !isTransient(reason))) this.end(reason as Error);
     }
+    return wasTaken;
   }
 
   #took(bytes: number, by: AbortController): void {
@@ -150,7 +155,7 @@ class Race {
     const { hedging, spare } = this.#context;
     if (this.#requests.size !== 1) return;
     void spare(async () => {
-      if (hedging?.take() === true) await this.#request();
+      if (hedging?.take() === true) hedging.ended(await this.#request());
     });
   }
 }

@@ -4,6 +4,7 @@
  * Scale" has the idea. A store that is slow for everybody gets few second requests:
  * they are a small share of the first ones.
  */
+import type { Counters } from '../../../base/counters/counters.ts';
 
 /** Reads that are remembered. */
 const SAMPLES = 128;
@@ -31,6 +32,11 @@ export class Hedging {
   #reads = 0;
   #saved = 0;
   readonly #waitsMs: number[] = [];
+  readonly #counters: Pick<Counters, 'secondReads'>;
+
+  constructor(counters: Pick<Counters, 'secondReads'>) {
+    this.#counters = counters;
+  }
 
   /** How long a read may be without a byte; infinite while too little is known. */
   get lateMs(): number {
@@ -53,5 +59,14 @@ export class Hedging {
     if (this.#saved < 1) return false;
     this.#saved -= 1;
     return true;
+  }
+
+  /**
+   * A second request is over.
+   *
+   * @param hasWon it had the next byte before the first one
+   */
+  ended(hasWon: boolean): void {
+    this.#counters.secondReads.add(1, hasWon ? 'won' : 'lost');
   }
 }
