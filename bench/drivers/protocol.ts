@@ -152,6 +152,17 @@ export interface ProbeRequest {
   seconds: number;
 }
 
+export interface ReadProbeRequest {
+  target: string;
+  file: string;
+  /** Each read is of so many bytes at a random place. */
+  rangeBytes: number;
+  /** Reads before it counts, and those that count. */
+  warmUpReads: number;
+  reads: number;
+  inFlight: number;
+}
+
 export interface ProbeReport {
   event: 'report';
   calls: number;

@@ -6,22 +6,29 @@ import { startSluice } from './sluice.ts';
 /** Nobody checks them. */
 const CREDENTIALS = { AWS_ACCESS_KEY_ID: 'bench', AWS_SECRET_ACCESS_KEY: 'bench' };
 
-/** @param latencyMs of each request to the store */
-export function bucketContender(latencyMs: number, flags: readonly string[]): Contender {
-  return driverContender(
-    'sluice',
-    (directory) => start(directory, latencyMs, flags),
-    'sluice-driver',
-    'tuned',
-  );
+interface BucketOptions {
+  /** Of each request to the store. */
+  readonly latencyMs: number;
+  /** Of each 100th read, where that takes longer. */
+  readonly lateMs?: number;
+  /** As `s3.hedge`. */
+  readonly hedge?: boolean;
+  /** Of the server. */
+  readonly flags?: readonly string[];
 }
 
-async function start(directory: string, latencyMs: number, flags: readonly string[]): Promise<Server> {
+export function bucketContender(options: BucketOptions): Contender {
+  return driverContender('sluice', (directory) => start(directory, options), 'sluice-driver', 'tuned');
+}
+
+async function start(directory: string, options: BucketOptions): Promise<Server> {
+  const { flags = [], hedge = true, latencyMs, lateMs = latencyMs } = options;
   const program = compiledPath('bench/peers/late-bucket.js');
-  const bucket = await startServer('bucket', process.execPath, [program, directory, `${latencyMs}`]);
+  const args = [program, directory, `${latencyMs}`, `${lateMs}`];
+  const bucket = await startServer('bucket', process.execPath, args);
   const store = [`--s3-endpoint=http://${bucket.target}`, '--s3-path-style'];
-  // The environment may have those of another store.
-  Object.assign(process.env, { ...CREDENTIALS, ...process.env });
+  // The environment may have those of another store. No flag switches off what is on by default.
+  Object.assign(process.env, { ...CREDENTIALS, ...process.env, SLUICE_S3_HEDGE: `${hedge}` });
   try {
     const server = await startSluice('s3://bench', [...flags, ...store]);
     return {

@@ -1,21 +1,28 @@
 /**
  * A store that speaks as much S3 as a server needs that reads: the files of a
- * directory are the objects, and each answer begins after the same time.
+ * directory are the objects, and each answer begins after the same time. Of the
+ * reads each 100th can take longer.
  *
- *   node late-bucket.js <directory> <milliseconds>
+ *   node late-bucket.js <directory> <milliseconds> [<milliseconds of each 100th read>]
  */
 import { createReadStream, type Stats, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 
-const [, , directory = '.', latencyMs = '0'] = process.argv;
+const [, , directory = '.', latencyMs = '0', lateMs = latencyMs] = process.argv;
+
+const READS_FOR_A_LATE_ONE = 100;
+
+let reads = 0;
 
 /** Of the pieces in which a file is read, as large as the largest range. */
 const READ_BYTES = 10 * 1024 * 1024;
 
 const server = createServer((request, response) => {
-  setTimeout(() => answer(request, response), Number(latencyMs));
+  if (request.headers.range !== undefined) reads += 1;
+  const isLate = request.headers.range !== undefined && reads % READS_FOR_A_LATE_ONE === 0;
+  setTimeout(() => answer(request, response), Number(isLate ? lateMs : latencyMs));
 });
 
 function answer({ headers, method, url = '' }: IncomingMessage, response: ServerResponse): void {

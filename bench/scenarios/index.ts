@@ -14,6 +14,7 @@ import { tls } from './operation/tls.ts';
 import { processes } from './processes.ts';
 import { stalledReaders } from './stalled-readers.ts';
 import { stoppedConsumers } from './stopped-consumers.ts';
+import { lateReads } from './stores/late-reads.ts';
 import { objectStore } from './stores/object-store.ts';
 import { slowBucket } from './stores/slow-bucket.ts';
 import { slowStore } from './stores/slow-store.ts';
@@ -38,6 +39,7 @@ export const SCENARIOS: readonly Scenario[] = [
   stalledReaders,
   slowStore,
   slowBucket,
+  lateReads,
   objectStore,
   stoppedConsumers,
   flatMemory,

@@ -9,5 +9,5 @@ export const slowBucket = readsInFlight({
   atOnce: 'near bucket',
   // The one that opens the file.
   requestsBefore: 1,
-  contender: (isLate, flags) => bucketContender(isLate ? READ_MS : 0, flags),
+  contender: (isLate, flags) => bucketContender({ latencyMs: isLate ? READ_MS : 0, flags }),
 });
