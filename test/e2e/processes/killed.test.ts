@@ -12,7 +12,7 @@ import { processesKilledInTurn } from './killed.ts';
 import { SeveralProcesses } from './several-processes.ts';
 
 test('processes are killed under uploads and downloads, and each of these ends with the right bytes', async (t) => {
-  await processesKilledInTurn(t, { processes: 2, transfers: 4, kills: 4, killEveryMs: 300 });
+  await processesKilledInTurn(t, { processes: 2, transfers: 2, kills: 2, killEveryMs: 300 });
 });
 
 test('with the primary all processes are gone, and the next server goes on with their uploads', async (t) => {

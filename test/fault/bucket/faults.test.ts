@@ -12,7 +12,7 @@ import { runSluice } from '../../support/sluice-process.ts';
 
 test('downloads, listings, packs, writes and deletes through faults of the store', async (t) => {
   const random = new Random(seedOf(t));
-  await runThroughFaults(t, await servedModel(t), random, { operations: 40, hangs: false });
+  await runThroughFaults(t, await servedModel(t), random, { operations: 15, hangs: false });
 });
 
 test('a file that the store gives damaged is not there, and is right when it is asked for again', async (t) => {

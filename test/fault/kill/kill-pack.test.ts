@@ -2,4 +2,4 @@
 import { test } from 'node:test';
 import { packsWhileKilled } from '../../support/kill/kill-pack.ts';
 
-test('packs through six kills lose nothing that was acknowledged', (t) => packsWhileKilled(t, 6));
+test('packs through three kills lose nothing that was acknowledged', (t) => packsWhileKilled(t, 3));

@@ -2,5 +2,4 @@
 import { test } from 'node:test';
 import { putsWhileKilled } from '../../support/kill/kill-put.ts';
 
-test('a put that is killed four times ends with the right file and leaves nothing', (t) =>
-  putsWhileKilled(t, 4));
+test('a put that is killed twice ends with the right file and leaves nothing', (t) => putsWhileKilled(t, 2));

@@ -2,5 +2,5 @@
 import { test } from 'node:test';
 import { uploadsWhileKilled } from '../../support/kill/kill-upload.ts';
 
-test('uploads through six kills of the server lose nothing that was acknowledged', (t) =>
-  uploadsWhileKilled(t, 6));
+test('uploads through two kills of the server lose nothing that was acknowledged', (t) =>
+  uploadsWhileKilled(t, 2));
