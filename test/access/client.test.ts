@@ -15,7 +15,7 @@ interface Scene {
   readonly server: TestServer;
   readonly tokens: Tokens;
   /** Only this identity has a token from now on. */
-  allow(identity: string): void;
+  allow(identity: string): Promise<void>;
 }
 
 async function served(t: TestContext): Promise<Scene> {
@@ -29,7 +29,11 @@ async function served(t: TestContext): Promise<Scene> {
   });
   const { path, write } = accessFile(t, contentFor('ci'));
   const server = await startServer(t, { writable: true, access: path });
-  return { server, tokens, allow: (identity) => write(contentFor(identity)) };
+  const allow = async (identity: string) => {
+    write(contentFor(identity));
+    await server.server.reload(server.config);
+  };
+  return { server, tokens, allow };
 }
 
 /** A token of whoever is allowed now; counts how often it was asked for. */
@@ -72,7 +76,7 @@ test('a download goes on where it was with a new token', async (t) => {
   const chunks = client.stream('f');
   const first = await chunks.next();
   source.identity = 'ci2';
-  allow('ci2');
+  await allow('ci2');
   await until('the call is ended', () => server.server.stats().streams === 0 || source.asked > 1);
 
   const rest = await collect(chunks);
@@ -105,6 +109,7 @@ test('an upload goes on where it was with another token of the same identity', a
   await until('the upload is under way', () => server.server.stats().uploadStreams === 1);
   which = 'new';
   write(contentFor('new'));
+  await server.server.reload(server.config);
   await until('its call is ended', () => server.server.stats().uploadStreams === 0);
   isRenewed();
 
@@ -122,7 +127,7 @@ test('a session goes on with a new token', async (t) => {
   await using session = client.session();
   assert.equal((await session.stat('f')).size, 1000);
   source.identity = 'ci2';
-  allow('ci2');
+  await allow('ci2');
   await until('the stream is ended', () => server.server.stats().streams === 0);
 
   assert.equal((await session.stat('f')).size, 1000);

@@ -309,13 +309,14 @@ test('a watcher whose token is taken away sees nothing more', async (t) => {
   const tokens = new Tokens();
   const rules = [{ who: ['operator'], may: ['observe'] }];
   const access = accessFile(t, { tokens: tokens.section(['operator']), rules });
-  const { ask } = await served(t, { access: access.path });
+  const { ask, server } = await served(t, { access: access.path });
   const headers = { authorization: `Bearer ${tokens.of('operator')}` };
   const { body } = await ask('/api/watch?intervalMs=200', { headers });
   const reader = (body as ReadableStream<Uint8Array>).getReader();
   assert.equal((await within('an event', reader.read())).done, false);
 
   access.write({ tokens: tokens.section(['operator']), rules: [] });
+  await server.server.reload(server.config);
 
   const ended = (async () => {
     while (!(await reader.read()).done);
