@@ -116,6 +116,7 @@ describe('the page in a browser', { skip: NO_BROWSER }, () => {
     assert.equal(server.server.stats().transfers, 1);
 
     await tab.page.keyboard.press('Enter');
+    await tab.says('#confirm', /large\.iso/);
     await tab.page.focus('#confirm-yes');
     await tab.page.keyboard.press('Enter');
     await tab.says('#status', /large\.iso was cancelled/);
@@ -144,13 +145,13 @@ describe('the page in a browser', { skip: NO_BROWSER }, () => {
 
   it('says that the server drains, is away, and has been restarted', async (t) => {
     const { server, url } = await served(t);
-    await download(t, server, 'large.iso');
+    const call = await download(t, server, 'large.iso');
     const tab = await Tab.open(t, url);
     await tab.says('#state', /^serving$/);
 
     const stopped = server.server.stop(60_000);
     await tab.says('#state', /^draining$/);
-    await server.server.stop(0);
+    call.cancel();
     await within('it stops', stopped);
     await tab.says('#status', /connection to the server is lost/);
     assert.equal(await tab.text('#state'), 'reconnecting');
