@@ -21,6 +21,9 @@ import { within } from '../../support/until.ts';
 const PAGE = fileURLToPath(new URL('../../../../docs/deploy/balancers.md', import.meta.url));
 const STREAM_MODULE = '/usr/lib/nginx/modules/ngx_stream_module.so';
 
+/** In place of the two seconds of the page: until a server is out, tests do nothing but look. */
+const CHECK_INTERVAL = '200ms';
+
 /** Headings of the page. */
 export const BALANCERS = ['HAProxy, L4', 'HAProxy, L7', 'nginx, L4', 'nginx, L7'] as const;
 
@@ -81,7 +84,7 @@ export async function startScene(t: TestContext, options: SceneOptions): Promise
   );
   let config = configOf(name).replaceAll('10.0.0.', `${block}.`);
   config = config.replace(/^( +(?:bind|listen) ):?(?=50443)/m, `$1${block}.10:`);
-  config = config.replaceAll('10m', idleTimeout);
+  config = config.replaceAll('10m', idleTimeout).replace('inter 2s', `inter ${CHECK_INTERVAL}`);
   if (affinity) config = withAffinity(name, config);
   const address = `${block}.10:50443`;
   const child = name.startsWith('HAProxy') ? haproxy(t, config) : nginx(t, name, config);
