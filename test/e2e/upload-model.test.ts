@@ -22,7 +22,7 @@ import { ServerProcess } from '../support/server-process.ts';
 import { MemoryStore } from '../support/stores/memory-store.ts';
 import { KIB, type Settings, TWO_THREADS, testConfig } from '../support/test-server.ts';
 
-const RUNS = Number(process.env.SLUICE_TEST_MODEL_RUNS ?? 8);
+const RUNS = Number(process.env.SLUICE_TEST_MODEL_RUNS ?? 4);
 const CONTENT = noise(1, 200 * KIB);
 const SLOTS = 3;
 const SETTINGS: Settings = { ...TWO_THREADS, writable: true, uploads: { minFree: 0, syncInterval: 20 } };

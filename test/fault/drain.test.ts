@@ -30,7 +30,7 @@ import { SluiceProcess } from '../support/sluice-process.ts';
 import { startServer } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 
-const DRAINS = Number(process.env.SLUICE_TEST_DRAINS ?? 3);
+const DRAINS = Number(process.env.SLUICE_TEST_DRAINS ?? 1);
 const TRANSFERS_EACH_WAY = 25;
 const GRACE_MS = 1000;
 const MARGIN_MS = 2000;

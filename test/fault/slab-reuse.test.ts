@@ -14,7 +14,7 @@ import { KIB, MIB, startServer, type TestServer, TWO_THREADS } from '../support/
 
 const FILES = 12;
 const WORKERS = 16;
-const ROUNDS = Number(process.env.SLUICE_TEST_ROUNDS ?? 8);
+const ROUNDS = Number(process.env.SLUICE_TEST_ROUNDS ?? 4);
 
 const ENDINGS = [
   'complete',

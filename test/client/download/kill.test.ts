@@ -17,7 +17,7 @@ import type { StreamFileRequest } from '../../../src/wire/messages.ts';
 import { blockFor } from '../../support/block.ts';
 import { scratchDirectory, someFile, startServer } from '../fixtures.ts';
 
-const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 6);
+const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 2);
 const SIZE_BYTES = 1.5 * RESUME_POINT_BYTES;
 const PROGRAM = fileURLToPath(new URL('./killed-download.js', import.meta.url));
 const REMAINS = ['a', 'a.part', 'a.part.json', 'a.part.json.tmp', 'a.part.lock', 'a.part.lock.guard'];

@@ -15,7 +15,7 @@ import { changed, changedSummary, first, type Message } from './honest-messages.
 import type { Script } from './scripted-server.ts';
 
 const LARGE_BYTES = 48 * MIB + 77;
-const WORLDS = Number(process.env.SLUICE_TEST_WORLDS ?? 6);
+const WORLDS = Number(process.env.SLUICE_TEST_WORLDS ?? 3);
 const OPTIONS = { chunkBytes: 256 * 1024 };
 
 function rangeOf({ limit, start }: StreamFileRequest): ByteRange {

@@ -10,7 +10,7 @@ import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { scene } from './scene.ts';
 
-const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 4);
+const KILLS = Number(process.env.SLUICE_TEST_KILLS ?? 2);
 /** Enough for two connections. */
 const SIZE_BYTES = 65 * 1024 * 1024;
 const PROGRAM = fileURLToPath(new URL('./killed-upload.js', import.meta.url));

@@ -14,6 +14,7 @@ import { SeveralProcesses } from './several-processes.ts';
 
 const CONTENT = noise(1, 3 * MIB + 17);
 const WRITABLE = ['--writable', '--uploads-min-free', '0'];
+const RACES = Number(process.env.SLUICE_TEST_RACES ?? 4);
 
 test('an upload goes on in another process: taken over from a living one, and after kill -9; the others go on', async (t) => {
   const root = scratchRoot(t);
@@ -79,7 +80,7 @@ test('one of many uploads of the same name wins, whichever processes they are in
     () => new SluiceClient(server.address, { ownConnection: true, retry: { attempts: 1 } }),
   );
   for (const client of clients) t.after(() => client.close());
-  for (let round = 0; round < 10; round += 1) {
+  for (let round = 0; round < RACES; round += 1) {
     const results = await Promise.allSettled(
       clients.map((client, at) =>
         client.upload(CONTENT_OF[at] as Buffer, `raced-${round}`, { overwrite: false }),
