@@ -10,7 +10,7 @@ import { KIB } from '../support/test-server.ts';
 import { until } from '../support/until.ts';
 import { runCommand } from './command-session.ts';
 
-const SHORT = ['--only', 'slab.count', '--rounds', '1', '--time', '1s', '--streams', '4'];
+const SHORT = ['--only', 'slab.count', '--rounds', '1', '--time', '100ms', '--streams', '4'];
 
 function rootWithFile(t: TestContext): string {
   const root = scratchRoot(t);

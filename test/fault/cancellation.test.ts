@@ -16,7 +16,8 @@ import {
 } from '../support/test-server.ts';
 import { until, within } from '../support/until.ts';
 
-const AT_ONCE = 24;
+/** More than there are slabs. */
+const AT_ONCE = 16;
 const REQUEST = { fileName: 'file', wantChecksums: true };
 
 type Stream = ClientReadableStream<ChunkMessage>;
@@ -68,15 +69,13 @@ for (const [way, options] of WAYS) {
       const server = await startServer(t, { ...TWO_THREADS, limits: { streams: AT_ONCE } }, options);
       server.write('file', noise(1, 2 * MIB));
       const client = server.client();
-      for (let round = 0; round < 2; round++) {
-        const calls = Array.from({ length: AT_ONCE }, () => client.stream(REQUEST));
-        const ends = calls.map((call) => endOf(call));
-        await Promise.all(calls.map((call) => cancel(server, call)));
-        for (const end of await within('the end of all calls', Promise.all(ends))) {
-          assert.equal(end.status, 'CANCELLED', end.details);
-        }
-        await server.untilIdle();
+      const calls = Array.from({ length: AT_ONCE }, () => client.stream(REQUEST));
+      const ends = calls.map((call) => endOf(call));
+      await Promise.all(calls.map((call) => cancel(server, call)));
+      for (const end of await within('the end of all calls', Promise.all(ends))) {
+        assert.equal(end.status, 'CANCELLED', end.details);
       }
+      await server.untilIdle();
       await assertAdmits(server, AT_ONCE);
     });
   }

@@ -12,7 +12,7 @@ const STALLED = 220;
 for (const zeroCopy of [true, false]) {
   test(`${STALLED} stalled readers with large windows do not hold up one that reads (zero copy: ${zeroCopy})`, async (t) => {
     const server = await startServer(t, { stream: { stallTimeout: 600_000 } }, { zeroCopy });
-    server.write('file', noise(1, 24 * MIB));
+    server.write('file', noise(1, 4 * MIB));
     const stalling = Array.from({ length: 11 }, () =>
       server.client({ 'grpc-node.flow_control_window': 256 * KIB }),
     );
@@ -27,7 +27,7 @@ for (const zeroCopy of [true, false]) {
       return jobsOutstanding === 0 && jobsWaiting === 0;
     });
 
-    const content = server.write('other', noise(2, 48 * MIB));
+    const content = server.write('other', noise(2, 16 * MIB));
     const request = { fileName: 'other', wantChecksums: true };
     const received = await server.client().fetch(request);
     assertComplete(received, { request, content, chunkBytes: 64 * KIB });
