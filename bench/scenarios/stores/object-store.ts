@@ -100,9 +100,8 @@ function downloadCases(context: BenchContext, store: ObjectStore, size: number):
 }
 
 async function uploadCases({ files }: BenchContext, store: ObjectStore): Promise<Case[]> {
-  const [path = '', warmUpPath = ''] = await Promise.all(
-    [UPLOAD_BYTES, 32 * MIB].map(async (bytes) => join(files.directory, await files.random(bytes))),
-  );
+  const path = join(files.directory, await files.random(UPLOAD_BYTES));
+  const warmUpPath = path;
   const write = { kind: 'write', key: 'sent-by-sdk', partBytes: PART_BYTES, path, warmUpPath } as const;
   const start = () => store.serve(['--writable']);
   const uploads = driverUploads('sluice', start, 'sluice-upload-driver', 'tuned');

@@ -14,19 +14,16 @@ export class GatheredPart {
   storing: Promise<void> | undefined;
   /** It was given up while it was being sent. */
   isDropped = false;
-  readonly #bytes: Buffer;
+  /** Its memory, whatever of it is filled. */
+  readonly buffer: Buffer;
   #filled: ByteRange[] = [];
 
-  constructor(index: number, { start, end }: ByteRange) {
+  /** @param buffer as large as the part; its own from now on */
+  constructor(index: number, { start, end }: ByteRange, buffer: Buffer) {
     this.index = index;
     this.start = start;
     this.end = end;
-    this.#bytes = Buffer.allocUnsafeSlow(end - start);
-  }
-
-  /** Bytes of memory. */
-  get size(): number {
-    return this.#bytes.length;
+    this.buffer = buffer;
   }
 
   get isFull(): boolean {
@@ -45,7 +42,7 @@ export class GatheredPart {
 
   /** `offset` is that of the file. The bytes lie within the part, which is not full. */
   put(bytes: Uint8Array, offset: number): void {
-    copyBytes(bytes, this.#bytes, offset - this.start); // copy: the slab goes back, the part is not whole yet
+    copyBytes(bytes, this.buffer, offset - this.start); // copy: the slab goes back, the part is not whole yet
     const range = { start: offset, end: offset + bytes.length };
     const others = this.#filled.filter(({ start, end }) => end < range.start || start > range.end);
     const touching = this.#filled.filter((each) => !others.includes(each));
@@ -56,14 +53,14 @@ export class GatheredPart {
 
   /** Of the file, up to `end`. */
   bytesTo(end: number): Buffer {
-    return this.#bytes.subarray(0, end - this.start);
+    return this.buffer.subarray(0, end - this.start);
   }
 
   checked(): CheckedRange[] {
     return this.#filled.map(({ start, end }) => ({
       start,
       end,
-      crc32: crc32(this.#bytes.subarray(start - this.start, end - this.start)),
+      crc32: crc32(this.buffer.subarray(start - this.start, end - this.start)),
     }));
   }
 }

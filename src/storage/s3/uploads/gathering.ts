@@ -102,7 +102,9 @@ export class Gathering {
       if (known !== undefined)
         return known.isFull || known.storing !== undefined ? undefined : this.#last(known);
       const range = this.#rangeOf(index);
-      if (this.#share.take(range.end - range.start)) return this.#last(new GatheredPart(index, range));
+      const bytes = range.end - range.start;
+      if (this.#share.take(bytes))
+        return this.#last(new GatheredPart(index, range, this.#share.buffer(bytes)));
       const storing = this.#storing();
       if (storing.length > 0) await untilAny(storing, signal);
       else this.#dropOne();
@@ -136,14 +138,20 @@ export class Gathering {
   #remove(part: GatheredPart): void {
     if (this.#parts.get(part.index) !== part) return;
     this.#parts.delete(part.index);
-    this.#share.give(part.size);
+    this.#share.give(part.buffer.length);
+  }
+
+  /** The store has answered that it has the bytes: nobody reads them any more. */
+  #stored(part: GatheredPart): void {
+    this.#remove(part);
+    this.#share.recycle(part.buffer);
   }
 
   #store(part: GatheredPart, end: number): void {
     part.storing ??= this.#host
       .store(part, part.bytesTo(end))
       .then(
-        () => this.#remove(part),
+        () => this.#stored(part),
         (reason: unknown) => this.#host.failed(reason),
       )
       .finally(() => {

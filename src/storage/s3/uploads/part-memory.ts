@@ -3,9 +3,12 @@
  * part's before it begins; what nobody has reserved may be borrowed.
  *
  * Invariant: an upload is charged the larger of what it has reserved and what it
- * uses, and all charges together are within the limit.
+ * uses, and all charges together, with the spare buffers, are within the limit.
  */
 import { TransferError } from '../../../base/errors.ts';
+
+/** Buffers that are kept for the next parts. */
+const MAX_SPARE = 8;
 
 /** A stream waits this long to begin. */
 const RESERVE_TIMEOUT_MS = 15_000;
@@ -17,6 +20,8 @@ interface Waiting {
 
 export class PartMemory {
   #freeBytes: number;
+  /** Of parts that were stored. V8 collects its whole heap for every few large buffers that are new. */
+  readonly #spare: Buffer[] = [];
   readonly #waiting = new Set<Waiting>();
   /** What drops the parts of uploads that nobody writes to; the longest idle first. */
   readonly #idle = new Set<() => void>();
@@ -37,7 +42,21 @@ export class PartMemory {
     this.#dropIdle(bytes);
     if (this.#freeBytes < bytes) return false;
     this.#freeBytes -= bytes;
+    this.#trimSpare();
     return true;
+  }
+
+  /** So many bytes that were taken; something may be in them. */
+  buffer(bytes: number): Buffer {
+    const at = this.#spare.findIndex(({ length }) => length === bytes);
+    const [spare] = at < 0 ? [] : this.#spare.splice(at, 1);
+    return spare ?? Buffer.allocUnsafeSlow(bytes);
+  }
+
+  /** Takes what nobody uses any more, before or behind its `give`. */
+  recycle(buffer: Buffer): void {
+    this.#spare.push(buffer);
+    this.#trimSpare();
   }
 
   /** Throws RESOURCE_EXHAUSTED where none become free in time. */
@@ -88,7 +107,14 @@ export class PartMemory {
       this.#freeBytes -= waiting.bytes;
       waiting.begin();
     }
+    this.#trimSpare();
     this.#isServing = false;
+  }
+
+  #trimSpare(): void {
+    let bytes = this.#spare.reduce((sum, { length }) => sum + length, 0);
+    while (bytes > this.#freeBytes || this.#spare.length > MAX_SPARE)
+      bytes -= this.#spare.shift()?.length ?? 0;
   }
 
   #dropIdle(wantedBytes: number): void {
@@ -140,6 +166,16 @@ export class PartShare {
   give(bytes: number): void {
     this.#usedBytes -= bytes;
     this.#settle();
+  }
+
+  /** As of `PartMemory`. */
+  buffer(bytes: number): Buffer {
+    return this.#memory.buffer(bytes);
+  }
+
+  /** As of `PartMemory`. */
+  recycle(buffer: Buffer): void {
+    this.#memory.recycle(buffer);
   }
 
   #settle(): void {
