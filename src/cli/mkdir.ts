@@ -1,10 +1,9 @@
 /** `sluice mkdir`: makes directories on a server. */
 import type { Command } from 'commander';
-import { TransferError } from '../base/errors.ts';
 import { addConnectionOptions, type ConnectionOptions, Connections } from './connection.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
-import { type CliTarget, parseCliTarget, writeCliTarget } from './target/target.ts';
+import { type CliTarget, parseCliTarget, requireName } from './target/target.ts';
 
 const EXAMPLES = `
 Examples:
@@ -38,11 +37,7 @@ function collectTargets(text: string, previous: CliTarget[] | undefined): CliTar
 }
 
 async function makeDirectories(targets: CliTarget[], options: MkdirOptions): Promise<void> {
-  const nameless = targets.find(({ name }) => name === '');
-  if (nameless !== undefined) {
-    const server = writeCliTarget(nameless);
-    throw new TransferError('INVALID_CONFIG', `${server} names no directory; write ${server}/name`);
-  }
+  for (const target of targets) requireName(target, 'directory');
   const connections = new Connections(options, createStderrNotes(options));
   const interrupt = new Interrupt();
   try {

@@ -11,7 +11,7 @@ import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { printable, writeJson, writeLine } from './process/output.ts';
 import { writeFailed, writeFileCount } from './progress/progress-text.ts';
-import { type CliTarget, parseCliTarget, writeCliTarget } from './target/target.ts';
+import { type CliTarget, parseCliTarget, requireName } from './target/target.ts';
 import { leftOutLines } from './tree/left-out-text.ts';
 
 const EXAMPLES = `
@@ -77,11 +77,7 @@ async function remove(targets: CliTarget[], options: RmOptions): Promise<void> {
 }
 
 function checkUsage(targets: readonly CliTarget[], { ifMatch, recursive = false }: RmOptions): void {
-  const nameless = targets.find(({ name }) => name === '');
-  if (nameless !== undefined) {
-    const server = writeCliTarget(nameless);
-    throw new TransferError('INVALID_CONFIG', `${server} names no file; write ${server}/name`);
-  }
+  for (const target of targets) requireName(target, 'file');
   if (ifMatch !== undefined && (recursive || targets.length > 1)) {
     throw new TransferError('INVALID_CONFIG', '--if-match is about one file; remove that one alone');
   }

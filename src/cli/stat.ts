@@ -8,7 +8,7 @@ import { writeMode, writeOctal } from './mode-text.ts';
 import { Interrupt } from './process/interrupt.ts';
 import { createStderrNotes } from './process/note-logger.ts';
 import { printable, writeJson, writeLine, writeTime } from './process/output.ts';
-import { type CliTarget, parseCliTarget } from './target/target.ts';
+import { type CliTarget, parseCliTarget, requireName } from './target/target.ts';
 
 const EXAMPLES = `
 Examples:
@@ -37,6 +37,7 @@ export function addStatCommand(program: Command): void {
 }
 
 async function stat(target: CliTarget, options: StatOptions): Promise<void> {
+  requireName(target, 'file');
   const connections = new Connections(options, createStderrNotes(options));
   const interrupt = new Interrupt();
   try {

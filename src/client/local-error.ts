@@ -8,6 +8,7 @@ const REMEDY_OF_ERRNO: Readonly<Record<string, string>> = {
   EIO: 'the disk reports an error; check it, then run the download again',
   ENOENT: 'the directory does not exist; create it first',
   ENOTDIR: 'a part of the path is not a directory',
+  EEXIST: 'a file has that name',
   EISDIR: 'it is a directory; name a file',
   EACCES: 'permission denied; choose a place you may write to',
   EPERM: 'the operation is not permitted there',

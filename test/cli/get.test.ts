@@ -232,6 +232,22 @@ test('a finished file is replaced, unless --no-overwrite is given', async (t) =>
   assert.equal(statSync(join(cwd, 'a.bin')).size, SIZE);
 });
 
+test('a file in the place of a directory is named', async (t) => {
+  const { server, cwd } = await scene(t);
+  writeFileSync(join(cwd, 'here'), '');
+  for (const [args, problem] of [
+    [
+      [`${server.address}/a.bin`, '-o', 'here/x'],
+      /cannot look at here\/x: a part of the path is not a directory/,
+    ],
+    [['-r', `${server.address}/tree`, '-o', 'here'], /cannot make here: a file has that name/],
+  ] as const) {
+    const { code, stderr } = await runCommand(['get', ...args], { cwd });
+    assert.equal(code, 7, stderr);
+    assert.match(stderr, problem);
+  }
+});
+
 test('each refusal has its exit code', async (t) => {
   const { server, cwd } = await scene(t);
   for (const [args, expected] of [

@@ -121,3 +121,9 @@ test('the suggestion of the server is passed on', async (t) => {
   assert.equal(code, 3);
   assert.match(stderr, /did you mean "a\.txt"\?/);
 });
+
+test('stat of a server alone is wrong usage', async () => {
+  const { code, stderr } = await runCommand(['stat', 'localhost:1/']);
+  assert.equal(code, 2);
+  assert.match(stderr, /localhost:1 names no file; write localhost:1\/name/);
+});

@@ -32,7 +32,7 @@ const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
 const OBSTACLE_HINTS: readonly (readonly [string, string])[] = [
   [
     'is a directory',
-    'use `sluice get -r` or `sluice rm -r` for a directory; for `sluice put` into a directory, end the target with "/"',
+    'use `sluice get -r` or `sluice rm -r` for a directory, `sluice ls` for what is in it; for `sluice put` into a directory, end the target with "/"',
   ],
   ['is not a directory', 'a file is in the way; `sluice ls` shows what is there'],
 ];

@@ -48,6 +48,13 @@ function split(text: string): CliTarget {
   return splitAtSlash(text, rest, TRANSPORT_OF_SCHEME[scheme]);
 }
 
+/** Throws INVALID_CONFIG for a target that is a server alone. */
+export function requireName(target: CliTarget, what: 'file' | 'directory'): void {
+  if (target.name !== '') return;
+  const server = writeCliTarget(target);
+  throw new TransferError('INVALID_CONFIG', `${server} names no ${what}; write ${server}/name`);
+}
+
 /** The target as it can be typed again. */
 export function writeCliTarget({ server, name, transport }: Omit<CliTarget, 'isDirectory'>): string {
   const scheme = transport === 'tls' ? 'grpcs://' : transport === 'plaintext' ? 'grpc://' : '';

@@ -52,7 +52,8 @@ export class Screen {
   /** Replaces what is shown. A terminal that does not keep up misses some. */
   draw(lines: readonly string[]): void {
     if (!this.#isShown || this.#output.writableNeedDrain) return;
-    const text = lines.map((line) => line + TO_END_OF_LINE).join('\r\n');
+    // In front of the line: behind a full one the cursor is still on its last column, which would be erased.
+    const text = lines.map((line) => TO_END_OF_LINE + line).join('\r\n');
     this.#output.write(BEGIN_UPDATE + HOME + text + TO_END_OF_SCREEN + END_UPDATE);
   }
 

@@ -53,12 +53,12 @@ function trafficFacts({ places, totals }: WatchResponse): string[] {
   return [
     `out ${formatBytes(sentRawBytesPerSec)}/s`,
     `in ${formatBytes(receivedRawBytesPerSec)}/s`,
-    `${totals.transfers} transfers`,
-    `${uploads} open uploads`,
+    writeCount(totals.transfers, 'transfer'),
+    writeCount(uploads, 'open upload'),
     ...['connections', 'streams', 'uploadStreams'].flatMap((kind) => placesFact(places, kind)),
-    `${errors} errors`,
-    `${refusals} refusals`,
-    `${stalls} stalls`,
+    writeCount(errors, 'error'),
+    writeCount(refusals, 'refusal'),
+    writeCount(stalls, 'stall'),
   ];
 }
 
@@ -112,10 +112,10 @@ function threadLine({ pool }: WatchResponse, columns: number, { cyan, dim }: Col
     { count: 1000 - busy, cell: '·', paint: dim },
   ];
   const died = deaths === 0 ? '' : `, ${deaths} died`;
-  const jobs = `${jobsOutstanding} jobs, ${jobsWaiting} streams wait`;
+  const jobs = `${writeCount(jobsOutstanding, 'job')}, ${jobsWaiting} waiting`;
   const texts = [
     `${writeShare(utilization)} of ${threads}, ${jobs}, ${writeMs(jobMs)} a job${died}`,
-    `${writeShare(utilization)} of ${threads}, ${jobsWaiting} wait${died}`,
+    `${writeShare(utilization)} of ${threads}, ${jobsWaiting} waiting${died}`,
     `${writeShare(utilization)} of ${threads}`,
   ];
   return [barLine('threads', parts, texts, columns)];
@@ -143,6 +143,11 @@ function bar(parts: readonly Part[], cells: number): string {
       return own === 0 ? '' : paint(cell.repeat(own));
     })
     .join('');
+}
+
+/** `1 error`, `2 errors`. */
+function writeCount(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** As many facts in a line as fit. */

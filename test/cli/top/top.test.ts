@@ -64,6 +64,9 @@ test('fits a terminal of 40 columns', async (t) => {
   const { address } = await startWithTransfer(t);
   const terminal = new TerminalProcess(t, ['top', address, '--interval', '200ms'], { columns: 40, rows: 20 });
   await terminal.shows(/↓ …?[\w-]*\.iso/);
+  const erasures = terminal.written.split('\u001b[K').slice(0, -1);
+  // Behind a line of 40 columns it would erase the last of them.
+  assert.ok(erasures.length > 0 && erasures.every((before) => /(?:\[H|\n)$/.test(before)));
   terminal.type('q');
   assert.equal(await terminal.ended(), 0);
 });

@@ -7,6 +7,7 @@ import { lstat, mkdir, realpath, stat } from 'node:fs/promises';
 import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { errnoOf, TransferError } from '../../../base/errors.ts';
 import { refuseOtherSpelling } from '../../download/partial-file/publish.ts';
+import { localError } from '../../local-error.ts';
 
 /** Characters that no name should have, or that are separators on some system. */
 const FORBIDDEN = /[\p{Cc}\\]/u;
@@ -48,7 +49,7 @@ export function pathBelow(
  */
 export async function preparePlace(directory: string, path: string): Promise<void> {
   await prepareDirectory(directory, dirname(path));
-  const found = await asLocalIo(() => lstat(path).catch(ignoreMissing));
+  const found = await asLocalIo('cannot look at', path, () => lstat(path).catch(ignoreMissing));
   if (found === undefined || found.isFile()) return;
   throw new TransferError('LOCAL_IO', `${path} exists and is not a regular file; nothing is written to it`);
 }
@@ -71,8 +72,8 @@ export async function prepareDirectory(directory: string, path: string, mode = 0
 
 /** Makes the top of a tree. Its path without a link in it. Throws LOCAL_IO. */
 export async function prepareTop(directory: string): Promise<string> {
-  await asLocalIo(() => mkdir(directory, { recursive: true }));
-  return await asLocalIo(() => realpath(directory));
+  await asLocalIo('cannot make', directory, () => mkdir(directory, { recursive: true }));
+  return await asLocalIo('cannot look at', directory, () => realpath(directory));
 }
 
 /**
@@ -81,11 +82,11 @@ export async function prepareTop(directory: string): Promise<string> {
  * @param top the directory that nothing may lead out of, without a link in it
  */
 export async function prepareBelow(top: string, path: string, mode = 0o777): Promise<boolean> {
-  const isNew = (await asLocalIo(() => mkdir(path, { recursive: true, mode }))) !== undefined;
+  const made = await asLocalIo('cannot make', path, () => mkdir(path, { recursive: true, mode }));
   // No link then, and under no other spelling.
-  if (isNew) return true;
+  if (made !== undefined) return true;
   await refuseOtherSpelling(path);
-  const actual = await asLocalIo(() => realpath(path));
+  const actual = await asLocalIo('cannot look at', path, () => realpath(path));
   if (actual !== top && !actual.startsWith(top.endsWith(sep) ? top : top + sep)) {
     throw new TransferError(
       'LOCAL_IO',
@@ -100,7 +101,7 @@ export async function pathForFile(name: string, output: string | undefined): Pro
   const lastComponent = name.slice(name.lastIndexOf('/') + 1);
   if (output === undefined) return pathBelow('', lastComponent);
   if (!output.endsWith('/') && !(await isDirectory(output))) return output;
-  await asLocalIo(() => mkdir(output, { recursive: true }));
+  await asLocalIo('cannot make', output, () => mkdir(output, { recursive: true }));
   return pathBelow(output, lastComponent);
 }
 
@@ -112,7 +113,7 @@ export function directoryForTree(name: string, output: string | undefined): stri
 
 /** Follows symbolic links. Throws LOCAL_IO. */
 export async function isDirectory(path: string): Promise<boolean> {
-  const found = await asLocalIo(() => stat(path).catch(ignoreMissing));
+  const found = await asLocalIo('cannot look at', path, () => stat(path).catch(ignoreMissing));
   return found?.isDirectory() ?? false;
 }
 
@@ -120,10 +121,10 @@ function ignoreMissing(error: unknown): undefined {
   if (errnoOf(error) !== 'ENOENT') throw error;
 }
 
-async function asLocalIo<T>(action: () => Promise<T>): Promise<T> {
+async function asLocalIo<T>(doing: string, path: string, action: () => Promise<T>): Promise<T> {
   try {
     return await action();
   } catch (cause) {
-    throw new TransferError('LOCAL_IO', cause instanceof Error ? cause.message : String(cause), { cause });
+    throw localError(doing, path, cause);
   }
 }
