@@ -10,6 +10,7 @@ import type { Logger } from '../base/logger.ts';
 import { AdminClient } from '../client/admin-client.ts';
 import { SluiceClient } from '../client/client.ts';
 import type { TokenSource } from '../client/connection/proof.ts';
+import { readError } from '../client/local-error.ts';
 import type { ClientOptions, TlsOptions } from '../client/options.ts';
 import { TOKEN_ENV } from '../config/settings.ts';
 import { durationArgument, TRACE_HELP } from './argument.ts';
@@ -177,7 +178,8 @@ function readGiven(flag: string, path: string): Buffer {
   try {
     return readFileSync(path);
   } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new TransferError('INVALID_CONFIG', `${flag}: ${why}`, { cause });
+    throw new TransferError('INVALID_CONFIG', `${flag}: ${readError('cannot read', path, cause).message}`, {
+      cause,
+    });
   }
 }

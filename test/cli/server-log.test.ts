@@ -76,6 +76,21 @@ test('a peer neither fills the log with a name nor writes control characters to 
   }
 });
 
+test('warnings of Node and of packages are lines of the log', async (t) => {
+  const warn = 'process.on("SIGWINCH", () => process.emitWarning("this Node is old\\nupgrade it"))';
+  const server = new SluiceProcess(t, ['serve', '.', '--listen', '127.0.0.1:0', '--pool-threads', '1'], {
+    cwd: scratchRoot(t),
+    env: { NODE_OPTIONS: `--import ${JSON.stringify(`data:text/javascript,${encodeURIComponent(warn)}`)}` },
+  });
+  await server.says(READY);
+  server.process.kill('SIGWINCH');
+  await server.says(/this Node is old/);
+  server.process.kill('SIGTERM');
+  const lines = (await server.outcome()).stderr.trimEnd().split('\n');
+  const messages = lines.map((line) => (JSON.parse(line) as { msg: string }).msg);
+  assert.ok(messages.includes('this Node is old\nupgrade it'), messages.join());
+});
+
 /** By the times in them: less than a window has lines of two windows at the most. */
 function assertCalm(lines: readonly string[]): void {
   const timesMs = lines.map((line) => (JSON.parse(line) as { time: number }).time);

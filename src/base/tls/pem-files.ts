@@ -3,7 +3,7 @@ import { createHash, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { TransferError } from '../errors.ts';
+import { errnoOf, TransferError } from '../errors.ts';
 
 const KINDS = ['cert', 'key', 'ca'] as const;
 
@@ -94,7 +94,8 @@ function filesOf({ minVersion, names }: PemPaths, pems: readonly (Buffer | undef
 }
 
 function unreadable({ names, ...paths }: PemPaths, kind: Kind, cause: unknown): TransferError {
-  return new TransferError('INVALID_CONFIG', `${names[kind]}: cannot read "${paths[kind]}"`, { cause });
+  const why = errnoOf(cause) === 'ENOENT' ? 'there is no such file' : `cannot be read (${errnoOf(cause)})`;
+  return new TransferError('INVALID_CONFIG', `${names[kind]} ${paths[kind]}: ${why}`, { cause });
 }
 
 /** Looks at every certificate: OpenSSL leaves out those that it cannot read, such as the end of a file half written. */

@@ -23,9 +23,11 @@ const CONNECTION_HINTS: readonly (readonly [RegExp, string])[] = [
     /certificate required|handshake failure/i,
     'the server asks for a client certificate; give --cert and --key',
   ],
-  [/ECONNREFUSED|ENOENT/, 'nothing listens there; is the port right, and is `sluice serve` running?'],
-  [/Name resolution failed|ENOTFOUND/, 'the host name is unknown; is it spelled right?'],
-  [/plaintext/, 'if the server wants TLS, add --tls (and --ca for an authority of your own)'],
+  [/ECONNREFUSED|ENOENT/, 'is the port right, and is `sluice serve` running?'],
+  [
+    /plaintext\?/,
+    'is the port right? if the server wants TLS, add --tls (and --ca for an authority of your own)',
+  ],
 ];
 
 /** Obstacles in the place of a file; messages about links and devices need no hint. */

@@ -1,7 +1,7 @@
 /**
  * The log of the server, on standard error: pretty on a terminal, JSON lines
  * elsewhere. A slow reader costs lines, never blocks the event loop; the buffer
- * is flushed when the process exits.
+ * is flushed when the process exits. Warnings of Node and of packages are lines too.
  */
 import { constants, openSync } from 'node:fs';
 import { pino } from 'pino';
@@ -37,6 +37,9 @@ export function createLog({ level, format }: Config['log']): ProcessLog {
   });
   process.once('exit', () => writer.flush());
   const log = pino({ level }, { write: (line: string) => writer.write(toText(line)) });
+  // Node itself would write them as text, which no reader of JSON lines can parse.
+  process.removeAllListeners('warning');
+  process.on('warning', ({ message, name }) => log.warn({ name }, message));
   return {
     debug: (fields, message) => log.debug(fields, message),
     info: (fields, message) => log.info(fields, message),

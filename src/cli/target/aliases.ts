@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { errnoOf, TransferError } from '../../base/errors.ts';
 import { parseTarget } from '../../client/connection/target.ts';
+import { readError } from '../../client/local-error.ts';
 import { parseYaml } from '../../config/yaml-text.ts';
 
 const FILE_ENV = 'SLUICE_CLIENT_CONFIG';
@@ -70,8 +71,8 @@ function readText(path: string, isNamed: boolean): string {
   } catch (cause) {
     const errno = errnoOf(cause);
     if (!isNamed && (errno === 'ENOENT' || errno === 'ENOTDIR')) return '';
-    const from = isNamed ? ` (${FILE_ENV})` : '';
-    throw new TransferError('INVALID_CONFIG', `${path}${from}: cannot be read: ${errno ?? String(cause)}`);
+    const from = isNamed ? `${FILE_ENV}: ` : '';
+    throw new TransferError('INVALID_CONFIG', `${from}${readError('cannot read', path, cause).message}`);
   }
 }
 

@@ -75,14 +75,19 @@ export class CallFailures {
   /** UNAVAILABLE for a server that cannot be connected to. */
   unreachable(failure?: ServiceError): TransferError {
     const reason = connectProblem(failure) ?? `no connection within ${this.#connectTimeoutMs} ms`;
-    const hint =
-      this.#transport === 'TLS' ? 'does it speak TLS (otherwise say insecure)' : 'does it speak plaintext';
     return new TransferError(
       'UNAVAILABLE',
-      `cannot connect to ${this.#address} (${this.#transport}): ${reason}; is a server listening there, and ${hint}?`,
+      `cannot connect to ${this.#address} (${this.#transport}): ${reason}; ${whatToCheck(reason, this.#transport)}?`,
       { cause: failure },
     );
   }
+}
+
+function whatToCheck(reason: string, transport: 'TLS' | 'plaintext'): string {
+  if (/name resolution/i.test(reason)) return 'is the name of the host right';
+  if (/ECONNREFUSED|ENOENT/.test(reason)) return 'is a server listening there';
+  const how = transport === 'TLS' ? 'TLS (otherwise say insecure)' : 'plaintext';
+  return `is a server listening there, and does it speak ${how}`;
 }
 
 /** The caller's own abort settles the call first and never gets here. */
