@@ -25,6 +25,9 @@ counted on standard error.`;
 /** Wide enough for every size that formatBytes writes. */
 const SIZE_CHARS = 9;
 
+/** `2026-11-20 05:42:00Z` */
+const TIME_CHARS = 20;
+
 interface LsOptions extends ConnectionOptions {
   recursive?: boolean;
   long?: boolean;
@@ -74,8 +77,10 @@ async function writeEntry(entry: ListEntry, { json, long }: LsOptions): Promise<
 }
 
 function longLine(entry: ListEntry, name: string): string {
-  const { isDirectory, mode } = entry;
+  const { isDirectory, mode, modifiedMs } = entry;
   const size = isDirectory ? '-' : formatBytes(entry.size);
   const rights = mode === undefined ? '?????????' : writeMode(mode);
-  return `${isDirectory ? 'd' : '-'}${rights}  ${size.padStart(SIZE_CHARS)}  ${writeTime(entry.modifiedMs)}  ${name}`;
+  // A directory in a bucket has none.
+  const time = isDirectory && modifiedMs === 0 ? '-' : writeTime(modifiedMs);
+  return `${isDirectory ? 'd' : '-'}${rights}  ${size.padStart(SIZE_CHARS)}  ${time.padStart(TIME_CHARS)}  ${name}`;
 }

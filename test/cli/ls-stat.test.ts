@@ -39,6 +39,13 @@ test('ls -l shows mode, size and time', async (t) => {
   );
 });
 
+test('ls -l shows no time for a directory that has none', async (t) => {
+  const server = await startWithFiles(t);
+  utimesSync(server.at('dir'), 0, 0);
+  const { stdout } = await runCommand(['ls', '-l', server.address]);
+  assert.match(stdout, /^drwxrwxrwt {10}- {21}- {2}dir\/$/m);
+});
+
 test('ls --json prints one object for each entry', async (t) => {
   const { address } = await startWithFiles(t);
   const { stdout } = await runCommand(['ls', '--json', address]);

@@ -9,10 +9,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"time"
 
 	pb "example/sluicev1"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
 )
 
 const (
@@ -24,6 +26,11 @@ const (
 	// A chunk of at most 64 MiB, and what is around it.
 	maxMessage = 65 * kib * kib
 )
+
+var connecting = grpc.ConnectParams{
+	Backoff:           backoff.Config{BaseDelay: 100 * time.Millisecond, Multiplier: 1.6, Jitter: 0.2, MaxDelay: 10 * time.Second},
+	MinConnectTimeout: 5 * time.Second,
+}
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
@@ -45,6 +52,8 @@ func run(args []string) error {
 		grpc.WithInsecure(),
 		// The retries of gRPC would send a call again from its beginning.
 		grpc.WithDisableRetry(),
+		// Its waits between attempts to connect grow to two minutes.
+		grpc.WithConnectParams(connecting),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxMessage)),
 	)
 	if err != nil {

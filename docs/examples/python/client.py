@@ -24,10 +24,11 @@ CREDIT = 256 * KIB
 # Files up to this size go in packs.
 SMALL_FILE = 64 * KIB
 
-# The retries of gRPC would send a call again from its beginning. A chunk is
-# at most 64 MiB.
+# The retries of gRPC would send a call again from its beginning, and its waits
+# between attempts to connect grow to two minutes. A chunk is at most 64 MiB.
 CHANNEL_OPTIONS = [
     ("grpc.enable_retries", 0),
+    ("grpc.max_reconnect_backoff_ms", 10_000),
     ("grpc.max_receive_message_length", 65 * KIB * KIB),
 ]
 

@@ -43,6 +43,8 @@ const OBSTACLE_HINTS: readonly (readonly [string, string])[] = [
 export function hintFor(error: TransferError): string | undefined {
   switch (error.code) {
     case 'UNAVAILABLE':
+      // Others come from a server, or from the store behind one.
+      if (!error.message.includes('cannot connect to')) return undefined;
       return CONNECTION_HINTS.find(([pattern]) => pattern.test(error.message))?.[1];
     case 'NOT_FOUND':
       return error.message.includes('did you mean') ? undefined : '`sluice ls` shows what is there';

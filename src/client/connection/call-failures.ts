@@ -77,17 +77,20 @@ export class CallFailures {
     const reason = connectProblem(failure) ?? `no connection within ${this.#connectTimeoutMs} ms`;
     return new TransferError(
       'UNAVAILABLE',
-      `cannot connect to ${this.#address} (${this.#transport}): ${reason}; ${whatToCheck(reason, this.#transport)}?`,
+      `cannot connect to ${this.#address} (${this.#transport}): ${reason}; ${whatToCheck(reason, this.#transport)}`,
       { cause: failure },
     );
   }
 }
 
 function whatToCheck(reason: string, transport: 'TLS' | 'plaintext'): string {
-  if (/name resolution/i.test(reason)) return 'is the name of the host right';
-  if (/ECONNREFUSED|ENOENT/.test(reason)) return 'is a server listening there';
+  if (/name resolution/i.test(reason)) return 'is the name of the host right?';
+  if (/ECONNREFUSED|ENOENT/.test(reason)) return 'is a server listening there?';
+  if (/certificate required/.test(reason)) return 'give the certificate of the client, and its key';
+  if (/certificate/.test(reason))
+    return 'check the authorities that are trusted, and the name that is expected';
   const how = transport === 'TLS' ? 'TLS (otherwise say insecure)' : 'plaintext';
-  return `is a server listening there, and does it speak ${how}`;
+  return `is a server listening there, and does it speak ${how}?`;
 }
 
 /** The caller's own abort settles the call first and never gets here. */

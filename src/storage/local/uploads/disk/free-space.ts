@@ -6,7 +6,7 @@
  */
 import { TransferError } from '../../../../base/errors.ts';
 import type { Logger } from '../../../../base/logger.ts';
-import { MIB } from '../../../../base/units.ts';
+import { formatBytes, MIB } from '../../../../base/units.ts';
 
 /** A measurement is used for this long, or until this much was written. */
 const MAX_AGE_MS = 1000;
@@ -39,7 +39,7 @@ export class FreeSpace {
     if (this.#minFreeBytes === 0) return;
     if (this.#isOld()) void this.measure();
     if (this.#freeBytes - this.#writtenBytes - bytes >= this.#minFreeBytes) return;
-    const message = `the disk of the server would have less than ${this.#minFreeBytes} bytes free; resume when there is room`;
+    const message = `the disk of the server would have less than ${formatBytes(this.#minFreeBytes)} free; resume when there is room`;
     throw new TransferError('DISK_FULL', message);
   }
 
