@@ -26,9 +26,13 @@ async function start(directory: string, options: BucketOptions): Promise<Server>
   const program = compiledPath('bench/peers/late-bucket.js');
   const args = [program, directory, `${latencyMs}`, `${lateMs}`];
   const bucket = await startServer('bucket', process.execPath, args);
-  const store = [`--s3-endpoint=http://${bucket.target}`, '--s3-path-style'];
-  // The environment may have those of another store. No flag switches off what is on by default.
-  Object.assign(process.env, { ...CREDENTIALS, ...process.env, SLUICE_S3_HEDGE: `${hedge}` });
+  const store = [
+    `--s3-endpoint=http://${bucket.target}`,
+    '--s3-path-style',
+    ...(hedge ? [] : ['--no-s3-hedge']),
+  ];
+  // The environment may have those of another store.
+  Object.assign(process.env, { ...CREDENTIALS, ...process.env });
   try {
     const server = await startSluice('s3://bench', [...flags, ...store]);
     return {

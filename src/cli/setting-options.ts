@@ -52,7 +52,10 @@ function givenFlags(command: Command): SettingValues {
   const given: Record<string, unknown> = {};
   for (const option of command.options) {
     const key = keyOfFlag.get(option.long ?? '');
-    if (key !== undefined) given[key] = command.getOptionValue(option.attributeName());
+    const name = option.attributeName();
+    // What a flag switches off, commander has on without it.
+    if (key !== undefined && command.getOptionValueSource(name) !== 'default')
+      given[key] = command.getOptionValue(name);
   }
   return given;
 }

@@ -20,6 +20,7 @@ Every setting of \`sluice serve\` can be given as a flag, as an environment vari
 
 - The file is named by \`--config PATH\` or \`SLUICE_CONFIG\`. No file is read unless it is named: the working directory is often the one being served.
 - Sizes are whole bytes or have a binary unit: \`65536\`, \`64KiB\`, \`1.5MiB\`, \`1GiB\` (\`K\`, \`M\`, \`G\` mean the same). Durations always have a unit, except 0: \`250ms\`, \`30s\`, \`5m\`, \`1h\`.
+- What is true or false has a flag without a value, for what is not the default: \`--writable\`, \`--no-s3-hedge\`.
 - An empty environment variable or file entry counts as not set. An unknown name is an error that names the nearest known one.
 - Relative paths start at the working directory.
 - All problems are reported at once, and the program exits with code 2.

@@ -20,6 +20,7 @@ export interface Setting {
   key: string;
   /** The first part of the key, or '' at the top level. */
   group: string;
+  /** Switches on what is off by default, and off what is on, as `--no-s3-hedge` does; of other settings it has a value. */
   flag: string;
   env: string;
   meta: SettingMeta;
@@ -77,11 +78,12 @@ function shapeOfGroup(schema: z.ZodPrefault): Readonly<Record<string, unknown>> 
 function namedSetting(group: string, name: string, schema: z.ZodType): Setting {
   const meta = settingMetaOf(schema);
   if (meta === undefined) throw new Error(`the setting ${name} is made by one of setting-kinds.ts`);
+  const isOn = meta.kind === 'flag' && meta.initial === true;
   const words = [group, name].filter((part) => part !== '').flatMap(wordsOf);
   return {
     key: group === '' ? name : `${group}.${name}`,
     group,
-    flag: `--${words.join('-')}`,
+    flag: `--${isOn ? 'no-' : ''}${words.join('-')}`,
     env: ENV_PREFIX + words.join('_').toUpperCase(),
     meta,
     schema,

@@ -19,6 +19,21 @@ test('each value is shown with where it came from', async (t) => {
   assert.match(stdout, /^ {2}stallTimeout: 1m +# default$/m);
 });
 
+test('what is on by default is switched off by a flag, or by the environment', async (t) => {
+  const hedge = async (args: readonly string[], env = {}) =>
+    /^ {2}hedge: .*$/m
+      .exec((await runSluice(t, ['config', ...args], { env })).stdout)?.[0]
+      .replace(/ +/g, ' ');
+  assert.equal(await hedge([]), ' hedge: true # default');
+  assert.equal(await hedge(['--no-s3-hedge']), ' hedge: false # flag --no-s3-hedge');
+  const env = { SLUICE_S3_HEDGE: 'false' };
+  assert.equal(await hedge([], env), ' hedge: false # environment SLUICE_S3_HEDGE');
+  assert.equal(
+    await hedge(['--no-s3-hedge'], { SLUICE_S3_HEDGE: 'true' }),
+    ' hedge: false # flag --no-s3-hedge',
+  );
+});
+
 test('the output is a configuration file that means the same', async (t) => {
   const file = join(scratchDirectory(t), 'sluice.yaml');
   const first = await runCommand(['config', '--json', '--slab-count', '96', '--root', 'a "b": #c']);
