@@ -158,7 +158,7 @@ export async function startServer(
 ): Promise<TestServer> {
   const server = new TestServer(t, testConfig(options.root ?? scratchRoot(t), settings), options);
   // As `sluice serve` does.
-  if (server.config.writable) collectLessOften();
+  collectLessOften(server.config);
   await server.start();
   return server;
 }

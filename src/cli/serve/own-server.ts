@@ -1,5 +1,4 @@
 /** The server that runs in this process, alone or as one of several. */
-import { bucketRootOf } from '../../config/bucket-root.ts';
 import type { Config } from '../../config/schema.ts';
 import type { PrimaryLink } from '../../server/processes/link.ts';
 import type { Reloadable } from '../../server/reload.ts';
@@ -10,7 +9,7 @@ import { registeredOpenTelemetry } from '../process/open-telemetry.ts';
 
 /** @param primary of one of several */
 export function ownServer(config: Config, logger: ProcessLog, primary?: PrimaryLink): SluiceServer {
-  if (config.writable || bucketRootOf(config.root) !== undefined) collectLessOften();
+  collectLessOften(config);
   const openTelemetry = registeredOpenTelemetry();
   return new SluiceServer(config, { logger, openTelemetry, reloads: [levelOf(logger)] }, primary);
 }

@@ -22,7 +22,7 @@ setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
 const config = configSchema.parse(JSON.parse(process.argv[2] ?? '{}'));
-if (config.writable) collectLessOften();
+collectLessOften(config);
 const server = new SluiceServer(config, { logger: createLog(config.log) });
 const { address } = await server.start();
 process.stdout.write(`${address}\n`);
