@@ -78,7 +78,7 @@ function fillTaken(cell: HTMLElement): (places: Places) => void {
 
 export function identitiesTable(): LiveTable<IdentityUse> {
   const columns: Column<IdentityUse>[] = [
-    { title: 'Who', text: ({ who }) => shown(who) },
+    { title: 'Who', kind: 'title', text: ({ who }) => shown(who) },
     { title: 'Transfers', kind: 'number', text: ({ transfers }) => String(transfers) },
     { title: 'Rate', kind: 'number', text: ({ rawBytesPerSec }) => `${formatBytes(rawBytesPerSec)}/s` },
     {

@@ -89,6 +89,14 @@ describe('the page in a browser', { skip: NO_BROWSER }, () => {
     const { limits } = server.config;
     await server.server.reload({ ...server.config, limits: { ...limits, streams: 77 } });
     await tab.says('#config-table', /limits\.streams\s+77\s+set/);
+    await tab.page.setViewport({ width: 360, height: 800 });
+    // The charts follow a moment later.
+    await tab.until('document.documentElement.scrollWidth === 360');
+    const across = await tab.page.evaluate(
+      `for (const cell of document.querySelectorAll('#identities-table td')) cell.textContent = '1023 MiB/s';
+      document.documentElement.scrollWidth`,
+    );
+    assert.equal(across, 360, 'fast transfers make the page wider than a phone');
     assert.deepEqual(tab.problems, []);
   });
 
