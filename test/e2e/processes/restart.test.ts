@@ -30,7 +30,7 @@ test('SIGHUP changes what is live in all processes, and replaces them for the re
   let isOver = false;
   let calls = 0;
   const load = Promise.all(
-    Array.from({ length: 4 }, async () => {
+    Array.from({ length: 2 }, async () => {
       while (!isOver) {
         const client = new RawClient(server.address);
         const { bytes, code, details, status } = await client.fetch({ fileName: 'file' });

@@ -10,23 +10,24 @@ import type { DownloadOptions } from '../../../src/client/download/options.ts';
 import { assertBytes, noise, writeContent } from '../../support/content.ts';
 import { scratchDirectory, scratchRoot } from '../../support/scratch.ts';
 import { ServerProcess } from '../../support/server-process.ts';
-import { MIB, type Settings, testConfig } from '../../support/test-server.ts';
+import { MIB, type Settings, startServer, testConfig } from '../../support/test-server.ts';
 import { startBalancer } from './balancer.ts';
 
 const CONTENT = noise(1, 12 * MIB);
 
-/** Two servers over copies of one file with equal times. */
-async function startReplicas(t: TestContext, settings: Settings): Promise<readonly ServerProcess[]> {
+const PLAIN: Settings = { compression: { mode: 'off' } };
+
+/** Two directories with copies of one file, with equal times. */
+function copiesOfFile(t: TestContext): readonly string[] {
   const [one, other] = [scratchRoot(t, 'one'), scratchRoot(t, 'other')];
   writeContent(join(one, 'file'), CONTENT);
   execFileSync('cp', ['-p', join(one, 'file'), join(other, 'file')]);
-  return await Promise.all(
-    [one, other].map((root) =>
-      ServerProcess.start(t, testConfig(root, { compression: { mode: 'off' }, ...settings }), {
-        XDG_STATE_HOME: join(root, '..', 'state'),
-      }),
-    ),
-  );
+  return [one, other];
+}
+
+async function startReplicas(t: TestContext, settings: Settings): Promise<readonly { address: string }[]> {
+  const roots = copiesOfFile(t);
+  return await Promise.all(roots.map((root) => startServer(t, { ...PLAIN, ...settings }, { root })));
 }
 
 function clientOf(t: TestContext, address: string): SluiceClient {
@@ -36,7 +37,8 @@ function clientOf(t: TestContext, address: string): SluiceClient {
 }
 
 test('a download goes on at a copy of its file when its server is killed', async (t) => {
-  const servers = await startReplicas(t, { version: { by: 'size-mtime' } });
+  const config = (root: string) => testConfig(root, { ...PLAIN, version: { by: 'size-mtime' } });
+  const servers = await Promise.all(copiesOfFile(t).map((root) => ServerProcess.start(t, config(root))));
   const balancer = await startBalancer(
     t,
     servers.map(({ address }) => address),

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { assertBytes, noise, writeContent } from '../../support/content.ts';
 import { scratchRoot } from '../../support/scratch.ts';
 import { MIB } from '../../support/test-server.ts';
-import { BALANCERS, lacks, startScene } from './scene.ts';
+import { BALANCERS, lacks, startProcessScene } from './scene.ts';
 
 /** More than a client, a balancer and a server hold for a reader that has stopped. */
 const CONTENT = noise(1, 64 * MIB);
@@ -16,7 +16,7 @@ for (const name of BALANCERS) {
   }, async (t) => {
     const root = scratchRoot(t);
     writeContent(join(root, 'file'), CONTENT);
-    const { client, servers, totals } = await startScene(t, {
+    const { client, servers, totals } = await startProcessScene(t, {
       name,
       roots: [root, root],
       settings: { compression: { mode: 'off' } },

@@ -13,7 +13,7 @@ import { scratchDirectory } from '../../support/scratch.ts';
 import { Random } from '../../support/seed.ts';
 import { KIB, MIB } from '../../support/test-server.ts';
 import { until, within } from '../../support/until.ts';
-import { BALANCERS, lacks, startScene } from './scene.ts';
+import { BALANCERS, lacks, startProcessScene } from './scene.ts';
 
 const PART_BYTES = 8 * MIB;
 
@@ -28,13 +28,10 @@ const TRANSFERS_MS = 60_000;
 
 async function startBucketScene(t: TestContext, name: (typeof BALANCERS)[number]) {
   const s3 = await S3Server.start(t);
-  const scene = await startScene(t, {
-    name,
-    roots: ['s3://bucket', 's3://bucket'],
-    settings: { writable: true, s3: { endpoint: s3.endpoint, pathStyle: true } },
-    // The SDK says at each start which versions of Node it will want some day.
-    env: { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret', NODE_NO_WARNINGS: '1' },
-  });
+  const settings = { writable: true, s3: { endpoint: s3.endpoint, pathStyle: true } };
+  // The SDK says at each start which versions of Node it will want some day.
+  const env = { AWS_ACCESS_KEY_ID: 'key', AWS_SECRET_ACCESS_KEY: 'secret', NODE_NO_WARNINGS: '1' };
+  const scene = await startProcessScene(t, { name, roots: ['s3://bucket', 's3://bucket'], settings }, env);
   const digestOfObject = (key: string) => digestOf(s3.objects.get(key)?.body ?? Buffer.alloc(0));
   return { ...scene, s3, digestOfObject };
 }

@@ -15,7 +15,7 @@ import type { ClientOptions } from '../../../src/client/options.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { ServerProcess } from '../../support/server-process.ts';
 import { startChild } from '../../support/start-child.ts';
-import { type Settings, testConfig } from '../../support/test-server.ts';
+import { type Settings, startServer, testConfig } from '../../support/test-server.ts';
 import { within } from '../../support/until.ts';
 
 const PAGE = fileURLToPath(new URL('../../../../docs/deploy/balancers.md', import.meta.url));
@@ -43,13 +43,17 @@ export function lacks(name: BalancerName): string | false {
 }
 
 export interface Scene {
-  readonly servers: readonly [ServerProcess, ServerProcess];
   /** `host:port` of the balancer. */
   readonly address: string;
   /** A client with a connection of its own. */
   client(options?: ClientOptions): SluiceClient;
   /** What each server counts; an ended one counts nothing. */
   totals(): Promise<Totals[]>;
+}
+
+/** A scene whose servers are processes of their own, to be ended by a signal. */
+export interface ProcessScene extends Scene {
+  readonly servers: readonly [ServerProcess, ServerProcess];
 }
 
 interface Totals {
@@ -64,24 +68,52 @@ interface SceneOptions {
   /** Of each server; one directory or bucket for both, or one for each. */
   readonly roots: readonly [string, string];
   readonly settings?: Settings;
-  /** Of both servers. */
-  readonly env?: NodeJS.ProcessEnv;
   /** As the table of the page says; otherwise the servers take turns. */
   readonly affinity?: boolean;
   /** In place of the ten minutes of the page. */
   readonly idleTimeout?: string;
 }
 
+/** Servers in this process, which start sooner. */
 export async function startScene(t: TestContext, options: SceneOptions): Promise<Scene> {
-  const { name, roots, settings = {}, env, affinity = false, idleTimeout = '10m' } = options;
-  const block = `127.${randomInt(1, 255)}.${randomInt(256)}`;
-  const servers = await Promise.all(
-    roots.map((root, index) => {
-      const host = `${block}.${index + 1}`;
-      const at = { listen: `${host}:50051`, admin: { listen: `${host}:50052` } };
-      return ServerProcess.start(t, testConfig(root, { ...settings, ...at }), env);
-    }),
+  const block = freeBlock();
+  await Promise.all(
+    serversOf(block, options).map(({ root, settings }) => startServer(t, settings, { root })),
   );
+  return await behindBalancer(t, block, options);
+}
+
+/** @param env of both servers, beside this process's own */
+export async function startProcessScene(
+  t: TestContext,
+  options: SceneOptions,
+  env: NodeJS.ProcessEnv = {},
+): Promise<ProcessScene> {
+  const block = freeBlock();
+  const servers = await Promise.all(
+    serversOf(block, options).map(({ root, settings }) =>
+      ServerProcess.start(t, testConfig(root, settings), env),
+    ),
+  );
+  const scene = await behindBalancer(t, block, options);
+  return { ...scene, servers: servers as unknown as ProcessScene['servers'] };
+}
+
+/** The first three bytes of the addresses of a scene. */
+function freeBlock(): string {
+  return `127.${randomInt(1, 255)}.${randomInt(256)}`;
+}
+
+function serversOf(block: string, { roots, settings = {} }: SceneOptions) {
+  return roots.map((root, index) => {
+    const host = `${block}.${index + 1}`;
+    const at = { listen: `${host}:50051`, admin: { listen: `${host}:50052` } };
+    return { root, settings: { ...settings, ...at } };
+  });
+}
+
+async function behindBalancer(t: TestContext, block: string, options: SceneOptions): Promise<Scene> {
+  const { name, affinity = false, idleTimeout = '10m' } = options;
   let config = configOf(name).replaceAll('10.0.0.', `${block}.`);
   config = config.replace(/^( +(?:bind|listen) ):?(?=50443)/m, `$1${block}.10:`);
   config = config.replaceAll('10m', idleTimeout).replace('inter 2s', `inter ${CHECK_INTERVAL}`);
@@ -90,7 +122,6 @@ export async function startScene(t: TestContext, options: SceneOptions): Promise
   const child = name.startsWith('HAProxy') ? haproxy(t, config) : nginx(t, name, config);
   await within('the balancer listens', accepts(address, child));
   return {
-    servers: servers as unknown as Scene['servers'],
     address,
     client: (clientOptions) => {
       const retry = { initialBackoffMs: 10 };

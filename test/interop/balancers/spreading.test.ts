@@ -8,7 +8,7 @@ import { RawClient } from '../../support/peers/raw-client.ts';
 import { scratchRoot } from '../../support/scratch.ts';
 import { MIB } from '../../support/test-server.ts';
 import { within } from '../../support/until.ts';
-import { lacks, startScene } from './scene.ts';
+import { lacks, startProcessScene, startScene } from './scene.ts';
 
 const CONTENT = noise(2, 16 * MIB);
 
@@ -24,7 +24,7 @@ for (const name of ['HAProxy, L4', 'HAProxy, L7'] as const) {
   }, async (t) => {
     const root = rootWithFile(t);
     const settings = { shutdown: { pause: '10m' } };
-    const { client, servers, totals } = await startScene(t, { name, roots: [root, root], settings });
+    const { client, servers, totals } = await startProcessScene(t, { name, roots: [root, root], settings });
     const [one, two] = [client(), client()];
     await Promise.all([one.stat('file'), two.stat('file')]);
 
