@@ -229,6 +229,8 @@ export class Exchange implements ExchangeReceiver, EndableCall, Sighted {
     const nowMs = performance.now();
     const waitMs = account.payForCall(nowMs) - nowMs;
     if (waitMs <= 0) return;
+    // Requests of one read come behind each other: the last one waits longest.
+    clearTimeout(this.#aheadTimer);
     this.#aheadTimer = setTimeout(() => {
       this.#aheadTimer = undefined;
       this.#holdOrRead();
