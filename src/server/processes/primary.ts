@@ -117,7 +117,7 @@ export class Primary {
     for (let at = 0; at < rounds && this.#stopped === null; at += 1) {
       if (at < config.processes) {
         try {
-          await this.#add(config).ready;
+          await this.#newMember(config);
         } catch (reason) {
           const problem = TransferError.from(reason).message;
           this.#logger.error({ problem }, 'a new process does not start; the others stay as they are');
@@ -144,6 +144,13 @@ export class Primary {
   get #stopMs(): number {
     const { grace, pause } = this.#config.shutdown;
     return pause + grace + STOP_MARGIN_MS;
+  }
+
+  /** Resolves once it serves. */
+  async #newMember(config: Config): Promise<void> {
+    const member = this.#add(config);
+    await member.ready;
+    this.#logger.info({ process: member.pid }, 'a new process serves');
   }
 
   #add(config = this.#config): Member {
@@ -213,10 +220,8 @@ export class Primary {
       if (this.#deaths > 1) await delay(Math.min(MAX_WAIT_MS, FIRST_WAIT_MS * 2 ** (this.#deaths - 2)));
       const staying = [...this.#members].filter(({ state }) => state !== 'leaving');
       if (this.#stopped !== null || staying.length >= this.#config.processes) return;
-      const member = this.#add();
       try {
-        await member.ready;
-        this.#logger.info({ process: member.pid }, 'a new process serves');
+        await this.#newMember(this.#config);
         return;
       } catch (reason) {
         const problem = TransferError.from(reason).message;

@@ -30,6 +30,8 @@ const SMALL = [
 export class SeveralProcesses {
   readonly primary: SluiceProcess;
   readonly count: number;
+  /** Of the first processes. */
+  #first: readonly number[] = [];
   address = '';
   /** Of the listener for operators. */
   adminAddress = '';
@@ -47,6 +49,7 @@ export class SeveralProcesses {
     const ready = JSON.parse(line) as { address: string; processes: number };
     assert.equal(ready.processes, processes);
     server.address = ready.address;
+    server.#first = server.pids();
     const [, admin = ''] = await server.primary.says(
       /"address":"([^"]+)","msg":"metrics and probes are served"/,
     );
@@ -54,11 +57,18 @@ export class SeveralProcesses {
     return server;
   }
 
-  /** The processes that serve, by their ids, in no order. */
+  /** The processes, by their ids, in no order; a new one may not serve yet. */
   pids(): number[] {
     const { pid } = this.primary;
     const text = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8');
     return text.trim().split(' ').filter(Boolean).map(Number);
+  }
+
+  #serves(pid: number): boolean {
+    return (
+      this.#first.includes(pid) ||
+      new RegExp(`"process":${pid},.*"msg":"a new process serves"`).test(this.primary.stderr)
+    );
   }
 
   /** How many sockets a process has open. */
@@ -72,7 +82,7 @@ export class SeveralProcesses {
       'the processes are replaced',
       () => {
         const pids = this.pids();
-        return pids.length === this.count && !pids.some((pid) => gone.includes(pid));
+        return pids.length === this.count && pids.every((pid) => !gone.includes(pid) && this.#serves(pid));
       },
       { state: () => this.pids() },
     );
