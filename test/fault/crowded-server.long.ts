@@ -22,9 +22,7 @@ for (const mode of MODES) {
     const seen = await workBesideCrowd(t, mode, crowd, 256 * MIB);
     t.diagnostic(JSON.stringify(seen));
     assert.ok(seen.firstMs < 2000, `it took ${seen.firstMs} ms to get in`);
-    // A fifth on a quiet machine; elsewhere the two are measured at different speeds.
-    const share = seen.bytesPerSec / seen.aloneBytesPerSec;
-    assert.ok(share >= 0.6, `beside the crowd it has ${share.toFixed(2)} of its rate alone`);
+    assert.ok(seen.bytesPerSec >= 0.8 * seen.aloneBytesPerSec, 'it is as fast as alone, but for a fifth');
     assert.ok(
       seen.peakRssBytes <= seen.boundBytes + BASE_BYTES,
       'no more memory than the configuration says',
