@@ -18,7 +18,7 @@ const WARM_UP_READS = 100;
 export const lateReads: Scenario = {
   name: 'late-reads',
   describe: `ranges of 1 MiB, ${IN_FLIGHT} at the same time, from a bucket whose store takes ${REQUEST_MS} ms for each request, and ${LATE_MS / 1000} s for each 100th read`,
-  bars: [atMost(0.25, ratioOf('p99Ms', 'second requests', 'one request'))],
+  bars: [atMost(0.1, ratioOf('p99Ms', 'second requests', 'one request'))],
   async prepare(context) {
     const file = await context.files.random(FILE_BYTES);
     return [
